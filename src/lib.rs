@@ -1,0 +1,1 @@
+//! Crash-safe Hive-partitioned data sets from Arrow.

@@ -1,0 +1,195 @@
+//! Which keys the rows of a data set are partitioned by, and the text for it.
+//!
+//! It holds names alone. Whether a schema has them, and with types that fit, is checked once when
+//! they are bound to it: see [`PartitionBy::bind`].
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::{PartitionError, Transform, check_keys};
+
+mod parse;
+
+/// An ordered list of the keys to partition rows by.
+///
+/// The same can be said in text: keys with commas between them, each of them `column`,
+/// `name=column`, `name=year(column)`, or `year(column)` for one named `year`. Names with any of
+/// `, = ( ) "` or space in them stand in double quotes, with `""` for a quote. The empty text is
+/// [`PartitionBy::none`]. `Display` gives that text back.
+///
+/// ```
+/// use atomic_arrow::PartitionBy;
+///
+/// let by = PartitionBy::none().column_as("station_id", "origin").year("year", "time_hour");
+/// assert_eq!(by.to_string(), "station_id=origin,year(time_hour)");
+/// assert_eq!("station_id=origin, year(time_hour)".parse::<PartitionBy>()?, by);
+/// # Ok::<(), atomic_arrow::PartitionError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct PartitionBy {
+    keys: Vec<PartitionKey>,
+}
+
+/// One key to partition rows by: its name, and what it takes of which column.
+///
+/// ```
+/// use atomic_arrow::{PartitionBy, Transform};
+///
+/// let by = PartitionBy::none().year("year", "time_hour");
+/// let key = &by.keys()[0];
+/// assert_eq!((key.name(), key.column(), key.transform()), ("year", "time_hour", Transform::Year));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct PartitionKey {
+    name: String,
+    column: String,
+    transform: Transform,
+}
+
+impl PartitionKey {
+    /// The name of the key, as in `name=value`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The column that its values come from.
+    pub fn column(&self) -> &str {
+        &self.column
+    }
+
+    /// What it takes of the column.
+    pub fn transform(&self) -> Transform {
+        self.transform
+    }
+}
+
+impl PartitionBy {
+    /// No keys: all rows are of one partition, whose files lie in the root of the data set.
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// The values of a column, under its own name.
+    ///
+    /// ```
+    /// use atomic_arrow::PartitionBy;
+    ///
+    /// let by = PartitionBy::column("station_id").year("year", "time_hour");
+    /// assert_eq!(by.to_string(), "station_id,year(time_hour)");
+    /// ```
+    pub fn column(column: impl Into<String>) -> Self {
+        Self::none().then_column(column)
+    }
+
+    /// Then the values of a column, under its own name.
+    #[must_use]
+    pub fn then_column(self, column: impl Into<String>) -> Self {
+        let column = column.into();
+        self.with(column.clone(), column, Transform::Identity)
+    }
+
+    /// Then the values of a column, under another name.
+    #[must_use]
+    pub fn column_as(self, key: impl Into<String>, column: impl Into<String>) -> Self {
+        self.with(key.into(), column.into(), Transform::Identity)
+    }
+
+    /// Then the year of a date or timestamp column: `2013`.
+    #[must_use]
+    pub fn year(self, key: impl Into<String>, column: impl Into<String>) -> Self {
+        self.with(key.into(), column.into(), Transform::Year)
+    }
+
+    /// Then the month of a date or timestamp column: `1` to `12`.
+    #[must_use]
+    pub fn month(self, key: impl Into<String>, column: impl Into<String>) -> Self {
+        self.with(key.into(), column.into(), Transform::Month)
+    }
+
+    /// Then the day of the month of a date or timestamp column: `1` to `31`.
+    #[must_use]
+    pub fn day(self, key: impl Into<String>, column: impl Into<String>) -> Self {
+        self.with(key.into(), column.into(), Transform::Day)
+    }
+
+    /// Then the hour of a timestamp column: `0` to `23`.
+    #[must_use]
+    pub fn hour(self, key: impl Into<String>, column: impl Into<String>) -> Self {
+        self.with(key.into(), column.into(), Transform::Hour)
+    }
+
+    /// Then the date of a date or timestamp column: `2013-01-31`.
+    #[must_use]
+    pub fn date(self, key: impl Into<String>, column: impl Into<String>) -> Self {
+        self.with(key.into(), column.into(), Transform::Date)
+    }
+
+    /// The keys in order.
+    pub fn keys(&self) -> &[PartitionKey] {
+        &self.keys
+    }
+
+    /// Whether there are no keys.
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    fn with(mut self, name: String, column: String, transform: Transform) -> Self {
+        self.keys.push(PartitionKey {
+            name,
+            column,
+            transform,
+        });
+        self
+    }
+
+    pub(super) fn check_keys(&self) -> Result<(), PartitionError> {
+        check_keys(self.keys.iter().map(PartitionKey::name))
+    }
+}
+
+impl FromStr for PartitionBy {
+    type Err = PartitionError;
+
+    /// # Errors
+    ///
+    /// Nothing was touched. The text cannot be read, or its keys cannot be those of a
+    /// [`Partition`](super::Partition).
+    fn from_str(text: &str) -> Result<Self, PartitionError> {
+        let by = Self {
+            keys: parse::keys(text)?,
+        };
+        by.check_keys()?;
+        Ok(by)
+    }
+}
+
+impl fmt::Display for PartitionBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, key) in self.keys.iter().enumerate() {
+            f.write_str(if index == 0 { "" } else { "," })?;
+            key.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for PartitionKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let column = parse::Name(&self.column);
+        let default_name = match self.transform {
+            Transform::Identity => &self.column,
+            other => other.name(),
+        };
+        if self.name != default_name {
+            write!(f, "{}=", parse::Name(&self.name))?;
+        }
+        match self.transform {
+            Transform::Identity => column.fmt(f),
+            other => write!(f, "{other}({column})"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

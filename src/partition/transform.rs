@@ -10,6 +10,7 @@ use std::sync::Arc;
 use arrow::array::temporal_conversions::{as_datetime, as_datetime_with_timezone};
 use arrow::array::timezone::Tz;
 use arrow::array::{Array, ArrayRef, AsArray, Date32Array};
+use arrow::buffer::NullBuffer;
 use arrow::compute::{DatePart, date_part};
 use arrow::datatypes::{
     ArrowTimestampType, DataType, Date32Type, Date64Type, TimeUnit, TimestampMicrosecondType,
@@ -124,12 +125,13 @@ impl fmt::Display for Transform {
 }
 
 fn first_new_null(before: &ArrayRef, after: &ArrayRef) -> Option<usize> {
-    let after = after
-        .logical_nulls()
-        .filter(|nulls| nulls.null_count() > 0)?;
+    let after = after.logical_nulls()?;
     let before = before.logical_nulls();
-    (0..after.len())
-        .find(|row| after.is_null(*row) && before.as_ref().is_none_or(|nulls| nulls.is_valid(*row)))
+    if before.as_ref().map_or(0, NullBuffer::null_count) == after.null_count() {
+        return None;
+    }
+    let was_valid = |row| before.as_ref().is_none_or(|nulls| nulls.is_valid(row));
+    (0..after.len()).find(|row| after.is_null(*row) && was_valid(*row))
 }
 
 /// The dates of dates or timestamps, null where one is outside of the calendar.

@@ -103,6 +103,12 @@ const READ: &[(&str, &str, &str, Option<&str>)] = &[
         "city",
         Some("Zürich"),
     ),
+    (
+        "UTF-8, a space, a character",
+        "city=%C3%BC%20%FC",
+        "city",
+        Some("ü ü"),
+    ),
     ("UTF-8 cut short", "city=%E6%9D", "city", Some("æ\u{9d}")),
     (
         "an escape between letters",

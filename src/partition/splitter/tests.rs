@@ -387,6 +387,16 @@ fn derived_keys_are_split_in_the_zone_of_their_column() {
 }
 
 #[test]
+fn years_of_few_digits_are_padded_in_directories() {
+    let days: ArrayRef = Arc::new(Date32Array::from(vec![-717_000, 0]));
+    let expected: [(&str, &[i64]); 2] = [("y=0006", &[0]), ("y=1970", &[1])];
+    assert_eq!(
+        paths("y=year(k)", &batch(vec![("k", days)])),
+        owned(&expected)
+    );
+}
+
+#[test]
 fn values_with_one_text_are_one_partition() {
     let zeros: ArrayRef = Arc::new(Float64Array::from(vec![0.0, 1.0, -0.0]));
     let expected: [(&str, &[i64]); 2] = [("k=0.0", &[0, 2]), ("k=1.0", &[1])];
@@ -396,8 +406,8 @@ fn values_with_one_text_are_one_partition() {
         paths("k", &batch(vec![("k", neighbours)])),
         owned(&[("k=0.0", &[0, 1])])
     );
-    let times: ArrayRef = Arc::new(Date64Array::from(vec![5, 86_400_000, 7]));
-    let expected: [(&str, &[i64]); 2] = [("k=1970-01-01", &[0, 2]), ("k=1970-01-02", &[1])];
+    let times: ArrayRef = Arc::new(Date64Array::from(vec![5, -1, 7]));
+    let expected: [(&str, &[i64]); 2] = [("k=1970-01-01", &[0, 2]), ("k=1969-12-31", &[1])];
     assert_eq!(paths("k", &batch(vec![("k", times)])), owned(&expected));
 }
 

@@ -90,6 +90,10 @@ fn dates_have_every_part_but_the_hour() {
         Arc::new(Date64Array::from(vec![-86_400_000])),
         ["1969", "12", "31", "1969-12-31"],
     );
+    expected(
+        Arc::new(Date64Array::from(vec![-1])),
+        ["1969", "12", "31", "1969-12-31"],
+    );
     assert!(!Transform::Hour.fits(&DataType::Date32));
     assert!(!Transform::Hour.fits(&DataType::Date64));
 }

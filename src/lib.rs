@@ -1,8 +1,118 @@
-//! Crash-safe Hive-partitioned data sets from Arrow.
+//! Crash-safe Hive-partitioned data sets from Arrow: every file that a reader can see is complete,
+//! verified and durable.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use atomic_arrow::arrow::array::{ArrayRef, Float64Array, RecordBatch};
+//! use atomic_arrow::{AtomicArrowWriter, Partition};
+//! # let lake = tempfile::tempdir()?;
+//! # let root = lake.path().join("weather");
+//!
+//! let temperatures: ArrayRef = Arc::new(Float64Array::from(vec![11.5, 12.25]));
+//! let batch = RecordBatch::try_from_iter([("temp", temperatures)])?;
+//!
+//! let partition = Partition::new([("station_id", "KSEA"), ("year", "2026")])?;
+//! let mut writer = AtomicArrowWriter::create(&root, &partition, batch.schema())?;
+//! writer.write(&batch)?;
+//! let file = writer.commit()?; // verified, published, durable
+//! println!("{} rows in {}", file.num_rows(), file.path().display());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! - [`AtomicArrowWriter`] writes one Parquet file into a partition; [`AtomicFile`] writes one file of
+//!   any bytes.
+//! - [`PartitionBy`] splits batches by the values of their rows; [`Partition`] is one directory of a
+//!   data set, and [`partition`] has the rules of its name.
+//! - [`verify`] checks files that exist, [`recover`]
+//!   removes what dead writers left.
+//! - [`Error`] says of every failure in which [`Step`] it came and, by its [`Outcome`], what is on disk.
+//!
+//! # Promises
+//!
+//! They hold after a crash of the process, the kernel or the power. *Atomic* (never half-visible) and
+//! *durable* (survives the loss of power) are two things: [`Durability::Unsynced`] keeps the first
+//! only, and that not beyond a crash of the process.
+//!
+//! **P1, whole or absent.** The final path holds nothing, the old file, or the complete new file, at
+//! every instant and after every crash.
+//!
+//! **P2, durable on `Ok`.** A commit that returned survives a power cut: the file, its directory entry,
+//! and every directory above it.
+//!
+//! **P3, verified before visible.** The staged file is re-opened and compared with what was written;
+//! one that fails never reaches its final path. A check proves that the file is well-formed and is what
+//! was written, as the system gives it back; it does not prove that the medium will keep it. [`Verify`]
+//! has the levels.
+//!
+//! **P4, readers undisturbed.** No write in flight, and nothing that a dead writer left, ever makes a
+//! scan of the data set fail or return uncommitted rows: files are staged beside the data set, not in
+//! it. Where that is impossible ([`StagingPlace`]), they are staged in a hidden directory of it, which
+//! a Polars scan of the directory refuses.
+//!
+//! **P5, truthful outcome.** Every error says what is on disk: not published, published but maybe not
+//! durable, or unknown.
+//!
+//! **P6, nothing leaks.** What a failed or killed writer left is removed by the next writer, or by
+//! [`recover`]; a live writer's work never is.
+//!
+//! **P8, no clobber unless asked.** Of two writers that race for one name one wins, and the other gets
+//! [`Error::AlreadyExists`]; no byte is mixed.
+//!
+//! # What is not promised
+//!
+//! - Several files do not appear at one instant: each is published by its own rename, and a crash
+//!   between two leaves one.
+//! - A disk that acknowledges a sync and forgets the data is not noticed.
+//! - On network file systems the promises are those of their sync and rename; the locks that tell a
+//!   live writer from a dead one are not trusted there, and leftovers are kept for 24 hours.
+//! - Linux is tested. macOS and Windows are written and untested.
+//!
+//! # The steps
+//!
+//! What every writer does, in this order; [`Step`] has the variants.
+//!
+//! | step | what happens | at the final path if it fails, or the machine dies in it |
+//! |---|---|---|
+//! | `CreateStaging` | create a staging file that nobody else has, lock it, and see that its name still stands | what was there before |
+//! | `WriteRows` | encode the rows into it; the first error poisons the writer | what was there before |
+//! | `WriteFooter` | end the file and keep the metadata that was written | what was there before |
+//! | `SyncFile` | fsync once, on the descriptor that wrote; never retried | what was there before |
+//! | `Verify` | re-open it by name and compare it with what was written | what was there before |
+//! | `CreateDirectory` | make the missing directories of the final path, and fsync the parent of each | what was there before, and at most empty directories on the way |
+//! | `Publish` | rename it to the final path, refusing to replace a file unless asked to | what was there before, or the whole new file |
+//! | `SyncDirectory` | fsync the directory that now holds the file | the whole new file; a power cut may still bring back what was there before |
+//!
+//! Directories that were there before are synced as well, once in a process: whoever made them may not
+//! have. The staging area is never synced: what a crash brings back there is swept.
+//!
+//! # Features
+//!
+//! - `codecs`: Parquet's compression codecs besides zstd, for writing and for verifying.
+//! - `json`, `ipc`: checking those [`format`](mod@format)s before a file is published, and by
+//!   [`verify`].
+//! - `sim`: [`disk::sim`], a disk that can lose power, for tests.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
+pub mod disk;
+mod error;
+mod file;
+pub mod format;
+mod options;
 pub mod partition;
+mod publish;
+mod staged;
+mod staging;
+pub mod verify;
+mod writer;
 
+pub use error::{Error, Outcome, Result, Step};
+pub use file::AtomicFile;
+pub use options::{Durability, FileOptions, PublishMode, StagingPlace, Verify, WriterOptions};
 pub use partition::{
     Partition, PartitionBy, PartitionError, PartitionKey, PartitionSplitter, PartitionValue,
     StrayRow, Transform,
 };
+pub use staged::{PublishedFile, StagedFile};
+pub use staging::{RecoverOptions, Recovery, recover, recover_with_options};
+pub use writer::AtomicArrowWriter;
+pub use {arrow, parquet};

@@ -1,0 +1,269 @@
+//! Every system call of the crate, one method per step of the protocol.
+//!
+//! [`Disk`] and [`DiskFile`] are what the protocol is written over. [`OsDisk`] is the kernel behind
+//! them; with the feature `sim`, `SimDisk` is a disk that can lose power, for crash tests. Nothing
+//! here knows of formats, partitions or the order of the steps.
+
+mod os;
+#[cfg(feature = "sim")]
+pub mod sim;
+mod sys;
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+pub use os::OsDisk;
+
+/// What tells one file or directory from every other, whatever its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Identity {
+    /// The device or volume.
+    pub device: u64,
+    /// The number of the file on its device.
+    pub file: u64,
+    /// When it was born, in nanoseconds since 1970, where the file system tells: file numbers are
+    /// used again, birth times are not.
+    pub born: Option<i128>,
+}
+
+/// What the disk knows of an open file.
+#[derive(Debug, Clone, Copy)]
+pub struct FileStatus {
+    /// Which file it is.
+    pub identity: Identity,
+    /// Its length in bytes.
+    pub len: u64,
+    /// Its permission bits (0 where there are none).
+    pub mode: u32,
+    /// When its content last changed.
+    pub modified: SystemTime,
+}
+
+/// What a name in a directory stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum EntryKind {
+    /// A regular file.
+    File,
+    /// A directory.
+    Directory,
+    /// A symbolic link, or anything else.
+    Other,
+}
+
+/// One name in a directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The directory's path joined with the name.
+    pub path: PathBuf,
+    /// What the name stands for; a symbolic link is not followed.
+    pub kind: EntryKind,
+}
+
+/// What came of asking for a lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LockOutcome {
+    /// The lock is held until the file is dropped.
+    Held,
+    /// Somebody alive holds it.
+    Busy,
+    /// The file system has no locks.
+    Unsupported,
+}
+
+/// Whether a lock is shared with others of its kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LockKind {
+    /// Held by any number, but not beside an exclusive one.
+    Shared,
+    /// Held by one.
+    Exclusive,
+}
+
+/// What may stand at the final path when a file is published there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum PublishMode {
+    /// Nothing: a taken name is an error, and of several racing writers one wins. The default.
+    #[default]
+    CreateNew,
+    /// Anything but a directory: a file or symbolic link there is replaced in one step. A symbolic
+    /// link is replaced itself, not followed.
+    Replace,
+}
+
+/// Where a path lies, as far as a rename cares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// The device or volume that holds it.
+    pub device: u64,
+    /// Whether it is the root of a mount, so that its parent belongs to another.
+    pub mount_root: bool,
+}
+
+/// An open file.
+///
+/// Dropping it closes it and gives back its lock.
+pub trait DiskFile: fmt::Debug + Send + Sync {
+    /// Appends some of `bytes` and says how many.
+    ///
+    /// # Errors
+    /// The system's. How much of `bytes` reached the file is then unknown.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize>;
+
+    /// Reads at `offset` without moving anything and says how many bytes, 0 at the end of the file.
+    ///
+    /// # Errors
+    /// The system's.
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
+
+    /// Asks the disk about the open file, whatever its name is by now.
+    ///
+    /// # Errors
+    /// The system's.
+    fn status(&self) -> io::Result<FileStatus>;
+
+    /// Sets the permission bits; does nothing where there are none.
+    ///
+    /// # Errors
+    /// The system's.
+    fn set_mode(&self, mode: u32) -> io::Result<()>;
+
+    /// Syncs content and metadata to the medium. Called once: after a failure the kernel may have
+    /// dropped the pages, so that a second call would lie.
+    ///
+    /// # Errors
+    /// The system's. The content is then not to be trusted.
+    fn sync(&self) -> io::Result<()>;
+
+    /// Reports what only closing a descriptor would report (NFS and disk quotas), and keeps the file
+    /// and its lock.
+    ///
+    /// # Errors
+    /// The system's. The content is then not to be trusted.
+    fn check_close(&self) -> io::Result<()>;
+
+    /// Asks the system to forget the cached, already synced content, so that the next read comes
+    /// from the medium. Advice only: the system may ignore it.
+    ///
+    /// # Errors
+    /// The system's.
+    fn drop_cache(&self) -> io::Result<()>;
+
+    /// Tries to take the lock, and does not wait.
+    ///
+    /// # Errors
+    /// The system's; a lock held by another or not supported is no error.
+    fn try_lock(&self, kind: LockKind) -> io::Result<LockOutcome>;
+
+    /// Waits for the lock. Answers [`LockOutcome::Held`] or [`LockOutcome::Unsupported`].
+    ///
+    /// # Errors
+    /// The system's.
+    fn lock(&self, kind: LockKind) -> io::Result<LockOutcome>;
+}
+
+/// An open directory, held so that it can be synced whatever happens to its name.
+pub trait DiskDirectory: fmt::Debug + Send + Sync {
+    /// Which directory it is.
+    ///
+    /// # Errors
+    /// The system's.
+    fn identity(&self) -> io::Result<Identity>;
+
+    /// Syncs the directory's entries to the medium.
+    ///
+    /// # Errors
+    /// The system's. The latest entries are then maybe not durable.
+    fn sync(&self) -> io::Result<()>;
+}
+
+/// The system calls that the protocol is made of.
+///
+/// Paths are absolute. Implementations retry what a signal interrupted and nothing else.
+pub trait Disk: fmt::Debug + Send + Sync {
+    /// [`Step::CreateStaging`](crate::Step::CreateStaging): creates a file that does not exist, open
+    /// for reading and writing, with the permissions 0666 less the umask. Does not follow a symbolic
+    /// link at the last component.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::AlreadyExists`] if the name is taken, else the system's.
+    fn create_file(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
+
+    /// Opens an existing file by name, for reading or for reading and writing. Does not follow a
+    /// symbolic link at the last component where `write` is asked for.
+    ///
+    /// # Errors
+    /// The system's.
+    fn open_file(&self, path: &Path, write: bool) -> io::Result<Box<dyn DiskFile>>;
+
+    /// Opens the file at `path` for reading and writing, and creates it if it is missing.
+    ///
+    /// # Errors
+    /// The system's.
+    fn open_or_create_file(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
+
+    /// [`Step::CreateDirectory`](crate::Step::CreateDirectory): creates one directory with the
+    /// permissions 0777 less the umask.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::AlreadyExists`] if the name is taken, else the system's.
+    fn create_directory(&self, path: &Path) -> io::Result<()>;
+
+    /// Opens a directory for [`Step::SyncDirectory`](crate::Step::SyncDirectory).
+    ///
+    /// # Errors
+    /// The system's.
+    fn open_directory(&self, path: &Path) -> io::Result<Box<dyn DiskDirectory>>;
+
+    /// [`Step::Publish`](crate::Step::Publish): moves `from` to `to` in one step.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::AlreadyExists`] if `to` is taken and `mode` is [`PublishMode::CreateNew`],
+    /// else the system's. On network file systems the move may have happened nevertheless.
+    fn publish(&self, from: &Path, to: &Path, mode: PublishMode) -> io::Result<()>;
+
+    /// Removes the name of a file.
+    ///
+    /// # Errors
+    /// The system's.
+    fn remove_file(&self, path: &Path) -> io::Result<()>;
+
+    /// Removes an empty directory.
+    ///
+    /// # Errors
+    /// The system's, among them that it is not empty.
+    fn remove_directory(&self, path: &Path) -> io::Result<()>;
+
+    /// Lists a directory, in no order.
+    ///
+    /// # Errors
+    /// The system's.
+    fn list(&self, path: &Path) -> io::Result<Vec<Entry>>;
+
+    /// Asks about the file at `path`, without following a symbolic link there; `None` if nothing is
+    /// there.
+    ///
+    /// # Errors
+    /// The system's.
+    fn status(&self, path: &Path) -> io::Result<Option<(EntryKind, FileStatus)>>;
+
+    /// Where `path` lies; symbolic links are followed.
+    ///
+    /// # Errors
+    /// The system's.
+    fn place(&self, path: &Path) -> io::Result<Place>;
+
+    /// The absolute path of an existing file or directory, all symbolic links resolved.
+    ///
+    /// # Errors
+    /// The system's.
+    fn canonicalize(&self, path: &Path) -> io::Result<PathBuf>;
+
+    /// Whether a lock taken at `path` by another machine would be seen here. Where not (network and
+    /// user-space file systems), the age of a staging file decides too whether its writer is dead.
+    fn trusts_locks(&self, path: &Path) -> bool;
+
+    /// The time by the clock that stamps files.
+    fn now(&self) -> SystemTime;
+}

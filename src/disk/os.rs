@@ -1,0 +1,219 @@
+//! The operating system's disk.
+//!
+//! What the systems have in common is done here through the standard library; what differs is in
+//! `sys`. Linux is tested; the paths for macOS and Windows are written and untested.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use super::sys;
+use super::{
+    Disk, DiskDirectory, DiskFile, Entry, EntryKind, FileStatus, Identity, LockKind, LockOutcome,
+    Place, PublishMode,
+};
+
+/// The disk of the operating system: real files.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct OsDisk;
+
+impl Disk for OsDisk {
+    fn create_file(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        open(
+            OpenOptions::new().read(true).write(true).create_new(true),
+            path,
+        )
+    }
+
+    fn open_file(&self, path: &Path, write: bool) -> io::Result<Box<dyn DiskFile>> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(write);
+        if write {
+            sys::do_not_follow(&mut options);
+        }
+        open(&mut options, path)
+    }
+
+    fn open_or_create_file(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        sys::do_not_follow(&mut options);
+        match open(&mut options, path) {
+            // Made by another user: reading is enough to lock it.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                self.open_file(path, false)
+            }
+            opened => opened,
+        }
+    }
+
+    fn create_directory(&self, path: &Path) -> io::Result<()> {
+        fs::create_dir(path)
+    }
+
+    fn open_directory(&self, path: &Path) -> io::Result<Box<dyn DiskDirectory>> {
+        Ok(Box::new(OsDirectory(sys::open_directory(path)?)))
+    }
+
+    fn publish(&self, from: &Path, to: &Path, mode: PublishMode) -> io::Result<()> {
+        match mode {
+            PublishMode::CreateNew => sys::rename_no_replace(from, to),
+            PublishMode::Replace => sys::rename_replace(from, to),
+        }
+    }
+
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        fs::remove_file(path)
+    }
+
+    fn remove_directory(&self, path: &Path) -> io::Result<()> {
+        fs::remove_dir(path)
+    }
+
+    fn list(&self, path: &Path) -> io::Result<Vec<Entry>> {
+        fs::read_dir(path)?
+            .map(|entry| {
+                let entry = entry?;
+                Ok(Entry {
+                    kind: kind(entry.file_type()?),
+                    path: entry.path(),
+                })
+            })
+            .collect()
+    }
+
+    fn status(&self, path: &Path) -> io::Result<Option<(EntryKind, FileStatus)>> {
+        match fs::symlink_metadata(path) {
+            Ok(metadata) => {
+                let identity = sys::identity_of_path(path, &metadata)?;
+                Ok(Some((
+                    kind(metadata.file_type()),
+                    status(&metadata, identity)?,
+                )))
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn place(&self, path: &Path) -> io::Result<Place> {
+        sys::place(path)
+    }
+
+    fn canonicalize(&self, path: &Path) -> io::Result<PathBuf> {
+        fs::canonicalize(path)
+    }
+
+    fn trusts_locks(&self, path: &Path) -> bool {
+        sys::trusts_locks(path)
+    }
+
+    fn now(&self) -> SystemTime {
+        SystemTime::now()
+    }
+}
+
+#[derive(Debug)]
+struct OsFile(File);
+
+fn open(options: &mut OpenOptions, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+    Ok(Box::new(OsFile(options.open(path)?)))
+}
+
+fn kind(file_type: fs::FileType) -> EntryKind {
+    if file_type.is_file() {
+        EntryKind::File
+    } else if file_type.is_dir() {
+        EntryKind::Directory
+    } else {
+        EntryKind::Other
+    }
+}
+
+fn status(metadata: &fs::Metadata, identity: Identity) -> io::Result<FileStatus> {
+    Ok(FileStatus {
+        identity,
+        len: metadata.len(),
+        mode: sys::mode(metadata),
+        modified: metadata.modified()?,
+    })
+}
+
+/// When the file was born, in nanoseconds since 1970, if the file system tells.
+pub(super) fn born(metadata: &fs::Metadata) -> Option<i128> {
+    let born = metadata.created().ok()?;
+    Some(match born.duration_since(SystemTime::UNIX_EPOCH) {
+        Ok(after) => after.as_nanos() as i128,
+        Err(before) => -(before.duration().as_nanos() as i128),
+    })
+}
+
+impl DiskFile for OsFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        loop {
+            match self.0.write(bytes) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                written => return written,
+            }
+        }
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        loop {
+            match sys::read_at(&self.0, buffer, offset) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                read => return read,
+            }
+        }
+    }
+
+    fn status(&self) -> io::Result<FileStatus> {
+        let metadata = self.0.metadata()?;
+        let identity = sys::identity(&self.0, &metadata)?;
+        status(&metadata, identity)
+    }
+
+    fn set_mode(&self, mode: u32) -> io::Result<()> {
+        sys::set_mode(&self.0, mode)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        // On macOS the standard library issues F_FULLFSYNC, on Windows FlushFileBuffers.
+        self.0.sync_all()
+    }
+
+    fn check_close(&self) -> io::Result<()> {
+        sys::check_close(&self.0)
+    }
+
+    fn drop_cache(&self) -> io::Result<()> {
+        sys::drop_cache(&self.0)
+    }
+
+    fn try_lock(&self, kind: LockKind) -> io::Result<LockOutcome> {
+        sys::try_lock(&self.0, kind)
+    }
+
+    fn lock(&self, kind: LockKind) -> io::Result<LockOutcome> {
+        loop {
+            match sys::lock(&self.0, kind) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                locked => return locked,
+            }
+        }
+    }
+}
+
+#[derive(Debug)]
+struct OsDirectory(File);
+
+impl DiskDirectory for OsDirectory {
+    fn identity(&self) -> io::Result<Identity> {
+        sys::identity(&self.0, &self.0.metadata()?)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.0.sync_all()
+    }
+}

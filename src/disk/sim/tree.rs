@@ -1,0 +1,341 @@
+//! Files and directories of the simulated disk: as they are, and as they are known to the medium.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use crate::disk::{Entry, EntryKind, FileStatus, Identity};
+
+/// The number of the directory `/`.
+pub(super) const TOP: u64 = 1;
+
+#[derive(Debug, Clone)]
+pub(super) struct Tree {
+    pub(super) nodes: BTreeMap<u64, Node>,
+    next_node: u64,
+    changed: bool,
+    /// The last file that each path stood for, removed or not.
+    last_named: BTreeMap<PathBuf, u64>,
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum Node {
+    File(File),
+    Directory(Directory),
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct File {
+    pub(super) content: Arc<Vec<u8>>,
+    /// What the last sync made durable: nothing before the first.
+    pub(super) durable: Arc<Vec<u8>>,
+    mode: u32,
+    modified: SystemTime,
+}
+
+#[derive(Debug, Clone, Default)]
+pub(super) struct Directory {
+    pub(super) entries: BTreeMap<OsString, u64>,
+    pub(super) durable: BTreeMap<OsString, u64>,
+    /// Every other state that a name was in since the last sync.
+    pub(super) since_sync: BTreeMap<OsString, BTreeSet<Option<u64>>>,
+}
+
+fn not_found() -> io::Error {
+    io::ErrorKind::NotFound.into()
+}
+
+fn parent_and_name(path: &Path) -> io::Result<(&Path, &OsStr)> {
+    match (path.parent(), path.file_name()) {
+        (Some(parent), Some(name)) => Ok((parent, name)),
+        _ => Err(io::ErrorKind::InvalidInput.into()),
+    }
+}
+
+impl Tree {
+    pub(super) fn new() -> Self {
+        let nodes = BTreeMap::from([(TOP, Node::Directory(Directory::default()))]);
+        Tree {
+            nodes,
+            next_node: TOP + 1,
+            changed: false,
+            last_named: BTreeMap::new(),
+        }
+    }
+
+    /// A tree of which everything is durable.
+    pub(super) fn durable(nodes: BTreeMap<u64, Node>, next_node: u64) -> Self {
+        Tree {
+            nodes,
+            next_node,
+            changed: false,
+            last_named: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn next_node(&self) -> u64 {
+        self.next_node
+    }
+
+    pub(super) fn take_changed(&mut self) -> bool {
+        std::mem::take(&mut self.changed)
+    }
+
+    pub(super) fn find(&self, path: &Path) -> io::Result<u64> {
+        let mut node = TOP;
+        for component in path.components() {
+            match component {
+                Component::RootDir | Component::CurDir => {}
+                Component::Normal(name) => {
+                    node = *self
+                        .directory(node)?
+                        .entries
+                        .get(name)
+                        .ok_or_else(not_found)?;
+                }
+                _ => return Err(io::ErrorKind::InvalidInput.into()),
+            }
+        }
+        Ok(node)
+    }
+
+    pub(super) fn last_named(&self, path: &Path) -> Option<u64> {
+        self.last_named.get(path).copied()
+    }
+
+    pub(super) fn file(&self, node: u64) -> io::Result<&File> {
+        match self.nodes.get(&node) {
+            Some(Node::File(file)) => Ok(file),
+            Some(Node::Directory(_)) => Err(io::ErrorKind::IsADirectory.into()),
+            None => Err(not_found()),
+        }
+    }
+
+    fn file_mut(&mut self, node: u64) -> io::Result<&mut File> {
+        match self.nodes.get_mut(&node) {
+            Some(Node::File(file)) => Ok(file),
+            _ => Err(not_found()),
+        }
+    }
+
+    pub(super) fn directory(&self, node: u64) -> io::Result<&Directory> {
+        match self.nodes.get(&node) {
+            Some(Node::Directory(directory)) => Ok(directory),
+            Some(Node::File(_)) => Err(io::ErrorKind::NotADirectory.into()),
+            None => Err(not_found()),
+        }
+    }
+
+    fn directory_mut(&mut self, node: u64) -> io::Result<&mut Directory> {
+        match self.nodes.get_mut(&node) {
+            Some(Node::Directory(directory)) => Ok(directory),
+            _ => Err(io::ErrorKind::NotADirectory.into()),
+        }
+    }
+
+    /// Lets `name` stand for `to`, keeping what it stood for among what a power loss may bring back.
+    fn set_entry(&mut self, directory: u64, name: &OsStr, to: Option<u64>) -> io::Result<()> {
+        let directory = self.directory_mut(directory)?;
+        let before = match to {
+            Some(node) => directory.entries.insert(name.to_owned(), node),
+            None => directory.entries.remove(name),
+        };
+        let states = directory.since_sync.entry(name.to_owned()).or_default();
+        states.insert(before);
+        states.insert(to);
+        self.changed = true;
+        Ok(())
+    }
+
+    fn add(&mut self, path: &Path, node: Node) -> io::Result<u64> {
+        let (parent, name) = parent_and_name(path)?;
+        let parent = self.find(parent)?;
+        if self.directory(parent)?.entries.contains_key(name) {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        let number = self.next_node;
+        self.next_node += 1;
+        self.nodes.insert(number, node);
+        self.set_entry(parent, name, Some(number))?;
+        self.last_named.insert(path.to_owned(), number);
+        Ok(number)
+    }
+
+    pub(super) fn create_file(&mut self, path: &Path, now: SystemTime) -> io::Result<u64> {
+        let empty = Arc::new(Vec::new());
+        let durable = Arc::clone(&empty);
+        self.add(
+            path,
+            Node::File(File {
+                content: empty,
+                durable,
+                mode: 0o644,
+                modified: now,
+            }),
+        )
+    }
+
+    pub(super) fn create_directory(&mut self, path: &Path) -> io::Result<()> {
+        self.add(path, Node::Directory(Directory::default()))?;
+        Ok(())
+    }
+
+    pub(super) fn append(&mut self, node: u64, bytes: &[u8], now: SystemTime) -> io::Result<()> {
+        let file = self.file_mut(node)?;
+        Arc::make_mut(&mut file.content).extend_from_slice(bytes);
+        file.modified = now;
+        self.changed = true;
+        Ok(())
+    }
+
+    pub(super) fn set_mode(&mut self, node: u64, mode: u32) -> io::Result<()> {
+        self.file_mut(node)?.mode = mode;
+        Ok(())
+    }
+
+    pub(super) fn sync_file(&mut self, node: u64) -> io::Result<()> {
+        let file = self.file_mut(node)?;
+        file.durable = Arc::clone(&file.content);
+        self.changed = true;
+        Ok(())
+    }
+
+    pub(super) fn sync_directory(&mut self, node: u64) -> io::Result<()> {
+        let directory = self.directory_mut(node)?;
+        directory.durable = directory.entries.clone();
+        directory.since_sync.clear();
+        self.changed = true;
+        Ok(())
+    }
+
+    pub(super) fn rename(&mut self, from: &Path, to: &Path, replace: bool) -> io::Result<()> {
+        let (from_parent, from_name) = parent_and_name(from)?;
+        let (to_parent, to_name) = parent_and_name(to)?;
+        let (from_parent, to_parent) = (self.find(from_parent)?, self.find(to_parent)?);
+        let node = *self
+            .directory(from_parent)?
+            .entries
+            .get(from_name)
+            .ok_or_else(not_found)?;
+        if let Some(there) = self.directory(to_parent)?.entries.get(to_name) {
+            if self.directory(*there).is_ok() {
+                return Err(io::ErrorKind::IsADirectory.into());
+            }
+            if !replace {
+                return Err(io::ErrorKind::AlreadyExists.into());
+            }
+        }
+        self.set_entry(to_parent, to_name, Some(node))?;
+        self.set_entry(from_parent, from_name, None)?;
+        self.last_named.insert(to.to_owned(), node);
+        Ok(())
+    }
+
+    pub(super) fn remove_file(&mut self, path: &Path) -> io::Result<()> {
+        self.file(self.find(path)?)?;
+        let (parent, name) = parent_and_name(path)?;
+        self.set_entry(self.find(parent)?, name, None)
+    }
+
+    pub(super) fn remove_directory(&mut self, path: &Path) -> io::Result<()> {
+        if !self.directory(self.find(path)?)?.entries.is_empty() {
+            return Err(io::ErrorKind::DirectoryNotEmpty.into());
+        }
+        let (parent, name) = parent_and_name(path)?;
+        self.set_entry(self.find(parent)?, name, None)
+    }
+
+    pub(super) fn list(&self, path: &Path) -> io::Result<Vec<Entry>> {
+        let directory = self.directory(self.find(path)?)?;
+        let entry = |(name, node): (&OsString, &u64)| Entry {
+            path: path.join(name),
+            kind: match self.nodes.get(node) {
+                Some(Node::Directory(_)) => EntryKind::Directory,
+                _ => EntryKind::File,
+            },
+        };
+        Ok(directory.entries.iter().map(entry).collect())
+    }
+
+    pub(super) fn status(&self, device: u64, node: u64) -> io::Result<(EntryKind, FileStatus)> {
+        let identity = Identity {
+            device,
+            file: node,
+            born: Some(i128::from(node)),
+        };
+        Ok(match self.nodes.get(&node).ok_or_else(not_found)? {
+            Node::File(file) => (
+                EntryKind::File,
+                FileStatus {
+                    identity,
+                    len: file.content.len() as u64,
+                    mode: file.mode,
+                    modified: file.modified,
+                },
+            ),
+            Node::Directory(_) => (
+                EntryKind::Directory,
+                FileStatus {
+                    identity,
+                    len: 0,
+                    mode: 0o755,
+                    modified: SystemTime::UNIX_EPOCH,
+                },
+            ),
+        })
+    }
+
+    pub(super) fn put_durable(
+        &mut self,
+        path: &Path,
+        content: &[u8],
+        now: SystemTime,
+    ) -> io::Result<()> {
+        for directory in path
+            .ancestors()
+            .skip(1)
+            .collect::<Vec<_>>()
+            .into_iter()
+            .rev()
+        {
+            if directory.parent().is_some() && self.find(directory).is_err() {
+                self.create_directory(directory)?;
+            }
+        }
+        let node = self.create_file(path, now)?;
+        self.append(node, content, now)?;
+        self.sync_file(node)?;
+        for directory in path.ancestors().skip(1) {
+            self.sync_directory(self.find(directory)?)?;
+        }
+        self.changed = false;
+        Ok(())
+    }
+
+    /// The paths of all files, and of all directories but the top.
+    pub(super) fn walk(&self) -> (Vec<PathBuf>, Vec<PathBuf>) {
+        let (mut files, mut directories) = (Vec::new(), Vec::new());
+        let mut pending = vec![(PathBuf::from("/"), TOP)];
+        while let Some((path, node)) = pending.pop() {
+            let Ok(directory) = self.directory(node) else {
+                files.push(path);
+                continue;
+            };
+            pending.extend(
+                directory
+                    .entries
+                    .iter()
+                    .map(|(name, node)| (path.join(name), *node)),
+            );
+            if node != TOP {
+                directories.push(path);
+            }
+        }
+        files.sort();
+        directories.sort();
+        (files, directories)
+    }
+}

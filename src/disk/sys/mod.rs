@@ -1,0 +1,11 @@
+//! Where the systems differ. Each module offers the same functions.
+
+#[cfg(unix)]
+mod unix;
+#[cfg(unix)]
+pub(super) use unix::*;
+
+#[cfg(windows)]
+mod windows;
+#[cfg(windows)]
+pub(super) use windows::*;

@@ -1,0 +1,370 @@
+//! What can go wrong, in which step, and what is on disk afterwards (promise P5).
+//!
+//! [`Step`] names the lines of the protocol, [`Outcome`] says what a reader may find, and [`Error`]
+//! carries both. Damage found in a file has its own type, [`Damage`](crate::verify::Damage).
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::partition::PartitionError;
+use crate::verify::Damage;
+
+/// A result whose error is this crate's [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// One step of the protocol that brings a file to its final path, in the order in which they happen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Step {
+    /// Create the staging file, exclusively, and take its lock.
+    CreateStaging,
+    /// Encode rows, or take bytes, into the staging file.
+    WriteRows,
+    /// Write what ends the file: for Parquet its footer.
+    WriteFooter,
+    /// Sync the staging file to the medium, once.
+    SyncFile,
+    /// Re-open the staging file by name and check it.
+    Verify,
+    /// Create the missing directories of the final path and sync the parent of each.
+    CreateDirectory,
+    /// Rename the staging file to its final path.
+    Publish,
+    /// Sync the directory that now holds the file.
+    SyncDirectory,
+}
+
+impl Step {
+    /// Every step, in order.
+    pub const ALL: [Step; 8] = [
+        Step::CreateStaging,
+        Step::WriteRows,
+        Step::WriteFooter,
+        Step::SyncFile,
+        Step::Verify,
+        Step::CreateDirectory,
+        Step::Publish,
+        Step::SyncDirectory,
+    ];
+
+    /// The name of the step: that of its variant.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Step::CreateStaging => "CreateStaging",
+            Step::WriteRows => "WriteRows",
+            Step::WriteFooter => "WriteFooter",
+            Step::SyncFile => "SyncFile",
+            Step::Verify => "Verify",
+            Step::CreateDirectory => "CreateDirectory",
+            Step::Publish => "Publish",
+            Step::SyncDirectory => "SyncDirectory",
+        }
+    }
+
+    /// What the step does, in one line.
+    #[must_use]
+    pub fn what(self) -> &'static str {
+        match self {
+            Step::CreateStaging => {
+                "create a staging file that nobody else has, lock it, and see that its name still stands"
+            }
+            Step::WriteRows => "encode the rows into it; the first error poisons the writer",
+            Step::WriteFooter => "end the file and keep the metadata that was written",
+            Step::SyncFile => "fsync once, on the descriptor that wrote; never retried",
+            Step::Verify => "re-open it by name and compare it with what was written",
+            Step::CreateDirectory => {
+                "make the missing directories of the final path, and fsync the parent of each"
+            }
+            Step::Publish => {
+                "rename it to the final path, refusing to replace a file unless asked to"
+            }
+            Step::SyncDirectory => "fsync the directory that now holds the file",
+        }
+    }
+
+    /// What a reader finds at the final path if the step fails, or the machine dies in it.
+    #[must_use]
+    pub fn if_it_fails(self) -> &'static str {
+        match self {
+            Step::CreateStaging
+            | Step::WriteRows
+            | Step::WriteFooter
+            | Step::SyncFile
+            | Step::Verify => "what was there before",
+            Step::CreateDirectory => {
+                "what was there before, and at most empty directories on the way"
+            }
+            Step::Publish => "what was there before, or the whole new file",
+            Step::SyncDirectory => {
+                "the whole new file; a power cut may still bring back what was there before"
+            }
+        }
+    }
+
+    /// The table of all steps as Markdown, as it stands on the crate's front page and in the README.
+    #[must_use]
+    pub fn table() -> String {
+        let mut table = String::from(
+            "| step | what happens | at the final path if it fails, or the machine dies in it |\n|---|---|---|\n",
+        );
+        for step in Step::ALL {
+            table.push_str(&format!(
+                "| `{}` | {} | {} |\n",
+                step.name(),
+                step.what(),
+                step.if_it_fails()
+            ));
+        }
+        table
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// What an error left at the final path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// The final path holds what it held before: nothing, or the old file.
+    NotPublished,
+    /// The final path holds the complete, verified new file, but a power cut may still undo it.
+    PublishedNotDurable,
+    /// It could not be told whether the file was published; if it was, it is complete.
+    Unknown,
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Outcome::NotPublished => "not published",
+            Outcome::PublishedNotDurable => "published, maybe not durable",
+            Outcome::Unknown => "unknown whether published",
+        })
+    }
+}
+
+/// Why a file was not written, or not known to be durable.
+///
+/// The cause is in [`source`](StdError::source) and not repeated in the message.
+/// [`outcome`](Error::outcome) says what is at the final path; unless a variant says otherwise,
+/// the staging file has been removed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A partition's key, value or column cannot be used; nothing was touched by it.
+    #[error(transparent)]
+    Partition(#[from] PartitionError),
+
+    /// A path given by the caller cannot be written to; nothing was touched.
+    #[error("{}: {reason}", path.display())]
+    InvalidPath {
+        /// The path as it was given.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+
+    /// Options that contradict each other or the schema; nothing was touched.
+    #[error("{option}: {reason}")]
+    InvalidOption {
+        /// The option's name.
+        option: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+
+    /// A batch does not have the schema that the writer was made with; the writer is poisoned.
+    #[error("{}: {}, expected {expected}, found {found}", path.display(), field_text(field))]
+    SchemaMismatch {
+        /// The final path.
+        path: PathBuf,
+        /// The first field that differs; empty when the number of fields does.
+        field: String,
+        /// What the writer's schema says.
+        expected: String,
+        /// What the batch has.
+        found: String,
+    },
+
+    /// A row carries another partition value than its file's; the writer is poisoned.
+    #[error("{}: row {row} has {key}={found}, but the file belongs to {key}={expected}", path.display())]
+    StrayRow {
+        /// The final path.
+        path: PathBuf,
+        /// The row, counted from 0 over all rows given to this writer.
+        row: u64,
+        /// The partition key.
+        key: String,
+        /// The partition's value.
+        expected: String,
+        /// The row's value.
+        found: String,
+    },
+
+    /// An earlier write failed, so rows are missing: the writer can only be discarded.
+    #[error("{}: an earlier write failed, so this writer can only be discarded", path.display())]
+    Poisoned {
+        /// The final path.
+        path: PathBuf,
+    },
+
+    /// The format's encoder refused the rows (not the disk: that is [`Error::Io`]).
+    #[error("{}: cannot encode ({step})", path.display())]
+    Encode {
+        /// [`Step::WriteRows`] or [`Step::WriteFooter`].
+        step: Step,
+        /// The final path.
+        path: PathBuf,
+        /// What the encoder said.
+        source: Box<dyn StdError + Send + Sync>,
+    },
+
+    /// The system refused a step; nothing was published.
+    #[error("{}: {step} failed", path.display())]
+    Io {
+        /// The step that failed.
+        step: Step,
+        /// The path that the system call named.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+
+    /// The staging file is no longer there: another process took this writer for dead and swept it.
+    #[error("{}: the staging file was removed by somebody else ({step})", path.display())]
+    StagingLost {
+        /// The step that missed it.
+        step: Step,
+        /// The staging file.
+        path: PathBuf,
+    },
+
+    /// The staged file is not what was written; it was never visible.
+    #[error("{}: the staged file failed verification", path.display())]
+    Damaged {
+        /// The final path, which was not touched.
+        path: Box<Path>,
+        /// What is wrong and where.
+        #[source]
+        damage: Damage,
+    },
+
+    /// The final path is taken, and replacing it was not asked for.
+    #[error("{}: already exists", path.display())]
+    AlreadyExists {
+        /// The final path.
+        path: PathBuf,
+    },
+
+    /// The file is published, complete and verified, but the sync of its directory failed.
+    #[error("{}: published, but maybe not durable", path.display())]
+    NotDurable {
+        /// The final path.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+
+    /// The rename failed in a way that does not tell whether it happened; if it did, the file is
+    /// complete. The staging file was left for the sweep.
+    #[error("{}: unknown whether published", path.display())]
+    Unknown {
+        /// The final path.
+        path: PathBuf,
+        /// What the system said to the rename.
+        source: io::Error,
+    },
+
+    /// A file or directory could not be read by [`verify`](crate::verify), [`inspect`](crate::inspect)
+    /// or [`recover`](crate::recover); nothing was changed by it.
+    #[error("{}: cannot be read", path.display())]
+    Read {
+        /// The path that the system call named.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+fn field_text(field: &str) -> String {
+    if field.is_empty() {
+        "number of fields".to_owned()
+    } else {
+        format!("field {field:?}")
+    }
+}
+
+impl Error {
+    /// What is at the final path now.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        match self {
+            Error::NotDurable { .. } => Outcome::PublishedNotDurable,
+            Error::Unknown { .. } => Outcome::Unknown,
+            _ => Outcome::NotPublished,
+        }
+    }
+
+    /// The step that failed; `None` where the error came before the first step, or from reading.
+    #[must_use]
+    pub fn step(&self) -> Option<Step> {
+        match self {
+            Error::Partition(_)
+            | Error::InvalidPath { .. }
+            | Error::InvalidOption { .. }
+            | Error::Read { .. } => None,
+            Error::SchemaMismatch { .. } | Error::StrayRow { .. } | Error::Poisoned { .. } => {
+                Some(Step::WriteRows)
+            }
+            Error::Encode { step, .. }
+            | Error::Io { step, .. }
+            | Error::StagingLost { step, .. } => Some(*step),
+            Error::Damaged { .. } => Some(Step::Verify),
+            Error::AlreadyExists { .. } | Error::Unknown { .. } => Some(Step::Publish),
+            Error::NotDurable { .. } => Some(Step::SyncDirectory),
+        }
+    }
+
+    /// The path that the error is about, where there is one.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Error::Partition(_) | Error::InvalidOption { .. } => None,
+            Error::Damaged { path, .. } => Some(path),
+            Error::InvalidPath { path, .. }
+            | Error::SchemaMismatch { path, .. }
+            | Error::StrayRow { path, .. }
+            | Error::Poisoned { path }
+            | Error::Encode { path, .. }
+            | Error::Io { path, .. }
+            | Error::StagingLost { path, .. }
+            | Error::AlreadyExists { path }
+            | Error::NotDurable { path, .. }
+            | Error::Unknown { path, .. }
+            | Error::Read { path, .. } => Some(path),
+        }
+    }
+}
+
+/// Attaches the step and the path to a system error.
+pub(crate) trait IoContext<T> {
+    /// Turns the error into [`Error::Io`].
+    fn at(self, step: Step, path: &Path) -> Result<T>;
+}
+
+impl<T> IoContext<T> for io::Result<T> {
+    fn at(self, step: Step, path: &Path) -> Result<T> {
+        self.map_err(|source| Error::Io {
+            step,
+            path: path.to_owned(),
+            source,
+        })
+    }
+}

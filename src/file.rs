@@ -1,0 +1,167 @@
+//! [`AtomicFile`]: one file of any bytes, whole or absent.
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::disk::DiskFile;
+use crate::error::{Error, IoContext, Result, Step};
+use crate::format;
+use crate::options::{FileOptions, Verify};
+use crate::staged::{PublishedFile, StagedFile, Target};
+use crate::staging::{Area, Draft, home_of_file, resolve};
+
+/// A file of any bytes that becomes visible all at once, and durably, or never.
+///
+/// It is written through [`Write`] and published by [`commit`](AtomicFile::commit). Dropping it, also
+/// by a panic, discards it. Writes are not buffered; wrap it in a [`std::io::BufWriter`] for many
+/// small ones, and get it back by `into_inner`.
+///
+/// A file in a partition directory (`…/key=value/data.json`) is staged beside its data set, so that
+/// readers of the data set do not meet it; any other in the hidden directory `.atomic` beside it.
+/// Its permissions are 0666 less the umask, or those of the file that it replaces; owner, access
+/// lists and extended attributes are not taken over.
+///
+/// ```
+/// use std::io::Write as _;
+/// use atomic_arrow::AtomicFile;
+/// # let lake = tempfile::tempdir()?;
+/// # let path = lake.path().join("raw/station_id=123/year=2024/month=10/data.json");
+/// let observation = serde_json::json!({"station_id": 123, "temp": 11.5});
+///
+/// let mut file = AtomicFile::create(&path)?;
+/// serde_json::to_writer(&mut file, &observation)?;
+/// assert!(!path.exists());
+/// file.commit()?;
+/// assert_eq!(std::fs::read_to_string(&path)?, r#"{"station_id":123,"temp":11.5}"#);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+#[must_use = "a file that is not committed is discarded"]
+pub struct AtomicFile {
+    draft: Draft,
+    target: Target,
+    options: FileOptions,
+    poisoned: bool,
+}
+
+impl AtomicFile {
+    /// Starts a file that will be published at `path`, where nothing may be yet.
+    ///
+    /// # Errors
+    /// Those of [`create_with_options`](AtomicFile::create_with_options).
+    pub fn create(path: impl AsRef<Path>) -> Result<Self> {
+        Self::create_with_options(path, FileOptions::default())
+    }
+
+    /// Starts a file that will be published at `path`.
+    ///
+    /// # Errors
+    /// [`Error::InvalidPath`] if `path` names no file, a directory, or something below a file;
+    /// [`Error::AlreadyExists`] if it is taken and replacing was not asked for; [`Error::Io`] if no
+    /// staging file can be made. Nothing is on disk then.
+    pub fn create_with_options(path: impl AsRef<Path>, options: FileOptions) -> Result<Self> {
+        let path = path.as_ref();
+        let invalid = |reason| Error::InvalidPath {
+            path: path.to_owned(),
+            reason,
+        };
+        if path.as_os_str().as_encoded_bytes().ends_with(b"/") {
+            return Err(invalid("names a directory"));
+        }
+        let name = path.file_name().ok_or_else(|| invalid("names no file"))?;
+        let parent = match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        let disk = options.disk.as_ref();
+        let directory = resolve(disk, parent)?;
+        let target = Target::new(disk, &directory, name.to_owned(), options.publish_mode)?;
+        let home = home_of_file(disk, &directory, &options.staging)?;
+        let area = Area::open(&options.disk, &home)?;
+        let draft = Draft::create(area, options.verify >= Verify::Checksum)?;
+        Ok(AtomicFile {
+            draft,
+            target,
+            options,
+            poisoned: false,
+        })
+    }
+
+    /// Where the file will be published: absolute, with the symbolic links above it resolved.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.target.path()
+    }
+
+    /// How many bytes were written so far.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.draft.len()
+    }
+
+    /// Syncs and verifies the file, without making it visible.
+    ///
+    /// # Errors
+    /// [`Error::Poisoned`] if a write failed before; [`Error::Io`] if the sync failed or the file
+    /// cannot be read back; [`Error::Damaged`] if it is not what was written, or not of the
+    /// [`format`](FileOptions::format) asked for. Nothing is published, and the staging file is
+    /// removed.
+    pub fn finish(self) -> Result<StagedFile<()>> {
+        let AtomicFile {
+            draft,
+            target,
+            options,
+            poisoned,
+        } = self;
+        if poisoned {
+            return Err(Error::Poisoned {
+                path: target.path().to_owned(),
+            });
+        }
+        let check = options.format.map(|format| {
+            move |file: Arc<dyn DiskFile>| format::check(format, file, Verify::Decode).map(drop)
+        });
+        StagedFile::verified(draft, target, &options, (), check)
+    }
+
+    /// Syncs, verifies and publishes the file: [`finish`](AtomicFile::finish), then
+    /// [`publish`](StagedFile::publish).
+    ///
+    /// # Errors
+    /// Those of the two.
+    pub fn commit(self) -> Result<PublishedFile<()>> {
+        self.finish()?.publish()
+    }
+
+    /// Removes what was written. The same as dropping the file.
+    pub fn discard(self) {}
+}
+
+/// The first error poisons the file, which can then only be discarded. Errors carry an [`Error`] with
+/// the step and the path.
+impl Write for AtomicFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = if self.poisoned {
+            Err(Error::Poisoned {
+                path: self.target.path().to_owned(),
+            })
+        } else {
+            self.draft
+                .write(bytes)
+                .at(Step::WriteRows, self.draft.path())
+        };
+        written.map_err(|error| {
+            self.poisoned = true;
+            let kind = match &error {
+                Error::Io { source, .. } => source.kind(),
+                _ => io::ErrorKind::Other,
+            };
+            io::Error::new(kind, error)
+        })
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,283 @@
+//! The frames of Arrow IPC: each message's place, length and buffers, before anything is decoded.
+//!
+//! Arrow's reader allocates what a message declares, and a failed allocation ends the process, so no
+//! declared length gets past here that the file has no bytes for. What a compressed buffer declares
+//! to become is bounded by the most that its codec can make of its bytes.
+
+use std::sync::Arc;
+
+use arrow::error::ArrowError;
+use arrow::ipc::{Block, Buffer, Message, RecordBatch, root_as_footer, root_as_message};
+use bytes::Bytes;
+
+use crate::format::source::Source;
+use crate::format::{Fault, contained};
+use crate::verify::{Damage, Location};
+
+const MAGIC: &[u8] = b"ARROW1";
+/// The magic number, padded to 8 bytes.
+const FILE_START: u64 = 8;
+/// The footer's length and the magic number.
+const FILE_TAIL: u64 = 10;
+/// Stands before a message's length since version 0.15 of the format.
+const CONTINUATION: u32 = u32::MAX;
+/// A block of zstd makes at most 128 KiB of 4 bytes, one of LZ4 less than that.
+const MOST_EXPANSION: u64 = 32 << 10;
+
+/// Checks magic numbers, footer and every message of the file format.
+pub(super) fn check_file(source: &Source) -> Result<(), Fault> {
+    let len = source.len();
+    if len < FILE_START + FILE_TAIL {
+        return Err(Damage::TooShort {
+            len,
+            minimum: FILE_START + FILE_TAIL,
+        }
+        .into());
+    }
+    check_magic(source, 0)?;
+    check_magic(source, len - MAGIC.len() as u64)?;
+    let declared = u64::from(word(source, len - FILE_TAIL)?);
+    let available = len - FILE_START - FILE_TAIL;
+    if declared > available {
+        return Err(Damage::FooterLength {
+            declared,
+            available,
+        }
+        .into());
+    }
+    let start = len - FILE_TAIL - declared;
+    let bytes = source.read(start, declared)?;
+    for block in blocks(&bytes, start)? {
+        check_block(source, &block, start)?;
+    }
+    Ok(())
+}
+
+fn check_magic(source: &Source, offset: u64) -> Result<(), Fault> {
+    let found = source.read(offset, MAGIC.len() as u64)?;
+    if found != MAGIC {
+        return Err(Damage::Magic {
+            offset,
+            expected: "ARROW1",
+            found: found.to_vec(),
+        }
+        .into());
+    }
+    Ok(())
+}
+
+/// Where the footer says that the messages are.
+fn blocks(footer: &[u8], start: u64) -> Result<Vec<Block>, Damage> {
+    let location = Location::file().at(start);
+    contained(&location, || {
+        let footer = root_as_footer(footer).map_err(malformed)?;
+        let dictionaries = footer.dictionaries().into_iter().flatten().copied();
+        let batches = footer.recordBatches().into_iter().flatten().copied();
+        Ok(dictionaries.chain(batches).collect())
+    })?
+    .map_err(|error: ArrowError| Damage::Footer {
+        offset: start,
+        source: Arc::new(error),
+    })
+}
+
+fn malformed(error: impl std::fmt::Display) -> ArrowError {
+    ArrowError::ParseError(error.to_string())
+}
+
+fn check_block(source: &Source, block: &Block, footer_start: u64) -> Result<(), Fault> {
+    let what = "a message";
+    let unsigned = |found| not_negative(&Location::file(), what, found);
+    let start = unsigned(block.offset())?;
+    let metadata = unsigned(i64::from(block.metaDataLength()))?;
+    let body = unsigned(block.bodyLength())?;
+    let (from, to) = (FILE_START, footer_start);
+    let end = start.saturating_add(metadata).saturating_add(body);
+    if start < from || end > to {
+        let location = Location::file();
+        return Err(Damage::OutOfBounds {
+            location,
+            what,
+            start,
+            end,
+            from,
+            to,
+        }
+        .into());
+    }
+    let contradiction = |what: String| Damage::Contradiction {
+        location: Location::file().at(start),
+        what,
+    };
+    match check_message(source, start, to)? {
+        None => {
+            Err(contradiction("an end marker, where the footer has a message".to_owned()).into())
+        }
+        Some(found) if found != end => {
+            let what = format!("the message ends at {found}, but at {end} by the footer");
+            Err(contradiction(what).into())
+        }
+        Some(_) => Ok(()),
+    }
+}
+
+/// Checks every message of the stream format, and that the end marker ends it.
+pub(super) fn check_stream(source: &Source) -> Result<(), Fault> {
+    let len = source.len();
+    let mut at = 0;
+    while let Some(end) = check_message(source, at, len)? {
+        at = end;
+    }
+    // The end marker is a length of 0, with or without the continuation before it.
+    let end = at
+        + if word(source, at)? == CONTINUATION {
+            8
+        } else {
+            4
+        };
+    if end < len {
+        return Err(Damage::Trailing {
+            offset: end,
+            excess: len - end,
+        }
+        .into());
+    }
+    Ok(())
+}
+
+/// Checks the message at `at` and gives back where it ends; `None` for the end marker.
+fn check_message(source: &Source, at: u64, limit: u64) -> Result<Option<u64>, Fault> {
+    let unfinished = |missing| Damage::Unfinished {
+        offset: limit,
+        missing,
+    };
+    if limit - at < 4 {
+        return Err(unfinished("the end marker of the stream").into());
+    }
+    let mut start = at + 4;
+    let mut length = word(source, at)?;
+    if length == CONTINUATION {
+        if limit - start < 4 {
+            return Err(unfinished("the length of a message").into());
+        }
+        length = word(source, start)?;
+        start += 4;
+    }
+    if length == 0 {
+        return Ok(None);
+    }
+    let length = u64::from(length);
+    if length > limit - start {
+        return Err(unfinished("the rest of a message").into());
+    }
+    let bytes = source.read(start, length)?;
+    let location = Location::file().at(start);
+    let body_start = start + length;
+    let body = contained(&location, || parse_message(&bytes))?.map_err(|error| Damage::Decode {
+        location: location.clone(),
+        source: Arc::new(error),
+    })?;
+    let body_length = not_negative(&location, "the body's length", body.length)?;
+    if body_length > limit - body_start {
+        return Err(unfinished("the rest of a message's body").into());
+    }
+    for buffer in &body.buffers {
+        check_buffer(
+            source,
+            &location,
+            buffer,
+            body.compressed,
+            (body_start, body_length),
+        )?;
+    }
+    Ok(Some(body_start + body_length))
+}
+
+fn check_buffer(
+    source: &Source,
+    location: &Location,
+    buffer: &Buffer,
+    compressed: bool,
+    (body, body_length): (u64, u64),
+) -> Result<(), Fault> {
+    let what = "a buffer";
+    let offset = not_negative(location, what, buffer.offset())?;
+    let length = not_negative(location, what, buffer.length())?;
+    let end = offset.saturating_add(length);
+    if end > body_length {
+        let (location, start) = (location.clone(), body.saturating_add(offset));
+        let (end, from, to) = (body.saturating_add(end), body, body + body_length);
+        return Err(Damage::OutOfBounds {
+            location,
+            what,
+            start,
+            end,
+            from,
+            to,
+        }
+        .into());
+    }
+    if !compressed || length < 8 {
+        return Ok(());
+    }
+    let start = body + offset;
+    let bytes = source.read(start, 8)?;
+    let declared = <[u8; 8]>::try_from(bytes.as_ref()).map_or(0, i64::from_le_bytes);
+    // Negative ones are not lengths: -1 says that the buffer is not compressed after all.
+    if u64::try_from(declared).is_ok_and(|most| most / MOST_EXPANSION > length) {
+        let what = format!("{length} bytes said to decompress to {declared}");
+        return Err(Damage::Contradiction {
+            location: location.clone().at(start),
+            what,
+        }
+        .into());
+    }
+    Ok(())
+}
+
+fn not_negative(location: &Location, what: &'static str, found: i64) -> Result<u64, Damage> {
+    u64::try_from(found).map_err(|_| Damage::Negative {
+        location: location.clone(),
+        what,
+        found,
+    })
+}
+
+/// What a message says of the body that follows it.
+struct Body {
+    length: i64,
+    buffers: Vec<Buffer>,
+    compressed: bool,
+}
+
+fn parse_message(bytes: &Bytes) -> Result<Body, ArrowError> {
+    let message = root_as_message(bytes).map_err(malformed)?;
+    let batch = batch_of(&message);
+    let compressed = batch.is_some_and(|batch| batch.compression().is_some());
+    let buffers = batch
+        .and_then(|batch| batch.buffers())
+        .into_iter()
+        .flatten()
+        .copied()
+        .collect();
+    Ok(Body {
+        length: message.bodyLength(),
+        buffers,
+        compressed,
+    })
+}
+
+fn batch_of<'a>(message: &Message<'a>) -> Option<RecordBatch<'a>> {
+    let of_dictionary = || {
+        message
+            .header_as_dictionary_batch()
+            .and_then(|batch| batch.data())
+    };
+    message.header_as_record_batch().or_else(of_dictionary)
+}
+
+fn word(source: &Source, at: u64) -> Result<u32, Fault> {
+    let bytes = source.read(at, 4)?;
+    let bytes = <[u8; 4]>::try_from(bytes.as_ref());
+    Ok(bytes.map_or(0, u32::from_le_bytes))
+}

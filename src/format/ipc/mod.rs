@@ -1,0 +1,80 @@
+//! Checking Arrow IPC: the file format and the stream format.
+//!
+//! The frames are walked first (`frames.rs`): every message whole, every length within the file, the
+//! end marked. Then arrow's own reader decodes every batch and validates its data. A stream may by
+//! its specification also end where its bytes end, but a file without the end marker cannot be told
+//! from one that was cut off between two batches, so that counts as damage; arrow, pyarrow and Polars
+//! all write the marker.
+
+use std::io::BufReader;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::error::ArrowError;
+use arrow::ipc::reader::{FileReader, StreamReader};
+
+use super::source::Source;
+use super::{Contents, Fault, contained};
+use crate::disk::DiskFile;
+use crate::verify::{Damage, Location};
+
+mod frames;
+#[cfg(test)]
+mod tests;
+
+/// Checks a file of the IPC file format.
+pub(super) fn check_file(file: Arc<dyn DiskFile>) -> Result<Contents, Fault> {
+    let source = Source::new(file)?;
+    source.settle(read_file(&source))
+}
+
+/// Checks a file of the IPC stream format.
+pub(super) fn check_stream(file: Arc<dyn DiskFile>) -> Result<Contents, Fault> {
+    let source = Source::new(file)?;
+    source.settle(read_stream(&source))
+}
+
+fn read_file(source: &Source) -> Result<Contents, Fault> {
+    frames::check_file(source)?;
+    let location = Location::file();
+    let reader = contained(&location, || FileReader::try_new(source.reader(0), None))?;
+    read_batches(reader.map_err(|error| undecodable(location, error))?)
+}
+
+fn read_stream(source: &Source) -> Result<Contents, Fault> {
+    frames::check_stream(source)?;
+    let location = Location::file();
+    let buffered = BufReader::new(source.reader(0));
+    let reader = contained(&location, || StreamReader::try_new(buffered, None))?;
+    read_batches(reader.map_err(|error| undecodable(location, error))?)
+}
+
+fn read_batches(
+    mut reader: impl Iterator<Item = Result<RecordBatch, ArrowError>>,
+) -> Result<Contents, Fault> {
+    let (mut rows, mut batches) = (0, 0);
+    loop {
+        let location = Location::row_group(batches);
+        match contained(&location, || reader.next())? {
+            Some(Ok(batch)) => rows += batch.num_rows() as u64,
+            Some(Err(error)) => return Err(undecodable(location, error).into()),
+            None => break,
+        }
+        batches += 1;
+    }
+    Ok(Contents {
+        rows: Some(rows),
+        row_groups: Some(batches),
+        ..Contents::default()
+    })
+}
+
+fn undecodable(location: Location, error: ArrowError) -> Damage {
+    match error {
+        ArrowError::NotYetImplemented(reason) => Damage::NotCheckable { location, reason },
+        error => Damage::Decode {
+            location,
+            source: Arc::new(error),
+        },
+    }
+}

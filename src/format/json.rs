@@ -1,0 +1,319 @@
+//! Checking JSON documents and NDJSON.
+//!
+//! Text is UTF-8 without a byte order mark, as RFC 8259 has it. A document is one value; if that is
+//! an array, its elements count as rows. In NDJSON every line that is not blank is one object, and
+//! one row: a line of `1` or `[]` is JSON, but no record, and readers of tables refuse it. Nothing is
+//! kept of what is read, so memory does not grow with the file, but by a byte for each level of
+//! nesting. Duplicate keys and numbers too large for a double pass.
+
+use std::io::{self, BufRead, BufReader, Read};
+use std::sync::Arc;
+
+use serde::de::IgnoredAny;
+
+use super::source::{Source, SourceReader};
+use super::{Contents, Fault};
+use crate::disk::DiskFile;
+use crate::verify::{Cause, Damage};
+
+/// Read at once.
+const BUFFER: usize = 64 << 10;
+
+/// Checks that the file is one JSON value.
+pub(super) fn check_document(file: Arc<dyn DiskFile>) -> Result<Contents, Fault> {
+    let source = Source::new(file)?;
+    source.settle(read_document(&source))
+}
+
+/// Checks that every line is blank or one JSON object.
+pub(super) fn check_lines(file: Arc<dyn DiskFile>) -> Result<Contents, Fault> {
+    let source = Source::new(file)?;
+    source.settle(read_lines(&source))
+}
+
+fn read_document(source: &Source) -> Result<Contents, Fault> {
+    let mut text = text(source);
+    let is_array = matches!(first_byte(&mut text), Ok(Some(b'[')));
+    text = self::text(source);
+    let rows = if is_array {
+        // Elements have no size, so that counting them takes no memory.
+        let elements: Result<Vec<IgnoredAny>, _> = serde_json::from_reader(text);
+        elements.map(|elements| Some(elements.len() as u64))
+    } else {
+        serde_json::from_reader(text).map(|IgnoredAny| None)
+    };
+    let rows = match rows {
+        Ok(rows) => rows,
+        Err(error) => {
+            let (line, column) = (error.line() as u64, error.column() as u64);
+            let start = start_of_line(source, line)?;
+            return Err(syntax(line, column, start, Arc::new(error)).into());
+        }
+    };
+    Ok(Contents {
+        rows,
+        ..Contents::default()
+    })
+}
+
+fn read_lines(source: &Source) -> Result<Contents, Fault> {
+    let mut text = text(source);
+    let (mut rows, mut number, mut start) = (0, 0, 0);
+    while !text
+        .fill_buf()
+        .map_err(|error| unreadable(number + 1, 1, start, error))?
+        .is_empty()
+    {
+        number += 1;
+        let mut line = Line {
+            text: &mut text,
+            length: 0,
+            ended: false,
+        };
+        let blank =
+            read_line(&mut line).map_err(|(column, cause)| syntax(number, column, start, cause))?;
+        rows += u64::from(!blank);
+        start += line.length;
+    }
+    Ok(Contents {
+        rows: Some(rows),
+        ..Contents::default()
+    })
+}
+
+/// Reads one line to its end and says whether it is blank; an error has its column.
+fn read_line<R: BufRead>(line: &mut Line<'_, R>) -> Result<bool, (u64, Cause)> {
+    let first = line
+        .first_byte()
+        .map_err(|error| -> (u64, Cause) { (line.length + 1, Arc::new(error)) })?;
+    let before = line.length;
+    match first {
+        None => Ok(true),
+        Some(b'{') => match serde_json::from_reader(&mut *line) {
+            Ok(IgnoredAny) => Ok(false),
+            Err(error) => Err((before + error.column() as u64, Arc::new(error))),
+        },
+        Some(other) => {
+            let what = format!("expected an object, found {:?}", char::from(other));
+            Err((
+                before + 1,
+                Arc::new(io::Error::new(io::ErrorKind::InvalidData, what)),
+            ))
+        }
+    }
+}
+
+fn syntax(line: u64, column: u64, start: u64, source: Cause) -> Damage {
+    let column = column.max(1);
+    Damage::Syntax {
+        line,
+        column,
+        offset: start + column - 1,
+        source,
+    }
+}
+
+fn unreadable(line: u64, column: u64, start: u64, error: io::Error) -> Damage {
+    syntax(line, column, start, Arc::new(error))
+}
+
+fn text(source: &Source) -> BufReader<Utf8<SourceReader>> {
+    BufReader::with_capacity(
+        BUFFER,
+        Utf8 {
+            inner: source.reader(0),
+            pending: Vec::new(),
+        },
+    )
+}
+
+/// The first byte that is no white space, which is left unread; white space is read.
+fn first_byte(text: &mut impl BufRead) -> io::Result<Option<u8>> {
+    loop {
+        let buffer = text.fill_buf()?;
+        if buffer.is_empty() {
+            return Ok(None);
+        }
+        let blank = buffer
+            .iter()
+            .take_while(|byte| b" \t\r\n".contains(byte))
+            .count();
+        let found = buffer.get(blank).copied();
+        text.consume(blank);
+        if found.is_some() {
+            return Ok(found);
+        }
+    }
+}
+
+/// Where a line begins, the first being 1. Only asked after an error.
+fn start_of_line(source: &Source, line: u64) -> io::Result<u64> {
+    let mut reader = BufReader::with_capacity(BUFFER, source.reader(0));
+    let mut start = 0;
+    for _ in 1..line {
+        start += reader.skip_until(b'\n')? as u64;
+    }
+    Ok(start)
+}
+
+/// One line of a text, its end included, as a text of its own.
+struct Line<'a, R> {
+    text: &'a mut R,
+    length: u64,
+    ended: bool,
+}
+
+impl<R: BufRead> Line<'_, R> {
+    /// As [`first_byte`], within the line.
+    fn first_byte(&mut self) -> io::Result<Option<u8>> {
+        loop {
+            if self.ended {
+                return Ok(None);
+            }
+            match self.text.fill_buf()?.first() {
+                None => return Ok(None),
+                Some(byte) if b" \t\r\n".contains(byte) => drop(self.read(&mut [0])?),
+                Some(byte) => return Ok(Some(*byte)),
+            }
+        }
+    }
+}
+
+impl<R: BufRead> Read for Line<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.ended {
+            return Ok(0);
+        }
+        let available = self.text.fill_buf()?;
+        let mut count = available.len().min(buffer.len());
+        if let Some(end) = available[..count].iter().position(|byte| *byte == b'\n') {
+            count = end + 1;
+            self.ended = true;
+        }
+        buffer[..count].copy_from_slice(&available[..count]);
+        self.text.consume(count);
+        self.length += count as u64;
+        Ok(count)
+    }
+}
+
+/// Passes bytes on that are UTF-8, which serde_json does not check in what it ignores.
+struct Utf8<R> {
+    inner: R,
+    /// The beginning of a character whose rest was not read yet; at most three bytes.
+    pending: Vec<u8>,
+}
+
+impl<R: Read> Read for Utf8<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        let invalid = || io::Error::new(io::ErrorKind::InvalidData, "not UTF-8");
+        if count == 0 {
+            return if self.pending.is_empty() || buffer.is_empty() {
+                Ok(0)
+            } else {
+                Err(invalid())
+            };
+        }
+        let mut rest = &buffer[..count];
+        while let Some((byte, after)) = rest.split_first().filter(|_| !self.pending.is_empty()) {
+            self.pending.push(*byte);
+            rest = after;
+            match std::str::from_utf8(&self.pending) {
+                Ok(_) => self.pending.clear(),
+                Err(error) if error.error_len().is_some() => return Err(invalid()),
+                Err(_) => {}
+            }
+        }
+        if let Err(error) = std::str::from_utf8(rest) {
+            if error.error_len().is_some() {
+                return Err(invalid());
+            }
+            self.pending.extend_from_slice(&rest[error.valid_up_to()..]);
+        }
+        Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::memory::MemoryFile;
+
+    type Check = fn(Arc<dyn DiskFile>) -> Result<Contents, Fault>;
+
+    fn rows(check: Check, text: impl AsRef<[u8]>) -> Option<u64> {
+        check(MemoryFile::open(text.as_ref())).unwrap().rows
+    }
+
+    /// Line, column and byte of the damage.
+    fn place(check: Check, text: impl AsRef<[u8]>) -> (u64, u64, u64) {
+        match check(MemoryFile::open(text.as_ref())) {
+            Err(Fault::Damage(Damage::Syntax {
+                line,
+                column,
+                offset,
+                ..
+            })) => (line, column, offset),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_document_is_one_value_and_an_array_has_rows() {
+        assert_eq!(rows(check_document, "[1, {\"a\": [2]}, null]"), Some(3));
+        assert_eq!(rows(check_document, " \n [ ] \n"), Some(0));
+        assert_eq!(rows(check_document, "{\"a\": \"\u{e4}\"}\n"), None);
+        let deep = [b"[".repeat(100_000), b"]".repeat(100_000)].concat();
+        assert_eq!(rows(check_document, deep), Some(1));
+    }
+
+    #[test]
+    fn a_document_that_does_not_parse_is_told_with_its_place() {
+        assert_eq!(place(check_document, "{\"a\": 1,\n \"b\": x}"), (2, 7, 15));
+        assert_eq!(place(check_document, ""), (1, 1, 0));
+        assert_eq!(place(check_document, "{} {}").0, 1);
+        let whole = "{\"a\": [1, 2, {\"b\": \"c\u{e4}\"}], \"d\": -1.5e3}";
+        for end in 0..whole.len() {
+            place(check_document, &whole.as_bytes()[..end]);
+        }
+    }
+
+    #[test]
+    fn text_that_is_not_utf8_is_damage_wherever_it_is_cut() {
+        place(check_document, b"[\"\xff\"]");
+        place(check_document, b"[\"\xc3\"]");
+        place(check_lines, b"{\"a\": \"\xc3\"}\n");
+        place(check_lines, b"\xef\xbb\xbf{}\n");
+        // A character of four bytes across the end of what is read at once.
+        for shift in 0..4 {
+            let text = format!("\"{}\u{1f600}\"", "x".repeat(BUFFER - 4 + shift));
+            assert_eq!(rows(check_document, text), None);
+        }
+    }
+
+    #[test]
+    fn every_line_that_is_not_blank_is_an_object() {
+        assert_eq!(
+            rows(check_lines, "{\"a\": 1}\n\n  \r\n{}\r\n{\"b\": [1]}"),
+            Some(3)
+        );
+        assert_eq!(rows(check_lines, ""), Some(0));
+        assert_eq!(place(check_lines, "{}\n[1]\n"), (2, 1, 3));
+        assert_eq!(place(check_lines, "{}\n  7\n"), (2, 3, 5));
+        assert_eq!(place(check_lines, "{} {}\n").0, 1);
+        assert_eq!(place(check_lines, "{}\n{\"a\":\n1}\n").0, 2);
+        assert_eq!(place(check_lines, "{}\n {\"a\": x}"), (2, 8, 10));
+    }
+
+    #[test]
+    fn a_disk_that_does_not_read_is_no_damage() {
+        let text = "{\"a\": 1}\n".repeat(20_000);
+        for check in [check_document as Check, check_lines] {
+            let outcome = check(MemoryFile::refusing_from(text.as_str(), 0));
+            assert!(matches!(outcome, Err(Fault::Io(_))), "{outcome:?}");
+        }
+        let outcome = check_lines(MemoryFile::refusing_from(text.as_str(), 100_000));
+        assert!(matches!(outcome, Err(Fault::Io(_))), "{outcome:?}");
+    }
+}

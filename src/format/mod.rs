@@ -1,0 +1,240 @@
+//! The formats that this crate can check, one module each (promise P3).
+//!
+//! [`Format`] names them; `check` reads a file as one of them and says what it holds or what is
+//! wrong with it. Nothing here knows of paths, staging or data sets, and nothing here writes.
+//!
+//! Decoders are other people's code over bytes that nobody vouches for. Their panics are contained
+//! (`contained`), and sizes declared in a file are compared with the file before a decoder sees
+//! them, because a failed allocation cannot be caught.
+
+use std::any::Any;
+use std::fmt;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use ::parquet::file::metadata::ParquetMetaData;
+
+use crate::disk::DiskFile;
+use crate::options::Verify;
+use crate::verify::{Damage, Location};
+
+#[cfg(feature = "ipc")]
+mod ipc;
+#[cfg(feature = "json")]
+mod json;
+#[cfg(test)]
+pub(crate) mod memory;
+pub(crate) mod parquet;
+mod source;
+
+/// A file format that can be checked.
+///
+/// ```
+/// use atomic_arrow::format::Format;
+///
+/// assert_eq!(Format::from_path("part-0.parquet".as_ref()), Some(Format::Parquet));
+/// assert_eq!("parquet".parse(), Ok(Format::Parquet));
+/// assert_eq!(Format::Parquet.to_string(), "parquet");
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Format {
+    /// Apache Parquet.
+    Parquet,
+    /// One JSON document.
+    #[cfg(feature = "json")]
+    Json,
+    /// One JSON object a line.
+    #[cfg(feature = "json")]
+    Ndjson,
+    /// The Arrow IPC file format, also known as Feather version 2.
+    #[cfg(feature = "ipc")]
+    Ipc,
+    /// The Arrow IPC stream format.
+    #[cfg(feature = "ipc")]
+    IpcStream,
+}
+
+impl Format {
+    /// Every format of this build.
+    pub const ALL: &'static [Format] = &[
+        Format::Parquet,
+        #[cfg(feature = "json")]
+        Format::Json,
+        #[cfg(feature = "json")]
+        Format::Ndjson,
+        #[cfg(feature = "ipc")]
+        Format::Ipc,
+        #[cfg(feature = "ipc")]
+        Format::IpcStream,
+    ];
+
+    /// The format that a file of this name has, by its suffix in any case; `None` if it is none that
+    /// this build knows.
+    ///
+    /// `.parquet` and `.parq` are Parquet, `.json` is JSON, `.ndjson` and `.jsonl` are NDJSON,
+    /// `.arrow`, `.feather` and `.ipc` are IPC files, `.arrows` is an IPC stream.
+    #[must_use]
+    pub fn from_path(path: &Path) -> Option<Format> {
+        let suffix = path.extension()?.to_str()?.to_ascii_lowercase();
+        Format::ALL
+            .iter()
+            .copied()
+            .find(|format| format.suffixes().contains(&suffix.as_str()))
+    }
+
+    /// The suffixes of file names that have the format, the usual one first.
+    #[must_use]
+    pub fn suffixes(self) -> &'static [&'static str] {
+        match self {
+            Format::Parquet => &["parquet", "parq"],
+            #[cfg(feature = "json")]
+            Format::Json => &["json"],
+            #[cfg(feature = "json")]
+            Format::Ndjson => &["ndjson", "jsonl"],
+            #[cfg(feature = "ipc")]
+            Format::Ipc => &["arrow", "feather", "ipc"],
+            #[cfg(feature = "ipc")]
+            Format::IpcStream => &["arrows"],
+        }
+    }
+
+    /// The format's name in lower case, as [`FromStr`] reads it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Format::Parquet => "parquet",
+            #[cfg(feature = "json")]
+            Format::Json => "json",
+            #[cfg(feature = "json")]
+            Format::Ndjson => "ndjson",
+            #[cfg(feature = "ipc")]
+            Format::Ipc => "ipc",
+            #[cfg(feature = "ipc")]
+            Format::IpcStream => "ipc-stream",
+        }
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// A name that is no [`Format`] of this build.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown format {name:?}; known are {}", known())]
+pub struct UnknownFormat {
+    name: String,
+}
+
+fn known() -> String {
+    let names: Vec<&str> = Format::ALL.iter().map(|format| format.name()).collect();
+    names.join(", ")
+}
+
+impl FromStr for Format {
+    type Err = UnknownFormat;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        Format::ALL
+            .iter()
+            .copied()
+            .find(|format| format.name() == name)
+            .ok_or_else(|| UnknownFormat {
+                name: name.to_owned(),
+            })
+    }
+}
+
+/// Why a check did not pass.
+#[derive(Debug)]
+pub(crate) enum Fault {
+    /// The disk would not read, so nothing is known of the bytes.
+    Io(io::Error),
+    /// The bytes are wrong.
+    Damage(Damage),
+}
+
+impl From<io::Error> for Fault {
+    fn from(error: io::Error) -> Self {
+        Fault::Io(error)
+    }
+}
+
+impl From<Damage> for Fault {
+    fn from(damage: Damage) -> Self {
+        Fault::Damage(damage)
+    }
+}
+
+/// What a file that passed holds, as far as the level of the check told.
+#[derive(Debug, Default)]
+pub(crate) struct Contents {
+    /// Its rows, where the format has rows.
+    pub(crate) rows: Option<u64>,
+    /// Its row groups or record batches.
+    pub(crate) row_groups: Option<usize>,
+    /// How many pages were read and how many of them carried a checksum.
+    pub(crate) pages: Option<PageCount>,
+    /// The footer of a Parquet file.
+    pub(crate) parquet: Option<Arc<ParquetMetaData>>,
+}
+
+/// How many pages were read, and how many of them carried a checksum of their own.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PageCount {
+    /// All pages, dictionaries included.
+    pub all: u64,
+    /// Those with a CRC, which was right.
+    pub with_crc: u64,
+}
+
+/// Checks that `file` is a sound file of the format.
+///
+/// [`Verify::Skip`] checks nothing. For Parquet the levels differ; the other formats have no
+/// structure that could be checked without reading everything, so they are always read as a whole.
+pub(crate) fn check(
+    format: Format,
+    file: Arc<dyn DiskFile>,
+    level: Verify,
+) -> Result<Contents, Fault> {
+    if level == Verify::Skip {
+        return Ok(Contents::default());
+    }
+    match format {
+        Format::Parquet => parquet::check(file, level),
+        #[cfg(feature = "json")]
+        Format::Json => json::check_document(file),
+        #[cfg(feature = "json")]
+        Format::Ndjson => json::check_lines(file),
+        #[cfg(feature = "ipc")]
+        Format::Ipc => ipc::check_file(file),
+        #[cfg(feature = "ipc")]
+        Format::IpcStream => ipc::check_stream(file),
+    }
+}
+
+/// Calls a decoder and turns its panic into damage.
+///
+/// Only for calls into other crates over bytes of the file: they check most of what they read, but
+/// not all, and index or unwrap what they did not check. Nothing they leave behind is used after a
+/// panic. The process's panic hook still runs; with `panic = "abort"` nothing can be contained.
+pub(crate) fn contained<T>(location: &Location, call: impl FnOnce() -> T) -> Result<T, Damage> {
+    catch_unwind(AssertUnwindSafe(call)).map_err(|payload| Damage::Panicked {
+        location: location.clone(),
+        message: panic_message(payload.as_ref()),
+    })
+}
+
+fn panic_message(payload: &(dyn Any + Send)) -> String {
+    payload
+        .downcast_ref::<&str>()
+        .map(|message| (*message).to_owned())
+        .or_else(|| payload.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "no message".to_owned())
+}

@@ -1,0 +1,153 @@
+//! A digest of each column's logical values, for comparing what went in with what comes back.
+//!
+//! Each top-level column has one, fed in row order. It is the same whatever the batches' bounds, and
+//! whether values are plain, dictionary- or run-end-encoded, sliced, or of the view types; what lies
+//! masked under a null does not matter. It differs with any value, null, order or number of rows, up
+//! to a collision of XXH3 with 128 bits. NaNs of different bits differ, and so do 0.0 and -0.0.
+//!
+//! The row format of `arrow::row` gives the bytes: equal rows have equal bytes there, whatever their
+//! encoding, but for runs, which are expanded first and refused within other types. Every other type
+//! that Parquet can store has rows.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, RecordBatch};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, FieldRef, Schema};
+use arrow::error::ArrowError;
+use arrow::row::{RowConverter, Rows, SortField};
+use twox_hash::XxHash3_128;
+
+/// Rows that are converted at once, which bounds the memory taken by it.
+const ROWS_AT_ONCE: usize = 1024;
+
+/// A column whose values cannot be digested.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("column {column:?}: values of type {data_type} cannot be digested")]
+pub(crate) struct CannotDigest {
+    pub(crate) column: String,
+    pub(crate) data_type: DataType,
+}
+
+/// A running digest of every top-level column of a schema.
+#[derive(Debug)]
+pub(crate) struct ColumnDigests {
+    columns: Vec<ColumnDigest>,
+}
+
+struct ColumnDigest {
+    converter: RowConverter,
+    rows: Rows,
+    hash: XxHash3_128,
+}
+
+impl std::fmt::Debug for ColumnDigest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ColumnDigest").finish_non_exhaustive()
+    }
+}
+
+impl ColumnDigests {
+    /// Digests of no rows yet.
+    ///
+    /// # Errors
+    /// A column has a type that the row format does not have, which Parquet cannot store either, or
+    /// run-end-encoded values within another type.
+    pub(crate) fn new(schema: &Schema) -> Result<Self, CannotDigest> {
+        let column = |field: &FieldRef| {
+            let cannot = || CannotDigest {
+                column: field.name().clone(),
+                data_type: field.data_type().clone(),
+            };
+            let data_type = expanded(field.data_type());
+            if has_runs(data_type) {
+                return Err(cannot());
+            }
+            let sort_field = SortField::new(data_type.clone());
+            let converter = RowConverter::new(vec![sort_field]).map_err(|_| cannot())?;
+            let rows = converter.empty_rows(0, 0);
+            Ok(ColumnDigest {
+                converter,
+                rows,
+                hash: XxHash3_128::new(),
+            })
+        };
+        let columns = schema
+            .fields()
+            .iter()
+            .map(column)
+            .collect::<Result<_, _>>()?;
+        Ok(ColumnDigests { columns })
+    }
+
+    /// Adds the rows of a batch of the same schema.
+    ///
+    /// # Errors
+    /// The batch has not the schema's types.
+    pub(crate) fn update(&mut self, batch: &RecordBatch) -> Result<(), ArrowError> {
+        if batch.num_columns() != self.columns.len() {
+            let (found, expected) = (batch.num_columns(), self.columns.len());
+            let what = format!("{found} columns, expected {expected}");
+            return Err(ArrowError::InvalidArgumentError(what));
+        }
+        for (array, column) in batch.columns().iter().zip(&mut self.columns) {
+            for start in (0..array.len()).step_by(ROWS_AT_ONCE) {
+                let length = ROWS_AT_ONCE.min(array.len() - start);
+                column.rows.clear();
+                column
+                    .converter
+                    .append(&mut column.rows, &[expand(&array.slice(start, length))?])?;
+                for row in &column.rows {
+                    // The length keeps neighbours apart, and counts rows that have no bytes.
+                    let bytes = row.as_ref();
+                    column.hash.write(&(bytes.len() as u64).to_le_bytes());
+                    column.hash.write(bytes);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The digests, in the order of the columns.
+    pub(crate) fn finish(&self) -> Vec<u128> {
+        self.columns
+            .iter()
+            .map(|column| column.hash.finish_128())
+            .collect()
+    }
+}
+
+/// The type of the values of runs, any other type as it is.
+fn expanded(data_type: &DataType) -> &DataType {
+    match data_type {
+        DataType::RunEndEncoded(_, values) => values.data_type(),
+        other => other,
+    }
+}
+
+fn expand(array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+    match array.data_type() {
+        DataType::RunEndEncoded(_, values) => cast(array, values.data_type()),
+        _ => Ok(Arc::clone(array)),
+    }
+}
+
+fn has_runs(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::RunEndEncoded(..) => true,
+        DataType::Dictionary(_, values) => has_runs(values),
+        DataType::List(field)
+        | DataType::LargeList(field)
+        | DataType::ListView(field)
+        | DataType::LargeListView(field)
+        | DataType::FixedSizeList(field, _)
+        | DataType::Map(field, _) => has_runs(field.data_type()),
+        DataType::Struct(fields) => fields.iter().any(|field| has_runs(field.data_type())),
+        DataType::Union(fields, _) => fields.iter().any(|(_, field)| has_runs(field.data_type())),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+#[path = "digest_tests.rs"]
+pub(super) mod tests;

@@ -1,0 +1,77 @@
+//! Whether a footer describes what was given to the writer, by our own count and schema.
+//!
+//! The writer's metadata is not asked here: it may be wrong in the same way as the file.
+
+use std::sync::Arc;
+
+use arrow::datatypes::Schema;
+use parquet::arrow::{
+    ARROW_SCHEMA_META_KEY, ArrowSchemaConverter, encode_arrow_schema, parquet_to_arrow_schema,
+};
+use parquet::file::metadata::{KeyValue, ParquetMetaData};
+
+use super::compare::shown;
+use crate::format::contained;
+use crate::verify::{Damage, Location};
+
+/// Checks that the file has as many rows, and the Arrow schema, as it was given.
+///
+/// Some Arrow types have no Parquet type of their own and come back as another; then what the schema
+/// as a whole comes back as is expected.
+pub(crate) fn expect(read: &ParquetMetaData, rows: u64, schema: &Schema) -> Result<(), Damage> {
+    let location = Location::file();
+    let found = u64::try_from(read.file_metadata().num_rows()).unwrap_or(0);
+    if found != rows {
+        let what = "the number of rows";
+        return Err(Damage::Count {
+            location,
+            what,
+            expected: rows,
+            found,
+        });
+    }
+    let found = contained(&location, || {
+        let file = read.file_metadata();
+        parquet_to_arrow_schema(file.schema_descr(), file.key_value_metadata())
+    })?
+    .map_err(|error| Damage::Footer {
+        offset: 0,
+        source: Arc::new(error),
+    })?;
+    if found.fields() == schema.fields() {
+        return Ok(());
+    }
+    let embedded = read
+        .file_metadata()
+        .key_value_metadata()
+        .into_iter()
+        .flatten();
+    let embedded = embedded
+        .into_iter()
+        .any(|pair| pair.key == ARROW_SCHEMA_META_KEY);
+    for coerce in [false, true] {
+        if comes_back_as(schema, embedded, coerce).is_some_and(|as_| as_.fields() == found.fields())
+        {
+            return Ok(());
+        }
+    }
+    let (expected, found) = (shown(schema.fields()), shown(found.fields()));
+    Err(Damage::Differs {
+        location,
+        field: "the Arrow schema",
+        expected,
+        found,
+    })
+}
+
+/// What a schema is after Parquet has stored it: with or without the Arrow schema embedded, and with
+/// or without types coerced to what other readers know.
+fn comes_back_as(schema: &Schema, embedded: bool, coerce: bool) -> Option<Schema> {
+    let stored = ArrowSchemaConverter::new()
+        .with_coerce_types(coerce)
+        .convert(schema)
+        .ok()?;
+    let value = encode_arrow_schema(schema);
+    let hint = vec![KeyValue::new(ARROW_SCHEMA_META_KEY.to_owned(), value)];
+    parquet_to_arrow_schema(&stored, embedded.then_some(&hint)).ok()
+}

@@ -1,0 +1,116 @@
+//! Checking a Parquet file: one that exists, or one that was just written (promise P3).
+//!
+//! [`check`] asks whether a file is sound in itself. [`verify_written`] also asks whether it is what
+//! was written: the footer that the writer returned, the rows and schema that were given to it, and
+//! the values. Writing Parquet is not done here.
+
+use std::sync::Arc;
+
+use ::parquet::file::metadata::ParquetMetaData;
+use arrow::datatypes::Schema;
+
+use super::source::Source;
+use super::{Contents, Fault};
+use crate::disk::DiskFile;
+use crate::options::Verify;
+use crate::verify::Damage;
+
+mod compare;
+mod decode;
+mod digest;
+mod encode;
+mod expect;
+mod footer;
+mod pages;
+mod structure;
+mod thrift;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use encode::{Encoded, Encoder};
+
+/// What was written, as its writer knows it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Written<'a> {
+    /// How many bytes.
+    pub(crate) len: u64,
+    /// The footer that [`ArrowWriter::finish`](::parquet::arrow::ArrowWriter::finish) returned.
+    pub(crate) metadata: &'a ParquetMetaData,
+    /// How many rows were given to the writer, by our own count.
+    pub(crate) rows: u64,
+    /// The schema of the batches given to it.
+    pub(crate) schema: &'a Schema,
+    /// The digests of those batches; needed for [`Verify::Decode`] to compare values.
+    pub(crate) digests: Option<&'a [u128]>,
+}
+
+/// Checks a file that exists.
+///
+/// [`Verify::Footer`] checks the structure, [`Verify::Checksum`] also reads every page and checks
+/// the checksums that pages carry, [`Verify::Decode`] also decodes every value.
+pub(crate) fn check(file: Arc<dyn DiskFile>, level: Verify) -> Result<Contents, Fault> {
+    if level == Verify::Skip {
+        return Ok(Contents::default());
+    }
+    let source = Source::new(file)?;
+    source.settle(check_source(&source, level))
+}
+
+fn check_source(source: &Source, level: Verify) -> Result<Contents, Fault> {
+    let mut contents = Contents::default();
+    let metadata = Arc::new(footer::read(source)?);
+    contents.rows = u64::try_from(metadata.file_metadata().num_rows()).ok();
+    contents.row_groups = Some(metadata.num_row_groups());
+    if level >= Verify::Checksum {
+        contents.pages = Some(pages::read(source, &metadata)?);
+    }
+    if level >= Verify::Decode {
+        decode::decode(source, &metadata, None)?;
+    }
+    contents.parquet = Some(metadata);
+    Ok(contents)
+}
+
+/// Checks a file that was just written against what was written.
+///
+/// [`Verify::Footer`] checks the length, the structure and the footer. [`Verify::Checksum`] reads
+/// nothing more here: comparing the hash of the whole file is its caller's, who took it while
+/// writing, and proves more than checking pages. [`Verify::Decode`] decodes every value and compares
+/// the digests.
+pub(crate) fn verify_written(
+    file: Arc<dyn DiskFile>,
+    written: &Written<'_>,
+    level: Verify,
+) -> Result<Contents, Fault> {
+    if level == Verify::Skip {
+        return Ok(Contents::default());
+    }
+    let source = Source::new(file)?;
+    source.settle(verify_source(&source, written, level))
+}
+
+fn verify_source(source: &Source, written: &Written<'_>, level: Verify) -> Result<Contents, Fault> {
+    if source.len() != written.len {
+        let (expected, found) = (written.len, source.len());
+        return Err(Damage::Length { expected, found }.into());
+    }
+    let metadata = Arc::new(footer::read(source)?);
+    compare::compare(written.metadata, &metadata)?;
+    expect::expect(&metadata, written.rows, written.schema)?;
+    let mut contents = Contents {
+        rows: Some(written.rows),
+        row_groups: Some(metadata.num_row_groups()),
+        ..Contents::default()
+    };
+    if level >= Verify::Decode {
+        contents.pages = Some(pages::read(source, &metadata)?);
+        let expected = written.digests.map(|digests| decode::Expected {
+            schema: written.schema,
+            digests,
+        });
+        decode::decode(source, &metadata, expected.as_ref())?;
+    }
+    contents.parquet = Some(metadata);
+    Ok(contents)
+}

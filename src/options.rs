@@ -1,0 +1,233 @@
+//! What a caller can ask of a writer: how durable, how checked, whether to replace, where to stage.
+//!
+//! The options are the same for one file of any bytes ([`FileOptions`]) and for one Parquet file
+//! ([`WriterOptions`], which adds what only Parquet has).
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::properties::WriterProperties;
+
+pub use crate::disk::PublishMode;
+use crate::disk::{Disk, OsDisk};
+use crate::format::Format;
+
+/// Whether a commit waits for the medium.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Durability {
+    /// The file, its directory entry and every directory made on the way are synced before a commit
+    /// returns: promise P2. The default.
+    #[default]
+    Synced,
+    /// Nothing is synced: atomic after a crash of the process, but not durable. After a crash of the
+    /// kernel or the power a file may be missing, empty or torn. For measuring, and for data that
+    /// can be made again.
+    Unsynced,
+}
+
+/// How closely a staged file is checked before it becomes visible (promise P3).
+///
+/// Each level includes the ones before it. A check proves that the file is well-formed and is what
+/// was written as the system gives it back; only [`Checksum`](Verify::Checksum) and
+/// [`Decode`](Verify::Decode) try to read it from the medium, and no check proves that the medium
+/// will keep it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum Verify {
+    /// No check at all. For measuring what the checks cost.
+    Skip,
+    /// The staging file is re-opened by name; its length, and for Parquet both magic numbers and
+    /// the whole footer, are compared with what was written: schema, row counts, row groups, and
+    /// every offset within the file. The cost does not grow with the rows. The default.
+    #[default]
+    Footer,
+    /// All bytes are hashed (XXH3, 128 bits) while they are written, and again when the whole file
+    /// is read back after its cached pages were dropped.
+    Checksum,
+    /// All pages are decoded as well: rows are counted in every row group, and a digest of every
+    /// column is compared with the batches that came in.
+    Decode,
+}
+
+/// Where the staging area stands.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub enum StagingPlace {
+    /// Beside the data set's root as `.NAME.atomic`, where no reader of the data set sees it; inside
+    /// the root as `.atomic` where that is impossible (the root is a mount point, or its parent
+    /// cannot be written). The default.
+    #[default]
+    Auto,
+    /// Inside the root as `.atomic`, always. Readers that scan hidden directories list it, but no
+    /// name in it ends like a data file's.
+    Inside,
+    /// In this directory, which must be on the same file system as the root. Everybody who writes
+    /// the data set must name the same one: [`recover`](crate::recover) looks in the first two only.
+    Directory(PathBuf),
+}
+
+/// Options of one file of any bytes, [`AtomicFile`](crate::AtomicFile).
+#[derive(Debug, Clone)]
+pub struct FileOptions {
+    pub(crate) durability: Durability,
+    pub(crate) verify: Verify,
+    pub(crate) publish_mode: PublishMode,
+    pub(crate) staging: StagingPlace,
+    pub(crate) format: Option<Format>,
+    pub(crate) disk: Arc<dyn Disk>,
+}
+
+impl Default for FileOptions {
+    fn default() -> Self {
+        FileOptions {
+            durability: Durability::default(),
+            verify: Verify::default(),
+            publish_mode: PublishMode::default(),
+            staging: StagingPlace::default(),
+            format: None,
+            disk: Arc::new(OsDisk),
+        }
+    }
+}
+
+impl FileOptions {
+    /// The defaults: synced, verified, never replacing.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Whether a commit waits for the medium; by default it does ([`Durability::Synced`]).
+    #[must_use]
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.durability = durability;
+        self
+    }
+
+    /// How closely the staged file is checked; by default [`Verify::Footer`], which for plain bytes
+    /// compares the length.
+    #[must_use]
+    pub fn verify(mut self, verify: Verify) -> Self {
+        self.verify = verify;
+        self
+    }
+
+    /// What may stand at the final path; by default nothing ([`PublishMode::CreateNew`]).
+    #[must_use]
+    pub fn publish_mode(mut self, mode: PublishMode) -> Self {
+        self.publish_mode = mode;
+        self
+    }
+
+    /// Where the file is staged; by default [`StagingPlace::Auto`].
+    #[must_use]
+    pub fn staging(mut self, place: StagingPlace) -> Self {
+        self.staging = place;
+        self
+    }
+
+    /// The format that the bytes must have: the whole staged file is decoded as that, and one that
+    /// does not parse is never published. By default none, so any bytes will do. Independent of
+    /// [`verify`](FileOptions::verify).
+    #[must_use]
+    pub fn format(mut self, format: Format) -> Self {
+        self.format = Some(format);
+        self
+    }
+
+    /// The disk that is written to; by default the operating system's ([`OsDisk`]). Another is for
+    /// tests.
+    #[must_use]
+    pub fn disk(mut self, disk: Arc<dyn Disk>) -> Self {
+        self.disk = disk;
+        self
+    }
+}
+
+/// Options of one Parquet file, [`AtomicArrowWriter`](crate::AtomicArrowWriter).
+#[derive(Debug, Clone)]
+pub struct WriterOptions {
+    pub(crate) file: FileOptions,
+    pub(crate) properties: WriterProperties,
+    pub(crate) file_name: Option<String>,
+    pub(crate) keep_partition_columns: bool,
+}
+
+impl Default for WriterOptions {
+    fn default() -> Self {
+        WriterOptions {
+            file: FileOptions::default(),
+            properties: WriterProperties::builder()
+                .set_compression(Compression::ZSTD(ZstdLevel::default()))
+                .build(),
+            file_name: None,
+            keep_partition_columns: false,
+        }
+    }
+}
+
+impl WriterOptions {
+    /// The defaults: synced, verified, never replacing, zstd.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Whether a commit waits for the medium; by default it does ([`Durability::Synced`]).
+    #[must_use]
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.file = self.file.durability(durability);
+        self
+    }
+
+    /// How closely the staged file is checked; by default [`Verify::Footer`].
+    #[must_use]
+    pub fn verify(mut self, verify: Verify) -> Self {
+        self.file = self.file.verify(verify);
+        self
+    }
+
+    /// What may stand at the final path; by default nothing ([`PublishMode::CreateNew`]).
+    #[must_use]
+    pub fn publish_mode(mut self, mode: PublishMode) -> Self {
+        self.file = self.file.publish_mode(mode);
+        self
+    }
+
+    /// Where the file is staged; by default [`StagingPlace::Auto`].
+    #[must_use]
+    pub fn staging(mut self, place: StagingPlace) -> Self {
+        self.file = self.file.staging(place);
+        self
+    }
+
+    /// The disk that is written to; by default the operating system's ([`OsDisk`]). Another is for
+    /// tests.
+    #[must_use]
+    pub fn disk(mut self, disk: Arc<dyn Disk>) -> Self {
+        self.file = self.file.disk(disk);
+        self
+    }
+
+    /// How Parquet is written: row groups, pages, encodings, bloom filters, key-value metadata. By
+    /// default parquet-rs's own defaults, compressed with zstd at its default level.
+    #[must_use]
+    pub fn properties(mut self, properties: WriterProperties) -> Self {
+        self.properties = properties;
+        self
+    }
+
+    /// The file's name within its partition; by default `part-<uuid v7>-00000.parquet`, which no
+    /// other writer can have.
+    #[must_use]
+    pub fn file_name(mut self, name: impl Into<String>) -> Self {
+        self.file_name = Some(name.into());
+        self
+    }
+
+    /// Whether partition columns stay in the file as well as in its path; by default they do not.
+    #[must_use]
+    pub fn keep_partition_columns(mut self, keep: bool) -> Self {
+        self.keep_partition_columns = keep;
+        self
+    }
+}

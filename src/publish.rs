@@ -1,0 +1,206 @@
+//! The end of the protocol: make the directories, rename, sync (promises P1, P2, P8).
+//!
+//! Nothing is written or checked here; a [`Draft`] that comes here is complete and verified.
+
+use std::collections::HashSet;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{LazyLock, Mutex, PoisonError};
+
+use crate::disk::{Disk, DiskDirectory, Identity, PublishMode};
+use crate::error::{Error, IoContext, Result, Step};
+use crate::options::Durability;
+use crate::staging::{Draft, missing};
+
+/// How often the directory may be removed under our hands before we give up.
+const ATTEMPTS: usize = 100;
+
+/// Brings a finished draft to `path`. Whatever comes of it, the draft is used up: published,
+/// discarded, or, if that cannot be told, left for the sweep.
+pub(crate) fn publish(
+    mut draft: Draft,
+    path: &Path,
+    mode: PublishMode,
+    durability: Durability,
+) -> Result<()> {
+    let directory = path.parent().unwrap_or(Path::new("/"));
+    let identity = draft.identity().at(Step::Publish, draft.path())?;
+    let lock = match draft.area().lock_for_publishing() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(draft.lost(Step::Publish));
+        }
+        locked => locked.at(Step::Publish, draft.path())?,
+    };
+
+    let mut made = Vec::new();
+    for _ in 0..ATTEMPTS {
+        let prepared = prepare(draft.disk(), directory, durability, &mut made)
+            .and_then(|handle| rename(&mut draft, identity, path, mode).map(|()| handle));
+        match prepared {
+            Ok(handle) => {
+                draft.disown();
+                let synced = match durability {
+                    Durability::Synced => handle.sync(),
+                    Durability::Unsynced => Ok(()),
+                };
+                drop(lock);
+                return synced.map_err(|source| Error::NotDurable {
+                    path: path.to_owned(),
+                    source,
+                });
+            }
+            // Somebody tidied the directory away while it was empty.
+            Err(Error::Io {
+                step: Step::Publish,
+                source,
+                ..
+            }) if source.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => {
+                remove_empty(draft.disk(), &made);
+                return Err(error);
+            }
+        }
+    }
+    remove_empty(draft.disk(), &made);
+    Err(io::Error::from(io::ErrorKind::NotFound)).at(Step::CreateDirectory, directory)
+}
+
+/// [`Step::Publish`], and finding out what came of it: on network file systems a rename that failed
+/// may have happened.
+fn rename(draft: &mut Draft, identity: Identity, path: &Path, mode: PublishMode) -> Result<()> {
+    let Err(source) = draft.disk().publish(draft.path(), path, mode) else {
+        return Ok(());
+    };
+    let is_ours = |name: &Path| {
+        draft
+            .disk()
+            .status(name)
+            .map(|there| there.is_some_and(|(_, s)| s.identity == identity))
+    };
+    match (is_ours(path), is_ours(draft.path())) {
+        (Ok(true), _) => {
+            // With both names there, the one in the area is the spare.
+            let _ = draft.disk().remove_file(draft.path());
+            Ok(())
+        }
+        (Ok(false), Ok(true)) if source.kind() == io::ErrorKind::AlreadyExists => {
+            Err(Error::AlreadyExists {
+                path: path.to_owned(),
+            })
+        }
+        (Ok(false), Ok(true)) => Err(source).at(Step::Publish, path),
+        (Ok(false), Ok(false)) if source.kind() == io::ErrorKind::NotFound => {
+            Err(draft.lost(Step::Publish))
+        }
+        _ => {
+            draft.disown();
+            Err(Error::Unknown {
+                path: path.to_owned(),
+                source,
+            })
+        }
+    }
+}
+
+/// [`Step::CreateDirectory`]: makes the directory and those above it that are missing, adds them to
+/// `made`, and makes their entries durable. Opens the directory already now, so that one which cannot
+/// be synced afterwards is found out before anything is published.
+fn prepare(
+    disk: &dyn Disk,
+    path: &Path,
+    durability: Durability,
+    made: &mut Vec<PathBuf>,
+) -> Result<Box<dyn DiskDirectory>> {
+    for directory in missing(disk, path).at(Step::CreateDirectory, path)? {
+        match disk.create_directory(&directory) {
+            Ok(()) => made.push(directory),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error).at(Step::CreateDirectory, &directory),
+        }
+    }
+    let handle = disk.open_directory(path).at(Step::CreateDirectory, path)?;
+    if durability == Durability::Synced {
+        make_durable(disk, path, handle.as_ref(), made)?;
+    }
+    Ok(handle)
+}
+
+/// Directories whose entries, up to the top of their file system, this process knows to be durable.
+static DURABLE: LazyLock<Mutex<HashSet<Identity>>> = LazyLock::new(Mutex::default);
+/// How many of them are remembered; forgetting one costs a sync.
+const REMEMBERED: usize = 1 << 16;
+
+/// Syncs the parent of `path`, and of each directory above it, up to one known to be durable.
+///
+/// A directory that was there before is treated alike: whoever made it may have died, or may be
+/// about to, before its sync.
+fn make_durable(
+    disk: &dyn Disk,
+    path: &Path,
+    handle: &dyn DiskDirectory,
+    made: &[PathBuf],
+) -> Result<()> {
+    let mut identity = handle.identity().at(Step::CreateDirectory, path)?;
+    let mut synced = Vec::new();
+    for (child, parent) in path.ancestors().zip(path.ancestors().skip(1)) {
+        if known_durable(identity) {
+            break;
+        }
+        let optional = !made.iter().any(|directory| directory == child);
+        let above = match disk.open_directory(parent) {
+            Err(error) if optional && is_not_ours_to_sync(&error) => break,
+            opened => opened.at(Step::CreateDirectory, parent)?,
+        };
+        let parent_identity = above.identity().at(Step::CreateDirectory, parent)?;
+        if parent_identity.device != identity.device {
+            // The top of a mounted file system has no entry that could be lost.
+            break;
+        }
+        match above.sync() {
+            Err(error) if optional && is_not_ours_to_sync(&error) => break,
+            done => done.at(Step::CreateDirectory, parent)?,
+        }
+        synced.push(identity);
+        identity = parent_identity;
+    }
+    remember_durable(synced);
+    Ok(())
+}
+
+fn known_durable(identity: Identity) -> bool {
+    DURABLE
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .contains(&identity)
+}
+
+fn remember_durable(identities: Vec<Identity>) {
+    let mut durable = DURABLE.lock().unwrap_or_else(PoisonError::into_inner);
+    if durable.len() + identities.len() > REMEMBERED {
+        durable.clear();
+    }
+    // Without its birth time a later directory could pass for an earlier one of the same number.
+    durable.extend(
+        identities
+            .into_iter()
+            .filter(|identity| identity.born.is_some()),
+    );
+}
+
+/// Whether a directory that we did not make cannot be synced because it is another user's, or of a
+/// file system that cannot be written.
+fn is_not_ours_to_sync(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::PermissionDenied
+            | io::ErrorKind::ReadOnlyFilesystem
+            | io::ErrorKind::InvalidInput
+    )
+}
+
+/// Removes directories that were made in vain, as far as they are still empty.
+fn remove_empty(disk: &dyn Disk, made: &[PathBuf]) {
+    for directory in made.iter().rev() {
+        let _ = disk.remove_directory(directory);
+    }
+}

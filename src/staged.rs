@@ -1,0 +1,265 @@
+//! Files between being finished and being visible, and after.
+//!
+//! Promise P3: a [`StagedFile`] comes into being only verified, and publishing is all that can be
+//! done with it besides discarding it, so that publishing something unverified cannot be written.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parquet::file::metadata::ParquetMetaData;
+
+use crate::disk::{Disk, DiskFile, EntryKind, PublishMode};
+use crate::error::{Error, IoContext, Result, Step};
+use crate::format::Fault;
+use crate::options::{Durability, FileOptions, Verify};
+use crate::publish::publish;
+use crate::staging::{Draft, Written};
+use crate::verify::{Damage, verify_content};
+
+/// Where a file is to be published.
+#[derive(Debug, Clone)]
+pub(crate) struct Target {
+    path: PathBuf,
+}
+
+impl Target {
+    /// The file `name` in `directory`, which is absolute and resolved.
+    ///
+    /// A name that is certain to be refused in the end is refused now.
+    pub(crate) fn new(
+        disk: &dyn Disk,
+        directory: &Path,
+        name: OsString,
+        mode: PublishMode,
+    ) -> Result<Self> {
+        const NAME_MAX: usize = 255;
+        let path = directory.join(&name);
+        if name.as_encoded_bytes().len() > NAME_MAX {
+            return Err(Error::InvalidPath {
+                path,
+                reason: "its name is longer than 255 bytes",
+            });
+        }
+        // What cannot be looked at now will be an error of the step that needs it.
+        match disk.status(&path) {
+            Ok(Some((EntryKind::Directory, _))) => Err(Error::InvalidPath {
+                path,
+                reason: "is a directory",
+            }),
+            Ok(Some(_)) if mode == PublishMode::CreateNew => Err(Error::AlreadyExists { path }),
+            _ => Ok(Target { path }),
+        }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The permissions of the file that would be replaced.
+    fn mode(&self, disk: &dyn Disk, mode: PublishMode) -> Result<Option<u32>> {
+        if mode == PublishMode::CreateNew {
+            return Ok(None);
+        }
+        Ok(match disk.status(&self.path) {
+            Ok(Some((EntryKind::File, status))) => Some(status.mode & 0o777),
+            _ => None,
+        })
+    }
+}
+
+/// A finished, synced and verified file that no reader can see yet.
+///
+/// `C` is what is known of its content: the [`ParquetMetaData`] of a Parquet file, nothing of plain
+/// bytes. Dropping it discards it.
+#[must_use = "a staged file that is dropped is discarded"]
+pub struct StagedFile<C = Arc<ParquetMetaData>> {
+    draft: Draft,
+    target: Target,
+    mode: PublishMode,
+    durability: Durability,
+    written: Written,
+    content: C,
+}
+
+impl<C> fmt::Debug for StagedFile<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StagedFile")
+            .field("path", &self.target.path)
+            .field("staging", &self.draft.path())
+            .field("bytes", &self.written.len)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<C> StagedFile<C> {
+    /// [`Step::SyncFile`] and [`Step::Verify`]: all that stands between the last byte written and a
+    /// staged file. `check` looks at the re-opened file.
+    pub(crate) fn verified(
+        mut draft: Draft,
+        target: Target,
+        options: &FileOptions,
+        content: C,
+        check: Option<impl FnOnce(Arc<dyn DiskFile>) -> Result<(), Fault>>,
+    ) -> Result<Self> {
+        let mode = options.publish_mode;
+        let permissions = target.mode(draft.disk(), mode)?;
+        let written = draft.seal(options.durability, permissions)?;
+        if options.verify != Verify::Skip || check.is_some() {
+            let file = draft.reopen()?;
+            let checked = check_bytes(file.as_ref(), written)
+                .and_then(|()| check.map_or(Ok(()), |check| check(file)));
+            match checked {
+                Ok(()) => {}
+                Err(Fault::Io(source)) => return Err(source).at(Step::Verify, draft.path()),
+                Err(Fault::Damage(damage)) => {
+                    return Err(Error::Damaged {
+                        path: target.path.into(),
+                        damage,
+                    });
+                }
+            }
+        }
+        Ok(StagedFile {
+            draft,
+            target,
+            mode,
+            durability: options.durability,
+            written,
+            content,
+        })
+    }
+
+    /// Where the file will be published.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.target.path
+    }
+
+    /// Where the file is now.
+    #[must_use]
+    pub fn staging_path(&self) -> &Path {
+        self.draft.path()
+    }
+
+    /// The file's length in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.written.len
+    }
+
+    /// Makes the file visible at its final path, in one step, and durable there.
+    ///
+    /// # Errors
+    /// [`Error::AlreadyExists`] if the name is taken and replacing was not asked for;
+    /// [`Error::StagingLost`] if this writer was taken for dead; [`Error::Io`] if the system refused:
+    /// nothing is published then, and the staging file is removed.
+    /// [`Error::NotDurable`] if the file is published but may not survive a power cut;
+    /// [`Error::Unknown`] if the system does not tell.
+    pub fn publish(self) -> Result<PublishedFile<C>> {
+        let StagedFile {
+            draft,
+            target,
+            mode,
+            durability,
+            written,
+            content,
+        } = self;
+        publish(draft, &target.path, mode, durability)?;
+        Ok(PublishedFile {
+            path: target.path,
+            written,
+            content,
+        })
+    }
+
+    /// Removes the file, which no reader has seen. The same as dropping it.
+    pub fn discard(self) {}
+}
+
+/// Compares the length, and the content if it was hashed, from the medium as far as the system can be
+/// told to read from there.
+fn check_bytes(file: &dyn DiskFile, written: Written) -> Result<(), Fault> {
+    let found = file.status()?.len;
+    if found != written.len {
+        return Err(Damage::Length {
+            expected: written.len,
+            found,
+        }
+        .into());
+    }
+    match written.checksum {
+        Some(checksum) => {
+            file.drop_cache()?;
+            verify_content(file, written.len, checksum)
+        }
+        None => Ok(()),
+    }
+}
+
+/// A complete file at its final path.
+///
+/// `C` is what is known of its content: the [`ParquetMetaData`] of a Parquet file, nothing of plain
+/// bytes.
+#[derive(Debug, Clone)]
+pub struct PublishedFile<C = Arc<ParquetMetaData>> {
+    path: PathBuf,
+    written: Written,
+    content: C,
+}
+
+impl<C> PublishedFile<C> {
+    /// The final path: absolute, with the symbolic links above it resolved.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The file's length in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.written.len
+    }
+
+    /// The XXH3 hash (128 bits) of all bytes, if [`Verify::Checksum`] or [`Verify::Decode`] was asked
+    /// for.
+    #[must_use]
+    pub fn checksum(&self) -> Option<u128> {
+        self.written.checksum
+    }
+}
+
+impl PublishedFile {
+    /// How many rows the file holds.
+    #[must_use]
+    pub fn num_rows(&self) -> u64 {
+        self.content.file_metadata().num_rows().unsigned_abs()
+    }
+
+    /// How many row groups the file holds.
+    #[must_use]
+    pub fn num_row_groups(&self) -> usize {
+        self.content.num_row_groups()
+    }
+
+    /// The file's footer: schema, row groups, statistics.
+    #[must_use]
+    pub fn metadata(&self) -> &Arc<ParquetMetaData> {
+        &self.content
+    }
+}
+
+impl StagedFile {
+    /// How many rows the file holds.
+    #[must_use]
+    pub fn num_rows(&self) -> u64 {
+        self.content.file_metadata().num_rows().unsigned_abs()
+    }
+
+    /// The file's footer: schema, row groups, statistics.
+    #[must_use]
+    pub fn metadata(&self) -> &Arc<ParquetMetaData> {
+        &self.content
+    }
+}

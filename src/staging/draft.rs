@@ -1,0 +1,176 @@
+//! A staging file while it is written: counted, hashed, and removed unless it is published.
+
+use std::fmt;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use twox_hash::XxHash3_128;
+
+use super::{Area, StagingFile};
+use crate::disk::{Disk, DiskFile, Identity};
+use crate::error::{Error, IoContext, Result, Step};
+use crate::options::Durability;
+
+/// A staging file that takes bytes, and that dropping removes.
+pub(crate) struct Draft {
+    area: Area,
+    path: PathBuf,
+    file: Box<dyn DiskFile>,
+    len: u64,
+    hasher: Option<Box<XxHash3_128>>,
+    /// The first error of the disk: whoever encodes into the draft may wrap it beyond recognition.
+    fault: Option<io::Error>,
+    /// Whether the name in the area is ours to remove.
+    owned: bool,
+}
+
+/// What was written to a draft, by our own count.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Written {
+    pub(crate) len: u64,
+    /// XXH3, 128 bits, if it was asked for.
+    pub(crate) checksum: Option<u128>,
+}
+
+impl fmt::Debug for Draft {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Draft")
+            .field("path", &self.path)
+            .field("len", &self.len)
+            .finish()
+    }
+}
+
+impl Draft {
+    /// [`Step::CreateStaging`].
+    pub(crate) fn create(mut area: Area, hashing: bool) -> Result<Self> {
+        let StagingFile { path, file } = area.create()?;
+        let hasher = hashing.then(|| Box::new(XxHash3_128::new()));
+        Ok(Draft {
+            area,
+            path,
+            file,
+            len: 0,
+            hasher,
+            fault: None,
+            owned: true,
+        })
+    }
+
+    pub(crate) fn area(&self) -> &Area {
+        &self.area
+    }
+
+    pub(crate) fn disk(&self) -> &dyn Disk {
+        self.area.disk.as_ref()
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// The first error of the disk so far, which is then forgotten.
+    pub(crate) fn take_fault(&mut self) -> Option<io::Error> {
+        self.fault.take()
+    }
+
+    /// Which file this is, whatever its name.
+    pub(crate) fn identity(&self) -> io::Result<Identity> {
+        Ok(self.file.status()?.identity)
+    }
+
+    /// [`Step::SyncFile`]: nothing is written after it.
+    ///
+    /// `mode`, if given, becomes the file's permissions, so that they are durable with it.
+    pub(crate) fn seal(&mut self, durability: Durability, mode: Option<u32>) -> Result<Written> {
+        let synced = mode
+            .map_or(Ok(()), |mode| self.file.set_mode(mode))
+            .and_then(|()| {
+                if durability == Durability::Synced {
+                    self.file.sync()?;
+                }
+                self.file.check_close()
+            });
+        synced.at(Step::SyncFile, &self.path)?;
+        let checksum = self.hasher.take().map(|hasher| hasher.finish_128());
+        Ok(Written {
+            len: self.len,
+            checksum,
+        })
+    }
+
+    /// [`Step::Verify`]: opens the file anew, by the name that will be published.
+    pub(crate) fn reopen(&self) -> Result<Arc<dyn DiskFile>> {
+        let file = match self.disk().open_file(&self.path, false) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(self.lost(Step::Verify));
+            }
+            opened => opened.at(Step::Verify, &self.path)?,
+        };
+        let found = file.status().at(Step::Verify, &self.path)?.identity;
+        if found == self.identity().at(Step::Verify, &self.path)? {
+            Ok(Arc::from(file))
+        } else {
+            Err(self.lost(Step::Verify))
+        }
+    }
+
+    pub(crate) fn lost(&self, step: Step) -> Error {
+        Error::StagingLost {
+            step,
+            path: self.path.clone(),
+        }
+    }
+
+    /// Gives the name in the area up, because it is published or may be.
+    pub(crate) fn disown(&mut self) {
+        self.owned = false;
+    }
+}
+
+impl Write for Draft {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self.file.write(bytes) {
+            Ok(0) if !bytes.is_empty() => self.fail(io::ErrorKind::WriteZero.into()),
+            Ok(count) => {
+                self.len += count as u64;
+                if let Some(hasher) = &mut self.hasher {
+                    hasher.write(&bytes[..count]);
+                }
+                Ok(count)
+            }
+            Err(error) => self.fail(error),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Draft {
+    fn fail(&mut self, error: io::Error) -> io::Result<usize> {
+        if self.fault.is_none() {
+            self.fault = Some(match error.raw_os_error() {
+                Some(errno) => io::Error::from_raw_os_error(errno),
+                None => error.kind().into(),
+            });
+        }
+        Err(error)
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        if self.owned {
+            // Whatever is in the way, the next sweep removes the file: its lock goes with us.
+            let _ = self.disk().remove_file(&self.path);
+            self.area.tidy();
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! Where the staging area of a target stands.
+//!
+//! A data set's area is a sibling of its root, so that no reader of the root meets it: every reader
+//! that scans the root trips over some kind of leftover inside it. Where the sibling is impossible,
+//! and for lone files, the area is the hidden directory `.atomic`.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::{Component, Path, PathBuf};
+
+use crate::disk::{Disk, EntryKind};
+use crate::error::{Error, IoContext, Result, Step};
+use crate::options::StagingPlace;
+
+/// The area's name inside a root.
+const INSIDE: &str = ".atomic";
+/// Longest name of a file or directory in bytes, on every file system in use.
+const NAME_MAX: usize = 255;
+
+/// What an area belongs to.
+#[derive(Debug, Clone)]
+pub(crate) struct Home {
+    /// The data set's root, or the directory of a lone file; absolute, links resolved.
+    root: PathBuf,
+    kind: HomeKind,
+}
+
+#[derive(Debug, Clone)]
+enum HomeKind {
+    DataSet,
+    DataSetInside,
+    LoneFile,
+    Given(PathBuf),
+}
+
+/// The home of a data set's files. A root that lies in a partition of a larger data set belongs to
+/// that one.
+pub(crate) fn home_of_root(disk: &dyn Disk, root: &Path, place: &StagingPlace) -> Result<Home> {
+    home(disk, data_set_of(root), HomeKind::DataSet, place)
+}
+
+/// The home of a file that is named by itself: its data set if it stands in a partition directory,
+/// else the directory that holds it.
+pub(crate) fn home_of_file(
+    disk: &dyn Disk,
+    directory: &Path,
+    place: &StagingPlace,
+) -> Result<Home> {
+    let root = data_set_of(directory);
+    let kind = if root == directory {
+        HomeKind::LoneFile
+    } else {
+        HomeKind::DataSet
+    };
+    home(disk, root, kind, place)
+}
+
+fn home(disk: &dyn Disk, root: &Path, kind: HomeKind, place: &StagingPlace) -> Result<Home> {
+    let kind = match place {
+        StagingPlace::Auto => kind,
+        StagingPlace::Inside if matches!(kind, HomeKind::DataSet) => HomeKind::DataSetInside,
+        StagingPlace::Inside => kind,
+        StagingPlace::Directory(directory) => HomeKind::Given(resolve(disk, directory)?),
+    };
+    Ok(Home {
+        root: root.to_owned(),
+        kind,
+    })
+}
+
+/// The directory above all trailing `key=value` segments.
+fn data_set_of(path: &Path) -> &Path {
+    let mut root = path;
+    while let (Some(name), Some(parent)) = (root.file_name(), root.parent()) {
+        if !name.as_encoded_bytes().contains(&b'=') {
+            break;
+        }
+        root = parent;
+    }
+    root
+}
+
+impl Home {
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub(crate) fn is_data_set(&self) -> bool {
+        !matches!(self.kind, HomeKind::LoneFile)
+    }
+
+    /// The places to try, best first.
+    pub(crate) fn areas(&self, disk: &dyn Disk) -> Vec<PathBuf> {
+        let inside = self.root.join(INSIDE);
+        match &self.kind {
+            HomeKind::Given(directory) => vec![directory.clone()],
+            HomeKind::LoneFile | HomeKind::DataSetInside => vec![inside],
+            HomeKind::DataSet => sibling(&self.root)
+                .filter(|_| renames_reach(disk, &self.root))
+                .into_iter()
+                .chain([inside])
+                .collect(),
+        }
+    }
+
+    /// Every place where an area of this home may have been made, by whatever options.
+    pub(crate) fn all_areas(&self) -> Vec<PathBuf> {
+        let inside = self.root.join(INSIDE);
+        match &self.kind {
+            HomeKind::LoneFile => vec![inside],
+            HomeKind::Given(directory) => vec![directory.clone()],
+            _ => sibling(&self.root).into_iter().chain([inside]).collect(),
+        }
+    }
+}
+
+/// `<parent>/.NAME.atomic`, unless there is no parent or no room for the name.
+fn sibling(root: &Path) -> Option<PathBuf> {
+    let mut name = OsString::from(".");
+    name.push(root.file_name()?);
+    name.push(INSIDE);
+    let fits = name.as_encoded_bytes().len() <= NAME_MAX;
+    root.parent()
+        .filter(|_| fits)
+        .map(|parent| parent.join(name))
+}
+
+/// Whether a file can be renamed from beside the root into it. A root that is not there yet will be
+/// made on its parent's file system.
+fn renames_reach(disk: &dyn Disk, root: &Path) -> bool {
+    let Ok(place) = disk.place(root) else {
+        return true;
+    };
+    let parent = root.parent().and_then(|parent| disk.place(parent).ok());
+    !place.mount_root && parent.is_some_and(|parent| parent.device == place.device)
+}
+
+/// Whether an error means that an area cannot stand here, but perhaps elsewhere.
+pub(super) fn is_impossible(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::PermissionDenied
+            | io::ErrorKind::ReadOnlyFilesystem
+            | io::ErrorKind::InvalidFilename
+    )
+}
+
+/// The absolute path of a directory that may not exist yet, with every symbolic link resolved.
+pub(crate) fn resolve(disk: &dyn Disk, path: &Path) -> Result<PathBuf> {
+    let invalid = |reason| Error::InvalidPath {
+        path: path.to_owned(),
+        reason,
+    };
+    if path.as_os_str().is_empty() {
+        return Err(invalid("is empty"));
+    }
+    if path.as_os_str().as_encoded_bytes().contains(&0) {
+        return Err(invalid("contains a NUL byte"));
+    }
+    let absolute = std::path::absolute(path).at(Step::CreateStaging, path)?;
+    for existing in absolute.ancestors() {
+        match disk.canonicalize(existing) {
+            Ok(real) => {
+                let rest = absolute.strip_prefix(existing).unwrap_or(Path::new(""));
+                if rest
+                    .components()
+                    .any(|part| !matches!(part, Component::Normal(_)))
+                {
+                    return Err(invalid("leaves a directory that does not exist by `..`"));
+                }
+                if !matches!(disk.status(&real), Ok(Some((EntryKind::Directory, _)))) {
+                    return Err(invalid("is not a directory, or lies below a file"));
+                }
+                return Ok(if rest.as_os_str().is_empty() {
+                    real
+                } else {
+                    real.join(rest)
+                });
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                if disk
+                    .status(existing)
+                    .at(Step::CreateStaging, existing)?
+                    .is_some()
+                {
+                    return Err(invalid("is, or lies below, a symbolic link to nothing"));
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+                return Err(invalid("lies below a file"));
+            }
+            Err(error) => return Err(error).at(Step::CreateStaging, existing),
+        }
+    }
+    Err(invalid("has no existing directory above it"))
+}

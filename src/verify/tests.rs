@@ -1,0 +1,180 @@
+//! What is checked under a directory, and what a report says.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Int32Array, RecordBatch};
+use parquet::arrow::ArrowWriter;
+
+use super::*;
+
+fn parquet_bytes() -> Vec<u8> {
+    let column: ArrayRef = Arc::new(Int32Array::from(vec![1, 2, 3]));
+    let batch = RecordBatch::try_from_iter([("n", column)]).unwrap();
+    let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), None).unwrap();
+    writer.write(&batch).unwrap();
+    writer.into_inner().unwrap()
+}
+
+/// A directory with these files.
+fn directory(files: &[(&str, &[u8])]) -> tempfile::TempDir {
+    let root = tempfile::tempdir().unwrap();
+    for (name, bytes) in files {
+        let path = root.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    }
+    root
+}
+
+fn checked(root: &Path) -> (Vec<PathBuf>, Summary) {
+    let mut paths = Vec::new();
+    let summary = verify_path(root, Verify::Decode, |report| {
+        paths.push(report.path().strip_prefix(root).unwrap().to_owned());
+    });
+    (paths, summary.unwrap())
+}
+
+#[test]
+fn every_data_file_of_a_data_set_is_checked_in_order() {
+    let good = parquet_bytes();
+    let root = directory(&[
+        ("year=2024/b.parquet", &good),
+        ("year=2024/a.parquet", &good[..50]),
+        ("year=2023/c.PARQUET", &good),
+        ("_year=2022/d.parquet", &good),
+        (".hidden/e.parquet", b"no"),
+        ("_temporary/f.parquet", b"no"),
+        ("year=2024/_metadata.parquet", b"no"),
+        ("year=2024/.g.parquet", b"no"),
+        ("year=2024/readme.txt", b"no"),
+        ("_SUCCESS", b""),
+    ]);
+    let (paths, summary) = checked(root.path());
+    let expected = [
+        "_year=2022/d.parquet",
+        "year=2023/c.PARQUET",
+        "year=2024/a.parquet",
+        "year=2024/b.parquet",
+    ];
+    assert_eq!(paths, expected.map(PathBuf::from));
+    let bytes = 3 * good.len() as u64 + 50;
+    assert_eq!(
+        summary,
+        Summary {
+            files: 4,
+            damaged: 1,
+            rows: 9,
+            bytes
+        }
+    );
+}
+
+#[test]
+fn a_report_says_what_was_found() {
+    let good = parquet_bytes();
+    let root = directory(&[("good.parquet", &good), ("bad.parquet", b"PAR1 no PAR1")]);
+    let report = verify_file(&root.path().join("good.parquet"), Verify::Decode).unwrap();
+    assert!(report.is_sound());
+    assert_eq!(
+        (report.format(), report.level()),
+        (Format::Parquet, Verify::Decode)
+    );
+    assert_eq!((report.rows(), report.row_groups()), (Some(3), Some(1)));
+    assert_eq!(report.bytes(), good.len() as u64);
+    assert_eq!(report.pages().map(|pages| pages.with_crc), Some(0));
+    let report = verify_file(&root.path().join("bad.parquet"), Verify::Footer).unwrap();
+    assert_eq!(
+        (report.rows(), report.row_groups(), report.pages()),
+        (None, None, None)
+    );
+    let text = report.damage().unwrap().to_string();
+    assert!(
+        text.starts_with("the footer's declared length is"),
+        "{text}"
+    );
+    let report = verify_file(&root.path().join("bad.parquet"), Verify::Skip).unwrap();
+    assert!(report.is_sound(), "nothing was checked");
+}
+
+#[test]
+fn a_file_of_no_known_suffix_is_checked_as_parquet() {
+    let root = directory(&[("noname", &parquet_bytes())]);
+    let report = verify_file(&root.path().join("noname"), Verify::Footer).unwrap();
+    assert_eq!((report.format(), report.rows()), (Format::Parquet, Some(3)));
+    let summary = verify_path(&root.path().join("noname"), Verify::Footer, |_| {}).unwrap();
+    assert_eq!(summary.files, 1);
+}
+
+#[test]
+fn what_is_not_there_is_an_error_and_no_damage() {
+    let root = tempfile::tempdir().unwrap();
+    let missing = root.path().join("missing.parquet");
+    for error in [
+        verify_file(&missing, Verify::Footer).unwrap_err(),
+        verify_path(&missing, Verify::Footer, |_| {}).unwrap_err(),
+    ] {
+        assert!(
+            matches!(error, Error::Read { ref path, .. } if *path == missing),
+            "{error:?}"
+        );
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn links_are_followed_but_never_in_a_loop() {
+    use std::os::unix::fs::symlink;
+
+    let good = parquet_bytes();
+    let root = directory(&[("a/x.parquet", &good)]);
+    let elsewhere = directory(&[("y.parquet", &good)]);
+    symlink(root.path(), root.path().join("a/loop")).unwrap();
+    symlink(elsewhere.path(), root.path().join("b")).unwrap();
+    symlink(elsewhere.path(), root.path().join("c")).unwrap();
+    symlink(
+        elsewhere.path().join("y.parquet"),
+        root.path().join("z.parquet"),
+    )
+    .unwrap();
+    symlink("nowhere", root.path().join("dangling")).unwrap();
+    let (paths, _) = checked(root.path());
+    assert_eq!(
+        paths,
+        ["a/x.parquet", "b/y.parquet", "z.parquet"].map(PathBuf::from)
+    );
+    symlink("nowhere", root.path().join("dangling.parquet")).unwrap();
+    let error = verify_path(root.path(), Verify::Footer, |_| {}).unwrap_err();
+    assert!(
+        matches!(error, Error::Read { .. }),
+        "a reader would fail on it"
+    );
+}
+
+#[test]
+fn formats_are_known_by_suffix_and_by_name() {
+    let mut names = BTreeSet::new();
+    for format in Format::ALL {
+        assert!(names.insert(format.to_string()));
+        assert_eq!(format.to_string().parse(), Ok(*format));
+        for suffix in format.suffixes() {
+            assert_eq!(
+                Format::from_path(format!("a.b.{suffix}").as_ref()),
+                Some(*format)
+            );
+        }
+    }
+    assert_eq!(Format::from_path("parquet".as_ref()), None);
+    let error = "csv".parse::<Format>().unwrap_err().to_string();
+    assert!(
+        error.starts_with("unknown format \"csv\"; known are parquet"),
+        "{error}"
+    );
+}
+
+#[test]
+fn damage_is_small_enough_to_be_returned_by_value() {
+    assert!(size_of::<Damage>() <= 96, "{}", size_of::<Damage>());
+}

@@ -1,0 +1,378 @@
+//! [`AtomicArrowWriter`]: one Parquet file of a data set, whole or absent.
+//!
+//! Checks that batches belong into the file, and drops the partition columns. Encoding is in
+//! [`format`](crate::format), everything on disk in [`staged`](crate::StagedFile).
+
+use std::ffi::OsString;
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, RecordBatchWriter};
+use arrow::datatypes::{Schema, SchemaRef};
+use arrow::error::ArrowError;
+use uuid::Uuid;
+
+use crate::disk::DiskFile;
+use crate::error::{Error, Result};
+use crate::format::parquet::{Encoded, Encoder, Written, verify_written};
+use crate::options::{Verify, WriterOptions};
+use crate::partition::Partition;
+use crate::staged::{PublishedFile, StagedFile, Target};
+use crate::staging::{Area, Draft, home_of_root, resolve};
+
+/// Writes one Parquet file into a partition of a data set, visible all at once, and durably, or never.
+///
+/// Batches are given by [`write`](AtomicArrowWriter::write); [`commit`](AtomicArrowWriter::commit)
+/// ends, syncs, verifies and publishes the file. Dropping the writer, also by a panic, discards it:
+/// it never writes a footer. The first error poisons the writer, which can then only be discarded.
+///
+/// Columns of the schema that are named like a partition key are checked, row by row, to carry the
+/// partition's value, and are left out of the file unless
+/// [`keep_partition_columns`](WriterOptions::keep_partition_columns) is set.
+///
+/// ```
+/// use std::sync::Arc;
+/// use atomic_arrow::arrow::array::{ArrayRef, Float64Array, RecordBatch};
+/// use atomic_arrow::{AtomicArrowWriter, Partition};
+/// # let lake = tempfile::tempdir()?;
+/// # let root = lake.path().join("weather");
+///
+/// let temperatures: ArrayRef = Arc::new(Float64Array::from(vec![Some(11.5), None, Some(12.25)]));
+/// let batch = RecordBatch::try_from_iter([("temp", temperatures)])?;
+///
+/// let partition = Partition::new([("station_id", "KSEA"), ("year", "2026")])?;
+/// let mut writer = AtomicArrowWriter::create(&root, &partition, batch.schema())?;
+/// writer.write(&batch)?;
+/// let file = writer.commit()?;
+///
+/// assert_eq!(file.num_rows(), 3);
+/// assert!(file.path().parent().is_some_and(|p| p.ends_with("station_id=KSEA/year=2026")));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use = "a writer that is not committed is discarded"]
+pub struct AtomicArrowWriter {
+    encoder: Encoder,
+    target: Target,
+    options: WriterOptions,
+    columns: Columns,
+    rows: u64,
+    poisoned: bool,
+}
+
+impl fmt::Debug for AtomicArrowWriter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AtomicArrowWriter")
+            .field("path", &self.target.path())
+            .field("rows", &self.rows)
+            .field("poisoned", &self.poisoned)
+            .finish_non_exhaustive()
+    }
+}
+
+impl AtomicArrowWriter {
+    /// Starts a file in the directory of `partition` below `root`, of rows that have `schema`.
+    ///
+    /// # Errors
+    /// Those of [`create_with_options`](AtomicArrowWriter::create_with_options).
+    pub fn create(
+        root: impl AsRef<Path>,
+        partition: &Partition,
+        schema: SchemaRef,
+    ) -> Result<Self> {
+        Self::create_with_options(root, partition, schema, WriterOptions::default())
+    }
+
+    /// Starts a file in the directory of `partition` below `root`, of rows that have `schema`, which
+    /// still has the partition columns, if any.
+    ///
+    /// # Errors
+    /// [`Error::InvalidPath`] if the root or the file name cannot be used; [`Error::InvalidOption`] if
+    /// no column is left for the file; [`Error::Encode`] if Parquet has no place for a type of the
+    /// schema; [`Error::AlreadyExists`] if a file name was given that is taken; [`Error::Io`] if no
+    /// staging file can be made. Nothing is on disk then.
+    pub fn create_with_options(
+        root: impl AsRef<Path>,
+        partition: &Partition,
+        schema: SchemaRef,
+        options: WriterOptions,
+    ) -> Result<Self> {
+        let columns = Columns::new(partition, schema, options.keep_partition_columns)?;
+        let name = file_name(options.file_name.as_deref())?;
+        let disk = options.file.disk.as_ref();
+        let root = resolve(disk, root.as_ref())?;
+        let directory = resolve(disk, &root.join(partition.path()))?;
+        let target = Target::new(disk, &directory, name, options.file.publish_mode)?;
+        let home = home_of_root(disk, &root, &options.file.staging)?;
+        let area = Area::open(&options.file.disk, &home)?;
+        let draft = Draft::create(area, options.file.verify >= Verify::Checksum)?;
+        let encoder = Encoder::new(
+            draft,
+            target.path(),
+            &columns.file_schema,
+            options.properties.clone(),
+            options.file.verify >= Verify::Decode,
+        )?;
+        Ok(AtomicArrowWriter {
+            encoder,
+            target,
+            options,
+            columns,
+            rows: 0,
+            poisoned: false,
+        })
+    }
+
+    /// Where the file will be published: absolute, with the symbolic links above it resolved.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.target.path()
+    }
+
+    /// The schema of the batches that [`write`](AtomicArrowWriter::write) takes.
+    #[must_use]
+    pub fn schema(&self) -> &SchemaRef {
+        &self.columns.schema
+    }
+
+    /// How many rows were written so far.
+    #[must_use]
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// How many bytes of memory the encoder holds: the open row group.
+    #[must_use]
+    pub fn memory_size(&self) -> usize {
+        self.encoder.memory_size()
+    }
+
+    /// Appends the rows of a batch, which has the writer's schema but for metadata.
+    ///
+    /// # Errors
+    /// [`Error::SchemaMismatch`] if a field differs, or a null stands where none may;
+    /// [`Error::StrayRow`] if a row belongs to another partition; [`Error::Encode`] if the encoder
+    /// refuses the rows; [`Error::Io`] if the disk does; [`Error::Poisoned`] after any of these.
+    /// Nothing is published, and the staging file goes with the writer.
+    pub fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+        if self.poisoned {
+            return Err(Error::Poisoned {
+                path: self.target.path().to_owned(),
+            });
+        }
+        let written = self
+            .columns
+            .file_batch(batch, self.target.path(), self.rows)
+            .and_then(|batch| self.encoder.write(&batch));
+        match &written {
+            Ok(()) => self.rows += batch.num_rows() as u64,
+            Err(_) => self.poisoned = true,
+        }
+        written
+    }
+
+    /// Writes the footer, syncs and verifies the file, without making it visible.
+    ///
+    /// # Errors
+    /// [`Error::Poisoned`] if a write failed before; [`Error::Encode`] or [`Error::Io`] if the footer
+    /// cannot be written, the sync failed or the file cannot be read back; [`Error::Damaged`] if it is
+    /// not what was written. Nothing is published, and the staging file is removed.
+    pub fn finish(self) -> Result<StagedFile> {
+        let AtomicArrowWriter {
+            encoder,
+            target,
+            options,
+            columns,
+            rows,
+            poisoned,
+        } = self;
+        if poisoned {
+            return Err(Error::Poisoned {
+                path: target.path().to_owned(),
+            });
+        }
+        let Encoded {
+            draft,
+            metadata,
+            digests,
+        } = encoder.finish()?;
+        let level = options.file.verify;
+        let len = draft.len();
+        let check = |file: Arc<dyn DiskFile>| {
+            let schema = &columns.file_schema;
+            let digests = digests.as_deref();
+            let written = Written {
+                len,
+                metadata: &metadata,
+                rows,
+                schema,
+                digests,
+            };
+            verify_written(file, &written, level).map(drop)
+        };
+        let check = (level != Verify::Skip).then_some(check);
+        StagedFile::verified(draft, target, &options.file, Arc::clone(&metadata), check)
+    }
+
+    /// Ends, syncs, verifies and publishes the file: [`finish`](AtomicArrowWriter::finish), then
+    /// [`publish`](StagedFile::publish).
+    ///
+    /// # Errors
+    /// Those of the two.
+    pub fn commit(self) -> Result<PublishedFile> {
+        self.finish()?.publish()
+    }
+
+    /// Removes what was written. The same as dropping the writer.
+    pub fn discard(self) {}
+}
+
+/// For code that is generic over Arrow's writers; `close` is [`commit`](AtomicArrowWriter::commit).
+impl RecordBatchWriter for AtomicArrowWriter {
+    fn write(&mut self, batch: &RecordBatch) -> std::result::Result<(), ArrowError> {
+        AtomicArrowWriter::write(self, batch).map_err(external)
+    }
+
+    fn close(self) -> std::result::Result<(), ArrowError> {
+        self.commit().map(drop).map_err(external)
+    }
+}
+
+fn external(error: Error) -> ArrowError {
+    ArrowError::ExternalError(Box::new(error))
+}
+
+/// The name that was asked for, if a reader would see it, or one that no other writer has.
+fn file_name(asked: Option<&str>) -> Result<OsString> {
+    let Some(name) = asked else {
+        return Ok(format!("part-{}-00000.parquet", Uuid::now_v7()).into());
+    };
+    let invalid = |reason| {
+        Err(Error::InvalidPath {
+            path: name.into(),
+            reason,
+        })
+    };
+    if Path::new(name).file_name() != Some(name.as_ref()) || name.contains('\0') {
+        invalid("is not the name of a file")
+    } else if name.starts_with(['.', '_']) {
+        invalid("begins with a character that makes readers ignore the file")
+    } else {
+        Ok(name.into())
+    }
+}
+
+/// Which columns of a batch go where.
+struct Columns {
+    schema: SchemaRef,
+    file_schema: SchemaRef,
+    partition: Partition,
+    /// The positions of the columns that are written.
+    kept: Vec<usize>,
+    /// The positions of the partition columns, with their keys.
+    keys: Vec<(usize, String)>,
+}
+
+impl Columns {
+    fn new(partition: &Partition, schema: SchemaRef, keep_partition_columns: bool) -> Result<Self> {
+        let mut keys = Vec::new();
+        for (position, field) in schema.fields().iter().enumerate() {
+            if partition.get(field.name()).is_some() {
+                keys.push((position, field.name().clone()));
+            }
+        }
+        let kept: Vec<usize> = (0..schema.fields().len())
+            .filter(|position| {
+                keep_partition_columns || keys.iter().all(|(key, _)| key != position)
+            })
+            .collect();
+        if kept.is_empty() {
+            return Err(Error::InvalidOption {
+                option: "schema",
+                reason: "no column is left beside the partition's; \
+                         keep_partition_columns(true) would leave them"
+                    .to_owned(),
+            });
+        }
+        let fields: Vec<_> = kept
+            .iter()
+            .map(|&at| Arc::clone(&schema.fields()[at]))
+            .collect();
+        let file_schema = Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()));
+        Ok(Columns {
+            schema,
+            file_schema,
+            partition: partition.clone(),
+            kept,
+            keys,
+        })
+    }
+
+    /// The batch as it goes into the file. `rows` were written before it.
+    fn file_batch(&self, batch: &RecordBatch, path: &Path, rows: u64) -> Result<RecordBatch> {
+        self.check_schema(batch, path)?;
+        for (position, key) in &self.keys {
+            if let Some(stray) = self.partition.check_column(key, batch.column(*position))? {
+                return Err(Error::StrayRow {
+                    path: path.to_owned(),
+                    row: rows + stray.row as u64,
+                    key: key.clone(),
+                    expected: self
+                        .partition
+                        .get(key)
+                        .map(ToString::to_string)
+                        .unwrap_or_default(),
+                    found: stray.value.to_string(),
+                });
+            }
+        }
+        let columns: Vec<ArrayRef> = self
+            .kept
+            .iter()
+            .map(|&position| Arc::clone(batch.column(position)))
+            .collect();
+        let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+        RecordBatch::try_new_with_options(Arc::clone(&self.file_schema), columns, &options).map_err(
+            |error| Error::SchemaMismatch {
+                path: path.to_owned(),
+                field: String::new(),
+                expected: "the writer's schema".to_owned(),
+                found: error.to_string(),
+            },
+        )
+    }
+
+    /// Compares names, types and order; nulls are a mismatch only where there are some.
+    fn check_schema(&self, batch: &RecordBatch, path: &Path) -> Result<()> {
+        let mismatch = |field: &str, expected: String, found: String| {
+            Err(Error::SchemaMismatch {
+                path: path.to_owned(),
+                field: field.to_owned(),
+                expected,
+                found,
+            })
+        };
+        let schema = batch.schema();
+        let (expected, found) = (self.schema.fields(), schema.fields());
+        if expected.len() != found.len() {
+            return mismatch("", expected.len().to_string(), found.len().to_string());
+        }
+        for (position, (expected, found)) in expected.iter().zip(found).enumerate() {
+            if expected.name() != found.name() {
+                let (name, other) = (expected.name(), found.name());
+                return mismatch(name, format!("{name:?}"), format!("{other:?}"));
+            }
+            if !expected.data_type().equals_datatype(found.data_type()) {
+                return mismatch(
+                    expected.name(),
+                    expected.data_type().to_string(),
+                    found.data_type().to_string(),
+                );
+            }
+            if !expected.is_nullable() && batch.column(position).is_nullable() {
+                return mismatch(expected.name(), "no nulls".to_owned(), "nulls".to_owned());
+            }
+        }
+        Ok(())
+    }
+}

@@ -13,6 +13,7 @@
 //! Symbolic links and permissions are not simulated. Faults and lies can be told to it:
 //! [`SimDisk::fail_call`] and [`SimDisk::lie`].
 
+mod calls;
 mod crash;
 mod handles;
 mod tree;
@@ -25,10 +26,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use super::{
-    Disk, DiskDirectory, DiskFile, Entry, EntryKind, FileStatus, LockKind, Place, PublishMode,
-};
-use handles::{SimDirectory, SimFile};
+use super::{DiskFile, LockKind};
+use handles::SimFile;
 use tree::Tree;
 
 /// A disk in memory that can lose power; clones are the same disk.
@@ -132,7 +131,7 @@ pub enum Lie {
     FileSync,
     /// A sync of the directory with this path does nothing.
     DirectorySync(PathBuf),
-    /// [`PublishMode::CreateNew`] replaces what is there.
+    /// [`PublishMode::CreateNew`](super::PublishMode::CreateNew) replaces what is there.
     Clobber,
     /// Every lock is given to everybody.
     Locks,
@@ -214,7 +213,7 @@ impl SimDisk {
         self.shared.state().lies.push(lie);
     }
 
-    /// Whether [`Disk::trusts_locks`] answers yes; it does by default.
+    /// Whether [`Disk::trusts_locks`](super::Disk::trusts_locks) answers yes; it does by default.
     pub fn set_trusts_locks(&self, trusts: bool) {
         self.shared.state().trusts_locks = trusts;
     }
@@ -329,122 +328,5 @@ impl State {
 
     fn lies(&self, lie: &Lie) -> bool {
         self.lies.contains(lie)
-    }
-}
-
-impl Disk for SimDisk {
-    fn create_file(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
-        self.shared.call("create_file", path, |state| {
-            let now = state.now();
-            let node = state.tree.create_file(path, now)?;
-            Ok(self.open(state, node))
-        })
-    }
-
-    fn open_file(&self, path: &Path, _write: bool) -> io::Result<Box<dyn DiskFile>> {
-        self.shared.call("open_file", path, |state| {
-            let node = state.tree.find(path)?;
-            state.tree.file(node)?;
-            Ok(self.open(state, node))
-        })
-    }
-
-    fn open_or_create_file(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
-        self.shared.call("open_or_create_file", path, |state| {
-            let now = state.now();
-            let node = match state.tree.create_file(path, now) {
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                    state.tree.find(path)?
-                }
-                created => created?,
-            };
-            Ok(self.open(state, node))
-        })
-    }
-
-    fn create_directory(&self, path: &Path) -> io::Result<()> {
-        self.shared.call("create_directory", path, |state| {
-            state.tree.create_directory(path)
-        })
-    }
-
-    fn open_directory(&self, path: &Path) -> io::Result<Box<dyn DiskDirectory>> {
-        self.shared.call("open_directory", path, |state| {
-            let node = state.tree.find(path)?;
-            state.tree.directory(node)?;
-            let shared = Arc::clone(&self.shared);
-            Ok(Box::new(SimDirectory {
-                shared,
-                node,
-                path: path.to_owned(),
-            }) as Box<dyn DiskDirectory>)
-        })
-    }
-
-    fn publish(&self, from: &Path, to: &Path, mode: PublishMode) -> io::Result<()> {
-        self.shared.call("publish", to, |state| {
-            let replace = mode == PublishMode::Replace || state.lies(&Lie::Clobber);
-            state.tree.rename(from, to, replace)
-        })
-    }
-
-    fn remove_file(&self, path: &Path) -> io::Result<()> {
-        self.shared
-            .call("remove_file", path, |state| state.tree.remove_file(path))
-    }
-
-    fn remove_directory(&self, path: &Path) -> io::Result<()> {
-        self.shared.call("remove_directory", path, |state| {
-            state.tree.remove_directory(path)
-        })
-    }
-
-    fn list(&self, path: &Path) -> io::Result<Vec<Entry>> {
-        self.shared.call("list", path, |state| {
-            let entries = state.tree.list(path)?;
-            Ok(if state.lies(&Lie::List(path.to_owned())) {
-                Vec::new()
-            } else {
-                entries
-            })
-        })
-    }
-
-    fn status(&self, path: &Path) -> io::Result<Option<(EntryKind, FileStatus)>> {
-        let device = self.shared.device;
-        self.shared.call("status", path, |state| {
-            let node = match state.tree.find(path) {
-                Ok(node) => Some(node),
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                Err(_) if state.lies(&Lie::GhostStatus) => state.tree.last_named(path),
-                Err(_) => None,
-            };
-            node.map(|node| state.tree.status(device, node)).transpose()
-        })
-    }
-
-    fn place(&self, path: &Path) -> io::Result<Place> {
-        self.shared.call("place", path, |state| {
-            state.tree.find(path)?;
-            Ok(Place {
-                device: self.shared.device,
-                mount_root: path.parent().is_none(),
-            })
-        })
-    }
-
-    fn canonicalize(&self, path: &Path) -> io::Result<PathBuf> {
-        self.shared.call("canonicalize", path, |state| {
-            state.tree.find(path)?;
-            Ok(path.components().collect())
-        })
-    }
-
-    fn trusts_locks(&self, _path: &Path) -> bool {
-        self.shared.state().trusts_locks
-    }
-
-    fn now(&self) -> SystemTime {
-        self.shared.state().now()
     }
 }

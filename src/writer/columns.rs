@@ -1,0 +1,134 @@
+//! Which columns of a batch belong into a file, and whether its rows do.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow::datatypes::{Schema, SchemaRef};
+
+use crate::error::{Error, Result};
+use crate::partition::Partition;
+
+/// Which columns of a batch go where.
+pub(super) struct Columns {
+    pub(super) schema: SchemaRef,
+    pub(super) file_schema: SchemaRef,
+    partition: Partition,
+    /// The positions of the columns that are written.
+    kept: Vec<usize>,
+    /// The positions of the partition columns, with their keys.
+    keys: Vec<(usize, String)>,
+}
+
+impl Columns {
+    pub(super) fn new(
+        partition: &Partition,
+        schema: SchemaRef,
+        keep_partition_columns: bool,
+    ) -> Result<Self> {
+        let mut keys = Vec::new();
+        for (position, field) in schema.fields().iter().enumerate() {
+            if partition.get(field.name()).is_some() {
+                keys.push((position, field.name().clone()));
+            }
+        }
+        let kept: Vec<usize> = (0..schema.fields().len())
+            .filter(|position| {
+                keep_partition_columns || keys.iter().all(|(key, _)| key != position)
+            })
+            .collect();
+        if kept.is_empty() {
+            return Err(Error::InvalidOption {
+                option: "schema",
+                reason: "no column is left beside the partition's; \
+                         keep_partition_columns(true) would leave them"
+                    .to_owned(),
+            });
+        }
+        let fields: Vec<_> = kept
+            .iter()
+            .map(|&at| Arc::clone(&schema.fields()[at]))
+            .collect();
+        let file_schema = Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()));
+        Ok(Columns {
+            schema,
+            file_schema,
+            partition: partition.clone(),
+            kept,
+            keys,
+        })
+    }
+
+    /// The batch as it goes into the file. `rows` were written before it.
+    pub(super) fn file_batch(
+        &self,
+        batch: &RecordBatch,
+        path: &Path,
+        rows: u64,
+    ) -> Result<RecordBatch> {
+        self.check_schema(batch, path)?;
+        for (position, key) in &self.keys {
+            if let Some(stray) = self.partition.check_column(key, batch.column(*position))? {
+                return Err(Error::StrayRow {
+                    path: path.to_owned(),
+                    row: rows + stray.row as u64,
+                    key: key.clone(),
+                    expected: self
+                        .partition
+                        .get(key)
+                        .map(ToString::to_string)
+                        .unwrap_or_default(),
+                    found: stray.value.to_string(),
+                });
+            }
+        }
+        let columns: Vec<ArrayRef> = self
+            .kept
+            .iter()
+            .map(|&position| Arc::clone(batch.column(position)))
+            .collect();
+        let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+        RecordBatch::try_new_with_options(Arc::clone(&self.file_schema), columns, &options).map_err(
+            |error| Error::SchemaMismatch {
+                path: path.to_owned(),
+                field: String::new(),
+                expected: "the writer's schema".to_owned(),
+                found: error.to_string(),
+            },
+        )
+    }
+
+    /// Compares names, types and order; nulls are a mismatch only where there are some.
+    fn check_schema(&self, batch: &RecordBatch, path: &Path) -> Result<()> {
+        let mismatch = |field: &str, expected: String, found: String| {
+            Err(Error::SchemaMismatch {
+                path: path.to_owned(),
+                field: field.to_owned(),
+                expected,
+                found,
+            })
+        };
+        let schema = batch.schema();
+        let (expected, found) = (self.schema.fields(), schema.fields());
+        if expected.len() != found.len() {
+            return mismatch("", expected.len().to_string(), found.len().to_string());
+        }
+        for (position, (expected, found)) in expected.iter().zip(found).enumerate() {
+            if expected.name() != found.name() {
+                let (name, other) = (expected.name(), found.name());
+                return mismatch(name, format!("{name:?}"), format!("{other:?}"));
+            }
+            if !expected.data_type().equals_datatype(found.data_type()) {
+                return mismatch(
+                    expected.name(),
+                    expected.data_type().to_string(),
+                    found.data_type().to_string(),
+                );
+            }
+            if !expected.is_nullable() && batch.column(position).is_nullable() {
+                return mismatch(expected.name(), "no nulls".to_owned(), "nulls".to_owned());
+            }
+        }
+        Ok(())
+    }
+}

@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{LazyLock, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use crate::disk::{Disk, DiskDirectory, Identity, PublishMode};
 use crate::error::{Error, IoContext, Result, Step};
@@ -127,6 +128,8 @@ fn prepare(
 
 /// Directories whose entries, up to the top of their file system, this process knows to be durable.
 static DURABLE: LazyLock<Mutex<HashSet<Identity>>> = LazyLock::new(Mutex::default);
+/// How old a directory must be to be remembered: more than the grain of any file system's clock.
+const SETTLED: Duration = Duration::from_secs(3);
 /// How many of them are remembered; forgetting one costs a sync.
 const REMEMBERED: usize = 1 << 16;
 
@@ -163,7 +166,7 @@ fn make_durable(
         synced.push(identity);
         identity = parent_identity;
     }
-    remember_durable(synced);
+    remember_durable(disk, synced);
     Ok(())
 }
 
@@ -174,17 +177,20 @@ fn known_durable(identity: Identity) -> bool {
         .contains(&identity)
 }
 
-fn remember_durable(identities: Vec<Identity>) {
+fn remember_durable(disk: &dyn Disk, identities: Vec<Identity>) {
+    // A directory made in its place later must differ: by its birth time, if the clock that gives
+    // it has moved on meanwhile.
+    let now = disk
+        .now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
+    let settled = now.saturating_sub(SETTLED).as_nanos() as i128;
+    let settled = |identity: &Identity| identity.born.is_some_and(|born| born < settled);
     let mut durable = DURABLE.lock().unwrap_or_else(PoisonError::into_inner);
     if durable.len() + identities.len() > REMEMBERED {
         durable.clear();
     }
-    // Without its birth time a later directory could pass for an earlier one of the same number.
-    durable.extend(
-        identities
-            .into_iter()
-            .filter(|identity| identity.born.is_some()),
-    );
+    durable.extend(identities.into_iter().filter(settled));
 }
 
 /// Whether a directory that we did not make cannot be synced because it is another user's, or of a

@@ -172,7 +172,7 @@ pub enum Error {
         source: io::Error,
     },
 
-    /// A file or directory could not be read by [`verify`](crate::verify) 
+    /// A file or directory could not be read by [`verify`](crate::verify)
     /// or [`recover`](crate::recover); nothing was changed by it.
     #[error("{}: cannot be read", path.display())]
     Read {

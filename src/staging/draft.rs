@@ -170,7 +170,7 @@ impl Drop for Draft {
         if self.owned {
             // Whatever is in the way, the next sweep removes the file: its lock goes with us.
             let _ = self.disk().remove_file(&self.path);
-            self.area.tidy();
         }
+        self.area.tidy();
     }
 }

@@ -1,7 +1,8 @@
 //! Where the rows and fields of delimited text begin and end, and on which line.
 //!
 //! Owns the strictness: a row that is cut short or has a field too many is an error, never padded,
-//! and so are an unclosed quote, a row without end and text that is not UTF-8. It knows no types.
+//! and so are an unclosed quote, a row without end and text that is not UTF-8. Blank
+//! lines are passed over. It knows no types.
 
 use std::collections::VecDeque;
 use std::io::{self, Read};
@@ -125,6 +126,7 @@ impl Rows {
         }
     }
 
+    /// A cell as text; `line` and `column` are where it stands.
     pub(super) fn text<'a>(
         &self,
         cell: &'a [u8],

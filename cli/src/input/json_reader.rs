@@ -1,8 +1,7 @@
 //! Reading NDJSON: lines to batches, strictly.
 //!
 //! Owns lines and their numbers, and what a JSON value may become. A key that is no column is an
-//! error, for dropping it would lose data, and a number that its column cannot hold exactly as
-//! written is one too. Memory holds one batch of lines and, at the start, those that are sampled.
+//! error, for dropping it would lose data, and so is a fraction in a column of integers. Memory holds one batch of lines and, at the start, those that are sampled.
 
 use std::io::{BufRead, BufReader, Cursor, Read};
 use std::path::{Path, PathBuf};
@@ -23,7 +22,7 @@ use super::{BATCH_BYTES, InputError, InputOptions, ROW_BYTES, SAMPLE_BYTES};
 pub(super) struct JsonReader {
     lines: Lines,
     schema: SchemaRef,
-    /// The schema in which Arrow decodes: integers are text, see `raw`.
+    /// The schema in which Arrow decodes: integers are text, see `raw_fields`.
     raw: SchemaRef,
     decoder: Decoder,
     batch_rows: usize,

@@ -1,6 +1,6 @@
 //! From the inputs that the user names to the files they stand for.
 //!
-//! Owns globbing and nothing of reading. The order is the user's, and sorted within a pattern, so
+//! Owns globbing and nothing of reading. The order is the user's, and by name within a pattern, so
 //! the same command over the same files reads the same rows in the same order.
 
 use std::fs::Metadata;
@@ -75,16 +75,12 @@ fn expand_pattern(pattern: &str, places: &mut Vec<Place>) -> Result<(), InputErr
         pattern: pattern.to_owned(),
         source,
     })?;
-    let mut paths = Vec::new();
+    let before = places.len();
     for path in matches {
-        paths.push(path.map_err(|source| InputError::List {
+        let path = path.map_err(|source| InputError::List {
             pattern: pattern.to_owned(),
             source,
-        })?);
-    }
-    paths.sort();
-    let before = places.len();
-    for path in paths {
+        })?;
         let metadata = std::fs::metadata(&path).map_err(|source| InputError::Io {
             path: path.clone(),
             source,
@@ -142,11 +138,11 @@ mod tests {
 
     #[test]
     fn a_pattern_gives_its_files_sorted_and_no_directories() {
-        let dir = directory_with(&["b.csv", "a.csv", "c.txt"]);
+        let dir = directory_with(&["b.csv", "e.csv", "a.csv", "c.txt"]);
         std::fs::create_dir(dir.path().join("d.csv")).unwrap();
         assert_eq!(
             expand_in(dir.path(), &["c.txt", "*.csv"]).unwrap(),
-            ["c.txt", "a.csv", "b.csv"]
+            ["c.txt", "a.csv", "b.csv", "e.csv"]
         );
     }
 

@@ -254,18 +254,25 @@ struct Origin {
 
 impl Read for Origin {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        use io::ErrorKind::{Interrupted, WouldBlock};
         loop {
             if self.watch.interrupted() {
                 // Not ErrorKind::Interrupted, which readers take as "try again".
                 return Err(io::Error::other("interrupted"));
             }
-            if !self.wait || is_readable(&self.file)? {
-                break;
+            if self.wait && !is_readable(&self.file)? {
+                continue;
+            }
+            match self.file.read(into) {
+                // A pipe that its other end has set to non-blocking may have been emptied there.
+                Err(error) if self.wait && matches!(error.kind(), Interrupted | WouldBlock) => {}
+                read => {
+                    let n = read?;
+                    self.watch.add(n as u64);
+                    return Ok(n);
+                }
             }
         }
-        let n = self.file.read(into)?;
-        self.watch.add(n as u64);
-        Ok(n)
     }
 }
 

@@ -1,3 +1,5 @@
+//! How inputs are read, seen through `open` as the command uses it.
+
 use std::error::Error;
 use std::fs::File;
 use std::io::Write;
@@ -508,6 +510,23 @@ fn columns_that_bring_their_types_must_be_as_the_schema_says() {
 }
 
 #[test]
+fn columns_that_bring_their_types_do_not_repeat_a_name() {
+    let one = csv("a\n1\n").unwrap();
+    let fields = vec![one.schema().field(0).clone(); 2];
+    let columns = vec![one.column(0).clone(); 2];
+    let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).unwrap();
+    let options = InputOptions::default();
+    let files = Files::new(&[
+        ("a.arrow", &ipc_file(&batch)),
+        ("a.arrows", &ipc_stream(&batch)),
+    ]);
+    for name in ["a.arrow", "a.arrows"] {
+        let expected = format!("{name}: two columns are named `a`");
+        assert_eq!(files.error(&[name], &options), expected);
+    }
+}
+
+#[test]
 fn several_inputs_of_mixed_formats_are_one() {
     let batch = csv(WEATHER).unwrap();
     let line = "{\"year\":2014,\"time_hour\":\"2014-01-01T00:00:00Z\",\"temp\":-1}\n";
@@ -619,6 +638,20 @@ fn progress_reaches_the_total() {
     }
     assert_eq!(read, total);
     assert_eq!(input.byte_counter().load(Ordering::Relaxed), total);
+}
+
+#[test]
+fn progress_moves_within_a_file() {
+    let batch = csv(WEATHER).unwrap();
+    let files = Files::new(&[("a.parquet", &parquet(&batch))]);
+    let options = options(|o| o.batch_size = 1);
+    let mut input = files.open(&["a.parquet"], &options).unwrap();
+    let total = input.bytes_total().unwrap();
+    assert_eq!(input.bytes_read(), 0);
+    for rows in 1..=3 {
+        input.next().unwrap().unwrap();
+        assert_eq!(input.bytes_read(), total * rows / 3);
+    }
 }
 
 #[test]

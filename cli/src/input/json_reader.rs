@@ -1,7 +1,8 @@
 //! Reading NDJSON: lines to batches, strictly.
 //!
 //! Owns lines and their numbers, and what a JSON value may become. A key that is no column is an
-//! error, for dropping it would lose data, and so is a fraction in a column of integers. Memory holds one batch of lines and, at the start, those that are sampled.
+//! error, for dropping it would lose data, and so is a fraction in a column of integers. Memory
+//! holds one batch of lines and, at the start, those that are sampled.
 
 use std::io::{BufRead, BufReader, Cursor, Read};
 use std::path::{Path, PathBuf};

@@ -1,3 +1,6 @@
 //! The command `atomic-arrow`.
+#![allow(dead_code)]
+
+mod input;
 
 fn main() {}

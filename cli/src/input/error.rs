@@ -1,0 +1,178 @@
+//! What can go wrong while an input is read: where it is, and what stands there.
+//!
+//! Owns the one error type of the reading side. Each variant names the input and, for text, the
+//! line. The cause is in `source()` and is not repeated in the message. Reading publishes nothing,
+//! so none of these says anything about what is on disk.
+
+use std::path::PathBuf;
+
+use arrow::datatypes::DataType;
+use arrow::error::ArrowError;
+use parquet::errors::ParquetError;
+use thiserror::Error;
+
+/// An input that cannot be read as it was asked for.
+#[derive(Debug, Error)]
+pub(crate) enum InputError {
+    /// The interrupt flag was raised while reading or waiting for input.
+    #[error("interrupted while reading {}", path.display())]
+    Interrupted { path: PathBuf },
+    /// No input was named.
+    #[error("no input was named")]
+    NoInput,
+    /// Standard input was named more than once.
+    #[error("standard input (-) can be read only once")]
+    StdinTwice,
+    /// A path or pattern under which there is no file.
+    #[error("{pattern}: no such file, and no file matches it as a pattern")]
+    NoMatch { pattern: String },
+    /// A pattern that does not parse.
+    #[error("{pattern}: not a valid pattern")]
+    Pattern {
+        pattern: String,
+        source: glob::PatternError,
+    },
+    /// A directory on the way of a pattern cannot be listed.
+    #[error("{pattern}: cannot list what it matches")]
+    List {
+        pattern: String,
+        source: glob::GlobError,
+    },
+    /// A directory was named where a file is wanted.
+    #[error("{}: is a directory; name its files, for instance with a pattern", path.display())]
+    Directory { path: PathBuf },
+    /// Neither the name nor the first bytes tell the format.
+    #[error("{}: cannot tell its format; name it with --format", path.display())]
+    UnknownFormat { path: PathBuf },
+    /// The operating system refused to open or read.
+    #[error("{}: cannot be read", path.display())]
+    Io {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    /// Compressed data that is damaged or cut short.
+    #[error("{}: its compressed data is damaged or cut short", path.display())]
+    Compressed {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    /// The temporary copy that a format with a footer needs could not be made.
+    #[error("{}: cannot be copied to a temporary file, which its format needs", path.display())]
+    Spool {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    /// Nothing at all in the input.
+    #[error("{}: is empty: {missing}", path.display())]
+    Empty {
+        path: PathBuf,
+        missing: &'static str,
+    },
+    /// An entry of `--schema` that is not `name=Type`.
+    #[error("--schema: `{entry}` is not of the form name=Type")]
+    SchemaEntry { entry: String },
+    /// A type in `--schema` that does not exist.
+    #[error("--schema: column `{column}`: `{text}` is not a type")]
+    SchemaType {
+        column: String,
+        text: String,
+        source: ArrowError,
+    },
+    /// A column that `--schema` names twice.
+    #[error("--schema: column `{column}` is named twice")]
+    SchemaTwice { column: String },
+    /// The file of `--schema @file` cannot be read.
+    #[error("--schema: {}: cannot be read", path.display())]
+    SchemaFile {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    /// A column that `--schema` names and the input lacks.
+    #[error("{}: has no column `{column}`, which --schema names", path.display())]
+    SchemaMissing { path: PathBuf, column: String },
+    /// A type in `--schema` to which this format's text cannot be turned.
+    #[error("{}: column `{column}`: text cannot be read as {data_type}", path.display())]
+    SchemaUnsupported {
+        path: PathBuf,
+        column: String,
+        data_type: DataType,
+    },
+    /// Two columns of one name.
+    #[error("{}: two columns are named `{column}`", path.display())]
+    DuplicateColumn { path: PathBuf, column: String },
+    /// A row with more or fewer fields than the first.
+    #[error("{}, line {line}: {found} fields where {expected} are expected", path.display())]
+    Ragged {
+        path: PathBuf,
+        line: u64,
+        expected: u64,
+        found: u64,
+    },
+    /// A quoted field that the input's end cuts off.
+    #[error("{}, line {line}: a quoted field is never closed: the input is cut short", path.display())]
+    UnclosedQuote { path: PathBuf, line: u64 },
+    /// A row longer than the bound on memory allows.
+    #[error("{}, line {line}: a row of more than {limit} bytes; is a quote left open?", path.display())]
+    TooLong {
+        path: PathBuf,
+        line: u64,
+        limit: u64,
+    },
+    /// Text that is not UTF-8.
+    #[error("{}, line {line}, column `{column}`: not valid UTF-8", path.display())]
+    Utf8 {
+        path: PathBuf,
+        line: u64,
+        column: String,
+        source: std::str::Utf8Error,
+    },
+    /// A value that its column's type does not hold.
+    #[error(
+        "{}, line {line}, column `{column}`: `{value}` is not a {data_type}; \
+         set the type with --schema, or look at more rows with --infer-rows",
+        path.display()
+    )]
+    Value {
+        path: PathBuf,
+        line: u64,
+        column: String,
+        value: String,
+        data_type: DataType,
+    },
+    /// A line that is not one JSON object.
+    #[error("{}, line {line}: not one JSON object a line", path.display())]
+    JsonLine {
+        path: PathBuf,
+        line: u64,
+        source: Option<serde_json::Error>,
+    },
+    /// A JSON object that does not fit the columns.
+    #[error("{}, line {line}: does not fit the columns", path.display())]
+    JsonRow {
+        path: PathBuf,
+        line: u64,
+        source: ArrowError,
+    },
+    /// No schema fits the sampled rows.
+    #[error("{}: no schema fits its first rows", path.display())]
+    Infer { path: PathBuf, source: ArrowError },
+    /// An Arrow file, stream or batch that cannot be decoded.
+    #[error("{}: cannot be decoded as Arrow data", path.display())]
+    Arrow { path: PathBuf, source: ArrowError },
+    /// A Parquet file that cannot be decoded.
+    #[error("{}: cannot be decoded as Parquet", path.display())]
+    Parquet { path: PathBuf, source: ParquetError },
+    /// Bytes so contradictory that the decoder gave up on them.
+    #[error("{}: is damaged: {reason}", path.display())]
+    Damaged { path: PathBuf, reason: String },
+    /// An Arrow stream without its end.
+    #[error("{}: the Arrow stream is cut short: its end-of-stream mark is missing", path.display())]
+    StreamCut { path: PathBuf },
+    /// An input whose columns are not those of the first input.
+    #[error("{}: column `{column}` {difference}", path.display())]
+    Disagree {
+        path: PathBuf,
+        column: String,
+        difference: String,
+    },
+}

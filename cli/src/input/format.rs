@@ -1,0 +1,174 @@
+//! Which format and compression an input has, from its name or its first bytes.
+//!
+//! Owns the tables of suffixes and magic bytes, and nothing that reads. A name always wins over
+//! content; content is asked only for standard input, which has no name.
+
+use std::path::Path;
+
+/// How the rows of an input are encoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum InputFormat {
+    /// Comma-separated values, or any other single-byte delimiter.
+    Csv,
+    /// CSV whose default delimiter is the tab.
+    Tsv,
+    /// One JSON object a line.
+    Ndjson,
+    /// Apache Parquet.
+    Parquet,
+    /// Arrow IPC file (Feather version 2).
+    Arrow,
+    /// Arrow IPC stream.
+    Arrows,
+}
+
+impl InputFormat {
+    /// The file suffixes of each format, lower-case.
+    const SUFFIXES: [(&str, Self); 11] = [
+        ("csv", Self::Csv),
+        ("tsv", Self::Tsv),
+        ("ndjson", Self::Ndjson),
+        ("jsonl", Self::Ndjson),
+        ("json", Self::Ndjson),
+        ("parquet", Self::Parquet),
+        ("pq", Self::Parquet),
+        ("arrow", Self::Arrow),
+        ("ipc", Self::Arrow),
+        ("feather", Self::Arrow),
+        ("arrows", Self::Arrows),
+    ];
+
+    /// The format that a file name ends in, a suffix of compression aside.
+    pub(super) fn of_path(path: &Path) -> Option<Self> {
+        let inner = path.file_stem().map(Path::new);
+        let path = match Compression::of_path(path) {
+            Some(_) => inner?,
+            None => path,
+        };
+        let suffix = suffix(path)?;
+        Self::SUFFIXES
+            .iter()
+            .find_map(|(name, format)| (*name == suffix).then_some(*format))
+    }
+
+    /// The format that the first bytes give away; text has none.
+    pub(super) fn of_magic(head: &[u8]) -> Option<Self> {
+        // 0xFF is no valid UTF-8, so the stream's mark cannot open a text.
+        [
+            (&b"PAR1"[..], Self::Parquet),
+            (b"ARROW1", Self::Arrow),
+            (b"\xff\xff\xff\xff", Self::Arrows),
+        ]
+        .iter()
+        .find_map(|(magic, format)| head.starts_with(magic).then_some(*format))
+    }
+
+    /// Whether reading starts at a footer, so that the whole file must be at hand.
+    pub(super) fn needs_seek(self) -> bool {
+        matches!(self, Self::Parquet | Self::Arrow)
+    }
+}
+
+/// How the bytes of an input are compressed as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Compression {
+    /// One or more gzip members.
+    Gzip,
+    /// One or more Zstandard frames.
+    Zstd,
+}
+
+impl Compression {
+    /// The compression that a file name ends in.
+    pub(super) fn of_path(path: &Path) -> Option<Self> {
+        match suffix(path)?.as_str() {
+            "gz" => Some(Self::Gzip),
+            "zst" => Some(Self::Zstd),
+            _ => None,
+        }
+    }
+
+    /// The compression that the first bytes give away.
+    pub(super) fn of_magic(head: &[u8]) -> Option<Self> {
+        if head.starts_with(b"\x1f\x8b") {
+            Some(Self::Gzip)
+        } else if head.starts_with(b"\x28\xb5\x2f\xfd") {
+            Some(Self::Zstd)
+        } else {
+            None
+        }
+    }
+}
+
+fn suffix(path: &Path) -> Option<String> {
+    Some(path.extension()?.to_str()?.to_ascii_lowercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_tells_format_and_compression() {
+        for (name, format, compression) in [
+            ("a.csv", Some(InputFormat::Csv), None),
+            ("a.b.TSV", Some(InputFormat::Tsv), None),
+            (
+                "a.ndjson.gz",
+                Some(InputFormat::Ndjson),
+                Some(Compression::Gzip),
+            ),
+            ("a.jsonl", Some(InputFormat::Ndjson), None),
+            (
+                "a.json.zst",
+                Some(InputFormat::Ndjson),
+                Some(Compression::Zstd),
+            ),
+            ("a.parquet", Some(InputFormat::Parquet), None),
+            (
+                "a.pq.gz",
+                Some(InputFormat::Parquet),
+                Some(Compression::Gzip),
+            ),
+            ("a.arrow", Some(InputFormat::Arrow), None),
+            ("a.ipc", Some(InputFormat::Arrow), None),
+            ("a.feather", Some(InputFormat::Arrow), None),
+            ("a.arrows", Some(InputFormat::Arrows), None),
+            ("a.gz", None, Some(Compression::Gzip)),
+            ("a.txt", None, None),
+            ("csv", None, None),
+            ("x.csv/a", None, None),
+        ] {
+            let path = Path::new(name);
+            assert_eq!(InputFormat::of_path(path), format, "{name}");
+            assert_eq!(Compression::of_path(path), compression, "{name}");
+        }
+    }
+
+    #[test]
+    fn first_bytes_tell_the_binary_formats_only() {
+        assert_eq!(
+            InputFormat::of_magic(b"PAR1...."),
+            Some(InputFormat::Parquet)
+        );
+        assert_eq!(
+            InputFormat::of_magic(b"ARROW1\0\0"),
+            Some(InputFormat::Arrow)
+        );
+        assert_eq!(
+            InputFormat::of_magic(b"\xff\xff\xff\xff\x10"),
+            Some(InputFormat::Arrows)
+        );
+        assert_eq!(InputFormat::of_magic(b"a,b\n1,2"), None);
+        assert_eq!(InputFormat::of_magic(b""), None);
+        assert_eq!(
+            Compression::of_magic(b"\x1f\x8b\x08"),
+            Some(Compression::Gzip)
+        );
+        assert_eq!(
+            Compression::of_magic(b"\x28\xb5\x2f\xfd"),
+            Some(Compression::Zstd)
+        );
+        assert_eq!(Compression::of_magic(b"PAR1"), None);
+    }
+}

@@ -1,0 +1,187 @@
+//! From the inputs that the user names to the files they stand for.
+//!
+//! Owns globbing and nothing of reading. The order is the user's, and by name within a pattern, so
+//! the same command over the same files reads the same rows in the same order.
+
+use std::fs::Metadata;
+use std::path::{Path, PathBuf};
+
+use super::InputError;
+
+/// One place to read from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Place {
+    /// Standard input, named `-`.
+    Stdin,
+    /// A file, with its length where it is a regular one.
+    File { path: PathBuf, len: Option<u64> },
+}
+
+impl Place {
+    /// The name under which messages speak of it.
+    pub(super) fn path(&self) -> &Path {
+        match self {
+            Self::Stdin => Path::new("standard input"),
+            Self::File { path, .. } => path,
+        }
+    }
+
+    /// Its length, where that is known before reading.
+    pub(super) fn len(&self) -> Option<u64> {
+        match self {
+            Self::Stdin => None,
+            Self::File { len, .. } => *len,
+        }
+    }
+}
+
+/// The places that `inputs` stand for, patterns expanded.
+///
+/// # Errors
+/// No input, a path or pattern without a file, a directory, standard input named twice.
+pub(super) fn expand(inputs: &[String]) -> Result<Vec<Place>, InputError> {
+    let mut places = Vec::new();
+    for input in inputs {
+        if input == "-" {
+            if places.contains(&Place::Stdin) {
+                return Err(InputError::StdinTwice);
+            }
+            places.push(Place::Stdin);
+            continue;
+        }
+        // A file that exists is meant literally, even where its name could be a pattern.
+        match std::fs::metadata(input) {
+            Ok(metadata) => places.push(place(PathBuf::from(input), &metadata)?),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                expand_pattern(input, &mut places)?;
+            }
+            Err(source) => {
+                return Err(InputError::Io {
+                    path: PathBuf::from(input),
+                    source,
+                });
+            }
+        }
+    }
+    if places.is_empty() {
+        return Err(InputError::NoInput);
+    }
+    Ok(places)
+}
+
+/// Adds the files that a pattern matches; directories that it matches too are passed over.
+fn expand_pattern(pattern: &str, places: &mut Vec<Place>) -> Result<(), InputError> {
+    let matches = glob::glob(pattern).map_err(|source| InputError::Pattern {
+        pattern: pattern.to_owned(),
+        source,
+    })?;
+    let before = places.len();
+    for path in matches {
+        let path = path.map_err(|source| InputError::List {
+            pattern: pattern.to_owned(),
+            source,
+        })?;
+        let metadata = std::fs::metadata(&path).map_err(|source| InputError::Io {
+            path: path.clone(),
+            source,
+        })?;
+        if !metadata.is_dir() {
+            places.push(place(path, &metadata)?);
+        }
+    }
+    if places.len() == before {
+        return Err(InputError::NoMatch {
+            pattern: pattern.to_owned(),
+        });
+    }
+    Ok(())
+}
+
+fn place(path: PathBuf, metadata: &Metadata) -> Result<Place, InputError> {
+    if metadata.is_dir() {
+        return Err(InputError::Directory { path });
+    }
+    let len = metadata.is_file().then_some(metadata.len());
+    Ok(Place::File { path, len })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn expand_in(dir: &Path, inputs: &[&str]) -> Result<Vec<String>, InputError> {
+        let inputs: Vec<String> = inputs
+            .iter()
+            .map(|input| dir.join(input).display().to_string())
+            .collect();
+        let places = expand(&inputs)?;
+        Ok(places
+            .iter()
+            .map(|place| {
+                place
+                    .path()
+                    .strip_prefix(dir)
+                    .unwrap()
+                    .display()
+                    .to_string()
+            })
+            .collect())
+    }
+
+    fn directory_with(names: &[&str]) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        for name in names {
+            std::fs::write(dir.path().join(name), "abc").unwrap();
+        }
+        dir
+    }
+
+    #[test]
+    fn a_pattern_gives_its_files_sorted_and_no_directories() {
+        let dir = directory_with(&["b.csv", "e.csv", "a.csv", "c.txt"]);
+        std::fs::create_dir(dir.path().join("d.csv")).unwrap();
+        assert_eq!(
+            expand_in(dir.path(), &["c.txt", "*.csv"]).unwrap(),
+            ["c.txt", "a.csv", "b.csv", "e.csv"]
+        );
+    }
+
+    #[test]
+    fn a_file_that_exists_is_taken_literally() {
+        let dir = directory_with(&["a[1].csv", "a1.csv"]);
+        assert_eq!(expand_in(dir.path(), &["a[1].csv"]).unwrap(), ["a[1].csv"]);
+    }
+
+    #[test]
+    fn what_names_no_file_is_an_error() {
+        let dir = directory_with(&[]);
+        std::fs::create_dir(dir.path().join("d.csv")).unwrap();
+        for input in ["none.csv", "*.parquet", "*.csv"] {
+            let error = expand_in(dir.path(), &[input]).unwrap_err();
+            assert!(
+                matches!(error, InputError::NoMatch { .. }),
+                "{input}: {error}"
+            );
+        }
+        let error = expand_in(dir.path(), &["d.csv"]).unwrap_err();
+        assert!(matches!(error, InputError::Directory { .. }), "{error}");
+        let error = expand_in(dir.path(), &["a[.csv"]).unwrap_err();
+        assert!(matches!(error, InputError::Pattern { .. }), "{error}");
+        assert!(matches!(expand(&[]), Err(InputError::NoInput)));
+    }
+
+    #[test]
+    fn standard_input_is_named_once() {
+        assert_eq!(expand(&["-".to_owned()]).unwrap(), [Place::Stdin]);
+        let error = expand(&["-".to_owned(), "-".to_owned()]).unwrap_err();
+        assert!(matches!(error, InputError::StdinTwice), "{error}");
+    }
+
+    #[test]
+    fn the_length_of_a_file_is_known() {
+        let dir = directory_with(&["a.csv"]);
+        let path = dir.path().join("a.csv").display().to_string();
+        assert_eq!(expand(&[path]).unwrap()[0].len(), Some(3));
+        assert_eq!(Place::Stdin.len(), None);
+    }
+}

@@ -1,0 +1,765 @@
+//! How inputs are read, seen through `open` as the command uses it.
+
+use std::error::Error;
+use std::fs::File;
+use std::io::Write;
+
+use arrow::array::{Array, AsArray};
+use arrow::compute::concat_batches;
+use arrow::datatypes::{DataType, Field, Float64Type, Int64Type, TimeUnit};
+use arrow::ipc::writer::{FileWriter, StreamWriter};
+use arrow::util::display::array_value_to_string;
+use parquet::arrow::ArrowWriter;
+
+use super::*;
+
+/// A directory of inputs.
+struct Files(tempfile::TempDir);
+
+impl Files {
+    fn new(files: &[(&str, &[u8])]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, content) in files {
+            std::fs::write(dir.path().join(name), content).unwrap();
+        }
+        Self(dir)
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.0.path().join(name).display().to_string()
+    }
+
+    fn open(&self, names: &[&str], options: &InputOptions) -> Result<Input, InputError> {
+        let names: Vec<String> = names.iter().map(|name| self.path(name)).collect();
+        open(&names, options, Arc::default())
+    }
+
+    fn read(&self, names: &[&str], options: &InputOptions) -> Result<RecordBatch, InputError> {
+        let input = self.open(names, options)?;
+        let schema = input.schema();
+        let batches = input.collect::<Result<Vec<_>, _>>()?;
+        for batch in &batches {
+            assert_eq!(batch.schema(), schema);
+        }
+        Ok(concat_batches(&schema, &batches).unwrap())
+    }
+
+    /// The error of reading these files, its path cut to the file's name.
+    fn error(&self, names: &[&str], options: &InputOptions) -> String {
+        let error = self.read(names, options).unwrap_err();
+        let directory = format!("{}/", self.0.path().display());
+        error.to_string().replace(&directory, "")
+    }
+}
+
+fn csv(content: &str) -> Result<RecordBatch, InputError> {
+    Files::new(&[("a.csv", content.as_bytes())]).read(&["a.csv"], &InputOptions::default())
+}
+
+fn csv_error(content: &str) -> String {
+    Files::new(&[("a.csv", content.as_bytes())]).error(&["a.csv"], &InputOptions::default())
+}
+
+fn json(content: &str) -> Result<RecordBatch, InputError> {
+    Files::new(&[("a.json", content.as_bytes())]).read(&["a.json"], &InputOptions::default())
+}
+
+fn json_error(content: &str) -> String {
+    Files::new(&[("a.json", content.as_bytes())]).error(&["a.json"], &InputOptions::default())
+}
+
+/// Each row as its values joined by `|`, null as `-`.
+fn rows(batch: &RecordBatch) -> Vec<String> {
+    let cell = |column: &Arc<dyn Array>, row| match column.is_null(row) {
+        true => "-".to_owned(),
+        false => array_value_to_string(column, row).unwrap(),
+    };
+    (0..batch.num_rows())
+        .map(|row| {
+            let cells: Vec<String> = batch.columns().iter().map(|c| cell(c, row)).collect();
+            cells.join("|")
+        })
+        .collect()
+}
+
+fn types(batch: &RecordBatch) -> Vec<DataType> {
+    let schema = batch.schema();
+    schema
+        .fields()
+        .iter()
+        .map(|field| field.data_type().clone())
+        .collect()
+}
+
+fn options(change: impl FnOnce(&mut InputOptions)) -> InputOptions {
+    let mut options = InputOptions::default();
+    change(&mut options);
+    options
+}
+
+const WEATHER: &str = "\
+origin,year,temp,wind_dir,wind_gust,time_hour
+EWR,2013,39.02,270,NA,2013-01-01T06:00:00Z
+JFK,2013,NA,NA,23.0156,2013-01-01T07:00:00Z
+NA,2013,39,0,,2013-01-01T08:00:00Z
+";
+
+#[test]
+fn csv_of_weather_is_typed_with_its_nulls() {
+    let batch = csv(WEATHER).unwrap();
+    let utc = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
+    use DataType::{Float64, Int64, Utf8};
+    assert_eq!(types(&batch), [Utf8, Int64, Float64, Int64, Float64, utc]);
+    assert_eq!(
+        rows(&batch),
+        [
+            "EWR|2013|39.02|270|-|2013-01-01T06:00:00Z",
+            "JFK|2013|-|-|23.0156|2013-01-01T07:00:00Z",
+            "NA|2013|39.0|0|-|2013-01-01T08:00:00Z",
+        ]
+    );
+}
+
+#[test]
+fn csv_null_values_are_added_to() {
+    let files = Files::new(&[("a.csv", b"a,b\nNA,-\nx,1\n,\n")]);
+    let options = options(|o| o.null_values = vec!["NA".into(), "-".into()]);
+    let batch = files.read(&["a.csv"], &options).unwrap();
+    assert_eq!(rows(&batch), ["-|-", "x|1", "-|-"]);
+    assert_eq!(types(&batch)[1], DataType::Int64);
+}
+
+#[test]
+fn csv_line_ends_marks_and_quotes_are_understood() {
+    for text in [
+        "a,b\n1,x\n2,\"y, z\"\n",
+        "a,b\r\n1,x\r\n2,\"y, z\"\r\n",
+        "\u{feff}a,b\n\n1,x\n2,\"y, z\"",
+        "a,b\r\n1,x\r\n\r\n2,\"y, z\"\r\n\n\n",
+    ] {
+        let batch = csv(text).unwrap();
+        assert_eq!(batch.schema().field(0).name(), "a", "{text:?}");
+        assert_eq!(rows(&batch), ["1|x", "2|y, z"], "{text:?}");
+    }
+    let batch = csv("a,b\n1,\"two\nlines\n\"\n2,\"say \"\"so\"\"\"").unwrap();
+    assert_eq!(rows(&batch), ["1|two\nlines\n", "2|say \"so\""]);
+}
+
+#[test]
+fn csv_delimiter_and_header_can_be_set() {
+    let files = Files::new(&[("a.tsv", b"a\tb\n1\t2,5\n"), ("b.csv", b"1;x\n2;y\n")]);
+    let batch = files.read(&["a.tsv"], &InputOptions::default()).unwrap();
+    assert_eq!(rows(&batch), ["1|2,5"]);
+    let options = options(|o| {
+        o.delimiter = Some(b';');
+        o.header = false;
+    });
+    let batch = files.read(&["b.csv"], &options).unwrap();
+    assert_eq!(batch.schema().field(1).name(), "column_2");
+    assert_eq!(rows(&batch), ["1|x", "2|y"]);
+}
+
+#[test]
+fn csv_of_a_header_alone_has_no_rows_and_text_columns() {
+    for text in ["a,b\n", "a,b"] {
+        let batch = csv(text).unwrap();
+        assert_eq!(batch.num_rows(), 0);
+        assert_eq!(types(&batch), [DataType::Utf8, DataType::Utf8]);
+    }
+}
+
+#[test]
+fn csv_that_is_empty_says_so() {
+    for text in ["", "\n\n", "\u{feff}"] {
+        assert_eq!(csv_error(text), "a.csv: is empty: it has no header");
+    }
+}
+
+#[test]
+fn csv_rows_of_another_length_are_refused_with_their_line() {
+    for (text, message) in [
+        (
+            "a,b\n1,2\n3\n",
+            "a.csv, line 3: 1 fields where 2 are expected",
+        ),
+        (
+            "a,b\n1,2\n3,4,5\n",
+            "a.csv, line 3: 3 fields where 2 are expected",
+        ),
+        // Cut in the middle of the last line.
+        (
+            "a,b\n1,2\n3",
+            "a.csv, line 3: 1 fields where 2 are expected",
+        ),
+        (
+            "a,b\r\n1,2\r\n3\r\n",
+            "a.csv, line 3: 1 fields where 2 are expected",
+        ),
+        (
+            "a,b\r\n1,2\r\n3",
+            "a.csv, line 3: 1 fields where 2 are expected",
+        ),
+        (
+            "a,b\n\n1,\"x\ny\"\n3",
+            "a.csv, line 5: 1 fields where 2 are expected",
+        ),
+        (
+            "a,b\n1,2\n\n\n3\n",
+            "a.csv, line 5: 1 fields where 2 are expected",
+        ),
+    ] {
+        assert_eq!(csv_error(text), message, "{text:?}");
+    }
+}
+
+#[test]
+fn csv_cut_within_quotes_is_refused() {
+    for (text, line) in [
+        ("a,b\n1,x\n2,\"y", 3),
+        ("a,b\n1,x\n2,\"y\n", 3),
+        ("a,b\n1,x\n2,\"y, \"\"z\n4,x\n", 3),
+        ("a,b\r\n1,x\r\n2,\"y", 3),
+        ("a,b\n1,x\n\"2", 3),
+        ("a,\"b", 1),
+    ] {
+        let expected =
+            format!("a.csv, line {line}: a quoted field is never closed: the input is cut short");
+        assert_eq!(csv_error(text), expected, "{text:?}");
+    }
+}
+
+#[test]
+fn csv_values_of_another_type_are_named_with_line_and_column() {
+    let files = Files::new(&[("a.csv", b"a,b\n1,2\n\n3,\"x\"\n")]);
+    let options = options(|o| o.infer_rows = 1);
+    assert_eq!(
+        files.error(&["a.csv"], &options),
+        "a.csv, line 4, column `b`: `x` is not a Int64; set the type with --schema, or look at \
+         more rows with --infer-rows"
+    );
+    let batch = files.read(&["a.csv"], &InputOptions::default()).unwrap();
+    assert_eq!(types(&batch), [DataType::Int64, DataType::Utf8]);
+}
+
+#[test]
+fn csv_that_is_not_utf8_is_refused_with_its_line() {
+    let options = InputOptions::default();
+    for text in [&b"a,b\n1,x\n2,\xff\n"[..], b"a,b\n1,x\n2,\xc3"] {
+        let files = Files::new(&[("a.csv", text)]);
+        let expected = "a.csv, line 3, column `b`: not valid UTF-8";
+        assert_eq!(files.error(&["a.csv"], &options), expected);
+    }
+    let files = Files::new(&[("a.csv", b"a,b\xff\n1,2\n")]);
+    let expected = "a.csv, line 1, column `column_2`: not valid UTF-8";
+    assert_eq!(files.error(&["a.csv"], &options), expected);
+}
+
+#[test]
+fn csv_headers_do_not_repeat_a_name() {
+    assert_eq!(
+        csv_error("a,b,a\n1,2,3\n"),
+        "a.csv: two columns are named `a`"
+    );
+}
+
+#[test]
+fn csv_columns_can_be_typed_and_must_exist() {
+    let files = Files::new(&[("a.csv", b"id,at\n007,2013-01-01T06:00:00\n")]);
+    let typed = options(|o| o.schema = "id=int32;at=timestamp[ms, UTC]".parse().unwrap());
+    let batch = files.read(&["a.csv"], &typed).unwrap();
+    assert_eq!(rows(&batch), ["7|2013-01-01T06:00:00Z"]);
+    let missing = options(|o| o.schema = "di=int32".parse().unwrap());
+    let expected = "a.csv: has no column `di`, which --schema names";
+    assert_eq!(files.error(&["a.csv"], &missing), expected);
+    let list = options(|o| o.schema = "id=Struct(\"x\": Int64)".parse().unwrap());
+    let error = files.error(&["a.csv"], &list);
+    assert!(
+        error.contains("column `id`: text cannot be read as Struct"),
+        "{error}"
+    );
+}
+
+#[test]
+fn batches_are_as_long_as_asked_and_the_sample_is_not_read_twice() {
+    let text: String = (0..1000).map(|n| format!("{n},{}\n", n % 7)).collect();
+    let json: String = (0..1000)
+        .map(|n| format!("{{\"a\":{n},\"b\":{}}}\n", n % 7))
+        .collect();
+    let files = Files::new(&[
+        ("a.csv", format!("a,b\n{text}").as_bytes()),
+        ("a.json", json.as_bytes()),
+    ]);
+    let options = options(|o| {
+        o.infer_rows = 130;
+        o.batch_size = 64;
+    });
+    for name in ["a.csv", "a.json"] {
+        let input = files.open(&[name], &options).unwrap();
+        let batches: Vec<RecordBatch> = input.map(Result::unwrap).collect();
+        assert_eq!(batches.len(), 16);
+        assert!(batches[..15].iter().all(|batch| batch.num_rows() == 64));
+        let all = concat_batches(&batches[0].schema(), &batches).unwrap();
+        let numbers = all.column(0).as_primitive::<Int64Type>();
+        assert!(numbers.values().iter().copied().eq(0..1000), "{name}");
+    }
+}
+
+#[test]
+fn json_is_typed_with_its_nulls() {
+    let batch = json(
+        "\u{feff}{\"s\":\"x\",\"i\":1,\"f\":1.5,\"n\":null,\"l\":[1],\"o\":{\"k\":null}}\n\n\
+         {\"i\":null,\"s\":\"y\"}\r\n{\"f\":2,\"n\":null}",
+    )
+    .unwrap();
+    assert_eq!(
+        rows(&batch),
+        ["x|1|1.5|-|[1]|{k: }", "y|-|-|-|-|-", "-|-|2.0|-|-|-"]
+    );
+    use DataType::{Float64, Int64, Utf8};
+    assert_eq!(types(&batch)[..4], [Utf8, Int64, Float64, Utf8]);
+    assert_eq!(
+        types(&batch)[4],
+        DataType::List(Arc::new(Field::new_list_field(Int64, true)))
+    );
+    let inner = vec![Field::new("k", Utf8, true)];
+    assert_eq!(types(&batch)[5], DataType::Struct(inner.into()));
+}
+
+#[test]
+fn json_numbers_stay_exact() {
+    let batch = json("{\"a\":9007199254740993,\"b\":10.357019999999999}\n").unwrap();
+    assert_eq!(
+        batch.column(0).as_primitive::<Int64Type>().value(0),
+        9_007_199_254_740_993
+    );
+    assert_eq!(
+        batch.column(1).as_primitive::<Float64Type>().value(0),
+        10.357019999999999
+    );
+    let batch = json("{\"a\":\"x\"}\n{\"a\":1.50}\n").unwrap();
+    assert_eq!(rows(&batch), ["x", "1.50"]);
+}
+
+#[test]
+fn json_integers_are_not_cut_from_fractions() {
+    let files = Files::new(&[("a.json", b"{\"a\":1}\n\n{\"a\":1.5}\n")]);
+    let error = files
+        .read(&["a.json"], &options(|o| o.infer_rows = 1))
+        .unwrap_err();
+    assert!(
+        matches!(error, InputError::JsonRow { line: 3, .. }),
+        "{error}"
+    );
+    let cause = error.source().unwrap().to_string();
+    assert!(
+        cause.contains("column `a`") && cause.contains("1.5"),
+        "{cause}"
+    );
+}
+
+#[test]
+fn json_that_is_not_one_object_a_line_is_refused_with_its_line() {
+    for (text, line) in [
+        ("{\"a\":1}\n{\"a\":", 2),
+        ("{\"a\":1}\n\n{\"a\":1", 3),
+        ("[{\"a\":1}]", 1),
+        ("{\"a\":1}\n5\n", 2),
+        ("{\"a\":1}{\"a\":2}\n", 1),
+        ("{\n\"a\":1\n}\n", 1),
+    ] {
+        let expected = format!("a.json, line {line}: not one JSON object a line");
+        assert_eq!(json_error(text), expected, "{text:?}");
+        // The same where the line comes after the sample.
+        let padded = format!("{{\"a\":0}}\n{text}");
+        let files = Files::new(&[("a.json", padded.as_bytes())]);
+        let expected = format!("a.json, line {}: not one JSON object a line", line + 1);
+        let options = options(|o| o.infer_rows = 1);
+        assert_eq!(files.error(&["a.json"], &options), expected, "{text:?}");
+    }
+}
+
+#[test]
+fn json_keys_that_are_no_columns_are_not_dropped() {
+    let files = Files::new(&[("a.json", b"{\"a\":1}\n{\"a\":2,\"b\":3}\n")]);
+    let short = options(|o| o.infer_rows = 1);
+    let error = files.read(&["a.json"], &short).unwrap_err();
+    assert!(
+        matches!(error, InputError::JsonRow { line: 2, .. }),
+        "{error}"
+    );
+    assert!(error.source().unwrap().to_string().contains('b'));
+    let named = options(|o| {
+        o.infer_rows = 1;
+        o.schema = "b=int64".parse().unwrap();
+    });
+    assert_eq!(
+        rows(&files.read(&["a.json"], &named).unwrap()),
+        ["1|-", "2|3"]
+    );
+    let missing = options(|o| o.schema = "c=int64".parse().unwrap());
+    let expected = "a.json: has no column `c`, which --schema names";
+    assert_eq!(files.error(&["a.json"], &missing), expected);
+}
+
+#[test]
+fn json_without_rows_says_so() {
+    assert_eq!(
+        json_error("\n"),
+        "a.json: is empty: no row says which columns there are"
+    );
+}
+
+#[test]
+fn json_that_is_not_utf8_is_refused_with_its_line() {
+    let files = Files::new(&[("a.json", b"{\"a\":\"x\"}\n{\"a\":\"\xff\"}\n")]);
+    let error = files.error(&["a.json"], &options(|o| o.infer_rows = 1));
+    assert_eq!(error, "a.json, line 2: not one JSON object a line");
+}
+
+fn parquet(batch: &RecordBatch) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut writer = ArrowWriter::try_new(&mut bytes, batch.schema(), None).unwrap();
+    writer.write(batch).unwrap();
+    writer.close().unwrap();
+    bytes
+}
+
+fn ipc_file(batch: &RecordBatch) -> Vec<u8> {
+    let mut writer = FileWriter::try_new(Vec::new(), &batch.schema()).unwrap();
+    writer.write(batch).unwrap();
+    writer.into_inner().unwrap()
+}
+
+fn ipc_stream(batch: &RecordBatch) -> Vec<u8> {
+    let mut writer = StreamWriter::try_new(Vec::new(), &batch.schema()).unwrap();
+    writer.write(batch).unwrap();
+    writer.write(batch).unwrap();
+    writer.into_inner().unwrap()
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[test]
+fn parquet_and_ipc_are_read_as_they_are_also_compressed() {
+    let batch = csv(WEATHER).unwrap();
+    let twice = concat_batches(&batch.schema(), [&batch, &batch]).unwrap();
+    for (name, bytes, expected) in [
+        ("a.parquet", parquet(&batch), &batch),
+        ("a.arrow", ipc_file(&batch), &batch),
+        ("a.arrows", ipc_stream(&batch), &twice),
+    ] {
+        let gz = format!("{name}.gz");
+        let files = Files::new(&[(name, &bytes), (&gz, &gzip(&bytes))]);
+        for name in [name, &gz] {
+            let read = files.read(&[name], &InputOptions::default()).unwrap();
+            assert_eq!(&read, expected, "{name}");
+        }
+    }
+}
+
+#[test]
+fn parquet_and_ipc_cut_anywhere_are_errors() {
+    let batch = csv(WEATHER).unwrap();
+    for (name, bytes) in [
+        ("a.parquet", parquet(&batch)),
+        ("a.arrow", ipc_file(&batch)),
+        ("a.arrows", ipc_stream(&batch)),
+    ] {
+        for len in 0..bytes.len() {
+            let files = Files::new(&[(name, &bytes[..len])]);
+            let read = files.read(&[name], &InputOptions::default());
+            // The last four bytes of a stream's mark are its length, zero, in part at hand.
+            assert!(read.is_err(), "{name} cut to {len} of {}", bytes.len());
+        }
+    }
+}
+
+#[test]
+fn text_is_no_arrow_stream() {
+    let files = Files::new(&[("a.arrows", b"a,b\n1,2\n")]);
+    let expected = "a.arrows: cannot be decoded as Arrow data";
+    assert_eq!(
+        files.error(&["a.arrows"], &InputOptions::default()),
+        expected
+    );
+}
+
+#[test]
+fn columns_that_bring_their_types_must_be_as_the_schema_says() {
+    let batch = csv(WEATHER).unwrap();
+    let files = Files::new(&[
+        ("a.parquet", &parquet(&batch)),
+        ("a.arrows", &ipc_stream(&batch)),
+    ]);
+    for name in ["a.parquet", "a.arrows"] {
+        let same = options(|o| o.schema = "temp=float64".parse().unwrap());
+        files.read(&[name], &same).unwrap();
+        let other = options(|o| o.schema = "temp=int64".parse().unwrap());
+        assert_eq!(
+            files.error(&[name], &other),
+            format!("{name}: column `temp` is Float64 in the file, but --schema sets Int64")
+        );
+        let missing = options(|o| o.schema = "tmep=int64".parse().unwrap());
+        let expected = format!("{name}: has no column `tmep`, which --schema names");
+        assert_eq!(files.error(&[name], &missing), expected);
+    }
+}
+
+#[test]
+fn columns_that_bring_their_types_do_not_repeat_a_name() {
+    let one = csv("a\n1\n").unwrap();
+    let fields = vec![one.schema().field(0).clone(); 2];
+    let columns = vec![one.column(0).clone(); 2];
+    let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).unwrap();
+    let options = InputOptions::default();
+    let files = Files::new(&[
+        ("a.arrow", &ipc_file(&batch)),
+        ("a.arrows", &ipc_stream(&batch)),
+    ]);
+    for name in ["a.arrow", "a.arrows"] {
+        let expected = format!("{name}: two columns are named `a`");
+        assert_eq!(files.error(&[name], &options), expected);
+    }
+}
+
+#[test]
+fn several_inputs_of_mixed_formats_are_one() {
+    let batch = csv(WEATHER).unwrap();
+    let line = "{\"year\":2014,\"time_hour\":\"2014-01-01T00:00:00Z\",\"temp\":-1}\n";
+    let files = Files::new(&[
+        ("1.csv", WEATHER.as_bytes()),
+        ("2.parquet", &parquet(&batch)),
+        ("3.arrow", &ipc_file(&batch)),
+        ("4.json", line.as_bytes()),
+        // Another order, and texts that alone would be inferred as integers.
+        (
+            "5.csv",
+            b"temp,origin,year,wind_dir,wind_gust,time_hour\n4,5,6,7,8,2013-01-01T06:00:00Z\n",
+        ),
+        ("6.csv", b"origin,year,temp,wind_dir,wind_gust,time_hour\n"),
+    ]);
+    let all = files.read(&["*"], &InputOptions::default()).unwrap();
+    assert_eq!(all.num_rows(), 11);
+    assert_eq!(all.schema(), batch.schema());
+    assert_eq!(
+        rows(&all)[9..],
+        [
+            "-|2014|-1.0|-|-|2014-01-01T00:00:00Z",
+            "5|6|4.0|7|8.0|2013-01-01T06:00:00Z"
+        ]
+    );
+    let fourth = files
+        .read(&["2.parquet", "1.csv"], &InputOptions::default())
+        .unwrap();
+    assert_eq!(fourth.num_rows(), 6);
+}
+
+#[test]
+fn later_inputs_that_disagree_are_named_with_the_column() {
+    let files = Files::new(&[
+        ("a.csv", b"a,b\n1,2\n"),
+        ("missing.csv", b"a\n1\n"),
+        ("extra.csv", b"a,b,c\n1,2,3\n"),
+        ("type.csv", b"a,b\n1,x\n"),
+        ("type.parquet", &parquet(&csv("a,b\n1,x\n").unwrap())),
+        ("empty.csv", b""),
+    ]);
+    for (name, message) in [
+        (
+            "missing.csv",
+            "missing.csv: column `b` is missing; the first input has it",
+        ),
+        (
+            "extra.csv",
+            "extra.csv: column `c` is not in the first input",
+        ),
+        (
+            "type.csv",
+            "type.csv, line 2, column `b`: `x` is not a Int64; set the type with \
+          --schema, or look at more rows with --infer-rows",
+        ),
+        (
+            "type.parquet",
+            "type.parquet: column `b` is Utf8, but Int64 in the first input",
+        ),
+        ("empty.csv", "empty.csv: is empty: it has no header"),
+    ] {
+        assert_eq!(
+            files.error(&["a.csv", name], &InputOptions::default()),
+            message
+        );
+    }
+}
+
+#[test]
+fn after_an_error_there_is_nothing_more() {
+    let files = Files::new(&[("a.csv", b"a\n1\n2\nx\n"), ("b.csv", b"a\n1\n")]);
+    let options = options(|o| {
+        o.infer_rows = 1;
+        o.batch_size = 2;
+    });
+    let mut input = files.open(&["a.csv", "b.csv"], &options).unwrap();
+    assert!(input.next().unwrap().is_ok());
+    assert!(input.next().unwrap().is_err());
+    assert!(input.next().is_none());
+    assert!(input.current_path().ends_with("a.csv"));
+}
+
+#[test]
+fn progress_reaches_the_total() {
+    let batch = csv(WEATHER).unwrap();
+    let files = Files::new(&[
+        ("1.csv", WEATHER.as_bytes()),
+        ("2.csv.gz", &gzip(WEATHER.as_bytes())),
+        ("3.parquet", &parquet(&batch)),
+        ("4.parquet.gz", &gzip(&parquet(&batch))),
+        ("5.arrow", &ipc_file(&batch)),
+        ("6.arrows", &ipc_stream(&batch)),
+    ]);
+    let options = options(|o| o.batch_size = 2);
+    let mut input = files.open(&["*"], &options).unwrap();
+    let total = input.bytes_total().unwrap();
+    let lengths = std::fs::read_dir(files.0.path()).unwrap();
+    assert_eq!(
+        total,
+        lengths
+            .map(|e| e.unwrap().metadata().unwrap().len())
+            .sum::<u64>()
+    );
+    let mut read = 0;
+    while let Some(batch) = input.next() {
+        batch.unwrap();
+        assert!(input.bytes_read() >= read);
+        read = input.bytes_read();
+    }
+    assert_eq!(read, total);
+    assert_eq!(input.byte_counter().load(Ordering::Relaxed), total);
+}
+
+#[test]
+fn progress_moves_within_a_file() {
+    let batch = csv(WEATHER).unwrap();
+    let files = Files::new(&[("a.parquet", &parquet(&batch))]);
+    let options = options(|o| o.batch_size = 1);
+    let mut input = files.open(&["a.parquet"], &options).unwrap();
+    let total = input.bytes_total().unwrap();
+    assert_eq!(input.bytes_read(), 0);
+    for rows in 1..=3 {
+        input.next().unwrap().unwrap();
+        assert_eq!(input.bytes_read(), total * rows / 3);
+    }
+}
+
+#[test]
+fn the_interrupt_flag_ends_reading() {
+    let files = Files::new(&[("a.csv", WEATHER.as_bytes())]);
+    let options = options(|o| o.batch_size = 1);
+    let interrupt = Arc::new(AtomicBool::new(false));
+    let mut input = open(&[files.path("a.csv")], &options, interrupt.clone()).unwrap();
+    assert!(input.next().unwrap().is_ok());
+    interrupt.store(true, Ordering::Relaxed);
+    let error = input.next().unwrap().unwrap_err();
+    assert!(matches!(error, InputError::Interrupted { .. }), "{error}");
+    assert!(input.next().is_none());
+    let error = open(&[files.path("a.csv")], &options, interrupt)
+        .err()
+        .unwrap();
+    assert!(matches!(error, InputError::Interrupted { .. }), "{error}");
+}
+
+#[cfg(unix)]
+fn named_pipe(path: &str) {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+    mknodat(CWD, path, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
+}
+
+#[cfg(unix)]
+#[test]
+fn a_named_pipe_is_read_like_a_file() {
+    let files = Files::new(&[]);
+    let path = files.path("a.csv");
+    named_pipe(&path);
+    let writer = std::thread::spawn(move || {
+        let mut pipe = File::options().write(true).open(&path).unwrap();
+        for byte in "\u{feff}a\n1\n".bytes() {
+            pipe.write_all(&[byte]).unwrap();
+        }
+    });
+    let input = files.open(&["a.csv"], &InputOptions::default()).unwrap();
+    assert_eq!(input.bytes_total(), None);
+    let batches: Vec<RecordBatch> = input.map(Result::unwrap).collect();
+    assert_eq!(rows(&batches[0]), ["1"]);
+    assert_eq!(batches[0].schema().field(0).name(), "a");
+    writer.join().unwrap();
+}
+
+#[cfg(unix)]
+#[test]
+fn waiting_for_a_pipe_can_be_interrupted_in_every_format() {
+    for (name, head) in [
+        ("a.csv", &b"a\n1\n"[..]),
+        ("a.json", b"{\"a\":1}\n"),
+        ("a.csv.gz", b"\x1f\x8b\x08"),
+        ("a.csv.zst", b"\x28\xb5\x2f\xfd"),
+        ("a.arrows", b"\xff\xff\xff\xff"),
+        ("a.parquet", b"PAR1"),
+    ] {
+        let files = Files::new(&[]);
+        let path = files.path(name);
+        named_pipe(&path);
+        let interrupt = Arc::new(AtomicBool::new(false));
+        let flag = interrupt.clone();
+        let reader = std::thread::spawn({
+            let path = path.clone();
+            move || open(&[path], &InputOptions::default(), flag).err().unwrap()
+        });
+        let mut pipe = File::options().write(true).open(&path).unwrap();
+        pipe.write_all(head).unwrap();
+        interrupt.store(true, Ordering::Relaxed);
+        let error = reader.join().unwrap();
+        assert!(
+            matches!(error, InputError::Interrupted { .. }),
+            "{name}: {error}"
+        );
+        drop(pipe);
+    }
+}
+
+#[test]
+fn a_row_without_end_is_refused_before_it_fills_the_memory() {
+    let long = "x".repeat(ROW_BYTES as usize + 1_000_000);
+    let text = format!("a,b\n1,\"{long}\"\n");
+    assert_eq!(
+        csv_error(&text),
+        format!("a.csv, line 2: a row of more than {ROW_BYTES} bytes; is a quote left open?")
+    );
+    let error = json_error(&format!("{{\"a\":1}}\n{{\"a\":\"{long}\"}}\n"));
+    assert!(
+        error.starts_with("a.json, line 2: a row of more than"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_flipped_byte_is_an_error_or_harmless_and_never_a_panic() {
+    let batch = csv(WEATHER).unwrap();
+    let mut damaged = 0;
+    for (name, bytes) in [
+        ("a.parquet", parquet(&batch)),
+        ("a.arrow", ipc_file(&batch)),
+        ("a.arrows", ipc_stream(&batch)),
+    ] {
+        for at in (0..bytes.len()).step_by(3) {
+            let mut bytes = bytes.clone();
+            bytes[at] ^= 0x80;
+            let files = Files::new(&[(name, &bytes)]);
+            let read = files.read(&[name], &InputOptions::default());
+            damaged += u32::from(matches!(read, Err(InputError::Damaged { .. })));
+        }
+    }
+    assert!(damaged > 0, "no decoder panics any more: the guard can go");
+}

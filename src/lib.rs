@@ -97,6 +97,7 @@ pub mod disk;
 mod error;
 mod file;
 pub mod format;
+pub mod inspect;
 mod options;
 pub mod partition;
 mod publish;
@@ -107,6 +108,7 @@ mod writer;
 
 pub use error::{Error, Outcome, Result, Step};
 pub use file::AtomicFile;
+pub use inspect::{InspectOptions, Inspection, Oddity, inspect, inspect_with_options};
 pub use options::{Durability, FileOptions, PublishMode, StagingPlace, Verify, WriterOptions};
 pub use partition::{
     Partition, PartitionBy, PartitionError, PartitionKey, PartitionSplitter, PartitionValue,

@@ -1,6 +1,54 @@
-//! The command `atomic-arrow`.
-#![allow(dead_code)]
+//! The command `atomic-arrow`: crash-safe Hive-partitioned data sets from the shell.
+//!
+//! Owns nothing but the way from arguments to the library and from its answers to text, JSON and
+//! exit codes. One module a subcommand; every ability is the library's.
 
+mod args;
+mod completions;
+mod exit;
+mod fan_out;
 mod input;
+mod inspect;
+mod limits;
+mod output;
+mod progress;
+mod publish;
+mod put;
+mod receipt;
+mod recover;
+mod signal;
+mod source;
+mod verify;
+mod write;
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::args::{Cli, Command};
+use crate::output::Output;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let mut output = Output::new();
+    let done = match &cli.command {
+        Command::Write(args) => write::run(args, &mut output),
+        Command::Put(args) => put::run(args, &mut output),
+        Command::Verify(args) => verify::run(args, &mut output),
+        Command::Inspect(args) => inspect::run(args, &mut output),
+        Command::Recover(args) => recover::run(args, &mut output),
+        Command::Completions(args) => completions::run(args, &mut output),
+    };
+    let publishes = match &cli.command {
+        Command::Write(args) => !args.dry_run,
+        command => matches!(command, Command::Put(_)),
+    };
+    match done {
+        Ok(exit) => output.finish(exit, publishes),
+        Err(failure) => {
+            failure.print();
+            failure.exit()
+        }
+    }
+    .into()
+}

@@ -1,0 +1,171 @@
+//! How a run ends: the exit codes, and what is said on standard error (promise P5).
+//!
+//! Every failure names its cause chain, one line each, and maps to the code that is true of the disk.
+
+use std::error::Error as StdError;
+use std::fmt::Display;
+use std::io;
+use std::process::ExitCode;
+
+use atomic_arrow::{Error, Outcome, PartitionError};
+
+use crate::input::InputError;
+use crate::output::message;
+
+/// The exit codes, as every `--help` lists them.
+pub(crate) const CODES: &str = "\
+Exit codes:
+    0  done
+    1  failed, nothing published
+    2  wrong usage, nothing done
+    3  damage found, by `verify` or in a file before it was published
+    4  published in part, or not known to be durable
+    5  conflict: something is there already, nothing published
+  130  interrupted, nothing published";
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// All that was asked for is done.
+    Done = 0,
+    /// It failed, and nothing was published.
+    Failed = 1,
+    /// The options contradict each other.
+    Usage = 2,
+    /// A file is damaged.
+    Damage = 3,
+    /// Something was published, and not all of it, or it may not be durable.
+    Partial = 4,
+    /// Something is there already.
+    Conflict = 5,
+    /// A signal came before anything was published.
+    Interrupted = 130,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        ExitCode::from(exit as u8)
+    }
+}
+
+/// Why a run failed.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    exit: Exit,
+    message: String,
+    causes: Vec<String>,
+    hint: Option<&'static str>,
+}
+
+impl Failure {
+    pub(crate) fn new(exit: Exit, message: impl Display) -> Self {
+        Failure { exit, message: message.to_string(), causes: Vec::new(), hint: None }
+    }
+
+    /// A failure of the command's own dealings with the system.
+    pub(crate) fn io(message: impl Display, error: &io::Error) -> Self {
+        Failure { hint: None, ..Failure::new(Exit::Failed, message).caused_by(error) }
+    }
+
+    /// A signal came, and nothing was published.
+    pub(crate) fn interrupted() -> Self {
+        Failure::new(Exit::Interrupted, "interrupted: nothing was published")
+    }
+
+    /// Rows that belong to no partition; `place` says where they are.
+    pub(crate) fn rows(place: impl Display, error: &PartitionError) -> Self {
+        Failure::new(Exit::Failed, format_args!("{place}: {error}")).with_causes(error)
+    }
+
+    /// The same after something had already been published.
+    pub(crate) fn in_part(self) -> Self {
+        let message = match self.exit {
+            Exit::Interrupted => "interrupted after some files were published".to_owned(),
+            _ => self.message,
+        };
+        Failure { exit: Exit::Partial, message, ..self }
+    }
+
+    pub(crate) fn exit(&self) -> Exit {
+        self.exit
+    }
+
+    /// Says on standard error what failed and why.
+    pub(crate) fn print(&self) {
+        message(format_args!("error: {}", self.message));
+        for cause in &self.causes {
+            message(format_args!("  because: {cause}"));
+        }
+        if let Some(hint) = self.hint {
+            message(format_args!("  hint: {hint}"));
+        }
+    }
+
+    fn caused_by(mut self, cause: &(dyn StdError + 'static)) -> Self {
+        self.hint = self.hint.or_else(|| hint(cause));
+        // Some libraries repeat the cause in their message.
+        let text = cause.to_string();
+        let last = self.causes.last().unwrap_or(&self.message);
+        if !last.contains(&text) {
+            self.causes.push(text);
+        }
+        self.with_causes(cause)
+    }
+
+    fn with_causes(self, error: &dyn StdError) -> Self {
+        match error.source() {
+            Some(cause) => self.caused_by(cause),
+            None => self,
+        }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let exit = match (&error, error.outcome()) {
+            (_, Outcome::PublishedNotDurable | Outcome::Unknown) => Exit::Partial,
+            (Error::AlreadyExists { .. }, _) => Exit::Conflict,
+            (Error::Damaged { .. }, _) => Exit::Damage,
+            (Error::InvalidOption { .. }, _) => Exit::Usage,
+            _ => Exit::Failed,
+        };
+        Failure::new(exit, &error).with_causes(&error)
+    }
+}
+
+impl From<InputError> for Failure {
+    fn from(error: InputError) -> Self {
+        match error {
+            InputError::Interrupted { .. } => Failure::interrupted(),
+            _ => Failure::new(Exit::Failed, &error).with_causes(&error),
+        }
+    }
+}
+
+/// What the user can do about a cause.
+fn hint(cause: &(dyn StdError + 'static)) -> Option<&'static str> {
+    let error = cause.downcast_ref::<io::Error>()?;
+    #[cfg(unix)]
+    if error.raw_os_error() == Some(rustix::io::Errno::MFILE.raw_os_error()) {
+        return Some(
+            "every partition needs an open file until all are published: raise the limit with \
+             `ulimit -n`, or partition by fewer keys",
+        );
+    }
+    (error.kind() == io::ErrorKind::StorageFull)
+        .then_some("make room and run it again: what was staged has been removed")
+}
+
+/// What is wrong, and after it the causes, in one line.
+pub(crate) fn with_causes(text: impl Display, mut cause: Option<&(dyn StdError + 'static)>) -> String {
+    let mut line = text.to_string();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if !line.contains(&text) {
+            line.push_str(": ");
+            line.push_str(&text);
+        }
+        cause = error.source();
+    }
+    line
+}

@@ -1,0 +1,72 @@
+//! `put`: any bytes to one path, whole or not at all.
+
+use std::io::{self, Write as _};
+
+use atomic_arrow::disk::PublishMode;
+use atomic_arrow::{AtomicFile, Error, FileOptions};
+use indicatif::HumanBytes;
+use serde_json::json;
+
+use crate::args::PutArgs;
+use crate::exit::{Exit, Failure};
+use crate::output::Output;
+use crate::progress::Progress;
+use crate::signal::Interrupt;
+use crate::source::Source;
+
+/// Bytes read at once.
+const CHUNK: usize = 1 << 20;
+
+pub(crate) fn run(args: &PutArgs, output: &mut Output) -> Result<Exit, Failure> {
+    let interrupt = Interrupt::watch()?;
+    let mut source = Source::open(&args.file, &interrupt)?;
+    let mut file = AtomicFile::create_with_options(&args.dest, options(args))?;
+    copy(&mut source, &mut file, !args.quiet && !args.json)?;
+    let staged = file.finish()?;
+    interrupt.check()?;
+    let published = staged.publish()?;
+    if args.json {
+        output.json(&json!({
+            "path": published.path().to_string_lossy(),
+            "bytes": published.bytes(),
+            "checksum": published.checksum().map(|sum| format!("{sum:032x}")),
+        }));
+    } else if !args.quiet {
+        let bytes = HumanBytes(published.bytes());
+        output.line(format_args!("{}: {bytes}", args.dest.display()));
+    }
+    Ok(Exit::Done)
+}
+
+fn options(args: &PutArgs) -> FileOptions {
+    let mode = if args.replace { PublishMode::Replace } else { PublishMode::CreateNew };
+    let options = FileOptions::new()
+        .publish_mode(mode)
+        .verify(args.verify.into())
+        .durability(args.durability.into());
+    match args.check {
+        Some(format) => options.format(format.into()),
+        None => options,
+    }
+}
+
+fn copy(source: &mut Source, file: &mut AtomicFile, shown: bool) -> Result<(), Failure> {
+    let progress = Progress::bytes(shown, source.len());
+    let mut chunk = vec![0; CHUNK];
+    loop {
+        let count = source.read(&mut chunk)?;
+        if count == 0 {
+            return Ok(());
+        }
+        file.write_all(&chunk[..count]).map_err(write_error)?;
+        progress.set(file.bytes());
+    }
+}
+
+/// The library's error out of the standard one that it had to be put into.
+fn write_error(error: io::Error) -> Failure {
+    match error.downcast::<Error>() {
+        Ok(error) => error.into(),
+        Err(error) => Failure::io("the destination cannot be written", &error),
+    }
+}

@@ -1,0 +1,56 @@
+//! `recover`: removes what dead writers left.
+
+use std::error::Error as _;
+use std::path::PathBuf;
+
+use atomic_arrow::{RecoverOptions, recover_with_options};
+use serde_json::{Value, json};
+
+use crate::args::RecoverArgs;
+use crate::exit::{Exit, Failure, with_causes};
+use crate::output::{Output, message};
+use crate::receipt::plural;
+
+pub(crate) fn run(args: &RecoverArgs, output: &mut Output) -> Result<Exit, Failure> {
+    let options = RecoverOptions::new().dry_run(args.dry_run);
+    let recovery = recover_with_options(&args.root, &options)?;
+    if args.json {
+        output.json(&json!({
+            "dry_run": args.dry_run,
+            "removed": paths(&recovery.removed),
+            "alive": paths(&recovery.alive),
+            "failed": recovery
+                .failed
+                .iter()
+                .map(|error| with_causes(error, error.source()))
+                .collect::<Vec<_>>(),
+        }));
+    } else {
+        let did = if args.dry_run { "would remove" } else { "removed" };
+        for path in &recovery.removed {
+            output.line(format_args!("{did} {}", path.display()));
+        }
+        for path in &recovery.alive {
+            output.line(format_args!("left {}: its writer is alive", path.display()));
+        }
+        output.line(format_args!(
+            "{}: {did} {} of dead writers, left {} of live ones",
+            args.root.display(),
+            plural(recovery.removed.len() as u64, "staging file"),
+            recovery.alive.len(),
+        ));
+    }
+    let nothing_found = recovery.removed.is_empty() && recovery.alive.is_empty();
+    if nothing_found && !args.root.exists() {
+        message(format_args!("{}: there is no such directory", args.root.display()));
+    }
+    let failed = !recovery.failed.is_empty();
+    for error in recovery.failed {
+        Failure::from(error).print();
+    }
+    Ok(if failed { Exit::Failed } else { Exit::Done })
+}
+
+fn paths(paths: &[PathBuf]) -> Vec<Value> {
+    paths.iter().map(|path| path.to_string_lossy().into()).collect()
+}

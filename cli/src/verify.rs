@@ -1,0 +1,100 @@
+//! `verify`: whether files are what they claim to be.
+
+use atomic_arrow::verify::{Damage, FileReport, Summary, verify_path};
+use indicatif::{HumanBytes, HumanCount};
+use serde_json::{Value, json};
+
+use std::error::Error as _;
+
+use crate::args::VerifyArgs;
+use crate::exit::{Exit, Failure, with_causes};
+use crate::output::{Output, message};
+use crate::progress::Progress;
+use crate::receipt::plural;
+
+pub(crate) fn run(args: &VerifyArgs, output: &mut Output) -> Result<Exit, Failure> {
+    let mut total = Summary::default();
+    let mut damaged = Vec::new();
+    let mut errors = Vec::new();
+    let progress = Progress::files(!args.quiet && !args.json, None);
+    for path in &args.paths {
+        let checked = verify_path(path, args.level.into(), |report| {
+            progress.advance();
+            add(&mut total, report);
+            match report.damage() {
+                Some(damage) if args.json => damaged.push(damage_json(report, damage)),
+                damage => progress.suspend(|| line(args, output, report, damage)),
+            }
+        });
+        if let Err(error) = checked {
+            errors.push(with_causes(&error, error.source()));
+            progress.suspend(|| Failure::from(error).print());
+        }
+    }
+    drop(progress);
+    if args.json {
+        output.json(&json!({
+            "level": args.level.name(),
+            "files": total.files,
+            "sound": total.files - total.damaged,
+            "damaged": damaged,
+            "errors": errors,
+            "rows": total.rows,
+            "bytes": total.bytes,
+        }));
+    } else if !args.quiet {
+        summary(args, output, total, errors.len());
+    }
+    Ok(match (total.damaged, errors.len()) {
+        (0, 0) => Exit::Done,
+        (0, _) => Exit::Failed,
+        _ => Exit::Damage,
+    })
+}
+
+fn add(total: &mut Summary, report: &FileReport) {
+    total.files += 1;
+    total.damaged += u64::from(!report.is_sound());
+    total.rows += report.rows().unwrap_or(0);
+    total.bytes += report.bytes();
+}
+
+fn line(args: &VerifyArgs, output: &mut Output, report: &FileReport, damage: Option<&Damage>) {
+    let path = report.path().display();
+    match damage {
+        Some(damage) => output.line(with_causes(format_args!("{path}: {damage}"), damage.source())),
+        None if args.verbose => output.line(format_args!("{path}: sound")),
+        None => {}
+    }
+}
+
+fn damage_json(report: &FileReport, damage: &Damage) -> Value {
+    let location = damage.location();
+    json!({
+        "path": report.path().to_string_lossy(),
+        "format": report.format().name(),
+        "damage": with_causes(damage, damage.source()),
+        "row_group": location.row_group,
+        "column": location.column,
+        "offset": location.offset,
+    })
+}
+
+fn summary(args: &VerifyArgs, output: &mut Output, total: Summary, errors: usize) {
+    if total.files == 0 && errors == 0 {
+        return message("no data files found: those of data sets end in .parquet");
+    }
+    let unread = match errors {
+        0 => String::new(),
+        errors => format!(", {} not read to the end", plural(errors as u64, "path")),
+    };
+    output.line(format_args!(
+        "{} checked ({}): {} sound, {} damaged{unread}; {} rows, {}",
+        plural(total.files, "file"),
+        args.level.name(),
+        HumanCount(total.files - total.damaged),
+        HumanCount(total.damaged),
+        HumanCount(total.rows),
+        HumanBytes(total.bytes),
+    ));
+}

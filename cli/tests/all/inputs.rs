@@ -1,0 +1,141 @@
+//! Bad input publishes nothing, and the message says where it is bad.
+
+use std::io::Write as _;
+
+use crate::run::{KEYS, Place, testdata};
+
+/// Asserts that a failed write left nothing, staged or published.
+#[track_caller]
+fn nothing_left(place: &Place) {
+    assert!(place.files("lake").is_empty(), "{:?}", place.files("lake"));
+}
+
+/// So many whole lines of the weather, and five fields of the next.
+fn cut_weather(lines: usize) -> Vec<u8> {
+    let weather = std::fs::read_to_string(testdata("weather.csv")).unwrap();
+    let whole: String = weather.split_inclusive('\n').take(lines).collect();
+    let next: Vec<_> = weather.lines().nth(lines).unwrap().split(',').take(5).collect();
+    (whole + &next.join(",")).into_bytes()
+}
+
+#[test]
+fn a_missing_input_is_named() {
+    let place = Place::new();
+    place.run(["write", "no.csv", "--to", "lake/weather"]).exits(1).says("no.csv: no such file");
+    nothing_left(&place);
+}
+
+#[test]
+fn a_missing_column_is_named_with_those_there_are() {
+    let place = Place::new();
+    let weather = testdata("weather.csv");
+    place
+        .run(["write", &weather, "--to", "lake/weather", "--partition-by", "station_id"])
+        .exits(1)
+        .says("weather.csv")
+        .says("station_id")
+        .says("\"origin\"");
+    nothing_left(&place);
+}
+
+#[test]
+fn a_column_that_does_not_fit_its_transform_is_named() {
+    let place = Place::new();
+    let weather = testdata("weather.csv");
+    place
+        .run(["write", &weather, "--to", "lake/weather", "--partition-by", "year=year(origin)"])
+        .exits(1)
+        .says("\"origin\"");
+    nothing_left(&place);
+}
+
+#[test]
+fn an_input_cut_in_the_middle_of_a_line_publishes_nothing() {
+    let place = Place::new();
+    place.file("cut.csv", &cut_weather(20_000));
+    place
+        .run(["write", "cut.csv", "--to", "lake/weather", "--partition-by", KEYS])
+        .exits(1)
+        .says("cut.csv, line 20001: 5 fields where 15 are expected");
+    nothing_left(&place);
+}
+
+#[test]
+fn every_damaged_text_of_the_test_data_publishes_nothing() {
+    let index = std::fs::read_to_string(testdata("odd/index.json")).unwrap();
+    let index: serde_json::Value = serde_json::from_str(&index).unwrap();
+    let mut met = 0;
+    for file in index.as_array().or(index["files"].as_array()).unwrap() {
+        let name = file["file"].as_str().unwrap();
+        let is_text = name.ends_with(".csv") || name.ends_with(".ndjson");
+        if is_text && file["expect"]["parse"] == "damaged" {
+            met += 1;
+            let place = Place::new();
+            let input = testdata(&format!("odd/{name}"));
+            place.run(["write", &input, "--to", "lake/weather"]).exits(1).says(name);
+            nothing_left(&place);
+        }
+    }
+    assert!(met > 3);
+}
+
+#[test]
+fn a_standard_input_that_closes_early_publishes_nothing() {
+    let weather = std::fs::read(testdata("weather.csv")).unwrap();
+    let place = Place::new();
+    let args = ["write", "-", "--format", "csv", "--to", "lake/weather", "--partition-by", KEYS];
+    place.run_with(&cut_weather(20_000), args).exits(1).says("standard input, line 20001");
+    place.run_with(b"", args).exits(1).says("standard input: is empty");
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(&weather).unwrap();
+    let gzip = gzip.finish().unwrap();
+    place.run_with(&gzip[..gzip.len() - 100], args).exits(1).says("cut short");
+    nothing_left(&place);
+    place.run_with(&gzip, args).exits(0).prints("26,115 rows");
+}
+
+#[test]
+fn an_input_without_rows_writes_nothing_and_says_so() {
+    let place = Place::new();
+    let input = testdata("odd/header-only.csv");
+    let args = ["write", &input, "--to", "lake/weather"];
+    place.run(args).exits(0).says("the input has no rows: no file was written");
+    let receipt = place.run(args.iter().chain(&["--json"])).exits(0).json();
+    assert_eq!(receipt["files"].as_array().unwrap().len(), 0);
+    nothing_left(&place);
+}
+
+#[test]
+fn inputs_of_several_formats_and_patterns_are_one_run_of_rows() {
+    let place = Place::new();
+    place.file("in/a.csv", "k,v\nx,1\n");
+    place.file("in/b.csv", "k,v\nx,2\n");
+    place.file("c.ndjson", "{\"k\":\"x\",\"v\":3}\n");
+    place.run(["write", "in/a.csv", "--to", "d"]).exits(0);
+    place
+        .run(["write", "in/*.csv", "c.ndjson", "d/*.parquet", "--to", "lake/weather"])
+        .exits(0)
+        .prints("4 rows in 1 file");
+}
+
+#[test]
+fn csv_can_be_told_apart_by_every_option() {
+    let place = Place::new();
+    place.file("in.txt", "a;-;007\nb;2;008\n");
+    let args = "write in.txt --to lake/weather --format csv --delimiter ; --no-header --null - \
+                --infer-rows 1 --schema column_2=Int64;column_3=Utf8 --partition-by column_3 -v";
+    place
+        .run(args.split_whitespace())
+        .exits(0)
+        .says("columns: column_1 Utf8, column_2 Int64, column_3 Utf8");
+    assert!(place.path("lake/weather/column_3=007").is_dir());
+}
+
+#[test]
+fn a_later_input_of_other_columns_publishes_nothing() {
+    let place = Place::new();
+    place.file("a.csv", "k,v\nx,1\n");
+    place.file("b.csv", "k,w\nx,1\n");
+    place.run(["write", "a.csv", "b.csv", "--to", "lake/weather"]).exits(1).says("b.csv");
+    nothing_left(&place);
+}

@@ -1,0 +1,21 @@
+//! The command `atomic-arrow`, as a user meets it: what it prints, how it exits, what is on disk.
+//!
+//! One module a subcommand, and one for each kind of mischance: signals, full and read-only disks,
+//! limits. Every test runs the built binary.
+
+#[path = "../../../tests/support/mod.rs"]
+mod support;
+
+mod completions;
+mod disks;
+mod inputs;
+mod inspect;
+mod peers;
+mod publishing;
+mod put;
+mod recover;
+mod run;
+mod signals;
+mod usage;
+mod verify;
+mod write;

@@ -1,0 +1,137 @@
+//! Signals, kills and broken pipes in the middle of the work.
+#![cfg(unix)]
+
+use std::io::Write as _;
+use std::process::{Child, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::run::{KEYS, Place, Ran, testdata, wait_until};
+
+fn send(child: &Child, signal: Signal) {
+    kill_process(Pid::from_child(child), signal).unwrap();
+}
+
+/// A write that has staged files and waits for more input.
+fn paused_write(place: &Place) -> Child {
+    let args = ["write", "-", "--format", "csv", "--to", "lake/weather"];
+    let mut child = place.start(args.iter().chain(&["--partition-by", KEYS]));
+    let weather = std::fs::read(testdata("weather.csv")).unwrap();
+    // More than the rows that types are inferred from.
+    let most = weather.len() / 4 * 3;
+    child.stdin.as_mut().unwrap().write_all(&weather[..most]).unwrap();
+    wait_until("several files are staged", || place.staged().len() > 3);
+    child
+}
+
+#[test]
+fn sigint_and_sigterm_discard_everything_and_exit_with_130() {
+    for signal in [Signal::INT, Signal::TERM] {
+        let place = Place::new();
+        let child = paused_write(&place);
+        send(&child, signal);
+        // Its input stays open: it must not wait for that.
+        let mut child = child;
+        let stdin = child.stdin.take();
+        let ran: Ran = child.wait_with_output().unwrap().into();
+        drop(stdin);
+        ran.exits(130).says("interrupted: nothing was published");
+        assert!(place.files("lake").is_empty(), "{:?}", place.files("lake"));
+    }
+}
+
+#[test]
+fn a_put_that_waits_for_its_input_can_be_interrupted() {
+    let place = Place::new();
+    let mut child = place.start(["put", "-", "lake/weather/k=1/out"]);
+    wait_until("a file is staged", || !place.staged().is_empty());
+    send(&child, Signal::INT);
+    let stdin = child.stdin.take();
+    let ran: Ran = child.wait_with_output().unwrap().into();
+    drop(stdin);
+    ran.exits(130).says("interrupted: nothing was published");
+    assert!(place.files("lake").is_empty());
+}
+
+/// What a killed write leaves is staged, and nothing of it is published.
+fn killed_write(place: &Place) {
+    let mut child = paused_write(place);
+    send(&child, Signal::KILL);
+    child.wait().unwrap();
+    assert!(!place.staged().is_empty());
+    assert!(place.files("lake/weather").is_empty());
+}
+
+#[test]
+fn what_a_killed_write_left_is_removed_by_recover() {
+    let place = Place::new();
+    place.write_weather(&["-q"]).exits(0);
+    let before = place.files("lake/weather");
+    let mut child = paused_write(&place);
+    send(&child, Signal::KILL);
+    child.wait().unwrap();
+    let left = place.staged().len();
+    assert!(left > 3);
+    assert_eq!(place.files("lake/weather"), before);
+    let inspection = place.run(["inspect", "lake/weather", "--json"]).exits(0).json();
+    assert_eq!(inspection["oddities"].as_array().unwrap().len(), left);
+    let report = place.run(["recover", "lake/weather", "--json"]).exits(0).json();
+    assert_eq!(report["removed"].as_array().unwrap().len(), left);
+    assert!(place.staged().is_empty());
+    assert_eq!(place.files("lake/weather"), before);
+}
+
+#[test]
+fn what_a_killed_write_left_is_removed_by_the_next_write() {
+    let place = Place::new();
+    killed_write(&place);
+    place.write_weather(&[]).exits(0).prints("26,115 rows in 36 files of 36 partitions");
+    assert!(place.staged().is_empty());
+    place.run(["verify", "lake/weather", "--level", "decode"]).exits(0);
+}
+
+#[test]
+fn a_broken_pipe_is_a_quiet_end_of_the_output_and_not_of_the_work() {
+    let place = Place::new();
+    let odd = testdata("odd");
+    let weather = testdata("weather.csv");
+    place.write_weather(&["-q"]).exits(0);
+    for (args, code) in [
+        (&["completions", "bash"][..], 0),
+        (&["inspect", "lake/weather"], 0),
+        (&["recover", "lake/weather"], 0),
+        (&["verify", &odd], 3),
+        (&["write", &weather, "--to", "lake/other", "--json"], 0),
+        (&["write", &weather, "--to", "lake/other", "--dry-run"], 0),
+        (&["put", &weather, "lake/copy.csv", "--json"], 0),
+    ] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = place.command(args);
+        command.stdout(Stdio::from(writer)).stderr(Stdio::piped());
+        let ran: Ran = command.spawn().unwrap().wait_with_output().unwrap().into();
+        let stderr = ran.exits(code).stderr;
+        assert_eq!(stderr, "", "{args:?}");
+    }
+    assert_eq!(place.files("lake/other").len(), 1);
+    assert!(place.path("lake/copy.csv").exists());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_result_that_cannot_be_written_is_a_failure_unless_something_was_published() {
+    let place = Place::new();
+    let weather = testdata("weather.csv");
+    place.write_weather(&["-q"]).exits(0);
+    for (args, code) in [
+        (&["inspect", "lake/weather"][..], 1),
+        (&["verify", "lake/weather"], 1),
+        (&["put", &weather, "lake/copy.csv"], 0),
+    ] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let mut command = place.command(args);
+        command.stdout(Stdio::from(full)).stderr(Stdio::piped());
+        let ran: Ran = command.spawn().unwrap().wait_with_output().unwrap().into();
+        ran.exits(code).says("standard output: the result cannot be written");
+    }
+}

@@ -1,0 +1,72 @@
+//! Help, versions and wrong usage.
+
+use crate::run::{Place, testdata};
+
+const COMMANDS: [&str; 6] = ["write", "put", "verify", "inspect", "recover", "completions"];
+
+#[test]
+fn help_names_every_command_and_exit_code() {
+    let place = Place::new();
+    let help = place.run(["--help"]).exits(0);
+    for command in COMMANDS {
+        assert!(help.stdout.contains(&format!("\n  {command} ")), "{}", help.stdout);
+    }
+    for command in COMMANDS.iter().filter(|command| **command != "completions") {
+        let help = place.run([command, &"--help"]).exits(0);
+        for code in ["  0  done", "  1  ", "  2  ", "  3  ", "  4  ", "  5  ", "130  interrupted"] {
+            assert!(help.stdout.contains(code), "{command}: no {code:?} in {}", help.stdout);
+        }
+    }
+}
+
+#[test]
+fn help_states_defaults() {
+    let help = Place::new().run(["write", "--help"]).exits(0).stdout;
+    for default in ["append", "zstd(1)", "1048576", "footer", "synced", "256", "10000"] {
+        assert!(help.contains(&format!("[default: {default}]")), "no {default} in {help}");
+    }
+}
+
+#[test]
+fn version_is_that_of_the_package() {
+    let version = format!("atomic-arrow {}\n", env!("CARGO_PKG_VERSION"));
+    assert_eq!(Place::new().run(["-V"]).exits(0).stdout, version);
+}
+
+#[test]
+fn wrong_usage_exits_with_2_and_does_nothing() {
+    let place = Place::new();
+    let weather = testdata("weather.csv");
+    place.run(["--nonsense"]).exits(2);
+    place.run([""; 0]).exits(2).says("Usage");
+    place.run(["write", &weather]).exits(2).says("--to");
+    place.run(["write", "--to", "lake"]).exits(2).says("INPUT");
+    for (option, value, reason) in [
+        ("--partition-by", "year=", "--partition-by"),
+        ("--partition-by", "week(time_hour)", "week"),
+        ("--partition-by", "year,year", "twice"),
+        ("--mode", "overwrite", "append"),
+        ("--compression", "zstd(99)", "22"),
+        ("--compression", "zstd(x)", "level"),
+        ("--compression", "snappy(1)", "no levels"),
+        ("--compression", "rar", "known are zstd"),
+        ("--row-group-size", "0", "at least 1"),
+        ("--max-open", "0", "at least 1"),
+        ("--verify", "some", "footer"),
+        ("--durability", "some", "synced"),
+        ("--delimiter", "ab", "one ASCII character"),
+        ("--schema", "temp=Flot64", "temp"),
+        ("--format", "xls", "csv"),
+    ] {
+        place.run(["write", &weather, "--to", "lake", option, value]).exits(2).says(reason);
+    }
+    place.run(["write", &weather, "--to", "lake", "-q", "-v"]).exits(2);
+    place.run(["put", "a"]).exits(2).says("DEST");
+    place.run(["put", "a", "b", "--check", "csv"]).exits(2).says("ndjson");
+    place.run(["verify"]).exits(2).says("PATH");
+    place.run(["verify", "x", "--level", "skip"]).exits(2).says("decode");
+    place.run(["inspect"]).exits(2).says("ROOT");
+    place.run(["recover"]).exits(2).says("ROOT");
+    place.run(["completions", "cmd"]).exits(2).says("bash");
+    assert!(place.files("").is_empty());
+}

@@ -1,0 +1,267 @@
+//! What a data set consists of, and what in it readers may stumble over.
+//!
+//! [`inspect`] walks a root, reads the footer of every Parquet file and nothing else of it, and gives
+//! an [`Inspection`]: rows and bytes by partition, how evenly they are spread, and [`Oddity`]s. It
+//! changes nothing. Whether pages are sound is [`verify`](crate::verify)'s question.
+
+mod layout;
+mod oddity;
+mod schema;
+mod values;
+mod walk;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::disk::{Disk, OsDisk};
+use crate::error::Result;
+use crate::options::StagingPlace;
+use crate::partition::Partition;
+use crate::staging::{RecoverOptions, recover_with_options, resolve};
+
+pub use oddity::{Misreading, Oddity};
+
+/// Files of fewer bytes are small, unless another limit is asked for: 1 MiB.
+///
+/// Opening a file costs about as much as reading a mebibyte of it, so beneath this a scan spends
+/// most of its time on opening. A small file is an oddity only beside others in its partition, which
+/// it could be merged with.
+pub const SMALL_FILE: u64 = 1 << 20;
+
+/// What a data set consists of, and what is odd about it.
+///
+/// ```
+/// use std::sync::Arc;
+/// use atomic_arrow::arrow::array::{ArrayRef, Int64Array, RecordBatch};
+/// use atomic_arrow::{AtomicArrowWriter, Partition, inspect};
+/// # let lake = tempfile::tempdir()?;
+/// # let root = lake.path().join("weather");
+///
+/// let wind: ArrayRef = Arc::new(Int64Array::from(vec![5, 6, 7]));
+/// let batch = RecordBatch::try_from_iter([("wind", wind)])?;
+/// let partition = Partition::new([("station_id", "010010")])?;
+/// let mut writer = AtomicArrowWriter::create(&root, &partition, batch.schema())?;
+/// writer.write(&batch)?;
+/// writer.commit()?;
+///
+/// let inspection = inspect(&root)?;
+/// assert_eq!(inspection.totals().rows, 3);
+/// assert_eq!(inspection.partitions[0].partition.as_ref(), Some(&partition));
+/// // Several readers take the station for the number 10010.
+/// assert_eq!(inspection.oddities.len(), 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Inspection {
+    /// The root, absolute, with symbolic links resolved.
+    pub root: PathBuf,
+    /// Every directory that holds data files, in the order of their paths.
+    pub partitions: Vec<PartitionSummary>,
+    /// What readers may stumble over; single files first, then what concerns the whole data set.
+    pub oddities: Vec<Oddity>,
+}
+
+/// The data files of one directory.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct PartitionSummary {
+    /// The directory, relative to the root; empty for the root itself.
+    pub directory: PathBuf,
+    /// The partition that the directory's path stands for, all values as texts; `None` where it
+    /// stands for none (see [`Oddity::NotAPartition`]).
+    pub partition: Option<Partition>,
+    /// How many files there are, those without a readable footer included.
+    pub files: u64,
+    /// How many of them are small ([`InspectOptions::small_file`]).
+    pub small_files: u64,
+    /// The rows, by the footers that could be read.
+    pub rows: u64,
+    /// The bytes of all files.
+    pub bytes: u64,
+    /// The row groups, by the footers that could be read.
+    pub row_groups: u64,
+}
+
+/// What a data set holds in all.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Totals {
+    /// Directories that hold data files.
+    pub partitions: u64,
+    /// Data files.
+    pub files: u64,
+    /// Rows.
+    pub rows: u64,
+    /// Bytes.
+    pub bytes: u64,
+    /// Row groups.
+    pub row_groups: u64,
+}
+
+/// How unevenly the rows are spread over the partitions.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub struct Skew {
+    /// The rows of the largest partition.
+    pub largest: u64,
+    /// The rows of the median partition; of two in the middle the smaller.
+    pub median: u64,
+    /// The largest by the median: 1 where all are alike, infinite where the median has no rows.
+    pub ratio: f64,
+}
+
+impl Inspection {
+    /// The sums over all partitions.
+    #[must_use]
+    pub fn totals(&self) -> Totals {
+        let mut totals = Totals {
+            partitions: self.partitions.len() as u64,
+            ..Totals::default()
+        };
+        for partition in &self.partitions {
+            totals.files += partition.files;
+            totals.rows += partition.rows;
+            totals.bytes += partition.bytes;
+            totals.row_groups += partition.row_groups;
+        }
+        totals
+    }
+
+    /// How unevenly the rows are spread; `None` where there are no rows.
+    #[must_use]
+    pub fn skew(&self) -> Option<Skew> {
+        let mut rows: Vec<u64> = self
+            .partitions
+            .iter()
+            .map(|partition| partition.rows)
+            .collect();
+        rows.sort_unstable();
+        let largest = *rows.last().filter(|rows| **rows > 0)?;
+        let median = rows[(rows.len() - 1) / 2];
+        Some(Skew {
+            largest,
+            median,
+            ratio: largest as f64 / median as f64,
+        })
+    }
+}
+
+/// Options of [`inspect_with_options`].
+///
+/// ```
+/// use atomic_arrow::inspect::{InspectOptions, inspect_with_options};
+/// # let lake = tempfile::tempdir()?;
+///
+/// let options = InspectOptions::new().small_file(16 << 20);
+/// let inspection = inspect_with_options(lake.path(), &options)?;
+/// assert_eq!(inspection.totals().files, 0);
+/// # Ok::<(), atomic_arrow::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct InspectOptions {
+    small_file: u64,
+    staging: StagingPlace,
+    disk: Arc<dyn Disk>,
+}
+
+impl Default for InspectOptions {
+    fn default() -> Self {
+        InspectOptions {
+            small_file: SMALL_FILE,
+            staging: StagingPlace::default(),
+            disk: Arc::new(OsDisk),
+        }
+    }
+}
+
+impl InspectOptions {
+    /// The defaults.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Files of fewer bytes are small; by default [`SMALL_FILE`].
+    #[must_use]
+    pub fn small_file(mut self, bytes: u64) -> Self {
+        self.small_file = bytes;
+        self
+    }
+
+    /// Where the writers stage their files, to find what dead ones left; by default
+    /// [`StagingPlace::Auto`].
+    #[must_use]
+    pub fn staging(mut self, place: StagingPlace) -> Self {
+        self.staging = place;
+        self
+    }
+
+    /// The disk to look at; by default the operating system's ([`OsDisk`]). Another is for tests.
+    #[must_use]
+    pub fn disk(mut self, disk: Arc<dyn Disk>) -> Self {
+        self.disk = disk;
+        self
+    }
+}
+
+/// Looks at the data set at `root`: its partitions, rows, bytes, and oddities.
+///
+/// Reads the footer of every file with the suffix `.parquet` or `.parq`, one at a time, so that
+/// memory grows with the number of partitions and not with rows or files. Symbolic links are
+/// followed, to each directory once. What cannot be read below the root is an oddity and no error.
+///
+/// # Errors
+/// [`Error::InvalidPath`](crate::Error::InvalidPath) if the root is no directory,
+/// [`Error::Read`](crate::Error::Read) if it cannot be listed. Nothing was changed.
+pub fn inspect(root: impl AsRef<Path>) -> Result<Inspection> {
+    inspect_with_options(root, &InspectOptions::default())
+}
+
+/// [`inspect`] with options.
+///
+/// # Errors
+/// Those of [`inspect`].
+pub fn inspect_with_options(
+    root: impl AsRef<Path>,
+    options: &InspectOptions,
+) -> Result<Inspection> {
+    let InspectOptions {
+        small_file,
+        staging,
+        disk,
+    } = options;
+    let root = resolve(disk.as_ref(), root.as_ref())?;
+    let walk::Walked {
+        partitions,
+        mut oddities,
+    } = walk::walk(disk.as_ref(), &root, *small_file)?;
+    let recover = RecoverOptions::new()
+        .dry_run(true)
+        .staging(staging.clone())
+        .disk(Arc::clone(disk));
+    let leftovers = recover_with_options(&root, &recover)?;
+    oddities.extend(
+        leftovers
+            .removed
+            .into_iter()
+            .map(|path| Oddity::StagingLeftover { path }),
+    );
+    oddities.extend(
+        leftovers
+            .failed
+            .into_iter()
+            .map(|error| Oddity::Unreadable { error }),
+    );
+    oddities.extend(layout::small_files(&partitions, *small_file));
+    oddities.extend(layout::inconsistent_keys(&partitions));
+    oddities.extend(values::misreadings(&partitions));
+    Ok(Inspection {
+        root,
+        partitions,
+        oddities,
+    })
+}

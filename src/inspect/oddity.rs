@@ -1,0 +1,337 @@
+//! What readers may stumble over, one variant a kind.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use crate::error::Error;
+use crate::partition::PartitionError;
+use crate::verify::Damage;
+
+/// Something in a data set that readers may stumble over.
+///
+/// Paths of files are absolute, those of directories relative to the root.
+///
+/// ```
+/// use atomic_arrow::inspect::{Misreading, Oddity};
+///
+/// let oddity = Oddity::Misread {
+///     key: "station_id".to_owned(),
+///     misreading: Misreading::LeadingZero,
+///     partitions: 2,
+///     example: "010010".to_owned(),
+/// };
+/// assert!(oddity.to_string().starts_with("station_id=010010"));
+/// ```
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Oddity {
+    /// A data file whose footer or structure is damaged.
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong and where.
+        damage: Damage,
+    },
+    /// A data file of no bytes.
+    EmptyFile {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A data file without a row.
+    NoRows {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file or directory that the system would not read.
+    Unreadable {
+        /// Which, and what the system said.
+        error: Error,
+    },
+    /// A file that is not named like a Parquet file, such as `x.parquet.tmp` or `x.parquet#1`.
+    ForeignFile {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file or directory whose name begins with `.` or `_`.
+    Hidden {
+        /// The file or directory, which was not looked into.
+        path: PathBuf,
+    },
+    /// What a dead writer left in the staging area.
+    StagingLeftover {
+        /// The staging file.
+        path: PathBuf,
+    },
+    /// A directory below the root without a data file or directory in it.
+    EmptyDirectory {
+        /// The directory.
+        directory: PathBuf,
+    },
+    /// A directory that holds data files and whose path is not one of a partition.
+    NotAPartition {
+        /// The directory.
+        directory: PathBuf,
+        /// Why not.
+        error: PartitionError,
+    },
+    /// Partitions that have other keys, or another depth, than most.
+    InconsistentKeys {
+        /// The first such directory.
+        directory: PathBuf,
+        /// How many partitions are like it.
+        partitions: u64,
+        /// Its keys.
+        found: Vec<String>,
+        /// The keys of most partitions.
+        expected: Vec<String>,
+    },
+    /// Files that have other columns than most.
+    SchemaDiffers {
+        /// The first such file.
+        path: PathBuf,
+        /// How many files are like it.
+        files: u64,
+        /// The first column that differs.
+        column: String,
+        /// Its type in these files; `None` if they lack it.
+        found: Option<String>,
+        /// Its type in most files; `None` if they lack it.
+        expected: Option<String>,
+    },
+    /// Several files of one partition that could be merged.
+    SmallFiles {
+        /// The partition's directory.
+        directory: PathBuf,
+        /// How many.
+        files: u64,
+        /// The bytes that none of them has.
+        limit: u64,
+    },
+    /// Values of a key that some readers give back as others, unless they are told its type.
+    Misread {
+        /// The key.
+        key: String,
+        /// What becomes of them.
+        misreading: Misreading,
+        /// How many partitions have such a value.
+        partitions: u64,
+        /// The first such value.
+        example: String,
+    },
+}
+
+/// How readers get values of a partition key wrong that they are not told the type of.
+///
+/// Readers guess from all values of the key, so one value that fits no number makes all of them text.
+/// Seen with pyarrow 26, pandas 3, Polars 2.1, DuckDB 2.0 and DataFusion 55.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Misreading {
+    /// `010010` or `-0`, among integers only.
+    LeadingZero,
+    /// `0x10`, among integers only.
+    Hexadecimal,
+    /// `1.50` or `1e3`, among numbers only.
+    Number,
+    /// `2024-1-5`, among dates only.
+    Date,
+    /// Null, `__HIVE_DEFAULT_PARTITION__`.
+    Null,
+}
+
+impl Misreading {
+    /// Which readers do what, in one line.
+    #[must_use]
+    pub fn what(self) -> &'static str {
+        match self {
+            Misreading::LeadingZero => {
+                "pyarrow, pandas and Polars read it as an integer, without the leading zero, \
+                 unless given a schema"
+            }
+            Misreading::Hexadecimal => {
+                "pyarrow, pandas and DuckDB read it as a hexadecimal integer unless given a schema"
+            }
+            Misreading::Number => {
+                "Polars reads it as a floating-point number, which is spelled in another way, \
+                 unless given a schema"
+            }
+            Misreading::Date => {
+                "Polars and DuckDB read it as a date, which is spelled in another way, \
+                 unless given a schema"
+            }
+            Misreading::Null => "DataFusion reads it as that text, and not as null",
+        }
+    }
+}
+
+impl Oddity {
+    /// The file or directory, or the first of several; `None` where it concerns a key.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Oddity::Damaged { path, .. }
+            | Oddity::EmptyFile { path }
+            | Oddity::NoRows { path }
+            | Oddity::ForeignFile { path }
+            | Oddity::Hidden { path }
+            | Oddity::StagingLeftover { path }
+            | Oddity::SchemaDiffers { path, .. } => Some(path),
+            Oddity::EmptyDirectory { directory }
+            | Oddity::NotAPartition { directory, .. }
+            | Oddity::InconsistentKeys { directory, .. }
+            | Oddity::SmallFiles { directory, .. } => Some(directory),
+            Oddity::Unreadable { error } => error.path(),
+            Oddity::Misread { .. } => None,
+        }
+    }
+
+    /// The name of the kind, as in `leading-zero`, for machines.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Oddity::Damaged { .. } => "damaged",
+            Oddity::EmptyFile { .. } => "empty-file",
+            Oddity::NoRows { .. } => "no-rows",
+            Oddity::Unreadable { .. } => "unreadable",
+            Oddity::ForeignFile { .. } => "foreign-file",
+            Oddity::Hidden { .. } => "hidden",
+            Oddity::StagingLeftover { .. } => "staging-leftover",
+            Oddity::EmptyDirectory { .. } => "empty-directory",
+            Oddity::NotAPartition { .. } => "not-a-partition",
+            Oddity::InconsistentKeys { .. } => "inconsistent-keys",
+            Oddity::SchemaDiffers { .. } => "schema-differs",
+            Oddity::SmallFiles { .. } => "small-files",
+            Oddity::Misread { misreading, .. } => match misreading {
+                Misreading::LeadingZero => "leading-zero",
+                Misreading::Hexadecimal => "hexadecimal",
+                Misreading::Number => "number",
+                Misreading::Date => "date",
+                Misreading::Null => "null",
+            },
+        }
+    }
+
+    /// What caused it, for the kinds that have a cause.
+    #[must_use]
+    pub fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match self {
+            Oddity::Damaged { damage, .. } => damage.source(),
+            Oddity::Unreadable { error } => error.source(),
+            Oddity::NotAPartition { error, .. } => error.source(),
+            _ => None,
+        }
+    }
+}
+
+/// One line, without the cause.
+impl fmt::Display for Oddity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Oddity::Damaged { path, damage } => write!(f, "{}: {damage}", path.display()),
+            Oddity::EmptyFile { path } => write!(f, "{}: has no bytes", path.display()),
+            Oddity::NoRows { path } => write!(f, "{}: has no rows", path.display()),
+            Oddity::Unreadable { error } => write!(f, "{error}"),
+            Oddity::ForeignFile { path } => write!(
+                f,
+                "{}: is not named like a Parquet file, and pyarrow, pandas, Spark and Polars fail on \
+                 it or read it as one",
+                path.display()
+            ),
+            Oddity::Hidden { path } => write!(
+                f,
+                "{}: is hidden by its name, which pyarrow, pandas and Spark skip, but DuckDB and \
+                 Polars may read",
+                path.display()
+            ),
+            Oddity::StagingLeftover { path } => {
+                write!(
+                    f,
+                    "{}: was left by a dead writer; `recover` removes it",
+                    path.display()
+                )
+            }
+            Oddity::EmptyDirectory { directory } => {
+                write!(f, "{}: is an empty directory", directory.display())
+            }
+            Oddity::NotAPartition { directory, error } => {
+                write!(
+                    f,
+                    "{}: holds data files, but {error}",
+                    shown(directory).display()
+                )
+            }
+            Oddity::InconsistentKeys {
+                directory,
+                partitions,
+                found,
+                expected,
+            } => write!(
+                f,
+                "{}: has the keys {}, as have {partitions} in all, but most partitions have {}",
+                shown(directory).display(),
+                keys(found),
+                keys(expected)
+            ),
+            Oddity::SchemaDiffers {
+                path,
+                files,
+                column,
+                found,
+                expected,
+            } => {
+                write!(f, "{}: ", path.display())?;
+                match (found, expected) {
+                    (Some(found), Some(expected)) => write!(
+                        f,
+                        "column {column:?} is {found}, but {expected} in most files"
+                    ),
+                    (Some(_), None) => write!(f, "has a column {column:?}, which most files lack"),
+                    _ => write!(f, "lacks the column {column:?}, which most files have"),
+                }?;
+                write!(f, " ({files} in all like this)")
+            }
+            Oddity::SmallFiles {
+                directory,
+                files,
+                limit,
+            } => {
+                write!(
+                    f,
+                    "{}: {files} files of less than {limit} bytes",
+                    shown(directory).display()
+                )
+            }
+            Oddity::Misread {
+                key,
+                misreading,
+                partitions,
+                example,
+            } => {
+                write!(f, "{key}={example}")?;
+                match partitions - 1 {
+                    0 => {}
+                    others => write!(f, " (and {others} more like it)")?,
+                }
+                write!(f, ": {}", misreading.what())
+            }
+        }
+    }
+}
+
+/// The root itself is `.`.
+fn shown(directory: &Path) -> &Path {
+    if directory.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        directory
+    }
+}
+
+fn keys(keys: &[String]) -> String {
+    if keys.is_empty() {
+        "(none)".to_owned()
+    } else {
+        keys.join("/")
+    }
+}

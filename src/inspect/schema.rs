@@ -1,0 +1,117 @@
+//! Whether the files of a data set have the same columns.
+//!
+//! Columns are compared by their paths and types in Parquet. Their order, nullability, and the name
+//! of the schema itself, in which writers differ freely, do not count.
+
+use std::path::{Path, PathBuf};
+
+use parquet::schema::types::{SchemaDescPtr, SchemaDescriptor};
+
+use super::Oddity;
+
+/// Every schema that was met, each with the first file that has it and how many have.
+#[derive(Default)]
+pub(super) struct Schemas {
+    met: Vec<Met>,
+}
+
+struct Met {
+    columns: Vec<Column>,
+    /// Kept to recognise the next file of the same writer cheaply.
+    descriptor: SchemaDescPtr,
+    path: PathBuf,
+    files: u64,
+}
+
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Column {
+    path: String,
+    data_type: String,
+}
+
+impl Schemas {
+    pub(super) fn add(&mut self, path: &Path, descriptor: &SchemaDescriptor) {
+        let known = |met: &&mut Met| {
+            met.descriptor.root_schema().get_fields() == descriptor.root_schema().get_fields()
+        };
+        if let Some(met) = self.met.iter_mut().find(known) {
+            met.files += 1;
+            return;
+        }
+        let columns = columns(descriptor);
+        if let Some(met) = self.met.iter_mut().find(|met| met.columns == columns) {
+            met.files += 1;
+            return;
+        }
+        let descriptor = SchemaDescPtr::new(descriptor.clone());
+        self.met.push(Met {
+            columns,
+            descriptor,
+            path: path.to_owned(),
+            files: 1,
+        });
+    }
+
+    /// One oddity for each schema besides the one that most files have; of several the first.
+    pub(super) fn differences(self) -> Vec<Oddity> {
+        let most = self
+            .met
+            .iter()
+            .map(|met| met.files)
+            .max()
+            .unwrap_or_default();
+        let Some(usual) = self.met.iter().find(|met| met.files == most) else {
+            return Vec::new();
+        };
+        self.met
+            .iter()
+            .filter_map(|met| difference(met, usual))
+            .collect()
+    }
+}
+
+fn columns(descriptor: &SchemaDescriptor) -> Vec<Column> {
+    let mut columns: Vec<Column> = descriptor
+        .columns()
+        .iter()
+        .map(|column| {
+            let physical = column.physical_type();
+            let data_type = match column.logical_type_ref() {
+                Some(logical) => format!("{physical} ({logical:?})"),
+                None => physical.to_string(),
+            };
+            Column {
+                path: column.path().string(),
+                data_type,
+            }
+        })
+        .collect();
+    columns.sort_unstable();
+    columns
+}
+
+/// The first column in which two schemas differ.
+fn difference(met: &Met, usual: &Met) -> Option<Oddity> {
+    let type_in = |columns: &[Column], path: &str| {
+        columns
+            .iter()
+            .find(|column| column.path == path)
+            .map(|column| column.data_type.clone())
+    };
+    let differs = |path: &&str| type_in(&met.columns, path) != type_in(&usual.columns, path);
+    let paths = usual
+        .columns
+        .iter()
+        .chain(&met.columns)
+        .map(|column| column.path.as_str());
+    paths
+        .into_iter()
+        .find(differs)
+        .map(|path| Oddity::SchemaDiffers {
+            path: met.path.clone(),
+            files: met.files,
+            column: path.to_owned(),
+            found: type_in(&met.columns, path),
+            expected: type_in(&usual.columns, path),
+        })
+}

@@ -1,0 +1,204 @@
+//! The walk over the directories of a data set, one footer at a time.
+
+use std::collections::HashSet;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parquet::file::metadata::ParquetMetaData;
+
+use super::schema::Schemas;
+use super::{Oddity, PartitionSummary};
+use crate::disk::{Disk, Entry, EntryKind, Identity};
+use crate::error::{Error, Result};
+use crate::format::{self, Fault, Format};
+use crate::options::Verify;
+use crate::partition::Partition;
+
+/// The staging area's name inside a root, which is looked at by other means.
+const AREA: &str = ".atomic";
+
+/// What was met on the way.
+#[derive(Default)]
+pub(super) struct Walked {
+    pub(super) partitions: Vec<PartitionSummary>,
+    pub(super) oddities: Vec<Oddity>,
+}
+
+/// Walks everything below `root`, which is absolute and resolved.
+pub(super) fn walk(disk: &dyn Disk, root: &Path, small_file: u64) -> Result<Walked> {
+    let mut walker = Walker {
+        disk,
+        small_file,
+        walked: Walked::default(),
+        schemas: Schemas::default(),
+        seen: HashSet::new(),
+    };
+    let entries = disk.list(root).map_err(|source| unread(root, source))?;
+    let (_, identity) = walker.target(root).map_err(|source| unread(root, source))?;
+    walker.seen.insert(identity);
+    walker.directory(Path::new(""), entries);
+    let Walker {
+        mut walked,
+        schemas,
+        ..
+    } = walker;
+    walked.oddities.extend(schemas.differences());
+    Ok(walked)
+}
+
+struct Walker<'a> {
+    disk: &'a dyn Disk,
+    small_file: u64,
+    walked: Walked,
+    schemas: Schemas,
+    /// Directories that were met, by whatever name: symbolic links may lead in circles.
+    seen: HashSet<Identity>,
+}
+
+impl Walker<'_> {
+    /// The entries of the directory at `relative` to the root.
+    fn directory(&mut self, relative: &Path, mut entries: Vec<Entry>) {
+        entries.sort_by(|a, b| a.path.cmp(&b.path));
+        let mut summary = PartitionSummary::of(relative);
+        let mut below = Vec::new();
+        for Entry { path, kind } in entries {
+            if relative.as_os_str().is_empty() && path.file_name() == Some(AREA.as_ref()) {
+                continue;
+            }
+            if is_hidden(&path) {
+                self.walked.oddities.push(Oddity::Hidden { path });
+                continue;
+            }
+            match self.kind(&path, kind) {
+                Ok(Some(EntryKind::Directory)) => below.push(path),
+                Ok(Some(_)) if Format::from_path(&path) == Some(Format::Parquet) => {
+                    self.file(path, &mut summary);
+                }
+                Ok(Some(_)) => self.walked.oddities.push(Oddity::ForeignFile { path }),
+                Ok(None) => {}
+                Err(error) => self.walked.oddities.push(Oddity::Unreadable { error }),
+            }
+        }
+        let is_root = relative.as_os_str().is_empty();
+        if summary.files > 0 {
+            self.partition(summary);
+        } else if below.is_empty() && !is_root {
+            self.walked.oddities.push(Oddity::EmptyDirectory {
+                directory: relative.to_owned(),
+            });
+        }
+        for path in below {
+            match self.disk.list(&path) {
+                Ok(entries) => {
+                    let name = path.file_name().unwrap_or_default();
+                    self.directory(&relative.join(name), entries);
+                }
+                Err(source) => {
+                    let error = unread(&path, source);
+                    self.walked.oddities.push(Oddity::Unreadable { error });
+                }
+            }
+        }
+    }
+
+    /// What a path leads to; `None` for a directory that was met before.
+    fn kind(&mut self, path: &Path, kind: EntryKind) -> Result<Option<EntryKind>> {
+        if kind == EntryKind::File {
+            return Ok(Some(kind));
+        }
+        let (kind, identity) = self.target(path).map_err(|source| unread(path, source))?;
+        Ok((kind != EntryKind::Directory || self.seen.insert(identity)).then_some(kind))
+    }
+
+    /// What a path leads to, all symbolic links followed.
+    fn target(&self, path: &Path) -> io::Result<(EntryKind, Identity)> {
+        match self.disk.status(&self.disk.canonicalize(path)?)? {
+            Some((kind, status)) => Ok((kind, status.identity)),
+            None => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+
+    /// Adds a file to the summary of its directory.
+    fn file(&mut self, path: PathBuf, summary: &mut PartitionSummary) {
+        let oddity = match self.footer(&path, summary) {
+            Ok(Some(metadata)) => {
+                let rows = metadata.file_metadata().num_rows().unsigned_abs();
+                summary.rows += rows;
+                summary.row_groups += metadata.num_row_groups() as u64;
+                self.schemas
+                    .add(&path, metadata.file_metadata().schema_descr());
+                if rows > 0 {
+                    return;
+                }
+                Oddity::NoRows { path }
+            }
+            Ok(None) => Oddity::EmptyFile { path },
+            Err(Fault::Damage(damage)) => Oddity::Damaged { path, damage },
+            Err(Fault::Io(source)) => Oddity::Unreadable {
+                error: Error::Read { path, source },
+            },
+        };
+        self.walked.oddities.push(oddity);
+    }
+
+    /// The footer of a file, checked; `None` if the file is empty.
+    fn footer(
+        &self,
+        path: &Path,
+        summary: &mut PartitionSummary,
+    ) -> Result<Option<Arc<ParquetMetaData>>, Fault> {
+        summary.files += 1;
+        let file = self.disk.open_file(path, false)?;
+        let len = file.status()?.len;
+        summary.bytes += len;
+        if len < self.small_file {
+            summary.small_files += 1;
+        }
+        if len == 0 {
+            return Ok(None);
+        }
+        Ok(format::check(Format::Parquet, Arc::from(file), Verify::Footer)?.parquet)
+    }
+
+    /// Finds out which partition a directory with data files is.
+    fn partition(&mut self, mut summary: PartitionSummary) {
+        match Partition::parse(&summary.directory) {
+            Ok(partition) => summary.partition = Some(partition),
+            Err(error) => {
+                let directory = summary.directory.clone();
+                self.walked
+                    .oddities
+                    .push(Oddity::NotAPartition { directory, error });
+            }
+        }
+        self.walked.partitions.push(summary);
+    }
+}
+
+impl PartitionSummary {
+    fn of(directory: &Path) -> Self {
+        PartitionSummary {
+            directory: directory.to_owned(),
+            partition: None,
+            files: 0,
+            small_files: 0,
+            rows: 0,
+            bytes: 0,
+            row_groups: 0,
+        }
+    }
+}
+
+fn unread(path: &Path, source: io::Error) -> Error {
+    Error::Read {
+        path: path.to_owned(),
+        source,
+    }
+}
+
+/// Whether readers of data sets pass the name over.
+fn is_hidden(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+    (name.starts_with(b".") || name.starts_with(b"_")) && !name.contains(&b'=')
+}

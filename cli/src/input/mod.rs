@@ -21,7 +21,7 @@ mod source;
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Schema, SchemaRef};
@@ -144,11 +144,6 @@ impl Input {
     /// How much of that has been read.
     pub(crate) fn bytes_read(&self) -> u64 {
         self.watch.bytes_read.load(Ordering::Relaxed)
-    }
-
-    /// The counter behind [`bytes_read`](Self::bytes_read), to be watched from elsewhere.
-    pub(crate) fn byte_counter(&self) -> Arc<AtomicU64> {
-        self.watch.bytes_read.clone()
     }
 
     /// The input being read.

@@ -55,7 +55,12 @@ pub(crate) struct WriteArgs {
     ///
     /// Each key is `column`, `name=column` or `name=year(column)`, with year, month, day, hour or
     /// date of a timestamp or date column. Without it all files go straight into ROOT.
-    #[arg(long, value_name = "KEYS", default_value = "", hide_default_value = true)]
+    #[arg(
+        long,
+        value_name = "KEYS",
+        default_value = "",
+        hide_default_value = true
+    )]
     pub(crate) partition_by: PartitionBy,
 
     /// What a partition that has files already means
@@ -135,7 +140,11 @@ impl InputArgs {
             format: self.format,
             delimiter: self.delimiter,
             header: !self.no_header,
-            null_values: defaults.null_values.into_iter().chain(self.nulls.clone()).collect(),
+            null_values: defaults
+                .null_values
+                .into_iter()
+                .chain(self.nulls.clone())
+                .collect(),
             infer_rows: self.infer_rows,
             schema: self.schema.clone().unwrap_or_default(),
             batch_size: defaults.batch_size,

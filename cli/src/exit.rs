@@ -59,12 +59,20 @@ pub(crate) struct Failure {
 
 impl Failure {
     pub(crate) fn new(exit: Exit, message: impl Display) -> Self {
-        Failure { exit, message: message.to_string(), causes: Vec::new(), hint: None }
+        Failure {
+            exit,
+            message: message.to_string(),
+            causes: Vec::new(),
+            hint: None,
+        }
     }
 
     /// A failure of the command's own dealings with the system.
     pub(crate) fn io(message: impl Display, error: &io::Error) -> Self {
-        Failure { hint: None, ..Failure::new(Exit::Failed, message).caused_by(error) }
+        Failure {
+            hint: None,
+            ..Failure::new(Exit::Failed, message).caused_by(error)
+        }
     }
 
     /// A signal came, and nothing was published.
@@ -83,7 +91,11 @@ impl Failure {
             Exit::Interrupted => "interrupted after some files were published".to_owned(),
             _ => self.message,
         };
-        Failure { exit: Exit::Partial, message, ..self }
+        Failure {
+            exit: Exit::Partial,
+            message,
+            ..self
+        }
     }
 
     pub(crate) fn exit(&self) -> Exit {
@@ -157,7 +169,10 @@ fn hint(cause: &(dyn StdError + 'static)) -> Option<&'static str> {
 }
 
 /// What is wrong, and after it the causes, in one line.
-pub(crate) fn with_causes(text: impl Display, mut cause: Option<&(dyn StdError + 'static)>) -> String {
+pub(crate) fn with_causes(
+    text: impl Display,
+    mut cause: Option<&(dyn StdError + 'static)>,
+) -> String {
     let mut line = text.to_string();
     while let Some(error) = cause {
         let text = error.to_string();

@@ -49,11 +49,23 @@ impl FanOut {
         interrupt: Interrupt,
     ) -> Self {
         let (open, staged) = (HashMap::new(), Vec::new());
-        FanOut { root, options, max_open, interrupt, open, staged, writes: 0 }
+        FanOut {
+            root,
+            options,
+            max_open,
+            interrupt,
+            open,
+            staged,
+            writes: 0,
+        }
     }
 
     /// Appends rows to the partition's open file, or to a new one.
-    pub(crate) fn write(&mut self, partition: Partition, rows: &RecordBatch) -> Result<(), Failure> {
+    pub(crate) fn write(
+        &mut self,
+        partition: Partition,
+        rows: &RecordBatch,
+    ) -> Result<(), Failure> {
         self.interrupt.check()?;
         self.writes += 1;
         if !self.open.contains_key(&partition) {
@@ -66,7 +78,8 @@ impl FanOut {
                 rows.schema(),
                 self.options.clone(),
             )?;
-            self.open.insert(partition.clone(), Open { writer, used: 0 });
+            self.open
+                .insert(partition.clone(), Open { writer, used: 0 });
         }
         if let Some(open) = self.open.get_mut(&partition) {
             open.used = self.writes;
@@ -77,7 +90,13 @@ impl FanOut {
 
     /// Finishes files until what the open ones hold in memory is within bounds.
     pub(crate) fn shrink(&mut self) -> Result<(), Failure> {
-        while self.open.values().map(|open| open.writer.memory_size()).sum::<usize>() > BUFFERED {
+        while self
+            .open
+            .values()
+            .map(|open| open.writer.memory_size())
+            .sum::<usize>()
+            > BUFFERED
+        {
             self.finish_one(|open| open.writer.memory_size() as u64)?;
         }
         Ok(())

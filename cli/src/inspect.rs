@@ -42,7 +42,11 @@ fn table(args: &InspectArgs, inspection: &Inspection) -> Table {
     for partition in inspection.partitions.iter().take(limit) {
         let directory = partition.directory.display().to_string();
         table.add_row([
-            if directory.is_empty() { ".".to_owned() } else { directory },
+            if directory.is_empty() {
+                ".".to_owned()
+            } else {
+                directory
+            },
             HumanCount(partition.files).to_string(),
             HumanCount(partition.row_groups).to_string(),
             HumanCount(partition.rows).to_string(),
@@ -58,7 +62,10 @@ fn table(args: &InspectArgs, inspection: &Inspection) -> Table {
 fn totals(args: &InspectArgs, output: &mut Output, inspection: &Inspection) {
     let more = inspection.partitions.len().saturating_sub(PARTITIONS);
     if more > 0 && !args.all {
-        output.line(format_args!("… and {} (--all)", plural(more as u64, "more partition")));
+        output.line(format_args!(
+            "… and {} (--all)",
+            plural(more as u64, "more partition")
+        ));
     }
     let totals = inspection.totals();
     output.line(format_args!(
@@ -102,16 +109,19 @@ fn oddities(args: &InspectArgs, output: &mut Output, oddities: &[Oddity]) {
         }
         let more = alike.len().saturating_sub(limit);
         if more > 0 {
-            output.line(format_args!("odd [{kind}]: … and {} more (--all)", HumanCount(more as u64)));
+            output.line(format_args!(
+                "odd [{kind}]: … and {} more (--all)",
+                HumanCount(more as u64)
+            ));
         }
     }
 }
 
 fn as_json(inspection: &Inspection) -> Value {
     let totals = inspection.totals();
-    let skew = inspection.skew().map(|skew| {
-        json!({"largest": skew.largest, "median": skew.median, "ratio": skew.ratio})
-    });
+    let skew = inspection
+        .skew()
+        .map(|skew| json!({"largest": skew.largest, "median": skew.median, "ratio": skew.ratio}));
     json!({
         "root": inspection.root.to_string_lossy(),
         "totals": {

@@ -18,7 +18,10 @@ pub(crate) struct Output {
 
 impl Output {
     pub(crate) fn new() -> Self {
-        Output { stdout: io::stdout().lock(), failed: None }
+        Output {
+            stdout: io::stdout().lock(),
+            failed: None,
+        }
     }
 
     /// Writes one line.
@@ -42,11 +45,18 @@ impl Output {
     /// undone by it, and exit code 1 would say so.
     pub(crate) fn finish(mut self, exit: Exit, was_published: bool) -> Exit {
         self.write(StdoutLock::flush);
-        let Some(error) = self.failed.filter(|e| e.kind() != io::ErrorKind::BrokenPipe) else {
+        let Some(error) = self
+            .failed
+            .filter(|e| e.kind() != io::ErrorKind::BrokenPipe)
+        else {
             return exit;
         };
         Failure::io("standard output: the result cannot be written", &error).print();
-        if exit == Exit::Done && !was_published { Exit::Failed } else { exit }
+        if exit == Exit::Done && !was_published {
+            Exit::Failed
+        } else {
+            exit
+        }
     }
 
     fn write(&mut self, write: impl FnOnce(&mut StdoutLock<'static>) -> io::Result<()>) {

@@ -28,8 +28,11 @@ impl Progress {
 
     fn new(shown: bool, total: Option<u64>, template: &str) -> Self {
         // It hides itself where standard error is no terminal.
-        let target =
-            if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let target = if shown {
+            ProgressDrawTarget::stderr()
+        } else {
+            ProgressDrawTarget::hidden()
+        };
         let bar = ProgressBar::with_draw_target(total, target);
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);

@@ -66,7 +66,11 @@ impl Publication {
 
     /// Says on standard error what became of every file, where it was not all published.
     pub(crate) fn explain(&self) {
-        if self.failure.as_ref().is_none_or(|failure| failure.exit() != Exit::Partial) {
+        if self
+            .failure
+            .as_ref()
+            .is_none_or(|failure| failure.exit() != Exit::Partial)
+        {
             return;
         }
         for row in &self.published {

@@ -39,7 +39,11 @@ pub(crate) fn run(args: &PutArgs, output: &mut Output) -> Result<Exit, Failure> 
 }
 
 fn options(args: &PutArgs) -> FileOptions {
-    let mode = if args.replace { PublishMode::Replace } else { PublishMode::CreateNew };
+    let mode = if args.replace {
+        PublishMode::Replace
+    } else {
+        PublishMode::CreateNew
+    };
     let options = FileOptions::new()
         .publish_mode(mode)
         .verify(args.verify.into())

@@ -73,8 +73,11 @@ pub(crate) fn json(root: &std::path::Path, publication: &Publication) -> Value {
                 json!({"path": path.to_string_lossy(), "outcome": outcome.to_string()})
             })
             .collect();
-        receipt["not_published"] =
-            publication.discarded.iter().map(|path| path.to_string_lossy()).collect();
+        receipt["not_published"] = publication
+            .discarded
+            .iter()
+            .map(|path| path.to_string_lossy())
+            .collect();
     }
     receipt
 }
@@ -95,7 +98,11 @@ pub(crate) fn partition_json(partition: &Partition) -> Value {
         true => Value::Null,
         false => value.to_string().into(),
     };
-    partition.iter().map(|(key, v)| (key.to_owned(), value(v))).collect::<Map<_, _>>().into()
+    partition
+        .iter()
+        .map(|(key, v)| (key.to_owned(), value(v)))
+        .collect::<Map<_, _>>()
+        .into()
 }
 
 /// Rows are sorted, so those of one partition stand together.

@@ -26,7 +26,11 @@ pub(crate) fn run(args: &RecoverArgs, output: &mut Output) -> Result<Exit, Failu
                 .collect::<Vec<_>>(),
         }));
     } else {
-        let did = if args.dry_run { "would remove" } else { "removed" };
+        let did = if args.dry_run {
+            "would remove"
+        } else {
+            "removed"
+        };
         for path in &recovery.removed {
             output.line(format_args!("{did} {}", path.display()));
         }
@@ -42,7 +46,10 @@ pub(crate) fn run(args: &RecoverArgs, output: &mut Output) -> Result<Exit, Failu
     }
     let nothing_found = recovery.removed.is_empty() && recovery.alive.is_empty();
     if nothing_found && !args.root.exists() {
-        message(format_args!("{}: there is no such directory", args.root.display()));
+        message(format_args!(
+            "{}: there is no such directory",
+            args.root.display()
+        ));
     }
     let failed = !recovery.failed.is_empty();
     for error in recovery.failed {
@@ -52,5 +59,8 @@ pub(crate) fn run(args: &RecoverArgs, output: &mut Output) -> Result<Exit, Failu
 }
 
 fn paths(paths: &[PathBuf]) -> Vec<Value> {
-    paths.iter().map(|path| path.to_string_lossy().into()).collect()
+    paths
+        .iter()
+        .map(|path| path.to_string_lossy().into())
+        .collect()
 }

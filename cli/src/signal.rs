@@ -35,7 +35,11 @@ impl Interrupt {
 
     /// An error once a signal came, while nothing is published.
     pub(crate) fn check(&self) -> Result<(), Failure> {
-        if self.is_raised() { Err(Failure::interrupted()) } else { Ok(()) }
+        if self.is_raised() {
+            Err(Failure::interrupted())
+        } else {
+            Ok(())
+        }
     }
 
     /// The flag itself, for the reading side.

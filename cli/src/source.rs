@@ -30,8 +30,13 @@ impl Source {
         if metadata.is_dir() {
             return Err(cannot_be_read(path, &io::ErrorKind::IsADirectory.into()));
         }
-        let len = metadata.is_file().then(|| metadata.len());
-        Ok(Source { path: path.to_owned(), file, len, interrupt: interrupt.clone() })
+        let len = metadata.is_file().then_some(metadata.len());
+        Ok(Source {
+            path: path.to_owned(),
+            file,
+            len,
+            interrupt: interrupt.clone(),
+        })
     }
 
     /// Its length, where that is known before reading.
@@ -66,7 +71,10 @@ fn cannot_be_read(path: &Path, error: &io::Error) -> Failure {
 #[cfg(unix)]
 fn is_readable(file: &File) -> Result<bool, Failure> {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
-    const MOMENT: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+    const MOMENT: Timespec = Timespec {
+        tv_sec: 0,
+        tv_nsec: 100_000_000,
+    };
     match poll(&mut [PollFd::new(file, PollFlags::IN)], Some(&MOMENT)) {
         Ok(ready) => Ok(ready > 0),
         Err(rustix::io::Errno::INTR) => Ok(false),

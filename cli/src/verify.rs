@@ -62,7 +62,10 @@ fn add(total: &mut Summary, report: &FileReport) {
 fn line(args: &VerifyArgs, output: &mut Output, report: &FileReport, damage: Option<&Damage>) {
     let path = report.path().display();
     match damage {
-        Some(damage) => output.line(with_causes(format_args!("{path}: {damage}"), damage.source())),
+        Some(damage) => output.line(with_causes(
+            format_args!("{path}: {damage}"),
+            damage.source(),
+        )),
         None if args.verbose => output.line(format_args!("{path}: sound")),
         None => {}
     }
@@ -75,7 +78,7 @@ fn damage_json(report: &FileReport, damage: &Damage) -> Value {
         "format": report.format().name(),
         "damage": with_causes(damage, damage.source()),
         "row_group": location.row_group,
-        "column": location.column,
+        "column": location.column.as_deref(),
         "offset": location.offset,
     })
 }

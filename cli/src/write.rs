@@ -45,14 +45,20 @@ pub(crate) fn run(args: &WriteArgs, output: &mut Output) -> Result<Exit, Failure
         report(args, output, tally);
         return Ok(Exit::Done);
     }
-    let mut fan_out =
-        FanOut::new(args.to.clone(), options(args), args.max_open, interrupt.clone());
+    let mut fan_out = FanOut::new(
+        args.to.clone(),
+        options(args),
+        args.max_open,
+        interrupt.clone(),
+    );
     let tally = read(args, input, &splitter, Some(&mut fan_out))?;
     let progress = Progress::files(is_shown(args), Some(fan_out.files() as u64));
     progress.say("finishing");
     let staged = fan_out.finish(|| progress.advance())?;
     drop(progress);
-    tally.keys().try_for_each(|partition| check_mode(args, partition))?;
+    tally
+        .keys()
+        .try_for_each(|partition| check_mode(args, partition))?;
     interrupt.check()?;
     answer(args, output, publish(staged, &interrupt, is_shown(args)))
 }
@@ -70,7 +76,10 @@ fn read(
     while let Some(batch) = input.next().transpose()? {
         let parts = splitter.split(&batch).map_err(|error| {
             let path = input.current_path().display();
-            Failure::rows(format_args!("{path}: after row {rows} of the input"), &error)
+            Failure::rows(
+                format_args!("{path}: after row {rows} of the input"),
+                &error,
+            )
         })?;
         rows += batch.num_rows() as u64;
         for (partition, part) in parts {
@@ -119,8 +128,12 @@ fn check_mode(args: &WriteArgs, partition: &Partition) -> Result<(), Failure> {
         return Ok(());
     }
     let directory = args.to.join(partition.path());
-    let unread =
-        |error| Failure::io(format_args!("{}: cannot be listed", directory.display()), &error);
+    let unread = |error| {
+        Failure::io(
+            format_args!("{}: cannot be listed", directory.display()),
+            &error,
+        )
+    };
     let entries = match std::fs::read_dir(&directory) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         entries => entries.map_err(unread)?,
@@ -157,10 +170,21 @@ fn answer(
         if args.verbose {
             rows.iter().for_each(|row| output.line(row));
         }
-        let verified = if args.verify == VerifyLevel::Skip { "not verified" } else { "verified" };
-        let synced = if args.durability == Durability::Synced { "synced" } else { "not synced" };
+        let verified = if args.verify == VerifyLevel::Skip {
+            "not verified"
+        } else {
+            "verified"
+        };
+        let synced = if args.durability == Durability::Synced {
+            "synced"
+        } else {
+            "not synced"
+        };
         let summary = receipt::summary(rows);
-        output.line(format_args!("{}: {summary}, {verified}, {synced}", args.to.display()));
+        output.line(format_args!(
+            "{}: {summary}, {verified}, {synced}",
+            args.to.display()
+        ));
     }
     Ok(Exit::Done)
 }
@@ -188,7 +212,9 @@ fn report(args: &WriteArgs, output: &mut Output, tally: Tally) {
         }
         let (rows, partitions) = (plural(rows, "row"), plural(tally.len() as u64, "partition"));
         let root = args.to.display();
-        output.line(format_args!("{root}: {rows} for {partitions}; dry run, nothing was written"));
+        output.line(format_args!(
+            "{root}: {rows} for {partitions}; dry run, nothing was written"
+        ));
     }
 }
 
@@ -196,7 +222,12 @@ fn columns(schema: &Schema) -> String {
     let column = |field: &std::sync::Arc<atomic_arrow::arrow::datatypes::Field>| {
         format!("{} {}", field.name(), field.data_type())
     };
-    schema.fields().iter().map(column).collect::<Vec<_>>().join(", ")
+    schema
+        .fields()
+        .iter()
+        .map(column)
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn is_shown(args: &WriteArgs) -> bool {

@@ -127,14 +127,20 @@ pub(super) fn compression(text: &str) -> Result<Compression, String> {
     let wrong = |error: atomic_arrow::parquet::errors::ParquetError| error.to_string();
     match (name, level) {
         ("zstd", None) => Ok(Compression::ZSTD(ZstdLevel::default())),
-        ("zstd", Some(level)) => ZstdLevel::try_new(level).map(Compression::ZSTD).map_err(wrong),
+        ("zstd", Some(level)) => ZstdLevel::try_new(level)
+            .map(Compression::ZSTD)
+            .map_err(wrong),
         ("gzip", _) => match unsigned? {
             None => Ok(Compression::GZIP(GzipLevel::default())),
-            Some(level) => GzipLevel::try_new(level).map(Compression::GZIP).map_err(wrong),
+            Some(level) => GzipLevel::try_new(level)
+                .map(Compression::GZIP)
+                .map_err(wrong),
         },
         ("brotli", _) => match unsigned? {
             None => Ok(Compression::BROTLI(BrotliLevel::default())),
-            Some(level) => BrotliLevel::try_new(level).map(Compression::BROTLI).map_err(wrong),
+            Some(level) => BrotliLevel::try_new(level)
+                .map(Compression::BROTLI)
+                .map_err(wrong),
         },
         ("snappy", None) => Ok(Compression::SNAPPY),
         ("lz4", None) => Ok(Compression::LZ4_RAW),

@@ -52,10 +52,15 @@ fn a_full_disk_publishes_nothing_and_leaves_no_room_taken() {
         .says("No space left on device")
         .says("hint: make room");
     assert!(place.files("lake").is_empty(), "{:?}", place.files("lake"));
-    place.run(["put", &testdata("weather.csv"), "lake/x"]).exits(1).says("No space left");
+    place
+        .run(["put", &testdata("weather.csv"), "lake/x"])
+        .exits(1)
+        .says("No space left");
     assert!(place.files("lake").is_empty());
     // What is smaller still goes there.
-    place.run(["put", &testdata("odd/good.csv"), "lake/x"]).exits(0);
+    place
+        .run(["put", &testdata("odd/good.csv"), "lake/x"])
+        .exits(0);
     drop(disk);
 }
 
@@ -67,7 +72,9 @@ fn a_full_disk_on_replacing_keeps_the_old_file() {
         Err(reason) => return skip(reason),
     };
     place.file("lake/x", "old");
-    place.run(["put", &testdata("weather.csv"), "lake/x", "--replace"]).exits(1);
+    place
+        .run(["put", &testdata("weather.csv"), "lake/x", "--replace"])
+        .exits(1);
     assert_eq!(fs::read(place.path("lake/x")).unwrap(), b"old");
     assert_eq!(place.files("lake"), ["x"]);
 }
@@ -89,9 +96,17 @@ fn a_read_only_directory_is_named() {
         set_mode(&place.path("lake"), 0o555);
         None
     };
-    let reason = if disk.is_some() { "Read-only file system" } else { "Permission denied" };
+    let reason = if disk.is_some() {
+        "Read-only file system"
+    } else {
+        "Permission denied"
+    };
     place.write_weather(&[]).exits(1).says("lake").says(reason);
-    place.run(["put", &testdata("odd/good.csv"), "lake/x"]).exits(1).says("lake").says(reason);
+    place
+        .run(["put", &testdata("odd/good.csv"), "lake/x"])
+        .exits(1)
+        .says("lake")
+        .says(reason);
     place.write_weather(&["--dry-run"]).exits(0);
     assert!(place.files("lake").is_empty());
     set_mode_if_ours(&place.path("lake"), disk.is_none());
@@ -119,7 +134,10 @@ fn too_many_open_files_publish_nothing_and_the_way_out_is_told() {
     let mut shell = Command::new("sh");
     shell.args(["-c", &script]).current_dir(place.path(""));
     let ran: Ran = shell.output().unwrap().into();
-    ran.exits(1).says("Too many open files").says("hint: ").says("ulimit -n");
+    ran.exits(1)
+        .says("Too many open files")
+        .says("hint: ")
+        .says("ulimit -n");
     assert!(place.files("lake").is_empty(), "{:?}", place.files("lake"));
 }
 

@@ -14,14 +14,23 @@ fn nothing_left(place: &Place) {
 fn cut_weather(lines: usize) -> Vec<u8> {
     let weather = std::fs::read_to_string(testdata("weather.csv")).unwrap();
     let whole: String = weather.split_inclusive('\n').take(lines).collect();
-    let next: Vec<_> = weather.lines().nth(lines).unwrap().split(',').take(5).collect();
+    let next: Vec<_> = weather
+        .lines()
+        .nth(lines)
+        .unwrap()
+        .split(',')
+        .take(5)
+        .collect();
     (whole + &next.join(",")).into_bytes()
 }
 
 #[test]
 fn a_missing_input_is_named() {
     let place = Place::new();
-    place.run(["write", "no.csv", "--to", "lake/weather"]).exits(1).says("no.csv: no such file");
+    place
+        .run(["write", "no.csv", "--to", "lake/weather"])
+        .exits(1)
+        .says("no.csv: no such file");
     nothing_left(&place);
 }
 
@@ -30,7 +39,14 @@ fn a_missing_column_is_named_with_those_there_are() {
     let place = Place::new();
     let weather = testdata("weather.csv");
     place
-        .run(["write", &weather, "--to", "lake/weather", "--partition-by", "station_id"])
+        .run([
+            "write",
+            &weather,
+            "--to",
+            "lake/weather",
+            "--partition-by",
+            "station_id",
+        ])
         .exits(1)
         .says("weather.csv")
         .says("station_id")
@@ -43,7 +59,14 @@ fn a_column_that_does_not_fit_its_transform_is_named() {
     let place = Place::new();
     let weather = testdata("weather.csv");
     place
-        .run(["write", &weather, "--to", "lake/weather", "--partition-by", "year=year(origin)"])
+        .run([
+            "write",
+            &weather,
+            "--to",
+            "lake/weather",
+            "--partition-by",
+            "year=year(origin)",
+        ])
         .exits(1)
         .says("\"origin\"");
     nothing_left(&place);
@@ -52,9 +75,16 @@ fn a_column_that_does_not_fit_its_transform_is_named() {
 #[test]
 fn an_input_cut_in_the_middle_of_a_line_publishes_nothing() {
     let place = Place::new();
-    place.file("cut.csv", &cut_weather(20_000));
+    place.file("cut.csv", cut_weather(20_000));
     place
-        .run(["write", "cut.csv", "--to", "lake/weather", "--partition-by", KEYS])
+        .run([
+            "write",
+            "cut.csv",
+            "--to",
+            "lake/weather",
+            "--partition-by",
+            KEYS,
+        ])
         .exits(1)
         .says("cut.csv, line 20001: 5 fields where 15 are expected");
     nothing_left(&place);
@@ -72,7 +102,10 @@ fn every_damaged_text_of_the_test_data_publishes_nothing() {
             met += 1;
             let place = Place::new();
             let input = testdata(&format!("odd/{name}"));
-            place.run(["write", &input, "--to", "lake/weather"]).exits(1).says(name);
+            place
+                .run(["write", &input, "--to", "lake/weather"])
+                .exits(1)
+                .says(name);
             nothing_left(&place);
         }
     }
@@ -83,13 +116,31 @@ fn every_damaged_text_of_the_test_data_publishes_nothing() {
 fn a_standard_input_that_closes_early_publishes_nothing() {
     let weather = std::fs::read(testdata("weather.csv")).unwrap();
     let place = Place::new();
-    let args = ["write", "-", "--format", "csv", "--to", "lake/weather", "--partition-by", KEYS];
-    place.run_with(&cut_weather(20_000), args).exits(1).says("standard input, line 20001");
-    place.run_with(b"", args).exits(1).says("standard input: is empty");
+    let args = [
+        "write",
+        "-",
+        "--format",
+        "csv",
+        "--to",
+        "lake/weather",
+        "--partition-by",
+        KEYS,
+    ];
+    place
+        .run_with(&cut_weather(20_000), args)
+        .exits(1)
+        .says("standard input, line 20001");
+    place
+        .run_with(b"", args)
+        .exits(1)
+        .says("standard input: is empty");
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     gzip.write_all(&weather).unwrap();
     let gzip = gzip.finish().unwrap();
-    place.run_with(&gzip[..gzip.len() - 100], args).exits(1).says("cut short");
+    place
+        .run_with(&gzip[..gzip.len() - 100], args)
+        .exits(1)
+        .says("cut short");
     nothing_left(&place);
     place.run_with(&gzip, args).exits(0).prints("26,115 rows");
 }
@@ -99,7 +150,10 @@ fn an_input_without_rows_writes_nothing_and_says_so() {
     let place = Place::new();
     let input = testdata("odd/header-only.csv");
     let args = ["write", &input, "--to", "lake/weather"];
-    place.run(args).exits(0).says("the input has no rows: no file was written");
+    place
+        .run(args)
+        .exits(0)
+        .says("the input has no rows: no file was written");
     let receipt = place.run(args.iter().chain(&["--json"])).exits(0).json();
     assert_eq!(receipt["files"].as_array().unwrap().len(), 0);
     nothing_left(&place);
@@ -113,7 +167,14 @@ fn inputs_of_several_formats_and_patterns_are_one_run_of_rows() {
     place.file("c.ndjson", "{\"k\":\"x\",\"v\":3}\n");
     place.run(["write", "in/a.csv", "--to", "d"]).exits(0);
     place
-        .run(["write", "in/*.csv", "c.ndjson", "d/*.parquet", "--to", "lake/weather"])
+        .run([
+            "write",
+            "in/*.csv",
+            "c.ndjson",
+            "d/*.parquet",
+            "--to",
+            "lake/weather",
+        ])
         .exits(0)
         .prints("4 rows in 1 file");
 }
@@ -136,6 +197,9 @@ fn a_later_input_of_other_columns_publishes_nothing() {
     let place = Place::new();
     place.file("a.csv", "k,v\nx,1\n");
     place.file("b.csv", "k,w\nx,1\n");
-    place.run(["write", "a.csv", "b.csv", "--to", "lake/weather"]).exits(1).says("b.csv");
+    place
+        .run(["write", "a.csv", "b.csv", "--to", "lake/weather"])
+        .exits(1)
+        .says("b.csv");
     nothing_left(&place);
 }

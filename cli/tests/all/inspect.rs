@@ -12,7 +12,10 @@ fn a_data_set_is_a_table_with_totals() {
         .prints("lake/weather: 26,115 rows in 36 files of 36 partitions, 36 row groups, ")
         .prints("rows of a partition: largest 744, median 720, skew 1.03\n")
         .prints("nothing odd\n");
-    let row = ran.stdout.lines().find(|line| line.contains("station_id=EWR/year=2013/month=1 "));
+    let row = ran
+        .stdout
+        .lines()
+        .find(|line| line.contains("station_id=EWR/year=2013/month=1 "));
     let cells: Vec<_> = row.unwrap().split_whitespace().take(4).collect();
     assert_eq!(cells, ["station_id=EWR/year=2013/month=1", "1", "1", "742"]);
 }
@@ -22,18 +25,29 @@ fn json_has_every_partition_and_oddity() {
     let place = Place::new();
     place.write_weather(&["-q"]).exits(0);
     place.file("lake/weather/x.parquet.tmp", "x");
-    let report = place.run(["inspect", "lake/weather", "--json"]).exits(0).json();
+    let report = place
+        .run(["inspect", "lake/weather", "--json"])
+        .exits(0)
+        .json();
     assert_eq!(report["totals"]["rows"], 26_115);
     assert_eq!(report["skew"]["largest"], 744);
     let partitions = report["partitions"].as_array().unwrap();
     assert_eq!(partitions.len(), 36);
-    assert_eq!(partitions[0]["directory"], "station_id=EWR/year=2013/month=1");
+    assert_eq!(
+        partitions[0]["directory"],
+        "station_id=EWR/year=2013/month=1"
+    );
     assert_eq!(partitions[0]["partition"]["station_id"], "EWR");
     assert_eq!(partitions[0]["rows"], 742);
     let oddities = report["oddities"].as_array().unwrap();
     assert_eq!(oddities.len(), 1);
     assert_eq!(oddities[0]["kind"], "foreign-file");
-    assert!(oddities[0]["path"].as_str().unwrap().ends_with("x.parquet.tmp"));
+    assert!(
+        oddities[0]["path"]
+            .as_str()
+            .unwrap()
+            .ends_with("x.parquet.tmp")
+    );
 }
 
 #[test]
@@ -48,7 +62,9 @@ fn what_readers_stumble_over_is_listed_by_kind() {
     let ran = place
         .run(["inspect", "lake/weather"])
         .exits(0)
-        .prints("odd [leading-zero]: station=010010 (and 1 more like it): pyarrow, pandas and Polars")
+        .prints(
+            "odd [leading-zero]: station=010010 (and 1 more like it): pyarrow, pandas and Polars",
+        )
         .prints("odd [null]: station=__HIVE_DEFAULT_PARTITION__: DataFusion")
         .prints("odd [foreign-file]: … and 2 more (--all)");
     assert_eq!(ran.stdout.matches(".crc").count(), 5);
@@ -61,8 +77,14 @@ fn small_files_are_odd_beneath_the_size_given() {
     let place = Place::new();
     place.write_weather(&["-q"]).exits(0);
     place.write_weather(&["-q"]).exits(0);
-    place.run(["inspect", "lake/weather"]).exits(0).prints("2 files of less than 1048576 bytes");
-    place.run(["inspect", "lake/weather", "--small-file", "100"]).exits(0).prints("nothing odd");
+    place
+        .run(["inspect", "lake/weather"])
+        .exits(0)
+        .prints("2 files of less than 1048576 bytes");
+    place
+        .run(["inspect", "lake/weather", "--small-file", "100"])
+        .exits(0)
+        .prints("nothing odd");
 }
 
 #[test]
@@ -83,6 +105,12 @@ fn only_the_first_partitions_are_shown_unless_all_are_asked_for() {
 fn a_root_that_is_no_directory_exits_with_1() {
     let place = Place::new();
     place.file("file", "x");
-    place.run(["inspect", "no"]).exits(1).says("no: cannot be read");
-    place.run(["inspect", "file"]).exits(1).says("file: is not a directory");
+    place
+        .run(["inspect", "no"])
+        .exits(1)
+        .says("no: cannot be read");
+    place
+        .run(["inspect", "file"])
+        .exits(1)
+        .says("file: is not a directory");
 }

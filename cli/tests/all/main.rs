@@ -2,6 +2,7 @@
 //!
 //! One module a subcommand, and one for each kind of mischance: signals, full and read-only disks,
 //! limits. Every test runs the built binary.
+#![allow(clippy::panic, clippy::unwrap_used)]
 
 #[path = "../../../tests/support/mod.rs"]
 mod support;

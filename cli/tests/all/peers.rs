@@ -12,7 +12,9 @@ fn read_back(place: &Place) {
     };
     let (root, csv) = (place.path("lake/weather"), testdata("weather.csv"));
     for reader in READERS {
-        let output = peers.run("compare_csv.py", &[&reader, &root, &csv]).unwrap();
+        let output = peers
+            .run("compare_csv.py", &[&reader, &root, &csv])
+            .unwrap();
         assert!(
             output.status.success(),
             "{reader}: {}{}",
@@ -32,6 +34,8 @@ fn every_reader_finds_the_rows_of_the_csv_null_for_null() {
 #[test]
 fn files_of_many_small_row_groups_and_another_codec_are_read_alike() {
     let place = Place::new();
-    place.write_weather(&["--row-group-size", "50", "--compression", "snappy"]).exits(0);
+    place
+        .write_weather(&["--row-group-size", "50", "--compression", "snappy"])
+        .exits(0);
     read_back(&place);
 }

@@ -17,15 +17,22 @@ fn stopped_write(place: &Place, more: &[&str]) -> (Child, File) {
     let lock = File::open(place.path("lake/.weather.atomic/lock")).unwrap();
     lock.lock().unwrap();
     let weather = testdata("weather.csv");
-    let args = ["write", &weather, "--to", "lake/weather", "--partition-by", KEYS];
+    let args = [
+        "write",
+        &weather,
+        "--to",
+        "lake/weather",
+        "--partition-by",
+        KEYS,
+    ];
     let child = place.start(args.iter().chain(more));
     let pid = child.id().to_string();
     wait_until("the write waits for the lock", || {
         // Those who wait are listed with an arrow before them.
         let locks = fs::read_to_string("/proc/locks").unwrap();
-        locks.lines().any(|line| {
-            line.contains("->") && line.split_whitespace().any(|word| word == pid)
-        })
+        locks
+            .lines()
+            .any(|line| line.contains("->") && line.split_whitespace().any(|word| word == pid))
     });
     (child, lock)
 }
@@ -40,10 +47,16 @@ fn a_signal_while_publishing_says_which_files_were_published() {
     let place = Place::new();
     let (child, lock) = stopped_write(&place, &[]);
     kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
-    let ran = end(child, lock).exits(4).says("interrupted after some files were published");
+    let ran = end(child, lock)
+        .exits(4)
+        .says("interrupted after some files were published");
     let files = place.files("lake/weather");
     assert_eq!(files.len(), 1);
-    let published: Vec<_> = ran.stderr.lines().filter(|l| l.starts_with("published: ")).collect();
+    let published: Vec<_> = ran
+        .stderr
+        .lines()
+        .filter(|l| l.starts_with("published: "))
+        .collect();
     assert_eq!(published.len(), 1);
     assert!(published[0].ends_with(&files[0]), "{published:?}");
     assert_eq!(ran.stderr.matches("\nnot published: ").count(), 35);

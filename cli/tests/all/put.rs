@@ -13,7 +13,10 @@ fn bytes_arrive_at_their_path_with_its_directories() {
     let ran = place.run(["put", "in", dest]).exits(0);
     assert_eq!(ran.stdout, format!("{dest}: 5 B\n"));
     assert_eq!(fs::read(place.path(dest)).unwrap(), b"hello");
-    assert_eq!(place.files("raw"), ["station_id=123/year=2024/month=10/data.json"]);
+    assert_eq!(
+        place.files("raw"),
+        ["station_id=123/year=2024/month=10/data.json"]
+    );
 }
 
 #[test]
@@ -29,7 +32,10 @@ fn a_taken_path_is_a_conflict_unless_it_may_be_replaced() {
     let place = Place::new();
     place.file("in", "new");
     place.file("out", "old");
-    place.run(["put", "in", "out"]).exits(5).says("out: already exists");
+    place
+        .run(["put", "in", "out"])
+        .exits(5)
+        .says("out: already exists");
     assert_eq!(fs::read(place.path("out")).unwrap(), b"old");
     place.run(["put", "in", "out", "--replace"]).exits(0);
     assert_eq!(fs::read(place.path("out")).unwrap(), b"new");
@@ -46,10 +52,17 @@ fn what_does_not_parse_is_never_published() {
     ] {
         let place = Place::new();
         let input = |name| testdata(&format!("odd/{name}"));
-        place.run(["put", &input(bad), "out", "--check", check]).exits(3).says("out: ");
+        place
+            .run(["put", &input(bad), "out", "--check", check])
+            .exits(3)
+            .says("out: ");
         assert!(place.files("").is_empty(), "{check}");
-        place.run(["put", &input(good), "out", "--check", check]).exits(0);
-        place.run(["put", &input(bad), "out", "--replace", "--check", check]).exits(3);
+        place
+            .run(["put", &input(good), "out", "--check", check])
+            .exits(0);
+        place
+            .run(["put", &input(bad), "out", "--replace", "--check", check])
+            .exits(3);
         let kept = fs::read(place.path("out")).unwrap();
         assert_eq!(kept, fs::read(input(good)).unwrap(), "{check}");
     }
@@ -61,14 +74,27 @@ fn the_json_receipt_has_the_checksum_that_was_asked_for() {
     place.file("in", "hello");
     let receipt = place.run(["put", "in", "out", "--json"]).exits(0).json();
     assert_eq!(receipt["path"], place.path("out").to_str().unwrap());
-    assert_eq!((&receipt["bytes"], &receipt["checksum"]), (&5.into(), &serde_json::Value::Null));
+    assert_eq!(
+        (&receipt["bytes"], &receipt["checksum"]),
+        (&5.into(), &serde_json::Value::Null)
+    );
     for verify in ["checksum", "decode"] {
-        let args = ["put", "in", "out", "--replace", "--json", "--verify", verify];
+        let args = [
+            "put",
+            "in",
+            "out",
+            "--replace",
+            "--json",
+            "--verify",
+            verify,
+        ];
         let receipt = place.run(args).exits(0).json();
         assert_eq!(receipt["checksum"].as_str().unwrap().len(), 32);
     }
     for more in [["--verify", "skip"], ["--durability", "unsynced"]] {
-        place.run(["put", "in", "out", "--replace"].iter().chain(&more)).exits(0);
+        place
+            .run(["put", "in", "out", "--replace"].iter().chain(&more))
+            .exits(0);
     }
 }
 
@@ -77,11 +103,28 @@ fn what_cannot_be_read_or_written_to_is_named() {
     let place = Place::new();
     place.file("in", "hello");
     place.file("dir/x", "x");
-    place.run(["put", "no", "out"]).exits(1).says("no: cannot be read").says("No such file");
-    place.run(["put", "dir", "out"]).exits(1).says("dir: cannot be read").says("directory");
-    place.run(["put", "in", "dir"]).exits(1).says("dir: is a directory");
-    place.run(["put", "in", "new/"]).exits(1).says("new/: names a directory");
-    place.run(["put", "in", "dir/x/y"]).exits(1).says("lies below a file");
+    place
+        .run(["put", "no", "out"])
+        .exits(1)
+        .says("no: cannot be read")
+        .says("No such file");
+    place
+        .run(["put", "dir", "out"])
+        .exits(1)
+        .says("dir: cannot be read")
+        .says("directory");
+    place
+        .run(["put", "in", "dir"])
+        .exits(1)
+        .says("dir: is a directory");
+    place
+        .run(["put", "in", "new/"])
+        .exits(1)
+        .says("new/: names a directory");
+    place
+        .run(["put", "in", "dir/x/y"])
+        .exits(1)
+        .says("lies below a file");
     assert_eq!(place.files(""), ["dir/x", "in"]);
 }
 
@@ -92,7 +135,10 @@ fn a_name_of_255_bytes_is_the_longest() {
     let longest = "n".repeat(255);
     place.run(["put", "in", &longest]).exits(0);
     assert_eq!(fs::read(place.path(&longest)).unwrap(), b"hello");
-    place.run(["put", "in", &"n".repeat(256)]).exits(1).says("longer than 255 bytes");
+    place
+        .run(["put", "in", &"n".repeat(256)])
+        .exits(1)
+        .says("longer than 255 bytes");
     assert_eq!(place.files("").len(), 2);
 }
 
@@ -100,7 +146,10 @@ fn a_name_of_255_bytes_is_the_longest() {
 fn of_processes_racing_for_one_name_one_wins_and_its_bytes_are_whole() {
     let place = Place::new();
     let contents: Vec<Vec<u8>> = (0..8).map(|n| vec![n; 200_000]).collect();
-    let mut children: Vec<_> = contents.iter().map(|_| place.start(["put", "-", "out"])).collect();
+    let mut children: Vec<_> = contents
+        .iter()
+        .map(|_| place.start(["put", "-", "out"]))
+        .collect();
     for (child, content) in children.iter_mut().zip(&contents) {
         child.stdin.as_mut().unwrap().write_all(content).unwrap();
     }
@@ -108,11 +157,17 @@ fn of_processes_racing_for_one_name_one_wins_and_its_bytes_are_whole() {
     for child in &mut children {
         child.stdin.take();
     }
-    let codes: Vec<_> =
-        children.into_iter().map(|child| child.wait_with_output().unwrap().status.code()).collect();
+    let codes: Vec<_> = children
+        .into_iter()
+        .map(|child| child.wait_with_output().unwrap().status.code())
+        .collect();
     let winners: Vec<_> = (0..8).filter(|n| codes[*n] == Some(0)).collect();
     assert_eq!(winners.len(), 1, "{codes:?}");
-    assert_eq!(codes.iter().filter(|code| **code == Some(5)).count(), 7, "{codes:?}");
+    assert_eq!(
+        codes.iter().filter(|code| **code == Some(5)).count(),
+        7,
+        "{codes:?}"
+    );
     assert_eq!(fs::read(place.path("out")).unwrap(), contents[winners[0]]);
     assert_eq!(place.files(""), ["out"]);
 }

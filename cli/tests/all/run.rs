@@ -15,7 +15,9 @@ pub(crate) const KEYS: &str = "station_id=origin,year,month";
 
 /// A file of the committed test data.
 pub(crate) fn testdata(name: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata").join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../testdata")
+        .join(name);
     path.canonicalize().unwrap().to_str().unwrap().to_owned()
 }
 
@@ -51,14 +53,24 @@ impl Ran {
     /// Asserts the exit code and gives the run back.
     #[track_caller]
     pub(crate) fn exits(self, code: i32) -> Self {
-        assert_eq!(self.code, Some(code), "stdout: {}\nstderr: {}", self.stdout, self.stderr);
+        assert_eq!(
+            self.code,
+            Some(code),
+            "stdout: {}\nstderr: {}",
+            self.stdout,
+            self.stderr
+        );
         self
     }
 
     /// Asserts that standard error has the text, and that nothing panicked.
     #[track_caller]
     pub(crate) fn says(self, text: &str) -> Self {
-        assert!(self.stderr.contains(text), "no {text:?} in: {}", self.stderr);
+        assert!(
+            self.stderr.contains(text),
+            "no {text:?} in: {}",
+            self.stderr
+        );
         assert!(!self.stderr.contains("panicked"), "{}", self.stderr);
         self
     }
@@ -66,7 +78,11 @@ impl Ran {
     /// Asserts that standard output has the text.
     #[track_caller]
     pub(crate) fn prints(self, text: &str) -> Self {
-        assert!(self.stdout.contains(text), "no {text:?} in: {}", self.stdout);
+        assert!(
+            self.stdout.contains(text),
+            "no {text:?} in: {}",
+            self.stdout
+        );
         self
     }
 
@@ -79,7 +95,9 @@ impl Ran {
 
 impl Place {
     pub(crate) fn new() -> Self {
-        Place { directory: tempfile::tempdir().unwrap() }
+        Place {
+            directory: tempfile::tempdir().unwrap(),
+        }
     }
 
     pub(crate) fn path(&self, path: &str) -> PathBuf {
@@ -95,7 +113,10 @@ impl Place {
 
     pub(crate) fn command<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Command {
         let mut command = binary();
-        command.args(args).current_dir(self.directory.path()).stdin(Stdio::null());
+        command
+            .args(args)
+            .current_dir(self.directory.path())
+            .stdin(Stdio::null());
         command
     }
 
@@ -118,14 +139,24 @@ impl Place {
     /// Starts and leaves it running, with pipes.
     pub(crate) fn start<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Child {
         let mut command = self.command(args);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         command.spawn().unwrap()
     }
 
     /// Writes the weather to `lake/weather`, with more arguments.
     pub(crate) fn write_weather(&self, more: &[&str]) -> Ran {
         let weather = testdata("weather.csv");
-        let args = ["write", &weather, "--to", "lake/weather", "--partition-by", KEYS];
+        let args = [
+            "write",
+            &weather,
+            "--to",
+            "lake/weather",
+            "--partition-by",
+            KEYS,
+        ];
         self.run(args.iter().chain(more))
     }
 
@@ -155,7 +186,15 @@ fn collect(root: &Path, directory: &Path, files: &mut Vec<String>) {
         if entry.file_type().unwrap().is_dir() {
             collect(root, &entry.path(), files);
         } else {
-            files.push(entry.path().strip_prefix(root).unwrap().to_str().unwrap().to_owned());
+            files.push(
+                entry
+                    .path()
+                    .strip_prefix(root)
+                    .unwrap()
+                    .to_str()
+                    .unwrap()
+                    .to_owned(),
+            );
         }
     }
 }

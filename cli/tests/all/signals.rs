@@ -19,7 +19,12 @@ fn paused_write(place: &Place) -> Child {
     let weather = std::fs::read(testdata("weather.csv")).unwrap();
     // More than the rows that types are inferred from.
     let most = weather.len() / 4 * 3;
-    child.stdin.as_mut().unwrap().write_all(&weather[..most]).unwrap();
+    child
+        .stdin
+        .as_mut()
+        .unwrap()
+        .write_all(&weather[..most])
+        .unwrap();
     wait_until("several files are staged", || place.staged().len() > 3);
     child
 }
@@ -73,9 +78,15 @@ fn what_a_killed_write_left_is_removed_by_recover() {
     let left = place.staged().len();
     assert!(left > 3);
     assert_eq!(place.files("lake/weather"), before);
-    let inspection = place.run(["inspect", "lake/weather", "--json"]).exits(0).json();
+    let inspection = place
+        .run(["inspect", "lake/weather", "--json"])
+        .exits(0)
+        .json();
     assert_eq!(inspection["oddities"].as_array().unwrap().len(), left);
-    let report = place.run(["recover", "lake/weather", "--json"]).exits(0).json();
+    let report = place
+        .run(["recover", "lake/weather", "--json"])
+        .exits(0)
+        .json();
     assert_eq!(report["removed"].as_array().unwrap().len(), left);
     assert!(place.staged().is_empty());
     assert_eq!(place.files("lake/weather"), before);
@@ -85,9 +96,14 @@ fn what_a_killed_write_left_is_removed_by_recover() {
 fn what_a_killed_write_left_is_removed_by_the_next_write() {
     let place = Place::new();
     killed_write(&place);
-    place.write_weather(&[]).exits(0).prints("26,115 rows in 36 files of 36 partitions");
+    place
+        .write_weather(&[])
+        .exits(0)
+        .prints("26,115 rows in 36 files of 36 partitions");
     assert!(place.staged().is_empty());
-    place.run(["verify", "lake/weather", "--level", "decode"]).exits(0);
+    place
+        .run(["verify", "lake/weather", "--level", "decode"])
+        .exits(0);
 }
 
 #[test]
@@ -128,10 +144,14 @@ fn a_result_that_cannot_be_written_is_a_failure_unless_something_was_published()
         (&["verify", "lake/weather"], 1),
         (&["put", &weather, "lake/copy.csv"], 0),
     ] {
-        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let full = std::fs::OpenOptions::new()
+            .write(true)
+            .open("/dev/full")
+            .unwrap();
         let mut command = place.command(args);
         command.stdout(Stdio::from(full)).stderr(Stdio::piped());
         let ran: Ran = command.spawn().unwrap().wait_with_output().unwrap().into();
-        ran.exits(code).says("standard output: the result cannot be written");
+        ran.exits(code)
+            .says("standard output: the result cannot be written");
     }
 }

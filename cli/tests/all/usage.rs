@@ -2,19 +2,42 @@
 
 use crate::run::{Place, testdata};
 
-const COMMANDS: [&str; 6] = ["write", "put", "verify", "inspect", "recover", "completions"];
+const COMMANDS: [&str; 6] = [
+    "write",
+    "put",
+    "verify",
+    "inspect",
+    "recover",
+    "completions",
+];
 
 #[test]
 fn help_names_every_command_and_exit_code() {
     let place = Place::new();
     let help = place.run(["--help"]).exits(0);
     for command in COMMANDS {
-        assert!(help.stdout.contains(&format!("\n  {command} ")), "{}", help.stdout);
+        assert!(
+            help.stdout.contains(&format!("\n  {command} ")),
+            "{}",
+            help.stdout
+        );
     }
     for command in COMMANDS.iter().filter(|command| **command != "completions") {
         let help = place.run([command, &"--help"]).exits(0);
-        for code in ["  0  done", "  1  ", "  2  ", "  3  ", "  4  ", "  5  ", "130  interrupted"] {
-            assert!(help.stdout.contains(code), "{command}: no {code:?} in {}", help.stdout);
+        for code in [
+            "  0  done",
+            "  1  ",
+            "  2  ",
+            "  3  ",
+            "  4  ",
+            "  5  ",
+            "130  interrupted",
+        ] {
+            assert!(
+                help.stdout.contains(code),
+                "{command}: no {code:?} in {}",
+                help.stdout
+            );
         }
     }
 }
@@ -22,8 +45,13 @@ fn help_names_every_command_and_exit_code() {
 #[test]
 fn help_states_defaults() {
     let help = Place::new().run(["write", "--help"]).exits(0).stdout;
-    for default in ["append", "zstd(1)", "1048576", "footer", "synced", "256", "10000"] {
-        assert!(help.contains(&format!("[default: {default}]")), "no {default} in {help}");
+    for default in [
+        "append", "zstd(1)", "1048576", "footer", "synced", "256", "10000",
+    ] {
+        assert!(
+            help.contains(&format!("[default: {default}]")),
+            "no {default} in {help}"
+        );
     }
 }
 
@@ -58,13 +86,24 @@ fn wrong_usage_exits_with_2_and_does_nothing() {
         ("--schema", "temp=Flot64", "temp"),
         ("--format", "xls", "csv"),
     ] {
-        place.run(["write", &weather, "--to", "lake", option, value]).exits(2).says(reason);
+        place
+            .run(["write", &weather, "--to", "lake", option, value])
+            .exits(2)
+            .says(reason);
     }
-    place.run(["write", &weather, "--to", "lake", "-q", "-v"]).exits(2);
+    place
+        .run(["write", &weather, "--to", "lake", "-q", "-v"])
+        .exits(2);
     place.run(["put", "a"]).exits(2).says("DEST");
-    place.run(["put", "a", "b", "--check", "csv"]).exits(2).says("ndjson");
+    place
+        .run(["put", "a", "b", "--check", "csv"])
+        .exits(2)
+        .says("ndjson");
     place.run(["verify"]).exits(2).says("PATH");
-    place.run(["verify", "x", "--level", "skip"]).exits(2).says("decode");
+    place
+        .run(["verify", "x", "--level", "skip"])
+        .exits(2)
+        .says("decode");
     place.run(["inspect"]).exits(2).says("ROOT");
     place.run(["recover"]).exits(2).says("ROOT");
     place.run(["completions", "cmd"]).exits(2).says("bash");

@@ -7,29 +7,48 @@ fn a_sound_data_set_exits_with_0_at_every_level() {
     let place = Place::new();
     place.write_weather(&["-q"]).exits(0);
     for level in ["footer", "checksum", "decode"] {
-        let ran = place.run(["verify", "lake/weather", "--level", level]).exits(0);
-        let summary =
-            format!("36 files checked ({level}): 36 sound, 0 damaged; 26,115 rows, ");
+        let ran = place
+            .run(["verify", "lake/weather", "--level", level])
+            .exits(0);
+        let summary = format!("36 files checked ({level}): 36 sound, 0 damaged; 26,115 rows, ");
         assert!(ran.stdout.starts_with(&summary), "{}", ran.stdout);
     }
     let ran = place.run(["verify", "lake/weather", "-v"]).exits(0);
-    assert_eq!(ran.stdout.lines().filter(|line| line.ends_with(": sound")).count(), 36);
-    assert_eq!(place.run(["verify", "lake/weather", "-q"]).exits(0).stdout, "");
+    assert_eq!(
+        ran.stdout
+            .lines()
+            .filter(|line| line.ends_with(": sound"))
+            .count(),
+        36
+    );
+    assert_eq!(
+        place.run(["verify", "lake/weather", "-q"]).exits(0).stdout,
+        ""
+    );
 }
 
 #[test]
 fn a_damaged_file_is_a_line_that_says_what_and_where() {
     let place = Place::new();
     place.write_weather(&["-q"]).exits(0);
-    let victim = place.path("lake/weather").join(&place.files("lake/weather")[7]);
+    let victim = place
+        .path("lake/weather")
+        .join(&place.files("lake/weather")[7]);
     let mut bytes = std::fs::read(&victim).unwrap();
     bytes.truncate(bytes.len() - 5);
     std::fs::write(&victim, bytes).unwrap();
-    let ran = place.run(["verify", "lake/weather"]).exits(3).prints("35 sound, 1 damaged");
+    let ran = place
+        .run(["verify", "lake/weather"])
+        .exits(3)
+        .prints("35 sound, 1 damaged");
     let lines: Vec<_> = ran.stdout.lines().collect();
     assert_eq!(lines.len(), 2);
     let name = victim.file_name().unwrap().to_str().unwrap();
-    assert!(lines[0].contains(name) && lines[0].contains("byte "), "{}", lines[0]);
+    assert!(
+        lines[0].contains(name) && lines[0].contains("byte "),
+        "{}",
+        lines[0]
+    );
 }
 
 #[test]
@@ -47,14 +66,28 @@ fn a_flipped_page_is_seen_by_reading_pages() {
 #[test]
 fn json_is_one_object_with_the_place_of_the_damage() {
     let place = Place::new();
-    let (cut, good) = (testdata("odd/cut-in-page.parquet"), testdata("odd/good.parquet"));
-    let report = place.run(["verify", &cut, &good, "no.parquet", "--json"]).exits(3).json();
+    let (cut, good) = (
+        testdata("odd/cut-in-page.parquet"),
+        testdata("odd/good.parquet"),
+    );
+    let report = place
+        .run(["verify", &cut, &good, "no.parquet", "--json"])
+        .exits(3)
+        .json();
     assert_eq!((&report["files"], &report["sound"]), (&2.into(), &1.into()));
     assert_eq!(report["level"], "footer");
     let damaged = &report["damaged"][0];
     assert_eq!(damaged["path"], cut);
-    assert!(damaged["offset"].is_u64() && damaged["damage"].is_string(), "{damaged}");
-    assert!(report["errors"][0].as_str().unwrap().starts_with("no.parquet: cannot be read: "));
+    assert!(
+        damaged["offset"].is_u64() && damaged["damage"].is_string(),
+        "{damaged}"
+    );
+    assert!(
+        report["errors"][0]
+            .as_str()
+            .unwrap()
+            .starts_with("no.parquet: cannot be read: ")
+    );
 }
 
 #[test]
@@ -72,6 +105,9 @@ fn what_cannot_be_read_exits_with_1_and_the_rest_is_checked() {
 fn a_directory_without_data_files_says_so() {
     let place = Place::new();
     place.file("dir/notes.txt", "x");
-    let ran = place.run(["verify", "dir"]).exits(0).says("no data files found");
+    let ran = place
+        .run(["verify", "dir"])
+        .exits(0)
+        .says("no data files found");
     assert_eq!(ran.stdout, "");
 }

@@ -23,15 +23,23 @@ fn the_weather_becomes_36_partitions_of_26115_rows() {
     let place = Place::new();
     let ran = place.write_weather(&[]).exits(0);
     let (head, tail) = ran.stdout.trim().split_once(" KiB, ").unwrap();
-    assert!(head.starts_with("lake/weather: 26,115 rows in 36 files of 36 partitions, "), "{head}");
+    assert!(
+        head.starts_with("lake/weather: 26,115 rows in 36 files of 36 partitions, "),
+        "{head}"
+    );
     assert_eq!(tail, "verified, synced");
     assert_eq!(ran.stderr, "", "no progress where there is no terminal");
     let files = place.files("lake/weather");
     assert_eq!(files.len(), 36);
-    let directories: BTreeSet<_> = files.iter().map(|f| f.rsplit_once('/').unwrap().0).collect();
+    let directories: BTreeSet<_> = files
+        .iter()
+        .map(|f| f.rsplit_once('/').unwrap().0)
+        .collect();
     assert_eq!(directories.len(), 36);
     assert!(directories.contains("station_id=JFK/year=2013/month=12"));
-    let rows = files.iter().map(|file| footer(&place, file).file_metadata().num_rows());
+    let rows = files
+        .iter()
+        .map(|file| footer(&place, file).file_metadata().num_rows());
     assert_eq!(rows.sum::<i64>(), 26_115);
     assert!(place.staged().is_empty());
 }
@@ -42,7 +50,13 @@ fn partition_columns_are_in_the_files_only_if_asked_for() {
     place.write_weather(&[]).exits(0);
     let columns = |place: &Place| {
         let footer = footer(place, &place.files("lake/weather")[0]);
-        footer.file_metadata().schema_descr().columns().iter().map(|c| c.name().to_owned()).collect()
+        footer
+            .file_metadata()
+            .schema_descr()
+            .columns()
+            .iter()
+            .map(|c| c.name().to_owned())
+            .collect()
     };
     let without: Vec<String> = columns(&place);
     assert_eq!(without.len(), 12);
@@ -58,21 +72,45 @@ fn partition_columns_are_in_the_files_only_if_asked_for() {
 fn without_keys_the_file_is_in_the_root() {
     let place = Place::new();
     let args = ["write", &testdata("weather.csv"), "--to", "lake/weather"];
-    place.run(args).exits(0).prints("26,115 rows in 1 file of 1 partition");
+    place
+        .run(args)
+        .exits(0)
+        .prints("26,115 rows in 1 file of 1 partition");
     let files = place.files("lake/weather");
     assert_eq!(files.len(), 1);
-    assert!(files[0].starts_with("part-") && files[0].ends_with(".parquet"), "{files:?}");
+    assert!(
+        files[0].starts_with("part-") && files[0].ends_with(".parquet"),
+        "{files:?}"
+    );
 }
 
 #[test]
 fn keys_can_be_taken_of_a_timestamp() {
     let place = Place::new();
     let keys = "year=year(time_hour2),month(time_hour2),date=date(time_hour2)";
-    place.file("in.csv", "time_hour2,v\n2013-01-31T23:00:00Z,1\n2013-02-01T00:00:00Z,2\n");
-    place.run(["write", "in.csv", "--to", "lake/weather", "--partition-by", keys]).exits(0);
+    place.file(
+        "in.csv",
+        "time_hour2,v\n2013-01-31T23:00:00Z,1\n2013-02-01T00:00:00Z,2\n",
+    );
+    place
+        .run([
+            "write",
+            "in.csv",
+            "--to",
+            "lake/weather",
+            "--partition-by",
+            keys,
+        ])
+        .exits(0);
     let files = place.files("lake/weather");
-    assert!(files[0].starts_with("year=2013/month=1/date=2013-01-31/"), "{files:?}");
-    assert!(files[1].starts_with("year=2013/month=2/date=2013-02-01/"), "{files:?}");
+    assert!(
+        files[0].starts_with("year=2013/month=1/date=2013-01-31/"),
+        "{files:?}"
+    );
+    assert!(
+        files[1].starts_with("year=2013/month=2/date=2013-02-01/"),
+        "{files:?}"
+    );
 }
 
 #[test]
@@ -91,17 +129,26 @@ fn the_json_receipt_lists_every_file() {
         let path = place.path("lake/weather").join(file);
         assert!(listed.contains(path.to_str().unwrap()));
         let bytes = path.metadata().unwrap().len();
-        let row = files.iter().find(|f| f["path"] == path.to_str().unwrap()).unwrap();
+        let row = files
+            .iter()
+            .find(|f| f["path"] == path.to_str().unwrap())
+            .unwrap();
         assert_eq!(row["bytes"], bytes);
     }
     let first = &files[0]["partition"];
-    assert_eq!((&first["station_id"], &first["month"]), (&"EWR".into(), &"1".into()));
+    assert_eq!(
+        (&first["station_id"], &first["month"]),
+        (&"EWR".into(), &"1".into())
+    );
 }
 
 #[test]
 fn verbose_names_files_and_columns_and_quiet_nothing() {
     let place = Place::new();
-    let ran = place.write_weather(&["-v"]).exits(0).says("columns: origin Utf8, year Int64");
+    let ran = place
+        .write_weather(&["-v"])
+        .exits(0)
+        .says("columns: origin Utf8, year Int64");
     assert_eq!(ran.stdout.lines().count(), 37);
     for file in place.files("lake/weather") {
         assert!(ran.stdout.contains(&file));
@@ -132,13 +179,23 @@ fn mode_error_minds_only_the_partitions_that_rows_go_to() {
     place.file("other.csv", "k,v\nc,1\n");
     place.file("both.csv", "k,v\nd,1\na,1\n");
     let write = |input: &str| {
-        let args = ["write", input, "--to", "lake/weather", "--partition-by", "k"];
+        let args = [
+            "write",
+            input,
+            "--to",
+            "lake/weather",
+            "--partition-by",
+            "k",
+        ];
         place.run(args.iter().chain(&["--mode", "error"]))
     };
     write("one.csv").exits(0);
     write("other.csv").exits(0);
     write("both.csv").exits(5).says("k=a: has files already");
-    assert!(!place.path("lake/weather/k=d").exists(), "one conflict, and nothing is published");
+    assert!(
+        !place.path("lake/weather/k=d").exists(),
+        "one conflict, and nothing is published"
+    );
 }
 
 #[test]
@@ -149,13 +206,21 @@ fn a_dry_run_reports_and_writes_nothing_at_all() {
         .exits(0)
         .prints("lake/weather/station_id=EWR/year=2013/month=1: 742 rows\n")
         .prints("lake/weather: 26,115 rows for 36 partitions; dry run, nothing was written\n");
-    let report = place.write_weather(&["--dry-run", "--json"]).exits(0).json();
+    let report = place
+        .write_weather(&["--dry-run", "--json"])
+        .exits(0)
+        .json();
     assert_eq!(report["totals"]["rows"], 26_115);
     assert_eq!(report["partitions"].as_array().unwrap().len(), 36);
-    assert_eq!(report["partitions"][0]["path"], "station_id=EWR/year=2013/month=1");
+    assert_eq!(
+        report["partitions"][0]["path"],
+        "station_id=EWR/year=2013/month=1"
+    );
     assert!(!place.path("lake").exists());
     place.write_weather(&["-q"]).exits(0);
-    place.write_weather(&["--dry-run", "--mode", "error"]).exits(5);
+    place
+        .write_weather(&["--dry-run", "--mode", "error"])
+        .exits(5);
 }
 
 #[test]
@@ -171,7 +236,16 @@ fn every_codec_is_written_as_named() {
     ] {
         let place = Place::new();
         two_inputs(&place);
-        place.run(["write", "one.csv", "--to", "lake/weather", "--compression", codec]).exits(0);
+        place
+            .run([
+                "write",
+                "one.csv",
+                "--to",
+                "lake/weather",
+                "--compression",
+                codec,
+            ])
+            .exits(0);
         let footer = footer(&place, &place.files("lake/weather")[0]);
         let compression = format!("{:?}", footer.row_group(0).column(0).compression());
         let family = name.split('(').next().unwrap();
@@ -186,7 +260,11 @@ fn row_groups_have_the_rows_asked_for() {
     for file in place.files("lake/weather") {
         let footer = footer(&place, &file);
         let last = footer.num_row_groups() - 1;
-        assert!(footer.row_groups()[..last].iter().all(|group| group.num_rows() == 100));
+        assert!(
+            footer.row_groups()[..last]
+                .iter()
+                .all(|group| group.num_rows() == 100)
+        );
         assert!(footer.row_group(last).num_rows() <= 100);
     }
 }
@@ -210,8 +288,19 @@ fn every_level_of_verification_and_durability_writes_the_same() {
 fn a_partition_keeps_one_file_while_its_writer_may_stay_open() {
     let place = Place::new();
     two_inputs(&place);
-    let args = ["write", "one.csv", "two.csv", "--to", "lake/weather", "--partition-by", "k"];
-    place.run(args).exits(0).prints("4 rows in 2 files of 2 partitions");
+    let args = [
+        "write",
+        "one.csv",
+        "two.csv",
+        "--to",
+        "lake/weather",
+        "--partition-by",
+        "k",
+    ];
+    place
+        .run(args)
+        .exits(0)
+        .prints("4 rows in 2 files of 2 partitions");
     let place = Place::new();
     two_inputs(&place);
     place
@@ -224,11 +313,23 @@ fn a_partition_keeps_one_file_while_its_writer_may_stay_open() {
 fn values_are_escaped_and_null_has_its_own_directory() {
     let place = Place::new();
     place.file("in.csv", "city,v\nNew York,1\n\u{e9}/\u{e8},2\n,3\n");
-    place.run(["write", "in.csv", "--to", "lake/weather", "--partition-by", "city"]).exits(0);
+    place
+        .run([
+            "write",
+            "in.csv",
+            "--to",
+            "lake/weather",
+            "--partition-by",
+            "city",
+        ])
+        .exits(0);
     let files = place.files("lake/weather");
     let directories: Vec<_> = files.iter().map(|f| f.split_once('/').unwrap().0).collect();
-    let expected =
-        ["city=New%20York", "city=__HIVE_DEFAULT_PARTITION__", "city=\u{e9}%2F\u{e8}"];
+    let expected = [
+        "city=New%20York",
+        "city=__HIVE_DEFAULT_PARTITION__",
+        "city=\u{e9}%2F\u{e8}",
+    ];
     assert_eq!(directories, expected);
 }
 
@@ -237,7 +338,14 @@ fn a_value_that_no_path_can_hold_publishes_nothing() {
     let place = Place::new();
     place.file("in.csv", format!("k,v\na,1\n{},2\n", "x".repeat(300)));
     place
-        .run(["write", "in.csv", "--to", "lake/weather", "--partition-by", "k"])
+        .run([
+            "write",
+            "in.csv",
+            "--to",
+            "lake/weather",
+            "--partition-by",
+            "k",
+        ])
         .exits(1)
         .says("in.csv")
         .says("takes 302 bytes");
@@ -248,10 +356,21 @@ fn a_value_that_no_path_can_hold_publishes_nothing() {
 fn a_root_that_is_a_file_is_an_error_and_stays_as_it_is() {
     let place = Place::new();
     place.file("lake/weather", "mine");
-    place.write_weather(&[]).exits(1).says("lake/weather: is not a directory");
+    place
+        .write_weather(&[])
+        .exits(1)
+        .says("lake/weather: is not a directory");
     place.write_weather(&["--dry-run"]).exits(1);
     assert_eq!(std::fs::read(place.path("lake/weather")).unwrap(), b"mine");
     assert_eq!(place.files("lake"), ["weather"]);
-    let below = ["write", &testdata("weather.csv"), "--to", "lake/weather/below"];
-    place.run(below.iter().chain(&["--partition-by", KEYS])).exits(1).says("lies below a file");
+    let below = [
+        "write",
+        &testdata("weather.csv"),
+        "--to",
+        "lake/weather/below",
+    ];
+    place
+        .run(below.iter().chain(&["--partition-by", KEYS]))
+        .exits(1)
+        .says("lies below a file");
 }

@@ -50,9 +50,9 @@ pub(crate) fn publish(
                     source,
                 });
             }
-            // Somebody tidied the directory away while it was empty.
+            // Somebody tidied the directory, or one above it, away while it was empty.
             Err(Error::Io {
-                step: Step::Publish,
+                step: Step::CreateDirectory | Step::Publish,
                 source,
                 ..
             }) if source.kind() == io::ErrorKind::NotFound => {}

@@ -84,6 +84,17 @@ impl Area {
 
     /// Makes the area's directory and those above it that are missing.
     fn make(&mut self) -> io::Result<()> {
+        for _ in 0..ATTEMPTS {
+            match self.try_to_make() {
+                // Somebody tidied a directory above it away while it was empty.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                made => return made,
+            }
+        }
+        Err(io::ErrorKind::NotFound.into())
+    }
+
+    fn try_to_make(&mut self) -> io::Result<()> {
         for directory in missing(self.disk.as_ref(), &self.path)? {
             match self.disk.create_directory(&directory) {
                 Ok(()) if directory != self.path => self.made.push(directory),

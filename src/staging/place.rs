@@ -168,8 +168,11 @@ pub(crate) fn resolve(disk: &dyn Disk, path: &Path) -> Result<PathBuf> {
                 {
                     return Err(invalid("leaves a directory that does not exist by `..`"));
                 }
-                if !matches!(disk.status(&real), Ok(Some((EntryKind::Directory, _)))) {
-                    return Err(invalid("is not a directory, or lies below a file"));
+                match disk.status(&real) {
+                    Ok(Some((EntryKind::Directory, _))) => {}
+                    // Another writer's, who has just tidied it away.
+                    Ok(None) => continue,
+                    _ => return Err(invalid("is not a directory, or lies below a file")),
                 }
                 return Ok(if rest.as_os_str().is_empty() {
                     real
@@ -178,11 +181,10 @@ pub(crate) fn resolve(disk: &dyn Disk, path: &Path) -> Result<PathBuf> {
                 });
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                if disk
-                    .status(existing)
-                    .at(Step::CreateStaging, existing)?
-                    .is_some()
-                {
+                let there = disk.status(existing).at(Step::CreateStaging, existing)?;
+                // A directory has been made since by another writer, and will be made by this one too
+                // if it goes away again.
+                if matches!(there, Some((EntryKind::Other, _))) {
                     return Err(invalid("is, or lies below, a symbolic link to nothing"));
                 }
             }

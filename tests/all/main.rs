@@ -4,7 +4,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod child;
 mod crash;
 mod documents;
 mod faults;
+mod ground;
+mod race;
 mod scenario;

@@ -1,0 +1,271 @@
+//! Other processes: this very program, started again to play a part in a test.
+//!
+//! A child says lines on its standard output and waits on its standard input. It ends when that is
+//! closed, so none outlives the test that started it.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{ChildStdin, ChildStdout, Command, Stdio};
+
+use atomic_arrow::{AtomicFile, Error, FileOptions, PublishMode, WriterOptions, recover};
+
+use crate::ground::{begun, weather, writer};
+
+const ENTRY: &str = "child::a_process_that_another_test_starts";
+const PART: &str = "ATOMIC_ARROW_TEST_PART";
+const ROOT: &str = "ATOMIC_ARROW_TEST_ROOT";
+/// Before each line that a child says; the harness says things too.
+const MARK: &str = "child says ";
+
+/// What a child does at its root.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Part {
+    /// Begins a file of weather, says `begun`, and commits it when told to.
+    Hold,
+    /// Stages `ROUNDS` files, says `ready`, and publishes them when told to; says of each whether it won.
+    Race,
+    /// When told to, replaces one file `ROUNDS` times.
+    Replace,
+    /// When told to, commits `ROUNDS` files of weather and says where they are.
+    Commit,
+    /// When told to, recovers `10 * ROUNDS` times and says how many staging files it removed.
+    Recover,
+    /// Commits one file of weather and says where it was staged, or the error.
+    Once,
+}
+
+/// How often a child does what it does.
+pub(crate) const ROUNDS: usize = 30;
+
+impl Part {
+    const ALL: [Part; 6] = [
+        Part::Hold,
+        Part::Race,
+        Part::Replace,
+        Part::Commit,
+        Part::Recover,
+        Part::Once,
+    ];
+}
+
+/// A process that plays a part; dropping it kills it.
+pub(crate) struct Child {
+    process: std::process::Child,
+    stdin: Option<ChildStdin>,
+    stdout: BufReader<ChildStdout>,
+}
+
+impl Child {
+    pub(crate) fn start(part: Part, root: &Path) -> Self {
+        Self::spawn(Command::new(std::env::current_exe().unwrap()), part, root).unwrap()
+    }
+
+    /// Starts it as a user that owns nothing.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn start_as_nobody(part: Part, root: &Path) -> std::io::Result<Self> {
+        use std::os::unix::process::CommandExt;
+        // Whether that user may walk to the program does not matter this way.
+        let mut command = Command::new("/proc/self/exe");
+        command.uid(65_534).gid(65_534);
+        Self::spawn(command, part, root)
+    }
+
+    fn spawn(mut command: Command, part: Part, root: &Path) -> std::io::Result<Self> {
+        let mut process = command
+            .args([
+                ENTRY,
+                "--exact",
+                "--include-ignored",
+                "--nocapture",
+                "--test-threads=1",
+            ])
+            .env(PART, format!("{part:?}"))
+            .env(ROOT, root)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let stdin = process.stdin.take();
+        let stdout = BufReader::new(process.stdout.take().unwrap());
+        Ok(Child {
+            process,
+            stdin,
+            stdout,
+        })
+    }
+
+    /// Waits for the next line that it says; `None` once it has ended.
+    pub(crate) fn says(&mut self) -> Option<String> {
+        let mut line = String::new();
+        while self.stdout.read_line(&mut line).unwrap() > 0 {
+            if let Some(said) = line.strip_prefix(MARK) {
+                return Some(said.trim_end().to_owned());
+            }
+            line.clear();
+        }
+        None
+    }
+
+    /// Tells it to go on.
+    pub(crate) fn go_on(&mut self) {
+        self.stdin.as_mut().unwrap().write_all(b"\n").unwrap();
+    }
+
+    /// Ends it by SIGKILL, as the kernel does when memory is short.
+    pub(crate) fn kill(mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+
+    /// Stops it where it is: alive, and doing nothing.
+    #[cfg(unix)]
+    pub(crate) fn freeze(&self) {
+        let pid = self.process.id().to_string();
+        assert!(
+            Command::new("kill")
+                .args(["-STOP", &pid])
+                .status()
+                .unwrap()
+                .success()
+        );
+    }
+
+    #[cfg(unix)]
+    pub(crate) fn thaw(&self) {
+        let pid = self.process.id().to_string();
+        assert!(
+            Command::new("kill")
+                .args(["-CONT", &pid])
+                .status()
+                .unwrap()
+                .success()
+        );
+    }
+
+    /// Waits for its own end, which must be a good one.
+    pub(crate) fn finish(mut self) {
+        self.stdin = None;
+        while self.says().is_some() {}
+        assert!(self.process.wait().unwrap().success());
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn say(line: &str) {
+    // On a line of its own, whatever the harness has said before.
+    println!("\n{MARK}{line}");
+    std::io::stdout().flush().unwrap();
+}
+
+/// Waits to be told to go on; false if nobody is there any more.
+fn told() -> bool {
+    std::io::stdin()
+        .lock()
+        .read_line(&mut String::new())
+        .unwrap()
+        > 0
+}
+
+/// A text that tells whether it is whole: its length and the same line again and again.
+pub(crate) fn version(writer: u32, number: usize) -> String {
+    let lines = 1 + (writer as usize + number * 7) % 400;
+    format!("{writer} {number} {lines}\n").repeat(lines)
+}
+
+/// Whether a text is one of [`version`].
+pub(crate) fn is_whole(text: &str) -> bool {
+    let Some(first) = text.lines().next() else {
+        return false;
+    };
+    let numbers: Vec<usize> = first
+        .split(' ')
+        .map_while(|number| number.parse().ok())
+        .collect();
+    matches!(numbers[..], [writer, number, _] if text == version(writer as u32, number))
+}
+
+pub(crate) fn replace(path: &Path, content: &str) -> Result<(), Error> {
+    let options = FileOptions::new().publish_mode(PublishMode::Replace);
+    let mut file = AtomicFile::create_with_options(path, options)?;
+    file.write_all(content.as_bytes())
+        .map_err(|error| error.downcast::<Error>().unwrap())?;
+    file.commit().map(drop)
+}
+
+fn play(part: Part, root: &Path) {
+    let id = std::process::id();
+    match part {
+        Part::Hold => {
+            let writer = begun(root);
+            say("begun");
+            if told() {
+                writer.commit().unwrap();
+                say("committed");
+            }
+        }
+        Part::Race => {
+            let stage = |round| {
+                let mut file = AtomicFile::create(root.join(format!("{round}.json"))).unwrap();
+                file.write_all(version(id, round).as_bytes()).unwrap();
+                file.finish().unwrap()
+            };
+            let staged: Vec<_> = (0..ROUNDS).map(stage).collect();
+            say("ready");
+            told();
+            for (round, staged) in staged.into_iter().enumerate() {
+                match staged.publish() {
+                    Ok(_) => say(&format!("won {round} {id}")),
+                    Err(Error::AlreadyExists { .. }) => say(&format!("lost {round}")),
+                    Err(other) => panic!("{other:?}"),
+                }
+            }
+        }
+        Part::Replace => {
+            say("ready");
+            told();
+            (0..ROUNDS).for_each(|round| replace(root, &version(id, round)).unwrap());
+        }
+        Part::Commit => {
+            say("ready");
+            told();
+            for _ in 0..ROUNDS {
+                let mut writer = writer(root, WriterOptions::new()).unwrap();
+                writer.write(&weather("KSEA", 7)).unwrap();
+                say(writer.commit().unwrap().path().to_str().unwrap());
+            }
+        }
+        Part::Recover => {
+            say("ready");
+            told();
+            let mut removed = 0;
+            for _ in 0..10 * ROUNDS {
+                let recovery = recover(root).unwrap();
+                assert!(recovery.failed.is_empty(), "{:?}", recovery.failed);
+                removed += recovery.removed.len();
+            }
+            say(&removed.to_string());
+        }
+        Part::Once => {
+            let staged = begun(root).finish().unwrap();
+            say(staged.staging_path().to_str().unwrap());
+            staged.publish().unwrap();
+        }
+    }
+}
+
+#[test]
+#[ignore = "is started by other tests"]
+fn a_process_that_another_test_starts() {
+    let (Ok(part), Some(root)) = (std::env::var(PART), std::env::var_os(ROOT)) else {
+        return;
+    };
+    let part = Part::ALL
+        .into_iter()
+        .find(|known| format!("{known:?}") == part);
+    play(part.unwrap(), &PathBuf::from(root));
+}

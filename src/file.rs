@@ -11,11 +11,13 @@ use crate::options::{FileOptions, Verify};
 use crate::staged::{PublishedFile, StagedFile, Target};
 use crate::staging::{Area, Draft, home_of_file, resolve};
 
+/// How many bytes are gathered before they are written.
+const BUFFER: usize = 64 << 10;
+
 /// A file of any bytes that becomes visible all at once, and durably, or never.
 ///
 /// It is written through [`Write`] and published by [`commit`](AtomicFile::commit). Dropping it, also
-/// by a panic, discards it. Writes are not buffered; wrap it in a [`std::io::BufWriter`] for many
-/// small ones, and get it back by `into_inner`.
+/// by a panic, discards it. Small writes are gathered, so that it needs no [`std::io::BufWriter`].
 ///
 /// A file in a partition directory (`…/key=value/data.json`) is staged beside its data set, so that
 /// readers of the data set do not meet it; any other in the hidden directory `.atomic` beside it.
@@ -40,6 +42,8 @@ use crate::staging::{Area, Draft, home_of_file, resolve};
 #[must_use = "a file that is not committed is discarded"]
 pub struct AtomicFile {
     draft: Draft,
+    /// What was given and not yet written to the draft.
+    buffer: Vec<u8>,
     target: Target,
     options: FileOptions,
     poisoned: bool,
@@ -78,10 +82,11 @@ impl AtomicFile {
         let directory = resolve(disk, parent)?;
         let target = Target::new(disk, &directory, name.to_owned(), options.publish_mode)?;
         let home = home_of_file(disk, &directory, &options.staging)?;
-        let area = Area::open(&options.disk, &home)?;
-        let draft = Draft::create(area, options.verify >= Verify::Checksum)?;
+        let area = Area::open(&options.disk, home)?;
+        let draft = target.draft(area, options.verify)?;
         Ok(AtomicFile {
             draft,
+            buffer: Vec::with_capacity(BUFFER),
             target,
             options,
             poisoned: false,
@@ -97,7 +102,7 @@ impl AtomicFile {
     /// How many bytes were written so far.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        self.draft.len()
+        self.draft.len() + self.buffer.len() as u64
     }
 
     /// Syncs and verifies the file, without making it visible.
@@ -107,18 +112,14 @@ impl AtomicFile {
     /// cannot be read back; [`Error::Damaged`] if it is not what was written, or not of the
     /// [`format`](FileOptions::format) asked for. Nothing is published, and the staging file is
     /// removed.
-    pub fn finish(self) -> Result<StagedFile<()>> {
+    pub fn finish(mut self) -> Result<StagedFile<()>> {
+        self.write_out()?;
         let AtomicFile {
             draft,
             target,
             options,
-            poisoned,
+            ..
         } = self;
-        if poisoned {
-            return Err(Error::Poisoned {
-                path: target.path().to_owned(),
-            });
-        }
         let check = options.format.map(|format| {
             move |file: Arc<dyn DiskFile>| format::check(format, file, Verify::Decode).map(drop)
         });
@@ -138,30 +139,58 @@ impl AtomicFile {
     pub fn discard(self) {}
 }
 
+impl AtomicFile {
+    /// Writes what is gathered to the draft. The first error poisons the file.
+    fn write_out(&mut self) -> Result<()> {
+        self.write_through(|file| {
+            file.draft.write_all(&file.buffer)?;
+            file.buffer.clear();
+            Ok(())
+        })
+    }
+
+    /// Does some writing, and stays poisoned if that fails, or panics.
+    fn write_through(&mut self, work: impl FnOnce(&mut Self) -> io::Result<()>) -> Result<()> {
+        if std::mem::replace(&mut self.poisoned, true) {
+            let path = self.target.path().to_owned();
+            return Err(Error::Poisoned { path });
+        }
+        work(self).at(Step::WriteRows, self.draft.path())?;
+        self.poisoned = false;
+        Ok(())
+    }
+}
+
 /// The first error poisons the file, which can then only be discarded. Errors carry an [`Error`] with
 /// the step and the path.
 impl Write for AtomicFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = if self.poisoned {
-            Err(Error::Poisoned {
-                path: self.target.path().to_owned(),
-            })
+        let room = BUFFER - self.buffer.len();
+        let written = if bytes.len() <= room && !self.poisoned {
+            self.buffer.extend_from_slice(bytes);
+            Ok(())
         } else {
-            self.draft
-                .write(bytes)
-                .at(Step::WriteRows, self.draft.path())
+            self.write_out().and_then(|()| {
+                if bytes.len() <= BUFFER {
+                    self.buffer.extend_from_slice(bytes);
+                    return Ok(());
+                }
+                self.write_through(|file| file.draft.write_all(bytes))
+            })
         };
-        written.map_err(|error| {
-            self.poisoned = true;
-            let kind = match &error {
-                Error::Io { source, .. } => source.kind(),
-                _ => io::ErrorKind::Other,
-            };
-            io::Error::new(kind, error)
-        })
+        written.map(|()| bytes.len()).map_err(into_io)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+        self.write_out().map_err(into_io)
     }
+}
+
+/// An [`io::Error`] of the kind that the system gave, around the whole error.
+fn into_io(error: Error) -> io::Error {
+    let kind = match &error {
+        Error::Io { source, .. } => source.kind(),
+        _ => io::ErrorKind::Other,
+    };
+    io::Error::new(kind, error)
 }

@@ -15,6 +15,7 @@ use crate::format::Format;
 
 /// Whether a commit waits for the medium.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub enum Durability {
     /// The file, its directory entry and every directory made on the way are synced before a commit
     /// returns: promise P2. The default.
@@ -33,6 +34,7 @@ pub enum Durability {
 /// [`Decode`](Verify::Decode) try to read it from the medium, and no check proves that the medium
 /// will keep it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[non_exhaustive]
 pub enum Verify {
     /// No check at all. For measuring what the checks cost.
     Skip,
@@ -51,12 +53,17 @@ pub enum Verify {
 
 /// Where the staging area stands.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub enum StagingPlace {
     /// Beside the data set's root as `.NAME.atomic`, where no reader of the data set sees it; inside
     /// the root as `.atomic` where that is impossible (the root is a mount point, or its parent
     /// cannot be written). The default.
     #[default]
     Auto,
+    /// Beside the root, also for a lone file: then beside the directory that holds it, as
+    /// [`Auto`](StagingPlace::Auto) does for a data set. For files that are published into a data set
+    /// without partitions by [`AtomicFile`](crate::AtomicFile).
+    Beside,
     /// Inside the root as `.atomic`, always. Readers that scan hidden directories list it, but no
     /// name in it ends like a data file's.
     Inside,

@@ -3,6 +3,7 @@
 //! Nothing is written or checked here; a [`Draft`] that comes here is complete and verified.
 
 use std::collections::HashSet;
+use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{LazyLock, Mutex, PoisonError};
@@ -25,7 +26,7 @@ pub(crate) fn publish(
     durability: Durability,
 ) -> Result<()> {
     let directory = path.parent().unwrap_or(Path::new("/"));
-    let identity = draft.identity().at(Step::Publish, draft.path())?;
+    let identity = draft.identity();
     let lock = match draft.area().lock_for_publishing() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             return Err(draft.lost(Step::Publish));
@@ -33,7 +34,7 @@ pub(crate) fn publish(
         locked => locked.at(Step::Publish, draft.path())?,
     };
 
-    let mut made = Vec::new();
+    let mut made = draft.area().made().to_vec();
     for _ in 0..ATTEMPTS {
         let prepared = prepare(draft.disk(), directory, durability, &mut made)
             .and_then(|handle| rename(&mut draft, identity, path, mode).map(|()| handle));
@@ -41,7 +42,7 @@ pub(crate) fn publish(
             Ok(handle) => {
                 draft.disown();
                 let synced = match durability {
-                    Durability::Synced => handle.sync(),
+                    Durability::Synced => sync(draft.disk(), directory, handle, &mut made),
                     Durability::Unsynced => Ok(()),
                 };
                 drop(lock);
@@ -64,6 +65,24 @@ pub(crate) fn publish(
     }
     remove_empty(draft.disk(), &made);
     Err(io::Error::from(io::ErrorKind::NotFound)).at(Step::CreateDirectory, directory)
+}
+
+/// [`Step::SyncDirectory`], of the directory that the rename went to: another may have been made in
+/// the place of the one that was opened before.
+fn sync(
+    disk: &dyn Disk,
+    path: &Path,
+    opened: Box<dyn DiskDirectory>,
+    made: &mut Vec<PathBuf>,
+) -> io::Result<()> {
+    if disk.place(path)?.identity == opened.identity()? {
+        return opened.sync();
+    }
+    match prepare(disk, path, Durability::Synced, made) {
+        Ok(directory) => directory.sync(),
+        Err(Error::Io { source, .. }) => Err(source),
+        Err(error) => Err(io::Error::other(error)),
+    }
 }
 
 /// [`Step::Publish`], and finding out what came of it: on network file systems a rename that failed
@@ -121,76 +140,71 @@ fn prepare(
     }
     let handle = disk.open_directory(path).at(Step::CreateDirectory, path)?;
     if durability == Durability::Synced {
-        make_durable(disk, path, handle.as_ref(), made)?;
+        make_durable(disk, path, made)?;
     }
     Ok(handle)
 }
 
-/// Directories whose entries, up to the top of their file system, this process knows to be durable.
-static DURABLE: LazyLock<Mutex<HashSet<Identity>>> = LazyLock::new(Mutex::default);
+/// A name of a directory in the one above it, which this process knows to be durable.
+type DurableName = (Identity, Identity, OsString);
+
+static DURABLE: LazyLock<Mutex<HashSet<DurableName>>> = LazyLock::new(Mutex::default);
 /// How old a directory must be to be remembered: more than the grain of any file system's clock.
 const SETTLED: Duration = Duration::from_secs(3);
 /// How many of them are remembered; forgetting one costs a sync.
 const REMEMBERED: usize = 1 << 16;
 
-/// Syncs the parent of `path`, and of each directory above it, up to one known to be durable.
+/// Syncs the parent of `path`, and of each directory above it up to the top of the file system,
+/// unless that name is known to be durable.
 ///
-/// A directory that was there before is treated alike: whoever made it may have died, or may be
-/// about to, before its sync.
-fn make_durable(
-    disk: &dyn Disk,
-    path: &Path,
-    handle: &dyn DiskDirectory,
-    made: &[PathBuf],
-) -> Result<()> {
-    let mut identity = handle.identity().at(Step::CreateDirectory, path)?;
+/// A directory that was there before is treated like one of ours: whoever made it may have died, or
+/// may be about to, before its sync.
+fn make_durable(disk: &dyn Disk, path: &Path, made: &[PathBuf]) -> Result<()> {
     let mut synced = Vec::new();
-    for (child, parent) in path.ancestors().zip(path.ancestors().skip(1)) {
-        if known_durable(identity) {
-            break;
-        }
-        let optional = !made.iter().any(|directory| directory == child);
-        let above = match disk.open_directory(parent) {
-            Err(error) if optional && is_not_ours_to_sync(&error) => break,
-            opened => opened.at(Step::CreateDirectory, parent)?,
+    let mut child = disk.place(path).at(Step::CreateDirectory, path)?;
+    for (directory, above) in path.ancestors().zip(path.ancestors().skip(1)) {
+        let ours = made.iter().any(|made| made == directory);
+        let parent = match disk.place(above) {
+            Err(error) if !ours && is_not_ours_to_sync(&error) => break,
+            found => found.at(Step::CreateDirectory, above)?,
         };
-        let parent_identity = above.identity().at(Step::CreateDirectory, parent)?;
-        if parent_identity.device != identity.device {
-            // The top of a mounted file system has no entry that could be lost.
+        // The top of a mounted file system has no name that could be lost.
+        if child.mount_root || parent.identity.device != child.identity.device {
             break;
         }
-        match above.sync() {
-            Err(error) if optional && is_not_ours_to_sync(&error) => break,
-            done => done.at(Step::CreateDirectory, parent)?,
+        let name = directory.file_name().unwrap_or_default().to_owned();
+        let name = (child.identity, parent.identity, name);
+        if ours || !known_durable(&name) {
+            match disk.open_directory(above).and_then(|above| above.sync()) {
+                Err(error) if !ours && is_not_ours_to_sync(&error) => break,
+                done => done.at(Step::CreateDirectory, above)?,
+            }
+            synced.push(name);
         }
-        synced.push(identity);
-        identity = parent_identity;
+        child = parent;
     }
     remember_durable(disk, synced);
     Ok(())
 }
 
-fn known_durable(identity: Identity) -> bool {
+fn known_durable(name: &DurableName) -> bool {
     DURABLE
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
-        .contains(&identity)
+        .contains(name)
 }
 
-fn remember_durable(disk: &dyn Disk, identities: Vec<Identity>) {
+fn remember_durable(disk: &dyn Disk, names: Vec<DurableName>) {
     // A directory made in its place later must differ: by its birth time, if the clock that gives
     // it has moved on meanwhile.
-    let now = disk
-        .now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default();
-    let settled = now.saturating_sub(SETTLED).as_nanos() as i128;
-    let settled = |identity: &Identity| identity.born.is_some_and(|born| born < settled);
+    let now = disk.now().duration_since(SystemTime::UNIX_EPOCH);
+    let settled = now.unwrap_or_default().saturating_sub(SETTLED).as_nanos() as i128;
+    let settled = |(identity, ..): &DurableName| identity.born.is_some_and(|born| born < settled);
     let mut durable = DURABLE.lock().unwrap_or_else(PoisonError::into_inner);
-    if durable.len() + identities.len() > REMEMBERED {
+    if durable.len() + names.len() > REMEMBERED {
         durable.clear();
     }
-    durable.extend(identities.into_iter().filter(settled));
+    durable.extend(names.into_iter().filter(settled));
 }
 
 /// Whether a directory that we did not make cannot be synced because it is another user's, or of a

@@ -15,13 +15,15 @@ use crate::error::{Error, IoContext, Result, Step};
 use crate::format::Fault;
 use crate::options::{Durability, FileOptions, Verify};
 use crate::publish::publish;
-use crate::staging::{Draft, Written};
+use crate::staging::{Area, Draft, Written, check_reach};
 use crate::verify::{Damage, verify_content};
 
 /// Where a file is to be published.
 #[derive(Debug, Clone)]
 pub(crate) struct Target {
     path: PathBuf,
+    /// The permissions of the file that will be replaced.
+    mode: Option<u32>,
 }
 
 impl Target {
@@ -43,29 +45,36 @@ impl Target {
             });
         }
         // What cannot be looked at now will be an error of the step that needs it.
-        match disk.status(&path) {
-            Ok(Some((EntryKind::Directory, _))) => Err(Error::InvalidPath {
-                path,
-                reason: "is a directory",
-            }),
-            Ok(Some(_)) if mode == PublishMode::CreateNew => Err(Error::AlreadyExists { path }),
-            _ => Ok(Target { path }),
+        let (kind, mode) = match disk.status(&path) {
+            Ok(Some(_)) if mode == PublishMode::CreateNew => {
+                return Err(Error::AlreadyExists { path });
+            }
+            Ok(Some((kind, status))) => (kind, status.mode & 0o777),
+            _ => return Ok(Target { path, mode: None }),
+        };
+        if kind == EntryKind::Directory {
+            let reason = "is a directory";
+            return Err(Error::InvalidPath { path, reason });
         }
+        let mode = (kind == EntryKind::File).then_some(mode);
+        Ok(Target { path, mode })
     }
 
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The permissions of the file that would be replaced.
-    fn mode(&self, disk: &dyn Disk, mode: PublishMode) -> Result<Option<u32>> {
-        if mode == PublishMode::CreateNew {
-            return Ok(None);
+    /// Starts the staging file. What replaces a file is nobody else's to read until it has the
+    /// permissions of that file.
+    pub(crate) fn draft(&self, area: Area, verify: Verify) -> Result<Draft> {
+        let private = self.mode.is_some();
+        let draft = Draft::create(area, private, verify >= Verify::Checksum)?;
+        // The area stays as long as the draft is in it.
+        let directory = self.path.parent().unwrap_or(&self.path);
+        match check_reach(draft.disk(), draft.area().path(), directory) {
+            Err(Error::Io { .. }) => Err(draft.lost(Step::CreateStaging)),
+            reached => reached.map(|()| draft),
         }
-        Ok(match disk.status(&self.path) {
-            Ok(Some((EntryKind::File, status))) => Some(status.mode & 0o777),
-            _ => None,
-        })
     }
 }
 
@@ -104,8 +113,7 @@ impl<C> StagedFile<C> {
         check: Option<impl FnOnce(Arc<dyn DiskFile>) -> Result<(), Fault>>,
     ) -> Result<Self> {
         let mode = options.publish_mode;
-        let permissions = target.mode(draft.disk(), mode)?;
-        let written = draft.seal(options.durability, permissions)?;
+        let written = draft.seal(options.durability, target.mode)?;
         if options.verify != Verify::Skip || check.is_some() {
             let file = draft.reopen()?;
             let checked = check_bytes(file.as_ref(), written)

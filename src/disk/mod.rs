@@ -83,6 +83,7 @@ pub enum LockKind {
 
 /// What may stand at the final path when a file is published there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub enum PublishMode {
     /// Nothing: a taken name is an error, and of several racing writers one wins. The default.
     #[default]
@@ -95,8 +96,8 @@ pub enum PublishMode {
 /// Where a path lies, as far as a rename cares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place {
-    /// The device or volume that holds it.
-    pub device: u64,
+    /// Which file or directory it is.
+    pub identity: Identity,
     /// Whether it is the root of a mount, so that its parent belongs to another.
     pub mount_root: bool,
 }
@@ -183,12 +184,12 @@ pub trait DiskDirectory: fmt::Debug + Send + Sync {
 /// Paths are absolute. Implementations retry what a signal interrupted and nothing else.
 pub trait Disk: fmt::Debug + Send + Sync {
     /// [`Step::CreateStaging`](crate::Step::CreateStaging): creates a file that does not exist, open
-    /// for reading and writing, with the permissions 0666 less the umask. Does not follow a symbolic
-    /// link at the last component.
+    /// for reading and writing, with the permissions 0666 less the umask, or, if it is private, 0600.
+    /// Does not follow a symbolic link at the last component.
     ///
     /// # Errors
     /// [`io::ErrorKind::AlreadyExists`] if the name is taken, else the system's.
-    fn create_file(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
+    fn create_file(&self, path: &Path, private: bool) -> io::Result<Box<dyn DiskFile>>;
 
     /// Opens an existing file by name, for reading or for reading and writing. Does not follow a
     /// symbolic link at the last component where `write` is asked for.
@@ -263,6 +264,13 @@ pub trait Disk: fmt::Debug + Send + Sync {
     /// Whether a lock taken at `path` by another machine would be seen here. Where not (network and
     /// user-space file systems), the age of a staging file decides too whether its writer is dead.
     fn trusts_locks(&self, path: &Path) -> bool;
+
+    /// Gives a new directory the group and the permissions of another, as far as the user may, so that
+    /// whoever can write there can write here; does nothing where there are none.
+    ///
+    /// # Errors
+    /// The system's.
+    fn share_like(&self, directory: &Path, model: &Path) -> io::Result<()>;
 
     /// The time by the clock that stamps files.
     fn now(&self) -> SystemTime;

@@ -19,11 +19,13 @@ use super::{
 pub struct OsDisk;
 
 impl Disk for OsDisk {
-    fn create_file(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
-        open(
-            OpenOptions::new().read(true).write(true).create_new(true),
-            path,
-        )
+    fn create_file(&self, path: &Path, private: bool) -> io::Result<Box<dyn DiskFile>> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create_new(true);
+        if private {
+            sys::keep_private(&mut options);
+        }
+        open(&mut options, path)
     }
 
     fn open_file(&self, path: &Path, write: bool) -> io::Result<Box<dyn DiskFile>> {
@@ -107,6 +109,10 @@ impl Disk for OsDisk {
 
     fn trusts_locks(&self, path: &Path) -> bool {
         sys::trusts_locks(path)
+    }
+
+    fn share_like(&self, directory: &Path, model: &Path) -> io::Result<()> {
+        sys::share_like(directory, model)
     }
 
     fn now(&self) -> SystemTime {

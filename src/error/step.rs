@@ -26,7 +26,7 @@ pub enum Step {
 
 impl Step {
     /// Every step, in order.
-    pub const ALL: [Step; 8] = [
+    pub const ALL: &[Step] = &[
         Step::CreateStaging,
         Step::WriteRows,
         Step::WriteFooter,

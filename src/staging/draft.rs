@@ -17,6 +17,7 @@ pub(crate) struct Draft {
     area: Area,
     path: PathBuf,
     file: Box<dyn DiskFile>,
+    identity: Identity,
     len: u64,
     hasher: Option<Box<XxHash3_128>>,
     /// The first error of the disk: whoever encodes into the draft may wrap it beyond recognition.
@@ -44,13 +45,18 @@ impl fmt::Debug for Draft {
 
 impl Draft {
     /// [`Step::CreateStaging`].
-    pub(crate) fn create(mut area: Area, hashing: bool) -> Result<Self> {
-        let StagingFile { path, file } = area.create()?;
+    pub(crate) fn create(mut area: Area, private: bool, hashing: bool) -> Result<Self> {
+        let StagingFile {
+            path,
+            file,
+            identity,
+        } = area.create(private)?;
         let hasher = hashing.then(|| Box::new(XxHash3_128::new()));
         Ok(Draft {
             area,
             path,
             file,
+            identity,
             len: 0,
             hasher,
             fault: None,
@@ -80,8 +86,8 @@ impl Draft {
     }
 
     /// Which file this is, whatever its name.
-    pub(crate) fn identity(&self) -> io::Result<Identity> {
-        Ok(self.file.status()?.identity)
+    pub(crate) fn identity(&self) -> Identity {
+        self.identity
     }
 
     /// [`Step::SyncFile`]: nothing is written after it.
@@ -113,7 +119,7 @@ impl Draft {
             opened => opened.at(Step::Verify, &self.path)?,
         };
         let found = file.status().at(Step::Verify, &self.path)?.identity;
-        if found == self.identity().at(Step::Verify, &self.path)? {
+        if found == self.identity {
             Ok(Arc::from(file))
         } else {
             Err(self.lost(Step::Verify))
@@ -169,7 +175,9 @@ impl Drop for Draft {
     fn drop(&mut self) {
         if self.owned {
             // Whatever is in the way, the next sweep removes the file: its lock goes with us.
-            let _ = self.disk().remove_file(&self.path);
+            self.area.give_back(&self.path);
+        } else {
+            self.area.let_go(&self.path);
         }
         self.area.tidy();
     }

@@ -8,17 +8,18 @@ mod draft;
 mod place;
 mod sweep;
 
+use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
 use uuid::Uuid;
 
-use crate::disk::{Disk, DiskFile, EntryKind, LockKind, LockOutcome};
+use crate::disk::{Disk, DiskFile, EntryKind, Identity, LockKind, LockOutcome};
 use crate::error::{Error, IoContext, Result, Step};
 
 pub(crate) use draft::{Draft, Written};
-pub(crate) use place::{Home, home_of_file, home_of_root, resolve};
+pub(crate) use place::{Home, check_reach, home_of_file, home_of_root, resolve};
 pub use sweep::{RecoverOptions, Recovery, recover, recover_with_options};
 
 /// What the name of every staging file ends with.
@@ -28,58 +29,77 @@ const LOCK: &str = "lock";
 /// How often a staging file or its area may vanish under our hands before we give up.
 const ATTEMPTS: usize = 100;
 
+/// The staging files that this process is writing: a sweep need not ask for their locks.
+static LIVE: LazyLock<Mutex<HashSet<PathBuf>>> = LazyLock::new(Mutex::default);
+
+fn live() -> MutexGuard<'static, HashSet<PathBuf>> {
+    LIVE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// A staging area on its way to hold, or holding, a staging file.
 #[derive(Debug, Clone)]
 pub(crate) struct Area {
     pub(crate) disk: Arc<dyn Disk>,
+    home: Home,
     path: PathBuf,
+    /// Where to go if nothing can be made here after all, best last.
+    elsewhere: Vec<PathBuf>,
     /// Directories above the area that were made for it and are removed with it.
     made: Vec<PathBuf>,
-    /// Whether files of a data set are published from here, so that the lock matters.
-    locked: bool,
 }
 
 /// A new staging file, locked by us.
 pub(crate) struct StagingFile {
     pub(crate) path: PathBuf,
     pub(crate) file: Box<dyn DiskFile>,
+    pub(crate) identity: Identity,
 }
 
 impl Area {
     /// Finds or makes the area of `home` and removes what dead writers left in it.
-    pub(crate) fn open(disk: &Arc<dyn Disk>, home: &Home) -> Result<Self> {
-        let mut refused = None;
-        for path in home.areas(disk.as_ref()) {
-            let locked = home.is_data_set();
-            let mut area = Area {
-                disk: Arc::clone(disk),
-                path,
-                made: Vec::new(),
-                locked,
-            };
-            match area.make() {
-                Ok(()) => {
-                    for leftover in home.all_areas() {
-                        sweep::sweep(disk.as_ref(), &leftover);
-                    }
-                    return Ok(area);
-                }
-                Err(error) => {
-                    area.tidy();
-                    let impossible = place::is_impossible(&error);
-                    refused = Some(Err(error).at(Step::CreateStaging, &area.path));
-                    if !impossible {
-                        break;
-                    }
-                }
+    pub(crate) fn open(disk: &Arc<dyn Disk>, home: Home) -> Result<Self> {
+        let mut places = home.areas(disk.as_ref());
+        places.reverse();
+        let mut area = Area {
+            disk: Arc::clone(disk),
+            path: places.pop().unwrap_or_else(|| home.root().to_owned()),
+            home,
+            elsewhere: places,
+            made: Vec::new(),
+        };
+        while let Err(error) = area.make() {
+            area.tidy();
+            if !area.go_elsewhere(&error) {
+                return Err(error).at(Step::CreateStaging, &area.path);
             }
         }
-        match refused {
-            Some(error) => error,
-            None => {
-                Err(io::Error::from(io::ErrorKind::NotFound)).at(Step::CreateStaging, home.root())
-            }
+        for leftover in area.home.all_areas() {
+            sweep::sweep(disk.as_ref(), &leftover);
         }
+        Ok(area)
+    }
+
+    /// Turns to the next place if the error means that the area cannot stand here.
+    fn go_elsewhere(&mut self, error: &io::Error) -> bool {
+        if !place::is_impossible(error) {
+            return false;
+        }
+        match self.elsewhere.pop() {
+            Some(path) => {
+                self.path = path;
+                true
+            }
+            None => false,
+        }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Directories that were made for the area, and that may lie above the data set too.
+    pub(crate) fn made(&self) -> &[PathBuf] {
+        &self.made
     }
 
     /// Makes the area's directory and those above it that are missing.
@@ -98,7 +118,8 @@ impl Area {
         for directory in missing(self.disk.as_ref(), &self.path)? {
             match self.disk.create_directory(&directory) {
                 Ok(()) if directory != self.path => self.made.push(directory),
-                Ok(()) => {}
+                // Where the group and permissions cannot be had, the umask's stay.
+                Ok(()) => drop(self.disk.share_like(&directory, self.home.root())),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),
             }
@@ -110,29 +131,37 @@ impl Area {
     }
 
     /// [`Step::CreateStaging`]: a new file that nobody else has and no sweep will take.
-    pub(crate) fn create(&mut self) -> Result<StagingFile> {
+    pub(crate) fn create(&mut self, private: bool) -> Result<StagingFile> {
         let mut path = self.path.clone();
         for _ in 0..ATTEMPTS {
             path = self.path.join(format!("{}.{SUFFIX}", Uuid::now_v7()));
-            match self.disk.create_file(&path) {
-                Ok(file) => match claim(self.disk.as_ref(), &path, file.as_ref()) {
-                    Ok(true) => return Ok(StagingFile { path, file }),
-                    Ok(false) => {}
-                    Err(error) => {
-                        let _ = self.disk.remove_file(&path);
-                        self.tidy();
-                        return Err(error).at(Step::CreateStaging, &path);
-                    }
-                },
+            let created = self.disk.create_file(&path, private).and_then(|file| {
+                live().insert(path.clone());
+                let identity = claim(self.disk.as_ref(), &path, file.as_ref())?;
+                Ok((file, identity))
+            });
+            match created {
+                Ok((file, Some(identity))) => {
+                    return Ok(StagingFile {
+                        path,
+                        file,
+                        identity,
+                    });
+                }
+                // A sweep has it, and may be one that only looks.
+                Ok((_, None)) => self.give_back(&path),
                 // The area was empty for a moment, and somebody tidied it away.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
                     self.make().at(Step::CreateStaging, &self.path)?;
                 }
                 Err(error) => {
                     // On network file systems it may be there nevertheless.
-                    let _ = self.disk.remove_file(&path);
+                    self.give_back(&path);
                     self.tidy();
-                    return Err(error).at(Step::CreateStaging, &path);
+                    if !self.go_elsewhere(&error) {
+                        return Err(error).at(Step::CreateStaging, &path);
+                    }
+                    self.make().at(Step::CreateStaging, &self.path)?;
                 }
             }
         }
@@ -142,9 +171,20 @@ impl Area {
         })
     }
 
+    /// Removes a staging file of ours. What is in the way is for the sweep.
+    pub(crate) fn give_back(&self, path: &Path) {
+        let _ = self.disk.remove_file(path);
+        live().remove(path);
+    }
+
+    /// No longer counts a staging file as ours: it is published, or may be.
+    pub(crate) fn let_go(&self, path: &Path) {
+        live().remove(path);
+    }
+
     /// Waits until no exchange of directories is going on, and keeps it so until the lock is dropped.
     pub(crate) fn lock_for_publishing(&self) -> io::Result<Option<Box<dyn DiskFile>>> {
-        if !self.locked {
+        if !self.home.is_data_set() {
             return Ok(None);
         }
         let lock = self.disk.open_or_create_file(&self.path.join(LOCK))?;
@@ -152,26 +192,29 @@ impl Area {
         Ok(Some(lock))
     }
 
-    /// Removes the area, and what was made for it, as far as nothing is in it.
+    /// Removes the area, and what was made for it, as far as nothing is in it. One that the caller
+    /// named is the caller's.
     pub(crate) fn tidy(&self) {
-        let above = self.made.iter().rev();
-        for directory in std::iter::once(&self.path).chain(above) {
-            if self.disk.remove_directory(directory).is_err() {
-                return;
+        let own = Some(&self.path).filter(|_| !self.home.is_given());
+        for directory in own.into_iter().chain(self.made.iter().rev()) {
+            match self.disk.remove_directory(directory) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return,
+                _ => {}
             }
         }
     }
 }
 
-/// Locks a staging file that was just created; false if a sweep was faster.
-fn claim(disk: &dyn Disk, path: &Path, file: &dyn DiskFile) -> io::Result<bool> {
+/// Locks a staging file that was just created; `None` if a sweep was faster.
+fn claim(disk: &dyn Disk, path: &Path, file: &dyn DiskFile) -> io::Result<Option<Identity>> {
     if file.try_lock(LockKind::Exclusive)? == LockOutcome::Busy {
-        return Ok(false);
+        return Ok(None);
     }
     let identity = file.status()?.identity;
-    Ok(disk
-        .status(path)?
-        .is_some_and(|(_, there)| there.identity == identity))
+    let there = disk.status(path)?;
+    Ok(there
+        .is_some_and(|(_, there)| there.identity == identity)
+        .then_some(identity))
 }
 
 /// Those of `path` and the directories above it that do not exist, from the top down.

@@ -22,6 +22,8 @@ const NAME_MAX: usize = 255;
 pub(crate) struct Home {
     /// The data set's root, or the directory of a lone file; absolute, links resolved.
     root: PathBuf,
+    /// The directory that the caller named: the root, or a partition of the data set.
+    named: PathBuf,
     kind: HomeKind,
 }
 
@@ -36,43 +38,39 @@ enum HomeKind {
 /// The home of a data set's files. A root that lies in a partition of a larger data set belongs to
 /// that one.
 pub(crate) fn home_of_root(disk: &dyn Disk, root: &Path, place: &StagingPlace) -> Result<Home> {
-    home(disk, data_set_of(root), HomeKind::DataSet, place)
+    home(disk, root, HomeKind::DataSet, place)
 }
 
 /// The home of a file that is named by itself: its data set if it stands in a partition directory,
 /// else the directory that holds it.
-pub(crate) fn home_of_file(
-    disk: &dyn Disk,
-    directory: &Path,
-    place: &StagingPlace,
-) -> Result<Home> {
-    let root = data_set_of(directory);
-    let kind = if root == directory {
+pub(crate) fn home_of_file(disk: &dyn Disk, holder: &Path, place: &StagingPlace) -> Result<Home> {
+    let lone = data_set_of(disk, holder) == holder;
+    let kind = if lone {
         HomeKind::LoneFile
     } else {
         HomeKind::DataSet
     };
-    home(disk, root, kind, place)
+    home(disk, holder, kind, place)
 }
 
-fn home(disk: &dyn Disk, root: &Path, kind: HomeKind, place: &StagingPlace) -> Result<Home> {
-    let kind = match place {
-        StagingPlace::Auto => kind,
-        StagingPlace::Inside if matches!(kind, HomeKind::DataSet) => HomeKind::DataSetInside,
-        StagingPlace::Inside => kind,
-        StagingPlace::Directory(directory) => HomeKind::Given(resolve(disk, directory)?),
+fn home(disk: &dyn Disk, named: &Path, kind: HomeKind, place: &StagingPlace) -> Result<Home> {
+    let kind = match (place, kind) {
+        (StagingPlace::Auto, kind) => kind,
+        (StagingPlace::Beside, _) => HomeKind::DataSet,
+        (StagingPlace::Inside, HomeKind::LoneFile) => HomeKind::LoneFile,
+        (StagingPlace::Inside, _) => HomeKind::DataSetInside,
+        (StagingPlace::Directory(directory), _) => HomeKind::Given(resolve(disk, directory)?),
     };
-    Ok(Home {
-        root: root.to_owned(),
-        kind,
-    })
+    let (root, named) = (data_set_of(disk, named).to_owned(), named.to_owned());
+    Ok(Home { root, named, kind })
 }
 
-/// The directory above all trailing `key=value` segments.
-fn data_set_of(path: &Path) -> &Path {
+/// The directory above all trailing `key=value` segments, on the same file system.
+fn data_set_of<'a>(disk: &dyn Disk, path: &'a Path) -> &'a Path {
     let mut root = path;
     while let (Some(name), Some(parent)) = (root.file_name(), root.parent()) {
-        if !name.as_encoded_bytes().contains(&b'=') {
+        let mounted = || disk.place(root).is_ok_and(|place| place.mount_root);
+        if !name.as_encoded_bytes().contains(&b'=') || mounted() {
             break;
         }
         root = parent;
@@ -89,28 +87,42 @@ impl Home {
         !matches!(self.kind, HomeKind::LoneFile)
     }
 
+    /// Whether the area's directory is the caller's own.
+    pub(crate) fn is_given(&self) -> bool {
+        matches!(self.kind, HomeKind::Given(_))
+    }
+
     /// The places to try, best first.
     pub(crate) fn areas(&self, disk: &dyn Disk) -> Vec<PathBuf> {
-        let inside = self.root.join(INSIDE);
         match &self.kind {
-            HomeKind::Given(directory) => vec![directory.clone()],
-            HomeKind::LoneFile | HomeKind::DataSetInside => vec![inside],
             HomeKind::DataSet => sibling(&self.root)
                 .filter(|_| renames_reach(disk, &self.root))
                 .into_iter()
-                .chain([inside])
+                .chain(self.inside())
+                .collect(),
+            _ => self.all_areas(),
+        }
+    }
+
+    /// Every place where an area of this home may have been made.
+    pub(crate) fn all_areas(&self) -> Vec<PathBuf> {
+        match &self.kind {
+            HomeKind::Given(directory) => vec![directory.clone()],
+            HomeKind::LoneFile | HomeKind::DataSetInside => self.inside().collect(),
+            HomeKind::DataSet => sibling(&self.root)
+                .into_iter()
+                .chain(self.inside())
                 .collect(),
         }
     }
 
-    /// Every place where an area of this home may have been made, by whatever options.
-    pub(crate) fn all_areas(&self) -> Vec<PathBuf> {
-        let inside = self.root.join(INSIDE);
-        match &self.kind {
-            HomeKind::LoneFile => vec![inside],
-            HomeKind::Given(directory) => vec![directory.clone()],
-            _ => sibling(&self.root).into_iter().chain([inside]).collect(),
-        }
+    /// In the root, and where the caller cannot write there, in the directory that the caller named.
+    fn inside(&self) -> impl Iterator<Item = PathBuf> {
+        let named = Some(&self.named).filter(|named| **named != self.root);
+        [Some(&self.root), named]
+            .into_iter()
+            .flatten()
+            .map(|directory| directory.join(INSIDE))
     }
 }
 
@@ -132,7 +144,23 @@ fn renames_reach(disk: &dyn Disk, root: &Path) -> bool {
         return true;
     };
     let parent = root.parent().and_then(|parent| disk.place(parent).ok());
-    !place.mount_root && parent.is_some_and(|parent| parent.device == place.device)
+    let device = place.identity.device;
+    !place.mount_root && parent.is_some_and(|parent| parent.identity.device == device)
+}
+
+/// Refuses, before anything is written, a directory that no rename from the area can reach.
+pub(crate) fn check_reach(disk: &dyn Disk, area: &Path, directory: &Path) -> Result<()> {
+    let area = disk.place(area).at(Step::CreateStaging, area)?;
+    let existing = directory
+        .ancestors()
+        .find_map(|above| disk.place(above).ok());
+    if existing.is_some_and(|existing| existing.identity.device != area.identity.device) {
+        return Err(Error::InvalidPath {
+            path: directory.to_owned(),
+            reason: "is on another file system than its staging area",
+        });
+    }
+    Ok(())
 }
 
 /// Whether an error means that an area cannot stand here, but perhaps elsewhere.

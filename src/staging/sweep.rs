@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{home_of_root, is_staging_file, resolve};
+use super::{home_of_root, is_staging_file, live, resolve};
 use crate::disk::{Disk, EntryKind, LockKind, LockOutcome, OsDisk};
 use crate::error::{Error, Result};
 use crate::options::StagingPlace;
@@ -104,8 +104,8 @@ pub fn recover_with_options(root: impl AsRef<Path>, options: &RecoverOptions) ->
     let home = home_of_root(disk, &resolve(disk, root.as_ref())?, &options.staging)?;
     let mut recovery = Recovery::default();
     for area in home.all_areas() {
-        sweep_into(disk, &area, options.dry_run, &mut recovery);
-        if !options.dry_run {
+        sweep_into(disk, &area, options.dry_run, &|_| false, &mut recovery);
+        if !options.dry_run && !home.is_given() {
             // Only an empty directory can be removed this way.
             let _ = disk.remove_directory(&area);
         }
@@ -115,10 +115,18 @@ pub fn recover_with_options(root: impl AsRef<Path>, options: &RecoverOptions) ->
 
 /// The sweep that every writer does: what cannot be removed now is for the next one.
 pub(super) fn sweep(disk: &dyn Disk, area: &Path) {
-    sweep_into(disk, area, false, &mut Recovery::default());
+    // With many writers in one process, asking for the lock of each every time would take long.
+    let ours = |path: &Path| live().contains(path);
+    sweep_into(disk, area, false, &ours, &mut Recovery::default());
 }
 
-fn sweep_into(disk: &dyn Disk, area: &Path, dry_run: bool, recovery: &mut Recovery) {
+fn sweep_into(
+    disk: &dyn Disk,
+    area: &Path,
+    dry_run: bool,
+    known_live: &dyn Fn(&Path) -> bool,
+    recovery: &mut Recovery,
+) {
     let entries = match disk.list(area) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return,
@@ -126,6 +134,10 @@ fn sweep_into(disk: &dyn Disk, area: &Path, dry_run: bool, recovery: &mut Recove
     };
     for entry in entries {
         if entry.kind != EntryKind::File || !is_staging_file(&entry.path) {
+            continue;
+        }
+        if known_live(&entry.path) {
+            recovery.alive.push(entry.path);
             continue;
         }
         match sweep_file(disk, &entry.path, dry_run) {
@@ -148,6 +160,10 @@ fn unreadable(path: &Path, source: io::Error) -> Error {
 /// away meanwhile.
 fn sweep_file(disk: &dyn Disk, path: &Path, dry_run: bool) -> io::Result<Option<bool>> {
     let file = match disk.open_file(path, true) {
+        // Another user's, or one that will replace a read-only file: reading is enough to lock it.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            disk.open_file(path, false)?
+        }
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),

@@ -87,7 +87,10 @@ impl Columns {
             .iter()
             .map(|&position| Arc::clone(batch.column(position)))
             .collect();
-        let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+        // Names within nested types, which readers do not go by, may differ.
+        let options = RecordBatchOptions::new()
+            .with_row_count(Some(batch.num_rows()))
+            .with_match_field_names(false);
         RecordBatch::try_new_with_options(Arc::clone(&self.file_schema), columns, &options).map_err(
             |error| Error::SchemaMismatch {
                 path: path.to_owned(),

@@ -21,7 +21,7 @@ use crate::format::parquet::{Encoded, Encoder, Written, verify_written};
 use crate::options::{Verify, WriterOptions};
 use crate::partition::Partition;
 use crate::staged::{PublishedFile, StagedFile, Target};
-use crate::staging::{Area, Draft, home_of_root, resolve};
+use crate::staging::{Area, home_of_root, resolve};
 use columns::Columns;
 
 /// Writes one Parquet file into a partition of a data set, visible all at once, and durably, or never.
@@ -107,8 +107,8 @@ impl AtomicArrowWriter {
         let directory = resolve(disk, &root.join(partition.path()))?;
         let target = Target::new(disk, &directory, name, options.file.publish_mode)?;
         let home = home_of_root(disk, &root, &options.file.staging)?;
-        let area = Area::open(&options.file.disk, &home)?;
-        let draft = Draft::create(area, options.file.verify >= Verify::Checksum)?;
+        let area = Area::open(&options.file.disk, home)?;
+        let draft = target.draft(area, options.file.verify)?;
         let encoder = Encoder::new(
             draft,
             target.path(),
@@ -163,15 +163,16 @@ impl AtomicArrowWriter {
                 path: self.target.path().to_owned(),
             });
         }
-        let written = self
+        // Also if the encoder panics and somebody catches that.
+        self.poisoned = true;
+        let rows = batch.num_rows() as u64;
+        let batch = self
             .columns
-            .file_batch(batch, self.target.path(), self.rows)
-            .and_then(|batch| self.encoder.write(&batch));
-        match &written {
-            Ok(()) => self.rows += batch.num_rows() as u64,
-            Err(_) => self.poisoned = true,
-        }
-        written
+            .file_batch(batch, self.target.path(), self.rows)?;
+        self.encoder.write(&batch)?;
+        self.rows += rows;
+        self.poisoned = false;
+        Ok(())
     }
 
     /// Writes the footer, syncs and verifies the file, without making it visible.

@@ -12,7 +12,7 @@ use crate::disk::{
 };
 
 impl Disk for SimDisk {
-    fn create_file(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+    fn create_file(&self, path: &Path, _private: bool) -> io::Result<Box<dyn DiskFile>> {
         self.shared.call("create_file", path, |state| {
             let now = state.now();
             let node = state.tree.create_file(path, now)?;
@@ -104,9 +104,10 @@ impl Disk for SimDisk {
 
     fn place(&self, path: &Path) -> io::Result<Place> {
         self.shared.call("place", path, |state| {
-            state.tree.find(path)?;
+            let node = state.tree.find(path)?;
+            let (_, status) = state.tree.status(self.shared.device, node)?;
             Ok(Place {
-                device: self.shared.device,
+                identity: status.identity,
                 mount_root: path.parent().is_none(),
             })
         })
@@ -121,6 +122,10 @@ impl Disk for SimDisk {
 
     fn trusts_locks(&self, _path: &Path) -> bool {
         self.shared.state().trusts_locks
+    }
+
+    fn share_like(&self, _directory: &Path, _model: &Path) -> io::Result<()> {
+        Ok(())
     }
 
     fn now(&self) -> SystemTime {

@@ -18,6 +18,10 @@ pub(in crate::disk) fn do_not_follow(options: &mut OpenOptions) {
     options.custom_flags(OFlags::NOFOLLOW.bits() as i32);
 }
 
+pub(in crate::disk) fn keep_private(options: &mut OpenOptions) {
+    options.mode(0o600);
+}
+
 pub(in crate::disk) fn open_directory(path: &Path) -> io::Result<File> {
     OpenOptions::new()
         .read(true)
@@ -104,7 +108,10 @@ pub(in crate::disk) fn rename_no_replace(from: &Path, to: &Path) -> io::Result<(
     });
     match renamed {
         Ok(()) => Ok(()),
-        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => link_and_unlink(from, to),
+        // EPERM is what old sandboxes answer to a call that they do not know.
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP | Errno::PERM) => {
+            link_and_unlink(from, to)
+        }
         Err(errno) => Err(errno.into()),
     }
 }
@@ -125,15 +132,25 @@ fn link_and_unlink(from: &Path, to: &Path) -> io::Result<()> {
 #[cfg(target_os = "linux")]
 pub(in crate::disk) fn place(path: &Path) -> io::Result<Place> {
     use rustix::fs::{AtFlags, StatxAttributes, StatxFlags, makedev};
-    match rustix::fs::statx(CWD, path, AtFlags::empty(), StatxFlags::BASIC_STATS) {
-        Ok(answer) => Ok(Place {
-            device: makedev(answer.stx_dev_major, answer.stx_dev_minor),
-            mount_root: answer.stx_attributes.contains(StatxAttributes::MOUNT_ROOT),
-        }),
+    let wanted = StatxFlags::BASIC_STATS | StatxFlags::BTIME;
+    let answer = match rustix::fs::statx(CWD, path, AtFlags::empty(), wanted) {
+        Ok(answer) => answer,
         // Before Linux 4.11, and under some sandboxes.
-        Err(Errno::NOSYS) => place_by_device(path),
-        Err(errno) => Err(errno.into()),
-    }
+        Err(Errno::NOSYS) => return place_by_device(path),
+        Err(errno) => return Err(errno.into()),
+    };
+    let born = StatxFlags::from_bits_retain(answer.stx_mask).contains(StatxFlags::BTIME);
+    let born = born.then(|| {
+        i128::from(answer.stx_btime.tv_sec) * 1_000_000_000 + i128::from(answer.stx_btime.tv_nsec)
+    });
+    Ok(Place {
+        identity: Identity {
+            device: makedev(answer.stx_dev_major, answer.stx_dev_minor),
+            file: answer.stx_ino,
+            born,
+        },
+        mount_root: answer.stx_attributes.contains(StatxAttributes::MOUNT_ROOT),
+    })
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -143,32 +160,56 @@ pub(in crate::disk) fn place(path: &Path) -> io::Result<Place> {
 
 /// A mount is told by its parent being on another device.
 fn place_by_device(path: &Path) -> io::Result<Place> {
-    let device = std::fs::metadata(path)?.dev();
+    let metadata = std::fs::metadata(path)?;
+    let identity = identity_of_path(path, &metadata)?;
     let mount_root = match path.parent() {
-        Some(parent) => std::fs::metadata(parent)?.dev() != device,
+        Some(parent) => std::fs::metadata(parent)?.dev() != identity.device,
         None => true,
     };
-    Ok(Place { device, mount_root })
+    Ok(Place {
+        identity,
+        mount_root,
+    })
 }
 
-/// The magic numbers are those of statfs(2) and linux/magic.h.
+/// The group and the permissions, also that new files get the group.
+pub(in crate::disk) fn share_like(directory: &Path, model: &Path) -> io::Result<()> {
+    let wanted = std::fs::metadata(model)?;
+    let found = std::fs::metadata(directory)?;
+    if found.gid() != wanted.gid() {
+        std::os::unix::fs::chown(directory, None, Some(wanted.gid()))?;
+    }
+    let bits = wanted.mode() & 0o2777;
+    if found.mode() & 0o2777 != bits {
+        std::fs::set_permissions(directory, Permissions::from_mode(bits))?;
+    }
+    Ok(())
+}
+
+/// Only file systems that are known to be this machine's alone: another machine's locks on one of the
+/// others may not be seen here. The magic numbers are those of statfs(2) and linux/magic.h.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(in crate::disk) fn trusts_locks(path: &Path) -> bool {
-    const REMOTE: [u32; 11] = [
-        0x0000_6969, // NFS
-        0xff53_4d42, // CIFS
-        0xfe53_4d42, // SMB2
-        0x0000_517b, // SMB
-        0x6573_5546, // FUSE
-        0x00c3_6400, // Ceph
-        0x0102_1997, // 9P
-        0x5346_414f, // AFS
-        0x6b41_4653, // kAFS
-        0x0bd0_0bd0, // Lustre
-        0x4750_4653, // GPFS
+    const LOCAL: [u32; 16] = [
+        0x0000_ef53, // ext2, ext3, ext4
+        0x5846_5342, // XFS
+        0x9123_683e, // btrfs
+        0xf2f5_2010, // F2FS
+        0xca45_1a4e, // bcachefs
+        0x2fc1_2fc1, // ZFS
+        0x3153_464a, // JFS
+        0x5265_4973, // ReiserFS
+        0x0000_3434, // NILFS
+        0x0102_1994, // tmpfs
+        0x8584_58f6, // ramfs
+        0x794c_7630, // overlayfs
+        0x0000_4d44, // FAT
+        0x2011_bab0, // exFAT
+        0x7366_746e, // NTFS3
+        0x2405_1905, // UBIFS
     ];
     match rustix::fs::statfs(path) {
-        Ok(answer) => !REMOTE.contains(&(answer.f_type as u32)),
+        Ok(answer) => LOCAL.contains(&(answer.f_type as u32)),
         Err(_) => false,
     }
 }

@@ -22,6 +22,9 @@ pub(in crate::disk) fn do_not_follow(options: &mut OpenOptions) {
     options.custom_flags(FILE_FLAG_OPEN_REPARSE_POINT);
 }
 
+/// Access lists are inherited from the directory above.
+pub(in crate::disk) fn keep_private(_options: &mut OpenOptions) {}
+
 /// Flushing a directory takes a handle that may write to it.
 pub(in crate::disk) fn open_directory(path: &Path) -> io::Result<File> {
     OpenOptions::new()
@@ -102,22 +105,20 @@ fn move_file(from: &Path, to: &Path, flags: u32) -> io::Result<()> {
 }
 
 pub(in crate::disk) fn place(path: &Path) -> io::Result<Place> {
-    let device = |path: &Path| {
-        let file = OpenOptions::new()
-            .access_mode(0)
-            .custom_flags(FILE_FLAG_BACKUP_SEMANTICS)
-            .open(path)?;
-        Ok::<_, io::Error>(identity(&file, &file.metadata()?)?.device)
-    };
-    let own = device(path)?;
+    let own = identity_of_path(path, &std::fs::metadata(path)?)?;
     let mount_root = match path.parent() {
-        Some(parent) => device(parent)? != own,
+        Some(parent) => identity_of_path(parent, &std::fs::metadata(parent)?)?.device != own.device,
         None => true,
     };
     Ok(Place {
-        device: own,
+        identity: own,
         mount_root,
     })
+}
+
+/// Access lists are inherited from the directory above.
+pub(in crate::disk) fn share_like(_directory: &Path, _model: &Path) -> io::Result<()> {
+    Ok(())
 }
 
 /// A path of the form `\\server\share` is remote.

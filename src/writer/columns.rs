@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, new_empty_array};
 use arrow::datatypes::{Schema, SchemaRef};
 
 use crate::error::{Error, Result};
@@ -29,6 +29,8 @@ impl Columns {
         let mut keys = Vec::new();
         for (position, field) in schema.fields().iter().enumerate() {
             if partition.get(field.name()).is_some() {
+                // Whether the type can be a key at all is known before anything is touched.
+                partition.check_column(field.name(), &new_empty_array(field.data_type()))?;
                 keys.push((position, field.name().clone()));
             }
         }

@@ -90,8 +90,9 @@ impl AtomicArrowWriter {
     /// still has the partition columns, if any.
     ///
     /// # Errors
-    /// [`Error::InvalidPath`] if the root or the file name cannot be used; [`Error::InvalidOption`] if
-    /// no column is left for the file; [`Error::Encode`] if Parquet has no place for a type of the
+    /// [`Error::InvalidPath`] if the root or the file name cannot be used; [`Error::Partition`] if a
+    /// partition column's type cannot be a key; [`Error::InvalidOption`] if no column is left for the
+    /// file, or its values cannot be digested for [`Verify::Decode`]; [`Error::Encode`] if Parquet has no place for a type of the
     /// schema; [`Error::AlreadyExists`] if a file name was given that is taken; [`Error::Io`] if no
     /// staging file can be made. Nothing is on disk then.
     pub fn create_with_options(

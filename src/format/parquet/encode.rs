@@ -13,7 +13,9 @@ use parquet::file::properties::WriterProperties;
 
 use super::digest::{CannotDigest, ColumnDigests};
 use crate::error::{Error, Result, Step};
+use crate::format::contained;
 use crate::staging::Draft;
+use crate::verify::Location;
 
 /// A Parquet file being written.
 pub(crate) struct Encoder {
@@ -67,8 +69,12 @@ impl Encoder {
             .max_row_group_row_count()
             .unwrap_or(usize::MAX)
             .max(1);
-        let writer = ArrowWriter::try_new(Slot(Some(draft)), Arc::clone(schema), Some(properties))
-            .map_err(|source| encode_error(Step::WriteRows, path, source.into()))?;
+        // It panics over a type that it does not know.
+        let writer = contained(&Location::file(), || {
+            ArrowWriter::try_new(Slot(Some(draft)), Arc::clone(schema), Some(properties))
+        })
+        .map_err(|panicked| encode_error(Step::WriteRows, path, panicked.into()))?
+        .map_err(|source| encode_error(Step::WriteRows, path, source.into()))?;
         Ok(Encoder {
             writer,
             path: path.to_owned(),

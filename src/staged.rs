@@ -46,16 +46,16 @@ impl Target {
         }
         // What cannot be looked at now will be an error of the step that needs it.
         let (kind, mode) = match disk.status(&path) {
+            Ok(Some((EntryKind::Directory, _))) => {
+                let reason = "is a directory";
+                return Err(Error::InvalidPath { path, reason });
+            }
             Ok(Some(_)) if mode == PublishMode::CreateNew => {
                 return Err(Error::AlreadyExists { path });
             }
             Ok(Some((kind, status))) => (kind, status.mode & 0o777),
             _ => return Ok(Target { path, mode: None }),
         };
-        if kind == EntryKind::Directory {
-            let reason = "is a directory";
-            return Err(Error::InvalidPath { path, reason });
-        }
         let mode = (kind == EntryKind::File).then_some(mode);
         Ok(Target { path, mode })
     }

@@ -158,8 +158,9 @@ impl Drop for Child {
 
 fn say(line: &str) {
     // On a line of its own, whatever the harness has said before.
-    println!("\n{MARK}{line}");
-    std::io::stdout().flush().unwrap();
+    let mut stdout = std::io::stdout();
+    writeln!(stdout, "\n{MARK}{line}").unwrap();
+    stdout.flush().unwrap();
 }
 
 /// Waits to be told to go on; false if nobody is there any more.

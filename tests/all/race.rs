@@ -248,7 +248,10 @@ fn writers_find_their_area_again_where_others_tidy_it_away() {
             file.write_all(b"{}").unwrap();
             match number % 2 {
                 0 => file.commit().map(drop),
-                _ => Ok(file.discard()),
+                _ => {
+                    file.discard();
+                    Ok(())
+                }
             }
         });
         for result in results {
@@ -271,6 +274,29 @@ fn directories_above_an_area_that_are_removed_while_it_is_made_are_made_again() 
     let file = AtomicFile::create_with_options("/deep/er/data.json", options).unwrap();
     file.commit().unwrap();
     assert_eq!(disk.files(), [std::path::Path::new("/deep/er/data.json")]);
+}
+
+/// The file comes to be in a directory that is not the one which was opened before the rename.
+#[test]
+fn a_directory_that_others_make_anew_right_before_the_rename_is_synced_all_the_same() {
+    let disk = SimDisk::new();
+    let other = disk.clone();
+    disk.before_call("publish", move || {
+        for directory in ["/lake/raw/k=v", "/lake/raw"] {
+            other.remove_directory(directory.as_ref()).unwrap();
+        }
+        for directory in ["/lake/raw", "/lake/raw/k=v"] {
+            other.create_directory(directory.as_ref()).unwrap();
+        }
+    });
+    let options = FileOptions::new().disk(Arc::new(disk.clone()));
+    let path = "/lake/raw/k=v/data.json";
+    let mut file = AtomicFile::create_with_options(path, options).unwrap();
+    file.write_all(b"{}").unwrap();
+    file.commit().unwrap();
+    for found in disk.moments().last().unwrap().after_power_loss() {
+        assert_eq!(found.read(path).unwrap(), b"{}");
+    }
 }
 
 #[test]

@@ -1,0 +1,412 @@
+//! Where the staging area stands, and what is left in it.
+//!
+//! Promises P4 and P6.
+
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use atomic_arrow::{
+    AtomicArrowWriter, AtomicFile, Error, FileOptions, PublishMode, RecoverOptions, StagingPlace,
+    WriterOptions, recover, recover_with_options,
+};
+
+use crate::child::{Child, Part};
+use crate::ground::{Mount, begun, directory, published, staged, tree, weather, writer};
+use crate::support::skip;
+
+/// A name as the area gives them, of nobody who is alive.
+const ORPHAN: &str = "01890a5d-ac96-774b-bcce-b302099a8057.staged";
+
+/// The area of the only staging file below `path`.
+fn area(path: &Path) -> PathBuf {
+    let staged = staged(path);
+    assert_eq!(staged.len(), 1, "{staged:?}");
+    staged[0].parent().unwrap().to_owned()
+}
+
+fn placed(root: &Path, place: StagingPlace) -> AtomicArrowWriter {
+    writer(root, WriterOptions::new().staging(place)).unwrap()
+}
+
+#[test]
+fn the_area_is_a_sibling_of_the_root() {
+    let (_guard, parent) = directory();
+    let writer = begun(parent.join("weather"));
+    assert_eq!(area(&parent), parent.join(".weather.atomic"));
+    assert!(!parent.join("weather").exists());
+    let file = writer.commit().unwrap();
+    let name = file.path().file_name().unwrap().to_str().unwrap();
+    assert_eq!(
+        tree(&parent),
+        [
+            ".weather.atomic/",
+            ".weather.atomic/lock",
+            "weather/",
+            "weather/station_id=KSEA/",
+            &format!("weather/station_id=KSEA/{name}"),
+        ]
+    );
+}
+
+#[test]
+fn the_area_of_a_link_to_a_root_is_beside_the_directory_it_leads_to() {
+    let (_guard, parent) = directory();
+    let real = parent.join("disk/weather");
+    fs::create_dir_all(&real).unwrap();
+    symlink(&real, parent.join("link")).unwrap();
+    let writer = begun(parent.join("link"));
+    assert_eq!(area(&parent), parent.join("disk/.weather.atomic"));
+    assert!(writer.path().starts_with(&real));
+    writer.commit().unwrap();
+    assert_eq!(published(&real).len(), 1);
+}
+
+#[test]
+fn a_root_within_a_partition_uses_the_area_of_the_whole_data_set() {
+    let (_guard, parent) = directory();
+    let _writer = begun(parent.join("weather/year=2026/month=1"));
+    assert_eq!(area(&parent), parent.join(".weather.atomic"));
+    let mut file = AtomicFile::create(parent.join("raw/year=2026/data.json")).unwrap();
+    file.write_all(b"{}").unwrap();
+    assert!(parent.join(".raw.atomic").is_dir());
+}
+
+#[test]
+fn a_root_whose_name_leaves_no_room_for_a_sibling_has_its_area_inside() {
+    let (_guard, parent) = directory();
+    // `.NAME.atomic` may have 255 bytes.
+    for (length, inside) in [(247, false), (248, true), (255, true)] {
+        let root = parent.join("w".repeat(length));
+        let writer = begun(&root);
+        assert_eq!(area(&parent) == root.join(".atomic"), inside, "{length}");
+        writer.commit().unwrap();
+        assert_eq!(published(&root).len(), 1);
+    }
+}
+
+#[test]
+fn a_root_that_is_a_mount_point_has_its_area_inside() {
+    let mount = match Mount::tmpfs(1024) {
+        Ok(mount) => mount,
+        Err(reason) => return skip(reason),
+    };
+    let writer = begun(mount.path());
+    assert_eq!(
+        area(mount.path().parent().unwrap()),
+        mount.path().join(".atomic")
+    );
+    writer.commit().unwrap();
+    assert_eq!(published(mount.path()).len(), 1);
+    // A root below it is on the same file system as its sibling.
+    let root = mount.path().join("weather");
+    let below = begun(&root);
+    assert_eq!(area(mount.path()), mount.path().join(".weather.atomic"));
+    below.commit().unwrap();
+    assert_eq!(published(&root).len(), 1);
+}
+
+#[test]
+fn a_root_whose_parent_cannot_be_written_has_its_area_inside() {
+    let (_guard, parent) = directory();
+    let root = parent.join("weather");
+    fs::create_dir(&root).unwrap();
+    fs::set_permissions(&root, fs::Permissions::from_mode(0o777)).unwrap();
+    fs::set_permissions(&parent, fs::Permissions::from_mode(0o555)).unwrap();
+    let mut child = match fs::write(parent.join("may"), "") {
+        // Root may write everywhere.
+        Ok(()) => {
+            fs::remove_file(parent.join("may")).unwrap();
+            match Child::start_as_nobody(Part::Once, &root) {
+                Ok(child) => child,
+                Err(error) => return skip(format!("no process as another user: {error}")),
+            }
+        }
+        Err(_) => Child::start(Part::Once, &root),
+    };
+    let said = PathBuf::from(child.says().unwrap());
+    child.finish();
+    fs::set_permissions(&parent, fs::Permissions::from_mode(0o755)).unwrap();
+    assert_eq!(said.parent(), Some(&*root.join(".atomic")));
+    assert_eq!(published(&root).len(), 1);
+}
+
+#[test]
+fn the_area_stands_where_it_was_asked_for() {
+    let (_guard, parent) = directory();
+    let root = parent.join("weather");
+    let given = parent.join("scratch/area");
+    for (place, expected) in [
+        (StagingPlace::Inside, root.join(".atomic")),
+        (StagingPlace::Directory(given.clone()), given.clone()),
+    ] {
+        let mut writer = placed(&root, place);
+        assert_eq!(area(&parent), expected);
+        writer.write(&weather("KSEA", 7)).unwrap();
+        writer.commit().unwrap();
+        assert_eq!(staged(&parent), Vec::<PathBuf>::new());
+    }
+    assert_eq!(published(&root).len(), 2);
+    // Who stages elsewhere has to say so for recovery too.
+    fs::create_dir_all(&given).unwrap();
+    fs::write(given.join(ORPHAN), "half a fi").unwrap();
+    assert_eq!(recover(&root).unwrap().removed, Vec::<PathBuf>::new());
+    let options = RecoverOptions::new().staging(StagingPlace::Directory(given.clone()));
+    let recovery = recover_with_options(&root, &options).unwrap();
+    assert_eq!(recovery.removed, [given.join(ORPHAN)]);
+}
+
+#[test]
+fn an_area_on_another_file_system_is_an_error_and_never_a_copy() {
+    let mount = match Mount::tmpfs(1024) {
+        Ok(mount) => mount,
+        Err(reason) => return skip(reason),
+    };
+    let (_guard, parent) = directory();
+    let place = StagingPlace::Directory(mount.path().join("area"));
+    let options = WriterOptions::new().staging(place);
+    let error = writer(parent.join("weather"), options).unwrap_err();
+    assert!(
+        error.to_string().contains("is on another file system"),
+        "{error:?}"
+    );
+    assert!(matches!(error, Error::InvalidPath { .. }), "{error:?}");
+    assert_eq!(tree(&parent), Vec::<String>::new());
+    assert_eq!(staged(mount.path()), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn the_area_of_a_lone_file_is_beside_it_and_gone_afterwards() {
+    let (_guard, parent) = directory();
+    let path = parent.join("deep/er/data.json");
+    let create = || {
+        let mut file = AtomicFile::create(&path).unwrap();
+        file.write_all(b"{}").unwrap();
+        assert_eq!(area(&parent), parent.join("deep/er/.atomic"));
+        file
+    };
+    drop(create());
+    assert_eq!(tree(&parent), Vec::<String>::new());
+    create().finish().unwrap().discard();
+    assert_eq!(tree(&parent), Vec::<String>::new());
+    create().commit().unwrap();
+    assert_eq!(tree(&parent), ["deep/", "deep/er/", "deep/er/data.json"]);
+}
+
+#[test]
+fn an_area_that_is_no_directory_is_refused_and_not_touched() {
+    let (_guard, parent) = directory();
+    let elsewhere = parent.join("elsewhere");
+    fs::create_dir(&elsewhere).unwrap();
+    fs::write(elsewhere.join(ORPHAN), "precious").unwrap();
+    symlink(&elsewhere, parent.join(".weather.atomic")).unwrap();
+    fs::write(parent.join(".wind.atomic"), "precious").unwrap();
+    let before = tree(&parent);
+    for root in ["weather", "wind"] {
+        match writer(parent.join(root), WriterOptions::new()) {
+            Err(Error::Io { source, path, .. }) => {
+                assert_eq!(source.kind(), std::io::ErrorKind::NotADirectory);
+                assert_eq!(path, parent.join(format!(".{root}.atomic")));
+            }
+            other => panic!("{root}: {other:?}"),
+        }
+    }
+    assert_eq!(tree(&parent), before);
+}
+
+#[test]
+fn whatever_ends_a_writer_but_a_kill_leaves_nothing() {
+    type End = fn(AtomicArrowWriter);
+    let ends: [(&str, End); 5] = [
+        ("dropped", drop),
+        ("discarded", AtomicArrowWriter::discard),
+        ("staged and dropped", |writer| {
+            drop(writer.finish().unwrap())
+        }),
+        ("staged and discarded", |writer| {
+            writer.finish().unwrap().discard()
+        }),
+        ("a panic", |writer| {
+            let panicked = catch_unwind(AssertUnwindSafe(move || {
+                let _writer = writer;
+                std::panic::resume_unwind(Box::new("in the middle"));
+            }));
+            assert!(panicked.is_err());
+        }),
+    ];
+    for (how, end) in ends {
+        let (_guard, parent) = directory();
+        let writer = begun(parent.join("weather"));
+        assert_eq!(staged(&parent).len(), 1);
+        end(writer);
+        assert_eq!(tree(&parent), Vec::<String>::new(), "{how}");
+    }
+    let (_guard, parent) = directory();
+    let root = parent.join("weather");
+    let panicked = std::thread::spawn(move || {
+        let _writer = begun(root);
+        std::panic::resume_unwind(Box::new("in a thread"));
+    });
+    assert!(panicked.join().is_err());
+    assert_eq!(tree(&parent), Vec::<String>::new());
+}
+
+/// A data set beside which a killed writer left a file.
+fn killed(root: &Path) -> PathBuf {
+    let mut child = Child::start(Part::Hold, root);
+    assert_eq!(child.says().as_deref(), Some("begun"));
+    child.kill();
+    let staged = staged(root.parent().unwrap());
+    assert_eq!(staged.len(), 1);
+    staged[0].clone()
+}
+
+#[test]
+fn what_a_killed_writer_left_is_removed_by_the_next_one() {
+    let (_guard, parent) = directory();
+    let root = parent.join("weather");
+    let left = killed(&root);
+    let next = begun(&root);
+    assert!(!left.exists());
+    next.commit().unwrap();
+    assert_eq!(staged(&parent), Vec::<PathBuf>::new());
+    // Also where it was staged by other rules than the next one's.
+    let inside = root.join(".atomic");
+    fs::create_dir(&inside).unwrap();
+    fs::write(inside.join(ORPHAN), "half a fi").unwrap();
+    begun(&root).discard();
+    assert_eq!(staged(&parent), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn what_a_killed_writer_left_is_found_by_a_dry_run_and_removed_by_recovery() {
+    let (_guard, parent) = directory();
+    let root = parent.join("weather");
+    let left = killed(&root);
+    for _ in 0..2 {
+        let dry = recover_with_options(&root, &RecoverOptions::new().dry_run(true)).unwrap();
+        assert_eq!(
+            (&*dry.removed, dry.alive.len(), dry.failed.len()),
+            (&[left.clone()][..], 0, 0)
+        );
+        assert!(left.exists());
+    }
+    let recovery = recover(&root).unwrap();
+    assert_eq!((recovery.removed, recovery.alive.len()), (vec![left], 0));
+    assert_eq!(tree(&parent), Vec::<String>::new());
+    let again = recover(&root).unwrap();
+    assert!(again.removed.is_empty() && again.alive.is_empty() && again.failed.is_empty());
+}
+
+#[test]
+fn the_file_of_a_writer_that_only_sleeps_is_left_alone() {
+    let (_guard, parent) = directory();
+    let root = parent.join("weather");
+    let mut child = Child::start(Part::Hold, &root);
+    assert_eq!(child.says().as_deref(), Some("begun"));
+    child.freeze();
+    let file = staged(&parent);
+    begun(&root).commit().unwrap();
+    let recovery = recover(&root).unwrap();
+    assert_eq!((recovery.removed.len(), &recovery.alive), (0, &file));
+    assert!(file[0].exists());
+    child.thaw();
+    child.go_on();
+    assert_eq!(child.says().as_deref(), Some("committed"));
+    child.finish();
+    assert_eq!(published(&root).len(), 2);
+    assert_eq!(staged(&parent), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn what_is_in_the_area_under_other_names_is_never_touched() {
+    let (_guard, parent) = directory();
+    let (root, area) = (parent.join("weather"), parent.join(".weather.atomic"));
+    fs::create_dir(&area).unwrap();
+    for name in [
+        "notes.txt",
+        "x.staged",
+        "part-0.parquet",
+        "01890a5d-ac96-774b-bcce-b302099a8057",
+    ] {
+        fs::write(area.join(name), "precious").unwrap();
+    }
+    // Staging files are files.
+    fs::create_dir(area.join(ORPHAN)).unwrap();
+    symlink("notes.txt", area.join(ORPHAN.replace('8', "9"))).unwrap();
+    let before = tree(&area);
+    begun(&root).discard();
+    let recovery = recover(&root).unwrap();
+    assert!(
+        recovery.removed.is_empty() && recovery.failed.is_empty(),
+        "{recovery:?}"
+    );
+    assert_eq!(tree(&area), before);
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o7777
+}
+
+#[test]
+fn a_new_file_has_the_usual_permissions_and_a_replaced_one_keeps_its_own() {
+    let (_guard, parent) = directory();
+    fs::write(parent.join("usual"), "").unwrap();
+    let usual = mode(&parent.join("usual"));
+    let file = AtomicFile::create(parent.join("new"))
+        .unwrap()
+        .commit()
+        .unwrap();
+    assert_eq!(mode(file.path()), usual);
+    assert_eq!(
+        mode(begun(parent.join("weather")).commit().unwrap().path()),
+        usual
+    );
+
+    let replace = || FileOptions::new().publish_mode(PublishMode::Replace);
+    for bits in [0o600, 0o640, 0o755] {
+        fs::set_permissions(parent.join("new"), fs::Permissions::from_mode(bits)).unwrap();
+        let mut file = AtomicFile::create_with_options(parent.join("new"), replace()).unwrap();
+        file.write_all(b"newer").unwrap();
+        file.commit().unwrap();
+        assert_eq!(mode(&parent.join("new")), bits);
+    }
+    let absent = AtomicFile::create_with_options(parent.join("absent"), replace()).unwrap();
+    assert_eq!(mode(absent.commit().unwrap().path()), usual);
+}
+
+#[test]
+fn a_link_at_the_final_path_is_replaced_and_not_followed() {
+    let (_guard, parent) = directory();
+    fs::write(parent.join("other"), "precious").unwrap();
+    for target in ["other", "nowhere"] {
+        let path = parent.join(format!("link-to-{target}"));
+        symlink(target, &path).unwrap();
+        assert!(matches!(
+            AtomicFile::create(&path),
+            Err(Error::AlreadyExists { .. })
+        ));
+        let options = FileOptions::new().publish_mode(PublishMode::Replace);
+        let mut file = AtomicFile::create_with_options(&path, options).unwrap();
+        file.write_all(b"new").unwrap();
+        file.commit().unwrap();
+        assert!(fs::symlink_metadata(&path).unwrap().is_file());
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+    }
+    assert_eq!(fs::read(parent.join("other")).unwrap(), b"precious");
+    assert!(!parent.join("nowhere").exists());
+}
+
+#[test]
+fn a_partition_that_lies_elsewhere_by_a_link_is_written_there() {
+    let (_guard, parent) = directory();
+    let (root, other) = (parent.join("weather"), parent.join("other"));
+    fs::create_dir(&root).unwrap();
+    fs::create_dir(&other).unwrap();
+    symlink(&other, root.join("station_id=KSEA")).unwrap();
+    let file = begun(&root).commit().unwrap();
+    assert_eq!(file.path().parent(), Some(&*other));
+    assert_eq!(tree(&parent.join(".weather.atomic")), ["lock"]);
+}

@@ -1,0 +1,545 @@
+//! [`AtomicArrowWriter`]: one Parquet file of a data set, whole or absent.
+//!
+//! Promises P1, P3 and P8 on the operating system's disk.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+
+use atomic_arrow::arrow::array::{
+    Array, ArrayRef, BooleanArray, FixedSizeListArray, Int32Array, Int64Array, ListArray, MapArray,
+    MapBuilder, NullArray, RecordBatch, RecordBatchWriter, StringArray, StringBuilder, StructArray,
+};
+use atomic_arrow::arrow::compute::cast;
+use atomic_arrow::arrow::datatypes::{
+    DataType, Field, Fields, Int32Type, IntervalUnit, Schema, SchemaRef, TimeUnit,
+};
+use atomic_arrow::arrow::error::ArrowError;
+use atomic_arrow::parquet::basic::{Compression, ZstdLevel};
+use atomic_arrow::parquet::file::metadata::KeyValue;
+use atomic_arrow::parquet::file::properties::WriterProperties;
+use atomic_arrow::verify::verify_file;
+use atomic_arrow::{
+    AtomicArrowWriter, Durability, Error, Partition, PublishMode, PublishedFile, Verify,
+    WriterOptions,
+};
+
+use crate::ground::{
+    begun, count_rows, directory, published, read, station, tree, weather, writer,
+};
+
+const LEVELS: [Verify; 4] = [
+    Verify::Skip,
+    Verify::Footer,
+    Verify::Checksum,
+    Verify::Decode,
+];
+
+/// Writes a file without partition columns.
+fn write(root: &Path, batches: &[RecordBatch], options: WriterOptions) -> PublishedFile {
+    let schema = batches[0].schema();
+    let none = Partition::none();
+    let mut writer = AtomicArrowWriter::create_with_options(root, &none, schema, options).unwrap();
+    for batch in batches {
+        writer.write(batch).unwrap();
+    }
+    writer.commit().unwrap()
+}
+
+fn names(schema: &Schema) -> Vec<&str> {
+    schema
+        .fields()
+        .iter()
+        .map(|field| field.name().as_str())
+        .collect()
+}
+
+#[test]
+fn a_file_is_there_as_a_whole_once_it_is_committed_and_not_before() {
+    let (_guard, root) = directory();
+    let root = root.join("weather");
+    let mut writer = writer(&root, WriterOptions::new()).unwrap();
+    writer.write(&weather("KSEA", 7)).unwrap();
+    writer.write(&weather("KSEA", 5)).unwrap();
+    assert_eq!(writer.rows(), 12);
+    assert!(writer.memory_size() > 0);
+    assert_eq!(names(writer.schema()), ["station_id", "temp"]);
+    let path = writer.path().to_owned();
+    let staged = writer.finish().unwrap();
+    assert_eq!((staged.num_rows(), staged.path()), (12, &*path));
+    assert_eq!(staged.metadata().num_row_groups(), 1);
+    assert!(!root.exists());
+    let file = staged.publish().unwrap();
+    assert_eq!(
+        (file.num_rows(), file.num_row_groups(), file.path()),
+        (12, 1, &*path)
+    );
+    assert_eq!(file.bytes(), fs::metadata(&path).unwrap().len());
+    assert_eq!(published(&root), std::slice::from_ref(&path));
+    let temperatures = |rows| weather("KSEA", rows).column(1).slice(0, rows);
+    let found = read(&path);
+    let expected = [temperatures(7), temperatures(5)];
+    let expected: Vec<&dyn Array> = expected.iter().map(AsRef::as_ref).collect();
+    let expected = atomic_arrow::arrow::compute::concat(&expected).unwrap();
+    assert_eq!(found[0].column(0), &expected);
+}
+
+#[test]
+fn names_by_default_are_unlike_each_other_and_sort_by_time() {
+    let (_guard, root) = directory();
+    let names: Vec<String> = (0..5)
+        .map(|_| {
+            let file = begun(&root).commit().unwrap();
+            file.path()
+                .file_name()
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .to_owned()
+        })
+        .collect();
+    assert!(
+        names.is_sorted() && names.windows(2).all(|pair| pair[0] != pair[1]),
+        "{names:?}"
+    );
+    for name in names {
+        let uuid = name
+            .strip_prefix("part-")
+            .and_then(|name| name.strip_suffix("-00000.parquet"));
+        assert_eq!(uuid.map(str::len), Some(36), "{name}");
+    }
+}
+
+#[test]
+fn partition_columns_are_in_the_path_and_in_the_file_only_if_asked_for() {
+    let (_guard, root) = directory();
+    for (keep, expected) in [(false, &["temp"][..]), (true, &["station_id", "temp"])] {
+        let mut writer = writer(&root, WriterOptions::new().keep_partition_columns(keep)).unwrap();
+        writer.write(&weather("KSEA", 7)).unwrap();
+        let file = writer.commit().unwrap();
+        assert!(file.path().starts_with(root.join("station_id=KSEA")));
+        assert_eq!(names(&read(file.path())[0].schema()), expected);
+    }
+    // Kept columns are checked as well.
+    let mut writer = writer(&root, WriterOptions::new().keep_partition_columns(true)).unwrap();
+    let stray = writer.write(&weather("KPDX", 1));
+    assert!(
+        matches!(stray, Err(Error::StrayRow { row: 0, .. })),
+        "{stray:?}"
+    );
+}
+
+#[test]
+fn a_stray_row_is_told_by_its_number_over_all_batches() {
+    let (_guard, root) = directory();
+    let stations = |middle: Option<&str>| {
+        let mut stations = vec![Some("KSEA"); 9];
+        stations[4] = middle;
+        let mut columns = weather("KSEA", 9).columns().to_vec();
+        columns[0] = Arc::new(StringArray::from(stations));
+        RecordBatch::try_new(weather("KSEA", 9).schema(), columns).unwrap()
+    };
+    for (middle, text) in [(Some("KPDX"), "KPDX"), (None, "__HIVE_DEFAULT_PARTITION__")] {
+        let mut writer = begun(&root);
+        writer.write(&stations(Some("KSEA"))).unwrap();
+        match writer.write(&stations(middle)).unwrap_err() {
+            Error::StrayRow {
+                row,
+                key,
+                expected,
+                found,
+                ..
+            } => assert_eq!(
+                (row, &*key, &*expected, &*found),
+                (7 + 9 + 4, "station_id", "KSEA", text)
+            ),
+            other => panic!("{other:?}"),
+        }
+        // The rows are gone for good: no later success may hide that.
+        assert!(matches!(
+            writer.write(&stations(Some("KSEA"))),
+            Err(Error::Poisoned { .. })
+        ));
+        assert_eq!(writer.rows(), 7 + 9);
+        assert!(matches!(writer.finish(), Err(Error::Poisoned { .. })));
+    }
+    assert_eq!(tree(&root), Vec::<String>::new());
+}
+
+#[test]
+fn rows_of_null_belong_to_the_partition_of_null() {
+    let (_guard, root) = directory();
+    let null = Partition::new([("station_id", None::<String>)]).unwrap();
+    let schema = weather("KSEA", 0).schema();
+    let mut writer = AtomicArrowWriter::create(&root, &null, Arc::clone(&schema)).unwrap();
+    let stations: ArrayRef = Arc::new(StringArray::from(vec![None::<&str>; 2]));
+    let temperatures = weather("KSEA", 2).column(1).clone();
+    writer
+        .write(&RecordBatch::try_new(schema, vec![stations, temperatures]).unwrap())
+        .unwrap();
+    let file = writer.commit().unwrap();
+    assert!(
+        file.path()
+            .starts_with(root.join("station_id=__HIVE_DEFAULT_PARTITION__"))
+    );
+}
+
+#[test]
+fn metadata_and_nullability_of_a_batch_may_differ_where_its_values_do_not() {
+    let (_guard, root) = directory();
+    let field = |nullable| Field::new("temp", DataType::Int64, nullable);
+    let schema = |nullable| Arc::new(Schema::new(vec![field(nullable)]));
+    let batch = |schema: SchemaRef, values: Vec<Option<i64>>| {
+        let values: ArrayRef = Arc::new(Int64Array::from(values));
+        RecordBatch::try_new(schema, vec![values]).unwrap()
+    };
+    let noted = Schema::new(vec![
+        field(true).with_metadata([("unit".to_owned(), "°C".to_owned())].into()),
+    ]);
+    let noted = noted.with_metadata([("by".to_owned(), "somebody".to_owned())].into());
+    let create = || AtomicArrowWriter::create(&root, &Partition::none(), schema(false)).unwrap();
+    let mut writer = create();
+    writer.write(&batch(schema(true), vec![Some(1)])).unwrap();
+    writer
+        .write(&batch(Arc::new(noted), vec![Some(2)]))
+        .unwrap();
+    assert_eq!(writer.commit().unwrap().num_rows(), 2);
+    let nulls = create().write(&batch(schema(true), vec![Some(1), None]));
+    assert!(
+        matches!(&nulls, Err(Error::SchemaMismatch { field, expected, found, .. })
+            if (&**field, &**expected, &**found) == ("temp", "no nulls", "nulls")),
+        "{nulls:?}"
+    );
+}
+
+#[test]
+fn it_stands_in_for_arrows_writers() {
+    fn generic(mut writer: impl RecordBatchWriter) -> Result<(), ArrowError> {
+        writer.write(&weather("KSEA", 7))?;
+        writer.write(&weather("KSEA", 7))?;
+        writer.close()
+    }
+    let (_guard, root) = directory();
+    generic(writer(&root, WriterOptions::new()).unwrap()).unwrap();
+    let files = published(&root);
+    assert_eq!(files.len(), 1);
+    assert_eq!(count_rows(&files[0]), 14);
+}
+
+#[test]
+fn a_file_may_have_no_rows_and_batches_none() {
+    let (_guard, root) = directory();
+    for level in LEVELS {
+        let options = || WriterOptions::new().verify(level);
+        let file = writer(&root, options()).unwrap().commit().unwrap();
+        assert_eq!((file.num_rows(), count_rows(file.path())), (0, 0));
+        assert!(verify_file(file.path(), Verify::Decode).unwrap().is_sound());
+
+        let mut writer = writer(&root, options()).unwrap();
+        for rows in [0, 3, 0, 0, 4, 0] {
+            writer.write(&weather("KSEA", rows)).unwrap();
+        }
+        let file = writer.commit().unwrap();
+        assert_eq!((file.num_rows(), count_rows(file.path())), (7, 7));
+    }
+}
+
+/// parquet-rs calls itself once for each row group that a batch spans.
+#[test]
+fn a_batch_may_span_very_many_row_groups() {
+    const ROWS: usize = 4_000;
+    let (_guard, root) = directory();
+    let properties = || {
+        WriterProperties::builder()
+            .set_max_row_group_row_count(Some(1))
+            .build()
+    };
+    let options = move || WriterOptions::new().properties(properties());
+    let small = std::thread::Builder::new().stack_size(1 << 20);
+    let write = move || write(&root, &[numbers(ROWS)], options());
+    let file = small.spawn(write).unwrap().join().unwrap();
+    assert_eq!(
+        (file.num_rows(), file.num_row_groups()),
+        (ROWS as u64, ROWS)
+    );
+}
+
+fn numbers(rows: usize) -> RecordBatch {
+    let numbers: ArrayRef = Arc::new(Int32Array::from_iter_values(0..rows as i32));
+    RecordBatch::try_from_iter([("n", numbers)]).unwrap()
+}
+
+#[test]
+fn row_groups_are_as_the_properties_say_whatever_the_batches() {
+    let (_guard, root) = directory();
+    for batches in [&[100][..], &[33, 33, 34], &[1, 99]] {
+        let batches: Vec<_> = batches.iter().map(|&rows| numbers(rows)).collect();
+        let properties = WriterProperties::builder()
+            .set_max_row_group_row_count(Some(30))
+            .build();
+        let file = write(&root, &batches, WriterOptions::new().properties(properties));
+        let rows: Vec<_> = file
+            .metadata()
+            .row_groups()
+            .iter()
+            .map(|g| g.num_rows())
+            .collect();
+        assert_eq!(rows, [30, 30, 30, 10]);
+        assert_eq!(count_rows(file.path()), 100);
+    }
+}
+
+#[test]
+fn compression_and_key_value_metadata_are_as_the_properties_say() {
+    let (_guard, root) = directory();
+    let compression = |file: &PublishedFile| file.metadata().row_group(0).column(0).compression();
+    let file = write(&root, &[numbers(9)], WriterOptions::new());
+    assert_eq!(compression(&file), Compression::ZSTD(ZstdLevel::default()));
+    let pair = KeyValue::new("source".to_owned(), "a station".to_owned());
+    let properties = WriterProperties::builder()
+        .set_compression(Compression::SNAPPY)
+        .set_key_value_metadata(Some(vec![pair.clone()]))
+        .build();
+    let options = WriterOptions::new()
+        .properties(properties)
+        .verify(Verify::Decode);
+    let file = write(&root, &[numbers(9)], options);
+    assert_eq!(compression(&file), Compression::SNAPPY);
+    let pairs = file.metadata().file_metadata().key_value_metadata();
+    assert!(
+        pairs.is_some_and(|pairs| pairs.contains(&pair)),
+        "{pairs:?}"
+    );
+}
+
+#[test]
+fn only_names_that_readers_will_look_at_are_taken() {
+    let (_guard, root) = directory();
+    let long = "n".repeat(256);
+    for name in [
+        "", ".", "..", "a/b", "/a", "a/", ".hidden", "_hidden", "a\0b", &long,
+    ] {
+        let result = writer(&root, WriterOptions::new().file_name(name));
+        assert!(
+            matches!(result, Err(Error::InvalidPath { .. })),
+            "{name:?}: {result:?}"
+        );
+    }
+    assert_eq!(tree(&root), Vec::<String>::new());
+    let longest = format!("{}.parquet", "n".repeat(247));
+    for name in ["a.parquet", "no suffix", "höhe.parquet", &longest] {
+        let mut writer = writer(&root, WriterOptions::new().file_name(name)).unwrap();
+        writer.write(&weather("KSEA", 1)).unwrap();
+        let file = writer.commit().unwrap();
+        assert_eq!(file.path(), root.join("station_id=KSEA").join(name));
+    }
+}
+
+#[test]
+fn a_taken_name_is_refused_early_and_late_unless_replacing_is_asked_for() {
+    let (_guard, root) = directory();
+    let options = || WriterOptions::new().file_name("part.parquet");
+    let write = |options| {
+        let mut writer = writer(&root, options)?;
+        writer.write(&weather("KSEA", 7))?;
+        Ok::<_, Error>(writer)
+    };
+    let late = write(options()).unwrap();
+    let first = write(options()).unwrap().commit().unwrap();
+    let early = write(options());
+    assert!(
+        matches!(early, Err(Error::AlreadyExists { .. })),
+        "{early:?}"
+    );
+    let late = late.commit();
+    assert!(matches!(late, Err(Error::AlreadyExists { .. })), "{late:?}");
+    assert_eq!(count_rows(first.path()), 7);
+
+    let mut replacing = writer(&root, options().publish_mode(PublishMode::Replace)).unwrap();
+    replacing.write(&weather("KSEA", 3)).unwrap();
+    replacing.commit().unwrap();
+    assert_eq!(count_rows(first.path()), 3);
+    assert_eq!(published(&root), [first.path()]);
+}
+
+/// A column of each type that Parquet can store, some of its rows null.
+fn all_types() -> RecordBatch {
+    let source: ArrayRef = Arc::new(Int32Array::from_iter(
+        (0..50).map(|row| (row % 7 > 0).then_some(row)),
+    ));
+    let text: ArrayRef = cast(&source, &DataType::Utf8).unwrap();
+    let long: ArrayRef = cast(&source, &DataType::Int64).unwrap();
+    let zone = || Some("America/New_York".into());
+    use DataType::{Binary, Boolean, Date32, Date64, Int8, Int16, Int32, Int64, Utf8, Utf8View};
+    use DataType::{BinaryView, Float16, Float32, Float64, LargeBinary, LargeUtf8};
+    use DataType::{Time32, Time64, Timestamp, UInt8, UInt16, UInt32, UInt64};
+    use TimeUnit::{Microsecond, Millisecond, Nanosecond, Second};
+    let numbers = [
+        Int8,
+        Int16,
+        Int32,
+        Int64,
+        UInt8,
+        UInt16,
+        UInt32,
+        UInt64,
+        Float16,
+        Float32,
+        Float64,
+        Boolean,
+        Date32,
+        Time32(Second),
+        Time32(Millisecond),
+    ];
+    let longs = [
+        Date64,
+        Time64(Microsecond),
+        Time64(Nanosecond),
+        Timestamp(Second, None),
+        Timestamp(Millisecond, zone()),
+        Timestamp(Microsecond, None),
+        Timestamp(Nanosecond, zone()),
+        DataType::Duration(Second),
+        DataType::Duration(Nanosecond),
+        DataType::Decimal32(7, 2),
+        DataType::Decimal64(15, 3),
+        DataType::Decimal128(38, 4),
+        DataType::Decimal256(60, 5),
+    ];
+    let texts = [
+        Utf8,
+        LargeUtf8,
+        Utf8View,
+        Binary,
+        LargeBinary,
+        BinaryView,
+        DataType::Dictionary(Box::new(Int8), Box::new(Utf8)),
+        DataType::Dictionary(Box::new(UInt32), Box::new(Utf8)),
+    ];
+    let mut columns: Vec<ArrayRef> = Vec::new();
+    columns.extend(numbers.iter().map(|to| cast(&source, to).unwrap()));
+    columns.extend(longs.iter().map(|to| cast(&long, to).unwrap()));
+    columns.extend(texts.iter().map(|to| cast(&text, to).unwrap()));
+    columns.push(cast(&source, &DataType::Interval(IntervalUnit::YearMonth)).unwrap());
+    columns.push(Arc::new(NullArray::new(50)));
+    columns.extend(nested(&source, &text));
+    let named = columns.into_iter().enumerate();
+    let named = named.map(|(at, column)| (format!("c{at}"), column, true));
+    RecordBatch::try_from_iter_with_nullable(named).unwrap()
+}
+
+fn nested(source: &ArrayRef, text: &ArrayRef) -> Vec<ArrayRef> {
+    let list = |row| (row % 5 > 0).then(|| (0..row % 4).map(|item| (item != 2).then_some(item)));
+    let lists = ListArray::from_iter_primitive::<Int32Type, _, _>((0..50).map(list));
+    let pairs = (0..50).map(|row| (row % 3 > 0).then(|| vec![Some(row), None]));
+    let pairs = FixedSizeListArray::from_iter_primitive::<Int32Type, _, _>(pairs, 2);
+    let field = |name: &str, array: &ArrayRef| Field::new(name, array.data_type().clone(), true);
+    let lists: ArrayRef = Arc::new(lists);
+    let fields = Fields::from(vec![
+        field("n", source),
+        field("t", text),
+        field("l", &lists),
+    ]);
+    let present = BooleanArray::from_iter((0..50).map(|row| Some(row % 6 > 0)));
+    let columns = vec![Arc::clone(source), Arc::clone(text), Arc::clone(&lists)];
+    let structs = StructArray::new(fields, columns, Some(present.values().clone().into()));
+    let large = cast(&lists, &DataType::new_large_list(DataType::Int32, true)).unwrap();
+    vec![
+        lists,
+        large,
+        Arc::new(pairs),
+        Arc::new(structs),
+        Arc::new(map()),
+    ]
+}
+
+fn map() -> MapArray {
+    let mut map = MapBuilder::new(None, StringBuilder::new(), StringBuilder::new());
+    for row in 0..50 {
+        for item in 0..row % 3 {
+            map.keys().append_value(format!("k{item}"));
+            map.values()
+                .append_option((item > 0).then(|| row.to_string()));
+        }
+        map.append(row % 4 > 0).unwrap();
+    }
+    map.finish()
+}
+
+#[test]
+fn values_of_every_type_come_back_as_they_went_in_at_every_level_and_durability() {
+    let (_guard, root) = directory();
+    let batch = all_types();
+    for level in LEVELS {
+        for durability in [Durability::Synced, Durability::Unsynced] {
+            let options = WriterOptions::new().verify(level).durability(durability);
+            let file = write(&root, &[batch.slice(0, 20), batch.slice(20, 30)], options);
+            assert_eq!(
+                read(file.path()),
+                std::slice::from_ref(&batch),
+                "{level:?}, {durability:?}"
+            );
+            assert_eq!(file.checksum().is_some(), level >= Verify::Checksum);
+        }
+    }
+}
+
+#[test]
+fn roots_may_be_relative_lead_upwards_or_be_the_current_directory() {
+    // The current directory is the whole process's, so another one takes it.
+    if let Some(root) = std::env::var_os("ATOMIC_ARROW_TEST_RELATIVE") {
+        let file = begun(Path::new(&root)).commit().unwrap();
+        assert!(file.path().is_absolute());
+        return;
+    }
+    for (root, expected) in [
+        (".", "here"),
+        ("sub", "here/sub"),
+        ("../there", "there"),
+        ("./a/../b", ""),
+    ] {
+        let (_guard, parent) = directory();
+        fs::create_dir(parent.join("here")).unwrap();
+        let status = Command::new(std::env::current_exe().unwrap())
+            .args([
+                "--exact",
+                "writer::roots_may_be_relative_lead_upwards_or_be_the_current_directory",
+            ])
+            .env("ATOMIC_ARROW_TEST_RELATIVE", root)
+            .current_dir(parent.join("here"))
+            .output()
+            .unwrap()
+            .status;
+        let files = published(&parent);
+        if expected.is_empty() {
+            assert!(
+                !status.success() && files.is_empty(),
+                "{root} leaves what is not there"
+            );
+        } else {
+            assert!(status.success(), "{root}");
+            let directory = parent.join(expected).join(station("KSEA").path());
+            assert_eq!(files[0].parent(), Some(&*directory), "{root}");
+        }
+    }
+}
+
+#[test]
+fn roots_that_cannot_be_are_refused_before_anything_is_touched() {
+    let (_guard, parent) = directory();
+    fs::write(parent.join("file"), "precious").unwrap();
+    for root in ["file", "file/below", "no/../root", "n\0l"] {
+        let result = writer(parent.join(root), WriterOptions::new());
+        assert!(
+            matches!(result, Err(Error::InvalidPath { .. })),
+            "{root:?}: {result:?}"
+        );
+    }
+    let result = writer("", WriterOptions::new());
+    assert!(
+        matches!(result, Err(Error::InvalidPath { .. })),
+        "{result:?}"
+    );
+    assert_eq!(tree(&parent), ["file"]);
+}

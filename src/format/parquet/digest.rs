@@ -20,6 +20,9 @@ use twox_hash::XxHash3_128;
 
 /// Rows that are converted at once, which bounds the memory taken by it.
 const ROWS_AT_ONCE: usize = 1024;
+/// Bytes that are gathered before they are hashed, since the hash takes its time over each write,
+/// however short.
+const BYTES_AT_ONCE: usize = 64 << 10;
 
 /// A column whose values cannot be digested.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -38,6 +41,7 @@ pub(crate) struct ColumnDigests {
 struct ColumnDigest {
     converter: RowConverter,
     rows: Rows,
+    bytes: Vec<u8>,
     hash: XxHash3_128,
 }
 
@@ -69,6 +73,7 @@ impl ColumnDigests {
             Ok(ColumnDigest {
                 converter,
                 rows,
+                bytes: Vec::new(),
                 hash: XxHash3_128::new(),
             })
         };
@@ -100,9 +105,15 @@ impl ColumnDigests {
                 for row in &column.rows {
                     // The length keeps neighbours apart, and counts rows that have no bytes.
                     let bytes = row.as_ref();
-                    column.hash.write(&(bytes.len() as u64).to_le_bytes());
-                    column.hash.write(bytes);
+                    column
+                        .bytes
+                        .extend_from_slice(&(bytes.len() as u64).to_le_bytes());
+                    column.bytes.extend_from_slice(bytes);
+                    if column.bytes.len() >= BYTES_AT_ONCE {
+                        hash_gathered(&mut column.hash, &mut column.bytes);
+                    }
                 }
+                hash_gathered(&mut column.hash, &mut column.bytes);
             }
         }
         Ok(())
@@ -115,6 +126,11 @@ impl ColumnDigests {
             .map(|column| column.hash.finish_128())
             .collect()
     }
+}
+
+fn hash_gathered(hash: &mut XxHash3_128, bytes: &mut Vec<u8>) {
+    hash.write(bytes);
+    bytes.clear();
 }
 
 /// The type of the values of runs, any other type as it is.

@@ -8,7 +8,7 @@ use std::fmt::Debug;
 use parquet::file::metadata::{
     ColumnChunkMetaData, ParquetColumnIndex, ParquetMetaData, RowGroupMetaData,
 };
-use parquet::file::page_index::column_index::ColumnIndexMetaData;
+use parquet::file::page_index::column_index::{ColumnIndexMetaData, PrimitiveColumnIndex};
 use parquet::file::statistics::Statistics;
 
 use crate::verify::{Damage, Location};
@@ -113,24 +113,34 @@ fn compare_bounds(
             &back.len(),
         )?;
         for (bounds, back) in columns.iter().zip(back) {
-            let floats = matches!(
-                bounds,
-                ColumnIndexMetaData::FLOAT(_) | ColumnIndexMetaData::DOUBLE(_)
-            );
-            // Floats as text: a NaN does not equal itself, and zeros of either sign equal each other.
-            if floats {
-                same(
-                    &location,
-                    field,
-                    &format!("{bounds:?}"),
-                    &format!("{back:?}"),
-                )?;
-            } else {
-                same(&location, field, bounds, back)?;
+            let equal = match (bounds, back) {
+                (ColumnIndexMetaData::FLOAT(bounds), ColumnIndexMetaData::FLOAT(back)) => {
+                    bits_equal(bounds, back, |value| value.to_bits().into())
+                }
+                (ColumnIndexMetaData::DOUBLE(bounds), ColumnIndexMetaData::DOUBLE(back)) => {
+                    bits_equal(bounds, back, |value| value.to_bits())
+                }
+                _ => bounds == back,
+            };
+            if !equal {
+                return Err(differs(&location, field, bounds, back));
             }
         }
     }
     Ok(())
+}
+
+/// Floats are compared bit by bit: a NaN does not equal itself, and zeros of either sign equal each
+/// other.
+fn bits_equal<T: Copy>(
+    written: &PrimitiveColumnIndex<T>,
+    read: &PrimitiveColumnIndex<T>,
+    bits: impl Fn(T) -> u64,
+) -> bool {
+    let bits_of = |values: &[T]| values.iter().map(|value| bits(*value)).collect::<Vec<_>>();
+    **written == **read
+        && bits_of(written.min_values()) == bits_of(read.min_values())
+        && bits_of(written.max_values()) == bits_of(read.max_values())
 }
 
 fn compare_row_group(
@@ -269,13 +279,22 @@ fn same<T: PartialEq + Debug + ?Sized>(
     if written == read {
         return Ok(());
     }
+    Err(differs(location, field, written, read))
+}
+
+fn differs<T: Debug + ?Sized>(
+    location: &Location,
+    field: &'static str,
+    written: &T,
+    read: &T,
+) -> Damage {
     let (expected, found) = (shown(written), shown(read));
-    Err(Damage::Differs {
+    Damage::Differs {
         location: location.clone(),
         field,
         expected,
         found,
-    })
+    }
 }
 
 pub(super) fn shown<T: Debug + ?Sized>(value: &T) -> Box<str> {

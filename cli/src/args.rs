@@ -75,8 +75,12 @@ pub(crate) struct WriteArgs {
     #[arg(long, value_enum, value_name = "HOW", default_value_t = Durability::Synced)]
     pub(crate) durability: Durability,
 
-    /// Files that are encoded at once, at most; the one not written to for longest is finished first
-    #[arg(long, value_name = "N", default_value_t = 256, value_parser = values::at_least_one)]
+    /// Files that are open at once, at most
+    ///
+    /// Up to 256 MiB of rows wait in memory before they are encoded. What does not fit goes to open
+    /// files; where these are too many, the one not written to for longest is finished, and its
+    /// partition may get another one later.
+    #[arg(long, value_name = "N", default_value_t = 128, value_parser = values::at_least_one)]
     pub(crate) max_open: usize,
 
     /// Read and split everything and report the rows of each partition, but write nothing at all

@@ -29,6 +29,12 @@ impl Interrupt {
         Ok(Interrupt(raised))
     }
 
+    /// One that nothing raises.
+    #[cfg(test)]
+    pub(crate) fn never() -> Self {
+        Interrupt(Arc::default())
+    }
+
     pub(crate) fn is_raised(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }

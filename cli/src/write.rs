@@ -15,7 +15,7 @@ use serde_json::json;
 
 use crate::args::{Durability, Mode, VerifyLevel, WriteArgs};
 use crate::exit::{Exit, Failure};
-use crate::fan_out::FanOut;
+use crate::fan_out::{Bounds, FanOut};
 use crate::input::{self, Input};
 use crate::limits;
 use crate::output::{Output, message};
@@ -23,6 +23,9 @@ use crate::progress::Progress;
 use crate::publish::{Publication, publish};
 use crate::receipt::{self, partition_json, plural};
 use crate::signal::Interrupt;
+
+/// Bytes of rows held in memory before they are encoded, and again of what is being encoded.
+const MEMORY: usize = 256 << 20;
 
 /// The rows of each partition that was met.
 type Tally = HashMap<Partition, u64>;
@@ -45,14 +48,13 @@ pub(crate) fn run(args: &WriteArgs, output: &mut Output) -> Result<Exit, Failure
         report(args, output, tally);
         return Ok(Exit::Done);
     }
-    let mut fan_out = FanOut::new(
-        args.to.clone(),
-        options(args),
-        args.max_open,
-        interrupt.clone(),
-    );
+    let bounds = Bounds {
+        open: args.max_open,
+        bytes: MEMORY,
+    };
+    let mut fan_out = FanOut::new(args.to.clone(), options(args), bounds, interrupt.clone());
     let tally = read(args, input, &splitter, Some(&mut fan_out))?;
-    let progress = Progress::files(is_shown(args), Some(fan_out.files() as u64));
+    let progress = Progress::files(is_shown(args), Some(tally.len() as u64));
     progress.say("finishing");
     let staged = fan_out.finish(|| progress.advance())?;
     drop(progress);
@@ -88,11 +90,11 @@ fn read(
             }
             *tally.entry(partition.clone()).or_default() += part.num_rows() as u64;
             if let Some(fan_out) = &mut fan_out {
-                fan_out.write(partition, &part)?;
+                fan_out.take(partition, part);
             }
         }
         if let Some(fan_out) = &mut fan_out {
-            fan_out.shrink()?;
+            fan_out.settle(batch.get_array_memory_size())?;
         }
         progress.set(input.bytes_read());
     }

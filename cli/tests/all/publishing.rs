@@ -89,3 +89,55 @@ fn when_the_first_file_cannot_be_published_nothing_is() {
     assert_eq!(place.files("lake/weather"), ["station_id=EWR"]);
     assert!(place.staged().is_empty());
 }
+
+/// Kills a write that has staged all its files and published none.
+fn killed_write(place: &Place) {
+    let (mut child, lock) = stopped_write(place, &[]);
+    kill_process(Pid::from_child(&child), Signal::KILL).unwrap();
+    child.wait().unwrap();
+    drop(lock);
+    assert_eq!(place.staged().len(), 36);
+}
+
+#[test]
+fn what_a_killed_write_left_is_shown_by_inspect_and_removed_by_recover() {
+    let place = Place::new();
+    place.write_weather(&["-q"]).exits(0);
+    let before = place.files("lake/weather");
+    killed_write(&place);
+    assert_eq!(place.files("lake/weather"), before);
+    let inspection = place
+        .run(["inspect", "lake/weather", "--json"])
+        .exits(0)
+        .json();
+    let oddities = inspection["oddities"].as_array().unwrap();
+    assert_eq!(
+        oddities
+            .iter()
+            .filter(|odd| odd["kind"] == "staging-leftover")
+            .count(),
+        36
+    );
+    let report = place
+        .run(["recover", "lake/weather", "--json"])
+        .exits(0)
+        .json();
+    assert_eq!(report["removed"].as_array().unwrap().len(), 36);
+    assert!(place.staged().is_empty());
+    assert_eq!(place.files("lake/weather"), before);
+}
+
+#[test]
+fn what_a_killed_write_left_is_removed_by_the_next_write() {
+    let place = Place::new();
+    killed_write(&place);
+    assert!(place.files("lake/weather").is_empty());
+    place
+        .write_weather(&[])
+        .exits(0)
+        .prints("26,115 rows in 36 files of 36 partitions");
+    assert!(place.staged().is_empty());
+    place
+        .run(["verify", "lake/weather", "--level", "decode"])
+        .exits(0);
+}

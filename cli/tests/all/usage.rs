@@ -46,7 +46,7 @@ fn help_names_every_command_and_exit_code() {
 fn help_states_defaults() {
     let help = Place::new().run(["write", "--help"]).exits(0).stdout;
     for default in [
-        "append", "zstd(1)", "1048576", "footer", "synced", "256", "10000",
+        "append", "zstd(1)", "1048576", "footer", "synced", "128", "10000",
     ] {
         assert!(
             help.contains(&format!("[default: {default}]")),

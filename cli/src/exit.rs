@@ -80,7 +80,7 @@ impl Failure {
         Failure::new(Exit::Interrupted, "interrupted: nothing was published")
     }
 
-    /// Rows that belong to no partition; `place` says where they are.
+    /// Columns or rows that cannot be partitioned; `place` says where they are.
     pub(crate) fn rows(place: impl Display, error: &PartitionError) -> Self {
         Failure::new(Exit::Failed, format_args!("{place}: {error}")).with_causes(error)
     }

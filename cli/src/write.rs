@@ -5,12 +5,12 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use atomic_arrow::arrow::datatypes::Schema;
 use atomic_arrow::parquet::file::properties::WriterProperties;
 use atomic_arrow::partition::PartitionSplitter;
-use atomic_arrow::{Partition, WriterOptions};
+use atomic_arrow::{Partition, PartitionError, WriterOptions};
 use serde_json::json;
 
 use crate::args::{Durability, Mode, VerifyLevel, WriteArgs};
@@ -74,16 +74,15 @@ fn read(
 ) -> Result<Tally, Failure> {
     let progress = Progress::bytes(is_shown(args), input.bytes_total());
     let mut tally = Tally::new();
-    let mut rows = 0;
+    let (mut path, mut rows) = (PathBuf::new(), 0);
     while let Some(batch) = input.next().transpose()? {
-        let parts = splitter.split(&batch).map_err(|error| {
-            let path = input.current_path().display();
-            Failure::rows(
-                format_args!("{path}: after row {rows} of the input"),
-                &error,
-            )
-        })?;
-        rows += batch.num_rows() as u64;
+        if input.current_path() != path {
+            (path, rows) = (input.current_path().to_owned(), 0);
+        }
+        let parts = splitter
+            .split(&batch)
+            .map_err(|error| Failure::rows(path.display(), &shifted(error, rows)))?;
+        rows += batch.num_rows();
         for (partition, part) in parts {
             if !tally.contains_key(&partition) {
                 check_mode(args, &partition)?;
@@ -99,6 +98,19 @@ fn read(
         progress.set(input.bytes_read());
     }
     Ok(tally)
+}
+
+/// An error whose row is counted from the input's first instead of the batch's.
+fn shifted(mut error: PartitionError, rows: usize) -> PartitionError {
+    if let PartitionError::EmptyString { row: Some(row), .. }
+    | PartitionError::ReservedValue { row: Some(row), .. }
+    | PartitionError::NonFinite { row: Some(row), .. }
+    | PartitionError::OutOfRange { row: Some(row), .. }
+    | PartitionError::SegmentTooLong { row: Some(row), .. } = &mut error
+    {
+        *row += rows;
+    }
+    error
 }
 
 fn options(args: &WriteArgs) -> WriterOptions {

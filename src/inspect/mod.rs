@@ -159,7 +159,7 @@ impl Inspection {
 /// let options = InspectOptions::new().small_file(16 << 20);
 /// let inspection = inspect_with_options(lake.path(), &options)?;
 /// assert_eq!(inspection.totals().files, 0);
-/// # Ok::<(), atomic_arrow::Error>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct InspectOptions {

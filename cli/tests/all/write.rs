@@ -320,21 +320,17 @@ fn values_are_escaped_and_null_has_its_own_directory() {
 }
 
 #[test]
-fn a_value_that_no_path_can_hold_publishes_nothing() {
+fn a_value_that_no_path_can_hold_publishes_nothing_and_its_row_is_named() {
     let place = Place::new();
-    place.file("in.csv", format!("k,v\na,1\n{},2\n", "x".repeat(300)));
+    let rows = "a,1\n".repeat(20_000);
+    place.file("good.csv", "k,v\na,1\n");
+    place.file("bad.csv", format!("k,v\n{rows}{},2\n", "x".repeat(300)));
+    let args = "write good.csv bad.csv --to lake/weather --partition-by k";
     place
-        .run([
-            "write",
-            "in.csv",
-            "--to",
-            "lake/weather",
-            "--partition-by",
-            "k",
-        ])
+        .run(args.split_whitespace())
         .exits(1)
-        .says("in.csv")
-        .says("takes 302 bytes");
+        .says("error: bad.csv: ")
+        .says("takes 302 bytes (row 20000)");
     assert!(place.files("lake").is_empty());
 }
 

@@ -37,6 +37,9 @@ pub(crate) enum Command {
 /// Nothing is published until all input has been read without an error and every file is finished,
 /// synced and verified. Files are then published one after the other; should that fail in the
 /// middle, exit code 4 says so, and what was and was not published is listed.
+///
+/// Input that is cut short is an error wherever that shows; text cut within the last field of a row, or
+/// after one, looks whole. Compressed input always shows it.
 #[derive(Debug, Args)]
 #[command(after_help = CODES)]
 pub(crate) struct WriteArgs {

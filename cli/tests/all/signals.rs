@@ -14,12 +14,18 @@ fn send(child: &Child, signal: Signal) {
 }
 
 /// A write that has read most of its input and waits for more.
-fn paused_write(place: &Place) -> Child {
+fn paused_write(place: &Place, more: &[&str]) -> Child {
     let args = ["write", "-", "--format", "csv", "--to", "lake/weather"];
-    let mut child = place.start(args.iter().chain(&["--partition-by", KEYS]));
+    let mut child = place.start(args.iter().chain(&["--partition-by", KEYS]).chain(more));
     let weather = std::fs::read(testdata("weather.csv")).unwrap();
-    // More than a pipe holds, so that when it is written most of it has been read.
-    let most = weather.len() / 4 * 3;
+    // More than a pipe holds, so that when it is written most of it has been read; whole lines.
+    let middle = weather.len() / 4 * 3;
+    let most = middle
+        + weather[middle..]
+            .iter()
+            .position(|byte| *byte == b'\n')
+            .unwrap()
+        + 1;
     child
         .stdin
         .as_mut()
@@ -33,7 +39,7 @@ fn paused_write(place: &Place) -> Child {
 fn sigint_and_sigterm_discard_everything_and_exit_with_130() {
     for signal in [Signal::INT, Signal::TERM] {
         let place = Place::new();
-        let child = paused_write(&place);
+        let child = paused_write(&place, &[]);
         send(&child, signal);
         // Its input stays open: it must not wait for that.
         let mut child = child;
@@ -43,6 +49,20 @@ fn sigint_and_sigterm_discard_everything_and_exit_with_130() {
         ran.exits(130).says("interrupted: nothing was published");
         assert!(place.files("lake").is_empty(), "{:?}", place.files("lake"));
     }
+}
+
+#[test]
+fn mode_error_sees_a_file_that_came_while_input_was_read() {
+    let place = Place::new();
+    let child = paused_write(&place, &["--mode", "error"]);
+    place.file(
+        "lake/weather/station_id=EWR/year=2013/month=1/x.parquet",
+        "",
+    );
+    let ran: Ran = child.wait_with_output().unwrap().into();
+    ran.exits(5)
+        .says("month=1: has files already, such as x.parquet");
+    assert_eq!(place.files("lake/weather").len(), 1);
 }
 
 #[test]

@@ -44,8 +44,8 @@ impl TimedDisk {
 }
 
 impl Disk for TimedDisk {
-    fn create_file(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
-        self.file(OsDisk.create_file(path))
+    fn create_file(&self, path: &Path, private: bool) -> io::Result<Box<dyn DiskFile>> {
+        self.file(OsDisk.create_file(path, private))
     }
 
     fn open_file(&self, path: &Path, write: bool) -> io::Result<Box<dyn DiskFile>> {
@@ -97,6 +97,10 @@ impl Disk for TimedDisk {
 
     fn trusts_locks(&self, path: &Path) -> bool {
         OsDisk.trusts_locks(path)
+    }
+
+    fn share_like(&self, directory: &Path, model: &Path) -> io::Result<()> {
+        OsDisk.share_like(directory, model)
     }
 
     fn now(&self) -> SystemTime {

@@ -53,10 +53,7 @@ pub enum Damage {
     },
 
     /// The format's magic number is missing.
-    #[error(
-        "byte {offset}: expected {expected:?}, found {:?}",
-        String::from_utf8_lossy(found)
-    )]
+    #[error("byte {offset}: expected \"{expected}\", found \"{}\"", found.escape_ascii())]
     Magic {
         /// Where it belongs.
         offset: u64,

@@ -240,7 +240,7 @@ def flipped_parquet_pages():
     _, content, end = first_data_page(checked, 1, 0)
     put("page-flipped-crc.parquet", flipped(checked, (content + end) // 2), "one bit of a compressed page is wrong; the page has a CRC", damaged_at("checksum"))
     _, content, _ = first_data_page(bare, 1, 0)
-    put("page-flipped-no-crc.parquet", flipped(bare, content), "the first bit of a zstd frame is wrong; no page CRC", damaged_at("decode"))
+    put("page-flipped-no-crc.parquet", flipped(bare, content), "the first bit of a zstd frame is wrong; no page CRC", damaged_at("checksum"))
     plain = {"compression": "none", "use_dictionary": False, "write_statistics": False}
     for suffix, crc, expect in (("crc", True, damaged_at("checksum")), ("no-crc", False, SOUND)):
         data = parquet(write_page_checksum=crc, **plain)

@@ -15,4 +15,5 @@ mod race;
 mod readers;
 mod scenario;
 mod staging;
+mod verify;
 mod writer;

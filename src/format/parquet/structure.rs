@@ -146,7 +146,12 @@ fn collect_parts(
         }
         Ok((start, end))
     };
-    let data = chunk.data_page_offset();
+    // A chunk without values has no data page; Arrow C++ then declares none, at 0.
+    let no_data = chunk.num_values() == 0 && chunk.data_page_offset() == 0;
+    let data = match chunk.dictionary_page_offset() {
+        Some(dictionary) if no_data => dictionary.saturating_add(1),
+        _ => chunk.data_page_offset(),
+    };
     let first = chunk.dictionary_page_offset().unwrap_or(data);
     let range = add("the column chunk", first, chunk.compressed_size())?;
     if first > data || (chunk.dictionary_page_offset().is_some() && first == data) {

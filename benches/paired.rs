@@ -4,8 +4,8 @@
 //! takes the ratio of their times; the median of the rounds is what is quoted. Whatever slows the
 //! machine down for longer than a round slows all of them.
 //!
-//! `cargo bench --bench paired -- [--rounds N] [CASE…]`
-#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
+//! `cargo bench --bench paired -- [--rounds N] [--case NAME] [--writer NAME]`
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod common;
 
@@ -13,33 +13,43 @@ use atomic_arrow::Durability;
 use common::{Bench, Case, Sample, Writer};
 
 fn main() {
-    let (rounds, wanted) = arguments();
+    let wanted = Wanted::from_arguments();
     let mut bench = Bench::new();
     for case in Case::all() {
         let case = case();
-        if wanted.is_empty() || wanted.iter().any(|name| name == case.name) {
-            compare(&mut bench, &case, rounds);
+        if wanted.case.as_deref().is_none_or(|name| name == case.name) {
+            compare(&mut bench, &case, &wanted);
         }
     }
 }
 
-/// The number of rounds, and the cases asked for.
-fn arguments() -> (usize, Vec<String>) {
-    let (mut rounds, mut wanted) = (None, Vec::new());
-    let mut arguments = std::env::args().skip(1);
-    let mut full = false;
-    while let Some(argument) = arguments.next() {
-        match argument.as_str() {
-            "--bench" => full = true,
-            "--rounds" => rounds = arguments.next().and_then(|number| number.parse().ok()),
-            _ => wanted.push(argument),
-        }
-    }
-    let default = if full { 7 } else { 1 };
-    (rounds.unwrap_or(default).max(1), wanted)
+/// What to run; of cases and writers all, unless one is named.
+struct Wanted {
+    rounds: usize,
+    case: Option<String>,
+    writer: Option<String>,
 }
 
-fn compare(bench: &mut Bench, case: &Case, rounds: usize) {
+impl Wanted {
+    fn from_arguments() -> Wanted {
+        let arguments: Vec<String> = std::env::args().collect();
+        let value = |option: &str| {
+            let at = arguments.iter().position(|argument| argument == option)?;
+            arguments.get(at + 1).cloned()
+        };
+        let full = arguments.iter().any(|argument| argument == "--bench");
+        let default = if full { 7 } else { 1 };
+        let rounds = value("--rounds").and_then(|number| number.parse().ok());
+        Wanted {
+            rounds: rounds.unwrap_or(default).max(1),
+            case: value("--case"),
+            writer: value("--writer"),
+        }
+    }
+}
+
+fn compare(bench: &mut Bench, case: &Case, wanted: &Wanted) {
+    let rounds = wanted.rounds;
     let megabytes = bench.bytes_on_disk(case) as f64 / 1e6;
     println!(
         "\n{}: {megabytes:.1} MB as Parquet, {rounds} rounds\n",
@@ -49,9 +59,14 @@ fn compare(bench: &mut Bench, case: &Case, rounds: usize) {
     println!("|---|---|---|---|");
     // Directories above that nobody has synced yet, allocators, caches.
     bench.run(case, Writer::ATOMIC[0]);
-    row(bench, case, rounds, Writer::BareSynced);
-    for writer in Writer::ATOMIC {
-        row(bench, case, rounds, writer);
+    for writer in [Writer::BareSynced].into_iter().chain(Writer::ATOMIC) {
+        if wanted
+            .writer
+            .as_ref()
+            .is_none_or(|name| *name == writer.name())
+        {
+            row(bench, case, rounds, writer);
+        }
     }
 }
 

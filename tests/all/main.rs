@@ -11,6 +11,7 @@ mod errors;
 mod faults;
 mod file;
 mod ground;
+mod interleave;
 mod race;
 mod readers;
 mod scenario;

@@ -34,7 +34,7 @@ pub(crate) const NEW: &[u8] = b"{\"what comes instead\": [2, 3, 5, 7, 11]}";
 
 const LONE: &str = "/home/data.json";
 const JSON: &str = "/lake/raw/station_id=123/year=2024/data.json";
-const PARQUET: &str = "/lake/weather/station_id=KSEA/year=2026/part.parquet";
+pub(crate) const PARQUET: &str = "/lake/weather/station_id=KSEA/year=2026/part.parquet";
 
 impl Scenario {
     /// The disk before the scenario.

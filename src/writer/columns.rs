@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, new_empty_array};
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use crate::error::{Error, Result};
 use crate::partition::Partition;
@@ -89,7 +89,7 @@ impl Columns {
             .iter()
             .map(|&position| Arc::clone(batch.column(position)))
             .collect();
-        // Names within nested types, which readers do not go by, may differ.
+        // What lists and maps call their items, which readers do not go by, may differ.
         let options = RecordBatchOptions::new()
             .with_row_count(Some(batch.num_rows()))
             .with_match_field_names(false);
@@ -123,7 +123,7 @@ impl Columns {
                 let (name, other) = (expected.name(), found.name());
                 return mismatch(name, format!("{name:?}"), format!("{other:?}"));
             }
-            if !expected.data_type().equals_datatype(found.data_type()) {
+            if !is_same_type(expected.data_type(), found.data_type()) {
                 return mismatch(
                     expected.name(),
                     expected.data_type().to_string(),
@@ -135,5 +135,41 @@ impl Columns {
             }
         }
         Ok(())
+    }
+}
+
+/// Whether values of one type are values of the other, whatever lists and maps call their items. The
+/// members of a struct have to have the same names: readers find them by these.
+fn is_same_type(expected: &DataType, found: &DataType) -> bool {
+    expected.equals_datatype(found) && have_same_members(expected, found)
+}
+
+/// Whether all structs within two types, equal but for names, have members of the same names.
+fn have_same_members(expected: &DataType, found: &DataType) -> bool {
+    use DataType::{
+        Dictionary, FixedSizeList, LargeList, LargeListView, List, ListView, Map, Struct,
+    };
+    let items = |expected: &Field, found: &Field| {
+        have_same_members(expected.data_type(), found.data_type())
+    };
+    match (expected, found) {
+        (Struct(expected), Struct(found)) => expected
+            .iter()
+            .zip(found)
+            .all(|(expected, found)| expected.name() == found.name() && items(expected, found)),
+        (Map(expected, _), Map(found, _)) => match (expected.data_type(), found.data_type()) {
+            (Struct(expected), Struct(found)) => expected
+                .iter()
+                .zip(found)
+                .all(|(expected, found)| items(expected, found)),
+            _ => true,
+        },
+        (List(expected), List(found))
+        | (LargeList(expected), LargeList(found))
+        | (ListView(expected), ListView(found))
+        | (LargeListView(expected), LargeListView(found))
+        | (FixedSizeList(expected, _), FixedSizeList(found, _)) => items(expected, found),
+        (Dictionary(_, expected), Dictionary(_, found)) => have_same_members(expected, found),
+        _ => true,
     }
 }

@@ -11,6 +11,7 @@ use atomic_arrow::arrow::array::{
     Array, ArrayRef, BooleanArray, FixedSizeListArray, Int32Array, Int64Array, ListArray, MapArray,
     MapBuilder, NullArray, RecordBatch, RecordBatchWriter, StringArray, StringBuilder, StructArray,
 };
+use atomic_arrow::arrow::buffer::OffsetBuffer;
 use atomic_arrow::arrow::compute::cast;
 use atomic_arrow::arrow::datatypes::{
     DataType, Field, Fields, Int32Type, IntervalUnit, Schema, SchemaRef, TimeUnit,
@@ -210,6 +211,41 @@ fn metadata_and_nullability_of_a_batch_may_differ_where_its_values_do_not() {
         matches!(&nulls, Err(Error::SchemaMismatch { field, expected, found, .. })
             if (&**field, &**expected, &**found) == ("temp", "no nulls", "nulls")),
         "{nulls:?}"
+    );
+}
+
+/// A batch of one struct with two members, in a list whose items are called `item`.
+fn pairs(item: &str, names: [&str; 2]) -> RecordBatch {
+    let member = |name| {
+        let numbers: ArrayRef = Arc::new(Int32Array::from(vec![1, 2]));
+        (Arc::new(Field::new(name, DataType::Int32, true)), numbers)
+    };
+    let pairs: ArrayRef = Arc::new(StructArray::from(names.map(member).to_vec()));
+    let item = Arc::new(Field::new(item, pairs.data_type().clone(), true));
+    let list: ArrayRef = Arc::new(ListArray::new(
+        item,
+        OffsetBuffer::from_lengths([1, 1]),
+        pairs,
+        None,
+    ));
+    RecordBatch::try_from_iter([("pairs", list)]).unwrap()
+}
+
+#[test]
+fn lists_may_call_their_items_otherwise_but_structs_not_their_members() {
+    let (_guard, root) = directory();
+    let first = pairs("item", ["lat", "lon"]);
+    let create = || AtomicArrowWriter::create(&root, &Partition::none(), first.schema()).unwrap();
+    let mut writer = create();
+    writer.write(&first).unwrap();
+    writer.write(&pairs("element", ["lat", "lon"])).unwrap();
+    let file = writer.commit().unwrap();
+    assert_eq!(count_rows(file.path()), 4);
+    // By position they would be mixed up.
+    let swapped = create().write(&pairs("item", ["lon", "lat"]));
+    assert!(
+        matches!(&swapped, Err(Error::SchemaMismatch { field, .. }) if field == "pairs"),
+        "{swapped:?}"
     );
 }
 

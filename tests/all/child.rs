@@ -63,11 +63,44 @@ impl Child {
     /// Starts it as a user that owns nothing.
     #[cfg(target_os = "linux")]
     pub(crate) fn start_as_nobody(part: Part, root: &Path) -> std::io::Result<Self> {
+        Self::start_as(65_534, 65_534, part, root)
+    }
+
+    /// Starts it as a user who is in one group.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn start_as(
+        user: u32,
+        group: u32,
+        part: Part,
+        root: &Path,
+    ) -> std::io::Result<Self> {
         use std::os::unix::process::CommandExt;
         // Whether that user may walk to the program does not matter this way.
         let mut command = Command::new("/proc/self/exe");
-        command.uid(65_534).gid(65_534);
+        command.uid(user).gid(group);
         Self::spawn(command, part, root)
+    }
+
+    /// Starts it with system calls tampered with as `strace` can; the error is the reason to skip a
+    /// test.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn start_with(injected: &str, part: Part, root: &Path) -> Result<Self, String> {
+        let strace = |program: &Path| {
+            let mut command = Command::new("strace");
+            command
+                .args(["-f", "-qq", "-o", "/dev/null", "-e"])
+                .arg(format!("inject={injected}"))
+                .arg(program);
+            command
+        };
+        let tried = strace(Path::new("/bin/true")).output();
+        let tried = tried.map_err(|error| format!("strace: {error}"))?;
+        if !tried.status.success() {
+            let said = String::from_utf8_lossy(&tried.stderr);
+            return Err(format!("strace: {}", said.trim()));
+        }
+        let program = std::env::current_exe().unwrap();
+        Self::spawn(strace(&program), part, root).map_err(|error| error.to_string())
     }
 
     fn spawn(mut command: Command, part: Part, root: &Path) -> std::io::Result<Self> {

@@ -670,6 +670,14 @@ fn simulated() -> Vec<Case> {
         .in_step(Step::SyncFile)
         .about(area),
         case(
+            "closing the file would fail",
+            "Io",
+            failing("check_close", 0, FaultTime::Before),
+        )
+        .says(&format!("{area}: SyncFile failed"))
+        .in_step(Step::SyncFile)
+        .about(area),
+        case(
             "the file cannot be read back",
             "Io",
             failing("read_at", 0, FaultTime::Before),

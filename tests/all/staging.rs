@@ -178,6 +178,23 @@ fn an_area_on_another_file_system_is_an_error_and_never_a_copy() {
 }
 
 #[test]
+fn a_partition_on_another_file_system_is_refused_before_anything_is_written() {
+    let mount = match Mount::tmpfs(1024) {
+        Ok(mount) => mount,
+        Err(reason) => return skip(reason),
+    };
+    let (_guard, parent) = directory();
+    let root = parent.join("weather");
+    fs::create_dir(&root).unwrap();
+    symlink(mount.path(), root.join("station_id=KSEA")).unwrap();
+    let before = tree(&parent);
+    let error = writer(&root, WriterOptions::new()).unwrap_err();
+    assert!(matches!(error, Error::InvalidPath { .. }), "{error:?}");
+    assert_eq!(tree(&parent), before);
+    assert_eq!(tree(mount.path()), Vec::<String>::new());
+}
+
+#[test]
 fn the_area_of_a_lone_file_is_beside_it_and_gone_afterwards() {
     let (_guard, parent) = directory();
     let path = parent.join("deep/er/data.json");
@@ -375,6 +392,173 @@ fn a_new_file_has_the_usual_permissions_and_a_replaced_one_keeps_its_own() {
     }
     let absent = AtomicFile::create_with_options(parent.join("absent"), replace()).unwrap();
     assert_eq!(mode(absent.commit().unwrap().path()), usual);
+}
+
+#[test]
+fn what_replaces_a_private_file_is_private_from_its_first_byte() {
+    let (_guard, parent) = directory();
+    let path = parent.join("secret");
+    for bits in [0o600, 0o640, 0o444] {
+        fs::write(&path, "old").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(bits)).unwrap();
+        let options = FileOptions::new().publish_mode(PublishMode::Replace);
+        let mut file = AtomicFile::create_with_options(&path, options).unwrap();
+        assert_eq!(mode(&staged(&parent)[0]) & 0o077, 0);
+        file.write_all(b"new").unwrap();
+        file.flush().unwrap();
+        assert_eq!(mode(&staged(&parent)[0]) & 0o077, 0);
+        let staged = file.finish().unwrap();
+        assert_eq!(mode(staged.staging_path()), bits);
+        staged.publish().unwrap();
+        assert_eq!(
+            (mode(&path), fs::read(&path).unwrap()),
+            (bits, b"new".to_vec())
+        );
+        fs::remove_file(&path).unwrap();
+    }
+}
+
+#[test]
+fn the_directory_that_the_caller_gave_for_staging_stays() {
+    let (_guard, parent) = directory();
+    let given = parent.join("mine");
+    fs::create_dir(&given).unwrap();
+    let place = || StagingPlace::Directory(given.clone());
+    let path = parent.join("data");
+    let options = || FileOptions::new().staging(place());
+    let create = || AtomicFile::create_with_options(&path, options()).unwrap();
+    create().discard();
+    assert!(given.is_dir());
+    create().finish().unwrap().discard();
+    assert!(given.is_dir());
+    create().commit().unwrap();
+    assert!(given.is_dir());
+    placed(&parent.join("weather"), place()).commit().unwrap();
+    fs::remove_file(given.join("lock")).unwrap();
+    recover_with_options(&parent, &RecoverOptions::new().staging(place())).unwrap();
+    assert_eq!(tree(&given), Vec::<String>::new());
+    // One that had to be made for the purpose too.
+    let new = StagingPlace::Directory(parent.join("new"));
+    placed(&parent.join("wind"), new).discard();
+    assert!(parent.join("new").is_dir());
+}
+
+#[cfg(target_os = "linux")]
+mod users {
+    //! Users who share a data set. Only root can be all of them.
+
+    use std::os::unix::fs::chown;
+
+    use super::*;
+
+    const ALICE: u32 = 61_001;
+    const BOB: u32 = 61_002;
+    const GROUP: u32 = 61_100;
+
+    /// A directory of `owner` and [`GROUP`].
+    fn make(path: &Path, owner: u32, bits: u32) -> Result<(), String> {
+        fs::create_dir_all(path).unwrap();
+        chown(path, Some(owner), Some(GROUP)).map_err(|error| format!("not root: {error}"))?;
+        fs::set_permissions(path, fs::Permissions::from_mode(bits)).unwrap();
+        Ok(())
+    }
+
+    fn start(user: u32, group: u32, part: Part, root: &Path) -> Child {
+        Child::start_as(user, group, part, root).unwrap()
+    }
+
+    /// A directory that everybody may walk through.
+    fn open_directory() -> (tempfile::TempDir, PathBuf) {
+        let (guard, parent) = directory();
+        fs::set_permissions(&parent, fs::Permissions::from_mode(0o755)).unwrap();
+        (guard, parent)
+    }
+
+    #[test]
+    fn the_area_has_the_group_and_permissions_of_the_data_set() {
+        for bits in [0o2770, 0o2775, 0o770, 0o755] {
+            let (_guard, parent) = open_directory();
+            let (lake, root) = (parent.join("lake"), parent.join("lake/weather"));
+            for path in [&lake, &root, &root.join("station_id=KSEA")] {
+                if let Err(reason) = make(path, ALICE, bits) {
+                    return skip(reason);
+                }
+            }
+            let mut alice = start(ALICE, GROUP, Part::Hold, &root);
+            assert_eq!(alice.says().as_deref(), Some("begun"), "{bits:o}");
+            let area = lake.join(".weather.atomic");
+            let (wanted, found) = (fs::metadata(&root).unwrap(), fs::metadata(&area).unwrap());
+            use std::os::unix::fs::MetadataExt as _;
+            assert_eq!(found.gid(), wanted.gid());
+            assert_eq!(mode(&area), mode(&root));
+            if bits & 0o020 > 0 {
+                let mut bob = start(BOB, GROUP, Part::Once, &root);
+                let said = PathBuf::from(bob.says().expect("bob failed"));
+                bob.finish();
+                assert_eq!(said.parent(), Some(&*area));
+            }
+            alice.go_on();
+            assert_eq!(alice.says().as_deref(), Some("committed"));
+            alice.finish();
+            assert_eq!(published(&root).len(), 1 + usize::from(bits & 0o020 > 0));
+            assert_eq!(staged(&parent), Vec::<PathBuf>::new());
+        }
+    }
+
+    #[test]
+    fn who_cannot_write_in_the_area_of_another_stages_inside() {
+        let (_guard, parent) = open_directory();
+        let (lake, root) = (parent.join("lake"), parent.join("lake/weather"));
+        let made = make(&lake, ALICE, 0o1777)
+            .and_then(|()| make(&root, ALICE, 0o777))
+            .and_then(|()| make(&root.join("station_id=KSEA"), ALICE, 0o777));
+        if let Err(reason) = made {
+            return skip(reason);
+        }
+        let area = lake.join(".weather.atomic");
+        make(&area, ALICE, 0o755).unwrap();
+        let mut bob = start(BOB, BOB, Part::Once, &root);
+        let said = PathBuf::from(bob.says().expect("bob failed"));
+        bob.finish();
+        assert_eq!(said.parent(), Some(&*root.join(".atomic")));
+        assert_eq!(published(&root).len(), 1);
+        assert_eq!(staged(&parent), Vec::<PathBuf>::new());
+    }
+
+    #[test]
+    fn who_owns_only_a_partition_stages_in_it() {
+        let (_guard, parent) = open_directory();
+        let partition = parent.join("weather/job=42");
+        let made = make(&parent.join("weather"), 0, 0o755);
+        if let Err(reason) = made.and_then(|()| make(&partition, BOB, 0o755)) {
+            return skip(reason);
+        }
+        let mut bob = start(BOB, BOB, Part::Once, &partition);
+        let said = PathBuf::from(bob.says().expect("bob failed"));
+        bob.finish();
+        assert_eq!(said.parent(), Some(&*partition.join(".atomic")));
+        assert_eq!(published(&partition).len(), 1);
+    }
+
+    #[test]
+    fn leftovers_of_others_are_removed_as_far_as_the_directory_allows() {
+        for (owner, bits) in [(BOB, 0o444), (ALICE, 0o644), (ALICE, 0o444)] {
+            let (_guard, parent) = open_directory();
+            let (root, area) = (parent.join("weather"), parent.join(".weather.atomic"));
+            let made = make(&root, ALICE, 0o777).and_then(|()| make(&area, ALICE, 0o777));
+            if let Err(reason) = made {
+                return skip(reason);
+            }
+            let orphan = area.join(ORPHAN);
+            fs::write(&orphan, "half a fi").unwrap();
+            chown(&orphan, Some(owner), Some(owner)).unwrap();
+            fs::set_permissions(&orphan, fs::Permissions::from_mode(bits)).unwrap();
+            let mut bob = start(BOB, BOB, Part::Once, &root);
+            assert!(bob.says().is_some());
+            bob.finish();
+            assert!(!orphan.exists(), "{owner} {bits:o}");
+        }
+    }
 }
 
 #[test]

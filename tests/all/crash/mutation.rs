@@ -147,7 +147,7 @@ fn a_staging_file_that_a_sweep_has_locked_is_left_to_it() {
     writer.commit().unwrap();
 }
 
-/// Two writers race for one name.
+/// Two writers race for one name; whether each wins. Who loses must be told why.
 fn race(lies: &[Lie]) -> Vec<bool> {
     let disk = SimDisk::new();
     lies.iter().for_each(|lie| disk.lie(lie.clone()));
@@ -162,7 +162,11 @@ fn race(lies: &[Lie]) -> Vec<bool> {
         .collect();
     staged
         .into_iter()
-        .map(|staged| staged.publish().is_ok())
+        .map(|staged| match staged.publish() {
+            Ok(_) => true,
+            Err(Error::AlreadyExists { .. }) => false,
+            Err(other) => panic!("{other:?}"),
+        })
         .collect()
 }
 

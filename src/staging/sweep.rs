@@ -159,14 +159,16 @@ fn unreadable(path: &Path, source: io::Error) -> Error {
 /// Removes one staging file if its writer is dead and says whether it was; `None` if the file went
 /// away meanwhile.
 fn sweep_file(disk: &dyn Disk, path: &Path, dry_run: bool) -> io::Result<Option<bool>> {
-    let file = match disk.open_file(path, true) {
+    let opened = match disk.open_file(path, true) {
         // Another user's, or one that will replace a read-only file: reading is enough to lock it.
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            disk.open_file(path, false)?
+            disk.open_file(path, false)
         }
-        Ok(file) => file,
+        opened => opened,
+    };
+    let file = match opened {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error),
+        opened => opened?,
     };
     // Held until the name is gone, so that a writer which has just made the file sees that it lost it.
     let dead = match file.try_lock(LockKind::Exclusive)? {

@@ -8,6 +8,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
+use atomic_arrow::disk::{Disk as _, OsDisk};
 use atomic_arrow::{
     AtomicArrowWriter, AtomicFile, Error, FileOptions, PublishMode, RecoverOptions, StagingPlace,
     WriterOptions, recover, recover_with_options,
@@ -443,6 +444,21 @@ fn the_directory_that_the_caller_gave_for_staging_stays() {
     assert!(parent.join("new").is_dir());
 }
 
+#[test]
+fn a_link_in_place_of_a_new_area_does_not_pass_permissions_on() {
+    let (_guard, parent) = directory();
+    let (model, precious) = (parent.join("model"), parent.join("precious"));
+    for (path, bits) in [(&model, 0o777), (&precious, 0o700)] {
+        fs::create_dir(path).unwrap();
+        fs::set_permissions(path, fs::Permissions::from_mode(bits)).unwrap();
+    }
+    symlink(&precious, parent.join("area")).unwrap();
+    OsDisk.share_like(&parent.join("area"), &model).unwrap_err();
+    assert_eq!(mode(&precious), 0o700);
+    OsDisk.share_like(&precious, &model).unwrap();
+    assert_eq!(mode(&precious), 0o777);
+}
+
 #[cfg(target_os = "linux")]
 mod users {
     //! Users who share a data set. Only root can be all of them.
@@ -503,6 +519,28 @@ mod users {
             assert_eq!(published(&root).len(), 1 + usize::from(bits & 0o020 > 0));
             assert_eq!(staged(&parent), Vec::<PathBuf>::new());
         }
+    }
+
+    #[test]
+    fn in_an_area_for_everybody_each_staging_file_is_its_owners_alone() {
+        let (_guard, parent) = open_directory();
+        let (lake, root) = (parent.join("lake"), parent.join("lake/weather"));
+        let partition = root.join("station_id=KSEA");
+        for path in [&lake, &root, &partition] {
+            if let Err(reason) = make(path, ALICE, 0o1777) {
+                return skip(reason);
+            }
+        }
+        let mut alice = start(ALICE, ALICE, Part::Hold, &root);
+        assert_eq!(alice.says().as_deref(), Some("begun"));
+        assert_eq!(mode(&lake.join(".weather.atomic")), 0o1777);
+        let mut bob = start(BOB, BOB, Part::Once, &root);
+        assert!(bob.says().is_some());
+        bob.finish();
+        alice.go_on();
+        assert_eq!(alice.says().as_deref(), Some("committed"));
+        alice.finish();
+        assert_eq!(published(&root).len(), 2);
     }
 
     #[test]

@@ -172,16 +172,24 @@ fn place_by_device(path: &Path) -> io::Result<Place> {
     })
 }
 
-/// The group and the permissions, also that new files get the group.
+/// The group and the permissions, also that new files get the group, and that each is its owner's.
 pub(in crate::disk) fn share_like(directory: &Path, model: &Path) -> io::Result<()> {
     let wanted = std::fs::metadata(model)?;
-    let found = std::fs::metadata(directory)?;
-    if found.gid() != wanted.gid() {
-        std::os::unix::fs::chown(directory, None, Some(wanted.gid()))?;
+    // Whoever may write above it may have put a link to somebody else's directory in its place.
+    let opened = OpenOptions::new()
+        .read(true)
+        .custom_flags((OFlags::DIRECTORY | OFlags::NOFOLLOW).bits() as i32)
+        .open(directory)?;
+    let found = opened.metadata()?;
+    let mut bits = wanted.mode() & 0o3777;
+    if found.gid() != wanted.gid()
+        && std::os::unix::fs::fchown(&opened, None, Some(wanted.gid())).is_err()
+    {
+        // Another group may do no more than everybody.
+        bits = bits & 0o1707 | (bits & 0o7) << 3;
     }
-    let bits = wanted.mode() & 0o2777;
-    if found.mode() & 0o2777 != bits {
-        std::fs::set_permissions(directory, Permissions::from_mode(bits))?;
+    if found.mode() & 0o3777 != bits {
+        opened.set_permissions(Permissions::from_mode(bits))?;
     }
     Ok(())
 }

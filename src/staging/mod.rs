@@ -58,7 +58,7 @@ pub(crate) struct StagingFile {
 impl Area {
     /// Finds or makes the area of `home` and removes what dead writers left in it.
     pub(crate) fn open(disk: &Arc<dyn Disk>, home: Home) -> Result<Self> {
-        let mut places = home.areas(disk.as_ref());
+        let mut places = home.areas(disk.as_ref())?;
         places.reverse();
         let mut area = Area {
             disk: Arc::clone(disk),

@@ -93,15 +93,13 @@ impl Home {
     }
 
     /// The places to try, best first.
-    pub(crate) fn areas(&self, disk: &dyn Disk) -> Vec<PathBuf> {
-        match &self.kind {
-            HomeKind::DataSet => sibling(&self.root)
-                .filter(|_| renames_reach(disk, &self.root))
-                .into_iter()
-                .chain(self.inside())
-                .collect(),
-            _ => self.all_areas(),
+    pub(crate) fn areas(&self, disk: &dyn Disk) -> Result<Vec<PathBuf>> {
+        let mut areas = self.all_areas();
+        let beside = sibling(&self.root).filter(|beside| areas.first() == Some(beside));
+        if beside.is_some() && !renames_reach(disk, &self.root)? {
+            areas.remove(0);
         }
+        Ok(areas)
     }
 
     /// Every place where an area of this home may have been made.
@@ -139,13 +137,19 @@ fn sibling(root: &Path) -> Option<PathBuf> {
 
 /// Whether a file can be renamed from beside the root into it. A root that is not there yet will be
 /// made on its parent's file system.
-fn renames_reach(disk: &dyn Disk, root: &Path) -> bool {
-    let Ok(place) = disk.place(root) else {
-        return true;
+fn renames_reach(disk: &dyn Disk, root: &Path) -> Result<bool> {
+    let place = |path: &Path| match disk.place(path) {
+        Ok(place) => Ok(Some(place)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        // Passing over the sibling for an error that passes would separate this writer from others.
+        Err(error) => Err(error).at(Step::CreateStaging, path),
     };
-    let parent = root.parent().and_then(|parent| disk.place(parent).ok());
-    let device = place.identity.device;
-    !place.mount_root && parent.is_some_and(|parent| parent.identity.device == device)
+    let Some(own) = place(root)? else {
+        return Ok(true);
+    };
+    let parent = root.parent().map(place).transpose()?.flatten();
+    Ok(!own.mount_root
+        && parent.is_some_and(|parent| parent.identity.device == own.identity.device))
 }
 
 /// Refuses, before anything is written, a directory that no rename from the area can reach.

@@ -71,6 +71,10 @@ fn whichever_call_fails_the_error_says_what_is_on_disk_and_nothing_leaks() {
                         "{place}: {:?}",
                         leaked(&disk)
                     );
+                    // Elsewhere it would be out of the sight of other writers.
+                    let inside = Path::new(scenario.root).join(".atomic");
+                    let moved = scenario.root != "/home" && disk.directories().contains(&inside);
+                    assert!(!moved, "{place}: the staging area went inside the root");
                     faults += 1;
                 }
             }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use atomic_arrow::disk::sim::{FaultTime, SimDisk};
+use atomic_arrow::disk::sim::{FaultTime, Lie, SimDisk};
 use atomic_arrow::disk::{Disk, LockKind, LockOutcome};
 use atomic_arrow::parquet::file::properties::WriterProperties;
 use atomic_arrow::{
@@ -211,13 +211,54 @@ fn whatever_happens_before_whichever_call_a_commit_succeeds_or_loses_to_another(
     assert!(count > 300, "too few to mean anything: {count}");
 }
 
+/// Commits files and lets time pass, so that the directories on the way are known to be durable.
+fn know(disk: &SimDisk, paths: &[&str]) {
+    for path in paths {
+        put(disk, path).unwrap();
+        disk.advance(HOUR);
+    }
+}
+
+/// The number of a removed directory is given to the next one, and clocks have a grain.
+#[test]
+fn a_directory_made_anew_is_synced_though_it_looks_like_a_known_one() {
+    let second = "/lake/raw/k=1/second";
+    for by_us in [false, true] {
+        let disk = SimDisk::new();
+        disk.lie(Lie::SameDirectory);
+        disk.put("/lake/raw/x", b"").unwrap();
+        let directory = Path::new("/lake/raw/k=1");
+        match by_us {
+            true => know(&disk, &["/lake/raw/k=1/a", "/lake/raw/k=1/b"]),
+            // The clock has not moved on.
+            false => put(&disk, "/lake/raw/k=1/a").unwrap(),
+        }
+        for file in disk
+            .files()
+            .iter()
+            .filter(|file| file.starts_with(directory))
+        {
+            disk.remove_file(file).unwrap();
+        }
+        disk.remove_directory(directory).unwrap();
+        if !by_us {
+            disk.create_directory(directory).unwrap();
+        }
+        put(&disk, second).unwrap();
+        for found in disk.moments().last().unwrap().after_power_loss() {
+            let content = found.read(second);
+            assert!(content.is_ok(), "made by us: {by_us}");
+        }
+    }
+}
+
 /// Another process moves a directory whose name was made durable; its new name is not.
 #[test]
 fn a_directory_that_was_renamed_is_synced_under_its_new_name() {
     for to in ["/lake/raw/k=2", "/lake/other/k=1"] {
         let disk = SimDisk::new();
         disk.put("/lake/other/x", b"").unwrap();
-        put(&disk, "/lake/raw/k=1/first").unwrap();
+        know(&disk, &["/lake/raw/k=1/a", "/lake/raw/k=1/b"]);
         let from = Path::new("/lake/raw/k=1");
         Disk::publish(&disk, from, Path::new(to), PublishMode::CreateNew).unwrap();
         let second = format!("{to}/second");
@@ -234,7 +275,7 @@ fn a_second_commit_in_a_partition_is_as_durable_as_the_first() {
     let disk = SimDisk::new();
     let paths = ["/lake/raw/k=1/j=2/first", "/lake/raw/k=1/j=2/second"];
     let committed = paths.map(|path| {
-        put(&disk, path).unwrap();
+        know(&disk, &[path]);
         disk.moments().len()
     });
     for (number, moment) in disk.moments().iter().enumerate() {
@@ -249,14 +290,15 @@ fn a_second_commit_in_a_partition_is_as_durable_as_the_first() {
             }
         }
     }
-    let syncs = |calls: &[String]| {
-        let syncs = calls.iter().filter(|call| call.starts_with("sync_dir"));
-        syncs.count()
-    };
-    let before = disk.calls();
+    let before = disk.calls().len();
     put(&disk, "/lake/raw/k=1/j=2/third").unwrap();
-    let third = syncs(&disk.calls()[before.len()..]);
-    assert_eq!(third, 1, "what is known to be durable is synced again");
+    let calls = &disk.calls()[before..];
+    let syncs = calls.iter().filter(|call| call.starts_with("sync_dir"));
+    assert_eq!(
+        syncs.count(),
+        1,
+        "only the directory of the file: {calls:?}"
+    );
 }
 
 #[test]
@@ -340,8 +382,13 @@ fn a_publisher_waits_for_an_exchange_to_end() {
     let exchange = disk.open_or_create_file(LOCK.as_ref()).unwrap();
     exchange.try_lock(LockKind::Exclusive).unwrap();
     let (asks, asked) = std::sync::mpsc::channel();
+    let done = asks.clone();
     disk.before_call("lock", move || asks.send(()).unwrap());
-    let publisher = std::thread::spawn(move || staged.publish().map(drop));
+    let publisher = std::thread::spawn(move || {
+        let published = staged.publish().map(drop);
+        let _ = done.send(());
+        published
+    });
     asked.recv().unwrap();
     // It has asked and not been given it: nothing more happens until the exchange is over.
     assert!(disk.read(PARQUET).is_err());

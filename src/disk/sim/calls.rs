@@ -43,7 +43,9 @@ impl Disk for SimDisk {
 
     fn create_directory(&self, path: &Path) -> io::Result<()> {
         self.shared.call("create_directory", path, |state| {
-            state.tree.create_directory(path)
+            let now = state.now();
+            let double = state.lies(&Lie::SameDirectory);
+            state.tree.create_directory(path, now, double)
         })
     }
 

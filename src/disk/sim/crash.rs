@@ -143,6 +143,7 @@ fn outcome(tree: &Tree, choices: &[Choice], picks: &[usize]) -> Tree {
                         entries,
                         durable,
                         since_sync,
+                        identity: directory.identity,
                     }),
                 );
             }

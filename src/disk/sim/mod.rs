@@ -137,6 +137,8 @@ pub enum Lie {
     Locks,
     /// Nothing under this directory is ever listed, so a sweep finds nothing.
     List(PathBuf),
+    /// A directory made where another stood has its number and its time of birth.
+    SameDirectory,
     /// A removed file is still said to be there, as it was when it was open.
     GhostStatus,
     /// Bytes written are damaged: the one at this offset of every file is flipped on its way.

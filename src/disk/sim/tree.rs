@@ -42,6 +42,8 @@ pub(super) struct Directory {
     pub(super) durable: BTreeMap<OsString, u64>,
     /// Every other state that a name was in since the last sync.
     pub(super) since_sync: BTreeMap<OsString, BTreeSet<Option<u64>>>,
+    /// Its number as the disk tells it, and when it was born.
+    pub(super) identity: (u64, i128),
 }
 
 fn not_found() -> io::Error {
@@ -57,7 +59,11 @@ fn parent_and_name(path: &Path) -> io::Result<(&Path, &OsStr)> {
 
 impl Tree {
     pub(super) fn new() -> Self {
-        let nodes = BTreeMap::from([(TOP, Node::Directory(Directory::default()))]);
+        let top = Directory {
+            identity: (TOP, 0),
+            ..Directory::default()
+        };
+        let nodes = BTreeMap::from([(TOP, Node::Directory(top))]);
         Tree {
             nodes,
             next_node: TOP + 1,
@@ -178,8 +184,19 @@ impl Tree {
         )
     }
 
-    pub(super) fn create_directory(&mut self, path: &Path) -> io::Result<()> {
-        self.add(path, Node::Directory(Directory::default()))?;
+    /// Makes a directory, which cannot be told from the last one of that name if it is a `double`.
+    pub(super) fn create_directory(
+        &mut self,
+        path: &Path,
+        now: SystemTime,
+        double: bool,
+    ) -> io::Result<()> {
+        let last = self.last_named(path).filter(|_| double);
+        let last = last.and_then(|last| Some(self.directory(last).ok()?.identity));
+        let node = self.add(path, Node::Directory(Directory::default()))?;
+        let born = now.duration_since(SystemTime::UNIX_EPOCH);
+        let born = born.unwrap_or_default().as_nanos() as i128;
+        self.directory_mut(node)?.identity = last.unwrap_or((node, born));
         Ok(())
     }
 
@@ -261,25 +278,25 @@ impl Tree {
     }
 
     pub(super) fn status(&self, device: u64, node: u64) -> io::Result<(EntryKind, FileStatus)> {
-        let identity = Identity {
+        let identity = |(file, born)| Identity {
             device,
-            file: node,
-            born: Some(i128::from(node)),
+            file,
+            born: Some(born),
         };
         Ok(match self.nodes.get(&node).ok_or_else(not_found)? {
             Node::File(file) => (
                 EntryKind::File,
                 FileStatus {
-                    identity,
+                    identity: identity((node, i128::from(node))),
                     len: file.content.len() as u64,
                     mode: file.mode,
                     modified: file.modified,
                 },
             ),
-            Node::Directory(_) => (
+            Node::Directory(directory) => (
                 EntryKind::Directory,
                 FileStatus {
-                    identity,
+                    identity: identity(directory.identity),
                     len: 0,
                     mode: 0o755,
                     modified: SystemTime::UNIX_EPOCH,
@@ -302,7 +319,7 @@ impl Tree {
             .rev()
         {
             if directory.parent().is_some() && self.find(directory).is_err() {
-                self.create_directory(directory)?;
+                self.create_directory(directory, now, false)?;
             }
         }
         let node = self.create_file(path, now)?;

@@ -198,7 +198,8 @@ pub trait Disk: fmt::Debug + Send + Sync {
     /// The system's.
     fn open_file(&self, path: &Path, write: bool) -> io::Result<Box<dyn DiskFile>>;
 
-    /// Opens the file at `path` for reading and writing, and creates it if it is missing.
+    /// Opens the file at `path`, and creates it if it is missing, for everybody who may write in the
+    /// directory above it.
     ///
     /// # Errors
     /// The system's.
@@ -265,12 +266,12 @@ pub trait Disk: fmt::Debug + Send + Sync {
     /// user-space file systems), the age of a staging file decides too whether its writer is dead.
     fn trusts_locks(&self, path: &Path) -> bool;
 
-    /// Gives a new directory the group and the permissions of another, as far as the user may, so that
-    /// whoever can write there can write here; does nothing where there are none.
+    /// Gives a new directory or file the group and the permissions of a directory, as far as the user
+    /// may, so that whoever can write there can write here; does nothing where there are none.
     ///
     /// # Errors
     /// The system's.
-    fn share_like(&self, directory: &Path, model: &Path) -> io::Result<()>;
+    fn share_like(&self, path: &Path, model: &Path) -> io::Result<()>;
 
     /// The time by the clock that stamps files.
     fn now(&self) -> SystemTime;

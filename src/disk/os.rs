@@ -38,15 +38,29 @@ impl Disk for OsDisk {
     }
 
     fn open_or_create_file(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false);
-        sys::do_not_follow(&mut options);
-        match open(&mut options, path) {
-            // Made by another user: reading is enough to lock it.
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                self.open_file(path, false)
+        loop {
+            let opened = match self.open_file(path, true) {
+                // Made by another user: reading is enough to lock it.
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                    self.open_file(path, false)
+                }
+                opened => opened,
+            };
+            match opened {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                opened => return opened,
             }
-            opened => opened,
+            match self.create_file(path, false) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                created => {
+                    // Also if our umask would have it otherwise; nothing is in it.
+                    let file = created?;
+                    if let Some(directory) = path.parent() {
+                        let _ = self.share_like(path, directory);
+                    }
+                    return Ok(file);
+                }
+            }
         }
     }
 
@@ -111,8 +125,8 @@ impl Disk for OsDisk {
         sys::trusts_locks(path)
     }
 
-    fn share_like(&self, directory: &Path, model: &Path) -> io::Result<()> {
-        sys::share_like(directory, model)
+    fn share_like(&self, path: &Path, model: &Path) -> io::Result<()> {
+        sys::share_like(path, model)
     }
 
     fn now(&self) -> SystemTime {

@@ -522,6 +522,22 @@ mod users {
     }
 
     #[test]
+    fn the_lock_is_for_everybody_who_may_write_in_the_area_whatever_the_umask() {
+        for bits in [0o2770, 0o775, 0o777] {
+            let (_guard, parent) = open_directory();
+            let area = parent.join(".weather.atomic");
+            if let Err(reason) = make(&area, ALICE, bits) {
+                return skip(reason);
+            }
+            let lock = area.join("lock");
+            OsDisk.open_or_create_file(&lock).unwrap();
+            use std::os::unix::fs::MetadataExt as _;
+            let found = (mode(&lock), fs::metadata(&lock).unwrap().gid());
+            assert_eq!(found, (bits & 0o666, GROUP));
+        }
+    }
+
+    #[test]
     fn in_an_area_for_everybody_each_staging_file_is_its_owners_alone() {
         let (_guard, parent) = open_directory();
         let (lake, root) = (parent.join("lake"), parent.join("lake/weather"));

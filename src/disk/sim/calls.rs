@@ -126,7 +126,7 @@ impl Disk for SimDisk {
         self.shared.state().trusts_locks
     }
 
-    fn share_like(&self, _directory: &Path, _model: &Path) -> io::Result<()> {
+    fn share_like(&self, _path: &Path, _model: &Path) -> io::Result<()> {
         Ok(())
     }
 

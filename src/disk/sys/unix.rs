@@ -173,22 +173,22 @@ fn place_by_device(path: &Path) -> io::Result<Place> {
 }
 
 /// The group and the permissions, also that new files get the group, and that each is its owner's.
-pub(in crate::disk) fn share_like(directory: &Path, model: &Path) -> io::Result<()> {
+pub(in crate::disk) fn share_like(path: &Path, model: &Path) -> io::Result<()> {
     let wanted = std::fs::metadata(model)?;
     // Whoever may write above it may have put a link to somebody else's directory in its place.
-    let opened = OpenOptions::new()
-        .read(true)
-        .custom_flags((OFlags::DIRECTORY | OFlags::NOFOLLOW).bits() as i32)
-        .open(directory)?;
+    let mut options = OpenOptions::new();
+    do_not_follow(options.read(true));
+    let opened = options.open(path)?;
     let found = opened.metadata()?;
-    let mut bits = wanted.mode() & 0o3777;
+    let some = if found.is_dir() { 0o3777 } else { 0o666 };
+    let mut bits = wanted.mode() & some;
     if found.gid() != wanted.gid()
         && std::os::unix::fs::fchown(&opened, None, Some(wanted.gid())).is_err()
     {
         // Another group may do no more than everybody.
         bits = bits & 0o1707 | (bits & 0o7) << 3;
     }
-    if found.mode() & 0o3777 != bits {
+    if found.mode() & 0o7777 != bits {
         opened.set_permissions(Permissions::from_mode(bits))?;
     }
     Ok(())

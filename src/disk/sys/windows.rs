@@ -117,7 +117,7 @@ pub(in crate::disk) fn place(path: &Path) -> io::Result<Place> {
 }
 
 /// Access lists are inherited from the directory above.
-pub(in crate::disk) fn share_like(_directory: &Path, _model: &Path) -> io::Result<()> {
+pub(in crate::disk) fn share_like(_path: &Path, _model: &Path) -> io::Result<()> {
     Ok(())
 }
 

@@ -135,7 +135,11 @@ pub(crate) struct InputArgs {
     #[arg(long, value_name = "N", default_value_t = InputOptions::default().infer_rows)]
     infer_rows: usize,
 
-    /// Types of columns that are not to be inferred: 'name=Type;name=Type', or @FILE with one a line
+    /// Types of columns that are not to be inferred: 'name=type;name=type', or @FILE with one a line
+    ///
+    /// string, bool, int8 to int64, uint8 to uint64, float32, float64, date, time, timestamp (of
+    /// microseconds) or, with unit and zone, 'timestamp[ms, UTC]', 'decimal(10, 2)', binary, and any
+    /// other as Arrow writes it, such as 'Time32(Second)'.
     #[arg(long, value_name = "TYPES")]
     schema: Option<SchemaSpec>,
 }

@@ -15,7 +15,7 @@ use atomic_arrow::disk::{Disk, LockKind, LockOutcome};
 use atomic_arrow::parquet::file::properties::WriterProperties;
 use atomic_arrow::{
     AtomicArrowWriter, AtomicFile, Error, FileOptions, Partition, PublishMode, RecoverOptions,
-    Recovery, StagedFile, Verify, WriterOptions, recover_with_options,
+    Recovery, StagedFile, Step, Verify, WriterOptions, recover_with_options,
 };
 
 use crate::scenario::{PARQUET, batch, weather_writer};
@@ -25,6 +25,7 @@ const LOCK: &str = "/lake/.weather.atomic/lock";
 const ORPHAN: &str = "/lake/.weather.atomic/01890a5d-ac96-774b-bcce-b302099a8057.staged";
 const HOUR: Duration = Duration::from_secs(60 * 60);
 const EIO: i32 = 5;
+const EACCES: i32 = 13;
 
 fn shared(disk: &SimDisk) -> Arc<dyn Disk> {
     Arc::new(disk.clone())
@@ -310,6 +311,7 @@ fn a_directory_whose_sync_failed_is_not_taken_for_durable_by_the_next_commit() {
         for directory in ["/lake/raw", "/lake/raw/k=1"] {
             disk.create_directory(directory.as_ref()).unwrap();
         }
+        disk.advance(HOUR);
         disk
     };
     let clean = begin();
@@ -331,6 +333,63 @@ fn a_directory_whose_sync_failed_is_not_taken_for_durable_by_the_next_commit() {
             );
         }
     }
+}
+
+/// Which directory's sync fails for want of permission, and whether the file is published.
+fn put_unless_synced(directory: &str) -> (Result<(), Error>, bool) {
+    let path = "/lake/raw/k=1/data";
+    let begin = || {
+        let disk = SimDisk::new();
+        disk.put("/lake/x", b"").unwrap();
+        disk
+    };
+    let clean = begin();
+    put(&clean, path).unwrap();
+    let call = format!("sync_directory {directory}");
+    let call = clean.calls().iter().position(|made| *made == call).unwrap();
+    let disk = begin();
+    disk.fail_call(call, EACCES, FaultTime::Before);
+    let result = put(&disk, path);
+    (result, disk.read(path).is_ok())
+}
+
+#[test]
+fn a_directory_that_others_made_need_not_be_ours_to_sync_but_one_that_we_made_must() {
+    let (result, published) = put_unless_synced("/");
+    assert!(result.is_ok() && published, "{result:?}");
+    for above_ours in ["/lake", "/lake/raw"] {
+        let (result, published) = put_unless_synced(above_ours);
+        assert!(
+            matches!(
+                &result,
+                Err(Error::Io {
+                    step: Step::CreateDirectory,
+                    ..
+                })
+            ),
+            "{above_ours}: {result:?}"
+        );
+        assert!(!published);
+    }
+}
+
+#[test]
+fn a_staging_file_that_may_be_published_is_left_to_the_sweep() {
+    let clean = SimDisk::new();
+    commit(&clean, PublishMode::CreateNew, 1).unwrap();
+    let calls = clean.calls();
+    let rename = calls.iter().position(|call| call.starts_with("publish"));
+    let disk = SimDisk::new();
+    // Nor can be looked whether it has happened.
+    for call in 0..3 {
+        disk.fail_call(rename.unwrap() + call, EIO, FaultTime::Before);
+    }
+    let unknown = commit(&disk, PublishMode::CreateNew, 1).unwrap_err();
+    assert!(matches!(unknown, Error::Unknown { .. }), "{unknown:?}");
+    let left = recover(&disk, true).removed;
+    assert_eq!(left.len(), 1);
+    assert!(disk.files().contains(&left[0]));
+    assert_eq!(recover(&disk, false).removed, left);
 }
 
 #[test]
@@ -359,17 +418,23 @@ fn the_lock_against_exchanges_is_shared_by_publishers_until_the_directory_is_syn
     let disk = SimDisk::new();
     let first = staged(&disk);
     let seen = Arc::new(Mutex::new(Vec::new()));
-    for call in ["publish", "sync_directory"] {
+    let look = {
         let (other, seen) = (disk.clone(), Arc::clone(&seen));
-        disk.before_call(call, move || {
+        move || {
             let ask = |kind| {
                 let lock = other.open_or_create_file(LOCK.as_ref()).unwrap();
                 lock.try_lock(kind).unwrap()
             };
             let answers = [LockKind::Exclusive, LockKind::Shared].map(ask);
             seen.lock().unwrap().push(answers);
-        });
-    }
+        }
+    };
+    let (other, after) = (disk.clone(), look.clone());
+    disk.before_call("publish", move || {
+        look();
+        // The directories above have been synced by now.
+        other.before_call("sync_directory", after);
+    });
     first.publish().unwrap();
     let shared_only = [LockOutcome::Busy, LockOutcome::Held];
     assert_eq!(*seen.lock().unwrap(), [shared_only; 2]);

@@ -545,3 +545,26 @@ fn a_caught_panic_leaves_a_file_of_any_bytes_poisoned() {
         assert_eq!(disk.files(), Vec::<PathBuf>::new());
     }
 }
+
+#[test]
+fn what_is_checked_byte_by_byte_is_read_from_the_medium() {
+    let levels = [
+        (Verify::Footer, false),
+        (Verify::Checksum, true),
+        (Verify::Decode, true),
+    ];
+    for (level, from_the_medium) in levels {
+        let disk = SimDisk::new();
+        let mut writer = weather_writer(&shared(&disk), PublishMode::CreateNew, level).unwrap();
+        writer.write(&batch()).unwrap();
+        writer.commit().unwrap();
+        let calls = disk.calls();
+        let first = |name| calls.iter().position(|call| call.starts_with(name));
+        let dropped = first("drop_cache");
+        assert_eq!(dropped.is_some(), from_the_medium, "{level:?}");
+        // What is not synced cannot be dropped, what is read already was not read anew.
+        assert!(
+            dropped.is_none_or(|at| Some(at) > first("sync_file") && Some(at) < first("read_at"))
+        );
+    }
+}

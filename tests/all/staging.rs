@@ -110,6 +110,22 @@ fn a_root_that_is_a_mount_point_has_its_area_inside() {
 }
 
 #[test]
+fn a_root_that_is_another_directory_shown_there_has_its_area_inside() {
+    let (_guard, parent) = directory();
+    let (shown, root) = (parent.join("shown"), parent.join("weather"));
+    fs::create_dir(&shown).unwrap();
+    fs::create_dir(&root).unwrap();
+    let _mount = match Mount::bind(&shown, &root) {
+        Ok(mount) => mount,
+        Err(reason) => return skip(reason),
+    };
+    let writer = begun(&root);
+    assert!(!parent.join(".weather.atomic").exists());
+    writer.commit().unwrap();
+    assert_eq!(published(&shown).len(), 1);
+}
+
+#[test]
 fn a_root_whose_parent_cannot_be_written_has_its_area_inside() {
     let (_guard, parent) = directory();
     let root = parent.join("weather");
@@ -362,6 +378,18 @@ fn what_is_in_the_area_under_other_names_is_never_touched() {
         "{recovery:?}"
     );
     assert_eq!(tree(&area), before);
+}
+
+/// The machine's own, as far as its kind is known; any other may be shared with other machines.
+#[cfg(target_os = "linux")]
+#[test]
+fn locks_are_trusted_on_known_file_systems_only() {
+    assert!(!OsDisk.trusts_locks("/proc".as_ref()));
+    assert!(!OsDisk.trusts_locks("/no/such/place".as_ref()));
+    match Mount::tmpfs(1024) {
+        Ok(mount) => assert!(OsDisk.trusts_locks(mount.path())),
+        Err(reason) => skip(reason),
+    }
 }
 
 fn mode(path: &Path) -> u32 {

@@ -118,3 +118,8 @@ pub use staged::{PublishedFile, StagedFile};
 pub use staging::{RecoverOptions, Recovery, recover, recover_with_options};
 pub use writer::AtomicArrowWriter;
 pub use {arrow, parquet};
+
+/// The README's example compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

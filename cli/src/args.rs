@@ -114,7 +114,8 @@ pub(crate) struct WriteArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Input")]
 pub(crate) struct InputArgs {
-    /// The format of every input [default: by its suffix, or for standard input its first bytes]
+    /// The format of every input [default: by its suffix, or for standard input its first bytes, which
+    /// text does not have]
     #[arg(long, value_enum)]
     format: Option<InputFormat>,
 

@@ -335,9 +335,9 @@ fn a_directory_whose_sync_failed_is_not_taken_for_durable_by_the_next_commit() {
     }
 }
 
-/// Which directory's sync fails for want of permission, and whether the file is published.
-fn put_unless_synced(directory: &str) -> (Result<(), Error>, bool) {
-    let path = "/lake/raw/k=1/data";
+/// Commits a file while the sync of one directory fails for want of permission; the result, and
+/// whether the file is published.
+fn put_unsynced(path: &str, directory: &str) -> (Result<(), Error>, bool) {
     let begin = || {
         let disk = SimDisk::new();
         disk.put("/lake/x", b"").unwrap();
@@ -346,30 +346,29 @@ fn put_unless_synced(directory: &str) -> (Result<(), Error>, bool) {
     let clean = begin();
     put(&clean, path).unwrap();
     let call = format!("sync_directory {directory}");
-    let call = clean.calls().iter().position(|made| *made == call).unwrap();
+    let call = clean.calls().iter().position(|made| *made == call);
     let disk = begin();
-    disk.fail_call(call, EACCES, FaultTime::Before);
+    disk.fail_call(call.unwrap(), EACCES, FaultTime::Before);
     let result = put(&disk, path);
     (result, disk.read(path).is_ok())
 }
 
+/// The directories of a lone file are made early, for its area.
 #[test]
 fn a_directory_that_others_made_need_not_be_ours_to_sync_but_one_that_we_made_must() {
-    let (result, published) = put_unless_synced("/");
-    assert!(result.is_ok() && published, "{result:?}");
-    for above_ours in ["/lake", "/lake/raw"] {
-        let (result, published) = put_unless_synced(above_ours);
-        assert!(
-            matches!(
-                &result,
-                Err(Error::Io {
-                    step: Step::CreateDirectory,
-                    ..
-                })
-            ),
-            "{above_ours}: {result:?}"
-        );
-        assert!(!published);
+    let cases = [
+        ("/lake/raw/k=1/data", ["/lake", "/lake/raw"]),
+        ("/lake/deep/er/data", ["/lake", "/lake/deep"]),
+    ];
+    for (path, above_ours) in cases {
+        let (result, published) = put_unsynced(path, "/");
+        assert!(result.is_ok() && published, "{path}: {result:?}");
+        for directory in above_ours {
+            let (result, published) = put_unsynced(path, directory);
+            let step = result.as_ref().map_err(Error::step);
+            assert_eq!(step, Err(Some(Step::CreateDirectory)), "{directory}");
+            assert!(!published);
+        }
     }
 }
 

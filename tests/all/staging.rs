@@ -566,6 +566,21 @@ mod users {
     }
 
     #[test]
+    fn a_lock_that_can_only_be_read_is_good_enough_for_a_publisher() {
+        let (_guard, parent) = open_directory();
+        let (root, area) = (parent.join("weather"), parent.join(".weather.atomic"));
+        let made = make(&root, ALICE, 0o777).and_then(|()| make(&area, ALICE, 0o777));
+        if let Err(reason) = made {
+            return skip(reason);
+        }
+        fs::write(area.join("lock"), "").unwrap();
+        let mut bob = start(BOB, BOB, Part::Once, &root);
+        let said = PathBuf::from(bob.says().expect("bob failed"));
+        bob.finish();
+        assert_eq!(said.parent(), Some(&*area));
+    }
+
+    #[test]
     fn in_an_area_for_everybody_each_staging_file_is_its_owners_alone() {
         let (_guard, parent) = open_directory();
         let (lake, root) = (parent.join("lake"), parent.join("lake/weather"));

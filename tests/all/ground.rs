@@ -125,16 +125,16 @@ impl Mount {
     pub(crate) fn tmpfs_at(path: &Path, kilobytes: usize) -> Result<Self, String> {
         let size = format!("size={kilobytes}k");
         let mut command = Command::new("mount");
-        Self::mount(command.args(["-t", "tmpfs", "-o", &size, "none"]), path)
+        Self::attach(command.args(["-t", "tmpfs", "-o", &size, "none"]), path)
     }
 
     /// Shows a directory at the place of another one: the same file system, but no rename reaches it.
     pub(crate) fn bind(directory: &Path, path: &Path) -> Result<Self, String> {
         let mut command = Command::new("mount");
-        Self::mount(command.arg("--bind").arg(directory), path)
+        Self::attach(command.arg("--bind").arg(directory), path)
     }
 
-    fn mount(command: &mut Command, path: &Path) -> Result<Self, String> {
+    fn attach(command: &mut Command, path: &Path) -> Result<Self, String> {
         let mounted = command
             .arg(path)
             .output()

@@ -9,7 +9,8 @@ use crate::error::{Error, IoContext, Result, Step};
 use crate::format;
 use crate::options::{FileOptions, Verify};
 use crate::staged::{PublishedFile, StagedFile, Target};
-use crate::staging::{Area, Draft, home_of_file, resolve};
+use crate::staging::{Draft, home_of_file, resolve};
+use crate::transaction::open_area;
 
 /// How many bytes are gathered before they are written.
 const BUFFER: usize = 64 << 10;
@@ -82,7 +83,7 @@ impl AtomicFile {
         let directory = resolve(disk, parent)?;
         let target = Target::new(disk, &directory, name.to_owned(), options.publish_mode)?;
         let home = home_of_file(disk, &directory, &options.staging)?;
-        let area = Area::open(&options.disk, home)?;
+        let area = open_area(&options.disk, home)?;
         let draft = target.draft(area, options.verify)?;
         Ok(AtomicFile {
             draft,

@@ -19,10 +19,12 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! - [`DatasetWriter`] writes whole data sets: batches in any order, all files of a commit or none.
 //! - [`AtomicArrowWriter`] writes one Parquet file into a partition; [`AtomicFile`] writes one file of
 //!   any bytes.
 //! - [`PartitionBy`] splits batches by the values of their rows; [`Partition`] is one directory of a
 //!   data set, and [`partition`] has the rules of its name.
+//! - [`Receipt`] says what a commit to a data set published and removed.
 //! - [`verify`] checks files that exist, [`recover`]
 //!   removes what dead writers left.
 //! - [`Error`] says of every failure in which [`Step`] it came and, by its [`Outcome`], what is on disk.
@@ -55,13 +57,24 @@
 //! **P6, nothing leaks.** What a failed or killed writer left is removed by the next writer, or by
 //! [`recover`]; a live writer's work never is.
 //!
+//! **P7, all or nothing.** The files of one [`DatasetWriter::commit`] appear all, or none of them, after
+//! any crash: one durable record decides, and whoever opens the data set next for writing, or
+//! [`recover`], publishes what is missing. A crash of that is recovered likewise. This takes a file
+//! system that renames as one, as every one with a journal does.
+//!
 //! **P8, no clobber unless asked.** Of two writers that race for one name one wins, and the other gets
 //! [`Error::AlreadyExists`]; no byte is mixed.
 //!
+//! **P9, bounded.** A [`DatasetWriter`] holds rows within its memory limit and spills what is beyond,
+//! whatever the number of partitions and the order of rows; open files have a limit too.
+//!
 //! # What is not promised
 //!
-//! - Several files do not appear at one instant: each is published by its own rename, and a crash
-//!   between two leaves one.
+//! - Several files do not appear at one instant to a reader of plain directories: each is published by
+//!   its own rename. [`CommitMode::OverwritePartitions`] exchanges each partition's directory in one
+//!   step, [`CommitMode::Overwrite`] the whole root, where the file system can; else the new files come
+//!   first and the old ones go then, and a reader may see both for a moment.
+//! - A reader that has listed a directory before it is exchanged may miss the files it listed.
 //! - A disk that acknowledges a sync and forgets the data is not noticed.
 //! - On network file systems the promises are those of their sync and rename; the locks that tell a
 //!   live writer from a dead one are not trusted there, and leftovers are kept for 24 hours.
@@ -78,6 +91,7 @@
 //! | `WriteFooter` | end the file and keep the metadata that was written | what was there before |
 //! | `SyncFile` | fsync once, on the descriptor that wrote; never retried | what was there before |
 //! | `Verify` | re-open it by name and compare it with what was written | what was there before |
+//! | `Decide` | several files only: record durably that all of them are committed, unless somebody aborted them | what was there before; or, once it is recorded, all the new files, which recovery then publishes |
 //! | `CreateDirectory` | make the missing directories of the final path, and fsync the parent of each | what was there before, and at most empty directories on the way |
 //! | `Publish` | rename it to the final path, refusing to replace a file unless asked to | what was there before, or the whole new file |
 //! | `SyncDirectory` | fsync the directory that now holds the file | the whole new file; a power cut may still bring back what was there before |
@@ -88,11 +102,13 @@
 //! # Features
 //!
 //! - `codecs`: Parquet's compression codecs besides zstd, for writing and for verifying.
-//! - `json`, `ipc`: checking those [`format`](mod@format)s before a file is published, and by
-//!   [`verify`].
+//! - `csv`, `ipc`, `json`: writing those [`format`](mod@format)s, and checking them before a file is
+//!   published, and by [`verify`].
 //! - `sim`: [`disk::sim`], a disk that can lose power, for tests.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+// The public writer is built on it.
+mod dataset;
 pub mod disk;
 mod error;
 mod file;
@@ -101,11 +117,17 @@ pub mod inspect;
 mod options;
 pub mod partition;
 mod publish;
+pub mod receipt;
+mod recover;
 mod staged;
 mod staging;
+mod target;
+mod transaction;
+mod unify;
 pub mod verify;
 mod writer;
 
+pub use dataset::{DatasetWriter, DatasetWriterBuilder, Progress, SortBy, SyncPolicy};
 pub use error::{Error, Outcome, Result, Step};
 pub use file::AtomicFile;
 pub use inspect::{InspectOptions, Inspection, Oddity, inspect, inspect_with_options};
@@ -114,10 +136,12 @@ pub use partition::{
     Partition, PartitionBy, PartitionError, PartitionKey, PartitionSplitter, PartitionValue,
     StrayRow, Transform,
 };
+pub use receipt::{CommitMode, Receipt};
+pub use recover::{RecoverOptions, Recovery, recover, recover_with_options};
 pub use staged::{PublishedFile, StagedFile};
-pub use staging::{RecoverOptions, Recovery, recover, recover_with_options};
+pub use unify::SchemaPolicy;
 pub use writer::AtomicArrowWriter;
-pub use {arrow, parquet};
+pub use {arrow, parquet, uuid};
 
 /// The README's example compiles.
 #[cfg(doctest)]

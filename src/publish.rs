@@ -27,29 +27,37 @@ pub(crate) fn publish(
 ) -> Result<()> {
     let directory = path.parent().unwrap_or(Path::new("/"));
     let identity = draft.identity();
-    let lock = match draft.area().lock_for_publishing() {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Err(draft.lost(Step::Publish));
-        }
-        locked => locked.at(Step::Publish, draft.path())?,
-    };
-
     let mut made = draft.area().made().to_vec();
     for _ in 0..ATTEMPTS {
-        let prepared = prepare(draft.disk(), directory, durability, &mut made)
-            .and_then(|handle| rename(&mut draft, identity, path, mode).map(|()| handle));
-        match prepared {
-            Ok(handle) => {
+        let disk = draft.disk();
+        let published = make_and_open(disk, directory, durability, &mut made).and_then(|handle| {
+            let standing = rename(disk, draft.path(), identity, path, mode)?;
+            Ok((handle, standing))
+        });
+        match published {
+            Ok((handle, Standing::Published)) => {
                 draft.disown();
                 let synced = match durability {
                     Durability::Synced => sync(draft.disk(), directory, handle, &mut made),
                     Durability::Unsynced => Ok(()),
                 };
-                drop(lock);
                 return synced.map_err(|source| Error::NotDurable {
                     path: path.to_owned(),
                     source,
                 });
+            }
+            Ok((_, standing)) => {
+                remove_empty(draft.disk(), &made);
+                return Err(match standing {
+                    Standing::Taken => Error::AlreadyExists {
+                        path: path.to_owned(),
+                    },
+                    _ => draft.lost(Step::Publish),
+                });
+            }
+            Err(error @ Error::Unknown { .. }) => {
+                draft.disown();
+                return Err(error);
             }
             // Somebody tidied the directory, or one above it, away while it was empty.
             Err(Error::Io {
@@ -78,54 +86,67 @@ fn sync(
     if disk.place(path)?.identity == opened.identity()? {
         return opened.sync();
     }
-    match prepare(disk, path, Durability::Synced, made) {
+    match make_and_open(disk, path, Durability::Synced, made) {
         Ok(directory) => directory.sync(),
         Err(Error::Io { source, .. }) => Err(source),
         Err(error) => Err(io::Error::other(error)),
     }
 }
 
+/// What came of a rename.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// The file has its final name.
+    Published,
+    /// Another has it.
+    Taken,
+    /// Neither name is there any more, or the first never was.
+    Lost,
+}
+
 /// [`Step::Publish`], and finding out what came of it: on network file systems a rename that failed
 /// may have happened.
-fn rename(draft: &mut Draft, identity: Identity, path: &Path, mode: PublishMode) -> Result<()> {
-    let Err(source) = draft.disk().publish(draft.path(), path, mode) else {
-        return Ok(());
+pub(crate) fn rename(
+    disk: &dyn Disk,
+    from: &Path,
+    identity: Identity,
+    to: &Path,
+    mode: PublishMode,
+) -> Result<Standing> {
+    let Err(source) = disk.publish(from, to, mode) else {
+        return Ok(Standing::Published);
     };
     let is_ours = |name: &Path| {
-        draft
-            .disk()
-            .status(name)
-            .map(|there| there.is_some_and(|(_, s)| s.identity == identity))
+        disk.status(name)
+            .map(|there| there.is_some_and(|(_, status)| status.identity == identity))
     };
-    match (is_ours(path), is_ours(draft.path())) {
+    match (is_ours(to), is_ours(from)) {
         (Ok(true), _) => {
             // With both names there, the one in the area is the spare.
-            let _ = draft.disk().remove_file(draft.path());
-            Ok(())
+            let _ = disk.remove_file(from);
+            Ok(Standing::Published)
         }
         (Ok(false), Ok(true)) if source.kind() == io::ErrorKind::AlreadyExists => {
-            Err(Error::AlreadyExists {
-                path: path.to_owned(),
-            })
+            Ok(Standing::Taken)
         }
-        (Ok(false), Ok(true)) => Err(source).at(Step::Publish, path),
-        (Ok(false), Ok(false)) if source.kind() == io::ErrorKind::NotFound => {
-            Err(draft.lost(Step::Publish))
-        }
-        _ => {
-            draft.disown();
-            Err(Error::Unknown {
-                path: path.to_owned(),
-                source,
-            })
-        }
+        (Ok(false), Ok(true)) => Err(source).at(Step::Publish, to),
+        (Ok(false), Ok(false)) if source.kind() == io::ErrorKind::NotFound => Ok(Standing::Lost),
+        _ => Err(Error::Unknown {
+            path: to.to_owned(),
+            source,
+        }),
     }
+}
+
+/// Makes a directory with those above it, durably, and opens it.
+pub(crate) fn prepare(disk: &dyn Disk, path: &Path) -> Result<Box<dyn DiskDirectory>> {
+    make_and_open(disk, path, Durability::Synced, &mut Vec::new())
 }
 
 /// [`Step::CreateDirectory`]: makes the directory and those above it that are missing, adds them to
 /// `made`, and makes their entries durable. Opens the directory already now, so that one which cannot
 /// be synced afterwards is found out before anything is published.
-fn prepare(
+fn make_and_open(
     disk: &dyn Disk,
     path: &Path,
     durability: Durability,

@@ -5,6 +5,7 @@
 
 use std::ffi::OsString;
 use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ use crate::format::Fault;
 use crate::options::{Durability, FileOptions, Verify};
 use crate::publish::publish;
 use crate::staging::{Area, Draft, Written, check_reach};
+use crate::transaction::lock_for_publishing;
 use crate::verify::{Damage, verify_content};
 
 /// Where a file is to be published.
@@ -174,6 +176,13 @@ impl<C> StagedFile<C> {
             written,
             content,
         } = self;
+        let _lock = match lock_for_publishing(draft.area()) {
+            // The area is gone, and with it the staging file.
+            Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                return Err(draft.lost(Step::Publish));
+            }
+            locked => locked?,
+        };
         publish(draft, &target.path, mode, durability)?;
         Ok(PublishedFile {
             path: target.path,
@@ -188,7 +197,7 @@ impl<C> StagedFile<C> {
 
 /// Compares the length, and the content if it was hashed, from the medium as far as the system can be
 /// told to read from there.
-fn check_bytes(file: &dyn DiskFile, written: Written) -> Result<(), Fault> {
+pub(crate) fn check_bytes(file: &dyn DiskFile, written: Written) -> Result<(), Fault> {
     let found = file.status()?.len;
     if found != written.len {
         return Err(Damage::Length {

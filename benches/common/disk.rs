@@ -99,6 +99,10 @@ impl Disk for TimedDisk {
         OsDisk.trusts_locks(path)
     }
 
+    fn exchange(&self, one: &Path, other: &Path) -> io::Result<()> {
+        OsDisk.exchange(one, other)
+    }
+
     fn share_like(&self, directory: &Path, model: &Path) -> io::Result<()> {
         OsDisk.share_like(directory, model)
     }

@@ -135,8 +135,10 @@ impl Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let exit = match (&error, error.outcome()) {
-            (_, Outcome::PublishedNotDurable | Outcome::Unknown) => Exit::Partial,
-            (Error::AlreadyExists { .. }, _) => Exit::Conflict,
+            (_, Outcome::PublishedNotDurable | Outcome::PublishedInPart | Outcome::Unknown) => {
+                Exit::Partial
+            }
+            (Error::AlreadyExists { .. } | Error::Conflict { .. }, _) => Exit::Conflict,
             (Error::Damaged { .. }, _) => Exit::Damage,
             (Error::InvalidOption { .. }, _) => Exit::Usage,
             _ => Exit::Failed,

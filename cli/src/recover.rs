@@ -17,6 +17,8 @@ pub(crate) fn run(args: &RecoverArgs, output: &mut Output) -> Result<Exit, Failu
     if args.json {
         output.json(&json!({
             "dry_run": args.dry_run,
+            "finished": paths(&recovery.finished),
+            "aborted": paths(&recovery.aborted),
             "removed": paths(&recovery.removed),
             "alive": paths(&recovery.alive),
             "failed": recovery
@@ -31,7 +33,15 @@ pub(crate) fn run(args: &RecoverArgs, output: &mut Output) -> Result<Exit, Failu
         } else {
             "removed"
         };
-        for path in &recovery.removed {
+        let finished = if args.dry_run {
+            "would publish the rest of"
+        } else {
+            "published the rest of"
+        };
+        for path in &recovery.finished {
+            output.line(format_args!("{finished} {}", path.display()));
+        }
+        for path in recovery.aborted.iter().chain(&recovery.removed) {
             output.line(format_args!("{did} {}", path.display()));
         }
         for path in &recovery.alive {

@@ -177,6 +177,23 @@ pub trait DiskDirectory: fmt::Debug + Send + Sync {
     /// # Errors
     /// The system's. The latest entries are then maybe not durable.
     fn sync(&self) -> io::Result<()>;
+
+    /// Whether [`sync_file_system`](DiskDirectory::sync_file_system) is there and tells of every
+    /// failure since the directory was opened.
+    fn reports_file_system_sync(&self) -> bool {
+        false
+    }
+
+    /// Syncs everything that anybody has written to the file system of the directory.
+    ///
+    /// It tells of failures since the directory was opened, so it must be opened before what is to be
+    /// synced is written.
+    ///
+    /// # Errors
+    /// The system's, or that there is no such call. What was written is then not to be trusted.
+    fn sync_file_system(&self) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
 }
 
 /// The system calls that the protocol is made of.
@@ -224,6 +241,12 @@ pub trait Disk: fmt::Debug + Send + Sync {
     /// [`io::ErrorKind::AlreadyExists`] if `to` is taken and `mode` is [`PublishMode::CreateNew`],
     /// else the system's. On network file systems the move may have happened nevertheless.
     fn publish(&self, from: &Path, to: &Path, mode: PublishMode) -> io::Result<()>;
+
+    /// Lets two directories change places in one step.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::Unsupported`] if the file system cannot, else the system's.
+    fn exchange(&self, one: &Path, other: &Path) -> io::Result<()>;
 
     /// Removes the name of a file.
     ///

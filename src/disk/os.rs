@@ -79,6 +79,10 @@ impl Disk for OsDisk {
         }
     }
 
+    fn exchange(&self, one: &Path, other: &Path) -> io::Result<()> {
+        sys::exchange(one, other)
+    }
+
     fn remove_file(&self, path: &Path) -> io::Result<()> {
         fs::remove_file(path)
     }
@@ -235,5 +239,13 @@ impl DiskDirectory for OsDirectory {
 
     fn sync(&self) -> io::Result<()> {
         self.0.sync_all()
+    }
+
+    fn reports_file_system_sync(&self) -> bool {
+        sys::reports_file_system_sync(&self.0)
+    }
+
+    fn sync_file_system(&self) -> io::Result<()> {
+        sys::sync_file_system(&self.0)
     }
 }

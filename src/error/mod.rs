@@ -28,6 +28,9 @@ pub enum Outcome {
     PublishedNotDurable,
     /// It could not be told whether the file was published; if it was, it is complete.
     Unknown,
+    /// Several files are committed, and some of them are not published yet: whoever opens the data
+    /// set next for writing, and [`recover`](crate::recover), publishes the rest.
+    PublishedInPart,
 }
 
 impl fmt::Display for Outcome {
@@ -36,6 +39,7 @@ impl fmt::Display for Outcome {
             Outcome::NotPublished => "not published",
             Outcome::PublishedNotDurable => "published, maybe not durable",
             Outcome::Unknown => "unknown whether published",
+            Outcome::PublishedInPart => "published in part; recovery will finish",
         })
     }
 }
@@ -172,6 +176,42 @@ pub enum Error {
         source: io::Error,
     },
 
+    /// A transaction was taken for dead and aborted by another process; nothing of it was published.
+    #[error("{}: the transaction was aborted by somebody else", path.display())]
+    Aborted {
+        /// The transaction's directory.
+        path: PathBuf,
+    },
+
+    /// What the write would replace was changed by another commit since it began, or is there where
+    /// nothing may be; nothing was published.
+    #[error("{}: {reason}", path.display())]
+    Conflict {
+        /// The partition directory, or the data set's root.
+        path: PathBuf,
+        /// What is in the way.
+        reason: &'static str,
+    },
+
+    /// A transaction is committed, but not all of its files could be published yet. Whoever opens the
+    /// data set next for writing, and [`recover`](crate::recover), finishes it.
+    #[error("{}: committed, but not all files are published yet", path.display())]
+    Unfinished {
+        /// The data set's root.
+        path: PathBuf,
+        /// What is in the way.
+        source: Box<Error>,
+    },
+
+    /// The record of a transaction's decision is not one that this version wrote; it was left alone.
+    #[error("{}: {reason}", path.display())]
+    InvalidDecision {
+        /// The record.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+
     /// A file or directory could not be read by [`verify`](crate::verify)
     /// or [`recover`](crate::recover); nothing was changed by it.
     #[error("{}: cannot be read", path.display())]
@@ -198,6 +238,7 @@ impl Error {
         match self {
             Error::NotDurable { .. } => Outcome::PublishedNotDurable,
             Error::Unknown { .. } => Outcome::Unknown,
+            Error::Unfinished { .. } => Outcome::PublishedInPart,
             _ => Outcome::NotPublished,
         }
     }
@@ -217,6 +258,9 @@ impl Error {
             | Error::Io { step, .. }
             | Error::StagingLost { step, .. } => Some(*step),
             Error::Damaged { .. } => Some(Step::Verify),
+            Error::Aborted { .. } | Error::Conflict { .. } => Some(Step::Decide),
+            Error::Unfinished { source, .. } => source.step(),
+            Error::InvalidDecision { .. } => None,
             Error::AlreadyExists { .. } | Error::Unknown { .. } => Some(Step::Publish),
             Error::NotDurable { .. } => Some(Step::SyncDirectory),
         }
@@ -238,6 +282,10 @@ impl Error {
             | Error::AlreadyExists { path }
             | Error::NotDurable { path, .. }
             | Error::Unknown { path, .. }
+            | Error::Aborted { path }
+            | Error::Conflict { path, .. }
+            | Error::Unfinished { path, .. }
+            | Error::InvalidDecision { path, .. }
             | Error::Read { path, .. } => Some(path),
         }
     }

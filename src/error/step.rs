@@ -16,6 +16,8 @@ pub enum Step {
     SyncFile,
     /// Re-open the staging file by name and check it.
     Verify,
+    /// Record, of several files, that all of them are committed.
+    Decide,
     /// Create the missing directories of the final path and sync the parent of each.
     CreateDirectory,
     /// Rename the staging file to its final path.
@@ -32,6 +34,7 @@ impl Step {
         Step::WriteFooter,
         Step::SyncFile,
         Step::Verify,
+        Step::Decide,
         Step::CreateDirectory,
         Step::Publish,
         Step::SyncDirectory,
@@ -46,6 +49,7 @@ impl Step {
             Step::WriteFooter => "WriteFooter",
             Step::SyncFile => "SyncFile",
             Step::Verify => "Verify",
+            Step::Decide => "Decide",
             Step::CreateDirectory => "CreateDirectory",
             Step::Publish => "Publish",
             Step::SyncDirectory => "SyncDirectory",
@@ -63,6 +67,9 @@ impl Step {
             Step::WriteFooter => "end the file and keep the metadata that was written",
             Step::SyncFile => "fsync once, on the descriptor that wrote; never retried",
             Step::Verify => "re-open it by name and compare it with what was written",
+            Step::Decide => {
+                "several files only: record durably that all of them are committed, unless somebody aborted them"
+            }
             Step::CreateDirectory => {
                 "make the missing directories of the final path, and fsync the parent of each"
             }
@@ -82,6 +89,9 @@ impl Step {
             | Step::WriteFooter
             | Step::SyncFile
             | Step::Verify => "what was there before",
+            Step::Decide => {
+                "what was there before; or, once it is recorded, all the new files, which recovery then publishes"
+            }
             Step::CreateDirectory => {
                 "what was there before, and at most empty directories on the way"
             }

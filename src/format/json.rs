@@ -12,12 +12,13 @@ use std::sync::Arc;
 use serde::de::IgnoredAny;
 
 use super::source::{Source, SourceReader};
+use super::text::{BUFFER, Utf8};
 use super::{Contents, Fault};
 use crate::disk::DiskFile;
 use crate::verify::{Cause, Damage};
 
-/// Read at once.
-const BUFFER: usize = 64 << 10;
+pub(super) mod encode;
+mod lines;
 
 /// Checks that the file is one JSON value.
 pub(super) fn check_document(file: Arc<dyn DiskFile>) -> Result<Contents, Fault> {
@@ -118,13 +119,7 @@ fn unreadable(line: u64, column: u64, start: u64, error: io::Error) -> Damage {
 }
 
 fn text(source: &Source) -> BufReader<Utf8<SourceReader>> {
-    BufReader::with_capacity(
-        BUFFER,
-        Utf8 {
-            inner: source.reader(0),
-            pending: Vec::new(),
-        },
-    )
+    BufReader::with_capacity(BUFFER, Utf8::new(source.reader(0)))
 }
 
 /// The first byte that is no white space, which is left unread; white space is read.
@@ -193,44 +188,6 @@ impl<R: BufRead> Read for Line<'_, R> {
         buffer[..count].copy_from_slice(&available[..count]);
         self.text.consume(count);
         self.length += count as u64;
-        Ok(count)
-    }
-}
-
-/// Passes bytes on that are UTF-8, which serde_json does not check in what it ignores.
-struct Utf8<R> {
-    inner: R,
-    /// The beginning of a character whose rest was not read yet; at most three bytes.
-    pending: Vec<u8>,
-}
-
-impl<R: Read> Read for Utf8<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.inner.read(buffer)?;
-        let invalid = || io::Error::new(io::ErrorKind::InvalidData, "not UTF-8");
-        if count == 0 {
-            return if self.pending.is_empty() || buffer.is_empty() {
-                Ok(0)
-            } else {
-                Err(invalid())
-            };
-        }
-        let mut rest = &buffer[..count];
-        while let Some((byte, after)) = rest.split_first().filter(|_| !self.pending.is_empty()) {
-            self.pending.push(*byte);
-            rest = after;
-            match std::str::from_utf8(&self.pending) {
-                Ok(_) => self.pending.clear(),
-                Err(error) if error.error_len().is_some() => return Err(invalid()),
-                Err(_) => {}
-            }
-        }
-        if let Err(error) = std::str::from_utf8(rest) {
-            if error.error_len().is_some() {
-                return Err(invalid());
-            }
-            self.pending.extend_from_slice(&rest[error.valid_up_to()..]);
-        }
         Ok(count)
     }
 }

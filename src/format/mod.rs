@@ -1,7 +1,8 @@
-//! The formats that this crate can check, one module each (promise P3).
+//! The formats that this crate can check and write, one module each (promise P3).
 //!
 //! [`Format`] names them; `check` reads a file as one of them and says what it holds or what is
-//! wrong with it. Nothing here knows of paths, staging or data sets, and nothing here writes.
+//! wrong with it; `encode` writes batches as one of them into a staging file, and compares the file
+//! with what was given. Nothing here knows of partitions or data sets, or publishes.
 //!
 //! Decoders are other people's code over bytes that nobody vouches for. Their panics are contained
 //! (`contained`), and sizes declared in a file are compared with the file before a decoder sees
@@ -21,6 +22,12 @@ use crate::disk::DiskFile;
 use crate::options::Verify;
 use crate::verify::{Damage, Location};
 
+#[cfg(feature = "csv")]
+mod csv;
+pub(crate) mod digest;
+// Its users are the writers of whole data sets.
+#[allow(dead_code)]
+pub(crate) mod encode;
 #[cfg(feature = "ipc")]
 mod ipc;
 #[cfg(feature = "json")]
@@ -28,7 +35,11 @@ mod json;
 #[cfg(test)]
 pub(crate) mod memory;
 pub(crate) mod parquet;
+#[cfg(any(feature = "ipc", feature = "json"))]
+mod plain;
 mod source;
+#[cfg(any(feature = "csv", feature = "json"))]
+mod text;
 
 /// A file format that can be checked.
 ///
@@ -44,6 +55,9 @@ mod source;
 pub enum Format {
     /// Apache Parquet.
     Parquet,
+    /// Comma-separated values with a header, as RFC 4180 has them.
+    #[cfg(feature = "csv")]
+    Csv,
     /// One JSON document.
     #[cfg(feature = "json")]
     Json,
@@ -62,6 +76,8 @@ impl Format {
     /// Every format of this build.
     pub const ALL: &'static [Format] = &[
         Format::Parquet,
+        #[cfg(feature = "csv")]
+        Format::Csv,
         #[cfg(feature = "json")]
         Format::Json,
         #[cfg(feature = "json")]
@@ -75,7 +91,7 @@ impl Format {
     /// The format that a file of this name has, by its suffix in any case; `None` if it is none that
     /// this build knows.
     ///
-    /// `.parquet` and `.parq` are Parquet, `.json` is JSON, `.ndjson` and `.jsonl` are NDJSON,
+    /// `.parquet` and `.parq` are Parquet, `.csv` is CSV, `.json` is JSON, `.ndjson` and `.jsonl` are NDJSON,
     /// `.arrow`, `.feather` and `.ipc` are IPC files, `.arrows` is an IPC stream.
     #[must_use]
     pub fn from_path(path: &Path) -> Option<Format> {
@@ -91,6 +107,8 @@ impl Format {
     pub fn suffixes(self) -> &'static [&'static str] {
         match self {
             Format::Parquet => &["parquet", "parq"],
+            #[cfg(feature = "csv")]
+            Format::Csv => &["csv"],
             #[cfg(feature = "json")]
             Format::Json => &["json"],
             #[cfg(feature = "json")]
@@ -107,6 +125,8 @@ impl Format {
     pub fn name(self) -> &'static str {
         match self {
             Format::Parquet => "parquet",
+            #[cfg(feature = "csv")]
+            Format::Csv => "csv",
             #[cfg(feature = "json")]
             Format::Json => "json",
             #[cfg(feature = "json")]
@@ -208,6 +228,8 @@ pub(crate) fn check(
     }
     match format {
         Format::Parquet => parquet::check(file, level),
+        #[cfg(feature = "csv")]
+        Format::Csv => csv::check(file),
         #[cfg(feature = "json")]
         Format::Json => json::check_document(file),
         #[cfg(feature = "json")]

@@ -20,7 +20,8 @@ use crate::disk::{Disk, OsDisk};
 use crate::error::Result;
 use crate::options::StagingPlace;
 use crate::partition::Partition;
-use crate::staging::{RecoverOptions, recover_with_options, resolve};
+use crate::recover::{RecoverOptions, recover_with_options};
+use crate::staging::resolve;
 
 pub use oddity::{Misreading, Oddity};
 
@@ -248,6 +249,8 @@ pub fn inspect_with_options(
         leftovers
             .removed
             .into_iter()
+            .chain(leftovers.aborted)
+            .chain(leftovers.finished)
             .map(|path| Oddity::StagingLeftover { path }),
     );
     oddities.extend(

@@ -158,24 +158,37 @@ impl PartitionSplitter {
         &self,
         batch: &RecordBatch,
     ) -> Result<Vec<(Partition, RecordBatch)>, PartitionError> {
-        self.check_schema(batch)?;
+        let (rows, columns) = self.rows_and_keys(batch)?;
         if batch.num_rows() == 0 {
             return Ok(Vec::new());
         }
-        let rows = self.file_rows(batch)?;
-        if self.keys.is_empty() {
+        if columns.is_empty() {
             return Ok(vec![(Partition::none(), rows)]);
         }
-        let taken = self.keys.iter().map(|key| {
-            let name = self.schema.field(key.column).name();
-            key.transform.apply(name, batch.column(key.column))
-        });
-        let columns: Vec<ArrayRef> = taken.collect::<Result<_, _>>()?;
         let groups = group_rows(&columns, |row| self.partition_of(&columns, row))?;
         rows_of_groups(rows, groups)
     }
 
-    fn partition_of(&self, columns: &[ArrayRef], row: usize) -> Result<Partition, PartitionError> {
+    /// The rows as they go into files, and what each key takes of them, not yet grouped.
+    pub(crate) fn rows_and_keys(
+        &self,
+        batch: &RecordBatch,
+    ) -> Result<(RecordBatch, Vec<ArrayRef>), PartitionError> {
+        self.check_schema(batch)?;
+        let rows = self.file_rows(batch)?;
+        let taken = self.keys.iter().map(|key| {
+            let name = self.schema.field(key.column).name();
+            key.transform.apply(name, batch.column(key.column))
+        });
+        Ok((rows, taken.collect::<Result<_, _>>()?))
+    }
+
+    /// The partition of a row, from what [`rows_and_keys`](Self::rows_and_keys) gave.
+    pub(crate) fn partition_of(
+        &self,
+        columns: &[ArrayRef],
+        row: usize,
+    ) -> Result<Partition, PartitionError> {
         let fields = self.keys.iter().zip(columns).map(|(key, column)| {
             // The types were checked when the keys were bound: there is a value.
             let value = value_at(column, row).unwrap_or(PartitionValue::Null);

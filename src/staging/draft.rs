@@ -64,6 +64,28 @@ impl Draft {
         })
     }
 
+    /// A staging file of a transaction, whose lease stands for its lock.
+    pub(crate) fn within(
+        area: &Area,
+        path: PathBuf,
+        file: Box<dyn DiskFile>,
+        hashing: bool,
+    ) -> Result<Self> {
+        let identity = file.status().at(Step::CreateStaging, &path)?.identity;
+        let hasher = hashing.then(|| Box::new(XxHash3_128::new()));
+        let area = area.clone();
+        Ok(Draft {
+            area,
+            path,
+            file,
+            identity,
+            len: 0,
+            hasher,
+            fault: None,
+            owned: true,
+        })
+    }
+
     pub(crate) fn area(&self) -> &Area {
         &self.area
     }

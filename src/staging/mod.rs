@@ -20,7 +20,7 @@ use crate::error::{Error, IoContext, Result, Step};
 
 pub(crate) use draft::{Draft, Written};
 pub(crate) use place::{Home, check_reach, home_of_file, home_of_root, resolve};
-pub use sweep::{RecoverOptions, Recovery, recover, recover_with_options};
+pub(crate) use sweep::{is_dead, sweep_for};
 
 /// What the name of every staging file ends with.
 const SUFFIX: &str = "staged";
@@ -79,6 +79,18 @@ impl Area {
         Ok(area)
     }
 
+    /// An area that is there already, or not.
+    pub(crate) fn at(disk: &Arc<dyn Disk>, home: Home, path: PathBuf) -> Self {
+        let disk = Arc::clone(disk);
+        Area {
+            disk,
+            home,
+            path,
+            elsewhere: Vec::new(),
+            made: Vec::new(),
+        }
+    }
+
     /// Turns to the next place if the error means that the area cannot stand here.
     fn go_elsewhere(&mut self, error: &io::Error) -> bool {
         if !place::is_impossible(error) {
@@ -91,6 +103,15 @@ impl Area {
             }
             None => false,
         }
+    }
+
+    /// Makes the area again after somebody tidied it away.
+    pub(crate) fn make_again(&self) -> Result<()> {
+        self.clone().make().at(Step::CreateStaging, &self.path)
+    }
+
+    pub(crate) fn home(&self) -> &Home {
+        &self.home
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -182,14 +203,11 @@ impl Area {
         live().remove(path);
     }
 
-    /// Waits until no exchange of directories is going on, and keeps it so until the lock is dropped.
-    pub(crate) fn lock_for_publishing(&self) -> io::Result<Option<Box<dyn DiskFile>>> {
-        if !self.home.is_data_set() {
-            return Ok(None);
-        }
+    /// Takes the lock between publishing files (shared) and deciding to exchange directories.
+    pub(crate) fn lock(&self, kind: LockKind) -> io::Result<(Box<dyn DiskFile>, LockOutcome)> {
         let lock = self.disk.open_or_create_file(&self.path.join(LOCK))?;
-        lock.lock(LockKind::Shared)?;
-        Ok(Some(lock))
+        let outcome = lock.lock(kind)?;
+        Ok((lock, outcome))
     }
 
     /// Removes the area, and what was made for it, as far as nothing is in it. One that the caller
@@ -206,7 +224,11 @@ impl Area {
 }
 
 /// Locks a staging file that was just created; `None` if a sweep was faster.
-fn claim(disk: &dyn Disk, path: &Path, file: &dyn DiskFile) -> io::Result<Option<Identity>> {
+pub(crate) fn claim(
+    disk: &dyn Disk,
+    path: &Path,
+    file: &dyn DiskFile,
+) -> io::Result<Option<Identity>> {
     if file.try_lock(LockKind::Exclusive)? == LockOutcome::Busy {
         return Ok(None);
     }

@@ -234,7 +234,7 @@ pub enum Damage {
         column: String,
     },
 
-    /// Text that does not parse: JSON or NDJSON.
+    /// Text that does not parse: JSON, NDJSON or CSV.
     #[error("line {line}, column {column} (byte {offset}): does not parse")]
     Syntax {
         /// The line, from 1.

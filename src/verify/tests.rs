@@ -167,9 +167,9 @@ fn formats_are_known_by_suffix_and_by_name() {
         }
     }
     assert_eq!(Format::from_path("parquet".as_ref()), None);
-    let error = "csv".parse::<Format>().unwrap_err().to_string();
+    let error = "xlsx".parse::<Format>().unwrap_err().to_string();
     assert!(
-        error.starts_with("unknown format \"csv\"; known are parquet"),
+        error.starts_with("unknown format \"xlsx\"; known are parquet"),
         "{error}"
     );
 }

@@ -21,7 +21,8 @@ use crate::format::parquet::{Encoded, Encoder, Written, verify_written};
 use crate::options::{Verify, WriterOptions};
 use crate::partition::Partition;
 use crate::staged::{PublishedFile, StagedFile, Target};
-use crate::staging::{Area, home_of_root, resolve};
+use crate::staging::{home_of_root, resolve};
+use crate::transaction::open_area;
 use columns::Columns;
 
 /// Writes one Parquet file into a partition of a data set, visible all at once, and durably, or never.
@@ -108,7 +109,7 @@ impl AtomicArrowWriter {
         let directory = resolve(disk, &root.join(partition.path()))?;
         let target = Target::new(disk, &directory, name, options.file.publish_mode)?;
         let home = home_of_root(disk, &root, &options.file.staging)?;
-        let area = Area::open(&options.file.disk, home)?;
+        let area = open_area(&options.file.disk, home)?;
         let draft = target.draft(area, options.file.verify)?;
         let encoder = Encoder::new(
             draft,

@@ -7,9 +7,11 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdin, ChildStdout, Command, Stdio};
 
-use atomic_arrow::{AtomicFile, Error, FileOptions, PublishMode, WriterOptions, recover};
+use atomic_arrow::{
+    AtomicFile, DatasetWriter, Error, FileOptions, PartitionBy, PublishMode, WriterOptions, recover,
+};
 
-use crate::ground::{begun, weather, writer};
+use crate::ground::{begun, stations, weather, writer};
 
 const ENTRY: &str = "child::a_process_that_another_test_starts";
 const PART: &str = "ATOMIC_ARROW_TEST_PART";
@@ -32,19 +34,24 @@ pub(crate) enum Part {
     Recover,
     /// Commits one file of weather and says where it was staged, or the error.
     Once,
+    /// Commits data sets of `STATIONS` files as long as it lives, and says the transaction of each.
+    DataSets,
 }
 
 /// How often a child does what it does.
 pub(crate) const ROUNDS: usize = 30;
+/// How many stations, and so files, a data set of a child has.
+pub(crate) const STATIONS: usize = 6;
 
 impl Part {
-    const ALL: [Part; 6] = [
+    const ALL: [Part; 7] = [
         Part::Hold,
         Part::Race,
         Part::Replace,
         Part::Commit,
         Part::Recover,
         Part::Once,
+        Part::DataSets,
     ];
 }
 
@@ -147,6 +154,12 @@ impl Child {
     pub(crate) fn kill(mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
+    }
+
+    /// Ends it by SIGKILL, and gives what it had said until then.
+    pub(crate) fn kill_and_listen(mut self) -> Vec<String> {
+        self.process.kill().unwrap();
+        std::iter::from_fn(|| self.says()).collect()
     }
 
     /// Stops it where it is: alive, and doing nothing.
@@ -284,6 +297,17 @@ fn play(part: Part, root: &Path) {
             }
             say(&removed.to_string());
         }
+        Part::DataSets => loop {
+            let names: Vec<String> = (0..7 * STATIONS)
+                .map(|n| format!("K{}", n % STATIONS))
+                .collect();
+            let batch = stations(&names);
+            let by = PartitionBy::column("station_id");
+            let builder = DatasetWriter::builder(root).partition_by(by);
+            let mut writer = builder.build(batch.schema()).unwrap();
+            writer.write(&batch).unwrap();
+            say(&writer.commit().unwrap().transaction().to_string());
+        },
         Part::Once => {
             let staged = begun(root).finish().unwrap();
             say(staged.staging_path().to_str().unwrap());

@@ -13,11 +13,13 @@ use atomic_arrow::arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArra
 use atomic_arrow::arrow::datatypes::{DataType, Field, Schema, TimeUnit, UnionFields, UnionMode};
 use atomic_arrow::arrow::error::ArrowError;
 use atomic_arrow::disk::Disk;
-use atomic_arrow::disk::sim::{FaultTime, SimDisk};
+use atomic_arrow::disk::sim::{FaultTime, Lie, SimDisk};
 use atomic_arrow::format::Format;
+use atomic_arrow::uuid::Uuid;
 use atomic_arrow::{
-    AtomicArrowWriter, AtomicFile, Error, FileOptions, Outcome, Partition, PartitionValue,
-    PublishMode, Step, Verify, WriterOptions,
+    AtomicArrowWriter, AtomicFile, CommitMode, DatasetWriter, DatasetWriterBuilder, Error,
+    FileOptions, Outcome, Partition, PartitionBy, PartitionValue, PublishMode, Receipt,
+    RecoverOptions, Step, Verify, WriterOptions, recover, recover_with_options,
 };
 use tempfile::TempDir;
 
@@ -111,6 +113,8 @@ impl Case {
     /// The text as the table has it: without what differs from run to run.
     fn plain(&self, text: &str) -> String {
         let text = text.replace(self.root.to_str().unwrap(), "{root}");
+        let text: Vec<String> = text.split('/').map(without_transaction).collect();
+        let text = text.join("/");
         let Some(end) = text.find(".staged") else {
             return text;
         };
@@ -167,6 +171,15 @@ impl Case {
     }
 }
 
+/// A part of a path without the number of a transaction that it begins with.
+fn without_transaction(part: &str) -> String {
+    let number = part.get(..36).filter(|_| !part.contains(".staged"));
+    match number.map(Uuid::try_parse) {
+        Some(Ok(_)) => format!("{{transaction}}{}", &part[36..]),
+        _ => part.to_owned(),
+    }
+}
+
 /// The variant's name.
 fn variant(error: &Error) -> String {
     let text = format!("{error:?}");
@@ -206,6 +219,7 @@ fn cases() -> Vec<Case> {
         verification(),
         publishing(),
         simulated(),
+        data_sets(),
     ];
     groups.into_iter().flatten().collect()
 }
@@ -710,6 +724,130 @@ fn simulated() -> Vec<Case> {
         .about(PART)
         .leaves(published),
     ]
+}
+
+/// The builder of a data set at `root`, and a batch for it.
+fn data_set(root: impl AsRef<Path>) -> (DatasetWriterBuilder, RecordBatch) {
+    let by = PartitionBy::column("station_id");
+    (
+        DatasetWriter::builder(root).partition_by(by),
+        weather("KSEA", 7),
+    )
+}
+
+fn commit(builder: DatasetWriterBuilder, batch: &RecordBatch) -> Result<Receipt, Error> {
+    let mut writer = builder.build(batch.schema())?;
+    writer.write(batch)?;
+    writer.commit()
+}
+
+fn data_sets() -> Vec<Case> {
+    vec![conflict(), invalid_decision(), aborted(), unfinished()]
+}
+
+fn conflict() -> Case {
+    let scene = Scene::new();
+    let root = scene.root.join("weather");
+    std::fs::create_dir_all(root.join("station_id=KSEA")).unwrap();
+    std::fs::write(root.join("station_id=KSEA/old.parquet"), b"old").unwrap();
+    let (builder, batch) = data_set(&root);
+    let error = commit(builder.mode(CommitMode::ErrorIfExists), &batch).unwrap_err();
+    scene
+        .case(
+            "a partition that should be new has files",
+            "Conflict",
+            error,
+        )
+        .says("{root}/weather/station_id=KSEA: has files already")
+        .in_step(Step::Decide)
+        .about("{root}/weather/station_id=KSEA")
+        .leaves(&[
+            "/.weather.atomic/",
+            "/.weather.atomic/lock",
+            "/weather/",
+            "/weather/station_id=KSEA/",
+            "/weather/station_id=KSEA/old.parquet",
+        ])
+}
+
+fn invalid_decision() -> Case {
+    let scene = Scene::new();
+    let place = scene
+        .root
+        .join(format!(".weather.atomic/{}", Uuid::now_v7()));
+    std::fs::create_dir_all(&place).unwrap();
+    std::fs::write(place.join("decision.json"), b"{}").unwrap();
+    let mut recovery = recover(scene.root.join("weather")).unwrap();
+    let error = recovery.failed.pop().unwrap();
+    let record = "{root}/.weather.atomic/{transaction}/decision.json";
+    scene
+        .case("a record that nobody wrote", "InvalidDecision", error)
+        .says(&format!(
+            "{record}: missing field `decision` at line 1 column 2"
+        ))
+        .about(record)
+        .leaves(&[
+            "/.weather.atomic/",
+            "/.weather.atomic/{transaction}/",
+            "/.weather.atomic/{transaction}/decision.json",
+        ])
+}
+
+fn aborted() -> Case {
+    let disk = SimDisk::new();
+    let shared: Arc<dyn Disk> = Arc::new(disk.clone());
+    let (builder, batch) = data_set("/lake/weather");
+    let mut writer = builder
+        .disk(Arc::clone(&shared))
+        .build(batch.schema())
+        .unwrap();
+    writer.write(&batch).unwrap();
+    // It sleeps for a day, on a disk whose locks others do not see.
+    disk.set_trusts_locks(false);
+    disk.lie(Lie::Locks);
+    disk.advance(std::time::Duration::from_secs(25 * 60 * 60));
+    recover_with_options("/lake/weather", &RecoverOptions::new().disk(shared)).unwrap();
+    let error = writer.commit().unwrap_err();
+    let place = "/lake/.weather.atomic/{transaction}";
+    Scene::new()
+        .case(
+            "a writer that was taken for dead comes back",
+            "Aborted",
+            error,
+        )
+        .says(&format!(
+            "{place}: the transaction was aborted by somebody else"
+        ))
+        .in_step(Step::Decide)
+        .about(place)
+}
+
+fn unfinished() -> Case {
+    let run = |disk: &SimDisk| {
+        let (builder, batch) = data_set("/lake/weather");
+        commit(builder.threads(1).disk(Arc::new(disk.clone())), &batch).map(drop)
+    };
+    let clean = SimDisk::new();
+    run(&clean).unwrap();
+    let calls = clean.calls();
+    let renames = |call: &String| call.starts_with("publish /lake/weather");
+    let disk = SimDisk::new();
+    disk.fail_call(
+        calls.iter().position(renames).unwrap(),
+        EIO,
+        FaultTime::Before,
+    );
+    Scene::new()
+        .case(
+            "a committed file cannot be renamed",
+            "Unfinished",
+            run(&disk).unwrap_err(),
+        )
+        .says("/lake/weather: committed, but not all files are published yet")
+        .because(&["…", "Input/output error (os error 5)"])
+        .outcome(Outcome::PublishedInPart)
+        .in_step(Step::Publish)
+        .about("/lake/weather")
 }
 
 /// A disk that is full: an error of the disk, whichever encoder meets it, and nothing is left.

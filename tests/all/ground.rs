@@ -12,7 +12,15 @@ use tempfile::TempDir;
 
 /// Rows that a station reported, as a batch that still has the partition's column.
 pub(crate) fn weather(station: &str, rows: usize) -> RecordBatch {
-    let stations: ArrayRef = Arc::new(StringArray::from(vec![station; rows]));
+    stations(&vec![station; rows])
+}
+
+/// Rows of these stations, in this order.
+pub(crate) fn stations(names: &[impl AsRef<str>]) -> RecordBatch {
+    let rows = names.len();
+    let stations: ArrayRef = Arc::new(StringArray::from_iter_values(
+        names.iter().map(AsRef::as_ref),
+    ));
     let temperatures: ArrayRef = Arc::new(Float64Array::from_iter(
         (0..rows).map(|row| (row % 3 > 0).then_some(row as f64)),
     ));

@@ -6,6 +6,7 @@ mod support;
 
 mod child;
 mod crash;
+mod dataset;
 mod documents;
 mod errors;
 mod faults;

@@ -69,6 +69,16 @@ impl Disk for SimDisk {
         })
     }
 
+    fn exchange(&self, one: &Path, other: &Path) -> io::Result<()> {
+        self.shared.call("exchange", other, |state| {
+            if state.exchanges {
+                state.tree.exchange(one, other)
+            } else {
+                Err(io::ErrorKind::Unsupported.into())
+            }
+        })
+    }
+
     fn remove_file(&self, path: &Path) -> io::Result<()> {
         self.shared
             .call("remove_file", path, |state| state.tree.remove_file(path))

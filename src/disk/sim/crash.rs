@@ -1,74 +1,78 @@
 //! What a power loss may leave of a tree: every legal combination, each once.
 
-use std::collections::{BTreeMap, HashSet};
-use std::ffi::OsString;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-use super::tree::{Directory, File, Node, TOP, Tree};
-
-/// One thing that a power loss decides.
-enum Choice {
-    /// What the file with this number holds.
-    Content(u64, Vec<Arc<Vec<u8>>>),
-    /// What this name in the directory with this number stands for.
-    Name(u64, OsString, Vec<Option<u64>>),
-}
-
-impl Choice {
-    fn options(&self) -> usize {
-        match self {
-            Choice::Content(_, contents) => contents.len(),
-            Choice::Name(_, _, nodes) => nodes.len(),
-        }
-    }
-}
+use super::tree::{Change, Directory, File, Node, TOP, Tree};
 
 /// Every tree that may be found after a power loss, all of it durable then.
 pub(super) fn outcomes(tree: &Tree) -> Vec<Tree> {
-    let choices = choices(tree);
-    let mut picks = vec![0; choices.len()];
     let mut seen = HashSet::new();
     let mut found = Vec::new();
-    loop {
-        let outcome = outcome(tree, &choices, &picks);
-        if seen.insert(fingerprint(&outcome)) {
-            found.push(outcome);
+    for_each_subset(tree, &mut |names| {
+        // Only the files that can be reached under these names still matter.
+        let files: Vec<(u64, Vec<Arc<Vec<u8>>>)> = reachable(names)
+            .filter_map(|(number, file)| {
+                Some((number, contents(file))).filter(|(_, c)| c.len() > 1)
+            })
+            .collect();
+        let mut picks = vec![0; files.len()];
+        loop {
+            let chosen = files.iter().zip(&picks);
+            let chosen = chosen
+                .map(|((number, c), &pick)| (*number, Arc::clone(&c[pick])))
+                .collect();
+            let outcome = settle(names, &chosen);
+            if seen.insert(fingerprint(&outcome)) {
+                found.push(outcome);
+            }
+            let Some(next) = (0..picks.len()).find(|&i| picks[i] + 1 < files[i].1.len()) else {
+                break;
+            };
+            picks[next] += 1;
+            picks[..next].fill(0);
         }
-        let Some(next) = (0..picks.len()).find(|&i| picks[i] + 1 < choices[i].options()) else {
-            return found;
-        };
-        picks[next] += 1;
-        picks[..next].fill(0);
-    }
+    });
+    found
 }
 
-fn choices(tree: &Tree) -> Vec<Choice> {
-    let mut choices = Vec::new();
-    for (&number, node) in &tree.nodes {
-        match node {
-            Node::File(file) => {
-                let contents = contents(file);
-                if contents.len() > 1 {
-                    choices.push(Choice::Content(number, contents));
-                }
-            }
-            Node::Directory(directory) => {
-                for (name, states) in &directory.since_sync {
-                    let mut states = states.clone();
-                    states.insert(directory.durable.get(name).copied());
-                    if states.len() > 1 {
-                        choices.push(Choice::Name(
-                            number,
-                            name.clone(),
-                            states.into_iter().collect(),
-                        ));
-                    }
-                }
+/// Gives the tree with each set of pending changes made durable that a power loss may leave: any set
+/// that has, with each change, the earlier ones of the same names.
+fn for_each_subset(tree: &Tree, take: &mut dyn FnMut(&Tree)) {
+    fn next(rest: &[Change], tree: &Tree, left_out: &mut Vec<Change>, take: &mut dyn FnMut(&Tree)) {
+        let Some((change, rest)) = rest.split_first() else {
+            return take(tree);
+        };
+        left_out.push(change.clone());
+        next(rest, tree, left_out, take);
+        left_out.pop();
+        if !left_out.iter().any(|earlier| earlier.touches(change)) {
+            let mut tree = tree.clone();
+            if tree.make_durable(change).is_ok() {
+                next(rest, &tree, left_out, take);
             }
         }
     }
-    choices
+    let mut start = tree.clone();
+    let pending = std::mem::take(&mut start.pending);
+    next(&pending, &start, &mut Vec::new(), take);
+}
+
+/// The files that can be reached by durable names.
+fn reachable(tree: &Tree) -> impl Iterator<Item = (u64, &File)> {
+    let mut numbers = BTreeSet::new();
+    let mut pending = vec![TOP];
+    while let Some(number) = pending.pop() {
+        if let Ok(directory) = tree.directory(number) {
+            pending.extend(directory.durable.values());
+        } else {
+            numbers.insert(number);
+        }
+    }
+    numbers
+        .into_iter()
+        .filter_map(|number| Some((number, tree.file(number).ok()?)))
 }
 
 /// What a file may hold after a power loss: what is durable, and of what is not, all, nothing, a
@@ -99,58 +103,35 @@ fn contents(file: &File) -> Vec<Arc<Vec<u8>>> {
     contents
 }
 
-/// The tree that one pick of each choice gives, without what cannot be reached in it.
-fn outcome(tree: &Tree, choices: &[Choice], picks: &[usize]) -> Tree {
-    let mut chosen_content = BTreeMap::new();
-    let mut chosen_name: BTreeMap<(u64, &OsString), Option<u64>> = BTreeMap::new();
-    for (choice, &pick) in choices.iter().zip(picks) {
-        match choice {
-            Choice::Content(number, contents) => {
-                chosen_content.insert(*number, Arc::clone(&contents[pick]));
-            }
-            Choice::Name(number, name, nodes) => {
-                chosen_name.insert((*number, name), nodes[pick]);
-            }
-        }
-    }
-
+/// The tree of what can be reached by durable names, with these contents; all of it durable.
+fn settle(tree: &Tree, chosen: &BTreeMap<u64, Arc<Vec<u8>>>) -> Tree {
     let mut nodes = BTreeMap::new();
     let mut pending = vec![TOP];
     while let Some(number) = pending.pop() {
         match tree.nodes.get(&number) {
             Some(Node::File(file)) => {
-                let content = chosen_content.get(&number).unwrap_or(&file.durable);
+                let content = chosen.get(&number).unwrap_or(&file.durable);
                 let mut file = file.clone();
                 file.content = Arc::clone(content);
                 file.durable = Arc::clone(content);
                 nodes.insert(number, Node::File(file));
             }
             Some(Node::Directory(directory)) => {
-                let mut entries = directory.durable.clone();
-                for name in directory.since_sync.keys() {
-                    match chosen_name.get(&(number, name)) {
-                        Some(Some(node)) => entries.insert(name.clone(), *node),
-                        Some(None) => entries.remove(name),
-                        None => None,
-                    };
-                }
+                let entries = directory.durable.clone();
                 pending.extend(entries.values());
                 let durable = entries.clone();
-                let since_sync = BTreeMap::new();
-                nodes.insert(
-                    number,
-                    Node::Directory(Directory {
-                        entries,
-                        durable,
-                        since_sync,
-                        identity: directory.identity,
-                    }),
-                );
+                let identity = directory.identity;
+                let directory = Directory {
+                    entries,
+                    durable,
+                    identity,
+                };
+                nodes.insert(number, Node::Directory(directory));
             }
             None => {}
         }
     }
-    Tree::durable(nodes, tree.next_node())
+    Tree::durable(nodes, tree)
 }
 
 fn fingerprint(tree: &Tree) -> u64 {

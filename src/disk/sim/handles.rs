@@ -150,4 +150,17 @@ impl DiskDirectory for SimDirectory {
             }
         })
     }
+
+    fn reports_file_system_sync(&self) -> bool {
+        true
+    }
+
+    fn sync_file_system(&self) -> io::Result<()> {
+        self.shared.call("sync_file_system", &self.path, |state| {
+            if !state.lies(&Lie::FileSync) {
+                state.tree.sync_all_files();
+            }
+            Ok(())
+        })
+    }
 }

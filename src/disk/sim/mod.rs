@@ -8,7 +8,7 @@
 //! - what a file holds beyond its last sync may be kept, lost, torn or zeroed;
 //! - each name in a directory may, independently of every other, stand as it stood at any time since
 //!   the directory's last sync: a rename between two directories may show under both names, or under
-//!   none.
+//!   none, unless the disk is [journaled](SimDisk::set_journaled). An exchange is always one.
 //!
 //! Symbolic links and permissions are not simulated. Faults and lies can be told to it:
 //! [`SimDisk::fail_call`] and [`SimDisk::lie`].
@@ -70,6 +70,7 @@ struct State {
     hooks: Vec<Hook>,
     clock: Duration,
     trusts_locks: bool,
+    exchanges: bool,
     faults: Vec<Fault>,
     lies: Vec<Lie>,
     locks: HashMap<u64, Vec<(u64, LockKind)>>,
@@ -173,6 +174,7 @@ impl SimDisk {
                     hooks: Vec::new(),
                     clock: Duration::from_secs(1_700_000_000),
                     trusts_locks: true,
+                    exchanges: true,
                     faults: Vec::new(),
                     lies: Vec::new(),
                     locks: HashMap::new(),
@@ -218,6 +220,17 @@ impl SimDisk {
     /// Whether [`Disk::trusts_locks`](super::Disk::trusts_locks) answers yes; it does by default.
     pub fn set_trusts_locks(&self, trusts: bool) {
         self.shared.state().trusts_locks = trusts;
+    }
+
+    /// Whether [`Disk::exchange`](super::Disk::exchange) works; it does by default.
+    pub fn set_exchanges(&self, exchanges: bool) {
+        self.shared.state().exchanges = exchanges;
+    }
+
+    /// Whether a rename between two directories is lost or kept as one, as on every file system with
+    /// a journal; by default it is not.
+    pub fn set_journaled(&self, journaled: bool) {
+        self.shared.state().tree.journaled = journaled;
     }
 
     /// Moves the clock forward.

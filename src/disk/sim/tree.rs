@@ -1,6 +1,6 @@
 //! Files and directories of the simulated disk: as they are, and as they are known to the medium.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Component, Path, PathBuf};
@@ -17,6 +17,10 @@ pub(super) struct Tree {
     pub(super) nodes: BTreeMap<u64, Node>,
     next_node: u64,
     changed: bool,
+    /// The changes of names since the last syncs of their directories, in order.
+    pub(super) pending: Vec<Change>,
+    /// Whether a rename is one change, as with a journal, or one of each directory.
+    pub(super) journaled: bool,
     /// The last file that each path stood for, removed or not.
     last_named: BTreeMap<PathBuf, u64>,
 }
@@ -40,10 +44,28 @@ pub(super) struct File {
 pub(super) struct Directory {
     pub(super) entries: BTreeMap<OsString, u64>,
     pub(super) durable: BTreeMap<OsString, u64>,
-    /// Every other state that a name was in since the last sync.
-    pub(super) since_sync: BTreeMap<OsString, BTreeSet<Option<u64>>>,
     /// Its number as the disk tells it, and when it was born.
     pub(super) identity: (u64, i128),
+}
+
+/// A change of names that is not known to be durable.
+#[derive(Debug, Clone)]
+pub(super) struct Change {
+    /// The directory, the name in it, and what that stands for from then on: all of them or none.
+    pub(super) names: Vec<(u64, OsString, Option<u64>)>,
+}
+
+impl Change {
+    /// Whether both change the same name, so that the later cannot be durable without the earlier.
+    pub(super) fn touches(&self, other: &Change) -> bool {
+        let same = |(a, name, _): &(u64, OsString, Option<u64>)| {
+            other
+                .names
+                .iter()
+                .any(|(b, other, _)| a == b && name == other)
+        };
+        self.names.iter().any(same)
+    }
 }
 
 fn not_found() -> io::Error {
@@ -68,22 +90,20 @@ impl Tree {
             nodes,
             next_node: TOP + 1,
             changed: false,
+            pending: Vec::new(),
+            journaled: false,
             last_named: BTreeMap::new(),
         }
     }
 
-    /// A tree of which everything is durable.
-    pub(super) fn durable(nodes: BTreeMap<u64, Node>, next_node: u64) -> Self {
+    /// A tree of which everything is durable, as it may be left by `before`.
+    pub(super) fn durable(nodes: BTreeMap<u64, Node>, before: &Tree) -> Self {
         Tree {
             nodes,
-            next_node,
-            changed: false,
-            last_named: BTreeMap::new(),
+            next_node: before.next_node,
+            journaled: before.journaled,
+            ..Tree::new()
         }
-    }
-
-    pub(super) fn next_node(&self) -> u64 {
-        self.next_node
     }
 
     pub(super) fn take_changed(&mut self) -> bool {
@@ -142,18 +162,22 @@ impl Tree {
         }
     }
 
-    /// Lets `name` stand for `to`, keeping what it stood for among what a power loss may bring back.
-    fn set_entry(&mut self, directory: u64, name: &OsStr, to: Option<u64>) -> io::Result<()> {
-        let directory = self.directory_mut(directory)?;
-        let before = match to {
-            Some(node) => directory.entries.insert(name.to_owned(), node),
-            None => directory.entries.remove(name),
-        };
-        let states = directory.since_sync.entry(name.to_owned()).or_default();
-        states.insert(before);
-        states.insert(to);
+    /// Lets names stand for something else, in one change.
+    fn change(&mut self, names: Vec<(u64, OsString, Option<u64>)>) -> io::Result<()> {
+        for (directory, name, to) in &names {
+            let directory = self.directory_mut(*directory)?;
+            match to {
+                Some(node) => directory.entries.insert(name.clone(), *node),
+                None => directory.entries.remove(name),
+            };
+        }
+        self.pending.push(Change { names });
         self.changed = true;
         Ok(())
+    }
+
+    fn set_entry(&mut self, directory: u64, name: &OsStr, to: Option<u64>) -> io::Result<()> {
+        self.change(vec![(directory, name.to_owned(), to)])
     }
 
     fn add(&mut self, path: &Path, node: Node) -> io::Result<u64> {
@@ -220,11 +244,49 @@ impl Tree {
         Ok(())
     }
 
-    pub(super) fn sync_directory(&mut self, node: u64) -> io::Result<()> {
-        let directory = self.directory_mut(node)?;
-        directory.durable = directory.entries.clone();
-        directory.since_sync.clear();
+    /// The content of every file; of names it makes none durable, so that nobody relies on that.
+    pub(super) fn sync_all_files(&mut self) {
+        for node in self.nodes.values_mut() {
+            if let Node::File(file) = node {
+                file.durable = Arc::clone(&file.content);
+            }
+        }
         self.changed = true;
+    }
+
+    /// Makes every change of the directory durable, and with each the earlier ones that it rests on.
+    pub(super) fn sync_directory(&mut self, node: u64) -> io::Result<()> {
+        self.directory(node)?;
+        let mut durable: Vec<Change> = Vec::new();
+        let mut pending = Vec::new();
+        for change in std::mem::take(&mut self.pending).into_iter().rev() {
+            let of_this = change
+                .names
+                .iter()
+                .any(|(directory, ..)| *directory == node);
+            if of_this || durable.iter().any(|later| later.touches(&change)) {
+                durable.push(change);
+            } else {
+                pending.push(change);
+            }
+        }
+        pending.reverse();
+        self.pending = pending;
+        for change in durable.iter().rev() {
+            self.make_durable(change)?;
+        }
+        self.changed = true;
+        Ok(())
+    }
+
+    pub(super) fn make_durable(&mut self, change: &Change) -> io::Result<()> {
+        for (directory, name, to) in &change.names {
+            let directory = self.directory_mut(*directory)?;
+            match to {
+                Some(node) => directory.durable.insert(name.clone(), *node),
+                None => directory.durable.remove(name),
+            };
+        }
         Ok(())
     }
 
@@ -245,10 +307,28 @@ impl Tree {
                 return Err(io::ErrorKind::AlreadyExists.into());
             }
         }
-        self.set_entry(to_parent, to_name, Some(node))?;
-        self.set_entry(from_parent, from_name, None)?;
+        let there = (to_parent, to_name.to_owned(), Some(node));
+        let gone = (from_parent, from_name.to_owned(), None);
+        if self.journaled {
+            self.change(vec![there, gone])?;
+        } else {
+            self.change(vec![there])?;
+            self.change(vec![gone])?;
+        }
         self.last_named.insert(to.to_owned(), node);
         Ok(())
+    }
+
+    /// Lets two names change places.
+    pub(super) fn exchange(&mut self, one: &Path, other: &Path) -> io::Result<()> {
+        let (one_parent, one_name) = parent_and_name(one)?;
+        let (other_parent, other_name) = parent_and_name(other)?;
+        let (one, other) = (self.find(one)?, self.find(other)?);
+        let (one_parent, other_parent) = (self.find(one_parent)?, self.find(other_parent)?);
+        self.change(vec![
+            (one_parent, one_name.to_owned(), Some(other)),
+            (other_parent, other_name.to_owned(), Some(one)),
+        ])
     }
 
     pub(super) fn remove_file(&mut self, path: &Path) -> io::Result<()> {

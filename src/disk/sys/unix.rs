@@ -121,6 +121,22 @@ pub(in crate::disk) fn rename_no_replace(from: &Path, to: &Path) -> io::Result<(
     link_and_unlink(from, to)
 }
 
+#[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
+pub(in crate::disk) fn exchange(one: &Path, other: &Path) -> io::Result<()> {
+    // Not retried: done twice, it would be undone.
+    match rustix::fs::renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE) {
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
+            Err(io::ErrorKind::Unsupported.into())
+        }
+        done => Ok(done?),
+    }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
+pub(in crate::disk) fn exchange(_one: &Path, _other: &Path) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 /// What stands in for a rename that does not replace, where the file system has none.
 fn link_and_unlink(from: &Path, to: &Path) -> io::Result<()> {
     rustix::io::retry_on_intr(|| rustix::fs::link(from, to))?;
@@ -156,6 +172,45 @@ pub(in crate::disk) fn place(path: &Path) -> io::Result<Place> {
 #[cfg(not(target_os = "linux"))]
 pub(in crate::disk) fn place(path: &Path) -> io::Result<Place> {
     place_by_device(path)
+}
+
+/// Since Linux 5.8 the call tells of failed writes, and these file systems record them for it. The
+/// magic numbers are those of linux/magic.h.
+#[cfg(target_os = "linux")]
+pub(in crate::disk) fn reports_file_system_sync(directory: &File) -> bool {
+    const REPORTING: [u32; 5] = [
+        0x0000_ef53, // ext2, ext3, ext4
+        0x5846_5342, // XFS
+        0x9123_683e, // Btrfs
+        0xf2f5_2010, // F2FS
+        0x0102_1994, // tmpfs
+    ];
+    let release = rustix::system::uname();
+    let mut numbers = release
+        .release()
+        .to_str()
+        .unwrap_or_default()
+        .split(|c: char| !c.is_ascii_digit())
+        .map(|number| number.parse::<u32>().unwrap_or(0));
+    let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    version >= (5, 8)
+        && rustix::fs::fstatfs(directory)
+            .is_ok_and(|answer| REPORTING.contains(&(answer.f_type as u32)))
+}
+
+#[cfg(target_os = "linux")]
+pub(in crate::disk) fn sync_file_system(directory: &File) -> io::Result<()> {
+    Ok(rustix::fs::syncfs(directory)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(in crate::disk) fn reports_file_system_sync(_directory: &File) -> bool {
+    false
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(in crate::disk) fn sync_file_system(_directory: &File) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// A mount is told by its parent being on another device.

@@ -86,6 +86,11 @@ pub(in crate::disk) fn rename_no_replace(from: &Path, to: &Path) -> io::Result<(
     move_file(from, to, MOVEFILE_WRITE_THROUGH)
 }
 
+/// Windows has no such call.
+pub(in crate::disk) fn exchange(_one: &Path, _other: &Path) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 fn move_file(from: &Path, to: &Path, flags: u32) -> io::Result<()> {
     let wide = |path: &Path| {
         path.as_os_str()
@@ -160,4 +165,12 @@ fn lock_far_beyond_the_end(file: &File, kind: LockKind, flags: u32) -> io::Resul
         Some(ERROR_LOCK_VIOLATION | ERROR_IO_PENDING) => Ok(LockOutcome::Busy),
         _ => Err(error),
     }
+}
+
+pub(in crate::disk) fn reports_file_system_sync(_directory: &File) -> bool {
+    false
+}
+
+pub(in crate::disk) fn sync_file_system(_directory: &File) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
 }

@@ -6,7 +6,9 @@
 
 use std::sync::Arc;
 
+use arrow::datatypes::Schema;
 use arrow::error::ArrowError;
+use arrow::ipc::convert::fb_to_schema;
 use arrow::ipc::{Block, Buffer, Message, RecordBatch, root_as_footer, root_as_message};
 use bytes::Bytes;
 
@@ -24,8 +26,16 @@ const CONTINUATION: u32 = u32::MAX;
 /// A block of zstd makes at most 128 KiB of 4 bytes, one of LZ4 less than that.
 const MOST_EXPANSION: u64 = 32 << 10;
 
+/// What the frames of a file say of it.
+pub(super) struct Frames {
+    pub(super) schema: Schema,
+    pub(super) batches: usize,
+    /// The sum of what the batches declare.
+    pub(super) rows: u64,
+}
+
 /// Checks magic numbers, footer and every message of the file format.
-pub(super) fn check_file(source: &Source) -> Result<(), Fault> {
+pub(super) fn check_file(source: &Source) -> Result<Frames, Fault> {
     let len = source.len();
     if len < FILE_START + FILE_TAIL {
         return Err(Damage::TooShort {
@@ -47,10 +57,24 @@ pub(super) fn check_file(source: &Source) -> Result<(), Fault> {
     }
     let start = len - FILE_TAIL - declared;
     let bytes = source.read(start, declared)?;
-    for block in blocks(&bytes, start)? {
-        check_block(source, &block, start)?;
+    let Footer {
+        schema,
+        dictionaries,
+        batches,
+    } = footer(&bytes, start)?;
+    for block in &dictionaries {
+        check_block(source, block, start)?;
     }
-    Ok(())
+    let mut rows: u64 = 0;
+    for block in &batches {
+        rows = rows.saturating_add(check_block(source, block, start)?);
+    }
+    let batches = batches.len();
+    Ok(Frames {
+        schema,
+        batches,
+        rows,
+    })
 }
 
 fn check_magic(source: &Source, offset: u64) -> Result<(), Fault> {
@@ -66,14 +90,33 @@ fn check_magic(source: &Source, offset: u64) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Where the footer says that the messages are.
-fn blocks(footer: &[u8], start: u64) -> Result<Vec<Block>, Damage> {
+/// What the footer has: the schema, and where the messages are.
+struct Footer {
+    schema: Schema,
+    dictionaries: Vec<Block>,
+    batches: Vec<Block>,
+}
+
+fn footer(bytes: &[u8], start: u64) -> Result<Footer, Damage> {
     let location = Location::file().at(start);
     contained(&location, || {
-        let footer = root_as_footer(footer).map_err(malformed)?;
-        let dictionaries = footer.dictionaries().into_iter().flatten().copied();
-        let batches = footer.recordBatches().into_iter().flatten().copied();
-        Ok(dictionaries.chain(batches).collect())
+        let footer = root_as_footer(bytes).map_err(malformed)?;
+        let schema = footer.schema().ok_or_else(|| malformed("no schema"))?;
+        Ok(Footer {
+            schema: fb_to_schema(schema),
+            dictionaries: footer
+                .dictionaries()
+                .into_iter()
+                .flatten()
+                .copied()
+                .collect(),
+            batches: footer
+                .recordBatches()
+                .into_iter()
+                .flatten()
+                .copied()
+                .collect(),
+        })
     })?
     .map_err(|error: ArrowError| Damage::Footer {
         offset: start,
@@ -85,7 +128,8 @@ fn malformed(error: impl std::fmt::Display) -> ArrowError {
     ArrowError::ParseError(error.to_string())
 }
 
-fn check_block(source: &Source, block: &Block, footer_start: u64) -> Result<(), Fault> {
+/// Checks one message and gives back its rows.
+fn check_block(source: &Source, block: &Block, footer_start: u64) -> Result<u64, Fault> {
     let what = "a message";
     let unsigned = |found| not_negative(&Location::file(), what, found);
     let start = unsigned(block.offset())?;
@@ -113,11 +157,11 @@ fn check_block(source: &Source, block: &Block, footer_start: u64) -> Result<(), 
         None => {
             Err(contradiction("an end marker, where the footer has a message".to_owned()).into())
         }
-        Some(found) if found != end => {
+        Some((found, _)) if found != end => {
             let what = format!("the message ends at {found}, but at {end} by the footer");
             Err(contradiction(what).into())
         }
-        Some(_) => Ok(()),
+        Some((_, rows)) => Ok(rows),
     }
 }
 
@@ -125,7 +169,7 @@ fn check_block(source: &Source, block: &Block, footer_start: u64) -> Result<(), 
 pub(super) fn check_stream(source: &Source) -> Result<(), Fault> {
     let len = source.len();
     let mut at = 0;
-    while let Some(end) = check_message(source, at, len)? {
+    while let Some((end, _)) = check_message(source, at, len)? {
         at = end;
     }
     // The end marker is a length of 0, with or without the continuation before it.
@@ -145,8 +189,8 @@ pub(super) fn check_stream(source: &Source) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Checks the message at `at` and gives back where it ends; `None` for the end marker.
-fn check_message(source: &Source, at: u64, limit: u64) -> Result<Option<u64>, Fault> {
+/// Checks the message at `at` and gives back where it ends and its rows; `None` for the end marker.
+fn check_message(source: &Source, at: u64, limit: u64) -> Result<Option<(u64, u64)>, Fault> {
     let unfinished = |missing| Damage::Unfinished {
         offset: limit,
         missing,
@@ -190,7 +234,8 @@ fn check_message(source: &Source, at: u64, limit: u64) -> Result<Option<u64>, Fa
             (body_start, body_length),
         )?;
     }
-    Ok(Some(body_start + body_length))
+    let rows = not_negative(&location, "the number of rows", body.rows)?;
+    Ok(Some((body_start + body_length, rows)))
 }
 
 fn check_buffer(
@@ -246,6 +291,7 @@ fn not_negative(location: &Location, what: &'static str, found: i64) -> Result<u
 /// What a message says of the body that follows it.
 struct Body {
     length: i64,
+    rows: i64,
     buffers: Vec<Buffer>,
     compressed: bool,
 }
@@ -262,6 +308,7 @@ fn parse_message(bytes: &Bytes) -> Result<Body, ArrowError> {
         .collect();
     Ok(Body {
         length: message.bodyLength(),
+        rows: batch.map_or(0, |batch| batch.length()),
         buffers,
         compressed,
     })

@@ -1,4 +1,4 @@
-//! Checking Arrow IPC: the file format and the stream format.
+//! Arrow IPC: checking the file format and the stream format, and writing files.
 //!
 //! The frames are walked first (`frames.rs`): every message whole, every length within the file, the
 //! end marked. Then arrow's own reader decodes every batch and validates its data. A stream may by
@@ -18,6 +18,7 @@ use super::{Contents, Fault, contained};
 use crate::disk::DiskFile;
 use crate::verify::{Damage, Location};
 
+pub(super) mod encode;
 mod frames;
 #[cfg(test)]
 mod tests;

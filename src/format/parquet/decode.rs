@@ -14,7 +14,7 @@ use parquet::arrow::arrow_reader::{
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 
-use super::digest::ColumnDigests;
+use crate::format::digest::ColumnDigests;
 use crate::format::source::Source;
 use crate::format::{Fault, contained};
 use crate::verify::{Damage, Location};

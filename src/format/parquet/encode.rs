@@ -11,9 +11,9 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::ParquetMetaData;
 use parquet::file::properties::WriterProperties;
 
-use super::digest::{CannotDigest, ColumnDigests};
 use crate::error::{Error, Result, Step};
 use crate::format::contained;
+use crate::format::digest::{CannotDigest, ColumnDigests};
 use crate::staging::Draft;
 use crate::verify::Location;
 

@@ -17,7 +17,6 @@ use crate::verify::Damage;
 
 mod compare;
 mod decode;
-mod digest;
 mod encode;
 mod expect;
 mod footer;

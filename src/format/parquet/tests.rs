@@ -15,8 +15,8 @@ use ::parquet::file::properties::{
 use arrow::array::*;
 use arrow::datatypes::{DataType, Field, Schema};
 
-use super::digest::ColumnDigests;
 use super::*;
+use crate::format::digest::ColumnDigests;
 use crate::format::memory::MemoryFile;
 
 /// Two columns, one of strings that repeat and with nulls, one of lists; `rows` rows.
@@ -193,7 +193,7 @@ fn what_was_written_passes_whatever_the_writer_s_properties() {
 
 #[test]
 fn a_column_of_every_type_passes_once_written() {
-    for column in digest::tests::every_type() {
+    for column in crate::format::digest::tests::every_type() {
         for embedded in [true, false] {
             let name = column.data_type().clone();
             let schema = Arc::new(Schema::new(vec![Field::new("x", name.clone(), true)]));

@@ -1,0 +1,218 @@
+//! Rows that are held in memory, as they came, until they are encoded or spilled.
+//!
+//! Batches are not moved: which rows are whose is kept beside them, and they are put in order once,
+//! when they leave.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt32Array};
+use arrow::compute::{cast, take_record_batch};
+use arrow::datatypes::{DataType, SchemaRef};
+use arrow::error::ArrowError;
+
+use super::gather::{Piece, batch_of, compact};
+use super::ids::Assignment;
+use super::memory::{Cost, Counted};
+
+/// What a piece of neighbouring rows takes while rows are put in order.
+const PIECE: usize = size_of::<Piece>();
+
+/// Batches with the partitions of their rows.
+#[derive(Debug)]
+pub(super) struct Buffer {
+    schema: SchemaRef,
+    held: Vec<(Arc<RecordBatch>, Assignment)>,
+    dictionaries: Vec<Dictionary>,
+    counted: Counted,
+    bytes: usize,
+}
+
+/// What is done with a column of dictionaries, for they can be gathered only if they are all one.
+#[derive(Debug, Clone)]
+enum Dictionary {
+    /// It is none, or none came yet.
+    None,
+    /// All that came have these values.
+    One(ArrayRef),
+    /// They differ, and are replaced by their values.
+    Resolved,
+}
+
+/// Rows in the order of their partitions, and for each partition in the order in which they came.
+#[derive(Debug)]
+pub(super) struct Sorted {
+    pub(super) batches: Vec<Arc<RecordBatch>>,
+    pieces: Vec<Piece>,
+    /// Where the pieces of each partition begin, and those of the last end.
+    starts: Vec<usize>,
+}
+
+impl Sorted {
+    pub(super) fn pieces(&self, partition: usize) -> &[Piece] {
+        match (self.starts.get(partition), self.starts.get(partition + 1)) {
+            (Some(start), Some(end)) => &self.pieces[*start..*end],
+            _ => &[],
+        }
+    }
+}
+
+impl Buffer {
+    pub(super) fn new(schema: SchemaRef) -> Self {
+        let columns = schema.fields().len();
+        Buffer {
+            schema,
+            held: Vec::new(),
+            dictionaries: vec![Dictionary::None; columns],
+            counted: Counted::default(),
+            bytes: 0,
+        }
+    }
+
+    /// The memory that is taken, and will be to put the rows in order.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Replaces all dictionaries by their values from now on. Nothing is held.
+    pub(super) fn resolve_dictionaries(&mut self) {
+        for (field, dictionary) in self.schema.fields().iter().zip(&mut self.dictionaries) {
+            if matches!(field.data_type(), DataType::Dictionary(_, _)) {
+                *dictionary = Dictionary::Resolved;
+            }
+        }
+    }
+
+    /// Takes rows. Those of a small part of a large batch are copied if holding the whole would take
+    /// more than `room`.
+    pub(super) fn push(
+        &mut self,
+        batch: RecordBatch,
+        assignment: Assignment,
+        room: usize,
+    ) -> Result<Cost, ArrowError> {
+        let mut batch = self.unify(batch)?;
+        let mut cost = self.counted.cost(&batch);
+        if cost.held > room && cost.copied < cost.held / 2 {
+            batch = copy(&batch)?;
+            cost = self.counted.cost(&batch);
+        }
+        let runs = match &assignment {
+            Assignment::Runs(runs) => runs.len(),
+            Assignment::Rows(rows) => rows.len(),
+        };
+        self.counted.add(&batch);
+        self.bytes += cost.held + runs * (8 + PIECE);
+        self.held.push((Arc::new(batch), assignment));
+        Ok(cost)
+    }
+
+    /// Makes the dictionaries of a column one, or none.
+    fn unify(&mut self, batch: RecordBatch) -> Result<RecordBatch, ArrowError> {
+        let mut columns = None;
+        for index in 0..self.dictionaries.len() {
+            let column = batch.column(index);
+            let Some(dictionary) = column.as_any_dictionary_opt() else {
+                continue;
+            };
+            let values = dictionary.values();
+            let unified = match &self.dictionaries[index] {
+                Dictionary::None => {
+                    self.dictionaries[index] = Dictionary::One(Arc::clone(values));
+                    continue;
+                }
+                Dictionary::One(one) if one.to_data().ptr_eq(&values.to_data()) => continue,
+                Dictionary::One(one) if one == values => dictionary.with_values(Arc::clone(one)),
+                Dictionary::One(_) => {
+                    self.resolve(index)?;
+                    cast(column, values.data_type())?
+                }
+                Dictionary::Resolved => cast(column, values.data_type())?,
+            };
+            columns.get_or_insert_with(|| batch.columns().to_vec())[index] = unified;
+        }
+        match columns {
+            Some(columns) => batch_of(&self.schema, columns, batch.num_rows()),
+            None => Ok(batch),
+        }
+    }
+
+    /// Replaces a column's dictionaries by their values in all that is held.
+    fn resolve(&mut self, index: usize) -> Result<(), ArrowError> {
+        self.dictionaries[index] = Dictionary::Resolved;
+        for (batch, _) in &mut self.held {
+            let mut columns = batch.columns().to_vec();
+            if let Some(dictionary) = columns[index].as_any_dictionary_opt() {
+                columns[index] = cast(&columns[index], dictionary.values().data_type())?;
+                *batch = Arc::new(batch_of(&self.schema, columns, batch.num_rows())?);
+                self.bytes += self.counted.cost(batch).held;
+                self.counted.add(batch);
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives all rows away, in the order of `partitions` partitions.
+    pub(super) fn take_sorted(&mut self, partitions: usize) -> Sorted {
+        let held = std::mem::take(&mut self.held);
+        self.counted.clear();
+        self.bytes = 0;
+        let mut starts = vec![0_usize; partitions + 1];
+        each_piece(&held, &mut |id, _| starts[id as usize] += 1);
+        let mut sum = 0;
+        for start in &mut starts {
+            sum += std::mem::replace(start, sum);
+        }
+        let mut pieces = vec![
+            Piece {
+                batch: 0,
+                start: 0,
+                rows: 0
+            };
+            sum
+        ];
+        let mut next = starts.clone();
+        each_piece(&held, &mut |id, piece| {
+            let place = &mut next[id as usize];
+            pieces[*place] = piece;
+            *place += 1;
+        });
+        let batches = held.into_iter().map(|(batch, _)| batch).collect();
+        Sorted {
+            batches,
+            pieces,
+            starts,
+        }
+    }
+}
+
+fn each_piece(held: &[(Arc<RecordBatch>, Assignment)], call: &mut impl FnMut(u32, Piece)) {
+    for (batch, (_, assignment)) in held.iter().enumerate() {
+        let batch = batch as u32;
+        match assignment {
+            Assignment::Runs(runs) => {
+                let mut start = 0;
+                for (id, end) in runs {
+                    let rows = end - start;
+                    call(*id, Piece { batch, start, rows });
+                    start = *end;
+                }
+            }
+            Assignment::Rows(ids) => {
+                let mut start = 0;
+                for same in ids.chunk_by(|one, other| one == other) {
+                    let rows = same.len() as u32;
+                    call(same[0], Piece { batch, start, rows });
+                    start += rows;
+                }
+            }
+        }
+    }
+}
+
+/// The same rows in memory of their own.
+fn copy(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+    let every = UInt32Array::from_iter_values(0..batch.num_rows() as u32);
+    let copy = take_record_batch(batch, &every)?;
+    let columns = copy.columns().iter().cloned().map(compact).collect();
+    batch_of(&batch.schema(), columns, batch.num_rows())
+}

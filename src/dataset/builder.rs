@@ -1,0 +1,203 @@
+//! Everything that can be asked of a [`DatasetWriter`].
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use parquet::file::properties::WriterProperties;
+
+use super::writer::DatasetWriter;
+use super::{EngineOptions, Progress, SortBy, SyncPolicy};
+use crate::disk::{Disk, OsDisk};
+use crate::error::Result;
+use crate::options::{Durability, StagingPlace, Verify};
+use crate::partition::PartitionBy;
+use crate::receipt::{CommitMode, FileRecord};
+use crate::unify::SchemaPolicy;
+
+pub(super) type OnFile = Arc<dyn Fn(&FileRecord) + Send + Sync>;
+
+/// Sets up a [`DatasetWriter`]; made by [`DatasetWriter::builder`].
+///
+/// ```
+/// use atomic_arrow::arrow::datatypes::{DataType, Field, Schema};
+/// use atomic_arrow::{CommitMode, DatasetWriter, PartitionBy};
+/// # let lake = tempfile::tempdir()?;
+/// # let root = lake.path().join("weather");
+///
+/// let schema = Schema::new(vec![
+///     Field::new("station_id", DataType::Utf8, false),
+///     Field::new("temp", DataType::Float64, true),
+/// ]);
+/// let writer = DatasetWriter::builder(&root)
+///     .partition_by(PartitionBy::column("station_id"))
+///     .mode(CommitMode::OverwritePartitions)
+///     .memory_limit(256 << 20)
+///     .build(schema.into())?;
+/// writer.discard();
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use = "a builder makes nothing until `build`"]
+pub struct DatasetWriterBuilder {
+    pub(super) root: PathBuf,
+    pub(super) by: PartitionBy,
+    pub(super) mode: CommitMode,
+    pub(super) write_id: Option<String>,
+    pub(super) policy: SchemaPolicy,
+    pub(super) staging: StagingPlace,
+    pub(super) disk: Arc<dyn Disk>,
+    pub(super) on_file: Option<OnFile>,
+    pub(super) engine: EngineOptions,
+}
+
+impl DatasetWriterBuilder {
+    pub(super) fn new(root: &Path) -> Self {
+        DatasetWriterBuilder {
+            root: root.to_owned(),
+            by: PartitionBy::none(),
+            mode: CommitMode::default(),
+            write_id: None,
+            policy: SchemaPolicy::default(),
+            staging: StagingPlace::default(),
+            disk: Arc::new(OsDisk),
+            on_file: None,
+            engine: EngineOptions::default(),
+        }
+    }
+
+    /// By what rows are divided into directories; by default not at all.
+    pub fn partition_by(mut self, by: PartitionBy) -> Self {
+        self.by = by;
+        self
+    }
+
+    /// What becomes of the files that are there; by default they stay ([`CommitMode::Append`]).
+    pub fn mode(mut self, mode: CommitMode) -> Self {
+        self.mode = mode;
+        self
+    }
+
+    /// The write's name, by which repeating it is found out: if a write of this name was committed,
+    /// [`commit`](DatasetWriter::commit) publishes nothing and gives its receipt. By default none.
+    ///
+    /// The receipts of named writes are kept in the staging area, until it is removed.
+    pub fn write_id(mut self, write_id: impl Into<String>) -> Self {
+        self.write_id = Some(write_id.into());
+        self
+    }
+
+    /// Whether batches may hold the schema's logical types in other physical forms; by default they
+    /// may not ([`SchemaPolicy::Exact`]).
+    pub fn schema_policy(mut self, policy: SchemaPolicy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// How many bytes rows, encoders and bookkeeping may take in memory; what is beyond is spilled to
+    /// the staging area. By default 1 GiB, or a quarter of the machine's memory if that is less.
+    pub fn memory_limit(mut self, bytes: u64) -> Self {
+        self.engine.memory_limit = bytes;
+        self
+    }
+
+    /// How many threads encode; by default as many as the machine runs at once. The files do not
+    /// depend on it.
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.engine.threads = threads;
+        self
+    }
+
+    /// The size in bytes at which a file ends, at a row group, and another begins; by default a
+    /// partition is one file.
+    pub fn target_file_bytes(mut self, bytes: u64) -> Self {
+        self.engine.target_file_bytes = Some(bytes);
+        self
+    }
+
+    /// The number of rows at which a file ends, at a row group, and another begins; by default a
+    /// partition is one file.
+    pub fn target_file_rows(mut self, rows: u64) -> Self {
+        self.engine.target_file_rows = Some(rows);
+        self
+    }
+
+    /// How rows are sorted within each file; by default they keep the order in which they came.
+    pub fn sort_by(mut self, columns: impl IntoIterator<Item = SortBy>) -> Self {
+        self.engine.sort_by = columns.into_iter().collect();
+        self
+    }
+
+    /// How Parquet is written: row groups, pages, encodings, bloom filters, encryption, key-value
+    /// metadata. By default parquet-rs's own defaults, compressed with zstd.
+    pub fn properties(mut self, properties: WriterProperties) -> Self {
+        self.engine.properties = properties;
+        self
+    }
+
+    /// Whether partition columns stay in the files as well as in their paths; by default they do not.
+    pub fn keep_partition_columns(mut self, keep: bool) -> Self {
+        self.engine.keep_partition_columns = keep;
+        self
+    }
+
+    /// How closely each staged file is checked; by default [`Verify::Footer`].
+    pub fn verify(mut self, verify: Verify) -> Self {
+        self.engine.verify = verify;
+        self
+    }
+
+    /// Whether the files are synced before the commit; by default they are ([`Durability::Synced`]).
+    /// The record of the commit and the directories always are.
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.engine.durability = durability;
+        self
+    }
+
+    /// How the files are synced; by default [`SyncPolicy::Auto`].
+    pub fn sync(mut self, policy: SyncPolicy) -> Self {
+        self.engine.sync = policy;
+        self
+    }
+
+    /// The most files that are open at once, at least 8; by default 64.
+    pub fn max_open_files(mut self, files: usize) -> Self {
+        self.engine.max_open_files = files;
+        self
+    }
+
+    /// Where files are staged; by default [`StagingPlace::Auto`].
+    pub fn staging(mut self, place: StagingPlace) -> Self {
+        self.staging = place;
+        self
+    }
+
+    /// The disk that is written to; by default the operating system's ([`OsDisk`]). Another is for
+    /// tests.
+    pub fn disk(mut self, disk: Arc<dyn Disk>) -> Self {
+        self.disk = disk;
+        self
+    }
+
+    /// Called with each finished file, which is not published yet, from any thread, in no order.
+    pub fn on_file(mut self, call: impl Fn(&FileRecord) + Send + Sync + 'static) -> Self {
+        self.on_file = Some(Arc::new(call));
+        self
+    }
+
+    /// Called as the write goes on, from any thread.
+    pub fn on_progress(mut self, call: impl Fn(Progress) + Send + Sync + 'static) -> Self {
+        self.engine.on_progress = Some(Arc::new(call));
+        self
+    }
+
+    /// Opens the data set for batches that have `schema`: finishes or removes what dead writers left,
+    /// and begins a transaction.
+    ///
+    /// # Errors
+    /// [`Error::InvalidPath`](crate::Error::InvalidPath), [`Error::Partition`](crate::Error::Partition)
+    /// and [`Error::InvalidOption`](crate::Error::InvalidOption) if what is asked for cannot be done;
+    /// [`Error::Io`](crate::Error::Io) if no staging area can be made. Nothing is published.
+    pub fn build(self, schema: SchemaRef) -> Result<DatasetWriter> {
+        DatasetWriter::open(self, schema)
+    }
+}

@@ -1,0 +1,141 @@
+//! How the work of encoding is divided: which partitions are encoded together, and how many rows are
+//! gathered at once.
+//!
+//! Nothing here changes what is written, but that the rows of a partition which is too large to be
+//! sorted at once become several files.
+
+use std::ops::Range;
+
+use super::template::Template;
+
+/// The most rows that are gathered at once.
+const SLAB_ROWS: usize = 1 << 17;
+/// The least and most bytes of a block of spilled rows, before compression.
+const BLOCK_BYTES: Range<usize> = 64 << 10..1 << 20;
+
+/// How the memory limit is divided.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Budget {
+    /// What rows and bookkeeping may take before rows are spilled.
+    pub(super) held: usize,
+    /// What the rows that one thread gathers at once may take.
+    slab: usize,
+    /// What the rows of a row group may take that one thread has in its encoders.
+    group: usize,
+    /// What the rows may take that are sorted at once.
+    window: usize,
+    block: usize,
+    threads: usize,
+}
+
+impl Budget {
+    pub(super) fn new(template: &Template) -> Self {
+        let options = &template.options;
+        let limit = usize::try_from(options.memory_limit).unwrap_or(usize::MAX);
+        let threads = options
+            .threads
+            .clamp(1, (options.max_open_files / 2).max(1));
+        Budget {
+            held: limit / 8 * 5,
+            slab: limit / 16 / threads,
+            group: limit / 8 / threads,
+            window: limit / 8,
+            block: (limit / 1024).clamp(BLOCK_BYTES.start, BLOCK_BYTES.end),
+            threads,
+        }
+    }
+}
+
+/// What is done with how many rows.
+#[derive(Debug)]
+pub(super) struct Layout {
+    pub(super) threads: usize,
+    /// Partitions that are encoded one after another, the columns of each side by side.
+    pub(super) wide: Vec<u32>,
+    /// Neighbouring partitions that are encoded one after another, beside other such.
+    pub(super) narrow: Vec<Range<u32>>,
+    pub(super) slab_rows: usize,
+    pub(super) window_rows: usize,
+}
+
+/// How many rows of `row_bytes` fit into some memory, in whole chunks.
+fn rows_in(bytes: usize, row_bytes: usize, chunk: usize) -> usize {
+    (bytes / row_bytes.max(1) / chunk * chunk).max(chunk)
+}
+
+impl Layout {
+    /// How many threads work.
+    pub(super) fn threads(budget: Budget) -> usize {
+        budget.threads
+    }
+
+    /// Divides the work, given the rows of each partition and what a row takes.
+    pub(super) fn new(
+        budget: Budget,
+        rows: &[u64],
+        row_bytes: usize,
+        chunk: usize,
+        runs: usize,
+    ) -> Self {
+        let total: u64 = rows.iter().sum();
+        let threads = budget.threads;
+        let slab_rows = rows_in(budget.slab, row_bytes, chunk).min(SLAB_ROWS.max(chunk));
+        let fits = |count: u64| count as u128 * row_bytes as u128 <= budget.group as u128;
+        let fair = total / threads as u64;
+        let is_wide =
+            |count: u64| threads > 1 && count >= 4 * chunk as u64 && (!fits(count) || count > fair);
+        // Each range reads the first block of each run, so it had better read several.
+        let blocks = 4 * runs * block_rows(budget, row_bytes);
+        let least = (slab_rows.max(blocks) as u64).min(fair / 8);
+        let (mut wide, mut narrow) = (Vec::new(), Vec::new());
+        let (mut start, mut sum) = (0, 0);
+        for (partition, count) in rows.iter().enumerate() {
+            let partition = partition as u32;
+            let wide_one = is_wide(*count);
+            if !wide_one {
+                sum += count;
+            }
+            if sum > 0 && (wide_one || sum >= least.max(1)) {
+                let end = if wide_one { partition } else { partition + 1 };
+                narrow.push(start..end);
+                (start, sum) = (end, 0);
+            }
+            if wide_one {
+                wide.push(partition);
+                start = partition + 1;
+            }
+        }
+        if sum > 0 {
+            narrow.push(start..rows.len() as u32);
+        }
+        Layout {
+            threads,
+            wide,
+            narrow,
+            slab_rows,
+            window_rows: rows_in(budget.window, row_bytes, chunk),
+        }
+    }
+}
+
+/// How many rows a block of spilled rows has.
+pub(super) fn block_rows(budget: Budget, row_bytes: usize) -> usize {
+    (budget.block / row_bytes.max(1)).max(1)
+}
+
+/// Divides partitions into `parts` ranges of about as many rows each.
+pub(super) fn even_ranges(rows: &[u64], parts: usize) -> Vec<Range<u32>> {
+    let total: u64 = rows.iter().sum();
+    let mut ranges = Vec::with_capacity(parts);
+    let (mut start, mut sum) = (0, 0);
+    for (partition, count) in rows.iter().enumerate() {
+        sum += count;
+        if sum * parts as u64 >= total * (ranges.len() as u64 + 1) && sum > 0 {
+            ranges.push(start..partition as u32 + 1);
+            start = partition as u32 + 1;
+        }
+    }
+    ranges.push(start..rows.len() as u32);
+    ranges.retain(|range| !range.is_empty());
+    ranges
+}

@@ -1,0 +1,65 @@
+//! How much memory batches hold, each buffer counted once.
+
+use std::collections::HashSet;
+
+use arrow::array::{Array, ArrayData, RecordBatch};
+use arrow::buffer::Buffer;
+
+/// Buffers that are counted already: slices of one array share their memory.
+#[derive(Debug, Default)]
+pub(super) struct Counted {
+    buffers: HashSet<usize>,
+}
+
+/// What holding a batch costs.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Cost {
+    /// The whole of each buffer that was not counted before.
+    pub(super) held: usize,
+    /// What a copy of the rows would take.
+    pub(super) copied: usize,
+}
+
+impl Counted {
+    /// What holding `batch` would cost, which is counted only by [`add`](Counted::add).
+    pub(super) fn cost(&self, batch: &RecordBatch) -> Cost {
+        let mut new = HashSet::new();
+        let mut cost = Cost { held: 0, copied: 0 };
+        for column in batch.columns() {
+            let data = column.to_data();
+            cost.copied += data
+                .get_slice_memory_size()
+                .unwrap_or_else(|_| data.get_buffer_memory_size());
+            each_buffer(&data, &mut |buffer| {
+                let start = buffer.data_ptr().as_ptr() as usize;
+                if !self.buffers.contains(&start) && new.insert(start) {
+                    cost.held += buffer.capacity();
+                }
+            });
+        }
+        cost
+    }
+
+    /// Counts the buffers of `batch`.
+    pub(super) fn add(&mut self, batch: &RecordBatch) {
+        for column in batch.columns() {
+            each_buffer(&column.to_data(), &mut |buffer| {
+                self.buffers.insert(buffer.data_ptr().as_ptr() as usize);
+            });
+        }
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.buffers.clear();
+    }
+}
+
+fn each_buffer(data: &ArrayData, call: &mut impl FnMut(&Buffer)) {
+    data.buffers().iter().for_each(&mut *call);
+    if let Some(nulls) = data.nulls() {
+        call(nulls.buffer());
+    }
+    for child in data.child_data() {
+        each_buffer(child, call);
+    }
+}

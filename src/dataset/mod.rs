@@ -1,0 +1,276 @@
+//! From batches in any order to finished files: split, hold, spill, encode, sync, verify.
+//!
+//! Promise P9 (bounded): what the writer holds stays within its memory limit, and open files within
+//! theirs, whatever the number of partitions and the order of rows. Rows are held as they came, with
+//! the number of each one's partition. Beyond the limit they are spilled, in order of their
+//! partitions, and at the end each partition is gathered once and encoded, on all cores. What is in
+//! the files depends on the rows and their order alone, not on batches, threads or memory.
+//!
+//! Staging and publishing are the transaction's: the engine asks a [`Stage`] for files and hands
+//! back those that are [`Finished`].
+
+mod buffer;
+mod builder;
+mod codes;
+mod encode;
+mod file;
+mod gather;
+mod ids;
+mod layout;
+mod memory;
+mod options;
+mod partition_writer;
+mod pool;
+mod reader;
+mod seal;
+mod spill;
+mod stage;
+mod template;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+
+use crate::disk::DiskDirectory;
+use crate::error::{Error, Result};
+use crate::options::Durability;
+use crate::partition::PartitionBy;
+use buffer::Buffer;
+use ids::Ids;
+use layout::{Budget, Layout, block_rows, even_ranges};
+use reader::{Layers, Reader};
+use seal::Sealer;
+use spill::{Run, Scratch, encode as encode_error};
+use template::Template;
+
+pub use builder::DatasetWriterBuilder;
+pub(crate) use options::EngineOptions;
+pub use options::{Progress, SortBy, SyncPolicy};
+pub(crate) use stage::{Finished, Stage};
+pub use writer::DatasetWriter;
+
+/// Turns batches into finished files, one or more for each partition.
+///
+/// The first error poisons it; dropping it discards everything but the files themselves, which are
+/// the transaction's.
+pub(crate) struct Engine {
+    stage: Arc<dyn Stage>,
+    template: Template,
+    budget: Budget,
+    /// Opened before the first file is written; see [`Stage::directory`].
+    directory: Option<Box<dyn DiskDirectory>>,
+    ids: Ids,
+    buffer: Buffer,
+    /// The rows of each partition that are in the buffer.
+    held: Vec<u64>,
+    /// The rows of each partition that are in runs.
+    spilled: Vec<u64>,
+    runs: Vec<Run>,
+    scratch: Vec<Scratch>,
+    progress: Progress,
+    /// What the rows so far would take in memory, each once.
+    row_bytes: u64,
+    poisoned: bool,
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine")
+            .field("progress", &self.progress)
+            .field("held", &self.buffer.bytes())
+            .field("poisoned", &self.poisoned)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    /// Binds the keys to the schema of the batches, and checks what is asked for.
+    pub(crate) fn new(
+        stage: Arc<dyn Stage>,
+        schema: &SchemaRef,
+        by: &PartitionBy,
+        options: EngineOptions,
+    ) -> Result<Self> {
+        let splitter = by.bind(schema, options.keep_partition_columns)?;
+        let template = Template::new(options, Arc::clone(splitter.file_schema()))?;
+        let directory = match template.options.durability {
+            Durability::Synced => Some(stage.directory()?),
+            Durability::Unsynced => None,
+        };
+        Ok(Engine {
+            budget: Budget::new(&template),
+            buffer: Buffer::new(Arc::clone(&template.schema)),
+            ids: Ids::new(splitter),
+            stage,
+            template,
+            directory,
+            held: Vec::new(),
+            spilled: Vec::new(),
+            runs: Vec::new(),
+            scratch: Vec::new(),
+            progress: Progress::default(),
+            row_bytes: 0,
+            poisoned: false,
+        })
+    }
+
+    pub(crate) fn progress(&self) -> Progress {
+        self.progress
+    }
+
+    /// Takes the rows of a batch. They may be held, or spilled, which takes its time.
+    ///
+    /// # Errors
+    /// [`Error::Partition`] if the batch has another schema or a value cannot be in a path;
+    /// [`Error::Io`] or [`Error::Encode`] if rows cannot be spilled; [`Error::Poisoned`] after any of
+    /// these. Nothing is published.
+    pub(crate) fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+        self.check_poisoned()?;
+        // Until it has gone well.
+        self.poisoned = true;
+        self.hold(batch)?;
+        if self.bytes() > self.budget.held {
+            self.spill()?;
+        }
+        self.poisoned = false;
+        self.template.options.progress(self.progress);
+        Ok(())
+    }
+
+    fn check_poisoned(&self) -> Result<()> {
+        let path = &self.template.options.root;
+        match self.poisoned {
+            true => Err(Error::Poisoned { path: path.clone() }),
+            false => Ok(()),
+        }
+    }
+
+    fn hold(&mut self, batch: &RecordBatch) -> Result<()> {
+        let (rows, assignment) = self.ids.assign(batch)?;
+        let partitions = self.ids.partitions().len();
+        for partition in &self.ids.partitions()[self.held.len()..] {
+            self.stage.touch(partition)?;
+        }
+        self.held.resize(partitions, 0);
+        self.spilled.resize(partitions, 0);
+        assignment.count(&mut self.held);
+        let count = rows.num_rows() as u64;
+        if count > 0 {
+            let room = self.budget.held.saturating_sub(self.bytes());
+            let cost = self.buffer.push(rows, assignment, room);
+            let cost = cost.map_err(|source| encode_error(&self.template.options.root, source))?;
+            self.row_bytes += cost.copied as u64;
+        }
+        self.progress.rows += count;
+        self.progress.partitions = partitions as u64;
+        Ok(())
+    }
+
+    /// Everything that is held, encoders aside: there are none until the end.
+    fn bytes(&self) -> usize {
+        let runs: usize = self.runs.iter().map(Run::memory).sum();
+        self.buffer.bytes() + self.ids.memory() + runs
+    }
+
+    /// What a row takes in memory.
+    fn row_size(&self) -> usize {
+        (self.row_bytes / self.progress.rows.max(1)).max(1) as usize
+    }
+
+    /// Moves all rows from memory into a run.
+    fn spill(&mut self) -> Result<()> {
+        let threads = Layout::threads(self.budget);
+        let ranges = even_ranges(&self.held, threads);
+        while self.scratch.len() < ranges.len() {
+            let file = self.stage.scratch()?;
+            self.scratch
+                .push(Scratch::new(file, &self.template.options.root));
+        }
+        let memory = self.buffer.take_sorted(self.held.len());
+        let layers = Layers {
+            runs: &[],
+            scratch: &[],
+            memory: &memory,
+        };
+        let block = block_rows(self.budget, self.row_size());
+        let scratch: Vec<Mutex<&mut Scratch>> = self.scratch.iter_mut().map(Mutex::new).collect();
+        let parts: Vec<Mutex<Run>> = ranges.iter().map(|_| Mutex::default()).collect();
+        let root = &self.template.options.root;
+        pool::for_each(threads, ranges.len(), root, |number| {
+            let mut scratch = scratch[number]
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            let mut run = parts[number].lock().unwrap_or_else(PoisonError::into_inner);
+            let mut reader = Reader::new(&layers, ranges[number].clone(), block);
+            while let Some(slab) = reader.next()? {
+                let parts = slab.parts.iter().map(|part| (part.partition, part.rows));
+                run.append(
+                    &mut scratch,
+                    number,
+                    &slab.rows,
+                    parts,
+                    &self.template.schema,
+                )?;
+            }
+            Ok(())
+        })?;
+        let mut run = Run::default();
+        for part in parts {
+            run.extend(part.into_inner().unwrap_or_else(PoisonError::into_inner));
+        }
+        self.progress.rows_spilled += run.rows();
+        self.runs.push(run);
+        for (spilled, held) in self.spilled.iter_mut().zip(&mut self.held) {
+            *spilled += std::mem::take(held);
+        }
+        self.buffer.resolve_dictionaries();
+        Ok(())
+    }
+
+    /// Encodes, syncs and verifies every file, and gives them in the order in which their partitions
+    /// appeared.
+    ///
+    /// # Errors
+    /// [`Error::Poisoned`] if a write failed before; else whatever the first step to fail says.
+    /// Nothing is published, and every staging file is the transaction's to remove.
+    pub(crate) fn finish(mut self) -> Result<Vec<Finished>> {
+        self.check_poisoned()?;
+        let partitions = self.ids.partitions().len();
+        let memory = self.buffer.take_sorted(partitions);
+        let rows: Vec<u64> = self
+            .held
+            .iter()
+            .zip(&self.spilled)
+            .map(|(a, b)| a + b)
+            .collect();
+        let (row_size, runs) = (self.row_size(), self.runs.len());
+        let layout = Layout::new(self.budget, &rows, row_size, self.template.chunk, runs);
+        let layers = Layers {
+            runs: &self.runs,
+            scratch: &self.scratch,
+            memory: &memory,
+        };
+        let sealer = Sealer::new(
+            &self.template,
+            self.stage.as_ref(),
+            self.directory.as_deref(),
+            partitions,
+            self.progress,
+        );
+        sealer.run(|sealer| {
+            let encoding = encode::Encoding {
+                template: &self.template,
+                sealer,
+                layers: &layers,
+                layout: &layout,
+                partitions: self.ids.partitions(),
+            };
+            encoding.run()
+        })
+    }
+}

@@ -1,0 +1,267 @@
+//! What can be asked of the engine, and what it does unasked.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Schema};
+use parquet::file::metadata::SortingColumn;
+use parquet::file::properties::WriterProperties;
+
+use super::stage::Finished;
+use crate::error::{Error, Result};
+use crate::options::{Durability, Verify, WriterOptions};
+
+/// The default memory limit, where the machine has four times as much.
+const MEMORY_LIMIT: u64 = 1 << 30;
+
+/// How many files are synced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum SyncPolicy {
+    /// From 64 files on, the file system as a whole where it reports failures of that (Linux 5.8
+    /// with ext4, XFS, Btrfs, F2FS or tmpfs), else each file. The default.
+    #[default]
+    Auto,
+    /// Each file by itself, in the background.
+    EachFile,
+    /// The file system as a whole, once, after the last file: also what others have written there.
+    /// Each file by itself where the system has no such call or does not report its failures, and
+    /// with [`Verify::Checksum`] and above, which read synced files.
+    FileSystem,
+}
+
+/// One column that rows are sorted by within each file.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct SortBy {
+    pub(crate) column: String,
+    pub(crate) descending: bool,
+    pub(crate) nulls_first: bool,
+}
+
+impl SortBy {
+    /// Ascending, nulls last.
+    #[must_use]
+    pub fn column(name: impl Into<String>) -> Self {
+        SortBy {
+            column: name.into(),
+            descending: false,
+            nulls_first: false,
+        }
+    }
+
+    /// Whether the largest values come first; by default the smallest do.
+    #[must_use]
+    pub fn descending(mut self, descending: bool) -> Self {
+        self.descending = descending;
+        self
+    }
+
+    /// Whether nulls come before all values; by default they come after them.
+    #[must_use]
+    pub fn nulls_first(mut self, nulls_first: bool) -> Self {
+        self.nulls_first = nulls_first;
+        self
+    }
+}
+
+/// How far a write has come.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Progress {
+    /// Rows taken.
+    pub rows: u64,
+    /// Partitions seen.
+    pub partitions: u64,
+    /// Rows that were put on disk because of the memory limit, to be read back.
+    pub rows_spilled: u64,
+    /// Rows in finished files.
+    pub rows_finished: u64,
+    /// Finished files.
+    pub files_finished: u64,
+    /// Bytes of finished files.
+    pub bytes_finished: u64,
+}
+
+type OnProgress = Arc<dyn Fn(Progress) + Send + Sync>;
+type OnFile = Arc<dyn Fn(&Finished) + Send + Sync>;
+
+/// Everything that can be asked of the engine.
+#[derive(Clone)]
+pub(crate) struct EngineOptions {
+    /// The data set's root; for messages alone.
+    pub(crate) root: PathBuf,
+    /// What file names begin with; `-00000.parquet` and so on are added. By default `part-` and a
+    /// UUID of version 7.
+    pub(crate) file_stem: Option<String>,
+    /// Bytes that rows, encoders and bookkeeping may take together; by default 1 GiB or a quarter of
+    /// the machine's memory, whichever is less.
+    pub(crate) memory_limit: u64,
+    /// Threads that encode; by default as many as run at once.
+    pub(crate) threads: usize,
+    /// The size at which a file ends and another begins; by default none, so one file a partition.
+    pub(crate) target_file_bytes: Option<u64>,
+    /// The number of rows at which a file ends and another begins; by default none.
+    pub(crate) target_file_rows: Option<u64>,
+    /// How rows are sorted within files; by default they keep the order in which they came.
+    pub(crate) sort_by: Vec<SortBy>,
+    /// By default parquet-rs's own, compressed with zstd.
+    pub(crate) properties: WriterProperties,
+    /// By default [`Verify::Footer`].
+    pub(crate) verify: Verify,
+    /// By default [`Durability::Synced`].
+    pub(crate) durability: Durability,
+    /// By default [`SyncPolicy::Auto`].
+    pub(crate) sync: SyncPolicy,
+    /// The most files open at once, at least 8; by default 64.
+    pub(crate) max_open_files: usize,
+    /// By default they are left out of the files.
+    pub(crate) keep_partition_columns: bool,
+    /// Whether each [`Finished`] keeps its footer; by default it does not.
+    pub(crate) keep_metadata: bool,
+    /// Whether the content is hashed although `verify` does not need it; by default it is not.
+    pub(crate) hash_content: bool,
+    /// Called after each batch and each file, from any thread.
+    pub(crate) on_progress: Option<OnProgress>,
+    /// Called with each finished file, from any thread, in no order.
+    pub(crate) on_file: Option<OnFile>,
+}
+
+impl Default for EngineOptions {
+    fn default() -> Self {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        EngineOptions {
+            root: PathBuf::new(),
+            file_stem: None,
+            memory_limit: default_memory_limit(physical_memory()),
+            threads,
+            target_file_bytes: None,
+            target_file_rows: None,
+            sort_by: Vec::new(),
+            properties: WriterOptions::default().properties,
+            verify: Verify::default(),
+            durability: Durability::default(),
+            sync: SyncPolicy::default(),
+            max_open_files: 64,
+            keep_partition_columns: false,
+            keep_metadata: false,
+            hash_content: false,
+            on_progress: None,
+            on_file: None,
+        }
+    }
+}
+
+impl fmt::Debug for EngineOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EngineOptions")
+            .field("root", &self.root)
+            .field("memory_limit", &self.memory_limit)
+            .field("threads", &self.threads)
+            .finish_non_exhaustive()
+    }
+}
+
+fn default_memory_limit(physical: Option<u64>) -> u64 {
+    physical.map_or(MEMORY_LIMIT, |bytes| MEMORY_LIMIT.min(bytes / 4))
+}
+
+/// The machine's memory, or that of its control group, where the system tells.
+fn physical_memory() -> Option<u64> {
+    #[cfg(target_os = "linux")]
+    {
+        let information = std::fs::read_to_string("/proc/meminfo").ok()?;
+        let line = information
+            .lines()
+            .find_map(|line| line.strip_prefix("MemTotal:"))?;
+        let machine = line.split_whitespace().next()?.parse::<u64>().ok()? << 10;
+        let group = std::fs::read_to_string("/sys/fs/cgroup/memory.max")
+            .ok()
+            .and_then(|text| text.trim().parse().ok());
+        Some(group.map_or(machine, |group: u64| group.min(machine)))
+    }
+    #[cfg(not(target_os = "linux"))]
+    None
+}
+
+impl EngineOptions {
+    /// Whether anything asked for cannot be done, whatever the rows.
+    pub(super) fn check(&self, file_schema: &Schema) -> Result<()> {
+        let invalid = |option, reason: &str| {
+            let reason = reason.to_owned();
+            Err(Error::InvalidOption { option, reason })
+        };
+        if self.properties.sorting_columns().is_some() {
+            return invalid(
+                "properties",
+                "sorting columns are set where rows are sorted: use sort_by",
+            );
+        }
+        if self.properties.content_defined_chunking().is_some() {
+            return invalid(
+                "properties",
+                "content-defined chunking is not possible in data sets",
+            );
+        }
+        if self.target_file_bytes == Some(0) || self.target_file_rows == Some(0) {
+            return invalid("target_file_size", "a file cannot be that small");
+        }
+        for (index, by) in self.sort_by.iter().enumerate() {
+            let column = &by.column;
+            let Ok(field) = file_schema.field_with_name(column) else {
+                let reason = format!("there is no column {column:?} in the files");
+                return invalid("sort_by", &reason);
+            };
+            if field.data_type().is_nested() {
+                let reason = format!("column {column:?} is nested");
+                return invalid("sort_by", &reason);
+            }
+            if self.sort_by[..index]
+                .iter()
+                .any(|other| other.column == *column)
+            {
+                let reason = format!("column {column:?} is given twice");
+                return invalid("sort_by", &reason);
+            }
+        }
+        Ok(())
+    }
+
+    /// What may be said in the files of how they are sorted: as many leading columns as have an order
+    /// that Parquet defines.
+    pub(super) fn sorting_columns(&self, file_schema: &Schema) -> Option<Vec<SortingColumn>> {
+        let leaf = |name: &str| {
+            let (index, field) = file_schema.column_with_name(name)?;
+            let before = &file_schema.fields()[..index];
+            let flat = before.iter().all(|field| !field.data_type().is_nested());
+            let claimed = flat && has_defined_order(field.data_type());
+            claimed.then_some(index as i32)
+        };
+        let columns: Vec<SortingColumn> = self
+            .sort_by
+            .iter()
+            .map_while(|by| {
+                Some(SortingColumn {
+                    column_idx: leaf(&by.column)?,
+                    descending: by.descending,
+                    nulls_first: by.nulls_first,
+                })
+            })
+            .collect();
+        (!columns.is_empty()).then_some(columns)
+    }
+
+    pub(super) fn progress(&self, progress: Progress) {
+        if let Some(call) = &self.on_progress {
+            call(progress);
+        }
+    }
+}
+
+/// Floats have none because of NaN, intervals none at all.
+fn has_defined_order(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Dictionary(_, values) => has_defined_order(values),
+        DataType::RunEndEncoded(_, values) => has_defined_order(values.data_type()),
+        other => !other.is_floating() && !matches!(other, DataType::Interval(_) | DataType::Null),
+    }
+}

@@ -1,0 +1,100 @@
+//! Running many pieces of work on several threads: first error wins, panics are errors.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use crate::error::{Error, Result, Step};
+
+/// A panic of a thread, as the cause of an error.
+#[derive(Debug, thiserror::Error)]
+#[error("a worker panicked: {0}")]
+struct WorkerPanicked(String);
+
+/// What went wrong first in work that several threads do together.
+#[derive(Debug, Default)]
+pub(super) struct Failure {
+    stop: AtomicBool,
+    first: Mutex<Option<Error>>,
+}
+
+impl Failure {
+    /// Whether work that has not begun had better not.
+    pub(super) fn happened(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    /// Runs a piece of work unless something went wrong before, and keeps its error or panic.
+    pub(super) fn watch<T>(&self, path: &Path, work: impl FnOnce() -> Result<T>) -> Option<T> {
+        if self.happened() {
+            return None;
+        }
+        let done = catch_unwind(AssertUnwindSafe(work));
+        let error = match done {
+            Ok(Ok(done)) => return Some(done),
+            Ok(Err(error)) => error,
+            Err(payload) => panicked(path, payload.as_ref()),
+        };
+        self.stop.store(true, Ordering::Relaxed);
+        let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
+        first.get_or_insert(error);
+        None
+    }
+
+    pub(super) fn into_result(self) -> Result<()> {
+        let first = self.first.into_inner();
+        first
+            .unwrap_or_else(PoisonError::into_inner)
+            .map_or(Ok(()), Err)
+    }
+}
+
+fn panicked(path: &Path, payload: &(dyn Any + Send)) -> Error {
+    let message = payload
+        .downcast_ref::<&str>()
+        .map(|message| (*message).to_owned())
+        .or_else(|| payload.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "no message".to_owned());
+    Error::Encode {
+        step: Step::WriteRows,
+        path: path.to_owned(),
+        source: Box::new(WorkerPanicked(message)),
+    }
+}
+
+/// Does `count` pieces of work on up to `threads` threads, this one among them.
+///
+/// Each piece is begun in order. After an error or a panic no further one is begun; the first that
+/// happened is returned when all threads have ended.
+pub(super) fn for_each(
+    threads: usize,
+    count: usize,
+    path: &Path,
+    work: impl Fn(usize) -> Result<()> + Sync,
+) -> Result<()> {
+    let failure = Failure::default();
+    let next = AtomicUsize::new(0);
+    let run = || {
+        loop {
+            let item = next.fetch_add(1, Ordering::Relaxed);
+            if item >= count || failure.watch(path, || work(item)).is_none() {
+                return;
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..threads.min(count) {
+            // Where the system gives no thread, the others do the work.
+            let spawned = std::thread::Builder::new()
+                .name("atomic-arrow".to_owned())
+                .spawn_scoped(scope, run);
+            if spawned.is_err() {
+                break;
+            }
+        }
+        run();
+    });
+    failure.into_result()
+}

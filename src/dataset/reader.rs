@@ -1,0 +1,193 @@
+//! Reading the rows of partitions in order, wherever they are.
+//!
+//! Rows lie in layers, older ones first: runs that were spilled, then what is in memory. A
+//! partition's rows are those of each layer in turn, so they come out in the order in which they
+//! went in. They are given as slabs of a bounded number of rows: several small partitions, or a part
+//! of one.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+
+use super::buffer::Sorted;
+use super::gather::{Piece, Selection};
+use super::spill::{Run, Scratch};
+use crate::error::Result;
+
+/// Rows of partitions, in order of partitions.
+#[derive(Debug)]
+pub(super) struct Layers<'a> {
+    pub(super) runs: &'a [Run],
+    pub(super) scratch: &'a [Scratch],
+    pub(super) memory: &'a Sorted,
+}
+
+/// A bounded number of rows.
+#[derive(Debug, Default)]
+pub(super) struct Slab {
+    pub(super) rows: Selection,
+    /// Whose rows they are, in order.
+    pub(super) parts: Vec<Part>,
+}
+
+/// The rows of one partition in a slab.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Part {
+    pub(super) partition: u32,
+    pub(super) rows: usize,
+    /// Whether no more of its rows follow.
+    pub(super) last: bool,
+}
+
+/// Reads the rows of a range of partitions.
+#[derive(Debug)]
+pub(super) struct Reader<'a> {
+    layers: &'a Layers<'a>,
+    partitions: Range<u32>,
+    slab_rows: usize,
+    /// The layer that the next row is in, runs first.
+    layer: usize,
+    /// The next row within the layer's rows of the partition; in memory, the next piece and the next
+    /// row of it.
+    row: u64,
+    piece: usize,
+    cursors: Vec<Cursor>,
+    /// The place of each batch in memory among those of the slab, if it was added.
+    places: Vec<Option<u32>>,
+    used: Vec<u32>,
+}
+
+/// The block of a run that was read last.
+#[derive(Debug, Default)]
+struct Cursor {
+    block: Option<(usize, Arc<RecordBatch>)>,
+    place: Option<u32>,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(layers: &'a Layers<'a>, partitions: Range<u32>, slab_rows: usize) -> Self {
+        Reader {
+            layers,
+            partitions,
+            slab_rows: slab_rows.max(1),
+            layer: 0,
+            row: 0,
+            piece: 0,
+            cursors: layers.runs.iter().map(|_| Cursor::default()).collect(),
+            places: vec![None; layers.memory.batches.len()],
+            used: Vec::new(),
+        }
+    }
+
+    /// The next rows, or none when there are no more.
+    pub(super) fn next(&mut self) -> Result<Option<Slab>> {
+        let mut slab = Slab::default();
+        while !self.partitions.is_empty() && slab.rows.rows() < self.slab_rows {
+            let partition = self.partitions.start;
+            let before = slab.rows.rows();
+            while self.layer <= self.layers.runs.len() && slab.rows.rows() < self.slab_rows {
+                self.read_layer(&mut slab.rows)?;
+            }
+            let last = self.layer > self.layers.runs.len();
+            let rows = slab.rows.rows() - before;
+            if rows > 0 || last {
+                slab.parts.push(Part {
+                    partition,
+                    rows,
+                    last,
+                });
+            }
+            if last {
+                self.partitions.start += 1;
+                self.layer = 0;
+            }
+        }
+        for batch in self.used.drain(..) {
+            self.places[batch as usize] = None;
+        }
+        for cursor in &mut self.cursors {
+            cursor.place = None;
+        }
+        Ok((!slab.parts.is_empty()).then_some(slab))
+    }
+
+    /// Reads from one layer until the slab is full or the layer has no more of the partition.
+    fn read_layer(&mut self, rows: &mut Selection) -> Result<()> {
+        let partition = self.partitions.start;
+        let done = match self.layers.runs.get(self.layer) {
+            Some(run) => self.read_run(run, run.rows_of(partition), rows)?,
+            None => self.read_memory(partition, rows),
+        };
+        if done {
+            self.layer += 1;
+            (self.row, self.piece) = (0, 0);
+        }
+        Ok(())
+    }
+
+    fn read_run(&mut self, run: &Run, of: Range<u64>, rows: &mut Selection) -> Result<bool> {
+        let cursor = &mut self.cursors[self.layer];
+        while of.start + self.row < of.end {
+            let wanted = self.slab_rows - rows.rows();
+            if wanted == 0 {
+                return Ok(false);
+            }
+            let (place, start) = run.find(of.start + self.row);
+            let batch = match &cursor.block {
+                Some((loaded, batch)) if *loaded == place => batch,
+                _ => {
+                    cursor.place = None;
+                    // The old block goes before the new one comes.
+                    cursor.block = None;
+                    let batch = run.load(self.layers.scratch, place)?;
+                    &cursor.block.insert((place, batch)).1
+                }
+            };
+            let in_block = batch.num_rows() as u64 - start;
+            let count = in_block
+                .min(of.end - of.start - self.row)
+                .min(wanted as u64);
+            let place = *cursor
+                .place
+                .get_or_insert_with(|| rows.add_batch(Arc::clone(batch)));
+            rows.push(Piece {
+                batch: place,
+                start: start as u32,
+                rows: count as u32,
+            });
+            self.row += count;
+        }
+        Ok(true)
+    }
+
+    fn read_memory(&mut self, partition: u32, rows: &mut Selection) -> bool {
+        let memory = self.layers.memory;
+        let pieces = memory.pieces(partition as usize);
+        while let Some(piece) = pieces.get(self.piece) {
+            let wanted = self.slab_rows - rows.rows();
+            if wanted == 0 {
+                return false;
+            }
+            let batch = piece.batch;
+            let place = *self.places[batch as usize].get_or_insert_with(|| {
+                self.used.push(batch);
+                rows.add_batch(Arc::clone(&memory.batches[batch as usize]))
+            });
+            let left = piece.rows - self.row as u32;
+            let count = left.min(u32::try_from(wanted).unwrap_or(u32::MAX));
+            rows.push(Piece {
+                batch: place,
+                start: piece.start + self.row as u32,
+                rows: count,
+            });
+            if count == left {
+                self.piece += 1;
+                self.row = 0;
+            } else {
+                self.row += u64::from(count);
+            }
+        }
+        true
+    }
+}

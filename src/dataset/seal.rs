@@ -1,0 +1,239 @@
+//! What stands between the last byte of a file and its being finished: sync and verification.
+//!
+//! Where each file is synced by itself, threads of their own wait for the disk, so that encoding goes
+//! on. Where the file system is synced as a whole, files are verified at once and synced together
+//! when the last is written: no file counts as finished before.
+
+use std::path::Path;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::file::EncodedFile;
+use super::options::{Progress, SyncPolicy};
+use super::pool::Failure;
+use super::stage::{Finished, Stage};
+use super::template::Template;
+use crate::disk::DiskDirectory;
+use crate::error::{Error, IoContext, Result, Step};
+use crate::format::Fault;
+use crate::format::parquet::{Written, verify_written};
+use crate::options::{Durability, Verify};
+use crate::partition::Partition;
+use crate::staged::check_bytes;
+
+/// From how many files on syncing the file system beats syncing each file.
+const MANY_FILES: usize = 64;
+/// Threads that wait for the disk: the file system joins syncs that are asked for together.
+const SYNC_THREADS: usize = 8;
+
+/// A file's place among those of a write: the number of its partition, and its own in it.
+pub(super) type Place = (u32, u32);
+
+type Job = (Place, Partition, EncodedFile);
+
+/// Takes encoded files, and gives finished ones.
+pub(super) struct Sealer<'a> {
+    template: &'a Template,
+    stage: &'a dyn Stage,
+    /// The file system to sync when all files are written.
+    together: Option<&'a dyn DiskDirectory>,
+    queue: Mutex<Option<SyncSender<Job>>>,
+    jobs: Mutex<Receiver<Job>>,
+    failure: Failure,
+    done: Mutex<Done>,
+}
+
+#[derive(Default)]
+struct Done {
+    files: Vec<(Place, Finished)>,
+    progress: Progress,
+}
+
+impl<'a> Sealer<'a> {
+    pub(super) fn new(
+        template: &'a Template,
+        stage: &'a dyn Stage,
+        directory: Option<&'a dyn DiskDirectory>,
+        files: usize,
+        progress: Progress,
+    ) -> Self {
+        let options = &template.options;
+        let wanted = match options.sync {
+            SyncPolicy::Auto => files >= MANY_FILES,
+            SyncPolicy::EachFile => false,
+            SyncPolicy::FileSystem => true,
+        };
+        let synced = options.durability == Durability::Synced;
+        let together = directory.filter(|directory| {
+            let possible = wanted && synced && options.verify < Verify::Checksum;
+            possible && directory.reports_file_system_sync()
+        });
+        let (queue, jobs) = sync_channel(0);
+        Sealer {
+            template,
+            stage,
+            together,
+            queue: Mutex::new((synced && together.is_none()).then_some(queue)),
+            jobs: Mutex::new(jobs),
+            failure: Failure::default(),
+            done: Mutex::new(Done {
+                files: Vec::new(),
+                progress,
+            }),
+        }
+    }
+
+    pub(super) fn stage(&self) -> &dyn Stage {
+        self.stage
+    }
+
+    pub(super) fn root(&self) -> &Path {
+        &self.template.options.root
+    }
+
+    /// Runs `encode` while files are sealed, and gives them in order when all are.
+    pub(super) fn run(
+        self,
+        encode: impl FnOnce(&Sealer<'a>) -> Result<()>,
+    ) -> Result<Vec<Finished>> {
+        let threads = match *self.queue() {
+            Some(_) => self.waiting_threads(),
+            None => 0,
+        };
+        std::thread::scope(|scope| {
+            let mut spawned = false;
+            for _ in 0..threads {
+                let thread = std::thread::Builder::new().name("atomic-arrow-sync".to_owned());
+                let run = || {
+                    while let Some((place, partition, file)) = self.next_job() {
+                        let sealed = || self.seal(place, &partition, file);
+                        self.failure.watch(self.root(), sealed);
+                    }
+                };
+                spawned |= thread.spawn_scoped(scope, run).is_ok();
+            }
+            if !spawned {
+                self.queue().take();
+            }
+            self.failure.watch(self.root(), || encode(&self));
+            // With the last sender gone, the threads end when the queue is empty.
+            self.queue().take();
+        });
+        self.failure.into_result()?;
+        if let Some(directory) = self.together {
+            let synced = directory.sync_file_system();
+            synced.at(Step::SyncFile, &self.template.options.root)?;
+        }
+        let done = self.done.into_inner();
+        let mut files = done.unwrap_or_else(PoisonError::into_inner).files;
+        files.sort_unstable_by_key(|(place, _)| *place);
+        Ok(files.into_iter().map(|(_, file)| file).collect())
+    }
+
+    /// As many threads as may have files open: each has two while it verifies one.
+    fn waiting_threads(&self) -> usize {
+        let options = &self.template.options;
+        let left = options
+            .max_open_files
+            .saturating_sub(2 * options.threads + 2);
+        (left / 2).clamp(1, SYNC_THREADS)
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Option<SyncSender<Job>>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn next_job(&self) -> Option<Job> {
+        let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+        jobs.recv().ok()
+    }
+
+    /// Takes a file that ends with its footer, and waits while others must be synced first.
+    pub(super) fn take(
+        &self,
+        place: Place,
+        partition: &Partition,
+        file: EncodedFile,
+    ) -> Result<()> {
+        let queue = self.queue().clone();
+        match queue {
+            // There is a receiver as long as there is a queue.
+            Some(queue) => drop(queue.send((place, partition.clone(), file))),
+            None => self.seal(place, partition, file)?,
+        }
+        if self.failure.happened() {
+            // What happened there is the error; this only ends the encoding.
+            let path = self.root().to_owned();
+            return Err(Error::Poisoned { path });
+        }
+        Ok(())
+    }
+
+    /// [`Step::SyncFile`], unless it is done together later, and [`Step::Verify`].
+    fn seal(&self, place: Place, partition: &Partition, file: EncodedFile) -> Result<()> {
+        let options = &self.template.options;
+        let durability = match self.together {
+            Some(_) => Durability::Unsynced,
+            None => options.durability,
+        };
+        let mut draft = file.draft;
+        let mut written = draft.seal(durability, None)?;
+        let content_hash = written.checksum;
+        if options.verify < Verify::Checksum {
+            written.checksum = None;
+        }
+        if options.verify != Verify::Skip {
+            let reopened = draft.reopen()?;
+            let expected = Written {
+                len: written.len,
+                metadata: &file.metadata,
+                rows: file.rows,
+                schema: self.template.schema(),
+                digests: file.digests.as_deref(),
+            };
+            let checked = check_bytes(reopened.as_ref(), written)
+                .and_then(|()| verify_written(reopened, &expected, options.verify));
+            match checked {
+                Ok(_) => {}
+                Err(Fault::Io(source)) => return Err(source).at(Step::Verify, draft.path()),
+                Err(Fault::Damage(damage)) => {
+                    let path = file.path.into();
+                    return Err(Error::Damaged { path, damage });
+                }
+            }
+        }
+        // The file now belongs to the transaction, which removes it if it is not published.
+        draft.disown();
+        let mut finished = Finished {
+            staged: draft.path().to_owned(),
+            partition: partition.clone(),
+            file_name: self.template.file_name(place.1),
+            rows: file.rows,
+            row_groups: file.metadata.num_row_groups(),
+            bytes: written.len,
+            footer_bytes: file.footer_bytes,
+            content_hash,
+            metadata: Some(file.metadata),
+        };
+        drop(draft);
+        if let Some(call) = &options.on_file {
+            call(&finished);
+        }
+        if !options.keep_metadata {
+            finished.metadata = None;
+        }
+        self.finished(place, finished);
+        Ok(())
+    }
+
+    fn finished(&self, place: Place, file: Finished) {
+        let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
+        done.progress.rows_finished += file.rows;
+        done.progress.files_finished += 1;
+        done.progress.bytes_finished += file.bytes;
+        done.files.push((place, file));
+        let progress = done.progress;
+        drop(done);
+        self.template.options.progress(progress);
+    }
+}

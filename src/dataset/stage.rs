@@ -1,0 +1,52 @@
+//! What the engine asks of a transaction, and what it hands back: staging files, finished.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use parquet::file::metadata::ParquetMetaData;
+
+use crate::disk::{DiskDirectory, DiskFile};
+use crate::error::Result;
+use crate::partition::Partition;
+use crate::staging::Draft;
+
+/// The transaction that a data set's files are staged in.
+pub(crate) trait Stage: fmt::Debug + Send + Sync {
+    /// A new staging file of this write.
+    fn create(&self, hashing: bool) -> Result<Draft>;
+
+    /// A new scratch file for spilled rows, removed with the transaction and never published.
+    fn scratch(&self) -> Result<Box<dyn DiskFile>>;
+
+    /// Told of each partition when its first row has come.
+    fn touch(&self, partition: &Partition) -> Result<()>;
+
+    /// The directory that the staging files are in, opened before the first of them is written: a
+    /// sync of a whole file system reports the failures since then, and no earlier ones.
+    fn directory(&self) -> Result<Box<dyn DiskDirectory>>;
+}
+
+/// A finished file: ended, verified, and synced if that was asked for.
+///
+/// Plain data. Removing the staging file is the transaction's.
+#[derive(Debug, Clone)]
+pub(crate) struct Finished {
+    /// Where the file stands now.
+    pub(crate) staged: PathBuf,
+    /// Whose rows it has.
+    pub(crate) partition: Partition,
+    /// Its name within the partition's directory.
+    pub(crate) file_name: String,
+    pub(crate) rows: u64,
+    pub(crate) row_groups: usize,
+    /// Its length.
+    pub(crate) bytes: u64,
+    /// The length of what ends a Parquet file: metadata, its length, magic number.
+    pub(crate) footer_bytes: u64,
+    /// XXH3 with 128 bits of the whole file, where it was hashed.
+    pub(crate) content_hash: Option<u128>,
+    /// The footer; given to `on_file`, and kept after that only if the options say so: of very many
+    /// files it takes more memory than their rows did.
+    pub(crate) metadata: Option<Arc<ParquetMetaData>>,
+}

@@ -1,0 +1,152 @@
+//! Checking CSV: UTF-8, a header, and as many fields in every record as the header has.
+//!
+//! Fields are separated by commas and quoted by `"`, which is doubled within them (RFC 4180); lines
+//! end with LF or CRLF, the last one need not; blank lines count as nothing; a byte order mark is
+//! skipped. A quote that is never closed is damage, although readers take the rest of the file for
+//! one field. A file that was cut within its last field cannot be told from a whole one. Nothing is
+//! kept of what is read, so memory does not grow with the file.
+
+use std::io::{self, BufRead, BufReader};
+use std::sync::Arc;
+
+use csv_core::{ReadFieldResult, Reader};
+
+use super::source::Source;
+use super::text::{BUFFER, Utf8};
+use super::{Contents, Fault};
+use crate::disk::DiskFile;
+use crate::verify::Damage;
+
+pub(super) mod encode;
+#[cfg(test)]
+mod tests;
+
+/// Checks a CSV file.
+pub(super) fn check(file: Arc<dyn DiskFile>) -> Result<Contents, Fault> {
+    let source = Source::new(file)?;
+    source.settle(read(&source, |_| {}).map(|rows| Contents {
+        rows: Some(rows),
+        ..Contents::default()
+    }))
+}
+
+/// A piece of what is read, in the order of the file. The header has none.
+enum Piece<'a> {
+    /// Some of the text of a field; its column.
+    Text(usize, &'a [u8]),
+    /// The end of a field; its column.
+    End(usize),
+}
+
+/// Where the reader is.
+#[derive(Debug, Clone, Copy, Default)]
+struct Place {
+    /// The byte of the file.
+    offset: u64,
+    /// The line, from 0, and the byte where it begins.
+    line: u64,
+    line_start: u64,
+    /// Whether anything of a record was read.
+    in_record: bool,
+    /// The line, from 0, and the byte where the record begins.
+    record: (u64, u64),
+}
+
+impl Place {
+    /// Goes over bytes that were read.
+    fn advance(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            if !self.in_record && !b"\r\n".contains(byte) {
+                self.in_record = true;
+                self.record = (self.line, self.offset);
+            }
+            self.offset += 1;
+            if *byte == b'\n' {
+                self.line += 1;
+                self.line_start = self.offset;
+            }
+        }
+    }
+
+    fn syntax(&self, error: io::Error) -> Damage {
+        Damage::Syntax {
+            line: self.line + 1,
+            column: self.offset - self.line_start + 1,
+            offset: self.offset,
+            source: Arc::new(error),
+        }
+    }
+}
+
+/// Reads every record and gives back how many there are below the header.
+fn read(source: &Source, mut on_piece: impl FnMut(Piece<'_>)) -> Result<u64, Fault> {
+    let mut text = BufReader::with_capacity(BUFFER, Utf8::new(source.reader(0)));
+    let mut reader = Reader::new();
+    let mut output = vec![0; BUFFER];
+    let mut place = Place::default();
+    let (mut header, mut rows, mut column) = (None, 0, 0);
+    let mut ended = false;
+    loop {
+        let input = text.fill_buf().map_err(|error| place.syntax(error))?;
+        // After the last byte, the end of a line: within quotes it is but another character.
+        let at_end = input.is_empty();
+        let ending = at_end && place.in_record && !ended;
+        let input = if ending { b"\n" } else { input };
+        let (result, read, written) = reader.read_field(input, &mut output);
+        if at_end {
+            ended |= ending;
+        } else {
+            place.advance(&input[..read]);
+            text.consume(read);
+        }
+        if header.is_some() && written > 0 {
+            on_piece(Piece::Text(column, &output[..written]));
+        }
+        match result {
+            ReadFieldResult::InputEmpty if ending => {
+                return Err(Damage::Unfinished {
+                    offset: place.offset,
+                    missing: "the closing quote of a field",
+                }
+                .into());
+            }
+            ReadFieldResult::InputEmpty | ReadFieldResult::OutputFull => {}
+            ReadFieldResult::End => break,
+            ReadFieldResult::Field { record_end } => {
+                if header.is_some() {
+                    on_piece(Piece::End(column));
+                }
+                column += 1;
+                if record_end {
+                    let expected = *header.get_or_insert(column);
+                    check_fields(expected, column, &place)?;
+                    rows += 1;
+                    (column, place.in_record) = (0, false);
+                }
+            }
+        }
+    }
+    if header.is_none() {
+        let minimum = place.offset + 1;
+        return Err(Damage::TooShort {
+            len: place.offset,
+            minimum,
+        }
+        .into());
+    }
+    Ok(rows - 1)
+}
+
+fn check_fields(expected: usize, found: usize, place: &Place) -> Result<(), Damage> {
+    if expected == found {
+        return Ok(());
+    }
+    let (line, offset) = place.record;
+    let what = format!("{found} fields, but the header has {expected}");
+    Err(Damage::Syntax {
+        line: line + 1,
+        column: 1,
+        offset,
+        source: Arc::new(io::Error::new(io::ErrorKind::InvalidData, what)),
+    })
+}

@@ -1,0 +1,323 @@
+//! Encoding batches into a draft in any format, and checking the file against what was given.
+//!
+//! | format | `Footer` | `Decode` |
+//! |---|---|---|
+//! | Parquet | length, structure and footer | every value, by a digest of each column |
+//! | Arrow IPC | length, every message's frame, schema, number of batches and rows | the same |
+//! | NDJSON | length, and that the last line ends | number of rows; the text of every value, by a digest of each column |
+//! | CSV | the same, and the header | number of rows and of fields; the text of every value, by a digest of each column |
+//!
+//! What a text file holds cannot be told without reading all of it, so its rows are counted at
+//! `Decode` only. `Checksum` adds nothing here: the hash of the whole file is its caller's. Errors of
+//! the disk are [`Error::Io`] whatever the format, never [`Error::Encode`]; after any error an
+//! encoder can only be dropped.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use ::parquet::file::metadata::ParquetMetaData;
+use ::parquet::file::properties::WriterProperties;
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+
+use super::{Contents, Fault, Format, parquet};
+use crate::disk::DiskFile;
+use crate::error::{Error, Result, Step};
+use crate::options::Verify;
+use crate::staging::Draft;
+
+/// How batches are encoded.
+#[derive(Debug, Clone)]
+pub(crate) struct Encoding {
+    pub(crate) format: Format,
+    /// For Parquet, and of its default compression those that Arrow IPC has: zstd, LZ4 and none.
+    pub(crate) properties: WriterProperties,
+    /// Whether to digest what is given, for [`Verify::Decode`].
+    pub(crate) digesting: bool,
+}
+
+/// A file of rows being written.
+pub(crate) struct Encoder {
+    kind: Kind,
+    rows: u64,
+}
+
+enum Kind {
+    Parquet(Box<parquet::Encoder>),
+    #[cfg(feature = "ipc")]
+    Ipc(Box<super::ipc::encode::Encoder>),
+    #[cfg(feature = "json")]
+    Ndjson(Box<super::json::encode::Encoder>),
+    #[cfg(feature = "csv")]
+    Csv(Box<super::csv::encode::Encoder>),
+}
+
+/// A file of rows whose last byte is written.
+pub(crate) struct Encoded {
+    pub(crate) draft: Draft,
+    pub(crate) rows: u64,
+    pub(crate) content: Content,
+    pub(crate) digests: Option<Vec<u128>>,
+}
+
+/// What is known of a file's content beside its rows.
+#[derive(Debug, Clone)]
+pub(crate) enum Content {
+    Parquet(Arc<ParquetMetaData>),
+    #[cfg(feature = "ipc")]
+    Ipc {
+        /// The schema as the file has it.
+        schema: SchemaRef,
+        batches: usize,
+    },
+    #[cfg(feature = "json")]
+    Ndjson,
+    #[cfg(feature = "csv")]
+    Csv {
+        /// The first line, its end included.
+        header: Vec<u8>,
+    },
+}
+
+impl Content {
+    /// The footer of a Parquet file.
+    pub(crate) fn parquet(&self) -> Option<&Arc<ParquetMetaData>> {
+        match self {
+            Content::Parquet(metadata) => Some(metadata),
+            #[allow(unreachable_patterns)]
+            _ => None,
+        }
+    }
+
+    /// The row groups or record batches, where the format has them.
+    pub(crate) fn row_groups(&self) -> Option<usize> {
+        match self {
+            Content::Parquet(metadata) => Some(metadata.num_row_groups()),
+            #[cfg(feature = "ipc")]
+            Content::Ipc { batches, .. } => Some(*batches),
+            #[allow(unreachable_patterns)]
+            _ => None,
+        }
+    }
+}
+
+impl Encoder {
+    /// Starts a file of batches that have `schema`. `path` is the final path, for errors.
+    ///
+    /// # Errors
+    /// [`Error::InvalidOption`] if the format or an option of it cannot be written;
+    /// [`Error::Encode`] if the format has no place for a type of the schema; [`Error::Io`] if the
+    /// disk refuses what begins the file.
+    pub(crate) fn new(
+        draft: Draft,
+        path: &Path,
+        schema: &SchemaRef,
+        encoding: Encoding,
+    ) -> Result<Self> {
+        let Encoding {
+            format,
+            properties,
+            digesting,
+        } = encoding;
+        let kind = match format {
+            Format::Parquet => Kind::Parquet(Box::new(parquet::Encoder::new(
+                draft, path, schema, properties, digesting,
+            )?)),
+            #[cfg(feature = "ipc")]
+            Format::Ipc => Kind::Ipc(Box::new(super::ipc::encode::Encoder::new(
+                Output::new(draft, path),
+                schema,
+                &properties,
+                digesting,
+            )?)),
+            #[cfg(feature = "json")]
+            Format::Ndjson => Kind::Ndjson(Box::new(super::json::encode::Encoder::new(
+                Output::new(draft, path),
+                schema,
+                digesting,
+            )?)),
+            #[cfg(feature = "csv")]
+            Format::Csv => Kind::Csv(Box::new(super::csv::encode::Encoder::new(
+                Output::new(draft, path),
+                schema,
+                digesting,
+            )?)),
+            #[allow(unreachable_patterns)]
+            other => {
+                return Err(Error::InvalidOption {
+                    option: "format",
+                    reason: format!("data sets cannot be written as {other}"),
+                });
+            }
+        };
+        Ok(Encoder { kind, rows: 0 })
+    }
+
+    /// How many bytes of memory it holds between two writes.
+    pub(crate) fn memory_size(&self) -> usize {
+        match &self.kind {
+            Kind::Parquet(encoder) => encoder.memory_size(),
+            #[cfg(feature = "ipc")]
+            Kind::Ipc(encoder) => encoder.memory_size(),
+            #[cfg(feature = "json")]
+            Kind::Ndjson(encoder) => encoder.memory_size(),
+            #[cfg(feature = "csv")]
+            Kind::Csv(encoder) => encoder.memory_size(),
+        }
+    }
+
+    /// How many rows were given so far.
+    pub(crate) fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// [`Step::WriteRows`]. The batch has the schema's types.
+    pub(crate) fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+        if batch.num_rows() == 0 {
+            return Ok(());
+        }
+        match &mut self.kind {
+            Kind::Parquet(encoder) => encoder.write(batch),
+            #[cfg(feature = "ipc")]
+            Kind::Ipc(encoder) => encoder.write(batch),
+            #[cfg(feature = "json")]
+            Kind::Ndjson(encoder) => encoder.write(batch),
+            #[cfg(feature = "csv")]
+            Kind::Csv(encoder) => encoder.write(batch),
+        }?;
+        self.rows += batch.num_rows() as u64;
+        Ok(())
+    }
+
+    /// [`Step::WriteFooter`].
+    pub(crate) fn finish(self) -> Result<Encoded> {
+        let (draft, content, digests) = match self.kind {
+            Kind::Parquet(encoder) => {
+                let encoded = encoder.finish()?;
+                let content = Content::Parquet(encoded.metadata);
+                (encoded.draft, content, encoded.digests)
+            }
+            #[cfg(feature = "ipc")]
+            Kind::Ipc(encoder) => encoder.finish()?,
+            #[cfg(feature = "json")]
+            Kind::Ndjson(encoder) => encoder.finish(),
+            #[cfg(feature = "csv")]
+            Kind::Csv(encoder) => encoder.finish(),
+        };
+        Ok(Encoded {
+            draft,
+            rows: self.rows,
+            content,
+            digests,
+        })
+    }
+}
+
+/// What was written, as its writer knows it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Written<'a> {
+    /// The file's length.
+    pub(crate) len: u64,
+    /// How many rows were given.
+    pub(crate) rows: u64,
+    /// The schema of what was given.
+    pub(crate) schema: &'a SchemaRef,
+    /// The digests of what was given, one a column.
+    pub(crate) digests: Option<&'a [u128]>,
+    pub(crate) content: &'a Content,
+}
+
+/// Checks a file that was just written against what was written; the table above says how.
+pub(crate) fn verify_written(
+    file: Arc<dyn DiskFile>,
+    written: &Written<'_>,
+    level: Verify,
+) -> std::result::Result<Contents, Fault> {
+    match written.content {
+        Content::Parquet(metadata) => {
+            let written = parquet::Written {
+                len: written.len,
+                metadata,
+                rows: written.rows,
+                schema: written.schema,
+                digests: written.digests,
+            };
+            parquet::verify_written(file, &written, level)
+        }
+        #[cfg(any(feature = "csv", feature = "ipc", feature = "json"))]
+        _ => verify_other(file, written, level),
+    }
+}
+
+/// [`verify_written`] of all but Parquet, which compares the length itself.
+#[cfg(any(feature = "csv", feature = "ipc", feature = "json"))]
+fn verify_other(
+    file: Arc<dyn DiskFile>,
+    written: &Written<'_>,
+    level: Verify,
+) -> std::result::Result<Contents, Fault> {
+    if level == Verify::Skip {
+        return Ok(Contents::default());
+    }
+    let source = super::source::Source::new(file)?;
+    if source.len() != written.len {
+        let (expected, found) = (written.len, source.len());
+        return Err(crate::verify::Damage::Length { expected, found }.into());
+    }
+    source.settle(match written.content {
+        #[cfg(feature = "ipc")]
+        Content::Ipc { schema, batches } => {
+            super::ipc::encode::verify_written(&source, written, (schema, *batches), level)
+        }
+        #[cfg(feature = "json")]
+        Content::Ndjson => super::json::encode::verify_written(&source, written, level),
+        #[cfg(feature = "csv")]
+        Content::Csv { header } => {
+            super::csv::encode::verify_written(&source, written, header, level)
+        }
+        Content::Parquet(_) => Ok(Contents::default()),
+    })
+}
+
+/// Where the encoders of a buffer of their own put its bytes, so that an error of the disk can never
+/// be taken for one of the encoder.
+pub(super) struct Output {
+    draft: Draft,
+    path: PathBuf,
+}
+
+impl Output {
+    fn new(draft: Draft, path: &Path) -> Self {
+        let path = path.to_owned();
+        Output { draft, path }
+    }
+
+    pub(super) fn put(&mut self, step: Step, bytes: &[u8]) -> Result<()> {
+        self.draft.write_all(bytes).map_err(|source| Error::Io {
+            step,
+            path: self.draft.path().to_owned(),
+            source,
+        })
+    }
+
+    /// The encoder's error.
+    pub(super) fn refused(
+        &self,
+        step: Step,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Error {
+        Error::Encode {
+            step,
+            path: self.path.clone(),
+            source: source.into(),
+        }
+    }
+
+    pub(super) fn into_draft(self) -> Draft {
+        self.draft
+    }
+}
+
+#[cfg(test)]
+mod tests;

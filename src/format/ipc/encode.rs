@@ -1,0 +1,204 @@
+//! Writing Arrow IPC files, and checking what was written.
+//!
+//! Every batch given is one batch of the file, compressed as the options say. Dictionaries are written
+//! as their values, since a file has one dictionary a column and batches come with their own.
+
+use ::parquet::basic::Compression;
+use ::parquet::file::properties::WriterProperties;
+use ::parquet::schema::types::ColumnPath;
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use arrow::error::ArrowError;
+use arrow::ipc::CompressionType;
+use arrow::ipc::reader::FileReader;
+use arrow::ipc::writer::{FileWriter, IpcWriteOptions};
+
+use super::{frames, undecodable};
+use crate::error::{Error, Result, Step};
+use crate::format::digest::{CannotDigest, ColumnDigests};
+use crate::format::encode::{Content, Output, Written};
+use crate::format::plain::{plain_batch, plain_schema};
+use crate::format::source::Source;
+use crate::format::{Contents, Fault, contained};
+use crate::options::Verify;
+use crate::staging::Draft;
+use crate::verify::{Damage, Location};
+
+/// The most of the buffer that is kept between two batches.
+const KEPT: usize = 1 << 20;
+
+/// An Arrow IPC file being written.
+pub(in crate::format) struct Encoder {
+    output: Output,
+    /// Writes into memory, from where every batch goes to the draft at once.
+    writer: FileWriter<Vec<u8>>,
+    schema: SchemaRef,
+    batches: usize,
+    digests: Option<ColumnDigests>,
+}
+
+impl Encoder {
+    pub(in crate::format) fn new(
+        output: Output,
+        schema: &SchemaRef,
+        properties: &WriterProperties,
+        digesting: bool,
+    ) -> Result<Self> {
+        let compression = compression(properties)?;
+        let start = || {
+            let schema = plain_schema(schema)?;
+            let options = IpcWriteOptions::default().try_with_compression(compression)?;
+            let writer = FileWriter::try_new_with_options(Vec::new(), &schema, options)?;
+            Ok((schema, writer))
+        };
+        let (schema, writer) =
+            start().map_err(|source: ArrowError| output.refused(Step::WriteRows, source))?;
+        let cannot_digest = |cannot: CannotDigest| Error::InvalidOption {
+            option: "verify",
+            reason: cannot.to_string(),
+        };
+        let digests = match digesting {
+            true => Some(ColumnDigests::new(&schema).map_err(cannot_digest)?),
+            false => None,
+        };
+        Ok(Encoder {
+            output,
+            writer,
+            schema,
+            batches: 0,
+            digests,
+        })
+    }
+
+    pub(in crate::format) fn memory_size(&self) -> usize {
+        self.writer.get_ref().capacity()
+    }
+
+    pub(in crate::format) fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+        self.encode(batch)
+            .map_err(|source| self.output.refused(Step::WriteRows, source))?;
+        self.batches += 1;
+        self.put(Step::WriteRows)
+    }
+
+    fn encode(&mut self, batch: &RecordBatch) -> std::result::Result<(), ArrowError> {
+        let batch = plain_batch(batch, &self.schema)?;
+        self.writer.write(&batch)?;
+        match &mut self.digests {
+            Some(digests) => digests.update(&batch),
+            None => Ok(()),
+        }
+    }
+
+    pub(in crate::format) fn finish(mut self) -> Result<(Draft, Content, Option<Vec<u128>>)> {
+        self.writer
+            .finish()
+            .map_err(|source| self.output.refused(Step::WriteFooter, source))?;
+        self.put(Step::WriteFooter)?;
+        let content = Content::Ipc {
+            schema: self.schema,
+            batches: self.batches,
+        };
+        let digests = self.digests.map(|digests| digests.finish());
+        Ok((self.output.into_draft(), content, digests))
+    }
+
+    fn put(&mut self, step: Step) -> Result<()> {
+        let buffer = self.writer.get_mut();
+        self.output.put(step, buffer)?;
+        buffer.clear();
+        buffer.shrink_to(KEPT);
+        Ok(())
+    }
+}
+
+fn compression(properties: &WriterProperties) -> Result<Option<CompressionType>> {
+    match properties.compression(&ColumnPath::new(Vec::new())) {
+        Compression::UNCOMPRESSED => Ok(None),
+        Compression::ZSTD(_) => Ok(Some(CompressionType::ZSTD)),
+        Compression::LZ4 | Compression::LZ4_RAW => Ok(Some(CompressionType::LZ4_FRAME)),
+        other => Err(Error::InvalidOption {
+            option: "compression",
+            reason: format!("Arrow IPC has zstd, LZ4 and none, but not {other}"),
+        }),
+    }
+}
+
+/// Checks a file against what was written; its length is right.
+pub(in crate::format) fn verify_written(
+    source: &Source,
+    written: &Written<'_>,
+    (schema, batches): (&SchemaRef, usize),
+    level: Verify,
+) -> std::result::Result<Contents, Fault> {
+    let location = Location::file();
+    let found = frames::check_file(source)?;
+    if found.schema != **schema {
+        return Err(Damage::Differs {
+            location,
+            field: "the schema",
+            expected: format!("{schema:?}").into(),
+            found: format!("{:?}", found.schema).into(),
+        }
+        .into());
+    }
+    count(
+        "the number of batches",
+        batches as u64,
+        found.batches as u64,
+    )?;
+    count("the number of rows", written.rows, found.rows)?;
+    if level >= Verify::Decode {
+        decode(source, written)?;
+    }
+    Ok(Contents {
+        rows: Some(found.rows),
+        row_groups: Some(batches),
+        ..Contents::default()
+    })
+}
+
+fn count(what: &'static str, expected: u64, found: u64) -> std::result::Result<(), Damage> {
+    if expected == found {
+        return Ok(());
+    }
+    Err(Damage::Count {
+        location: Location::file(),
+        what,
+        expected,
+        found,
+    })
+}
+
+fn decode(source: &Source, written: &Written<'_>) -> std::result::Result<(), Fault> {
+    let location = Location::file();
+    let reader = contained(&location, || FileReader::try_new(source.reader(0), None))?;
+    let mut reader = reader.map_err(|error| undecodable(location.clone(), error))?;
+    let schema = reader.schema();
+    let mut digests = ColumnDigests::new(&schema).map_err(|error| Damage::NotCheckable {
+        location,
+        reason: error.to_string(),
+    })?;
+    let (mut rows, mut batches) = (0, 0);
+    loop {
+        let location = Location::row_group(batches);
+        let Some(batch) = contained(&location, || reader.next())? else {
+            break;
+        };
+        let damage = |error| undecodable(location.clone(), error);
+        let batch = batch.map_err(damage)?;
+        contained(&location, || digests.update(&batch))?.map_err(damage)?;
+        rows += batch.num_rows() as u64;
+        batches += 1;
+    }
+    count("the number of rows decoded", written.rows, rows)?;
+    let found = digests.finish();
+    let expected = written.digests.into_iter().flatten();
+    for ((field, expected), found) in schema.fields().iter().zip(expected).zip(&found) {
+        if expected != found {
+            let column = field.name().clone();
+            return Err(Damage::Values { column }.into());
+        }
+    }
+    Ok(())
+}

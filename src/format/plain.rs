@@ -1,0 +1,48 @@
+//! Dictionaries replaced by their values, for formats that have no place for them.
+//!
+//! An Arrow IPC file holds one dictionary a column for all its batches, and batches come with
+//! dictionaries of their own; text has none at all. Logical values stay what they are.
+
+use std::sync::Arc;
+
+use arrow::array::{RecordBatch, RecordBatchOptions};
+use arrow::compute::{can_cast_types, cast};
+use arrow::datatypes::{FieldRef, Schema, SchemaRef};
+use arrow::error::ArrowError;
+
+use crate::unify::plain_field;
+
+/// The schema without dictionaries; itself where it has none.
+///
+/// # Errors
+/// A dictionary lies within a type that arrow cannot cast.
+pub(super) fn plain_schema(schema: &SchemaRef) -> Result<SchemaRef, ArrowError> {
+    let fields: Vec<FieldRef> = schema.fields().iter().map(plain_field).collect();
+    for (field, plain) in schema.fields().iter().zip(&fields) {
+        let (from, to) = (field.data_type(), plain.data_type());
+        if from != to && !can_cast_types(from, to) {
+            let what = format!("column {:?}: {from} has a dictionary inside", field.name());
+            return Err(ArrowError::NotYetImplemented(what));
+        }
+    }
+    if fields.iter().eq(schema.fields().iter()) {
+        return Ok(Arc::clone(schema));
+    }
+    let metadata = schema.metadata().clone();
+    Ok(Arc::new(Schema::new_with_metadata(fields, metadata)))
+}
+
+/// The batch with the types of `schema`, which is [`plain_schema`] of its own.
+pub(super) fn plain_batch(
+    batch: &RecordBatch,
+    schema: &SchemaRef,
+) -> Result<RecordBatch, ArrowError> {
+    let columns = batch.columns().iter().zip(schema.fields());
+    let columns = columns.map(|(column, field)| match field.data_type() {
+        plain if column.data_type().equals_datatype(plain) => Ok(Arc::clone(column)),
+        plain => cast(column, plain),
+    });
+    let columns = columns.collect::<Result<Vec<_>, _>>()?;
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)
+}

@@ -1,0 +1,154 @@
+//! What the formats made of text have in common: UTF-8, digests of texts, and how a file ends.
+//!
+//! Text has no types, so what is compared with the batches that came in is the text of every value,
+//! not the value that some reader makes of it.
+
+use std::io::{self, Read};
+
+use twox_hash::XxHash3_128;
+
+use super::source::Source;
+use super::{Contents, Fault};
+use crate::verify::{Damage, Location};
+
+/// Read at once.
+pub(super) const BUFFER: usize = 64 << 10;
+
+/// Rows that are made text at once, which bounds the memory taken by it.
+pub(super) const ROWS_AT_ONCE: usize = 1024;
+
+/// A running digest of the texts of every column.
+#[derive(Clone)]
+pub(super) struct TextDigests {
+    columns: Vec<TextDigest>,
+}
+
+#[derive(Clone)]
+struct TextDigest {
+    hash: XxHash3_128,
+    length: u64,
+}
+
+impl TextDigests {
+    pub(super) fn new(columns: usize) -> Self {
+        let empty = TextDigest {
+            hash: XxHash3_128::new(),
+            length: 0,
+        };
+        TextDigests {
+            columns: vec![empty; columns],
+        }
+    }
+
+    /// Adds to the text of the current row in a column; a column that does not exist has no digest.
+    pub(super) fn push(&mut self, column: usize, text: &[u8]) {
+        if let Some(digest) = self.columns.get_mut(column) {
+            digest.hash.write(text);
+            digest.length += text.len() as u64;
+        }
+    }
+
+    /// Ends the text of the current row in a column. The length after it keeps neighbours apart.
+    pub(super) fn end(&mut self, column: usize) {
+        if let Some(digest) = self.columns.get_mut(column) {
+            digest.hash.write(&digest.length.to_le_bytes());
+            digest.length = 0;
+        }
+    }
+
+    pub(super) fn finish(&self) -> Vec<u128> {
+        self.columns
+            .iter()
+            .map(|digest| digest.hash.finish_128())
+            .collect()
+    }
+}
+
+/// Checks that a text that was written ends with the end of a line.
+pub(super) fn check_end(source: &Source) -> Result<(), Fault> {
+    let len = source.len();
+    if len > 0 && source.read(len - 1, 1)?.as_ref() != b"\n" {
+        return Err(Damage::Unfinished {
+            offset: len,
+            missing: "the end of its last line",
+        }
+        .into());
+    }
+    Ok(())
+}
+
+/// Compares what was decoded with what was given.
+pub(super) fn compare<'a>(
+    (rows, found_rows): (u64, u64),
+    (digests, found): (Option<&[u128]>, &TextDigests),
+    columns: impl Iterator<Item = &'a String>,
+) -> Result<Contents, Damage> {
+    if rows != found_rows {
+        return Err(Damage::Count {
+            location: Location::file(),
+            what: "the number of rows",
+            expected: rows,
+            found: found_rows,
+        });
+    }
+    let found = found.finish();
+    for ((column, expected), found) in columns.zip(digests.into_iter().flatten()).zip(&found) {
+        if expected != found {
+            return Err(Damage::Values {
+                column: column.clone(),
+            });
+        }
+    }
+    Ok(Contents {
+        rows: Some(rows),
+        ..Contents::default()
+    })
+}
+
+/// Passes bytes on that are UTF-8, which serde_json does not check in what it ignores, nor
+/// csv-core at all.
+pub(super) struct Utf8<R> {
+    inner: R,
+    /// The beginning of a character whose rest was not read yet; at most three bytes.
+    pending: Vec<u8>,
+}
+
+impl<R> Utf8<R> {
+    pub(super) fn new(inner: R) -> Self {
+        Utf8 {
+            inner,
+            pending: Vec::new(),
+        }
+    }
+}
+
+impl<R: Read> Read for Utf8<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        let invalid = || io::Error::new(io::ErrorKind::InvalidData, "not UTF-8");
+        if count == 0 {
+            return if self.pending.is_empty() || buffer.is_empty() {
+                Ok(0)
+            } else {
+                Err(invalid())
+            };
+        }
+        let mut rest = &buffer[..count];
+        while let Some((byte, after)) = rest.split_first().filter(|_| !self.pending.is_empty()) {
+            self.pending.push(*byte);
+            rest = after;
+            match std::str::from_utf8(&self.pending) {
+                Ok(_) => self.pending.clear(),
+                Err(error) if error.error_len().is_some() => return Err(invalid()),
+                Err(_) => {}
+            }
+        }
+        if let Err(error) = std::str::from_utf8(rest) {
+            if error.error_len().is_some() {
+                return Err(invalid());
+            }
+            self.pending.extend_from_slice(&rest[error.valid_up_to()..]);
+        }
+        Ok(count)
+    }
+}

@@ -1,0 +1,226 @@
+//! What is said of one file: where it is, what it holds.
+
+use serde::{Deserialize, Serialize};
+
+use super::{ColumnStatistics, ReceiptError, path, read_json, wire};
+use crate::partition::Partition;
+
+/// One file of a data set: where it is, and what is known of its content.
+///
+/// ```
+/// use atomic_arrow::Partition;
+/// use atomic_arrow::receipt::FileRecord;
+///
+/// let partition = Partition::new([("station_id", "KSEA")])?;
+/// let file = FileRecord::new(partition, "part-0.parquet", 744, 9_120)?.with_content_hash(0xfe);
+/// assert_eq!(file.path(), "station_id=KSEA/part-0.parquet");
+/// assert_eq!(file.content_hash(), Some(0xfe));
+///
+/// let outside = FileRecord::new(Partition::none(), "../part-0.parquet", 1, 1);
+/// assert!(outside.is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(try_from = "wire::File")]
+pub struct FileRecord {
+    pub(super) path: String,
+    pub(super) partition: Partition,
+    pub(super) rows: u64,
+    pub(super) bytes: u64,
+    pub(super) footer_bytes: Option<u64>,
+    pub(super) row_groups: Option<u64>,
+    pub(super) content_hash: Option<u128>,
+    pub(super) columns: Vec<ColumnStatistics>,
+}
+
+impl FileRecord {
+    /// A file by its partition, its name in the partition's directory, its rows and its length.
+    ///
+    /// # Errors
+    /// The name is not that of one file which readers would see; the path is longer than 4096 bytes;
+    /// or a number is beyond 2^63.
+    pub fn new(
+        partition: Partition,
+        name: &str,
+        rows: u64,
+        bytes: u64,
+    ) -> Result<Self, ReceiptError> {
+        path::check_name(name)?;
+        let path = match partition.is_empty() {
+            true => name.to_owned(),
+            false => format!("{partition}/{name}"),
+        };
+        path::check_plain(&path)?;
+        for (what, number) in [("rows", rows), ("bytes", bytes)] {
+            if i64::try_from(number).is_err() {
+                return Err(ReceiptError::invalid(
+                    what,
+                    &number.to_string(),
+                    "is beyond 2^63",
+                ));
+            }
+        }
+        Ok(FileRecord {
+            path,
+            partition,
+            rows,
+            bytes,
+            footer_bytes: None,
+            row_groups: None,
+            content_hash: None,
+            columns: Vec::new(),
+        })
+    }
+
+    /// The length of what ends a Parquet file: metadata, its length, the magic number; by default
+    /// unknown.
+    #[must_use]
+    pub fn with_footer_bytes(mut self, bytes: u64) -> Self {
+        self.footer_bytes = Some(bytes);
+        self
+    }
+
+    /// The number of row groups, or of record batches; by default unknown.
+    #[must_use]
+    pub fn with_row_groups(mut self, row_groups: u64) -> Self {
+        self.row_groups = Some(row_groups);
+        self
+    }
+
+    /// The XXH3 hash (128 bits) of all bytes; by default unknown.
+    #[must_use]
+    pub fn with_content_hash(mut self, hash: u128) -> Self {
+        self.content_hash = Some(hash);
+        self
+    }
+
+    /// What is known of the columns; by default nothing.
+    #[must_use]
+    pub fn with_columns(mut self, columns: Vec<ColumnStatistics>) -> Self {
+        self.columns = columns;
+        self
+    }
+
+    /// The final path, below the root, with `/` between its parts.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The partition, with typed values.
+    #[must_use]
+    pub fn partition(&self) -> &Partition {
+        &self.partition
+    }
+
+    /// How many rows the file holds.
+    #[must_use]
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// The file's length.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// The length of what ends a Parquet file.
+    #[must_use]
+    pub fn footer_bytes(&self) -> Option<u64> {
+        self.footer_bytes
+    }
+
+    /// The number of row groups of a Parquet file, or of record batches of an Arrow IPC file.
+    #[must_use]
+    pub fn row_groups(&self) -> Option<u64> {
+        self.row_groups
+    }
+
+    /// The XXH3 hash (128 bits) of all bytes, where they were hashed.
+    #[must_use]
+    pub fn content_hash(&self) -> Option<u128> {
+        self.content_hash
+    }
+
+    /// What the footer of a Parquet file says of its columns that are not nested.
+    #[must_use]
+    pub fn columns(&self) -> &[ColumnStatistics] {
+        &self.columns
+    }
+
+    /// The path without the name.
+    pub(super) fn directory(&self) -> &str {
+        self.path
+            .rsplit_once('/')
+            .map_or("", |(directory, _)| directory)
+    }
+}
+
+/// A file that is staged, and will be at its path once the transaction is committed.
+///
+/// Plain data, to be sent from the process that wrote the file to the one that commits it.
+///
+/// ```
+/// use atomic_arrow::Partition;
+/// use atomic_arrow::receipt::{FileRecord, StagedFileRecord};
+///
+/// let file = FileRecord::new(Partition::none(), "part-0.parquet", 744, 9_120)?;
+/// let staged = StagedFileRecord::new("00000.staged", file)?;
+/// assert_eq!(StagedFileRecord::from_json(staged.to_json()?)?, staged);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "wire::Staged")]
+pub struct StagedFileRecord {
+    pub(super) staged: String,
+    pub(super) file: FileRecord,
+}
+
+impl StagedFileRecord {
+    /// A staged file by its name in the staging area or in the directory of its transaction.
+    ///
+    /// # Errors
+    /// The name is not that of a staging file: `….staged`, with at most one directory before it.
+    pub fn new(staged: impl Into<String>, file: FileRecord) -> Result<Self, ReceiptError> {
+        let staged = staged.into();
+        path::check_staged(&staged)?;
+        Ok(StagedFileRecord { staged, file })
+    }
+
+    /// The name of the staging file.
+    #[must_use]
+    pub fn staged(&self) -> &str {
+        &self.staged
+    }
+
+    /// The file that it will be.
+    #[must_use]
+    pub fn file(&self) -> &FileRecord {
+        &self.file
+    }
+
+    /// The file that it will be.
+    #[must_use]
+    pub fn into_file(self) -> FileRecord {
+        self.file
+    }
+
+    /// The record as JSON: `{"staged": "00000.staged", "file": {…}}`, the file as in a
+    /// [`Receipt`](super::Receipt::to_json).
+    ///
+    /// # Errors
+    /// Memory aside, none is known.
+    pub fn to_json(&self) -> Result<String, ReceiptError> {
+        serde_json::to_string(self).map_err(ReceiptError::Json)
+    }
+
+    /// Reads what [`to_json`](StagedFileRecord::to_json) wrote; nothing else is taken.
+    ///
+    /// # Errors
+    /// The text is no JSON or not that of a record, or has a path that may lead out of the staging
+    /// area or of the data set.
+    pub fn from_json(json: impl AsRef<[u8]>) -> Result<Self, ReceiptError> {
+        read_json(json.as_ref())
+    }
+}

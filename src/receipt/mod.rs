@@ -1,0 +1,282 @@
+//! [`Receipt`]: what a data-set commit published and removed, as plain data.
+//!
+//! As a struct, as JSON, and as a table with a row for each file. Receipts are kept in the record that
+//! commits a transaction and staged files are told of between processes, so whatever is read back is
+//! checked as if somebody had meant harm by it: no path in it leads out of the data set, and nothing
+//! contradicts itself. That the files are there, or are what is said of them, is not known here.
+
+mod file;
+mod mode;
+mod path;
+mod statistics;
+mod table;
+mod wire;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+pub use file::{FileRecord, StagedFileRecord};
+pub use mode::CommitMode;
+pub(crate) use statistics::StatisticsReader;
+pub use statistics::{Bound, ColumnStatistics, StatisticsValue};
+
+/// The longest JSON that is read, in bytes: some millions of files.
+const LONGEST_JSON: usize = 2 << 30;
+/// The longest path, key, name of a write or bound in bytes.
+const LONGEST_TEXT: usize = 4096;
+
+/// Why something is no receipt, or cannot be in one.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReceiptError {
+    /// The text is not the JSON of a receipt, or says what no receipt can.
+    #[error("not the JSON of a receipt")]
+    Json(#[source] serde_json::Error),
+
+    /// The text is longer than any receipt.
+    #[error("{length} bytes long, but a receipt has at most {limit}")]
+    TooLong {
+        /// The length of the text.
+        length: usize,
+        /// The longest that is read.
+        limit: usize,
+    },
+
+    /// Something that cannot be in a receipt.
+    #[error("{what} {value:?}: {reason}")]
+    Invalid {
+        /// Which part of the receipt.
+        what: &'static str,
+        /// The value, cut off where it is long.
+        value: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+
+    /// The table of the files cannot be made.
+    #[error("the receipt cannot be made a table")]
+    Table(#[source] arrow::error::ArrowError),
+}
+
+impl ReceiptError {
+    fn invalid(what: &'static str, value: &str, reason: impl Into<String>) -> Self {
+        const SHOWN: usize = 200;
+        ReceiptError::Invalid {
+            what,
+            value: value.chars().take(SHOWN).collect(),
+            reason: reason.into(),
+        }
+    }
+}
+
+/// The sums over the files of a receipt.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Totals {
+    /// Files that were published.
+    pub files: u64,
+    /// Their partitions, each counted once.
+    pub partitions: u64,
+    /// Their rows.
+    pub rows: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Files that were removed.
+    pub removed: u64,
+}
+
+/// What a data-set commit published and removed.
+///
+/// ```
+/// use atomic_arrow::receipt::{CommitMode, FileRecord, Receipt};
+/// use atomic_arrow::{Partition, uuid::Uuid};
+///
+/// let partition = Partition::new([("station_id", "KSEA"), ("year", "2026")])?;
+/// let file = FileRecord::new(partition, "part-0.parquet", 744, 9_120)?;
+/// let receipt = Receipt::new(Uuid::nil(), CommitMode::Append, vec![file])?;
+///
+/// assert_eq!(receipt.totals().rows, 744);
+/// assert_eq!(receipt.files()[0].path(), "station_id=KSEA/year=2026/part-0.parquet");
+/// assert_eq!(Receipt::from_json(receipt.to_json()?)?, receipt);
+/// assert_eq!(receipt.to_record_batch()?.num_rows(), 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(try_from = "wire::Receipt")]
+pub struct Receipt {
+    transaction: Uuid,
+    write_id: Option<String>,
+    mode: CommitMode,
+    files: Vec<FileRecord>,
+    removed: Vec<String>,
+    totals: Totals,
+}
+
+impl Receipt {
+    /// The receipt of a transaction that published these files.
+    ///
+    /// # Errors
+    /// Two files have one path, or the sum of their rows or bytes is beyond 2^63.
+    pub fn new(
+        transaction: Uuid,
+        mode: CommitMode,
+        files: Vec<FileRecord>,
+    ) -> Result<Self, ReceiptError> {
+        let totals = sum(&files)?;
+        Ok(Receipt {
+            transaction,
+            write_id: None,
+            mode,
+            files,
+            removed: Vec::new(),
+            totals,
+        })
+    }
+
+    /// The caller's name of the write; by default there is none.
+    ///
+    /// # Errors
+    /// It is empty, longer than 4096 bytes, or has control characters.
+    pub fn with_write_id(mut self, write_id: impl Into<String>) -> Result<Self, ReceiptError> {
+        let write_id = write_id.into();
+        path::check_text("write id", &write_id)?;
+        self.write_id = Some(write_id);
+        Ok(self)
+    }
+
+    /// The files that were removed, by their paths below the root; by default none.
+    ///
+    /// # Errors
+    /// A path is not UTF-8, is empty, leads out of the root, or is longer than 4096 bytes.
+    pub fn with_removed<P: AsRef<Path>>(
+        mut self,
+        removed: impl IntoIterator<Item = P>,
+    ) -> Result<Self, ReceiptError> {
+        let removed = removed.into_iter().map(|path| path::plain(path.as_ref()));
+        self.removed = removed.collect::<Result<_, _>>()?;
+        self.totals.removed = self.removed.len() as u64;
+        Ok(self)
+    }
+
+    /// The transaction.
+    #[must_use]
+    pub fn transaction(&self) -> Uuid {
+        self.transaction
+    }
+
+    /// The caller's name of the write, if it has one.
+    #[must_use]
+    pub fn write_id(&self) -> Option<&str> {
+        self.write_id.as_deref()
+    }
+
+    /// What the commit did with what was there.
+    #[must_use]
+    pub fn mode(&self) -> CommitMode {
+        self.mode
+    }
+
+    /// The files that were published.
+    #[must_use]
+    pub fn files(&self) -> &[FileRecord] {
+        &self.files
+    }
+
+    /// The paths, below the root, of the files that were removed; `/` is between their parts.
+    #[must_use]
+    pub fn removed(&self) -> &[String] {
+        &self.removed
+    }
+
+    /// The sums over all files.
+    #[must_use]
+    pub fn totals(&self) -> Totals {
+        self.totals
+    }
+
+    /// The receipt as JSON.
+    ///
+    /// ```json
+    /// {
+    ///   "version": 1,
+    ///   "transaction": "019ab3c4-…",
+    ///   "write_id": null,
+    ///   "mode": "append",
+    ///   "totals": {"files": 1, "partitions": 1, "rows": 744, "bytes": 9120, "removed": 0},
+    ///   "files": [{
+    ///     "path": "station_id=KSEA/year=2026/part-….parquet",
+    ///     "partition": [
+    ///       {"key": "station_id", "value": {"string": "KSEA"}},
+    ///       {"key": "year", "value": {"int": 2026}}
+    ///     ],
+    ///     "rows": 744, "bytes": 9120, "footer_bytes": 812, "row_groups": 1,
+    ///     "content_hash": "5e1c…",
+    ///     "columns": [{"column": "temp", "min": -1.5, "max": 31.0, "null_count": 2}]
+    ///   }],
+    ///   "removed": []
+    /// }
+    /// ```
+    ///
+    /// A value of a partition is `null` or one of `boolean`, `int`, `uint`, `float`, `decimal`
+    /// (`unscaled` as a text, `scale`), `string`, `date` (days since 1970) and `timestamp` (`value`,
+    /// `unit`, `time_zone`). What is not known of a file is `null` or left out. A bound that is
+    /// not known to be the very value has `"min_inexact": true` or `"max_inexact": true` beside it.
+    ///
+    /// # Errors
+    /// Memory aside, none is known.
+    pub fn to_json(&self) -> Result<String, ReceiptError> {
+        serde_json::to_string(self).map_err(ReceiptError::Json)
+    }
+
+    /// Reads what [`to_json`](Receipt::to_json) wrote; nothing else is taken.
+    ///
+    /// # Errors
+    /// The text is longer than 2 GiB, is no JSON or not that of a receipt, has a path that may lead
+    /// out of the data set or does not fit its partition, or totals that are not those of the files.
+    pub fn from_json(json: impl AsRef<[u8]>) -> Result<Self, ReceiptError> {
+        read_json(json.as_ref())
+    }
+}
+
+/// Reads JSON of limited length.
+fn read_json<T: for<'de> Deserialize<'de>>(json: &[u8]) -> Result<T, ReceiptError> {
+    let (length, limit) = (json.len(), LONGEST_JSON);
+    if length > limit {
+        return Err(ReceiptError::TooLong { length, limit });
+    }
+    serde_json::from_slice(json).map_err(ReceiptError::Json)
+}
+
+fn sum(files: &[FileRecord]) -> Result<Totals, ReceiptError> {
+    let mut paths = HashSet::with_capacity(files.len());
+    let mut totals = Totals::default();
+    for file in files {
+        if !paths.insert(file.path()) {
+            return Err(ReceiptError::invalid("file", file.path(), "is there twice"));
+        }
+        totals.rows = add("rows", totals.rows, file.rows())?;
+        totals.bytes = add("bytes", totals.bytes, file.bytes())?;
+    }
+    let directories = files.iter().map(FileRecord::directory);
+    totals.partitions = directories.collect::<HashSet<_>>().len() as u64;
+    totals.files = files.len() as u64;
+    Ok(totals)
+}
+
+fn add(what: &'static str, a: u64, b: u64) -> Result<u64, ReceiptError> {
+    match a.checked_add(b) {
+        Some(sum) if sum <= i64::MAX as u64 => Ok(sum),
+        _ => Err(ReceiptError::invalid(
+            what,
+            &b.to_string(),
+            "the sum is beyond 2^63",
+        )),
+    }
+}

@@ -1,0 +1,15 @@
+//! What a data-set commit does with what is there.
+
+/// What a data-set commit does with what is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum CommitMode {
+    /// Adds files, under names that nobody else has. Never conflicts. The default.
+    #[default]
+    Append,
+    /// Adds files, but only to partitions that have none.
+    ErrorIfExists,
+    /// Replaces the files of the partitions that the write has rows of, and leaves the others.
+    OverwritePartitions,
+    /// Replaces the whole data set.
+    Overwrite,
+}

@@ -1,0 +1,128 @@
+//! [`recover`]: what dead writers left of a data set is finished or removed (promises P6 and P7).
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::disk::{Disk, OsDisk};
+use crate::error::{Error, Result};
+use crate::options::StagingPlace;
+use crate::staging::{Area, home_of_root, resolve, sweep_for};
+use crate::target::{LocalTarget, Target as _};
+use crate::transaction::{Recovered, recover_all};
+
+/// What [`recover`] found and did.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Recovery {
+    /// Transactions of dead writers that were committed and are now published as a whole, or would be
+    /// in a dry run: their directories in the staging area.
+    pub finished: Vec<PathBuf>,
+    /// Transactions of dead writers that were not committed and are removed, or would be in a dry run.
+    pub aborted: Vec<PathBuf>,
+    /// Staging files of dead writers that were removed, or would be in a dry run.
+    pub removed: Vec<PathBuf>,
+    /// Staging files whose writers are alive, or may be; left alone.
+    pub alive: Vec<PathBuf>,
+    /// What could not be looked at or removed, and why.
+    pub failed: Vec<Error>,
+}
+
+/// Options of [`recover_with_options`].
+#[derive(Debug, Clone)]
+pub struct RecoverOptions {
+    dry_run: bool,
+    staging: StagingPlace,
+    disk: Arc<dyn Disk>,
+}
+
+impl Default for RecoverOptions {
+    fn default() -> Self {
+        RecoverOptions {
+            dry_run: false,
+            staging: StagingPlace::default(),
+            disk: Arc::new(OsDisk),
+        }
+    }
+}
+
+impl RecoverOptions {
+    /// The defaults.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Whether to say only what would be done; by default it is done.
+    #[must_use]
+    pub fn dry_run(mut self, dry_run: bool) -> Self {
+        self.dry_run = dry_run;
+        self
+    }
+
+    /// Where the writers staged their files; by default [`StagingPlace::Auto`], which looks beside
+    /// the root and inside it.
+    #[must_use]
+    pub fn staging(mut self, place: StagingPlace) -> Self {
+        self.staging = place;
+        self
+    }
+
+    /// The disk to recover; by default the operating system's ([`OsDisk`]). Another is for tests.
+    #[must_use]
+    pub fn disk(mut self, disk: Arc<dyn Disk>) -> Self {
+        self.disk = disk;
+        self
+    }
+}
+
+/// Removes what dead writers left of the data set at `root`, or of the lone files in that directory.
+///
+/// Every writer does the same when it opens the data set, so this is needed only where none comes.
+/// Safe at any time, beside any number of writers and other recoveries: a file is removed only when
+/// its writer is dead, which its lock tells. On file systems whose locks other machines do not see
+/// (network and user-space ones) it must also have been untouched for 24 hours.
+///
+/// ```
+/// # let lake = tempfile::tempdir()?;
+/// let recovery = atomic_arrow::recover(lake.path())?;
+/// assert!(recovery.removed.is_empty() && recovery.failed.is_empty());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// [`Error::InvalidPath`] and [`Error::Io`] if the root cannot be resolved. What is in the way of
+/// single files is in [`Recovery::failed`]. Published files are never touched.
+pub fn recover(root: impl AsRef<Path>) -> Result<Recovery> {
+    recover_with_options(root, &RecoverOptions::default())
+}
+
+/// [`recover`] with options.
+///
+/// # Errors
+/// Those of [`recover`].
+pub fn recover_with_options(root: impl AsRef<Path>, options: &RecoverOptions) -> Result<Recovery> {
+    let disk = &options.disk;
+    let root = resolve(disk.as_ref(), root.as_ref())?;
+    let home = home_of_root(disk.as_ref(), &root, &options.staging)?;
+    let mut recovery = Recovery::default();
+    for path in home.all_areas() {
+        sweep_for(disk.as_ref(), &path, options.dry_run, &mut recovery);
+        let area = Area::at(disk, home.clone(), path.clone());
+        let target = LocalTarget::new(area);
+        for (id, recovered) in recover_all(&target, options.dry_run)? {
+            let place = target.place(id);
+            match recovered {
+                Ok(Recovered::Finished) => recovery.finished.push(place),
+                Ok(Recovered::Removed) => recovery.aborted.push(place),
+                Ok(Recovered::Alive) => recovery.alive.push(place),
+                Ok(Recovered::Gone) => {}
+                Err(error) => recovery.failed.push(error),
+            }
+        }
+        if !options.dry_run && !home.is_given() {
+            // Only an empty directory can be removed this way.
+            let _ = disk.remove_directory(&path);
+        }
+    }
+    Ok(recovery)
+}

@@ -1,0 +1,516 @@
+//! A data set on a local disk, as the verbs of [`Target`].
+//!
+//! A transaction is a directory of the staging area. Its writer holds a lock on the `lease` in it.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use twox_hash::XxHash3_128;
+use uuid::Uuid;
+
+use super::{Hold, Taken, Target};
+use crate::disk::{Disk, DiskFile, EntryKind, LockKind, LockOutcome, PublishMode};
+use crate::error::{Error, IoContext, Result, Step};
+use crate::publish::{self, Standing};
+use crate::receipt::Receipt;
+use crate::staging::{Area, Draft, is_dead};
+use crate::transaction::{Decision, Exchange, LONGEST, Move, Plan, staged_name};
+
+const LEASE: &str = "lease";
+const DECISION: &str = "decision.json";
+/// Where the receipts of named writes are kept, in the area.
+const WRITES: &str = "writes";
+/// What the name of an aborted transaction's directory ends with.
+const DEAD: &str = "dead";
+const ATTEMPTS: usize = 100;
+
+/// A data set on a disk, and its staging area.
+#[derive(Debug)]
+pub(crate) struct LocalTarget {
+    disk: Arc<dyn Disk>,
+    root: PathBuf,
+    area: Area,
+}
+
+impl LocalTarget {
+    pub(crate) fn new(area: Area) -> Self {
+        let disk = Arc::clone(&area.disk);
+        let root = area.home().root().to_owned();
+        LocalTarget { disk, root, area }
+    }
+
+    /// A new staging file of a transaction.
+    pub(crate) fn create(&self, transaction: Uuid, number: u64, hashing: bool) -> Result<Draft> {
+        let path = self.place(transaction).join(staged_name(number));
+        match self.disk.create_file(&path, false) {
+            Ok(file) => Draft::within(&self.area, path, file, hashing),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Error::Aborted {
+                path: self.place(transaction),
+            }),
+            Err(error) => Err(error).at(Step::CreateStaging, &path),
+        }
+    }
+
+    /// A file of a transaction that is never published, and that nobody else opens.
+    pub(crate) fn scratch(&self, transaction: Uuid, number: u64) -> Result<Box<dyn DiskFile>> {
+        let path = self.place(transaction).join(format!("{number:05}.scratch"));
+        self.disk
+            .create_file(&path, true)
+            .at(Step::CreateStaging, &path)
+    }
+
+    pub(crate) fn disk(&self) -> &dyn Disk {
+        self.disk.as_ref()
+    }
+
+    fn read_decision(&self, path: &Path, transaction: Uuid) -> Result<Option<Decision>> {
+        match read(self.disk.as_ref(), path) {
+            Ok(bytes) => {
+                let decision = Decision::from_json(&bytes, path, transaction)?;
+                self.check_root(&decision, path)?;
+                Ok(Some(decision))
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(Error::Read {
+                path: path.to_owned(),
+                source,
+            }),
+        }
+    }
+
+    /// An area that the caller named may serve several data sets.
+    fn check_root(&self, decision: &Decision, path: &Path) -> Result<()> {
+        match decision {
+            Decision::Committed(plan)
+                if plan.root.as_ref().is_some_and(|root| *root != self.root) =>
+            {
+                Err(Error::InvalidDecision {
+                    path: path.to_owned(),
+                    reason: "is of another data set".to_owned(),
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes a file that is complete, and durable in itself, when it gets its name.
+    fn put(&self, path: &Path, bytes: &[u8], mode: PublishMode) -> Result<Standing> {
+        let directory = path.parent().unwrap_or(path);
+        let staged = directory.join(format!("{}.new", Uuid::now_v7()));
+        let mut file = self
+            .disk
+            .create_file(&staged, false)
+            .at(Step::Decide, &staged)?;
+        let written = write_all(file.as_mut(), bytes).and_then(|()| {
+            file.sync()?;
+            file.check_close()?;
+            file.status()
+        });
+        let renamed = match written {
+            Ok(status) => publish::rename(self.disk.as_ref(), &staged, status.identity, path, mode),
+            Err(error) => Err(error).at(Step::Decide, &staged),
+        };
+        if !matches!(renamed, Ok(Standing::Published)) {
+            let _ = self.disk.remove_file(&staged);
+        }
+        renamed
+    }
+
+    /// Lets a new directory take the place of an old one. Idempotent.
+    fn exchange(&self, directory: &Path, exchange: &Exchange) -> Result<()> {
+        let disk = self.disk.as_ref();
+        let (staged, path) = (
+            directory.join(&exchange.staged),
+            self.root.join(&exchange.path),
+        );
+        let witness = path.join(&exchange.witness);
+        let parent = path.parent().unwrap_or(&path);
+        publish::prepare(disk, parent)?;
+        let done = disk.status(&witness).at(Step::Publish, &witness)?.is_some();
+        let there = disk.status(&path).at(Step::Publish, &path)?.is_some();
+        let exchanged = match (done, there) {
+            // Perhaps only begun, where nothing can be exchanged.
+            (true, _) => Err(io::ErrorKind::Unsupported.into()),
+            (false, true) => disk.exchange(&staged, &path),
+            (false, false) => disk.publish(&staged, &path, PublishMode::CreateNew),
+        };
+        match exchanged {
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+                self.replace_one_by_one(&staged, &path, exchange)?;
+            }
+            done => done.at(Step::Publish, &path)?,
+        }
+        sync_directory(disk, parent)?;
+        sync_directory(disk, directory)
+    }
+
+    /// The new files come, then the old ones go: a reader may see both for a moment. Idempotent, and
+    /// without effect after an exchange.
+    fn replace_one_by_one(&self, staged: &Path, path: &Path, exchange: &Exchange) -> Result<()> {
+        let disk = self.disk.as_ref();
+        for file in &exchange.files {
+            let (from, to) = (staged.join(file), path.join(file));
+            let handle = publish::prepare(disk, to.parent().unwrap_or(path))?;
+            match disk.publish(&from, &to, PublishMode::CreateNew) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                moved => moved.at(Step::Publish, &to)?,
+            }
+            handle.sync().at(Step::SyncDirectory, &to)?;
+        }
+        for old in &exchange.removed {
+            let old = path.join(old);
+            match disk.remove_file(&old) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                removed => {
+                    removed.at(Step::Publish, &old)?;
+                    sync_directory(disk, old.parent().unwrap_or(path))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn memory(&self, write_id: &str) -> PathBuf {
+        let hash = XxHash3_128::oneshot(write_id.as_bytes());
+        self.area
+            .path()
+            .join(WRITES)
+            .join(format!("{hash:032x}.json"))
+    }
+
+    /// Keeps the receipt of a named write.
+    fn remember(&self, plan: &Plan) -> Result<()> {
+        let Some(write_id) = &plan.write_id else {
+            return Ok(());
+        };
+        let path = self.memory(write_id);
+        publish::prepare(self.disk.as_ref(), path.parent().unwrap_or(&path))?;
+        let record = serde_json::to_vec(&plan.receipt).map_err(|error| Error::InvalidDecision {
+            path: path.clone(),
+            reason: error.to_string(),
+        })?;
+        self.put(&path, &record, PublishMode::Replace)?;
+        sync_directory(self.disk.as_ref(), path.parent().unwrap_or(&path))
+    }
+}
+
+impl Target for LocalTarget {
+    fn root(&self) -> &Path {
+        &self.root
+    }
+
+    fn named_root(&self) -> Option<PathBuf> {
+        self.area.home().is_given().then(|| self.root.clone())
+    }
+
+    fn place(&self, transaction: Uuid) -> PathBuf {
+        self.area.path().join(transaction.to_string())
+    }
+
+    fn transactions(&self) -> Result<Vec<Uuid>> {
+        let path = self.area.path();
+        let entries = match self.disk.list(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            listed => listed.map_err(|source| Error::Read {
+                path: path.to_owned(),
+                source,
+            })?,
+        };
+        let directories = entries
+            .into_iter()
+            .filter(|entry| entry.kind == EntryKind::Directory);
+        let name = |path: PathBuf| Uuid::try_parse(path.file_name()?.to_str()?).ok();
+        Ok(directories.filter_map(|entry| name(entry.path)).collect())
+    }
+
+    fn begin(&self) -> Result<(Uuid, Hold)> {
+        let disk = self.disk.as_ref();
+        for _ in 0..ATTEMPTS {
+            let id = Uuid::now_v7();
+            let directory = self.place(id);
+            let lease = directory.join(LEASE);
+            match disk.create_directory(&directory) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    self.area.make_again()?;
+                    continue;
+                }
+                made => made.at(Step::CreateStaging, &directory)?,
+            }
+            match disk.create_file(&lease, false) {
+                // Swept while it was empty.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                made => {
+                    let file = made.at(Step::CreateStaging, &lease)?;
+                    let claimed = crate::staging::claim(disk, &lease, file.as_ref());
+                    if claimed.at(Step::CreateStaging, &lease)?.is_some() {
+                        return Ok((id, Box::new(file)));
+                    }
+                }
+            }
+        }
+        Err(io::Error::from(io::ErrorKind::NotFound)).at(Step::CreateStaging, self.area.path())
+    }
+
+    fn take(&self, transaction: Uuid) -> Result<Taken> {
+        let directory = self.place(transaction);
+        let lease = directory.join(LEASE);
+        let reading = |source| Error::Read {
+            path: lease.clone(),
+            source,
+        };
+        let file = match self.disk.open_file(&lease, true) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                // Being made, being removed, or robbed of its lease by a crash.
+                return match self.disk.remove_directory(&directory) {
+                    Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {
+                        if self.disk.status(&lease).map_err(reading)?.is_some() {
+                            self.take(transaction)
+                        } else {
+                            Ok(Taken::Ours(Box::new(())))
+                        }
+                    }
+                    _ => Ok(Taken::Gone),
+                };
+            }
+            Err(error) => return Err(reading(error)),
+        };
+        if !is_dead(self.disk.as_ref(), &lease, file.as_ref()).map_err(reading)? {
+            return Ok(Taken::Alive);
+        }
+        // It may have been finished between opening and locking.
+        match self.disk.status(&lease).map_err(reading)? {
+            Some(_) => Ok(Taken::Ours(Box::new(file))),
+            None => Ok(Taken::Gone),
+        }
+    }
+
+    fn lock(&self, kind: LockKind) -> Result<Option<Hold>> {
+        let (file, outcome) = self.area.lock(kind).at(Step::Decide, self.area.path())?;
+        Ok((outcome == LockOutcome::Held).then(|| Box::new(file) as Hold))
+    }
+
+    fn files(&self, directory: &Path) -> Result<Vec<(PathBuf, u128)>> {
+        let disk = self.disk.as_ref();
+        let top = self.root.join(directory);
+        let mut files = Vec::new();
+        let mut pending = vec![top.clone()];
+        while let Some(path) = pending.pop() {
+            if path == self.area.path() {
+                continue;
+            }
+            let reading = |source| Error::Read {
+                path: path.clone(),
+                source,
+            };
+            let entries = match disk.list(&path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                entries => entries.map_err(reading)?,
+            };
+            for entry in entries {
+                if entry.kind == EntryKind::Directory {
+                    pending.push(entry.path);
+                } else if let Some((_, status)) = disk.status(&entry.path).map_err(reading)? {
+                    let identity = format!("{:?} {}", status.identity, status.len);
+                    let below = entry.path.strip_prefix(&top).unwrap_or(&entry.path);
+                    files.push((below.to_owned(), XxHash3_128::oneshot(identity.as_bytes())));
+                }
+            }
+        }
+        files.sort();
+        Ok(files)
+    }
+
+    fn seal(&self, transaction: Uuid, arrangement: &[Move]) -> Result<()> {
+        let disk = self.disk.as_ref();
+        let directory = self.place(transaction);
+        let mut handles = BTreeMap::new();
+        for file in arrangement {
+            let (from, to) = (directory.join(&file.staged), directory.join(&file.path));
+            let parent = to.parent().unwrap_or(&directory).to_owned();
+            if let Entry::Vacant(vacant) = handles.entry(parent) {
+                let handle = publish::prepare(disk, vacant.key())?;
+                vacant.insert(handle);
+            }
+            disk.publish(&from, &to, PublishMode::CreateNew)
+                .at(Step::Decide, &to)?;
+        }
+        handles.insert(directory.clone(), publish::prepare(disk, &directory)?);
+        for (path, handle) in handles {
+            handle.sync().at(Step::Decide, &path)?;
+        }
+        Ok(())
+    }
+
+    fn decision(&self, transaction: Uuid) -> Result<Option<Decision>> {
+        self.read_decision(&self.place(transaction).join(DECISION), transaction)
+    }
+
+    fn decide(&self, transaction: Uuid, decision: &Decision) -> Result<Option<Decision>> {
+        let directory = self.place(transaction);
+        let path = directory.join(DECISION);
+        let bytes = decision.to_json(&path)?;
+        match self.put(&path, &bytes, PublishMode::CreateNew) {
+            Ok(Standing::Published | Standing::Taken) => {}
+            Ok(Standing::Lost) => return Ok(None),
+            Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        }
+        // Also where another's stands: it may have died before this.
+        if let Err(error) = sync_directory(self.disk.as_ref(), &directory) {
+            let source = io::Error::other(error);
+            return Err(Error::Unknown {
+                path: self.root.clone(),
+                source,
+            });
+        }
+        self.read_decision(&path, transaction)
+    }
+
+    fn publish(&self, plan: &Plan) -> Result<()> {
+        let disk = self.disk.as_ref();
+        let directory = self.place(plan.transaction);
+        // A dead writer's record may not have become durable yet; nothing may show before it is.
+        sync_directory(disk, &directory)?;
+        let mut parents: Vec<&Path> = plan.files.iter().filter_map(|f| f.path.parent()).collect();
+        parents.sort_unstable();
+        parents.dedup();
+        let mut handles = Vec::with_capacity(parents.len());
+        for parent in parents {
+            handles.push((parent, publish::prepare(disk, &self.root.join(parent))?));
+        }
+        for file in &plan.files {
+            let (from, to) = (directory.join(&file.staged), self.root.join(&file.path));
+            match disk.publish(&from, &to, PublishMode::CreateNew) {
+                // Published before, by us or by whoever recovered it.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    if disk.status(&from).at(Step::Publish, &from)?.is_some() {
+                        return Err(error).at(Step::Publish, &to);
+                    }
+                }
+                moved => moved.at(Step::Publish, &to)?,
+            }
+        }
+        for (parent, handle) in handles {
+            handle
+                .sync()
+                .at(Step::SyncDirectory, &self.root.join(parent))?;
+        }
+        plan.exchanges
+            .iter()
+            .try_for_each(|exchange| self.exchange(&directory, exchange))
+    }
+
+    fn forget(&self, plan: &Plan) -> Result<()> {
+        self.remember(plan)?;
+        let directory = self.place(plan.transaction);
+        let decision = directory.join(DECISION);
+        match self.disk.remove_file(&decision) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            removed => removed.at(Step::SyncDirectory, &decision)?,
+        }
+        // If it came back after a crash, it would be carried out again, over what came since.
+        sync_directory(self.disk.as_ref(), &directory)?;
+        self.remove(plan.transaction)
+    }
+
+    fn remove(&self, transaction: Uuid) -> Result<()> {
+        let directory = self.place(transaction);
+        // Under another name first, so that a writer that comes back finds none of it.
+        let dead = directory.with_extension(DEAD);
+        match self.disk.publish(&directory, &dead, PublishMode::CreateNew) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            moved => moved.at(Step::Decide, &directory)?,
+        }
+        remove_tree(self.disk.as_ref(), &dead).at(Step::Decide, &dead)?;
+        self.area.tidy();
+        Ok(())
+    }
+
+    fn sweep(&self) {
+        let entries = self.disk.list(self.area.path()).unwrap_or_default();
+        for entry in entries {
+            let stem = entry.path.file_stem().and_then(|stem| stem.to_str());
+            let dead = entry
+                .path
+                .extension()
+                .is_some_and(|extension| extension == DEAD)
+                && stem.is_some_and(|stem| Uuid::try_parse(stem).is_ok());
+            if dead && entry.kind == EntryKind::Directory {
+                let _ = remove_tree(self.disk.as_ref(), &entry.path);
+            }
+        }
+    }
+
+    fn recall(&self, write_id: &str) -> Result<Option<Receipt>> {
+        let path = self.memory(write_id);
+        let bytes = match read(self.disk.as_ref(), &path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            bytes => bytes.map_err(|source| Error::Read {
+                path: path.clone(),
+                source,
+            })?,
+        };
+        let receipt: Receipt =
+            serde_json::from_slice(&bytes).map_err(|error| Error::InvalidDecision {
+                path,
+                reason: error.to_string(),
+            })?;
+        // Another name could have the same hash.
+        Ok(Some(receipt).filter(|receipt| receipt.write_id() == Some(write_id)))
+    }
+}
+
+fn write_all(file: &mut dyn DiskFile, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match file.write(bytes)? {
+            0 => return Err(io::ErrorKind::WriteZero.into()),
+            count => bytes = &bytes[count..],
+        }
+    }
+    Ok(())
+}
+
+fn read(disk: &dyn Disk, path: &Path) -> io::Result<Vec<u8>> {
+    let file = disk.open_file(path, false)?;
+    let len = file.status()?.len;
+    if len > LONGEST {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
+    let mut bytes = vec![0; len as usize];
+    let mut filled = 0;
+    while filled < bytes.len() {
+        match file.read_at(&mut bytes[filled..], filled as u64)? {
+            0 => break,
+            count => filled += count,
+        }
+    }
+    bytes.truncate(filled);
+    Ok(bytes)
+}
+
+fn sync_directory(disk: &dyn Disk, path: &Path) -> Result<()> {
+    disk.open_directory(path)
+        .and_then(|directory| directory.sync())
+        .at(Step::SyncDirectory, path)
+}
+
+/// Removes a directory and what is in it; symbolic links are not followed.
+fn remove_tree(disk: &dyn Disk, path: &Path) -> io::Result<()> {
+    let entries = match disk.list(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
+        match entry.kind {
+            EntryKind::Directory => remove_tree(disk, &entry.path)?,
+            _ => disk.remove_file(&entry.path)?,
+        }
+    }
+    disk.remove_directory(path)
+}

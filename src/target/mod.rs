@@ -1,0 +1,88 @@
+//! Where a data set lives: the verbs that the protocol of many files is written over.
+//!
+//! [`Target`] is what a place must be able to do; [`LocalTarget`] does it on a local disk. The order
+//! of the verbs, and what follows from each answer, is in [`transaction`](crate::transaction).
+
+mod local;
+
+use std::any::Any;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use uuid::Uuid;
+
+use crate::disk::LockKind;
+use crate::error::Result;
+use crate::receipt::Receipt;
+use crate::transaction::{Decision, Move, Plan};
+
+pub(crate) use local::LocalTarget;
+
+/// What keeps a transaction alive, or a lock held, as long as it is not dropped.
+pub(crate) type Hold = Box<dyn Any + Send + Sync>;
+
+/// What came of trying to take over a transaction.
+pub(crate) enum Taken {
+    /// Its writer is dead, or gone long enough, and the transaction is now ours.
+    Ours(Hold),
+    /// Its writer is alive.
+    Alive,
+    /// Nothing is left of it.
+    Gone,
+}
+
+/// A place that holds a data set and its staging area.
+pub(crate) trait Target: fmt::Debug + Send + Sync {
+    /// The data set's root, for errors.
+    fn root(&self) -> &Path;
+
+    /// The root, if transactions of other data sets may stand beside its own.
+    fn named_root(&self) -> Option<PathBuf>;
+
+    /// Where a transaction stands, for errors.
+    fn place(&self, transaction: Uuid) -> PathBuf;
+
+    /// The transactions of which anything is left.
+    fn transactions(&self) -> Result<Vec<Uuid>>;
+
+    /// Makes a transaction, alive as long as what is returned.
+    fn begin(&self) -> Result<(Uuid, Hold)>;
+
+    /// Takes a transaction over if its writer is dead.
+    fn take(&self, transaction: Uuid) -> Result<Taken>;
+
+    /// Keeps others from deciding, or (shared) from exchanging, until it is dropped; `None` where the
+    /// place has no locks.
+    fn lock(&self, kind: LockKind) -> Result<Option<Hold>>;
+
+    /// The files below a directory of the data set, each with what tells it from a later one of its
+    /// name; none if there is no such directory. The staging area is left out.
+    fn files(&self, directory: &Path) -> Result<Vec<(PathBuf, u128)>>;
+
+    /// Moves staged files about within their transaction, and makes all that was staged durable, so
+    /// that a decision may name it.
+    fn seal(&self, transaction: Uuid, arrangement: &[Move]) -> Result<()>;
+
+    /// The decision that stands, durably.
+    fn decision(&self, transaction: Uuid) -> Result<Option<Decision>>;
+
+    /// Records a decision durably, unless one stands already, and gives the one that stands. The
+    /// commit point. Nothing stands where the transaction is gone.
+    fn decide(&self, transaction: Uuid, decision: &Decision) -> Result<Option<Decision>>;
+
+    /// Publishes what is not published yet of a decided plan, durably. Idempotent.
+    fn publish(&self, plan: &Plan) -> Result<()>;
+
+    /// Makes a decision that was carried out be forgotten, durably, after remembering its receipt if
+    /// the write has a name; then removes what is left of the transaction as far as it can be.
+    fn forget(&self, plan: &Plan) -> Result<()>;
+
+    /// Removes an aborted transaction, such that a writer that comes back finds nothing.
+    fn remove(&self, transaction: Uuid) -> Result<()>;
+
+    /// Removes what is left of aborted transactions whose removal was interrupted, as far as it can be.
+    fn sweep(&self);
+
+    /// The receipt of the write of this name, if it was committed and is still remembered.
+    fn recall(&self, write_id: &str) -> Result<Option<Receipt>>;
+}

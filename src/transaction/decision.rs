@@ -1,0 +1,170 @@
+//! The record that commits or aborts a transaction.
+//!
+//! It is read after crashes, and perhaps from a staging area that others can write to: every path in
+//! it is checked to stay within the transaction and within the data set.
+
+use std::path::{Component, Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::error::{Error, Result};
+use crate::receipt::Receipt;
+
+/// The version of the record that this crate writes, and the only one that it reads.
+const VERSION: u32 = 1;
+/// The longest record that is read, in bytes: some millions of files.
+pub(crate) const LONGEST: u64 = 2 << 30;
+
+/// What became of a transaction.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "decision", rename_all = "snake_case")]
+pub(crate) enum Decision {
+    /// All of it is, or is to be, published.
+    Committed(Box<Plan>),
+    /// Nothing of it will be.
+    Aborted { version: u32, transaction: Uuid },
+}
+
+/// What a committed transaction publishes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Plan {
+    version: u32,
+    pub(crate) transaction: Uuid,
+    /// The data set's root, where the staging area may serve others too.
+    pub(crate) root: Option<PathBuf>,
+    /// The caller's name of the write, if it has one.
+    pub(crate) write_id: Option<String>,
+    /// Files that are published one by one.
+    pub(crate) files: Vec<Move>,
+    /// Directories that are exchanged as a whole.
+    pub(crate) exchanges: Vec<Exchange>,
+    /// What the caller gets back, also if it repeats the write.
+    pub(crate) receipt: Receipt,
+}
+
+/// One file on its way to its final path.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Move {
+    /// Below the transaction's directory.
+    pub(crate) staged: PathBuf,
+    /// Below the data set's root.
+    pub(crate) path: PathBuf,
+}
+
+/// One directory on its way to take another's place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Exchange {
+    /// The new directory, below the transaction's.
+    pub(crate) staged: PathBuf,
+    /// Below the data set's root; empty for the root itself.
+    pub(crate) path: PathBuf,
+    /// A file of the new directory, below it: where it is found, the exchange has happened.
+    pub(crate) witness: PathBuf,
+    /// The files of the new directory, below it.
+    pub(crate) files: Vec<PathBuf>,
+    /// The files of the old directory, below it, that go with it.
+    pub(crate) removed: Vec<PathBuf>,
+}
+
+impl Plan {
+    pub(crate) fn new(
+        transaction: Uuid,
+        root: Option<PathBuf>,
+        write_id: Option<String>,
+        files: Vec<Move>,
+        exchanges: Vec<Exchange>,
+        receipt: Receipt,
+    ) -> Self {
+        Plan {
+            version: VERSION,
+            transaction,
+            root,
+            write_id,
+            files,
+            exchanges,
+            receipt,
+        }
+    }
+}
+
+impl Decision {
+    pub(crate) fn aborted(transaction: Uuid) -> Self {
+        Decision::Aborted {
+            version: VERSION,
+            transaction,
+        }
+    }
+
+    pub(crate) fn to_json(&self, path: &Path) -> Result<Vec<u8>> {
+        serde_json::to_vec(self).map_err(|error| invalid(path, error.to_string()))
+    }
+
+    /// Reads the record at `path` of this transaction.
+    pub(crate) fn from_json(bytes: &[u8], path: &Path, transaction: Uuid) -> Result<Self> {
+        let decision: Decision =
+            serde_json::from_slice(bytes).map_err(|error| invalid(path, error.to_string()))?;
+        let (version, named) = match &decision {
+            Decision::Committed(plan) => (plan.version, plan.transaction),
+            Decision::Aborted {
+                version,
+                transaction,
+            } => (*version, *transaction),
+        };
+        if version != VERSION {
+            return Err(invalid(
+                path,
+                format!("version {version} is not known here"),
+            ));
+        }
+        if named != transaction {
+            return Err(invalid(path, format!("is of another transaction, {named}")));
+        }
+        if let Decision::Committed(plan) = &decision
+            && let Some(stray) = plan.paths().find(|path| !stays_below(path))
+        {
+            return Err(invalid(
+                path,
+                format!("names {}, which may lead elsewhere", stray.display()),
+            ));
+        }
+        Ok(decision)
+    }
+}
+
+impl Plan {
+    fn paths(&self) -> impl Iterator<Item = &Path> {
+        let moves = self
+            .files
+            .iter()
+            .flat_map(|file| [&file.staged, &file.path]);
+        let exchanges = self.exchanges.iter().flat_map(|exchange| {
+            let whole_root = exchange.path.as_os_str().is_empty();
+            [&exchange.staged, &exchange.witness]
+                .into_iter()
+                .chain(Some(&exchange.path).filter(|_| !whole_root))
+                .chain(&exchange.files)
+                .chain(&exchange.removed)
+        });
+        moves.chain(exchanges).map(PathBuf::as_path)
+    }
+}
+
+/// Whether a path is relative, and cannot leave what it is joined to.
+fn stays_below(path: &Path) -> bool {
+    !path.as_os_str().is_empty()
+        && path
+            .components()
+            .all(|part| matches!(part, Component::Normal(_)))
+        && !path.as_os_str().as_encoded_bytes().contains(&0)
+}
+
+fn invalid(path: &Path, reason: String) -> Error {
+    Error::InvalidDecision {
+        path: path.to_owned(),
+        reason,
+    }
+}

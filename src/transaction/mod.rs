@@ -1,0 +1,229 @@
+//! Several files, all or nothing (promise P7): stage, decide, publish, recover.
+//!
+//! The protocol is written here once, over the verbs of a [`Target`]. One record, put only if none
+//! is there, is the commit point: before it nothing is visible, after it everything will be, also if
+//! the writer dies, by whoever opens the data set next. Encoding rows is not done here.
+
+mod decision;
+mod plan;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use crate::disk::{Disk, LockKind};
+use crate::error::{Error, Outcome, Result, Step};
+use crate::receipt::Receipt;
+use crate::staging::{Area, Home};
+use crate::target::{Hold, LocalTarget, Taken, Target};
+
+pub(crate) use decision::{Decision, Exchange, LONGEST, Move, Plan};
+pub(crate) use plan::{Layout, StagedName, Witnessed, staged_name};
+
+/// A transaction of ours, which nobody takes for dead as long as it lives.
+pub(crate) struct Transaction {
+    target: Arc<dyn Target>,
+    id: Uuid,
+    _lease: Hold,
+    /// Whether nothing of it may be removed by us any more.
+    decided: bool,
+}
+
+impl Transaction {
+    pub(crate) fn begin(target: Arc<dyn Target>) -> Result<Self> {
+        let (id, lease) = target.begin()?;
+        Ok(Transaction {
+            target,
+            id,
+            _lease: lease,
+            decided: false,
+        })
+    }
+
+    pub(crate) fn id(&self) -> Uuid {
+        self.id
+    }
+
+    /// Commits what the staged files make of the data set as it is under the lock, and publishes it.
+    ///
+    /// Gives the receipt: that of an earlier commit if the write has a name which was committed.
+    pub(crate) fn commit(
+        mut self,
+        witnessed: &Witnessed,
+        staged: &[StagedName],
+        write_id: Option<&str>,
+        receipt: impl FnOnce(&Layout) -> Result<Receipt>,
+    ) -> Result<Receipt> {
+        let target = Arc::clone(&self.target);
+        let _lock = settle_and_lock(target.as_ref(), witnessed.mode().lock(write_id))?;
+        if let Some(write_id) = write_id
+            && let Some(receipt) = target.recall(write_id)?
+        {
+            return Ok(receipt);
+        }
+        let layout = witnessed.layout(target.as_ref(), staged)?;
+        let receipt = receipt(&layout)?;
+        target.seal(self.id, &layout.arrangement)?;
+        let name = write_id.map(str::to_owned);
+        let plan = Plan::new(
+            self.id,
+            target.named_root(),
+            name,
+            layout.files,
+            layout.exchanges,
+            receipt,
+        );
+        // From here on the record tells, whatever this call answers.
+        self.decided = true;
+        match target.decide(self.id, &Decision::Committed(Box::new(plan.clone()))) {
+            Ok(Some(Decision::Committed(standing))) if *standing == plan => {}
+            Ok(_) => {
+                return Err(Error::Aborted {
+                    path: target.place(self.id),
+                });
+            }
+            Err(error) => {
+                self.decided = error.outcome() != Outcome::NotPublished;
+                return Err(error);
+            }
+        }
+        carry_out(target.as_ref(), &plan)?;
+        Ok(plan.receipt)
+    }
+}
+
+impl Drop for Transaction {
+    fn drop(&mut self) {
+        if !self.decided {
+            // Whatever is in the way, recovery removes it: the lease goes with us.
+            let _ = self.target.remove(self.id);
+        }
+    }
+}
+
+/// Publishes a decided plan and forgets it.
+fn carry_out(target: &dyn Target, plan: &Plan) -> Result<()> {
+    let done = target.publish(plan).and_then(|()| target.forget(plan));
+    done.map_err(|source| Error::Unfinished {
+        path: target.root().to_owned(),
+        source: Box::new(source),
+    })
+}
+
+/// Opens the staging area of a data set, or of a lone file, for writing: what dead writers left there
+/// is finished or removed first. What cannot be is for the next one, or for
+/// [`recover`](crate::recover), which says why.
+pub(crate) fn open_area(disk: &Arc<dyn Disk>, home: Home) -> Result<Area> {
+    let area = Area::open(disk, home)?;
+    if area.home().is_data_set() {
+        let _ = recover_all(&LocalTarget::new(area.clone()), false);
+    }
+    Ok(area)
+}
+
+/// Keeps a file that is published by itself from getting lost in an exchange of its directory.
+pub(crate) fn lock_for_publishing(area: &Area) -> Result<Option<Hold>> {
+    match area.home().is_data_set() {
+        true => settle_and_lock(&LocalTarget::new(area.clone()), LockKind::Shared),
+        false => Ok(None),
+    }
+}
+
+/// Takes the lock when nothing is left that a dead writer had decided.
+fn settle_and_lock(target: &dyn Target, kind: LockKind) -> Result<Option<Hold>> {
+    loop {
+        let lock = target.lock(kind)?;
+        if lock.is_none() && kind == LockKind::Exclusive {
+            return Err(Error::Io {
+                step: Step::Decide,
+                path: target.root().to_owned(),
+                source: std::io::ErrorKind::Unsupported.into(),
+            });
+        }
+        let mut settled = true;
+        for id in target.transactions()? {
+            let committed = matches!(target.decision(id)?, Some(Decision::Committed(_)));
+            if committed && matches!(target.take(id)?, Taken::Ours(_)) {
+                settled = false;
+            }
+        }
+        if settled {
+            return Ok(lock);
+        }
+        drop(lock);
+        for id in target.transactions()? {
+            recover_one(target, id, false)?;
+        }
+    }
+}
+
+/// Finishes or removes every transaction whose writer is dead, and says what became of each.
+pub(crate) fn recover_all(
+    target: &dyn Target,
+    dry_run: bool,
+) -> Result<Vec<(Uuid, Result<Recovered>)>> {
+    let recover = |id| (id, recover_one(target, id, dry_run));
+    let recovered = target.transactions()?.into_iter().map(recover).collect();
+    if !dry_run {
+        target.sweep();
+    }
+    Ok(recovered)
+}
+
+/// What recovery did with one transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Recovered {
+    /// It was committed; now all of it is published.
+    Finished,
+    /// It was not; nothing of it is left.
+    Removed,
+    /// Its writer is alive.
+    Alive,
+    /// Somebody else was faster.
+    Gone,
+}
+
+/// Finishes or removes one transaction whose writer is dead.
+pub(crate) fn recover_one(target: &dyn Target, id: Uuid, dry_run: bool) -> Result<Recovered> {
+    loop {
+        // The lock comes before the lease: whoever has the lock and finds something decided by a dead
+        // writer must be able to take it.
+        let committed = matches!(target.decision(id)?, Some(Decision::Committed(_)));
+        let _lock = match committed && !dry_run {
+            true => target.lock(LockKind::Exclusive)?,
+            false => None,
+        };
+        let _lease = match target.take(id)? {
+            Taken::Ours(lease) => lease,
+            Taken::Alive => return Ok(Recovered::Alive),
+            Taken::Gone => return Ok(Recovered::Gone),
+        };
+        let standing = target.decision(id)?;
+        if dry_run {
+            return Ok(match standing {
+                Some(Decision::Committed(_)) => Recovered::Finished,
+                _ => Recovered::Removed,
+            });
+        }
+        let standing = match standing {
+            Some(standing) => Some(standing),
+            // Somebody who was only taken for dead may decide at this moment: one of the two wins.
+            None => target.decide(id, &Decision::aborted(id))?,
+        };
+        match standing {
+            Some(Decision::Committed(plan)) if committed => {
+                carry_out(target, &plan)?;
+                return Ok(Recovered::Finished);
+            }
+            // Decided since we looked: once more, with the lock.
+            Some(Decision::Committed(_)) => {}
+            Some(Decision::Aborted { .. }) => {
+                target.remove(id)?;
+                return Ok(Recovered::Removed);
+            }
+            None => return Ok(Recovered::Gone),
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! All or nothing: the power fails at every moment of every mode, and recovery is run, and interrupted.
+
+use std::collections::{BTreeMap, HashSet};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::*;
+use crate::disk::Disk;
+use crate::disk::sim::{Lie, SimDisk};
+use crate::options::{Durability, StagingPlace};
+use crate::receipt::CommitMode;
+use crate::staging::{Area, home_of_root};
+use crate::target::LocalTarget;
+
+const ROOT: &str = "/lake";
+
+type Found = BTreeMap<PathBuf, Vec<u8>>;
+
+fn target(disk: &SimDisk) -> Arc<LocalTarget> {
+    let disk: Arc<dyn Disk> = Arc::new(disk.clone());
+    let home = home_of_root(disk.as_ref(), Path::new(ROOT), &StagingPlace::Auto).unwrap();
+    let area = Area::open(&disk, home).unwrap();
+    Arc::new(LocalTarget::new(area))
+}
+
+/// What a reader of the data set sees.
+fn seen(disk: &SimDisk) -> Found {
+    let files = disk
+        .files()
+        .into_iter()
+        .filter(|file| file.starts_with(ROOT));
+    files
+        .map(|file| (file.clone(), disk.read(&file).unwrap()))
+        .collect()
+}
+
+/// All that is on a disk after a power loss.
+fn everything(disk: &SimDisk) -> (Found, Vec<PathBuf>) {
+    let files = disk.files().into_iter();
+    let content = files
+        .map(|file| (file.clone(), disk.read(&file).unwrap_or_default()))
+        .collect();
+    (content, disk.directories())
+}
+
+/// The content of the files a reader sees, without their names, by directory.
+fn content(found: &Found) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut content: Vec<_> = found
+        .iter()
+        .map(|(path, bytes)| (path.parent().unwrap().to_owned(), bytes.clone()))
+        .collect();
+    content.sort();
+    content
+}
+
+fn write(
+    target: &Arc<LocalTarget>,
+    mode: CommitMode,
+    write_id: Option<&str>,
+    files: &[(&str, &[u8])],
+) -> Result<Receipt> {
+    let (transaction, witnessed, staged) = stage(target, mode, files)?;
+    let id = transaction.id();
+    transaction.commit(&witnessed, &staged, write_id, |_| {
+        Ok(receipt(id, mode, write_id))
+    })
+}
+
+fn receipt(id: Uuid, mode: CommitMode, write_id: Option<&str>) -> Receipt {
+    let receipt = Receipt::new(id, mode, Vec::new()).unwrap();
+    match write_id {
+        Some(write_id) => receipt.with_write_id(write_id).unwrap(),
+        None => receipt,
+    }
+}
+
+fn stage(
+    target: &Arc<LocalTarget>,
+    mode: CommitMode,
+    files: &[(&str, &[u8])],
+) -> Result<(Transaction, Witnessed, Vec<StagedName>)> {
+    let transaction = Transaction::begin(Arc::clone(target) as Arc<dyn Target>)?;
+    let witnessed = Witnessed::begin(target.as_ref(), mode, Path::new(""))?;
+    let mut staged = Vec::new();
+    for (number, (directory, bytes)) in files.iter().enumerate() {
+        let number = number as u64;
+        witnessed.touch(target.as_ref(), Path::new(directory))?;
+        let mut draft = target.create(transaction.id(), number, false)?;
+        draft.write_all(bytes).unwrap();
+        draft.seal(Durability::Synced, None)?;
+        draft.disown();
+        staged.push(StagedName {
+            staged: staged_name(number),
+            directory: directory.into(),
+            name: format!("part-{}-{number:05}.parquet", transaction.id()),
+        });
+    }
+    Ok((transaction, witnessed, staged))
+}
+
+const NEW: [(&str, &[u8]); 2] = [("year=1", b"new one"), ("year=2", b"new two")];
+
+/// A disk on which the data set has files in two partitions, one of which every write touches.
+fn old_disk(journaled: bool, exchanges: bool) -> SimDisk {
+    let disk = SimDisk::new();
+    disk.set_journaled(journaled);
+    disk.set_exchanges(exchanges);
+    disk.put("/lake/year=1/old.parquet", b"old one").unwrap();
+    disk.put("/lake/year=3/old.parquet", b"old three").unwrap();
+    disk
+}
+
+fn recover(disk: &SimDisk) -> Result<()> {
+    for (_, recovered) in recover_all(target(disk).as_ref(), false)? {
+        assert_ne!(recovered?, Recovered::Alive);
+    }
+    Ok(())
+}
+
+/// Runs a commit, loses the power after each of its calls, recovers, loses it in the middle of that.
+fn explore(
+    mode: CommitMode,
+    journaled: bool,
+    exchanges: bool,
+    lies: &[Lie],
+) -> std::result::Result<usize, String> {
+    let disk = old_disk(journaled, exchanges);
+    let before = content(&seen(&disk));
+    lies.iter().for_each(|lie| disk.lie(lie.clone()));
+    write(&target(&disk), mode, None, &NEW).map_err(|error| format!("{mode:?}: {error:?}"))?;
+    let after = content(&seen(&disk));
+
+    let moments = disk.moments();
+    let mut states = 0;
+    let mut known = HashSet::new();
+    for (number, moment) in moments.iter().enumerate() {
+        let returned = number + 1 == moments.len();
+        for found in moment.after_power_loss() {
+            states += 1;
+            if !known.insert((returned, everything(&found))) {
+                continue;
+            }
+            let place = |wrong: String| format!("{mode:?}, after {:?}: {wrong}", moment.call);
+            recover(&found).map_err(|error| place(format!("{error:?}")))?;
+            let first = content(&seen(&found));
+            if first != after && (returned || first != before) {
+                return Err(place(format!("there is {first:?}")));
+            }
+            if !left(&found).is_empty() {
+                return Err(place(format!("left is {:?}", left(&found))));
+            }
+            for again in found.moments() {
+                for found in again.after_power_loss() {
+                    states += 1;
+                    if !known.insert((returned, everything(&found))) {
+                        continue;
+                    }
+                    let place =
+                        |wrong| place(format!("in recovery after {:?}: {wrong}", again.call));
+                    recover(&found).map_err(|error| place(format!("{error:?}")))?;
+                    let second = content(&seen(&found));
+                    if second != first {
+                        return Err(place(format!("first {first:?}, then {second:?}")));
+                    }
+                }
+            }
+        }
+    }
+    Ok(states)
+}
+
+/// What is left in the staging area but its lock.
+fn left(disk: &SimDisk) -> Vec<PathBuf> {
+    let in_area = |file: &PathBuf| file.starts_with("/.lake.atomic") && !file.ends_with("lock");
+    disk.files().into_iter().filter(in_area).collect()
+}
+
+const MODES: [CommitMode; 4] = [
+    CommitMode::Append,
+    CommitMode::ErrorIfExists,
+    CommitMode::OverwritePartitions,
+    CommitMode::Overwrite,
+];
+
+fn modes_that_succeed() -> impl Iterator<Item = CommitMode> {
+    MODES
+        .into_iter()
+        .filter(|mode| *mode != CommitMode::ErrorIfExists)
+}
+
+#[test]
+fn a_power_loss_at_any_moment_leaves_all_of_a_commit_or_none_of_it() {
+    let mut states = 0;
+    for mode in modes_that_succeed() {
+        for exchanges in [true, false] {
+            states += explore(mode, true, exchanges, &[]).unwrap_or_else(|wrong| panic!("{wrong}"));
+        }
+    }
+    println!("{states} states");
+}
+
+#[test]
+fn without_any_single_sync_a_commit_would_be_torn_or_lost() {
+    for lie in [
+        Lie::FileSync,
+        Lie::DirectorySync("/".into()),
+        Lie::DirectorySync("/lake".into()),
+        Lie::DirectorySync("/lake/year=1".into()),
+        Lie::DirectorySync("/lake/year=2".into()),
+        Lie::DirectorySync("/.lake.atomic".into()),
+    ] {
+        let noticed = modes_that_succeed()
+            .any(|mode| explore(mode, true, true, std::slice::from_ref(&lie)).is_err());
+        assert!(noticed, "nobody noticed {lie:?}");
+    }
+}
+
+#[test]
+fn a_writer_that_was_taken_for_dead_finds_its_transaction_aborted() {
+    let disk = old_disk(true, true);
+    let before = seen(&disk);
+    let target = target(&disk);
+    let (transaction, witnessed, staged) = stage(&target, CommitMode::Append, &NEW).unwrap();
+    disk.set_trusts_locks(false);
+    disk.lie(Lie::Locks);
+    disk.advance(Duration::from_secs(25 * 60 * 60));
+    recover(&disk).unwrap();
+    let error = transaction
+        .commit(&witnessed, &staged, None, |_| {
+            Ok(receipt(Uuid::nil(), CommitMode::Append, None))
+        })
+        .unwrap_err();
+    assert_eq!(error.outcome(), Outcome::NotPublished, "{error:?}");
+    assert_eq!(seen(&disk), before);
+}
+
+#[test]
+fn an_overwrite_that_meets_another_commit_in_between_is_a_conflict() {
+    for mode in [CommitMode::OverwritePartitions, CommitMode::Overwrite] {
+        for other in modes_that_succeed() {
+            let disk = old_disk(true, true);
+            let target = target(&disk);
+            let (transaction, witnessed, staged) = stage(&target, mode, &NEW).unwrap();
+            write(&target, other, None, &[("year=1", b"other")]).unwrap();
+            let between = seen(&disk);
+            let error = transaction
+                .commit(&witnessed, &staged, None, |_| {
+                    Ok(receipt(Uuid::nil(), CommitMode::Append, None))
+                })
+                .unwrap_err();
+            assert!(matches!(error, Error::Conflict { .. }), "{error:?}");
+            assert_eq!(seen(&disk), between);
+            assert_eq!(left(&disk), Vec::<PathBuf>::new());
+        }
+    }
+}
+
+#[test]
+fn a_write_of_a_name_that_was_committed_publishes_nothing_and_gives_the_first_receipt() {
+    let disk = old_disk(true, true);
+    let target = target(&disk);
+    let first = write(&target, CommitMode::Append, Some("monday"), &NEW).unwrap();
+    let there = seen(&disk);
+    let again = write(&target, CommitMode::Append, Some("monday"), &NEW[..1]).unwrap();
+    assert_eq!((first, there), (again, seen(&disk)));
+    write(&target, CommitMode::Append, Some("tuesday"), &NEW[..1]).unwrap();
+    assert_ne!(left(&disk), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn a_partition_that_has_files_is_refused_where_nothing_may_be() {
+    let disk = old_disk(true, true);
+    let before = seen(&disk);
+    let error = write(&target(&disk), CommitMode::ErrorIfExists, None, &NEW).unwrap_err();
+    assert!(matches!(error, Error::Conflict { .. }), "{error:?}");
+    assert_eq!((seen(&disk), left(&disk)), (before, Vec::new()));
+    write(&target(&disk), CommitMode::ErrorIfExists, None, &NEW[1..]).unwrap();
+}

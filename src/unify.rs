@@ -1,0 +1,308 @@
+//! [`SchemaPolicy`]: which batches a writer takes for its own schema.
+//!
+//! One logical type has several physical ones in Arrow: a string may be `Utf8`, `LargeUtf8`,
+//! `Utf8View` or a dictionary of them. What differs only so can be brought to the writer's types
+//! without any value changing. Nothing else is converted here: a wider integer, another unit of time
+//! or another time zone is a mismatch, never a cast.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow::compute::{CastOptions, can_cast_types, cast_with_options};
+use arrow::datatypes::{DataType, Field, FieldRef, Fields, SchemaRef};
+
+use crate::error::{Error, Result};
+
+/// Which batches a writer takes.
+///
+/// | the batch has | `Exact` | `Unify` |
+/// |---|---|---|
+/// | the columns in another order | mismatch | put in order, by their names |
+/// | a column too many or too few, nullable or not | mismatch | mismatch |
+/// | `Utf8`, `LargeUtf8`, `Utf8View` for one another | mismatch | converted |
+/// | `Binary`, `LargeBinary`, `BinaryView` for one another | mismatch | converted |
+/// | `List`, `LargeList`, `ListView`, `LargeListView` for one another | mismatch | converted, if their items can be |
+/// | a dictionary for its values, or with other indices, or the reverse | mismatch | converted |
+/// | a struct or map of such | mismatch | converted; a struct's fields have to be in order |
+/// | any other type | mismatch | mismatch |
+/// | nulls where the schema has none | mismatch | mismatch |
+/// | other metadata, other names of list items, or no nulls where the schema allows them | taken | taken |
+///
+/// ```
+/// use atomic_arrow::SchemaPolicy;
+///
+/// assert_eq!(SchemaPolicy::default(), SchemaPolicy::Exact);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum SchemaPolicy {
+    /// Those of the same columns in the same order, with the same types. The default.
+    #[default]
+    Exact,
+    /// Also those that differ in the order of columns, or in how the same logical type is held in
+    /// memory; they are converted.
+    Unify,
+}
+
+/// The batch with exactly the schema, or why it has another; `path` is for the error.
+///
+/// # Errors
+/// [`Error::SchemaMismatch`], with the first field that differs; nested ones are named by their path,
+/// `station.name`.
+pub(crate) fn conform(
+    batch: &RecordBatch,
+    schema: &SchemaRef,
+    policy: SchemaPolicy,
+    path: &Path,
+) -> Result<RecordBatch> {
+    if Arc::ptr_eq(batch.schema_ref(), schema) {
+        return Ok(batch.clone());
+    }
+    let conformed = columns(batch, schema, policy).and_then(|columns| {
+        let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+        RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options).map_err(|error| {
+            Mismatch::new("", "the writer's schema", error) // A null deep within a column.
+        })
+    });
+    conformed.map_err(|mismatch| Error::SchemaMismatch {
+        path: path.to_owned(),
+        field: mismatch.field,
+        expected: mismatch.expected,
+        found: mismatch.found,
+    })
+}
+
+/// The first difference.
+#[derive(Debug)]
+struct Mismatch {
+    field: String,
+    expected: String,
+    found: String,
+}
+
+impl Mismatch {
+    fn new(field: impl Into<String>, expected: impl ToString, found: impl ToString) -> Self {
+        Mismatch {
+            field: field.into(),
+            expected: expected.to_string(),
+            found: found.to_string(),
+        }
+    }
+}
+
+type Outcome<T> = std::result::Result<T, Mismatch>;
+
+fn columns(
+    batch: &RecordBatch,
+    schema: &SchemaRef,
+    policy: SchemaPolicy,
+) -> Outcome<Vec<ArrayRef>> {
+    let (expected, found) = (schema.fields(), batch.schema_ref().fields());
+    let order = match policy {
+        SchemaPolicy::Exact => same_order(expected, found)?,
+        SchemaPolicy::Unify => order_by_name(expected, found)?,
+    };
+    let columns = expected.iter().zip(order).map(|(field, position)| {
+        let column = batch.column(position);
+        let column = match policy {
+            SchemaPolicy::Exact => exact(field, column)?,
+            SchemaPolicy::Unify => unified(field, column)?,
+        };
+        if !field.is_nullable() && column.logical_null_count() > 0 {
+            return Err(Mismatch::new(field.name(), "no nulls", "nulls"));
+        }
+        Ok(column)
+    });
+    columns.collect()
+}
+
+fn same_order(expected: &Fields, found: &Fields) -> Outcome<Vec<usize>> {
+    if expected.len() != found.len() {
+        return Err(Mismatch::new("", expected.len(), found.len()));
+    }
+    for (expected, found) in expected.iter().zip(found) {
+        if expected.name() != found.name() {
+            let (name, other) = (expected.name(), found.name());
+            return Err(Mismatch::new(
+                name,
+                format!("{name:?}"),
+                format!("{other:?}"),
+            ));
+        }
+    }
+    Ok((0..expected.len()).collect())
+}
+
+/// Where each field is in the batch. Of several with one name, the first is the first.
+fn order_by_name(expected: &Fields, found: &Fields) -> Outcome<Vec<usize>> {
+    let mut taken = vec![false; found.len()];
+    let mut order = Vec::with_capacity(expected.len());
+    for (position, field) in expected.iter().enumerate() {
+        let is_it = |at: &usize| !taken[*at] && found[*at].name() == field.name();
+        // Nearly always it is in its place.
+        let at = (position < found.len() && is_it(&position)).then_some(position);
+        let first = || (0..found.len()).find(is_it);
+        let duplicated = |at: &usize| {
+            found[..*at]
+                .iter()
+                .any(|other| other.name() == field.name())
+        };
+        let at = at.filter(|at| !duplicated(at)).or_else(first);
+        let Some(at) = at else {
+            return Err(Mismatch::new(
+                field.name(),
+                field.data_type(),
+                "no such column",
+            ));
+        };
+        taken[at] = true;
+        order.push(at);
+    }
+    match taken.iter().position(|taken| !taken) {
+        None => Ok(order),
+        Some(extra) => {
+            let extra = &found[extra];
+            Err(Mismatch::new(
+                extra.name(),
+                "no such column",
+                extra.data_type(),
+            ))
+        }
+    }
+}
+
+fn exact(field: &Field, column: &ArrayRef) -> Outcome<ArrayRef> {
+    let (expected, found) = (field.data_type(), column.data_type());
+    if expected.equals_datatype(found) {
+        Ok(Arc::clone(column))
+    } else {
+        Err(Mismatch::new(field.name(), expected, found))
+    }
+}
+
+fn unified(field: &Field, column: &ArrayRef) -> Outcome<ArrayRef> {
+    let (expected, found) = (field.data_type(), column.data_type());
+    if expected.equals_datatype(found) {
+        return Ok(Arc::clone(column));
+    }
+    same_logical(field.name(), expected, found)?;
+    if !can_cast_types(found, expected) {
+        return Err(Mismatch::new(field.name(), expected, found));
+    }
+    // Not safe, as arrow calls it: what does not fit must be an error and never a null.
+    let options = CastOptions {
+        safe: false,
+        ..CastOptions::default()
+    };
+    // By way of its own values, since arrow makes of a null among a dictionary's values an empty view.
+    let plain = match expected {
+        DataType::Dictionary(..) => found.clone(),
+        _ => plain_type(found),
+    };
+    cast_with_options(column, &plain, &options)
+        .and_then(|column| cast_with_options(&column, expected, &options))
+        .map_err(|error| Mismatch::new(field.name(), expected, format!("{found}: {error}")))
+}
+
+/// Whether two types hold the same values; `name` is that of the field.
+fn same_logical(name: &str, expected: &DataType, found: &DataType) -> Outcome<()> {
+    use DataType::{Dictionary, Map, Struct};
+    match (expected, found) {
+        (expected, found) if expected.equals_datatype(found) => Ok(()),
+        (expected, found) if expected.is_string() && found.is_string() => Ok(()),
+        (expected, found) if is_binary(expected) && is_binary(found) => Ok(()),
+        (Dictionary(_, expected), Dictionary(_, found)) => same_logical(name, expected, found),
+        (Dictionary(_, expected), found) => same_logical(name, expected, found),
+        (expected, Dictionary(_, found)) => same_logical(name, expected, found),
+        (Struct(expected), Struct(found)) => same_fields(name, expected, found),
+        (Map(expected, sorted), Map(found, found_sorted)) if sorted == found_sorted => {
+            // The names of entries, keys and values are of no account.
+            match (expected.data_type(), found.data_type()) {
+                (Struct(expected), Struct(found)) if expected.len() == found.len() => {
+                    expected.iter().zip(found).try_for_each(|(e, f)| {
+                        same_logical(&below(name, e.name()), e.data_type(), f.data_type())
+                    })
+                }
+                (expected, found) => Err(Mismatch::new(name, expected, found)),
+            }
+        }
+        (expected, found) => match (list_item(expected), list_item(found)) {
+            (Some(expected), Some(found)) => same_logical(
+                &below(name, expected.name()),
+                expected.data_type(),
+                found.data_type(),
+            ),
+            _ => Err(Mismatch::new(name, expected, found)),
+        },
+    }
+}
+
+fn same_fields(name: &str, expected: &Fields, found: &Fields) -> Outcome<()> {
+    if expected.len() != found.len() {
+        let count = |fields: &Fields| format!("{} fields", fields.len());
+        return Err(Mismatch::new(name, count(expected), count(found)));
+    }
+    for (expected, found) in expected.iter().zip(found) {
+        let name = below(name, expected.name());
+        if expected.name() != found.name() {
+            let (expected, found) = (expected.name(), found.name());
+            return Err(Mismatch::new(
+                name,
+                format!("{expected:?}"),
+                format!("{found:?}"),
+            ));
+        }
+        same_logical(&name, expected.data_type(), found.data_type())?;
+    }
+    Ok(())
+}
+
+fn below(name: &str, field: &str) -> String {
+    format!("{name}.{field}")
+}
+
+fn is_binary(data_type: &DataType) -> bool {
+    matches!(
+        data_type,
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView
+    )
+}
+
+fn list_item(data_type: &DataType) -> Option<&Field> {
+    match data_type {
+        DataType::List(item)
+        | DataType::LargeList(item)
+        | DataType::ListView(item)
+        | DataType::LargeListView(item) => Some(item),
+        _ => None,
+    }
+}
+
+/// The field with [`plain_type`].
+pub(crate) fn plain_field(field: &FieldRef) -> FieldRef {
+    let plain = plain_type(field.data_type());
+    if plain == *field.data_type() {
+        return Arc::clone(field);
+    }
+    let plain = Field::new(field.name(), plain, field.is_nullable());
+    Arc::new(plain.with_metadata(field.metadata().clone()))
+}
+
+/// The type with every dictionary replaced by its values.
+fn plain_type(data_type: &DataType) -> DataType {
+    match data_type {
+        DataType::Dictionary(_, values) => plain_type(values),
+        DataType::List(field) => DataType::List(plain_field(field)),
+        DataType::LargeList(field) => DataType::LargeList(plain_field(field)),
+        DataType::ListView(field) => DataType::ListView(plain_field(field)),
+        DataType::LargeListView(field) => DataType::LargeListView(plain_field(field)),
+        DataType::FixedSizeList(field, size) => DataType::FixedSizeList(plain_field(field), *size),
+        DataType::Map(entries, sorted) => DataType::Map(plain_field(entries), *sorted),
+        DataType::Struct(fields) => DataType::Struct(fields.iter().map(plain_field).collect()),
+        other => other.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,370 @@
+//! Which batches are taken, what they become, and what is told of those that are not.
+
+use std::collections::HashMap;
+
+use arrow::array::*;
+use arrow::buffer::OffsetBuffer;
+use arrow::compute::cast;
+use arrow::datatypes::{Int8Type, Int32Type, Schema, TimeUnit};
+use proptest::prelude::*;
+
+use super::*;
+
+fn batch(columns: Vec<(&str, ArrayRef)>) -> RecordBatch {
+    let columns = columns
+        .into_iter()
+        .map(|(name, column)| (name, column, true));
+    RecordBatch::try_from_iter_with_nullable(columns).unwrap()
+}
+
+fn schema(fields: &[(&str, DataType)]) -> SchemaRef {
+    let field = |(name, data_type): &(&str, DataType)| Field::new(*name, data_type.clone(), true);
+    Arc::new(Schema::new(fields.iter().map(field).collect::<Vec<_>>()))
+}
+
+fn take(batch: &RecordBatch, schema: &SchemaRef, policy: SchemaPolicy) -> Result<RecordBatch> {
+    conform(batch, schema, policy, "lake/weather".as_ref())
+}
+
+/// Field, what was expected and what was found.
+fn mismatch(
+    batch: &RecordBatch,
+    schema: &SchemaRef,
+    policy: SchemaPolicy,
+) -> (String, String, String) {
+    match take(batch, schema, policy) {
+        Err(Error::SchemaMismatch {
+            path,
+            field,
+            expected,
+            found,
+        }) => {
+            assert_eq!(path.as_path(), Path::new("lake/weather"));
+            (field, expected, found)
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+fn dictionary(index: DataType, values: DataType) -> DataType {
+    DataType::Dictionary(Box::new(index), Box::new(values))
+}
+
+fn item(data_type: DataType) -> Arc<Field> {
+    Arc::new(Field::new("item", data_type, true))
+}
+
+fn names() -> ArrayRef {
+    Arc::new(StringArray::from(vec![
+        Some("KSEA"),
+        None,
+        Some(""),
+        Some("KSEA"),
+        Some("ä long name, not inlined"),
+    ]))
+}
+
+fn lists(of: &ArrayRef) -> ArrayRef {
+    let offsets = OffsetBuffer::from_lengths([2, 0, 3]);
+    let nulls = vec![true, false, true].into();
+    let list = ListArray::new(
+        item(of.data_type().clone()),
+        offsets,
+        Arc::clone(of),
+        Some(nulls),
+    );
+    Arc::new(list)
+}
+
+/// Groups of types, within each of which all hold the same values.
+fn families() -> Vec<Vec<ArrayRef>> {
+    let all = |column: ArrayRef, types: Vec<DataType>| -> Vec<ArrayRef> {
+        types.iter().map(|to| cast(&column, to).unwrap()).collect()
+    };
+    let strings = vec![
+        DataType::Utf8,
+        DataType::LargeUtf8,
+        DataType::Utf8View,
+        dictionary(DataType::Int32, DataType::Utf8),
+        dictionary(DataType::UInt8, DataType::LargeUtf8),
+        dictionary(DataType::Int64, DataType::Utf8View),
+    ];
+    let binaries = vec![
+        DataType::Binary,
+        DataType::LargeBinary,
+        DataType::BinaryView,
+        dictionary(DataType::Int16, DataType::Binary),
+    ];
+    let numbers = vec![DataType::Int64, dictionary(DataType::Int8, DataType::Int64)];
+    let list_types = vec![
+        DataType::List(item(DataType::Utf8)),
+        DataType::LargeList(item(DataType::Utf8View)),
+        DataType::ListView(item(DataType::LargeUtf8)),
+        DataType::LargeListView(item(DataType::Utf8)),
+    ];
+    let numbers_column: ArrayRef = Arc::new(Int64Array::from(vec![Some(7), None, Some(i64::MIN)]));
+    let names_as_bytes = cast(&names(), &DataType::Binary).unwrap();
+    vec![
+        all(names(), strings),
+        all(names_as_bytes, binaries),
+        all(numbers_column, numbers),
+        all(lists(&names()), list_types),
+    ]
+}
+
+/// The values without regard to how they are held.
+fn plain(column: &ArrayRef) -> Vec<Option<String>> {
+    let options = arrow::util::display::FormatOptions::new().with_null("\0");
+    let formatter = arrow::util::display::ArrayFormatter::try_new(column, &options).unwrap();
+    (0..column.len())
+        .map(|row| (!column.is_null(row)).then(|| formatter.value(row).to_string()))
+        .collect()
+}
+
+#[test]
+fn every_way_of_holding_a_type_becomes_every_other_with_the_same_values() {
+    for family in families() {
+        for from in &family {
+            for to in &family {
+                let given = batch(vec![("x", Arc::clone(from))]);
+                let wanted = schema(&[("x", to.data_type().clone())]);
+                let taken = take(&given, &wanted, SchemaPolicy::Unify).unwrap();
+                assert_eq!(taken.schema_ref(), &wanted);
+                assert_eq!(
+                    plain(taken.column(0)),
+                    plain(from),
+                    "{} to {}",
+                    from.data_type(),
+                    to.data_type()
+                );
+                let is_same = from.data_type() == to.data_type();
+                assert_eq!(take(&given, &wanted, SchemaPolicy::Exact).is_ok(), is_same);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_another_type_is_never_converted() {
+    let types = [
+        DataType::Int32,
+        DataType::Int64,
+        DataType::UInt32,
+        DataType::Float32,
+        DataType::Float64,
+        DataType::Boolean,
+        DataType::Utf8,
+        DataType::Binary,
+        DataType::FixedSizeBinary(4),
+        DataType::Date32,
+        DataType::Date64,
+        DataType::Timestamp(TimeUnit::Second, None),
+        DataType::Timestamp(TimeUnit::Millisecond, None),
+        DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into())),
+        DataType::Timestamp(TimeUnit::Millisecond, Some("+00:00".into())),
+        DataType::Decimal128(10, 2),
+        DataType::Decimal128(12, 2),
+        DataType::Decimal128(10, 3),
+        DataType::List(item(DataType::Int32)),
+        DataType::List(item(DataType::Int64)),
+        DataType::FixedSizeList(item(DataType::Int32), 2),
+        dictionary(DataType::Int8, DataType::Int16),
+        DataType::Null,
+    ];
+    for from in &types {
+        for to in types.iter().filter(|to| *to != from) {
+            let given = batch(vec![("x", new_null_array(from, 2))]);
+            let wanted = schema(&[("x", to.clone())]);
+            for policy in [SchemaPolicy::Exact, SchemaPolicy::Unify] {
+                let (field, ..) = mismatch(&given, &wanted, policy);
+                assert!(field.starts_with('x'), "{from} to {to}: {field:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_mismatch_names_the_field_and_both_types() {
+    let given = batch(vec![(
+        "temp",
+        Arc::new(Int64Array::from(vec![1])) as ArrayRef,
+    )]);
+    let wanted = schema(&[("temp", DataType::Float64)]);
+    let error = take(&given, &wanted, SchemaPolicy::Unify).unwrap_err();
+    let text = "lake/weather: field \"temp\", expected Float64, found Int64";
+    assert_eq!(error.to_string(), text);
+
+    let inner = |data_type| {
+        let fields: Fields = vec![
+            Field::new("name", DataType::Utf8, true),
+            Field::new("height", data_type, true),
+        ]
+        .into();
+        DataType::List(item(DataType::Struct(fields)))
+    };
+    let given = batch(vec![(
+        "station",
+        new_null_array(&inner(DataType::Int32), 1),
+    )]);
+    let wanted = schema(&[("station", inner(DataType::Int64))]);
+    let (field, expected, found) = mismatch(&given, &wanted, SchemaPolicy::Unify);
+    assert_eq!(
+        (field.as_str(), expected.as_str(), found.as_str()),
+        ("station.item.height", "Int64", "Int32")
+    );
+}
+
+fn two(first: &str, second: &str) -> RecordBatch {
+    let numbers: ArrayRef = Arc::new(Int32Array::from(vec![1]));
+    let texts: ArrayRef = Arc::new(StringArray::from(vec!["a"]));
+    batch(vec![(first, numbers), (second, texts)])
+}
+
+#[test]
+fn another_order_of_columns_is_mended_only_if_asked() {
+    let wanted = schema(&[("b", DataType::Utf8), ("a", DataType::Int32)]);
+    let taken = take(&two("a", "b"), &wanted, SchemaPolicy::Unify).unwrap();
+    assert_eq!(taken.column(0).as_string::<i32>().value(0), "a");
+    assert_eq!(taken.column(1).as_primitive::<Int32Type>().value(0), 1);
+    let (field, expected, found) = mismatch(&two("a", "b"), &wanted, SchemaPolicy::Exact);
+    assert_eq!(
+        (field.as_str(), expected.as_str(), found.as_str()),
+        ("b", "\"b\"", "\"a\"")
+    );
+}
+
+#[test]
+fn a_column_too_many_or_too_few_is_named() {
+    let wanted = schema(&[("a", DataType::Int32), ("c", DataType::Utf8)]);
+    let (field, expected, found) = mismatch(&two("a", "b"), &wanted, SchemaPolicy::Unify);
+    assert_eq!(
+        (field.as_str(), expected.as_str(), found.as_str()),
+        ("c", "Utf8", "no such column")
+    );
+
+    let wanted = schema(&[("a", DataType::Int32)]);
+    let (field, expected, found) = mismatch(&two("a", "b"), &wanted, SchemaPolicy::Unify);
+    assert_eq!(
+        (field.as_str(), expected.as_str(), found.as_str()),
+        ("b", "no such column", "Utf8")
+    );
+    let (field, expected, found) = mismatch(&two("a", "b"), &wanted, SchemaPolicy::Exact);
+    assert_eq!(
+        (field.as_str(), expected.as_str(), found.as_str()),
+        ("", "1", "2")
+    );
+}
+
+#[test]
+fn columns_of_one_name_keep_their_order() {
+    let wanted = schema(&[("a", DataType::Int32), ("a", DataType::Utf8)]);
+    take(&two("a", "a"), &wanted, SchemaPolicy::Exact).unwrap();
+    take(&two("a", "a"), &wanted, SchemaPolicy::Unify).unwrap();
+    let swapped = schema(&[("a", DataType::Utf8), ("a", DataType::Int32)]);
+    mismatch(&two("a", "a"), &swapped, SchemaPolicy::Unify);
+
+    let number = |number| Arc::new(Int32Array::from(vec![number])) as ArrayRef;
+    let given = batch(vec![("a", number(1)), ("a", number(2)), ("b", number(3))]);
+    let wanted = schema(&[
+        ("b", DataType::Int32),
+        ("a", DataType::Int32),
+        ("a", DataType::Int32),
+    ]);
+    let taken = take(&given, &wanted, SchemaPolicy::Unify).unwrap();
+    let numbers: Vec<i32> = taken
+        .columns()
+        .iter()
+        .map(|column| column.as_primitive::<Int32Type>().value(0))
+        .collect();
+    assert_eq!(numbers, [3, 1, 2]);
+}
+
+#[test]
+fn nulls_are_a_mismatch_only_where_there_are_some() {
+    let wanted = Arc::new(Schema::new(vec![Field::new(
+        "x",
+        DataType::Utf8View,
+        false,
+    )]));
+    for policy in [SchemaPolicy::Exact, SchemaPolicy::Unify] {
+        let views = |values: Vec<Option<&str>>| {
+            batch(vec![(
+                "x",
+                Arc::new(StringViewArray::from(values)) as ArrayRef,
+            )])
+        };
+        take(&views(vec![Some("a")]), &wanted, policy).unwrap();
+        let (field, expected, found) = mismatch(&views(vec![Some("a"), None]), &wanted, policy);
+        assert_eq!(
+            (field.as_str(), expected.as_str(), found.as_str()),
+            ("x", "no nulls", "nulls")
+        );
+    }
+    // A null among a dictionary's values is a null.
+    let values = StringArray::from(vec![Some("a"), None]);
+    let keys = Int8Array::from(vec![0, 1]);
+    let hidden = DictionaryArray::<Int8Type>::new(keys, Arc::new(values));
+    let given = batch(vec![("x", Arc::new(hidden) as ArrayRef)]);
+    assert_eq!(mismatch(&given, &wanted, SchemaPolicy::Unify).2, "nulls");
+    let type_of_both = given.schema().field(0).data_type().clone();
+    let wanted = Arc::new(Schema::new(vec![Field::new("x", type_of_both, false)]));
+    for policy in [SchemaPolicy::Exact, SchemaPolicy::Unify] {
+        assert_eq!(mismatch(&given, &wanted, policy).2, "nulls");
+    }
+}
+
+#[test]
+fn more_values_than_the_indices_can_count_are_a_mismatch() {
+    let texts = StringArray::from_iter_values((0..300).map(|number| number.to_string()));
+    let given = batch(vec![("x", Arc::new(texts) as ArrayRef)]);
+    let wanted = schema(&[("x", dictionary(DataType::Int8, DataType::Utf8))]);
+    let (field, expected, _) = mismatch(&given, &wanted, SchemaPolicy::Unify);
+    assert_eq!(
+        (field.as_str(), expected.as_str()),
+        ("x", "Dictionary(Int8, Utf8)")
+    );
+}
+
+#[test]
+fn metadata_is_the_writers_and_the_rows_of_no_columns_are_kept() {
+    let metadata = HashMap::from([("source".to_owned(), "airports".to_owned())]);
+    let wanted = Arc::new(
+        schema(&[("a", DataType::Int32), ("b", DataType::Utf8)])
+            .as_ref()
+            .clone()
+            .with_metadata(metadata),
+    );
+    for policy in [SchemaPolicy::Exact, SchemaPolicy::Unify] {
+        let taken = take(&two("a", "b"), &wanted, policy).unwrap();
+        assert_eq!(taken.schema_ref(), &wanted);
+        let options = RecordBatchOptions::new().with_row_count(Some(7));
+        let none =
+            RecordBatch::try_new_with_options(Arc::new(Schema::empty()), vec![], &options).unwrap();
+        assert_eq!(
+            take(&none, &Arc::new(Schema::empty()), policy)
+                .unwrap()
+                .num_rows(),
+            7
+        );
+    }
+}
+
+proptest! {
+    #[test]
+    fn values_survive_whatever_their_holders_are(
+        values in prop::collection::vec(prop::option::of(".{0,20}"), 0..50),
+        from in 0..6_usize,
+        to in 0..6_usize,
+        start in 0..10_usize,
+    ) {
+        let types = families().swap_remove(0);
+        let column: ArrayRef = Arc::new(StringArray::from(values));
+        let column = cast(&column, types[from].data_type()).unwrap();
+        let start = start.min(column.len());
+        let column = column.slice(start, column.len() - start);
+        let wanted = schema(&[("x", types[to].data_type().clone())]);
+        let given = batch(vec![("x", Arc::clone(&column))]);
+        let taken = take(&given, &wanted, SchemaPolicy::Unify).unwrap();
+        prop_assert_eq!(plain(taken.column(0)), plain(&column));
+    }
+}

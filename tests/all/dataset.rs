@@ -1,0 +1,311 @@
+//! Whole data sets: all files of a commit or none of them, whatever crashes and whenever.
+//!
+//! Promises P7 and P9.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use atomic_arrow::arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use atomic_arrow::disk::sim::SimDisk;
+use atomic_arrow::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use atomic_arrow::{
+    CommitMode, DatasetWriter, DatasetWriterBuilder, Error, Outcome, PartitionBy, RecoverOptions,
+    SyncPolicy, recover, recover_with_options,
+};
+
+use crate::child::{Child, Part, STATIONS};
+use crate::ground::{directory, published, staged};
+
+const ROOT: &str = "/lake/weather";
+const MODES: [CommitMode; 3] = [
+    CommitMode::Append,
+    CommitMode::OverwritePartitions,
+    CommitMode::Overwrite,
+];
+
+/// Rows of some stations, numbered from `first`.
+fn batch(stations: &[&str], first: i64) -> RecordBatch {
+    let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(
+        first..first + stations.len() as i64,
+    ));
+    let stations: ArrayRef = Arc::new(StringArray::from(stations.to_vec()));
+    RecordBatch::try_from_iter([("station_id", stations), ("number", numbers)]).unwrap()
+}
+
+fn builder(root: impl AsRef<Path>) -> DatasetWriterBuilder {
+    DatasetWriter::builder(root)
+        .partition_by(PartitionBy::column("station_id"))
+        .threads(1)
+}
+
+fn on(disk: &SimDisk, mode: CommitMode) -> DatasetWriterBuilder {
+    builder(ROOT)
+        .disk(Arc::new(disk.clone()))
+        .mode(mode)
+        .sync(SyncPolicy::EachFile)
+}
+
+fn write(builder: DatasetWriterBuilder, batches: &[RecordBatch]) -> Result<(), Error> {
+    let mut writer = builder.build(batches[0].schema())?;
+    for batch in batches {
+        writer.write(batch)?;
+    }
+    writer.commit().map(drop)
+}
+
+/// The numbers of the rows in each partition of a disk, as a reader of the whole root finds them.
+fn rows(disk: &SimDisk) -> BTreeMap<PathBuf, Vec<i64>> {
+    let mut rows: BTreeMap<PathBuf, Vec<i64>> = BTreeMap::new();
+    for file in disk
+        .files()
+        .into_iter()
+        .filter(|file| file.starts_with(ROOT))
+    {
+        let bytes = disk.read(&file).unwrap();
+        let reader = ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(bytes))
+            .unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        for batch in reader.build().unwrap() {
+            let batch = batch.unwrap();
+            let numbers = batch
+                .column(0)
+                .as_any()
+                .downcast_ref::<Int64Array>()
+                .unwrap();
+            let partition = rows.entry(file.parent().unwrap().to_owned()).or_default();
+            partition.extend(numbers.values());
+            partition.sort();
+        }
+    }
+    rows
+}
+
+fn old_disk() -> SimDisk {
+    let disk = SimDisk::new();
+    disk.set_journaled(true);
+    write(
+        on(&disk, CommitMode::Append),
+        &[batch(&["KSEA", "KJFK"], 0)],
+    )
+    .unwrap();
+    // As it is found long after.
+    disk.moments()
+        .last()
+        .unwrap()
+        .after_power_loss()
+        .pop()
+        .unwrap()
+}
+
+fn recover_disk(disk: &SimDisk) {
+    let options = RecoverOptions::new().disk(Arc::new(disk.clone()));
+    let recovery = recover_with_options(ROOT, &options).unwrap();
+    assert!(
+        recovery.failed.is_empty() && recovery.alive.is_empty(),
+        "{recovery:?}"
+    );
+}
+
+#[test]
+fn a_power_loss_at_any_moment_of_a_commit_leaves_all_of_its_rows_or_none() {
+    for mode in MODES {
+        let disk = old_disk();
+        let before = rows(&disk);
+        write(on(&disk, mode), &[batch(&["KSEA", "KLGA", "KSEA"], 10)]).unwrap();
+        let after = rows(&disk);
+        assert_ne!(before, after);
+        let moments = disk.moments();
+        for (number, moment) in moments.iter().enumerate() {
+            for found in moment.after_power_loss() {
+                recover_disk(&found);
+                let rows = rows(&found);
+                let returned = number + 1 == moments.len();
+                let whole = rows == after || (!returned && rows == before);
+                assert!(
+                    whole,
+                    "{mode:?}, power lost after {:?}: {rows:?}",
+                    moment.call
+                );
+            }
+        }
+    }
+}
+
+/// The numbers of the rows at each station.
+type Expected = &'static [(&'static str, &'static [i64])];
+
+#[test]
+fn each_mode_keeps_or_replaces_what_it_says() {
+    let expected: [(CommitMode, Expected); 3] = [
+        (
+            CommitMode::Append,
+            &[("KJFK", &[1]), ("KLGA", &[11]), ("KSEA", &[0, 10, 12])],
+        ),
+        (
+            CommitMode::OverwritePartitions,
+            &[("KJFK", &[1]), ("KLGA", &[11]), ("KSEA", &[10, 12])],
+        ),
+        (
+            CommitMode::Overwrite,
+            &[("KLGA", &[11]), ("KSEA", &[10, 12])],
+        ),
+    ];
+    for exchanges in [true, false] {
+        for (mode, expected) in expected {
+            let disk = old_disk();
+            disk.set_exchanges(exchanges);
+            write(on(&disk, mode), &[batch(&["KSEA", "KLGA", "KSEA"], 10)]).unwrap();
+            let found: Vec<(String, Vec<i64>)> = rows(&disk)
+                .into_iter()
+                .map(|(path, rows)| (path.file_name().unwrap().to_str().unwrap().to_owned(), rows))
+                .collect();
+            let expected: Vec<(String, Vec<i64>)> = expected
+                .iter()
+                .map(|(station, rows)| (format!("station_id={station}"), rows.to_vec()))
+                .collect();
+            assert_eq!(found, expected, "{mode:?}, exchanges: {exchanges}");
+        }
+    }
+}
+
+#[test]
+fn a_failed_call_leaves_what_its_error_says() {
+    for mode in MODES {
+        let clean = old_disk();
+        let start = clean.calls().len();
+        let before = rows(&clean);
+        let new = [batch(&["KSEA", "KLGA", "KSEA"], 10)];
+        write(on(&clean, mode), &new).unwrap();
+        let after = rows(&clean);
+        for call in start..clean.calls().len() {
+            for when in [
+                atomic_arrow::disk::sim::FaultTime::Before,
+                atomic_arrow::disk::sim::FaultTime::After,
+            ] {
+                let disk = old_disk();
+                disk.fail_call(call, 5, when);
+                let result = write(on(&disk, mode), &new);
+                let place = format!(
+                    "{mode:?}, {:?} fails {when:?}: {result:?}",
+                    clean.calls()[call]
+                );
+                let outcome = result.as_ref().err().map(Error::outcome);
+                if outcome == Some(Outcome::NotPublished) {
+                    assert_eq!(rows(&disk), before, "{place}");
+                }
+                recover_disk(&disk);
+                let found = rows(&disk);
+                match outcome {
+                    None | Some(Outcome::PublishedInPart) => assert_eq!(found, after, "{place}"),
+                    Some(Outcome::NotPublished) => assert_eq!(found, before, "{place}"),
+                    _ => assert!(found == before || found == after, "{place}"),
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_receipt_has_every_file_and_the_same_write_is_not_committed_twice() {
+    let (_guard, parent) = directory();
+    let root = parent.join("weather");
+    let batches = [batch(&["KSEA", "KJFK", "KSEA"], 0)];
+    let commit = || {
+        let mut writer = builder(&root)
+            .write_id("monday")
+            .build(batches[0].schema())
+            .unwrap();
+        writer.write(&batches[0]).unwrap();
+        writer.commit().unwrap()
+    };
+    let receipt = commit();
+    assert_eq!((receipt.totals().files, receipt.totals().rows), (2, 3));
+    for file in receipt.files() {
+        let path = root.join(file.path());
+        assert_eq!(std::fs::metadata(&path).unwrap().len(), file.bytes());
+        assert_eq!(file.columns().len(), 1);
+    }
+    assert_eq!(commit(), receipt);
+    let files = |root: &Path| published(root).len();
+    assert_eq!(files(&root), 2);
+    assert!(recover(&root).unwrap().failed.is_empty());
+}
+
+#[test]
+fn many_partitions_in_any_order_stay_within_the_memory_limit() {
+    let (_guard, parent) = directory();
+    let root = parent.join("weather");
+    let names: Vec<String> = (0..3000)
+        .map(|number| format!("K{:04}", number % 1000))
+        .collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut writer = builder(&root)
+        .memory_limit(1 << 20)
+        .build(batch(&["K"], 0).schema())
+        .unwrap();
+    for first in 0..20 {
+        writer.write(&batch(&names, first * 3000)).unwrap();
+    }
+    let spilled = writer.progress().rows_spilled;
+    let receipt = writer.commit().unwrap();
+    assert_eq!(
+        (receipt.totals().files, receipt.totals().rows),
+        (1000, 60_000)
+    );
+    assert!(spilled > 0);
+}
+
+#[test]
+fn bad_input_in_the_middle_leaves_nothing() {
+    let (_guard, parent) = directory();
+    let root = parent.join("weather");
+    let mut writer = builder(&root).build(batch(&["K"], 0).schema()).unwrap();
+    writer.write(&batch(&["KSEA"], 0)).unwrap();
+    assert!(matches!(
+        writer.write(&batch(&["KSEA", ""], 1)),
+        Err(Error::Partition(_))
+    ));
+    assert!(matches!(writer.commit(), Err(Error::Poisoned { .. })));
+    assert!(!root.exists());
+    assert_eq!(staged(&parent), Vec::<PathBuf>::new());
+}
+
+/// How many files of each transaction there are, by the number in their names.
+fn files_of_transactions(root: &Path) -> BTreeMap<String, usize> {
+    let mut files = BTreeMap::new();
+    for path in published(root) {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        let transaction = &name["part-".len().."part-".len() + 36];
+        *files.entry(transaction.to_owned()).or_default() += 1;
+    }
+    files
+}
+
+#[test]
+fn a_writer_killed_at_any_moment_leaves_all_files_of_a_commit_or_none() {
+    let (_guard, parent) = directory();
+    let root = parent.join("weather");
+    let mut acknowledged = Vec::new();
+    for round in 0..40u32 {
+        let mut child = Child::start(Part::DataSets, &root);
+        acknowledged.extend(child.says());
+        // Somewhere in the next commit, or the one after it.
+        std::thread::sleep(std::time::Duration::from_micros(u64::from(
+            round * 7919 % 23_000,
+        )));
+        acknowledged.extend(child.kill_and_listen());
+        let recovery = recover(&root).unwrap();
+        assert!(
+            recovery.failed.is_empty() && recovery.alive.is_empty(),
+            "{recovery:?}"
+        );
+        let files = files_of_transactions(&root);
+        assert!(files.values().all(|count| *count == STATIONS), "{files:?}");
+        let lost = acknowledged
+            .iter()
+            .find(|transaction| !files.contains_key(*transaction));
+        assert_eq!(lost, None);
+    }
+    assert!(acknowledged.len() >= 40);
+    assert_eq!(staged(&parent), Vec::<PathBuf>::new());
+}

@@ -10,6 +10,7 @@ use super::writer::DatasetWriter;
 use super::{EngineOptions, Progress, SortBy, SyncPolicy};
 use crate::disk::{Disk, OsDisk};
 use crate::error::Result;
+use crate::format::Format;
 use crate::options::{Durability, StagingPlace, Verify};
 use crate::partition::PartitionBy;
 use crate::receipt::{CommitMode, FileRecord};
@@ -71,6 +72,16 @@ impl DatasetWriterBuilder {
         self
     }
 
+    /// What the files are, which their suffix says too; by default [`Format::Parquet`].
+    ///
+    /// Formats that can only be checked, such as one JSON document or an IPC stream, are refused by
+    /// [`build`](Self::build), and so are columns that the format has no place for. Files that are
+    /// not Parquet are encoded by one thread each; they have no statistics in the receipt.
+    pub fn format(mut self, format: Format) -> Self {
+        self.engine.format = format;
+        self
+    }
+
     /// What becomes of the files that are there; by default they stay ([`CommitMode::Append`]).
     pub fn mode(mut self, mode: CommitMode) -> Self {
         self.mode = mode;
@@ -109,6 +120,9 @@ impl DatasetWriterBuilder {
 
     /// The size in bytes at which a file ends, at a row group, and another begins; by default a
     /// partition is one file.
+    ///
+    /// Files that are not Parquet end after the few thousand rows, encoded at once, with which they
+    /// reach it.
     pub fn target_file_bytes(mut self, bytes: u64) -> Self {
         self.engine.target_file_bytes = Some(bytes);
         self
@@ -116,6 +130,8 @@ impl DatasetWriterBuilder {
 
     /// The number of rows at which a file ends, at a row group, and another begins; by default a
     /// partition is one file.
+    ///
+    /// Files that are not Parquet end after exactly as many rows.
     pub fn target_file_rows(mut self, rows: u64) -> Self {
         self.engine.target_file_rows = Some(rows);
         self
@@ -129,6 +145,10 @@ impl DatasetWriterBuilder {
 
     /// How Parquet is written: row groups, pages, encodings, bloom filters, encryption, key-value
     /// metadata. By default parquet-rs's own defaults, compressed with zstd.
+    ///
+    /// Of other formats, Arrow IPC has the compression that columns have by default: zstd, LZ4 or
+    /// none. The size of a write batch counts for all: four of them are encoded at once, and are one
+    /// record batch of Arrow IPC.
     pub fn properties(mut self, properties: WriterProperties) -> Self {
         self.engine.properties = properties;
         self
@@ -196,6 +216,7 @@ impl DatasetWriterBuilder {
     /// # Errors
     /// [`Error::InvalidPath`](crate::Error::InvalidPath), [`Error::Partition`](crate::Error::Partition)
     /// and [`Error::InvalidOption`](crate::Error::InvalidOption) if what is asked for cannot be done;
+    /// [`Error::Encode`](crate::Error::Encode) if the format has no place for a type of the schema;
     /// [`Error::Io`](crate::Error::Io) if no staging area can be made. Nothing is published.
     pub fn build(self, schema: SchemaRef) -> Result<DatasetWriter> {
         DatasetWriter::open(self, schema)

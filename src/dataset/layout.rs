@@ -26,6 +26,8 @@ pub(super) struct Budget {
     window: usize,
     block: usize,
     threads: usize,
+    /// Whether several threads can encode one file, each some of its columns.
+    columns_apart: bool,
 }
 
 impl Budget {
@@ -42,6 +44,7 @@ impl Budget {
             window: limit / 8,
             block: (limit / 1024).clamp(BLOCK_BYTES.start, BLOCK_BYTES.end),
             threads,
+            columns_apart: template.parquet.is_some(),
         }
     }
 }
@@ -82,8 +85,9 @@ impl Layout {
         let slab_rows = rows_in(budget.slab, row_bytes, chunk).min(SLAB_ROWS.max(chunk));
         let fits = |count: u64| count as u128 * row_bytes as u128 <= budget.group as u128;
         let fair = total / threads as u64;
+        let can_be_wide = threads > 1 && budget.columns_apart;
         let is_wide =
-            |count: u64| threads > 1 && count >= 4 * chunk as u64 && (!fits(count) || count > fair);
+            |count: u64| can_be_wide && count >= 4 * chunk as u64 && (!fits(count) || count > fair);
         // Each range reads the first block of each run, so it had better read several.
         let blocks = 4 * runs * block_rows(budget, row_bytes);
         let least = (slab_rows.max(blocks) as u64).min(fair / 8);

@@ -19,6 +19,7 @@ mod ids;
 mod layout;
 mod memory;
 mod options;
+mod parquet_file;
 mod partition_writer;
 mod pool;
 mod reader;
@@ -98,6 +99,7 @@ impl Engine {
     ) -> Result<Self> {
         let splitter = by.bind(schema, options.keep_partition_columns)?;
         let template = Template::new(options, Arc::clone(splitter.file_schema()))?;
+        file::rehearse(&template, stage.as_ref())?;
         let directory = match template.options.durability {
             Durability::Synced => Some(stage.directory()?),
             Durability::Unsynced => None,

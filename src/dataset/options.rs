@@ -10,6 +10,7 @@ use parquet::file::properties::WriterProperties;
 
 use super::stage::Finished;
 use crate::error::{Error, Result};
+use crate::format::Format;
 use crate::options::{Durability, Verify, WriterOptions};
 
 /// The default memory limit, where the machine has four times as much.
@@ -90,9 +91,12 @@ type OnFile = Arc<dyn Fn(&Finished) + Send + Sync>;
 pub(crate) struct EngineOptions {
     /// The data set's root; for messages alone.
     pub(crate) root: PathBuf,
-    /// What file names begin with; `-00000.parquet` and so on are added. By default `part-` and a
+    /// What file names begin with; `-00000.parquet` and so on, by number
+    /// and format, are added. By default `part-` and a
     /// UUID of version 7.
     pub(crate) file_stem: Option<String>,
+    /// What the files are; by default Parquet.
+    pub(crate) format: Format,
     /// Bytes that rows, encoders and bookkeeping may take together; by default 1 GiB or a quarter of
     /// the machine's memory, whichever is less.
     pub(crate) memory_limit: u64,
@@ -132,6 +136,7 @@ impl Default for EngineOptions {
         EngineOptions {
             root: PathBuf::new(),
             file_stem: None,
+            format: Format::Parquet,
             memory_limit: default_memory_limit(physical_memory()),
             threads,
             target_file_bytes: None,

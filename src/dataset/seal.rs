@@ -16,7 +16,7 @@ use super::template::Template;
 use crate::disk::DiskDirectory;
 use crate::error::{Error, IoContext, Result, Step};
 use crate::format::Fault;
-use crate::format::parquet::{Written, verify_written};
+use crate::format::encode::{Written, verify_written};
 use crate::options::{Durability, Verify};
 use crate::partition::Partition;
 use crate::staged::check_bytes;
@@ -148,7 +148,7 @@ impl<'a> Sealer<'a> {
         jobs.recv().ok()
     }
 
-    /// Takes a file that ends with its footer, and waits while others must be synced first.
+    /// Takes a file whose last byte is written, and waits while others must be synced first.
     pub(super) fn take(
         &self,
         place: Place,
@@ -186,10 +186,10 @@ impl<'a> Sealer<'a> {
             let reopened = draft.reopen()?;
             let expected = Written {
                 len: written.len,
-                metadata: &file.metadata,
                 rows: file.rows,
-                schema: self.template.schema(),
+                schema: &self.template.schema,
                 digests: file.digests.as_deref(),
+                content: &file.content,
             };
             let checked = check_bytes(reopened.as_ref(), written)
                 .and_then(|()| verify_written(reopened, &expected, options.verify));
@@ -209,11 +209,11 @@ impl<'a> Sealer<'a> {
             partition: partition.clone(),
             file_name: self.template.file_name(place.1),
             rows: file.rows,
-            row_groups: file.metadata.num_row_groups(),
+            row_groups: file.content.row_groups(),
             bytes: written.len,
             footer_bytes: file.footer_bytes,
             content_hash,
-            metadata: Some(file.metadata),
+            metadata: file.content.parquet().cloned(),
         };
         drop(draft);
         if let Some(call) = &options.on_file {

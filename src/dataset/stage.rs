@@ -39,14 +39,15 @@ pub(crate) struct Finished {
     /// Its name within the partition's directory.
     pub(crate) file_name: String,
     pub(crate) rows: u64,
-    pub(crate) row_groups: usize,
+    /// Its row groups or record batches, where its format has them.
+    pub(crate) row_groups: Option<usize>,
     /// Its length.
     pub(crate) bytes: u64,
     /// The length of what ends a Parquet file: metadata, its length, magic number.
-    pub(crate) footer_bytes: u64,
+    pub(crate) footer_bytes: Option<u64>,
     /// XXH3 with 128 bits of the whole file, where it was hashed.
     pub(crate) content_hash: Option<u128>,
-    /// The footer; given to `on_file`, and kept after that only if the options say so: of very many
+    /// The footer of a Parquet file; given to `on_file`, and kept after that only if the options say so: of very many
     /// files it takes more memory than their rows did.
     pub(crate) metadata: Option<Arc<ParquetMetaData>>,
 }

@@ -1,6 +1,8 @@
 //! What the engine writes, whatever the batches, threads and memory; and what it does when something
 //! goes wrong.
 
+mod formats;
+
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -289,7 +291,10 @@ fn files_roll_at_rows_and_bytes_at_the_same_rows_whatever_the_memory() {
         };
         let files = written(&place, "key", options, &cut(&all, 512)).unwrap();
         assert_eq!(numbers(&files), expected(0..6_000, |n| Some(n % 2 + 1)));
-        let sizes: Vec<(u64, usize)> = files.iter().map(|f| (f.rows, f.row_groups)).collect();
+        let sizes: Vec<(u64, usize)> = files
+            .iter()
+            .map(|f| (f.rows, f.row_groups.unwrap()))
+            .collect();
         let bytes: Vec<u64> = files.iter().map(|file| file.bytes).collect();
         (sizes, bytes, contents(&files))
     };
@@ -974,7 +979,7 @@ fn progress_and_files_are_told() {
             file.content_hash,
             Some(twox_hash::XxHash3_128::oneshot(&bytes))
         );
-        let footer = &bytes[bytes.len() - file.footer_bytes as usize..];
+        let footer = &bytes[bytes.len() - file.footer_bytes.unwrap() as usize..];
         let metadata = parquet::file::metadata::ParquetMetaDataReader::decode_metadata(
             &footer[..footer.len() - 8],
         );

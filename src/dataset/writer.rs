@@ -86,9 +86,8 @@ impl DatasetWriter {
             staging,
             disk,
             on_file,
-            engine,
+            engine: mut options,
         } = builder;
-        let mut options = engine;
         check_write_id(write_id.as_deref())?;
         // What cannot be done is found out before anything is touched.
         let file_schema = Arc::clone(
@@ -290,10 +289,14 @@ fn record(
     columns: Vec<ColumnStatistics>,
 ) -> std::result::Result<FileRecord, ReceiptError> {
     let partition = file.partition.clone();
-    let record = FileRecord::new(partition, file.file_name.as_str(), file.rows, file.bytes)?
-        .with_footer_bytes(file.footer_bytes)
-        .with_row_groups(file.row_groups as u64)
+    let mut record = FileRecord::new(partition, file.file_name.as_str(), file.rows, file.bytes)?
         .with_columns(columns);
+    if let Some(bytes) = file.footer_bytes {
+        record = record.with_footer_bytes(bytes);
+    }
+    if let Some(row_groups) = file.row_groups {
+        record = record.with_row_groups(row_groups as u64);
+    }
     Ok(match file.content_hash {
         Some(hash) => record.with_content_hash(hash),
         None => record,

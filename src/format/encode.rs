@@ -12,8 +12,7 @@
 //! the disk are [`Error::Io`] whatever the format, never [`Error::Encode`]; after any error an
 //! encoder can only be dropped.
 
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use ::parquet::file::metadata::ParquetMetaData;
@@ -21,9 +20,11 @@ use ::parquet::file::properties::WriterProperties;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 
+#[cfg(any(feature = "csv", feature = "ipc", feature = "json"))]
+use super::output::Output;
 use super::{Contents, Fault, Format, parquet};
 use crate::disk::DiskFile;
-use crate::error::{Error, Result, Step};
+use crate::error::{Error, Result};
 use crate::options::Verify;
 use crate::staging::Draft;
 
@@ -154,16 +155,16 @@ impl Encoder {
         Ok(Encoder { kind, rows: 0 })
     }
 
-    /// How many bytes of memory it holds between two writes.
-    pub(crate) fn memory_size(&self) -> usize {
+    /// How many bytes went to the draft so far.
+    pub(crate) fn bytes_written(&self) -> u64 {
         match &self.kind {
-            Kind::Parquet(encoder) => encoder.memory_size(),
+            Kind::Parquet(encoder) => encoder.bytes_written(),
             #[cfg(feature = "ipc")]
-            Kind::Ipc(encoder) => encoder.memory_size(),
+            Kind::Ipc(encoder) => encoder.bytes_written(),
             #[cfg(feature = "json")]
-            Kind::Ndjson(encoder) => encoder.memory_size(),
+            Kind::Ndjson(encoder) => encoder.bytes_written(),
             #[cfg(feature = "csv")]
-            Kind::Csv(encoder) => encoder.memory_size(),
+            Kind::Csv(encoder) => encoder.bytes_written(),
         }
     }
 
@@ -278,45 +279,6 @@ fn verify_other(
         }
         Content::Parquet(_) => Ok(Contents::default()),
     })
-}
-
-/// Where the encoders of a buffer of their own put its bytes, so that an error of the disk can never
-/// be taken for one of the encoder.
-pub(super) struct Output {
-    draft: Draft,
-    path: PathBuf,
-}
-
-impl Output {
-    fn new(draft: Draft, path: &Path) -> Self {
-        let path = path.to_owned();
-        Output { draft, path }
-    }
-
-    pub(super) fn put(&mut self, step: Step, bytes: &[u8]) -> Result<()> {
-        self.draft.write_all(bytes).map_err(|source| Error::Io {
-            step,
-            path: self.draft.path().to_owned(),
-            source,
-        })
-    }
-
-    /// The encoder's error.
-    pub(super) fn refused(
-        &self,
-        step: Step,
-        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
-    ) -> Error {
-        Error::Encode {
-            step,
-            path: self.path.clone(),
-            source: source.into(),
-        }
-    }
-
-    pub(super) fn into_draft(self) -> Draft {
-        self.draft
-    }
 }
 
 #[cfg(test)]

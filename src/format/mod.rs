@@ -25,8 +25,6 @@ use crate::verify::{Damage, Location};
 #[cfg(feature = "csv")]
 mod csv;
 pub(crate) mod digest;
-// Its users are the writers of whole data sets.
-#[allow(dead_code)]
 pub(crate) mod encode;
 #[cfg(feature = "ipc")]
 mod ipc;
@@ -34,6 +32,8 @@ mod ipc;
 mod json;
 #[cfg(test)]
 pub(crate) mod memory;
+#[cfg(any(feature = "csv", feature = "ipc", feature = "json"))]
+mod output;
 pub(crate) mod parquet;
 #[cfg(any(feature = "ipc", feature = "json"))]
 mod plain;

@@ -12,7 +12,8 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 
 use super::Piece;
 use crate::error::{Error, Result, Step};
-use crate::format::encode::{Content, Output, Written};
+use crate::format::encode::{Content, Written};
+use crate::format::output::Output;
 use crate::format::source::Source;
 use crate::format::text::{self, ROWS_AT_ONCE, TextDigests};
 use crate::format::{Contents, Fault};
@@ -53,8 +54,8 @@ impl Encoder {
         })
     }
 
-    pub(in crate::format) fn memory_size(&self) -> usize {
-        self.buffer.capacity()
+    pub(in crate::format) fn bytes_written(&self) -> u64 {
+        self.output.len()
     }
 
     pub(in crate::format) fn write(&mut self, batch: &RecordBatch) -> Result<()> {

@@ -1,7 +1,10 @@
 //! Writing Arrow IPC files, and checking what was written.
 //!
-//! Every batch given is one batch of the file, compressed as the options say. Dictionaries are written
+//! Every batch given is one batch of the file, compressed as the options say, the same bytes for the
+//! same values. Dictionaries are written
 //! as their values, since a file has one dictionary a column and batches come with their own.
+
+use std::sync::Arc;
 
 use ::parquet::basic::Compression;
 use ::parquet::file::properties::WriterProperties;
@@ -13,10 +16,12 @@ use arrow::ipc::CompressionType;
 use arrow::ipc::reader::FileReader;
 use arrow::ipc::writer::{FileWriter, IpcWriteOptions};
 
+use super::canonical::Canonical;
 use super::{frames, undecodable};
 use crate::error::{Error, Result, Step};
 use crate::format::digest::{CannotDigest, ColumnDigests};
-use crate::format::encode::{Content, Output, Written};
+use crate::format::encode::{Content, Written};
+use crate::format::output::Output;
 use crate::format::plain::{plain_batch, plain_schema};
 use crate::format::source::Source;
 use crate::format::{Contents, Fault, contained};
@@ -32,7 +37,7 @@ pub(in crate::format) struct Encoder {
     output: Output,
     /// Writes into memory, from where every batch goes to the draft at once.
     writer: FileWriter<Vec<u8>>,
-    schema: SchemaRef,
+    canonical: Canonical,
     batches: usize,
     digests: Option<ColumnDigests>,
 }
@@ -49,29 +54,29 @@ impl Encoder {
             let schema = plain_schema(schema)?;
             let options = IpcWriteOptions::default().try_with_compression(compression)?;
             let writer = FileWriter::try_new_with_options(Vec::new(), &schema, options)?;
-            Ok((schema, writer))
+            Ok((Canonical::new(schema)?, writer))
         };
-        let (schema, writer) =
+        let (canonical, writer) =
             start().map_err(|source: ArrowError| output.refused(Step::WriteRows, source))?;
         let cannot_digest = |cannot: CannotDigest| Error::InvalidOption {
             option: "verify",
             reason: cannot.to_string(),
         };
         let digests = match digesting {
-            true => Some(ColumnDigests::new(&schema).map_err(cannot_digest)?),
+            true => Some(ColumnDigests::new(canonical.schema()).map_err(cannot_digest)?),
             false => None,
         };
         Ok(Encoder {
             output,
             writer,
-            schema,
+            canonical,
             batches: 0,
             digests,
         })
     }
 
-    pub(in crate::format) fn memory_size(&self) -> usize {
-        self.writer.get_ref().capacity()
+    pub(in crate::format) fn bytes_written(&self) -> u64 {
+        self.output.len()
     }
 
     pub(in crate::format) fn write(&mut self, batch: &RecordBatch) -> Result<()> {
@@ -82,7 +87,8 @@ impl Encoder {
     }
 
     fn encode(&mut self, batch: &RecordBatch) -> std::result::Result<(), ArrowError> {
-        let batch = plain_batch(batch, &self.schema)?;
+        let batch = plain_batch(batch, self.canonical.schema())?;
+        let batch = self.canonical.batch(&batch)?;
         self.writer.write(&batch)?;
         match &mut self.digests {
             Some(digests) => digests.update(&batch),
@@ -96,7 +102,7 @@ impl Encoder {
             .map_err(|source| self.output.refused(Step::WriteFooter, source))?;
         self.put(Step::WriteFooter)?;
         let content = Content::Ipc {
-            schema: self.schema,
+            schema: Arc::clone(self.canonical.schema()),
             batches: self.batches,
         };
         let digests = self.digests.map(|digests| digests.finish());

@@ -18,6 +18,7 @@ use super::{Contents, Fault, contained};
 use crate::disk::DiskFile;
 use crate::verify::{Damage, Location};
 
+mod canonical;
 pub(super) mod encode;
 mod frames;
 #[cfg(test)]

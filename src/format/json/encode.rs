@@ -18,7 +18,8 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 
 use super::lines;
 use crate::error::{Error, Result, Step};
-use crate::format::encode::{Content, Output, Written};
+use crate::format::encode::{Content, Written};
+use crate::format::output::Output;
 use crate::format::plain::{plain_batch, plain_schema};
 use crate::format::source::Source;
 use crate::format::text::{self, ROWS_AT_ONCE, TextDigests};
@@ -81,8 +82,8 @@ impl Encoder {
             .with_encoder_factory(factory)
     }
 
-    pub(in crate::format) fn memory_size(&self) -> usize {
-        self.buffer.capacity()
+    pub(in crate::format) fn bytes_written(&self) -> u64 {
+        self.output.len()
     }
 
     pub(in crate::format) fn write(&mut self, batch: &RecordBatch) -> Result<()> {

@@ -87,6 +87,11 @@ impl Encoder {
         self.writer.memory_size()
     }
 
+    /// Those of ended row groups.
+    pub(crate) fn bytes_written(&self) -> u64 {
+        self.writer.bytes_written() as u64
+    }
+
     /// [`Step::WriteRows`].
     pub(crate) fn write(&mut self, batch: &RecordBatch) -> Result<()> {
         // The parquet writer recurses once for each row group that a batch spans.

@@ -278,3 +278,24 @@ fn a_partition_that_has_files_is_refused_where_nothing_may_be() {
     assert_eq!((seen(&disk), left(&disk)), (before, Vec::new()));
     write(&target(&disk), CommitMode::ErrorIfExists, None, &NEW[1..]).unwrap();
 }
+
+#[test]
+fn a_new_partition_that_others_tidy_away_before_the_rename_is_made_again_durably() {
+    let disk = old_disk(true, true);
+    let target = target(&disk);
+    // The third rename is that of the file in the new partition, after the record and another file.
+    let (first, second, third) = (disk.clone(), disk.clone(), disk.clone());
+    disk.before_call("publish", move || {
+        first.before_call("publish", move || {
+            second.before_call("publish", move || {
+                third.remove_directory(Path::new("/lake/year=2")).unwrap();
+            });
+        });
+    });
+    write(&target, CommitMode::Append, None, &NEW).unwrap();
+    let committed = seen(&disk);
+    assert_eq!(committed.len(), 4);
+    for found in disk.moments().last().unwrap().after_power_loss() {
+        assert_eq!(seen(&found), committed);
+    }
+}

@@ -2,6 +2,9 @@
 //!
 //! A transaction is a directory of the staging area. Its writer holds a lock on the `lease` in it.
 
+mod moves;
+mod records;
+
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::io;
@@ -17,12 +20,10 @@ use crate::error::{Error, IoContext, Result, Step};
 use crate::publish::{self, Standing};
 use crate::receipt::Receipt;
 use crate::staging::{Area, Draft, is_dead};
-use crate::transaction::{Decision, Exchange, LONGEST, Move, Plan, staged_name};
+use crate::transaction::{Decision, Move, Plan, staged_name};
 
 const LEASE: &str = "lease";
 const DECISION: &str = "decision.json";
-/// Where the receipts of named writes are kept, in the area.
-const WRITES: &str = "writes";
 /// What the name of an aborted transaction's directory ends with.
 const DEAD: &str = "dead";
 const ATTEMPTS: usize = 100;
@@ -64,136 +65,6 @@ impl LocalTarget {
 
     pub(crate) fn disk(&self) -> &dyn Disk {
         self.disk.as_ref()
-    }
-
-    fn read_decision(&self, path: &Path, transaction: Uuid) -> Result<Option<Decision>> {
-        match read(self.disk.as_ref(), path) {
-            Ok(bytes) => {
-                let decision = Decision::from_json(&bytes, path, transaction)?;
-                self.check_root(&decision, path)?;
-                Ok(Some(decision))
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(Error::Read {
-                path: path.to_owned(),
-                source,
-            }),
-        }
-    }
-
-    /// An area that the caller named may serve several data sets.
-    fn check_root(&self, decision: &Decision, path: &Path) -> Result<()> {
-        match decision {
-            Decision::Committed(plan)
-                if plan.root.as_ref().is_some_and(|root| *root != self.root) =>
-            {
-                Err(Error::InvalidDecision {
-                    path: path.to_owned(),
-                    reason: "is of another data set".to_owned(),
-                })
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Writes a file that is complete, and durable in itself, when it gets its name.
-    fn put(&self, path: &Path, bytes: &[u8], mode: PublishMode) -> Result<Standing> {
-        let directory = path.parent().unwrap_or(path);
-        let staged = directory.join(format!("{}.new", Uuid::now_v7()));
-        let mut file = self
-            .disk
-            .create_file(&staged, false)
-            .at(Step::Decide, &staged)?;
-        let written = write_all(file.as_mut(), bytes).and_then(|()| {
-            file.sync()?;
-            file.check_close()?;
-            file.status()
-        });
-        let renamed = match written {
-            Ok(status) => publish::rename(self.disk.as_ref(), &staged, status.identity, path, mode),
-            Err(error) => Err(error).at(Step::Decide, &staged),
-        };
-        if !matches!(renamed, Ok(Standing::Published)) {
-            let _ = self.disk.remove_file(&staged);
-        }
-        renamed
-    }
-
-    /// Lets a new directory take the place of an old one. Idempotent.
-    fn exchange(&self, directory: &Path, exchange: &Exchange) -> Result<()> {
-        let disk = self.disk.as_ref();
-        let (staged, path) = (
-            directory.join(&exchange.staged),
-            self.root.join(&exchange.path),
-        );
-        let witness = path.join(&exchange.witness);
-        let parent = path.parent().unwrap_or(&path);
-        publish::prepare(disk, parent)?;
-        let done = disk.status(&witness).at(Step::Publish, &witness)?.is_some();
-        let there = disk.status(&path).at(Step::Publish, &path)?.is_some();
-        let exchanged = match (done, there) {
-            // Perhaps only begun, where nothing can be exchanged.
-            (true, _) => Err(io::ErrorKind::Unsupported.into()),
-            (false, true) => disk.exchange(&staged, &path),
-            (false, false) => disk.publish(&staged, &path, PublishMode::CreateNew),
-        };
-        match exchanged {
-            Err(error) if error.kind() == io::ErrorKind::Unsupported => {
-                self.replace_one_by_one(&staged, &path, exchange)?;
-            }
-            done => done.at(Step::Publish, &path)?,
-        }
-        sync_directory(disk, parent)?;
-        sync_directory(disk, directory)
-    }
-
-    /// The new files come, then the old ones go: a reader may see both for a moment. Idempotent, and
-    /// without effect after an exchange.
-    fn replace_one_by_one(&self, staged: &Path, path: &Path, exchange: &Exchange) -> Result<()> {
-        let disk = self.disk.as_ref();
-        for file in &exchange.files {
-            let (from, to) = (staged.join(file), path.join(file));
-            let handle = publish::prepare(disk, to.parent().unwrap_or(path))?;
-            match disk.publish(&from, &to, PublishMode::CreateNew) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                moved => moved.at(Step::Publish, &to)?,
-            }
-            handle.sync().at(Step::SyncDirectory, &to)?;
-        }
-        for old in &exchange.removed {
-            let old = path.join(old);
-            match disk.remove_file(&old) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                removed => {
-                    removed.at(Step::Publish, &old)?;
-                    sync_directory(disk, old.parent().unwrap_or(path))?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn memory(&self, write_id: &str) -> PathBuf {
-        let hash = XxHash3_128::oneshot(write_id.as_bytes());
-        self.area
-            .path()
-            .join(WRITES)
-            .join(format!("{hash:032x}.json"))
-    }
-
-    /// Keeps the receipt of a named write.
-    fn remember(&self, plan: &Plan) -> Result<()> {
-        let Some(write_id) = &plan.write_id else {
-            return Ok(());
-        };
-        let path = self.memory(write_id);
-        publish::prepare(self.disk.as_ref(), path.parent().unwrap_or(&path))?;
-        let record = serde_json::to_vec(&plan.receipt).map_err(|error| Error::InvalidDecision {
-            path: path.clone(),
-            reason: error.to_string(),
-        })?;
-        self.put(&path, &record, PublishMode::Replace)?;
-        sync_directory(self.disk.as_ref(), path.parent().unwrap_or(&path))
     }
 }
 
@@ -373,37 +244,12 @@ impl Target for LocalTarget {
     }
 
     fn publish(&self, plan: &Plan) -> Result<()> {
-        let disk = self.disk.as_ref();
         let directory = self.place(plan.transaction);
         // A dead writer's record may not have become durable yet; nothing may show before it is.
-        sync_directory(disk, &directory)?;
-        let mut parents: Vec<&Path> = plan.files.iter().filter_map(|f| f.path.parent()).collect();
-        parents.sort_unstable();
-        parents.dedup();
-        let mut handles = Vec::with_capacity(parents.len());
-        for parent in parents {
-            handles.push((parent, publish::prepare(disk, &self.root.join(parent))?));
-        }
-        for file in &plan.files {
-            let (from, to) = (directory.join(&file.staged), self.root.join(&file.path));
-            match disk.publish(&from, &to, PublishMode::CreateNew) {
-                // Published before, by us or by whoever recovered it.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    if disk.status(&from).at(Step::Publish, &from)?.is_some() {
-                        return Err(error).at(Step::Publish, &to);
-                    }
-                }
-                moved => moved.at(Step::Publish, &to)?,
-            }
-        }
-        for (parent, handle) in handles {
-            handle
-                .sync()
-                .at(Step::SyncDirectory, &self.root.join(parent))?;
-        }
-        plan.exchanges
-            .iter()
-            .try_for_each(|exchange| self.exchange(&directory, exchange))
+        sync_directory(self.disk.as_ref(), &directory)?;
+        self.publish_files(&directory, &self.root, &plan.files)?;
+        let mut exchanges = plan.exchanges.iter();
+        exchanges.try_for_each(|exchange| self.exchange(&directory, exchange))
     }
 
     fn forget(&self, plan: &Plan) -> Result<()> {
@@ -448,50 +294,8 @@ impl Target for LocalTarget {
     }
 
     fn recall(&self, write_id: &str) -> Result<Option<Receipt>> {
-        let path = self.memory(write_id);
-        let bytes = match read(self.disk.as_ref(), &path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            bytes => bytes.map_err(|source| Error::Read {
-                path: path.clone(),
-                source,
-            })?,
-        };
-        let receipt: Receipt =
-            serde_json::from_slice(&bytes).map_err(|error| Error::InvalidDecision {
-                path,
-                reason: error.to_string(),
-            })?;
-        // Another name could have the same hash.
-        Ok(Some(receipt).filter(|receipt| receipt.write_id() == Some(write_id)))
+        self.read_receipt(write_id)
     }
-}
-
-fn write_all(file: &mut dyn DiskFile, mut bytes: &[u8]) -> io::Result<()> {
-    while !bytes.is_empty() {
-        match file.write(bytes)? {
-            0 => return Err(io::ErrorKind::WriteZero.into()),
-            count => bytes = &bytes[count..],
-        }
-    }
-    Ok(())
-}
-
-fn read(disk: &dyn Disk, path: &Path) -> io::Result<Vec<u8>> {
-    let file = disk.open_file(path, false)?;
-    let len = file.status()?.len;
-    if len > LONGEST {
-        return Err(io::ErrorKind::FileTooLarge.into());
-    }
-    let mut bytes = vec![0; len as usize];
-    let mut filled = 0;
-    while filled < bytes.len() {
-        match file.read_at(&mut bytes[filled..], filled as u64)? {
-            0 => break,
-            count => filled += count,
-        }
-    }
-    bytes.truncate(filled);
-    Ok(bytes)
 }
 
 fn sync_directory(disk: &dyn Disk, path: &Path) -> Result<()> {

@@ -1,0 +1,111 @@
+//! Moving what a transaction staged into its place. All of it is idempotent: whoever recovers a
+//! transaction does again what may have been done.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::{ATTEMPTS, LocalTarget, sync_directory};
+use crate::disk::PublishMode;
+use crate::error::{Error, IoContext, Result, Step};
+use crate::publish::{self, Standing};
+use crate::transaction::{Exchange, Move};
+
+impl LocalTarget {
+    /// Moves files from below one directory to below another, durably.
+    pub(super) fn publish_files(&self, from: &Path, to: &Path, files: &[Move]) -> Result<()> {
+        let disk = self.disk.as_ref();
+        let parent = |file: &Move| to.join(&file.path).parent().unwrap_or(to).to_owned();
+        let parents: BTreeSet<_> = files.iter().map(parent).collect();
+        for parent in &parents {
+            publish::prepare(disk, parent)?;
+        }
+        for file in files {
+            self.publish_file(&from.join(&file.staged), &to.join(&file.path))?;
+        }
+        // Opened anew: others may have removed one that was still empty, and this made it again.
+        for parent in &parents {
+            publish::prepare(disk, parent)?
+                .sync()
+                .at(Step::SyncDirectory, parent)?;
+        }
+        Ok(())
+    }
+
+    fn publish_file(&self, from: &Path, to: &Path) -> Result<()> {
+        let disk = self.disk.as_ref();
+        for _ in 0..ATTEMPTS {
+            let Some((_, status)) = disk.status(from).at(Step::Publish, from)? else {
+                // Published before, by us or by whoever recovered it.
+                return Ok(());
+            };
+            match publish::rename(disk, from, status.identity, to, PublishMode::CreateNew) {
+                Ok(Standing::Published | Standing::Lost) => return Ok(()),
+                Ok(Standing::Taken) => {
+                    return Err(Error::AlreadyExists {
+                        path: to.to_owned(),
+                    });
+                }
+                // Somebody tidied the directory away while it was empty.
+                Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                    publish::prepare(disk, to.parent().unwrap_or(to))?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Err(io::Error::from(io::ErrorKind::NotFound)).at(Step::Publish, to)
+    }
+
+    /// Lets a new directory take the place of an old one. Idempotent.
+    pub(super) fn exchange(&self, directory: &Path, exchange: &Exchange) -> Result<()> {
+        let disk = self.disk.as_ref();
+        let (staged, path) = (
+            directory.join(&exchange.staged),
+            self.root.join(&exchange.path),
+        );
+        let witness = path.join(&exchange.witness);
+        let parent = path.parent().unwrap_or(&path);
+        publish::prepare(disk, parent)?;
+        let done = disk.status(&witness).at(Step::Publish, &witness)?.is_some();
+        let there = disk.status(&path).at(Step::Publish, &path)?.is_some();
+        let exchanged = match (done, there) {
+            // Perhaps only begun, where nothing can be exchanged.
+            (true, _) => Err(io::ErrorKind::Unsupported.into()),
+            (false, true) => disk.exchange(&staged, &path),
+            (false, false) => disk.publish(&staged, &path, PublishMode::CreateNew),
+        };
+        match exchanged {
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+                self.replace_one_by_one(&staged, &path, exchange)?;
+            }
+            done => done.at(Step::Publish, &path)?,
+        }
+        sync_directory(disk, parent)?;
+        sync_directory(disk, directory)
+    }
+
+    /// The new files come, then the old ones go: a reader may see both for a moment. Idempotent, and
+    /// without effect after an exchange.
+    fn replace_one_by_one(&self, staged: &Path, path: &Path, exchange: &Exchange) -> Result<()> {
+        let disk = self.disk.as_ref();
+        let stay = |file: &PathBuf| Move {
+            staged: file.clone(),
+            path: file.clone(),
+        };
+        // The witness comes first, durably: whoever goes on after a crash must not exchange any more.
+        self.publish_files(staged, path, &[stay(&exchange.witness)])?;
+        let files: Vec<Move> = exchange.files.iter().map(stay).collect();
+        self.publish_files(staged, path, &files)?;
+        for old in &exchange.removed {
+            let old = path.join(old);
+            match disk.remove_file(&old) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                removed => {
+                    removed.at(Step::Publish, &old)?;
+                    sync_directory(disk, old.parent().unwrap_or(path))?;
+                }
+            }
+        }
+        Ok(())
+    }
+}

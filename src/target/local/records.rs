@@ -1,0 +1,142 @@
+//! The records of a transaction: its decision, and the receipt of a named write.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use twox_hash::XxHash3_128;
+use uuid::Uuid;
+
+use super::{LocalTarget, sync_directory};
+use crate::disk::{Disk, DiskFile, PublishMode};
+use crate::error::{Error, IoContext, Result, Step};
+use crate::publish::{self, Standing};
+use crate::receipt::Receipt;
+use crate::transaction::{Decision, LONGEST, Plan};
+
+/// Where the receipts of named writes are kept, in the area.
+const WRITES: &str = "writes";
+
+impl LocalTarget {
+    pub(super) fn read_decision(&self, path: &Path, transaction: Uuid) -> Result<Option<Decision>> {
+        match read(self.disk.as_ref(), path) {
+            Ok(bytes) => {
+                let decision = Decision::from_json(&bytes, path, transaction)?;
+                self.check_root(&decision, path)?;
+                Ok(Some(decision))
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(Error::Read {
+                path: path.to_owned(),
+                source,
+            }),
+        }
+    }
+
+    /// An area that the caller named may serve several data sets.
+    fn check_root(&self, decision: &Decision, path: &Path) -> Result<()> {
+        match decision {
+            Decision::Committed(plan)
+                if plan.root.as_ref().is_some_and(|root| *root != self.root) =>
+            {
+                Err(Error::InvalidDecision {
+                    path: path.to_owned(),
+                    reason: "is of another data set".to_owned(),
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes a file that is complete, and durable in itself, when it gets its name.
+    pub(super) fn put(&self, path: &Path, bytes: &[u8], mode: PublishMode) -> Result<Standing> {
+        let directory = path.parent().unwrap_or(path);
+        let staged = directory.join(format!("{}.new", Uuid::now_v7()));
+        let mut file = self
+            .disk
+            .create_file(&staged, false)
+            .at(Step::Decide, &staged)?;
+        let written = write_all(file.as_mut(), bytes).and_then(|()| {
+            file.sync()?;
+            file.check_close()?;
+            file.status()
+        });
+        let renamed = match written {
+            Ok(status) => publish::rename(self.disk.as_ref(), &staged, status.identity, path, mode),
+            Err(error) => Err(error).at(Step::Decide, &staged),
+        };
+        if !matches!(renamed, Ok(Standing::Published)) {
+            let _ = self.disk.remove_file(&staged);
+        }
+        renamed
+    }
+
+    fn memory(&self, write_id: &str) -> PathBuf {
+        let hash = XxHash3_128::oneshot(write_id.as_bytes());
+        self.area
+            .path()
+            .join(WRITES)
+            .join(format!("{hash:032x}.json"))
+    }
+
+    /// Keeps the receipt of a named write.
+    pub(super) fn remember(&self, plan: &Plan) -> Result<()> {
+        let Some(write_id) = &plan.write_id else {
+            return Ok(());
+        };
+        let path = self.memory(write_id);
+        publish::prepare(self.disk.as_ref(), path.parent().unwrap_or(&path))?;
+        let record = serde_json::to_vec(&plan.receipt).map_err(|error| Error::InvalidDecision {
+            path: path.clone(),
+            reason: error.to_string(),
+        })?;
+        self.put(&path, &record, PublishMode::Replace)?;
+        sync_directory(self.disk.as_ref(), path.parent().unwrap_or(&path))
+    }
+
+    /// The receipt of a named write.
+    pub(super) fn read_receipt(&self, write_id: &str) -> Result<Option<Receipt>> {
+        let path = self.memory(write_id);
+        let bytes = match read(self.disk.as_ref(), &path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            bytes => bytes.map_err(|source| Error::Read {
+                path: path.clone(),
+                source,
+            })?,
+        };
+        let receipt: Receipt =
+            serde_json::from_slice(&bytes).map_err(|error| Error::InvalidDecision {
+                path,
+                reason: error.to_string(),
+            })?;
+        // Another name could have the same hash.
+        Ok(Some(receipt).filter(|receipt| receipt.write_id() == Some(write_id)))
+    }
+}
+
+fn write_all(file: &mut dyn DiskFile, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match file.write(bytes)? {
+            0 => return Err(io::ErrorKind::WriteZero.into()),
+            count => bytes = &bytes[count..],
+        }
+    }
+    Ok(())
+}
+
+fn read(disk: &dyn Disk, path: &Path) -> io::Result<Vec<u8>> {
+    let file = disk.open_file(path, false)?;
+    let len = file.status()?.len;
+    if len > LONGEST {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
+    let mut bytes = vec![0; len as usize];
+    let mut filled = 0;
+    while filled < bytes.len() {
+        match file.read_at(&mut bytes[filled..], filled as u64)? {
+            0 => break,
+            count => filled += count,
+        }
+    }
+    bytes.truncate(filled);
+    Ok(bytes)
+}

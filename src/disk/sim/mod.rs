@@ -14,6 +14,7 @@
 //! [`SimDisk::fail_call`] and [`SimDisk::lie`].
 
 mod calls;
+mod changes;
 mod crash;
 mod handles;
 mod tree;

@@ -203,7 +203,9 @@ pub enum Error {
         source: Box<Error>,
     },
 
-    /// The record of a transaction's decision is not one that this version wrote; it was left alone.
+    /// The record of a transaction's decision is not one that this version wrote. It was left alone, and
+    /// nothing is published into the data set until somebody has looked at it: it may stand for files
+    /// that are to be exchanged.
     #[error("{}: {reason}", path.display())]
     InvalidDecision {
         /// The record.

@@ -58,13 +58,8 @@ pub(crate) struct WriteArgs {
     ///
     /// Each key is `column`, `name=column` or `name=year(column)`, with year, month, day, hour or
     /// date of a timestamp or date column. Without it all files go straight into ROOT.
-    #[arg(
-        long,
-        value_name = "KEYS",
-        default_value = "",
-        hide_default_value = true
-    )]
-    pub(crate) partition_by: PartitionBy,
+    #[arg(long, value_name = "KEYS", value_parser = keys)]
+    pub(crate) partition_by: Option<PartitionBy>,
 
     /// What a partition that has files already means
     #[arg(long, value_enum, default_value_t = Mode::Append)]
@@ -298,6 +293,16 @@ pub(crate) struct CompletionsArgs {
     /// The shell
     #[arg(value_enum)]
     pub(crate) shell: Shell,
+}
+
+/// At least one key: an empty text is rather a variable that was not set.
+fn keys(text: &str) -> Result<PartitionBy, String> {
+    match text.parse::<PartitionBy>() {
+        Ok(by) if by.is_empty() => {
+            Err("names no key; without the option nothing is partitioned".to_owned())
+        }
+        parsed => parsed.map_err(|error| error.to_string()),
+    }
 }
 
 #[cfg(test)]

@@ -41,6 +41,8 @@ pub(crate) fn run(args: &WriteArgs, output: &mut Output) -> Result<Exit, Failure
     let keep = args.parquet.keep_partition_columns;
     let splitter = args
         .partition_by
+        .clone()
+        .unwrap_or_default()
         .bind(&input.schema(), keep)
         .map_err(|error| Failure::rows(input.current_path().display(), &error))?;
     if args.dry_run {

@@ -70,6 +70,7 @@ fn wrong_usage_exits_with_2_and_does_nothing() {
     place.run(["write", &weather]).exits(2).says("--to");
     place.run(["write", "--to", "lake"]).exits(2).says("INPUT");
     for (option, value, reason) in [
+        ("--partition-by", "", "names no key"),
         ("--partition-by", "year=", "--partition-by"),
         ("--partition-by", "week(time_hour)", "week"),
         ("--partition-by", "year,year", "twice"),

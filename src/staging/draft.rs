@@ -46,22 +46,8 @@ impl fmt::Debug for Draft {
 impl Draft {
     /// [`Step::CreateStaging`].
     pub(crate) fn create(mut area: Area, private: bool, hashing: bool) -> Result<Self> {
-        let StagingFile {
-            path,
-            file,
-            identity,
-        } = area.create(private)?;
-        let hasher = hashing.then(|| Box::new(XxHash3_128::new()));
-        Ok(Draft {
-            area,
-            path,
-            file,
-            identity,
-            len: 0,
-            hasher,
-            fault: None,
-            owned: true,
-        })
+        let file = area.create(private)?;
+        Ok(Self::of(area, file, hashing))
     }
 
     /// A staging file of a transaction, whose lease stands for its lock.
@@ -72,18 +58,25 @@ impl Draft {
         hashing: bool,
     ) -> Result<Self> {
         let identity = file.status().at(Step::CreateStaging, &path)?.identity;
-        let hasher = hashing.then(|| Box::new(XxHash3_128::new()));
-        let area = area.clone();
-        Ok(Draft {
-            area,
+        let file = StagingFile {
             path,
             file,
             identity,
+        };
+        Ok(Self::of(area.clone(), file, hashing))
+    }
+
+    fn of(area: Area, file: StagingFile, hashing: bool) -> Self {
+        Draft {
+            area,
+            path: file.path,
+            file: file.file,
+            identity: file.identity,
             len: 0,
-            hasher,
+            hasher: hashing.then(|| Box::new(XxHash3_128::new())),
             fault: None,
             owned: true,
-        })
+        }
     }
 
     pub(crate) fn area(&self) -> &Area {
@@ -201,6 +194,9 @@ impl Drop for Draft {
         } else {
             self.area.let_go(&self.path);
         }
-        self.area.tidy();
+        // The area of a transaction's file has the transaction in it, which is not for us to remove.
+        if self.path.parent() == Some(self.area.path()) {
+            self.area.tidy();
+        }
     }
 }

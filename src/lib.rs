@@ -20,6 +20,8 @@
 //! ```
 //!
 //! - [`DatasetWriter`] writes whole data sets: batches in any order, all files of a commit or none.
+//!   With [`DatasetWriter::stage`] many processes write one, and [`StagedWrites`] commits what all of
+//!   them staged.
 //! - [`AtomicArrowWriter`] writes one Parquet file into a partition; [`AtomicFile`] writes one file of
 //!   any bytes.
 //! - [`PartitionBy`] splits batches by the values of their rows; [`Partition`] is one directory of a
@@ -55,9 +57,10 @@
 //! durable, or unknown.
 //!
 //! **P6, nothing leaks.** What a failed or killed writer left is removed by the next writer, or by
-//! [`recover`]; a live writer's work never is.
+//! [`recover`]; a live writer's work never is. What was [staged](DatasetWriter::stage) for another
+//! process to commit is kept for a day, or as long as was asked for.
 //!
-//! **P7, all or nothing.** The files of one [`DatasetWriter::commit`] appear all, or none of them, after
+//! **P7, all or nothing.** The files of one [`DatasetWriter::commit`], or [`StagedWrites::commit`], appear all, or none of them, after
 //! any crash: one durable record decides, and whoever opens the data set next for writing, or
 //! [`recover`], publishes what is missing. A crash of that is recovered likewise. This takes a file
 //! system that renames as one, as every one with a journal does.
@@ -127,7 +130,9 @@ mod unify;
 pub mod verify;
 mod writer;
 
-pub use dataset::{DatasetWriter, DatasetWriterBuilder, Progress, SortBy, SyncPolicy};
+pub use dataset::{
+    DatasetWriter, DatasetWriterBuilder, Progress, SortBy, StagedWrites, SyncPolicy,
+};
 pub use error::{Error, Outcome, Result, Step};
 pub use file::AtomicFile;
 pub use inspect::{InspectOptions, Inspection, Oddity, inspect, inspect_with_options};
@@ -136,7 +141,7 @@ pub use partition::{
     Partition, PartitionBy, PartitionError, PartitionKey, PartitionSplitter, PartitionValue,
     StrayRow, Transform,
 };
-pub use receipt::{CommitMode, Receipt};
+pub use receipt::{CommitMode, Receipt, StagedWrite};
 pub use recover::{RecoverOptions, Recovery, recover, recover_with_options};
 pub use staged::{PublishedFile, StagedFile};
 pub use unify::SchemaPolicy;

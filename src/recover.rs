@@ -23,6 +23,9 @@ pub struct Recovery {
     pub removed: Vec<PathBuf>,
     /// Staging files whose writers are alive, or may be; left alone.
     pub alive: Vec<PathBuf>,
+    /// What was staged for another process to commit, and is still to be kept: the directories in the
+    /// staging area.
+    pub staged: Vec<PathBuf>,
     /// What could not be looked at or removed, and why.
     pub failed: Vec<Error>,
 }
@@ -115,6 +118,7 @@ pub fn recover_with_options(root: impl AsRef<Path>, options: &RecoverOptions) ->
                 Ok(Recovered::Finished) => recovery.finished.push(place),
                 Ok(Recovered::Removed) => recovery.aborted.push(place),
                 Ok(Recovered::Alive) => recovery.alive.push(place),
+                Ok(Recovered::Waiting) => recovery.staged.push(place),
                 Ok(Recovered::Gone) => {}
                 Err(error) => recovery.failed.push(error),
             }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::datatypes::SchemaRef;
 use parquet::file::properties::WriterProperties;
@@ -15,6 +16,9 @@ use crate::options::{Durability, StagingPlace, Verify};
 use crate::partition::PartitionBy;
 use crate::receipt::{CommitMode, FileRecord};
 use crate::unify::SchemaPolicy;
+
+/// How long what is staged waits to be committed.
+const KEEP_STAGED: Duration = Duration::from_secs(24 * 60 * 60);
 
 pub(super) type OnFile = Arc<dyn Fn(&FileRecord) + Send + Sync>;
 
@@ -46,6 +50,7 @@ pub struct DatasetWriterBuilder {
     pub(super) write_id: Option<String>,
     pub(super) policy: SchemaPolicy,
     pub(super) staging: StagingPlace,
+    pub(super) keep: Duration,
     pub(super) disk: Arc<dyn Disk>,
     pub(super) on_file: Option<OnFile>,
     pub(super) engine: EngineOptions,
@@ -60,6 +65,7 @@ impl DatasetWriterBuilder {
             write_id: None,
             policy: SchemaPolicy::default(),
             staging: StagingPlace::default(),
+            keep: KEEP_STAGED,
             disk: Arc::new(OsDisk),
             on_file: None,
             engine: EngineOptions::default(),
@@ -91,7 +97,8 @@ impl DatasetWriterBuilder {
     /// The write's name, by which repeating it is found out: if a write of this name was committed,
     /// [`commit`](DatasetWriter::commit) publishes nothing and gives its receipt. By default none.
     ///
-    /// The receipts of named writes are kept in the staging area, until it is removed.
+    /// The receipts of named writes are kept in the staging area, in its directory `writes`, for at
+    /// least 30 days; later commits of named writes then remove them.
     pub fn write_id(mut self, write_id: impl Into<String>) -> Self {
         self.write_id = Some(write_id.into());
         self
@@ -188,6 +195,14 @@ impl DatasetWriterBuilder {
     /// Where files are staged; by default [`StagingPlace::Auto`].
     pub fn staging(mut self, place: StagingPlace) -> Self {
         self.staging = place;
+        self
+    }
+
+    /// How long files that are staged for another process to commit ([`DatasetWriter::stage`]) are
+    /// kept before they are taken for forgotten and removed; by default 24 hours. Of no account for a
+    /// writer that commits by itself.
+    pub fn keep_staged(mut self, keep: Duration) -> Self {
+        self.keep = keep;
         self
     }
 

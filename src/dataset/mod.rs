@@ -12,6 +12,7 @@
 mod buffer;
 mod builder;
 mod codes;
+mod commit;
 mod encode;
 mod file;
 mod gather;
@@ -24,8 +25,10 @@ mod partition_writer;
 mod pool;
 mod reader;
 mod seal;
+mod session;
 mod spill;
 mod stage;
+mod staged_writes;
 mod template;
 #[cfg(test)]
 mod tests;
@@ -53,6 +56,7 @@ pub use builder::DatasetWriterBuilder;
 pub(crate) use options::EngineOptions;
 pub use options::{Progress, SortBy, SyncPolicy};
 pub(crate) use stage::{Finished, Stage};
+pub use staged_writes::StagedWrites;
 pub use writer::DatasetWriter;
 
 /// Turns batches into finished files, one or more for each partition.

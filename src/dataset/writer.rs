@@ -1,25 +1,24 @@
 //! [`DatasetWriter`]: batches in any order become files of a data set, all of them or none.
 
-use std::collections::HashMap;
 use std::fmt;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::array::{RecordBatch, RecordBatchWriter};
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
-use uuid::Uuid;
 
 use super::builder::DatasetWriterBuilder;
+use super::commit::{check_write_id, commit};
+use super::session::{Session, record};
 use super::{Engine, Finished, Progress, Stage};
-use crate::disk::{DiskDirectory, DiskFile};
-use crate::error::{Error, IoContext, Result, Step};
-use crate::partition::Partition;
-use crate::receipt::{ColumnStatistics, FileRecord, Receipt, ReceiptError, StatisticsReader};
-use crate::staging::{Draft, home_of_root, resolve};
+use crate::error::{Error, Result};
+use crate::options::StagingPlace;
+use crate::receipt::{Receipt, StagedFileRecord, StagedWrite, StatisticsReader};
+use crate::staging::{home_of_root, resolve};
 use crate::target::{LocalTarget, Target};
-use crate::transaction::{Layout, StagedName, Transaction, Witnessed, open_area};
+use crate::transaction::{Transaction, Witnessed, open_area};
 use crate::unify::{SchemaPolicy, conform};
 
 /// Writes batches into a Hive-partitioned data set, as one transaction: all of its files appear, or
@@ -58,6 +57,8 @@ pub struct DatasetWriter {
     schema: SchemaRef,
     policy: SchemaPolicy,
     write_id: Option<String>,
+    staging: StagingPlace,
+    keep: Duration,
     poisoned: bool,
 }
 
@@ -84,6 +85,7 @@ impl DatasetWriter {
             write_id,
             policy,
             staging,
+            keep,
             disk,
             on_file,
             engine: mut options,
@@ -104,14 +106,7 @@ impl DatasetWriter {
         let target = Arc::new(LocalTarget::new(area));
         let transaction = Transaction::begin(Arc::clone(&target) as Arc<dyn Target>)?;
         let witnessed = Witnessed::begin(target.as_ref(), mode, &scope)?;
-        let session = Arc::new(Session {
-            id: transaction.id(),
-            target,
-            witnessed,
-            scope,
-            next: AtomicU64::new(0),
-            statistics: Mutex::default(),
-        });
+        let session = Arc::new(Session::new(&transaction, target, witnessed, &root));
         options.root = root;
         options.file_stem = Some(format!("part-{}", transaction.id()));
         let reader = StatisticsReader::new(&file_schema);
@@ -122,7 +117,7 @@ impl DatasetWriter {
             if let (Some(call), Ok(record)) = (&on_file, record(file, columns.clone())) {
                 call(&record);
             }
-            seen.statistics().insert(file.staged.clone(), columns);
+            seen.remember(file, columns);
         }));
         let engine = Engine::new(
             Arc::clone(&session) as Arc<dyn Stage>,
@@ -137,6 +132,8 @@ impl DatasetWriter {
             schema,
             policy,
             write_id,
+            staging,
+            keep,
             poisoned: false,
         })
     }
@@ -182,11 +179,39 @@ impl DatasetWriter {
     /// been written; [`Error::Unfinished`] if it was, and files are still to be published: the next
     /// writer, or [`recover`](crate::recover), finishes it.
     pub fn commit(self) -> Result<Receipt> {
+        let write_id = self.write_id.clone();
+        let (session, transaction, files) = self.finish()?;
+        commit(transaction, &session.witnessed, files, write_id.as_deref())
+    }
+
+    /// Encodes, syncs and verifies all files, and leaves them for another process to commit, with
+    /// what others have staged: see [`StagedWrites`](super::StagedWrites).
+    ///
+    /// They are kept, whatever becomes of this process, for
+    /// [a day](DatasetWriterBuilder::keep_staged) unless something else was asked for; then the next
+    /// writer, or [`recover`](crate::recover), removes them.
+    ///
+    /// # Errors
+    /// [`Error::InvalidOption`] if the write has an id, which is the commit's; else whatever the first
+    /// step to fail says. Nothing is published, and nothing is left.
+    pub fn stage(self) -> Result<StagedWrite> {
+        if self.write_id.is_some() {
+            return Err(Error::InvalidOption {
+                option: "write_id",
+                reason: "belongs to the commit of what is staged".to_owned(),
+            });
+        }
+        let (staging, keep) = (self.staging.clone(), self.keep);
+        let (session, transaction, files) = self.finish()?;
+        session.stage(transaction, files, staging, keep)
+    }
+
+    /// Ends all files; what comes of them is the transaction's.
+    fn finish(self) -> Result<(Arc<Session>, Transaction, Vec<StagedFileRecord>)> {
         let DatasetWriter {
             engine,
             session,
             transaction,
-            write_id,
             poisoned,
             ..
         } = self;
@@ -197,23 +222,8 @@ impl DatasetWriter {
         }
         let mut files = engine.finish()?;
         files.sort_by(|a, b| a.file_name.cmp(&b.file_name));
-        let place = session.target.place(session.id);
-        let staged = |file: &Finished| StagedName {
-            staged: file
-                .staged
-                .strip_prefix(&place)
-                .unwrap_or(&file.staged)
-                .to_owned(),
-            directory: session.directory(&file.partition),
-            name: file.file_name.clone(),
-        };
-        let staged: Vec<StagedName> = files.iter().map(staged).collect();
-        let receipt = |layout: &Layout| {
-            session
-                .receipt(&files, layout, write_id.as_deref())
-                .map_err(invalid_receipt)
-        };
-        transaction.commit(&session.witnessed, &staged, write_id.as_deref(), receipt)
+        let files = session.records(files)?;
+        Ok((session, transaction, files))
     }
 
     /// Removes everything that was written. The same as dropping the writer.
@@ -230,120 +240,5 @@ impl RecordBatchWriter for DatasetWriter {
     fn close(self) -> std::result::Result<(), ArrowError> {
         let committed = self.commit().map(drop);
         committed.map_err(|error| ArrowError::ExternalError(Box::new(error)))
-    }
-}
-
-/// What the engine and the transaction share.
-#[derive(Debug)]
-struct Session {
-    target: Arc<LocalTarget>,
-    id: Uuid,
-    witnessed: Witnessed,
-    /// The writer's root, below that of the data set.
-    scope: PathBuf,
-    next: AtomicU64,
-    statistics: Mutex<HashMap<PathBuf, Vec<ColumnStatistics>>>,
-}
-
-impl Session {
-    fn statistics(&self) -> std::sync::MutexGuard<'_, HashMap<PathBuf, Vec<ColumnStatistics>>> {
-        self.statistics
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Where a partition's files go, below the data set's root.
-    fn directory(&self, partition: &Partition) -> PathBuf {
-        match self.scope.as_os_str().is_empty() {
-            true => partition.path(),
-            false => self.scope.join(partition.path()),
-        }
-    }
-
-    fn receipt(
-        &self,
-        files: &[Finished],
-        layout: &Layout,
-        write_id: Option<&str>,
-    ) -> std::result::Result<Receipt, ReceiptError> {
-        let mut statistics = self.statistics();
-        let records = files
-            .iter()
-            .map(|file| record(file, statistics.remove(&file.staged).unwrap_or_default()))
-            .collect::<std::result::Result<_, _>>()?;
-        let removed = layout
-            .exchanges
-            .iter()
-            .flat_map(|exchange| exchange.removed.iter().map(|path| exchange.path.join(path)));
-        let receipt =
-            Receipt::new(self.id, self.witnessed.mode(), records)?.with_removed(removed)?;
-        match write_id {
-            Some(write_id) => receipt.with_write_id(write_id),
-            None => Ok(receipt),
-        }
-    }
-}
-
-fn record(
-    file: &Finished,
-    columns: Vec<ColumnStatistics>,
-) -> std::result::Result<FileRecord, ReceiptError> {
-    let partition = file.partition.clone();
-    let mut record = FileRecord::new(partition, file.file_name.as_str(), file.rows, file.bytes)?
-        .with_columns(columns);
-    if let Some(bytes) = file.footer_bytes {
-        record = record.with_footer_bytes(bytes);
-    }
-    if let Some(row_groups) = file.row_groups {
-        record = record.with_row_groups(row_groups as u64);
-    }
-    Ok(match file.content_hash {
-        Some(hash) => record.with_content_hash(hash),
-        None => record,
-    })
-}
-
-fn check_write_id(write_id: Option<&str>) -> Result<()> {
-    let Some(write_id) = write_id else {
-        return Ok(());
-    };
-    let none = Receipt::new(Uuid::nil(), Default::default(), Vec::new());
-    none.and_then(|receipt| receipt.with_write_id(write_id))
-        .map(drop)
-        .map_err(|error| Error::InvalidOption {
-            option: "write_id",
-            reason: error.to_string(),
-        })
-}
-
-fn invalid_receipt(error: ReceiptError) -> Error {
-    Error::InvalidOption {
-        option: "receipt",
-        reason: error.to_string(),
-    }
-}
-
-impl Stage for Session {
-    fn create(&self, hashing: bool) -> Result<Draft> {
-        let number = self.next.fetch_add(1, Ordering::Relaxed);
-        self.target.create(self.id, number, hashing)
-    }
-
-    fn scratch(&self) -> Result<Box<dyn DiskFile>> {
-        let number = self.next.fetch_add(1, Ordering::Relaxed);
-        self.target.scratch(self.id, number)
-    }
-
-    fn directory(&self) -> Result<Box<dyn DiskDirectory>> {
-        let place = self.target.place(self.id);
-        self.target
-            .disk()
-            .open_directory(&place)
-            .at(Step::CreateStaging, &place)
-    }
-
-    fn touch(&self, partition: &Partition) -> Result<()> {
-        self.witnessed
-            .touch(self.target.as_ref(), &partition.path())
     }
 }

@@ -183,6 +183,14 @@ pub enum Error {
         path: PathBuf,
     },
 
+    /// A staged write that was to be committed is no longer there: somebody has committed or discarded
+    /// it, or it was kept too long. Nothing was published by this commit.
+    #[error("{}: is no longer staged: committed, discarded, or kept too long", path.display())]
+    StagedWriteGone {
+        /// Where it was staged.
+        path: PathBuf,
+    },
+
     /// What the write would replace was changed by another commit since it began, or is there where
     /// nothing may be; nothing was published.
     #[error("{}: {reason}", path.display())]
@@ -260,7 +268,9 @@ impl Error {
             | Error::Io { step, .. }
             | Error::StagingLost { step, .. } => Some(*step),
             Error::Damaged { .. } => Some(Step::Verify),
-            Error::Aborted { .. } | Error::Conflict { .. } => Some(Step::Decide),
+            Error::Aborted { .. } | Error::StagedWriteGone { .. } | Error::Conflict { .. } => {
+                Some(Step::Decide)
+            }
             Error::Unfinished { source, .. } => source.step(),
             Error::InvalidDecision { .. } => None,
             Error::AlreadyExists { .. } | Error::Unknown { .. } => Some(Step::Publish),
@@ -285,6 +295,7 @@ impl Error {
             | Error::NotDurable { path, .. }
             | Error::Unknown { path, .. }
             | Error::Aborted { path }
+            | Error::StagedWriteGone { path }
             | Error::Conflict { path, .. }
             | Error::Unfinished { path, .. }
             | Error::InvalidDecision { path, .. }

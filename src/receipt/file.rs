@@ -1,8 +1,8 @@
 //! What is said of one file: where it is, what it holds.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
-use super::{ColumnStatistics, ReceiptError, path, read_json, wire};
+use super::{ColumnStatistics, ReceiptError, path, wire};
 use crate::partition::Partition;
 
 /// One file of a data set: where it is, and what is known of its content.
@@ -107,6 +107,14 @@ impl FileRecord {
         &self.path
     }
 
+    /// The last part of the path.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.path
+            .rsplit_once('/')
+            .map_or(&self.path, |(_, name)| name)
+    }
+
     /// The partition, with typed values.
     #[must_use]
     pub fn partition(&self) -> &Partition {
@@ -154,73 +162,5 @@ impl FileRecord {
         self.path
             .rsplit_once('/')
             .map_or("", |(directory, _)| directory)
-    }
-}
-
-/// A file that is staged, and will be at its path once the transaction is committed.
-///
-/// Plain data, to be sent from the process that wrote the file to the one that commits it.
-///
-/// ```
-/// use atomic_arrow::Partition;
-/// use atomic_arrow::receipt::{FileRecord, StagedFileRecord};
-///
-/// let file = FileRecord::new(Partition::none(), "part-0.parquet", 744, 9_120)?;
-/// let staged = StagedFileRecord::new("00000.staged", file)?;
-/// assert_eq!(StagedFileRecord::from_json(staged.to_json()?)?, staged);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "wire::Staged")]
-pub struct StagedFileRecord {
-    pub(super) staged: String,
-    pub(super) file: FileRecord,
-}
-
-impl StagedFileRecord {
-    /// A staged file by its name in the staging area or in the directory of its transaction.
-    ///
-    /// # Errors
-    /// The name is not that of a staging file: `….staged`, with at most one directory before it.
-    pub fn new(staged: impl Into<String>, file: FileRecord) -> Result<Self, ReceiptError> {
-        let staged = staged.into();
-        path::check_staged(&staged)?;
-        Ok(StagedFileRecord { staged, file })
-    }
-
-    /// The name of the staging file.
-    #[must_use]
-    pub fn staged(&self) -> &str {
-        &self.staged
-    }
-
-    /// The file that it will be.
-    #[must_use]
-    pub fn file(&self) -> &FileRecord {
-        &self.file
-    }
-
-    /// The file that it will be.
-    #[must_use]
-    pub fn into_file(self) -> FileRecord {
-        self.file
-    }
-
-    /// The record as JSON: `{"staged": "00000.staged", "file": {…}}`, the file as in a
-    /// [`Receipt`](super::Receipt::to_json).
-    ///
-    /// # Errors
-    /// Memory aside, none is known.
-    pub fn to_json(&self) -> Result<String, ReceiptError> {
-        serde_json::to_string(self).map_err(ReceiptError::Json)
-    }
-
-    /// Reads what [`to_json`](StagedFileRecord::to_json) wrote; nothing else is taken.
-    ///
-    /// # Errors
-    /// The text is no JSON or not that of a record, or has a path that may lead out of the staging
-    /// area or of the data set.
-    pub fn from_json(json: impl AsRef<[u8]>) -> Result<Self, ReceiptError> {
-        read_json(json.as_ref())
     }
 }

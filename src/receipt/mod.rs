@@ -1,13 +1,14 @@
 //! [`Receipt`]: what a data-set commit published and removed, as plain data.
 //!
 //! As a struct, as JSON, and as a table with a row for each file. Receipts are kept in the record that
-//! commits a transaction and staged files are told of between processes, so whatever is read back is
+//! commits a transaction and staged writes are told of between processes, so whatever is read back is
 //! checked as if somebody had meant harm by it: no path in it leads out of the data set, and nothing
 //! contradicts itself. That the files are there, or are what is said of them, is not known here.
 
 mod file;
 mod mode;
 mod path;
+mod staged;
 mod statistics;
 mod table;
 mod wire;
@@ -21,10 +22,13 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-pub use file::{FileRecord, StagedFileRecord};
+pub use file::FileRecord;
 pub use mode::CommitMode;
+pub(crate) use staged::StagedFileRecord;
+pub use staged::StagedWrite;
 pub(crate) use statistics::StatisticsReader;
 pub use statistics::{Bound, ColumnStatistics, StatisticsValue};
+pub(crate) use wire::Mode;
 
 /// The longest JSON that is read, in bytes: some millions of files.
 const LONGEST_JSON: usize = 2 << 30;
@@ -129,7 +133,7 @@ impl Receipt {
         mode: CommitMode,
         files: Vec<FileRecord>,
     ) -> Result<Self, ReceiptError> {
-        let totals = sum(&files)?;
+        let totals = sum(files.iter())?;
         Ok(Receipt {
             transaction,
             write_id: None,
@@ -254,19 +258,23 @@ fn read_json<T: for<'de> Deserialize<'de>>(json: &[u8]) -> Result<T, ReceiptErro
     serde_json::from_slice(json).map_err(ReceiptError::Json)
 }
 
-fn sum(files: &[FileRecord]) -> Result<Totals, ReceiptError> {
-    let mut paths = HashSet::with_capacity(files.len());
+/// The sums over files, each of which must have a path of its own.
+pub(crate) fn sum<'a>(
+    files: impl ExactSizeIterator<Item = &'a FileRecord> + Clone,
+) -> Result<Totals, ReceiptError> {
+    let count = files.len();
+    let mut paths = HashSet::with_capacity(count);
     let mut totals = Totals::default();
-    for file in files {
+    for file in files.clone() {
         if !paths.insert(file.path()) {
             return Err(ReceiptError::invalid("file", file.path(), "is there twice"));
         }
         totals.rows = add("rows", totals.rows, file.rows())?;
         totals.bytes = add("bytes", totals.bytes, file.bytes())?;
     }
-    let directories = files.iter().map(FileRecord::directory);
+    let directories = files.map(FileRecord::directory);
     totals.partitions = directories.collect::<HashSet<_>>().len() as u64;
-    totals.files = files.len() as u64;
+    totals.files = count as u64;
     Ok(totals)
 }
 

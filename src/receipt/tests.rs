@@ -12,6 +12,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::StagingPlace;
 use crate::partition::{Partition, PartitionValue};
 
 fn every_value() -> Vec<PartitionValue> {
@@ -55,10 +56,10 @@ fn file(partition: Partition, name: &str) -> FileRecord {
 }
 
 #[test]
-fn receipts_and_staged_files_are_plain_data() {
+fn receipts_and_staged_writes_are_plain_data() {
     fn plain<T: Clone + PartialEq + Send + Sync + 'static>() {}
     plain::<Receipt>();
-    plain::<StagedFileRecord>();
+    plain::<StagedWrite>();
 }
 
 fn columns() -> Vec<ColumnStatistics> {
@@ -318,7 +319,8 @@ fn staged_files_come_back_and_stay_in_the_staging_area() {
         "019ab3c4-0000-7000-8000-000000000000/00017.staged",
     ] {
         let staged = StagedFileRecord::new(name, whole.clone()).unwrap();
-        let back = StagedFileRecord::from_json(staged.to_json().unwrap()).unwrap();
+        let text = serde_json::to_string(&staged).unwrap();
+        let back: StagedFileRecord = serde_json::from_str(&text).unwrap();
         assert_eq!((back.staged(), back.file()), (name, &whole));
     }
     let staged = StagedFileRecord::new("00000.staged", whole.clone()).unwrap();
@@ -341,13 +343,50 @@ fn staged_files_come_back_and_stay_in_the_staging_area() {
             StagedFileRecord::new(name, whole.clone()).is_err(),
             "{name:?}"
         );
-        let mut hostile: Value = serde_json::from_str(&staged.to_json().unwrap()).unwrap();
+        let mut hostile = serde_json::to_value(&staged).unwrap();
         hostile["staged"] = json!(name);
         assert!(
-            StagedFileRecord::from_json(hostile.to_string()).is_err(),
+            serde_json::from_value::<StagedFileRecord>(hostile).is_err(),
             "{name:?}"
         );
     }
+}
+
+#[test]
+fn a_staged_write_comes_back_from_json_and_nothing_else_is_taken_for_one() {
+    for place in [
+        StagingPlace::Auto,
+        StagingPlace::Beside,
+        StagingPlace::Inside,
+        StagingPlace::Directory("/stage".into()),
+    ] {
+        let totals = receipt().totals();
+        let mode = CommitMode::OverwritePartitions;
+        let staged = StagedWrite::new("/lake/weather".into(), place, Uuid::now_v7(), mode, totals);
+        assert_eq!(
+            StagedWrite::from_json(staged.to_json().unwrap()).unwrap(),
+            staged
+        );
+        let staged = staged.with_task("part 7 of 9").unwrap();
+        let json = staged.to_json().unwrap();
+        assert_eq!(StagedWrite::from_json(&json).unwrap(), staged);
+        for (field, value) in [
+            ("version", json!(2)),
+            ("root", json!("lake/weather")),
+            ("staging", json!("nowhere")),
+            ("transaction", json!("../..")),
+            ("mode", json!("upsert")),
+            ("task", json!("")),
+            ("totals", json!(null)),
+            ("more", json!(1)),
+        ] {
+            let mut hostile: Value = serde_json::from_str(&json).unwrap();
+            hostile[field] = value;
+            let text = hostile.to_string();
+            assert!(StagedWrite::from_json(&text).is_err(), "{text}");
+        }
+    }
+    assert!(StagedWrite::from_json("{}").is_err());
 }
 
 #[test]

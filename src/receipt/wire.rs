@@ -3,6 +3,7 @@
 //! Each structure here has just the fields of the JSON, none too many and none renamed by chance;
 //! reading one into the type that it stands for makes the checks.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use arrow::datatypes::{TimeUnit, i256};
@@ -13,6 +14,7 @@ use uuid::Uuid;
 use super::{
     ColumnStatistics, CommitMode, FileRecord, ReceiptError, StagedFileRecord, Totals, path,
 };
+use crate::options::StagingPlace;
 use crate::partition::{Partition, PartitionValue};
 
 /// The version that is written, and the only one that is read.
@@ -35,11 +37,20 @@ pub(super) struct Receipt {
 
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "CommitMode", rename_all = "snake_case")]
-enum Mode {
+pub(crate) enum Mode {
     Append,
     ErrorIfExists,
     OverwritePartitions,
     Overwrite,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "StagingPlace", rename_all = "snake_case")]
+pub(super) enum Place {
+    Auto,
+    Beside,
+    Inside,
+    Directory(PathBuf),
 }
 
 impl Serialize for super::Receipt {

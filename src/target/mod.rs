@@ -8,13 +8,14 @@ mod local;
 use std::any::Any;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use uuid::Uuid;
 
 use crate::disk::LockKind;
 use crate::error::Result;
 use crate::receipt::Receipt;
-use crate::transaction::{Decision, Move, Plan};
+use crate::transaction::{Decision, Move, Plan, StagedRecord};
 
 pub(crate) use local::LocalTarget;
 
@@ -70,6 +71,22 @@ pub(crate) trait Target: fmt::Debug + Send + Sync {
     /// commit point. Nothing stands where the transaction is gone.
     fn decide(&self, transaction: Uuid, decision: &Decision) -> Result<Option<Decision>>;
 
+    /// Keeps the record of what a transaction has staged for another, before that is decided.
+    fn record(&self, transaction: Uuid, record: &StagedRecord) -> Result<()>;
+
+    /// Makes what another transaction has staged part of this one, and gives its record; nothing where
+    /// it is not staged, or not any more.
+    fn adopt(&self, transaction: Uuid, staged: Uuid) -> Result<Option<StagedRecord>>;
+
+    /// The length of a staged file of this transaction, if it is there.
+    fn staged_bytes(&self, transaction: Uuid, file: &Path) -> Result<Option<u64>>;
+
+    /// Removes what a transaction has staged for another, unless it is part of one already.
+    fn discard(&self, staged: Uuid) -> Result<()>;
+
+    /// How long ago the decision that stands was recorded.
+    fn age(&self, transaction: Uuid) -> Result<Duration>;
+
     /// Publishes what is not published yet of a decided plan, durably. Idempotent.
     fn publish(&self, plan: &Plan) -> Result<()>;
 
@@ -77,7 +94,8 @@ pub(crate) trait Target: fmt::Debug + Send + Sync {
     /// the write has a name; then removes what is left of the transaction as far as it can be.
     fn forget(&self, plan: &Plan) -> Result<()>;
 
-    /// Removes an aborted transaction, such that a writer that comes back finds nothing.
+    /// Removes an aborted transaction, such that a writer that comes back finds nothing. What it had
+    /// adopted is staged again as it was.
     fn remove(&self, transaction: Uuid) -> Result<()>;
 
     /// Removes what is left of aborted transactions whose removal was interrupted, as far as it can be.

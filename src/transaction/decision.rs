@@ -4,6 +4,7 @@
 //! it is checked to stay within the transaction and within the data set.
 
 use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -12,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::receipt::Receipt;
 
 /// The version of the record that this crate writes, and the only one that it reads.
-const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 1;
 /// The longest record that is read, in bytes: some millions of files.
 pub(crate) const LONGEST: u64 = 2 << 30;
 
@@ -24,6 +25,12 @@ pub(crate) enum Decision {
     Committed(Box<Plan>),
     /// Nothing of it will be.
     Aborted { version: u32, transaction: Uuid },
+    /// All of it waits, for so many seconds, to become part of another transaction.
+    Staged {
+        version: u32,
+        transaction: Uuid,
+        keep_seconds: u64,
+    },
 }
 
 /// What a committed transaction publishes.
@@ -99,6 +106,14 @@ impl Decision {
         }
     }
 
+    pub(crate) fn staged(transaction: Uuid, keep: Duration) -> Self {
+        Decision::Staged {
+            version: VERSION,
+            transaction,
+            keep_seconds: keep.as_secs(),
+        }
+    }
+
     pub(crate) fn to_json(&self, path: &Path) -> Result<Vec<u8>> {
         serde_json::to_vec(self).map_err(|error| invalid(path, error.to_string()))
     }
@@ -112,6 +127,11 @@ impl Decision {
             Decision::Aborted {
                 version,
                 transaction,
+            }
+            | Decision::Staged {
+                version,
+                transaction,
+                ..
             } => (*version, *transaction),
         };
         if version != VERSION {
@@ -154,7 +174,7 @@ impl Plan {
 }
 
 /// Whether a path is relative, and cannot leave what it is joined to.
-fn stays_below(path: &Path) -> bool {
+pub(super) fn stays_below(path: &Path) -> bool {
     !path.as_os_str().is_empty()
         && path
             .components()
@@ -162,7 +182,7 @@ fn stays_below(path: &Path) -> bool {
         && !path.as_os_str().as_encoded_bytes().contains(&0)
 }
 
-fn invalid(path: &Path, reason: String) -> Error {
+pub(super) fn invalid(path: &Path, reason: String) -> Error {
     Error::InvalidDecision {
         path: path.to_owned(),
         reason,

@@ -6,10 +6,12 @@
 
 mod decision;
 mod plan;
+mod staged;
 #[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use uuid::Uuid;
 
@@ -21,6 +23,7 @@ use crate::target::{Hold, LocalTarget, Taken, Target};
 
 pub(crate) use decision::{Decision, Exchange, LONGEST, Move, Plan};
 pub(crate) use plan::{Layout, StagedName, Witnessed, staged_name};
+pub(crate) use staged::StagedRecord;
 
 /// A transaction of ours, which nobody takes for dead as long as it lives.
 pub(crate) struct Transaction {
@@ -181,6 +184,8 @@ pub(crate) enum Recovered {
     Removed,
     /// Its writer is alive.
     Alive,
+    /// It is staged, for another to commit it.
+    Waiting,
     /// Somebody else was faster.
     Gone,
 }
@@ -201,6 +206,11 @@ pub(crate) fn recover_one(target: &dyn Target, id: Uuid, dry_run: bool) -> Resul
             Taken::Gone => return Ok(Recovered::Gone),
         };
         let standing = target.decision(id)?;
+        if let Some(Decision::Staged { keep_seconds, .. }) = standing
+            && target.age(id)? < Duration::from_secs(keep_seconds)
+        {
+            return Ok(Recovered::Waiting);
+        }
         if dry_run {
             return Ok(match standing {
                 Some(Decision::Committed(_)) => Recovered::Finished,
@@ -219,7 +229,7 @@ pub(crate) fn recover_one(target: &dyn Target, id: Uuid, dry_run: bool) -> Resul
             }
             // Decided since we looked: once more, with the lock.
             Some(Decision::Committed(_)) => {}
-            Some(Decision::Aborted { .. }) => {
+            Some(Decision::Aborted { .. } | Decision::Staged { .. }) => {
                 target.remove(id)?;
                 return Ok(Recovered::Removed);
             }

@@ -6,9 +6,11 @@ use std::sync::{Mutex, PoisonError};
 
 use twox_hash::XxHash3_128;
 
+use super::staged::{Seen, StagedRecord};
 use super::{Exchange, Move};
 use crate::disk::LockKind;
 use crate::error::{Error, Result};
+use crate::partition::Partition;
 use crate::receipt::CommitMode;
 use crate::target::Target;
 
@@ -36,7 +38,7 @@ pub(crate) struct Witnessed {
     mode: CommitMode,
     /// The directory that the caller named, below the data set's root.
     scope: PathBuf,
-    before: Mutex<HashMap<PathBuf, u128>>,
+    before: Mutex<HashMap<PathBuf, String>>,
 }
 
 /// What is published, and what has to be moved within the transaction before.
@@ -61,14 +63,60 @@ impl Witnessed {
         Ok(witnessed)
     }
 
+    /// What several writes that are committed together have seen.
+    pub(crate) fn joined(target: &dyn Target, records: &[StagedRecord]) -> Result<Option<Self>> {
+        let Some(first) = records.first() else {
+            return Ok(None);
+        };
+        let mut before = HashMap::new();
+        for seen in records.iter().flat_map(|record| &record.before) {
+            let fingerprint = &seen.fingerprint;
+            match before.insert(seen.directory.clone(), fingerprint.clone()) {
+                Some(other) if other != *fingerprint => {
+                    return Err(changed(target, &seen.directory));
+                }
+                _ => {}
+            }
+        }
+        Ok(Some(Witnessed {
+            mode: first.mode,
+            scope: first.scope.clone(),
+            before: Mutex::new(before),
+        }))
+    }
+
+    /// What it has seen, in order.
+    pub(crate) fn seen(&self) -> Vec<Seen> {
+        let before = self.before.lock().unwrap_or_else(PoisonError::into_inner);
+        let seen = before.iter().map(|(directory, fingerprint)| Seen {
+            directory: directory.clone(),
+            fingerprint: fingerprint.clone(),
+        });
+        let mut seen: Vec<Seen> = seen.collect();
+        seen.sort_by(|a, b| a.directory.cmp(&b.directory));
+        seen
+    }
+
     pub(crate) fn mode(&self) -> CommitMode {
         self.mode
     }
 
+    pub(crate) fn scope(&self) -> &Path {
+        &self.scope
+    }
+
+    /// Where a partition's files go, below the data set's root.
+    pub(crate) fn directory(&self, partition: &Partition) -> PathBuf {
+        match self.scope.as_os_str().is_empty() {
+            true => partition.path(),
+            false => self.scope.join(partition.path()),
+        }
+    }
+
     /// Looks at a partition's directory as the write gets its first row.
-    pub(crate) fn touch(&self, target: &dyn Target, directory: &Path) -> Result<()> {
+    pub(crate) fn touch(&self, target: &dyn Target, partition: &Partition) -> Result<()> {
         match self.mode {
-            CommitMode::OverwritePartitions => self.look(target, directory),
+            CommitMode::OverwritePartitions => self.look(target, &self.directory(partition)),
             _ => Ok(()),
         }
     }
@@ -83,10 +131,7 @@ impl Witnessed {
     fn check(&self, target: &dyn Target, directory: &Path, now: &[(PathBuf, u128)]) -> Result<()> {
         let before = self.before.lock().unwrap_or_else(PoisonError::into_inner);
         match before.get(directory) {
-            Some(before) if *before != fingerprint(now) => Err(Error::Conflict {
-                path: target.root().join(directory),
-                reason: "was changed by another commit since this write began",
-            }),
+            Some(before) if *before != fingerprint(now) => Err(changed(target, directory)),
             _ => Ok(()),
         }
     }
@@ -176,14 +221,21 @@ fn one_by_one(staged: &[StagedName]) -> Layout {
     }
 }
 
-fn fingerprint(files: &[(PathBuf, u128)]) -> u128 {
+fn changed(target: &dyn Target, directory: &Path) -> Error {
+    Error::Conflict {
+        path: target.root().join(directory),
+        reason: "was changed by another commit since this write began",
+    }
+}
+
+fn fingerprint(files: &[(PathBuf, u128)]) -> String {
     let mut hash = XxHash3_128::new();
     for (path, identity) in files {
         hash.write(path.as_os_str().as_encoded_bytes());
         hash.write(&[0]);
         hash.write(&identity.to_le_bytes());
     }
-    hash.finish_128()
+    format!("{:032x}", hash.finish_128())
 }
 
 /// The name of a transaction's files: fixed in length, in the order in which they were made.

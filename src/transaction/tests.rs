@@ -10,6 +10,7 @@ use super::*;
 use crate::disk::Disk;
 use crate::disk::sim::{Lie, SimDisk};
 use crate::options::{Durability, StagingPlace};
+use crate::partition::Partition;
 use crate::receipt::CommitMode;
 use crate::staging::{Area, home_of_root};
 use crate::target::LocalTarget;
@@ -86,7 +87,8 @@ fn stage(
     let mut staged = Vec::new();
     for (number, (directory, bytes)) in files.iter().enumerate() {
         let number = number as u64;
-        witnessed.touch(target.as_ref(), Path::new(directory))?;
+        let partition = Partition::parse(directory).unwrap();
+        witnessed.touch(target.as_ref(), &partition)?;
         let mut draft = target.create(transaction.id(), number, false)?;
         draft.write_all(bytes).unwrap();
         draft.seal(Durability::Synced, None)?;
@@ -267,6 +269,22 @@ fn a_write_of_a_name_that_was_committed_publishes_nothing_and_gives_the_first_re
     assert_eq!((first, there), (again, seen(&disk)));
     write(&target, CommitMode::Append, Some("tuesday"), &NEW[..1]).unwrap();
     assert_ne!(left(&disk), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn the_name_of_a_write_is_remembered_for_thirty_days() {
+    let day = Duration::from_secs(24 * 60 * 60);
+    let disk = old_disk(true, true);
+    let target = target(&disk);
+    let commit = |name| write(&target, CommitMode::Append, Some(name), &NEW).unwrap();
+    let first = commit("monday");
+    disk.advance(29 * day);
+    commit("tuesday");
+    assert_eq!(commit("monday"), first);
+    disk.advance(2 * day);
+    commit("wednesday");
+    assert_eq!(left(&disk).len(), 2, "{:?}", left(&disk));
+    assert_ne!(commit("monday"), first);
 }
 
 #[test]

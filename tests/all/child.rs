@@ -36,15 +36,20 @@ pub(crate) enum Part {
     Once,
     /// Commits data sets of `STATIONS` files as long as it lives, and says the transaction of each.
     DataSets,
+    /// Takes rows of `STATIONS` stations, says `ready`, stages them when told to, and says the result as
+    /// JSON.
+    Stage,
 }
 
 /// How often a child does what it does.
 pub(crate) const ROUNDS: usize = 30;
 /// How many stations, and so files, a data set of a child has.
 pub(crate) const STATIONS: usize = 6;
+/// How many rows such a data set has.
+pub(crate) const ROWS: usize = 7 * STATIONS;
 
 impl Part {
-    const ALL: [Part; 7] = [
+    const ALL: [Part; 8] = [
         Part::Hold,
         Part::Race,
         Part::Replace,
@@ -52,6 +57,7 @@ impl Part {
         Part::Recover,
         Part::Once,
         Part::DataSets,
+        Part::Stage,
     ];
 }
 
@@ -244,6 +250,17 @@ pub(crate) fn replace(path: &Path, content: &str) -> Result<(), Error> {
     file.commit().map(drop)
 }
 
+/// A writer that has taken `ROWS` rows of `STATIONS` stations.
+fn data_set(root: &Path) -> DatasetWriter {
+    let names: Vec<String> = (0..ROWS).map(|n| format!("K{}", n % STATIONS)).collect();
+    let batch = stations(&names);
+    let by = PartitionBy::column("station_id");
+    let builder = DatasetWriter::builder(root).partition_by(by);
+    let mut writer = builder.build(batch.schema()).unwrap();
+    writer.write(&batch).unwrap();
+    writer
+}
+
 fn play(part: Part, root: &Path) {
     let id = std::process::id();
     match part {
@@ -298,16 +315,16 @@ fn play(part: Part, root: &Path) {
             say(&removed.to_string());
         }
         Part::DataSets => loop {
-            let names: Vec<String> = (0..7 * STATIONS)
-                .map(|n| format!("K{}", n % STATIONS))
-                .collect();
-            let batch = stations(&names);
-            let by = PartitionBy::column("station_id");
-            let builder = DatasetWriter::builder(root).partition_by(by);
-            let mut writer = builder.build(batch.schema()).unwrap();
-            writer.write(&batch).unwrap();
-            say(&writer.commit().unwrap().transaction().to_string());
+            let receipt = data_set(root).commit().unwrap();
+            say(&receipt.transaction().to_string());
         },
+        Part::Stage => {
+            let writer = data_set(root);
+            say("ready");
+            if told() {
+                say(&writer.stage().unwrap().to_json().unwrap());
+            }
+        }
         Part::Once => {
             let staged = begun(root).finish().unwrap();
             say(staged.staging_path().to_str().unwrap());

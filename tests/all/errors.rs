@@ -19,7 +19,7 @@ use atomic_arrow::uuid::Uuid;
 use atomic_arrow::{
     AtomicArrowWriter, AtomicFile, CommitMode, DatasetWriter, DatasetWriterBuilder, Error,
     FileOptions, Outcome, Partition, PartitionBy, PartitionValue, PublishMode, Receipt,
-    RecoverOptions, Step, Verify, WriterOptions, recover, recover_with_options,
+    RecoverOptions, StagedWrites, Step, Verify, WriterOptions, recover, recover_with_options,
 };
 use tempfile::TempDir;
 
@@ -742,7 +742,13 @@ fn commit(builder: DatasetWriterBuilder, batch: &RecordBatch) -> Result<Receipt,
 }
 
 fn data_sets() -> Vec<Case> {
-    vec![conflict(), invalid_decision(), aborted(), unfinished()]
+    vec![
+        conflict(),
+        invalid_decision(),
+        aborted(),
+        staged_write_gone(),
+        unfinished(),
+    ]
 }
 
 fn conflict() -> Case {
@@ -817,6 +823,31 @@ fn aborted() -> Case {
         )
         .says(&format!(
             "{place}: the transaction was aborted by somebody else"
+        ))
+        .in_step(Step::Decide)
+        .about(place)
+}
+
+fn staged_write_gone() -> Case {
+    let disk = SimDisk::new();
+    let shared: Arc<dyn Disk> = Arc::new(disk.clone());
+    let (builder, batch) = data_set("/lake/weather");
+    let mut writer = builder
+        .disk(Arc::clone(&shared))
+        .build(batch.schema())
+        .unwrap();
+    writer.write(&batch).unwrap();
+    let staged = StagedWrites::new([writer.stage().unwrap()]).disk(shared);
+    staged.discard().unwrap();
+    let place = "/lake/.weather.atomic/{transaction}";
+    Scene::new()
+        .case(
+            "what was staged is committed after it was discarded",
+            "StagedWriteGone",
+            staged.commit().unwrap_err(),
+        )
+        .says(&format!(
+            "{place}: is no longer staged: committed, discarded, or kept too long"
         ))
         .in_step(Step::Decide)
         .about(place)

@@ -16,6 +16,7 @@ mod interleave;
 mod race;
 mod readers;
 mod scenario;
+mod staged_writes;
 mod staging;
 mod verify;
 mod writer;

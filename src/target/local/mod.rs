@@ -4,12 +4,14 @@
 
 mod moves;
 mod records;
+mod staged;
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use twox_hash::XxHash3_128;
 use uuid::Uuid;
@@ -20,7 +22,7 @@ use crate::error::{Error, IoContext, Result, Step};
 use crate::publish::{self, Standing};
 use crate::receipt::Receipt;
 use crate::staging::{Area, Draft, is_dead};
-use crate::transaction::{Decision, Move, Plan, staged_name};
+use crate::transaction::{Decision, Move, Plan, StagedRecord, staged_name};
 
 const LEASE: &str = "lease";
 const DECISION: &str = "decision.json";
@@ -65,6 +67,25 @@ impl LocalTarget {
 
     pub(crate) fn disk(&self) -> &dyn Disk {
         self.disk.as_ref()
+    }
+}
+
+impl LocalTarget {
+    /// Removes the directory of a transaction.
+    fn remove_directory(&self, directory: &Path) -> Result<()> {
+        // Under another name first, so that a writer that comes back finds none of it.
+        let dead = directory.with_extension(DEAD);
+        match self.disk.publish(directory, &dead, PublishMode::CreateNew) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            moved => moved.at(Step::Decide, directory)?,
+        }
+        self.bury(&dead)
+    }
+
+    /// Removes what is left of a transaction but what it had adopted, which goes back to where it was.
+    fn bury(&self, dead: &Path) -> Result<()> {
+        self.give_back(dead)?;
+        remove_tree(self.disk.as_ref(), dead).at(Step::Decide, dead)
     }
 }
 
@@ -185,7 +206,9 @@ impl Target for LocalTarget {
                 if entry.kind == EntryKind::Directory {
                     pending.push(entry.path);
                 } else if let Some((_, status)) = disk.status(&entry.path).map_err(reading)? {
-                    let identity = format!("{:?} {}", status.identity, status.len);
+                    // What every machine says of it that sees this file system, also after a restart.
+                    let identity = (status.identity.file, status.len, status.modified);
+                    let identity = format!("{identity:?}");
                     let below = entry.path.strip_prefix(&top).unwrap_or(&entry.path);
                     files.push((below.to_owned(), XxHash3_128::oneshot(identity.as_bytes())));
                 }
@@ -243,6 +266,26 @@ impl Target for LocalTarget {
         self.read_decision(&path, transaction)
     }
 
+    fn record(&self, transaction: Uuid, record: &StagedRecord) -> Result<()> {
+        self.put_staged(transaction, record)
+    }
+
+    fn adopt(&self, transaction: Uuid, staged: Uuid) -> Result<Option<StagedRecord>> {
+        self.take_in(&self.place(transaction), staged)
+    }
+
+    fn staged_bytes(&self, transaction: Uuid, file: &Path) -> Result<Option<u64>> {
+        self.file_bytes(&self.place(transaction).join(file))
+    }
+
+    fn discard(&self, staged: Uuid) -> Result<()> {
+        self.remove_staged(staged)
+    }
+
+    fn age(&self, transaction: Uuid) -> Result<Duration> {
+        self.age_of(&self.place(transaction).join(DECISION))
+    }
+
     fn publish(&self, plan: &Plan) -> Result<()> {
         let directory = self.place(plan.transaction);
         // A dead writer's record may not have become durable yet; nothing may show before it is.
@@ -266,14 +309,7 @@ impl Target for LocalTarget {
     }
 
     fn remove(&self, transaction: Uuid) -> Result<()> {
-        let directory = self.place(transaction);
-        // Under another name first, so that a writer that comes back finds none of it.
-        let dead = directory.with_extension(DEAD);
-        match self.disk.publish(&directory, &dead, PublishMode::CreateNew) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            moved => moved.at(Step::Decide, &directory)?,
-        }
-        remove_tree(self.disk.as_ref(), &dead).at(Step::Decide, &dead)?;
+        self.remove_directory(&self.place(transaction))?;
         self.area.tidy();
         Ok(())
     }
@@ -288,7 +324,7 @@ impl Target for LocalTarget {
                 .is_some_and(|extension| extension == DEAD)
                 && stem.is_some_and(|stem| Uuid::try_parse(stem).is_ok());
             if dead && entry.kind == EntryKind::Directory {
-                let _ = remove_tree(self.disk.as_ref(), &entry.path);
+                let _ = self.bury(&entry.path);
             }
         }
     }
@@ -304,17 +340,21 @@ fn sync_directory(disk: &dyn Disk, path: &Path) -> Result<()> {
         .at(Step::SyncDirectory, path)
 }
 
-/// Removes a directory and what is in it; symbolic links are not followed.
+/// Removes a directory and what is in it, as others may at the same time; symbolic links are not
+/// followed.
 fn remove_tree(disk: &dyn Disk, path: &Path) -> io::Result<()> {
-    let entries = match disk.list(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        entries => entries?,
-    };
-    for entry in entries {
+    for entry in unless_gone(disk.list(path))?.unwrap_or_default() {
         match entry.kind {
             EntryKind::Directory => remove_tree(disk, &entry.path)?,
-            _ => disk.remove_file(&entry.path)?,
+            _ => drop(unless_gone(disk.remove_file(&entry.path))?),
         }
     }
-    disk.remove_directory(path)
+    unless_gone(disk.remove_directory(path)).map(drop)
+}
+
+fn unless_gone<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        result => result.map(Some),
+    }
 }

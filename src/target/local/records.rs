@@ -2,12 +2,13 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use twox_hash::XxHash3_128;
 use uuid::Uuid;
 
 use super::{LocalTarget, sync_directory};
-use crate::disk::{Disk, DiskFile, PublishMode};
+use crate::disk::{Disk, DiskFile, EntryKind, PublishMode};
 use crate::error::{Error, IoContext, Result, Step};
 use crate::publish::{self, Standing};
 use crate::receipt::Receipt;
@@ -15,13 +16,17 @@ use crate::transaction::{Decision, LONGEST, Plan};
 
 /// Where the receipts of named writes are kept, in the area.
 const WRITES: &str = "writes";
+/// How long they are kept at least.
+const REMEMBERED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 impl LocalTarget {
     pub(super) fn read_decision(&self, path: &Path, transaction: Uuid) -> Result<Option<Decision>> {
         match read(self.disk.as_ref(), path) {
             Ok(bytes) => {
                 let decision = Decision::from_json(&bytes, path, transaction)?;
-                self.check_root(&decision, path)?;
+                if let Decision::Committed(plan) = &decision {
+                    self.check_root(plan.root.as_ref(), path)?;
+                }
                 Ok(Some(decision))
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -33,16 +38,12 @@ impl LocalTarget {
     }
 
     /// An area that the caller named may serve several data sets.
-    fn check_root(&self, decision: &Decision, path: &Path) -> Result<()> {
-        match decision {
-            Decision::Committed(plan)
-                if plan.root.as_ref().is_some_and(|root| *root != self.root) =>
-            {
-                Err(Error::InvalidDecision {
-                    path: path.to_owned(),
-                    reason: "is of another data set".to_owned(),
-                })
-            }
+    pub(super) fn check_root(&self, root: Option<&PathBuf>, path: &Path) -> Result<()> {
+        match root {
+            Some(root) if *root != self.root => Err(Error::InvalidDecision {
+                path: path.to_owned(),
+                reason: "is of another data set".to_owned(),
+            }),
             _ => Ok(()),
         }
     }
@@ -90,7 +91,20 @@ impl LocalTarget {
             reason: error.to_string(),
         })?;
         self.put(&path, &record, PublishMode::Replace)?;
-        sync_directory(self.disk.as_ref(), path.parent().unwrap_or(&path))
+        sync_directory(self.disk.as_ref(), path.parent().unwrap_or(&path))?;
+        self.forget_old_writes();
+        Ok(())
+    }
+
+    /// Removes the receipts that were kept long enough, as far as they can be.
+    fn forget_old_writes(&self) {
+        let writes = self.area.path().join(WRITES);
+        for entry in self.disk.list(&writes).unwrap_or_default() {
+            let is_old = self.age_of(&entry.path).is_ok_and(|age| age > REMEMBERED);
+            if entry.kind == EntryKind::File && is_old {
+                let _ = self.disk.remove_file(&entry.path);
+            }
+        }
     }
 
     /// The receipt of a named write.
@@ -123,7 +137,7 @@ fn write_all(file: &mut dyn DiskFile, mut bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-fn read(disk: &dyn Disk, path: &Path) -> io::Result<Vec<u8>> {
+pub(super) fn read(disk: &dyn Disk, path: &Path) -> io::Result<Vec<u8>> {
     let file = disk.open_file(path, false)?;
     let len = file.status()?.len;
     if len > LONGEST {

@@ -1,0 +1,189 @@
+//! [`StagedWrites`]: what several processes have staged becomes one commit.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::Arc;
+
+use super::commit::{check_write_id, commit};
+use crate::disk::{Disk, OsDisk};
+use crate::error::{Error, Result};
+use crate::receipt::{Receipt, StagedWrite};
+use crate::staging::home_of_root;
+use crate::target::{LocalTarget, Target as _};
+use crate::transaction::{Transaction, Witnessed, open_area};
+
+/// What several processes have staged of one data set, to be committed as one transaction, or
+/// discarded.
+///
+/// Each worker writes its rows with a [`DatasetWriter`](crate::DatasetWriter) of its own and ends with
+/// [`stage`](crate::DatasetWriter::stage); one driver gathers what they give and commits it: all of it
+/// appears, or none (promise P7). Workers and driver may be threads, processes, or machines that
+/// share a file system. What nobody commits or discards is removed after a time; see
+/// [`keep_staged`](crate::DatasetWriterBuilder::keep_staged). [`StagedWrite`] has an example.
+///
+/// Each piece of work counts once: of several staged writes with the same
+/// [task](StagedWrite::with_task) the first in order is committed, and the others are discarded.
+#[derive(Clone)]
+#[must_use = "what is staged is neither committed nor discarded by dropping this"]
+pub struct StagedWrites {
+    writes: Vec<StagedWrite>,
+    write_id: Option<String>,
+    disk: Arc<dyn Disk>,
+}
+
+impl fmt::Debug for StagedWrites {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StagedWrites")
+            .field("writes", &self.writes)
+            .field("write_id", &self.write_id)
+            .finish_non_exhaustive()
+    }
+}
+
+impl StagedWrites {
+    /// What the workers gave, in the order in which their files are to be numbered in the receipt.
+    pub fn new(writes: impl IntoIterator<Item = StagedWrite>) -> Self {
+        StagedWrites {
+            writes: writes.into_iter().collect(),
+            write_id: None,
+            disk: Arc::new(OsDisk),
+        }
+    }
+
+    /// The commit's name, by which repeating it is found out, as
+    /// [a writer's](crate::DatasetWriterBuilder::write_id); by default it has none.
+    ///
+    /// If a commit of this name has happened before, this one publishes nothing, gives the receipt of
+    /// that one, and discards what is staged.
+    pub fn write_id(mut self, write_id: impl Into<String>) -> Self {
+        self.write_id = Some(write_id.into());
+        self
+    }
+
+    /// The disk that is written to; by default the operating system's ([`OsDisk`]). Another is for
+    /// tests.
+    pub fn disk(mut self, disk: Arc<dyn Disk>) -> Self {
+        self.disk = disk;
+        self
+    }
+
+    /// Publishes everything as one transaction.
+    ///
+    /// The mode is that of the writers. An overwrite conflicts with whatever was committed to the same
+    /// partitions since the first of the writers looked at them.
+    ///
+    /// # Errors
+    /// [`Error::InvalidOption`] if there is nothing to commit, or writes of several data sets, modes or
+    /// staging places; [`Error::StagedWriteGone`] if one is no longer there; [`Error::Conflict`] if
+    /// another commit came between, and whatever else a step says: nothing is published then, and what
+    /// is staged stays so, to be committed again or discarded, unless an overwrite failed while its
+    /// directories were being put together. [`Error::Unknown`] and [`Error::Unfinished`] as for
+    /// [`DatasetWriter::commit`](crate::DatasetWriter::commit).
+    pub fn commit(&self) -> Result<Receipt> {
+        let first = self.check()?;
+        let target = self.target(first)?;
+        let receipt = match self.recall(&target)? {
+            Some(receipt) => receipt,
+            None => self.commit_to(Arc::clone(&target), first)?,
+        };
+        // Attempts that lost, or all of them if the commit had happened before. What cannot be
+        // removed now is removed when its time is over.
+        for write in &self.writes {
+            let _ = target.discard(write.transaction());
+        }
+        Ok(receipt)
+    }
+
+    /// Removes everything that is staged. What is no longer there is no error.
+    ///
+    /// # Errors
+    /// [`Error::InvalidOption`] as for [`commit`](StagedWrites::commit); [`Error::Io`] or
+    /// [`Error::Read`] if something cannot be removed: it stays until its time is over.
+    pub fn discard(&self) -> Result<()> {
+        if self.writes.is_empty() {
+            return Ok(());
+        }
+        let target = self.target(self.check()?)?;
+        let discards = self.writes.iter().map(StagedWrite::transaction);
+        discards
+            .map(|staged| target.discard(staged))
+            .fold(Ok(()), Result::and)
+    }
+
+    /// The first write, which speaks for all.
+    fn check(&self) -> Result<&StagedWrite> {
+        check_write_id(self.write_id.as_deref())?;
+        let first = self.writes.first();
+        let first = first.ok_or_else(|| invalid("nothing is staged"))?;
+        for write in &self.writes {
+            if write.root() != first.root() {
+                return Err(invalid("they belong to more than one data set"));
+            }
+            if write.staging() != first.staging() {
+                return Err(invalid("they are staged in more than one kind of place"));
+            }
+            if write.mode() != first.mode() {
+                return Err(invalid("they have more than one mode"));
+            }
+        }
+        Ok(first)
+    }
+
+    fn target(&self, first: &StagedWrite) -> Result<Arc<LocalTarget>> {
+        let home = home_of_root(self.disk.as_ref(), first.root(), first.staging())?;
+        let area = open_area(&self.disk, home)?;
+        Ok(Arc::new(LocalTarget::new(area)))
+    }
+
+    fn recall(&self, target: &LocalTarget) -> Result<Option<Receipt>> {
+        match &self.write_id {
+            Some(write_id) => target.recall(write_id),
+            None => Ok(None),
+        }
+    }
+
+    fn commit_to(&self, target: Arc<LocalTarget>, first: &StagedWrite) -> Result<Receipt> {
+        let transaction = Transaction::begin(Arc::clone(&target) as _)?;
+        let records = self
+            .counted_once()
+            .map(|write| transaction.adopt(write.transaction()))
+            .collect::<Result<Vec<_>>>()?;
+        let scope = records.first().map(|record| &record.scope);
+        if records
+            .iter()
+            .any(|record| record.mode != first.mode() || Some(&record.scope) != scope)
+        {
+            return Err(invalid("they are not what was staged"));
+        }
+        let witnessed = match Witnessed::joined(target.as_ref(), &records)? {
+            Some(witnessed) => witnessed,
+            None => Witnessed::begin(target.as_ref(), first.mode(), "".as_ref())?,
+        };
+        let files = records.into_iter().flat_map(|record| record.files);
+        commit(
+            transaction,
+            &witnessed,
+            files.collect(),
+            self.write_id.as_deref(),
+        )
+    }
+
+    /// The writes that have files, the first of each task.
+    fn counted_once(&self) -> impl Iterator<Item = &StagedWrite> {
+        let (mut transactions, mut tasks) = (HashSet::new(), HashSet::new());
+        self.writes
+            .iter()
+            .filter(move |write| {
+                let of_new_task = write.task().is_none_or(|task| tasks.insert(task));
+                of_new_task && transactions.insert(write.transaction())
+            })
+            .filter(|write| write.totals().files > 0)
+    }
+}
+
+fn invalid(reason: &str) -> Error {
+    Error::InvalidOption {
+        option: "writes",
+        reason: reason.to_owned(),
+    }
+}

@@ -1,0 +1,237 @@
+//! What is staged by one process and committed by another: as the one keeps it on disk, and as it is
+//! sent to the other.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::wire::{Mode, Place};
+use super::{CommitMode, FileRecord, ReceiptError, Totals, path, read_json, wire};
+use crate::options::StagingPlace;
+
+/// The version that is written, and the only one that is read.
+const VERSION: u32 = 1;
+
+/// A file that is staged, and will be at its path once the transaction is committed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "wire::Staged")]
+pub(crate) struct StagedFileRecord {
+    staged: String,
+    file: FileRecord,
+}
+
+impl StagedFileRecord {
+    /// A staged file by its name in the directory of its transaction: `….staged`, with at most one
+    /// directory before it.
+    pub(crate) fn new(staged: impl Into<String>, file: FileRecord) -> Result<Self, ReceiptError> {
+        let staged = staged.into();
+        path::check_staged(&staged)?;
+        Ok(StagedFileRecord { staged, file })
+    }
+
+    /// The same file, in a directory of another transaction.
+    pub(crate) fn within(self, directory: &str) -> Result<Self, ReceiptError> {
+        StagedFileRecord::new(format!("{directory}/{}", self.staged), self.file)
+    }
+
+    pub(crate) fn staged(&self) -> &str {
+        &self.staged
+    }
+
+    pub(crate) fn file(&self) -> &FileRecord {
+        &self.file
+    }
+
+    pub(crate) fn into_file(self) -> FileRecord {
+        self.file
+    }
+}
+
+/// What one process has staged of a data-set write that another commits.
+///
+/// Made by [`DatasetWriter::stage`](crate::DatasetWriter::stage) and given, with those of other
+/// processes, to [`StagedWrites`](crate::StagedWrites). Plain data, which says where the files stand
+/// and how much they hold: sending it, keeping it and losing it change nothing on disk.
+///
+/// ```
+/// use std::sync::Arc;
+/// use atomic_arrow::arrow::array::{ArrayRef, Int64Array, RecordBatch};
+/// use atomic_arrow::{DatasetWriter, StagedWrite, StagedWrites};
+/// # let lake = tempfile::tempdir()?;
+/// # let root = lake.path().join("counts");
+///
+/// // In a worker:
+/// let counts: ArrayRef = Arc::new(Int64Array::from(vec![1, 2, 3]));
+/// let batch = RecordBatch::try_from_iter([("count", counts)])?;
+/// let mut writer = DatasetWriter::builder(&root).build(batch.schema())?;
+/// writer.write(&batch)?;
+/// let message = writer.stage()?.with_task("part 7 of 9")?.to_json()?;
+///
+/// // In the driver:
+/// let staged = StagedWrite::from_json(message)?;
+/// let receipt = StagedWrites::new([staged]).commit()?;
+/// assert_eq!(receipt.totals().rows, 3);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Wire", into = "Wire")]
+pub struct StagedWrite {
+    root: PathBuf,
+    staging: StagingPlace,
+    transaction: Uuid,
+    mode: CommitMode,
+    task: Option<String>,
+    totals: Totals,
+}
+
+impl StagedWrite {
+    pub(crate) fn new(
+        root: PathBuf,
+        staging: StagingPlace,
+        transaction: Uuid,
+        mode: CommitMode,
+        totals: Totals,
+    ) -> Self {
+        StagedWrite {
+            root,
+            staging,
+            transaction,
+            mode,
+            task: None,
+            totals,
+        }
+    }
+
+    /// The name of the work that was done; by default it has none.
+    ///
+    /// Where a scheduler may have the same work done twice, each attempt with the same name, one of
+    /// the attempts is committed, and the others are discarded.
+    ///
+    /// # Errors
+    /// It is empty, longer than 4096 bytes, or has control characters.
+    pub fn with_task(mut self, task: impl Into<String>) -> Result<Self, ReceiptError> {
+        let task = task.into();
+        path::check_text("task", &task)?;
+        self.task = Some(task);
+        Ok(self)
+    }
+
+    /// The data set's root, absolute.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Where it is staged.
+    #[must_use]
+    pub fn staging(&self) -> &StagingPlace {
+        &self.staging
+    }
+
+    /// The transaction in which it is staged, which is not that of the commit.
+    #[must_use]
+    pub fn transaction(&self) -> Uuid {
+        self.transaction
+    }
+
+    /// What the commit is to do with what is there.
+    #[must_use]
+    pub fn mode(&self) -> CommitMode {
+        self.mode
+    }
+
+    /// The name of the work that was done, if it has one.
+    #[must_use]
+    pub fn task(&self) -> Option<&str> {
+        self.task.as_deref()
+    }
+
+    /// The sums over the staged files.
+    #[must_use]
+    pub fn totals(&self) -> Totals {
+        self.totals
+    }
+
+    /// As JSON, with the fields that the methods are named for and a `version`.
+    ///
+    /// # Errors
+    /// The root is not UTF-8.
+    pub fn to_json(&self) -> Result<String, ReceiptError> {
+        serde_json::to_string(self).map_err(ReceiptError::Json)
+    }
+
+    /// Reads what [`to_json`](StagedWrite::to_json) wrote; nothing else is taken.
+    ///
+    /// # Errors
+    /// The text is no JSON or not that of a staged write, or its root is not absolute.
+    pub fn from_json(json: impl AsRef<[u8]>) -> Result<Self, ReceiptError> {
+        read_json(json.as_ref())
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wire {
+    version: u32,
+    root: PathBuf,
+    #[serde(with = "Place")]
+    staging: StagingPlace,
+    transaction: Uuid,
+    #[serde(with = "Mode")]
+    mode: CommitMode,
+    task: Option<String>,
+    totals: Totals,
+}
+
+impl From<StagedWrite> for Wire {
+    fn from(staged: StagedWrite) -> Self {
+        let StagedWrite {
+            root,
+            staging,
+            transaction,
+            mode,
+            task,
+            totals,
+        } = staged;
+        Wire {
+            version: VERSION,
+            root,
+            staging,
+            transaction,
+            mode,
+            task,
+            totals,
+        }
+    }
+}
+
+impl TryFrom<Wire> for StagedWrite {
+    type Error = ReceiptError;
+
+    fn try_from(wire: Wire) -> Result<Self, ReceiptError> {
+        if wire.version != VERSION {
+            let version = wire.version.to_string();
+            return Err(ReceiptError::invalid(
+                "version",
+                &version,
+                "is not known here",
+            ));
+        }
+        if !wire.root.is_absolute() {
+            let root = wire.root.to_string_lossy();
+            return Err(ReceiptError::invalid("root", &root, "is not absolute"));
+        }
+        let staged = StagedWrite::new(
+            wire.root,
+            wire.staging,
+            wire.transaction,
+            wire.mode,
+            wire.totals,
+        );
+        match wire.task {
+            Some(task) => staged.with_task(task),
+            None => Ok(staged),
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! Transactions that are staged for others: kept, taken in, given back.
+
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::records::read;
+use super::{DECISION, LocalTarget};
+use crate::disk::{EntryKind, PublishMode};
+use crate::error::{Error, IoContext, Result, Step};
+use crate::target::Target as _;
+use crate::transaction::{Decision, StagedRecord};
+
+/// The record of what is staged for another transaction.
+const STAGED: &str = "staged.json";
+/// What the names of files with spilled rows end with.
+const SCRATCH: &str = "scratch";
+
+impl LocalTarget {
+    /// Writes the record, and removes what nobody will need while it waits.
+    pub(super) fn put_staged(&self, transaction: Uuid, record: &StagedRecord) -> Result<()> {
+        let directory = self.place(transaction);
+        for entry in self.disk.list(&directory).unwrap_or_default() {
+            let extension = entry.path.extension();
+            if extension.is_some_and(|extension| extension == SCRATCH) {
+                // If it stays, it goes with the transaction.
+                let _ = self.disk.remove_file(&entry.path);
+            }
+        }
+        let path = directory.join(STAGED);
+        let bytes = record.to_json(&path)?;
+        match self.put(&path, &bytes, PublishMode::CreateNew) {
+            Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                Err(Error::Aborted { path: directory })
+            }
+            put => put.map(drop),
+        }
+    }
+
+    /// Moves what is staged, in whichever area, into a directory.
+    pub(super) fn take_in(&self, directory: &Path, staged: Uuid) -> Result<Option<StagedRecord>> {
+        let name = staged.to_string();
+        for area in self.area.home().all_areas() {
+            let from = area.join(&name);
+            let Some(record) = self.read_staged(&from, staged)? else {
+                continue;
+            };
+            let to = directory.join(&name);
+            return match self.disk.publish(&from, &to, PublishMode::CreateNew) {
+                Ok(()) => Ok(Some(record)),
+                // Somebody else has it, or us: we were taken for dead.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+                Err(error) => Err(error).at(Step::Decide, &from),
+            };
+        }
+        Ok(None)
+    }
+
+    /// Removes what is staged, in whichever area.
+    pub(super) fn remove_staged(&self, staged: Uuid) -> Result<()> {
+        for area in self.area.home().all_areas() {
+            let directory = area.join(staged.to_string());
+            if self.is_staged(&directory, staged)? {
+                self.remove_directory(&directory)?;
+            }
+        }
+        self.area.tidy();
+        Ok(())
+    }
+
+    /// Moves what a dead transaction had adopted back into the area, where it is still whole.
+    pub(super) fn give_back(&self, dead: &Path) -> Result<()> {
+        let entries = self.disk.list(dead).unwrap_or_default();
+        let directories = entries
+            .into_iter()
+            .filter(|entry| entry.kind == EntryKind::Directory);
+        for entry in directories {
+            let name = entry.path.file_name().and_then(|name| name.to_str());
+            let Some(staged) = name.and_then(|name| Uuid::try_parse(name).ok()) else {
+                continue;
+            };
+            if !self.is_whole(&entry.path, staged).unwrap_or(false) {
+                continue;
+            }
+            let place = self.place(staged);
+            match self
+                .disk
+                .publish(&entry.path, &place, PublishMode::CreateNew)
+            {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                moved => moved.at(Step::Decide, &place)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a directory holds what is staged, and none of it has been published.
+    fn is_whole(&self, directory: &Path, staged: Uuid) -> Result<bool> {
+        let Some(record) = self.read_staged(directory, staged)? else {
+            return Ok(false);
+        };
+        for file in &record.files {
+            if self.file_bytes(&directory.join(file.staged()))?.is_none() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn is_staged(&self, directory: &Path, transaction: Uuid) -> Result<bool> {
+        let decision = self.read_decision(&directory.join(DECISION), transaction)?;
+        Ok(matches!(decision, Some(Decision::Staged { .. })))
+    }
+
+    fn read_staged(&self, directory: &Path, staged: Uuid) -> Result<Option<StagedRecord>> {
+        if !self.is_staged(directory, staged)? {
+            return Ok(None);
+        }
+        let path = directory.join(STAGED);
+        match read(self.disk.as_ref(), &path) {
+            Ok(bytes) => {
+                let record = StagedRecord::from_json(&bytes, &path)?;
+                self.check_root(record.root.as_ref(), &path)?;
+                Ok(Some(record))
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(Error::Read { path, source }),
+        }
+    }
+
+    pub(super) fn file_bytes(&self, path: &Path) -> Result<Option<u64>> {
+        let status = self.disk.status(path).map_err(|source| Error::Read {
+            path: path.to_owned(),
+            source,
+        })?;
+        Ok(status.map(|(_, status)| status.len))
+    }
+
+    pub(super) fn age_of(&self, path: &Path) -> Result<Duration> {
+        let status = self.disk.status(path).map_err(|source| Error::Read {
+            path: path.to_owned(),
+            source,
+        })?;
+        let age =
+            status.and_then(|(_, status)| self.disk.now().duration_since(status.modified).ok());
+        Ok(age.unwrap_or_default())
+    }
+}

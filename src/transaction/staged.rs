@@ -1,0 +1,142 @@
+//! What a transaction has staged for another, which commits it: on disk, and on its way there.
+//!
+//! Such a transaction has no writer any more and is kept for a while. Whoever commits moves its
+//! directory into that of his own transaction, so that of two who try one fails; recovery moves it
+//! back if nothing came of that.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::decision::{VERSION, invalid, stays_below};
+use super::{Decision, Transaction, Witnessed};
+use crate::error::{Error, Result};
+use crate::receipt::{CommitMode, Mode, StagedFileRecord};
+use crate::verify::Damage;
+
+/// What one transaction has staged for another.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct StagedRecord {
+    version: u32,
+    /// The data set's root, where the staging area may serve others too.
+    pub(crate) root: Option<PathBuf>,
+    #[serde(with = "Mode")]
+    pub(crate) mode: CommitMode,
+    /// The directory that the caller named, below the data set's root.
+    pub(crate) scope: PathBuf,
+    /// What there was in the directories that are to be replaced, when the write began.
+    pub(crate) before: Vec<Seen>,
+    pub(crate) files: Vec<StagedFileRecord>,
+}
+
+/// What there was in a directory of the data set.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Seen {
+    pub(crate) directory: PathBuf,
+    /// As a text: not every reader of JSON has integers of 128 bits.
+    pub(crate) fingerprint: String,
+}
+
+impl StagedRecord {
+    pub(crate) fn new(
+        root: Option<PathBuf>,
+        witnessed: &Witnessed,
+        files: Vec<StagedFileRecord>,
+    ) -> Self {
+        StagedRecord {
+            version: VERSION,
+            root,
+            mode: witnessed.mode(),
+            scope: witnessed.scope().to_owned(),
+            before: witnessed.seen(),
+            files,
+        }
+    }
+
+    pub(crate) fn to_json(&self, path: &Path) -> Result<Vec<u8>> {
+        serde_json::to_vec(self).map_err(|error| invalid(path, error.to_string()))
+    }
+
+    /// Reads the record at `path`.
+    pub(crate) fn from_json(bytes: &[u8], path: &Path) -> Result<Self> {
+        let record: StagedRecord =
+            serde_json::from_slice(bytes).map_err(|error| invalid(path, error.to_string()))?;
+        if record.version != VERSION {
+            let version = record.version;
+            return Err(invalid(
+                path,
+                format!("version {version} is not known here"),
+            ));
+        }
+        if !record.scope.as_os_str().is_empty() && !stays_below(&record.scope) {
+            let scope = record.scope.display();
+            return Err(invalid(
+                path,
+                format!("names {scope}, which may lead elsewhere"),
+            ));
+        }
+        Ok(record)
+    }
+}
+
+impl Transaction {
+    /// Ends it such that another can commit what it has staged, for as long as it is to be kept.
+    ///
+    /// After an error nothing of it is left.
+    pub(crate) fn stage(mut self, record: &StagedRecord, keep: Duration) -> Result<()> {
+        self.target.seal(self.id, &[])?;
+        self.target.record(self.id, record)?;
+        match self
+            .target
+            .decide(self.id, &Decision::staged(self.id, keep))
+        {
+            Ok(Some(Decision::Staged { .. })) => {
+                self.decided = true;
+                Ok(())
+            }
+            Ok(_) => Err(Error::Aborted {
+                path: self.target.place(self.id),
+            }),
+            // Nothing was published, whether or not the record stands: it is removed with the rest.
+            Err(Error::Unknown { path, source }) => Err(Error::Io {
+                step: crate::Step::Decide,
+                path,
+                source,
+            }),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Takes what another transaction has staged, and gives the record of it, with names as they are
+    /// in this one. All of it must still be there.
+    pub(crate) fn adopt(&self, staged: Uuid) -> Result<StagedRecord> {
+        let gone = || Error::StagedWriteGone {
+            path: self.target.place(staged),
+        };
+        let mut record = self.target.adopt(self.id, staged)?.ok_or_else(gone)?;
+        let directory = staged.to_string();
+        let within = |file: StagedFileRecord| file.within(&directory);
+        let files = std::mem::take(&mut record.files).into_iter().map(within);
+        let files = files.collect::<Result<Vec<_>, _>>();
+        let path = self.target.place(self.id).join(&directory);
+        record.files = files.map_err(|error| invalid(&path, error.to_string()))?;
+        for file in &record.files {
+            let expected = file.file().bytes();
+            match self.target.staged_bytes(self.id, file.staged().as_ref())? {
+                Some(found) if found == expected => {}
+                Some(found) => {
+                    return Err(Error::Damaged {
+                        path: path.join(file.staged()).into(),
+                        damage: Damage::Length { expected, found },
+                    });
+                }
+                None => return Err(gone()),
+            }
+        }
+        Ok(record)
+    }
+}

@@ -8,9 +8,9 @@ use arrow::datatypes::SchemaRef;
 use parquet::file::properties::WriterProperties;
 
 use super::writer::DatasetWriter;
-use super::{EngineOptions, Progress, SortBy, SyncPolicy};
+use super::{EngineOptions, Interrupt, Progress, SortBy, SyncPolicy};
 use crate::disk::{Disk, OsDisk};
-use crate::error::Result;
+use crate::error::{Result, Step};
 use crate::format::Format;
 use crate::options::{Durability, StagingPlace, Verify};
 use crate::partition::PartitionBy;
@@ -222,6 +222,17 @@ impl DatasetWriterBuilder {
     /// Called as the write goes on, from any thread.
     pub fn on_progress(mut self, call: impl Fn(Progress) + Send + Sync + 'static) -> Self {
         self.engine.on_progress = Some(Arc::new(call));
+        self
+    }
+
+    /// Asked again and again, from any thread, whether to give up, with the step that comes next; by
+    /// default nothing is asked.
+    ///
+    /// Once it says so, what runs ends with [`Error::Interrupted`](crate::Error::Interrupted), and
+    /// nothing is published. It is asked for the last time with [`Step::Decide`]: what is committed
+    /// then is published to the end.
+    pub fn interrupt_when(mut self, ask: impl Fn(Step) -> bool + Send + Sync + 'static) -> Self {
+        self.engine.interrupt = Interrupt::when(ask);
         self
     }
 

@@ -2,7 +2,8 @@
 
 use uuid::Uuid;
 
-use crate::error::{Error, Result};
+use super::Interrupt;
+use crate::error::{Error, Result, Step};
 use crate::receipt::{Receipt, ReceiptError, StagedFileRecord};
 use crate::transaction::{Layout, StagedName, Transaction, Witnessed};
 
@@ -12,6 +13,7 @@ pub(super) fn commit(
     witnessed: &Witnessed,
     files: Vec<StagedFileRecord>,
     write_id: Option<&str>,
+    interrupt: &Interrupt,
 ) -> Result<Receipt> {
     let staged = |file: &StagedFileRecord| StagedName {
         staged: file.staged().into(),
@@ -19,8 +21,10 @@ pub(super) fn commit(
         name: file.file().name().to_owned(),
     };
     let staged: Vec<StagedName> = files.iter().map(staged).collect();
-    let id = transaction.id();
+    let (id, target) = (transaction.id(), transaction.target());
+    let root = target.root();
     let receipt = |layout: &Layout| {
+        interrupt.check(Step::Decide, root)?;
         let files = files.into_iter().map(StagedFileRecord::into_file).collect();
         let removed = layout.exchanges.iter().flat_map(|exchange| {
             let directory = exchange.path.strip_prefix(witnessed.scope());

@@ -15,7 +15,7 @@ use super::reader::{Layers, Reader, Slab};
 use super::seal::Sealer;
 use super::spill::encode as encode_error;
 use super::template::Template;
-use crate::error::Result;
+use crate::error::{Result, Step};
 use crate::partition::Partition;
 
 /// All that is needed to encode partitions.
@@ -68,6 +68,7 @@ impl Encoding<'_> {
         let mut reader = Reader::new(self.layers, partitions, slab_rows);
         let mut writer = None;
         while let Some(slab) = reader.next()? {
+            self.template.options.check_interrupt(Step::WriteRows)?;
             let rows = self.gather(&slab, threads)?;
             let mut start = 0;
             for part in &slab.parts {

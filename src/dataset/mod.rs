@@ -41,7 +41,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 
 use crate::disk::DiskDirectory;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Step};
 use crate::options::Durability;
 use crate::partition::PartitionBy;
 use buffer::Buffer;
@@ -53,7 +53,7 @@ use spill::{Run, Scratch, encode as encode_error};
 use template::Template;
 
 pub use builder::DatasetWriterBuilder;
-pub(crate) use options::EngineOptions;
+pub(crate) use options::{EngineOptions, Interrupt};
 pub use options::{Progress, SortBy, SyncPolicy};
 pub(crate) use stage::{Finished, Stage};
 pub use staged_writes::StagedWrites;
@@ -133,12 +133,13 @@ impl Engine {
     ///
     /// # Errors
     /// [`Error::Partition`] if the batch has another schema or a value cannot be in a path;
-    /// [`Error::Io`] or [`Error::Encode`] if rows cannot be spilled; [`Error::Poisoned`] after any of
-    /// these. Nothing is published.
+    /// [`Error::Io`] or [`Error::Encode`] if rows cannot be spilled; [`Error::Interrupted`];
+    /// [`Error::Poisoned`] after any of these. Nothing is published.
     pub(crate) fn write(&mut self, batch: &RecordBatch) -> Result<()> {
         self.check_poisoned()?;
         // Until it has gone well.
         self.poisoned = true;
+        self.template.options.check_interrupt(Step::WriteRows)?;
         self.hold(batch)?;
         if self.bytes() > self.budget.held {
             self.spill()?;
@@ -214,6 +215,7 @@ impl Engine {
             let mut run = parts[number].lock().unwrap_or_else(PoisonError::into_inner);
             let mut reader = Reader::new(&layers, ranges[number].clone(), block);
             while let Some(slab) = reader.next()? {
+                self.template.options.check_interrupt(Step::WriteRows)?;
                 let parts = slab.parts.iter().map(|part| (part.partition, part.rows));
                 run.append(
                     &mut scratch,

@@ -1,7 +1,7 @@
 //! What can be asked of the engine, and what it does unasked.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Schema};
@@ -9,7 +9,7 @@ use parquet::file::metadata::SortingColumn;
 use parquet::file::properties::WriterProperties;
 
 use super::stage::Finished;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Step};
 use crate::format::Format;
 use crate::options::{Durability, Verify, WriterOptions};
 
@@ -83,6 +83,33 @@ pub struct Progress {
     pub bytes_finished: u64,
 }
 
+/// Who is asked whether to give up, until it is too late for that.
+#[derive(Clone, Default)]
+pub(crate) struct Interrupt(Option<Arc<dyn Fn(Step) -> bool + Send + Sync>>);
+
+impl Interrupt {
+    pub(super) fn when(ask: impl Fn(Step) -> bool + Send + Sync + 'static) -> Self {
+        Interrupt(Some(Arc::new(ask)))
+    }
+
+    /// An error if the step had better not be begun.
+    pub(crate) fn check(&self, step: Step, root: &Path) -> Result<()> {
+        match &self.0 {
+            Some(ask) if ask(step) => Err(Error::Interrupted {
+                step,
+                path: root.to_owned(),
+            }),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for Interrupt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Interrupt").field(&self.0.is_some()).finish()
+    }
+}
+
 type OnProgress = Arc<dyn Fn(Progress) + Send + Sync>;
 type OnFile = Arc<dyn Fn(&Finished) + Send + Sync>;
 
@@ -124,6 +151,8 @@ pub(crate) struct EngineOptions {
     pub(crate) keep_metadata: bool,
     /// Whether the content is hashed although `verify` does not need it; by default it is not.
     pub(crate) hash_content: bool,
+    /// By default nobody interrupts.
+    pub(crate) interrupt: Interrupt,
     /// Called after each batch and each file, from any thread.
     pub(crate) on_progress: Option<OnProgress>,
     /// Called with each finished file, from any thread, in no order.
@@ -150,6 +179,7 @@ impl Default for EngineOptions {
             keep_partition_columns: false,
             keep_metadata: false,
             hash_content: false,
+            interrupt: Interrupt::default(),
             on_progress: None,
             on_file: None,
         }
@@ -253,6 +283,11 @@ impl EngineOptions {
             })
             .collect();
         (!columns.is_empty()).then_some(columns)
+    }
+
+    /// An error if the step had better not be begun.
+    pub(super) fn check_interrupt(&self, step: Step) -> Result<()> {
+        self.interrupt.check(step, &self.root)
     }
 
     pub(super) fn progress(&self, progress: Progress) {

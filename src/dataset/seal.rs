@@ -121,6 +121,7 @@ impl<'a> Sealer<'a> {
         });
         self.failure.into_result()?;
         if let Some(directory) = self.together {
+            self.template.options.check_interrupt(Step::SyncFile)?;
             let synced = directory.sync_file_system();
             synced.at(Step::SyncFile, &self.template.options.root)?;
         }
@@ -176,6 +177,7 @@ impl<'a> Sealer<'a> {
             Some(_) => Durability::Unsynced,
             None => options.durability,
         };
+        options.check_interrupt(Step::SyncFile)?;
         let mut draft = file.draft;
         let mut written = draft.seal(durability, None)?;
         let content_hash = written.checksum;

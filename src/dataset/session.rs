@@ -14,9 +14,7 @@ use crate::disk::{DiskDirectory, DiskFile};
 use crate::error::{IoContext, Result, Step};
 use crate::options::StagingPlace;
 use crate::partition::Partition;
-use crate::receipt::{
-    ColumnStatistics, FileRecord, ReceiptError, StagedFileRecord, StagedWrite, sum,
-};
+use crate::receipt::{ColumnStatistics, StagedFileRecord, StagedWrite, sum};
 use crate::staging::Draft;
 use crate::target::{LocalTarget, Target as _};
 use crate::transaction::{StagedRecord, Transaction, Witnessed};
@@ -69,7 +67,7 @@ impl Session {
         let mut staged_record = |file: &Finished| {
             let columns = statistics.remove(&file.staged).unwrap_or_default();
             let name = file.staged.strip_prefix(&place).unwrap_or(&file.staged);
-            StagedFileRecord::new(name.to_string_lossy(), record(file, columns)?)
+            StagedFileRecord::new(name.to_string_lossy(), file.record(columns)?)
         };
         let records = files.iter().map(&mut staged_record);
         records
@@ -95,25 +93,6 @@ impl Session {
         }
         Ok(staged)
     }
-}
-
-pub(super) fn record(
-    file: &Finished,
-    columns: Vec<ColumnStatistics>,
-) -> std::result::Result<FileRecord, ReceiptError> {
-    let partition = file.partition.clone();
-    let mut record = FileRecord::new(partition, file.file_name.as_str(), file.rows, file.bytes)?
-        .with_columns(columns);
-    if let Some(bytes) = file.footer_bytes {
-        record = record.with_footer_bytes(bytes);
-    }
-    if let Some(row_groups) = file.row_groups {
-        record = record.with_row_groups(row_groups as u64);
-    }
-    Ok(match file.content_hash {
-        Some(hash) => record.with_content_hash(hash),
-        None => record,
-    })
 }
 
 impl Stage for Session {

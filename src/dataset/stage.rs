@@ -9,6 +9,7 @@ use parquet::file::metadata::ParquetMetaData;
 use crate::disk::{DiskDirectory, DiskFile};
 use crate::error::Result;
 use crate::partition::Partition;
+use crate::receipt::{ColumnStatistics, FileRecord, ReceiptError};
 use crate::staging::Draft;
 
 /// The transaction that a data set's files are staged in.
@@ -50,4 +51,26 @@ pub(crate) struct Finished {
     /// The footer of a Parquet file; given to `on_file`, and kept after that only if the options say so: of very many
     /// files it takes more memory than their rows did.
     pub(crate) metadata: Option<Arc<ParquetMetaData>>,
+}
+
+impl Finished {
+    /// What a receipt says of it.
+    pub(super) fn record(
+        &self,
+        columns: Vec<ColumnStatistics>,
+    ) -> std::result::Result<FileRecord, ReceiptError> {
+        let partition = self.partition.clone();
+        let mut record = FileRecord::new(partition, &self.file_name, self.rows, self.bytes)?
+            .with_columns(columns);
+        if let Some(bytes) = self.footer_bytes {
+            record = record.with_footer_bytes(bytes);
+        }
+        if let Some(row_groups) = self.row_groups {
+            record = record.with_row_groups(row_groups as u64);
+        }
+        Ok(match self.content_hash {
+            Some(hash) => record.with_content_hash(hash),
+            None => record,
+        })
+    }
 }

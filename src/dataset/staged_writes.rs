@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
+use super::Interrupt;
 use super::commit::{check_write_id, commit};
 use crate::disk::{Disk, OsDisk};
 use crate::error::{Error, Result};
@@ -165,6 +166,7 @@ impl StagedWrites {
             &witnessed,
             files.collect(),
             self.write_id.as_deref(),
+            &Interrupt::default(),
         )
     }
 

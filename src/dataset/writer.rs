@@ -8,11 +8,12 @@ use std::time::Duration;
 use arrow::array::{RecordBatch, RecordBatchWriter};
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
+use uuid::Uuid;
 
 use super::builder::DatasetWriterBuilder;
 use super::commit::{check_write_id, commit};
-use super::session::{Session, record};
-use super::{Engine, Finished, Progress, Stage};
+use super::session::Session;
+use super::{Engine, Finished, Interrupt, Progress, Stage};
 use crate::error::{Error, Result};
 use crate::options::StagingPlace;
 use crate::receipt::{Receipt, StagedFileRecord, StagedWrite, StatisticsReader};
@@ -59,6 +60,7 @@ pub struct DatasetWriter {
     write_id: Option<String>,
     staging: StagingPlace,
     keep: Duration,
+    interrupt: Interrupt,
     poisoned: bool,
 }
 
@@ -107,6 +109,7 @@ impl DatasetWriter {
         let transaction = Transaction::begin(Arc::clone(&target) as Arc<dyn Target>)?;
         let witnessed = Witnessed::begin(target.as_ref(), mode, &scope)?;
         let session = Arc::new(Session::new(&transaction, target, witnessed, &root));
+        let interrupt = options.interrupt.clone();
         options.root = root;
         options.file_stem = Some(format!("part-{}", transaction.id()));
         let reader = StatisticsReader::new(&file_schema);
@@ -114,7 +117,7 @@ impl DatasetWriter {
         options.on_file = Some(Arc::new(move |file: &Finished| {
             let columns = file.metadata.as_ref().map(|metadata| reader.read(metadata));
             let columns = columns.unwrap_or_default();
-            if let (Some(call), Ok(record)) = (&on_file, record(file, columns.clone())) {
+            if let (Some(call), Ok(record)) = (&on_file, file.record(columns.clone())) {
                 call(&record);
             }
             seen.remember(file, columns);
@@ -134,6 +137,7 @@ impl DatasetWriter {
             write_id,
             staging,
             keep,
+            interrupt,
             poisoned: false,
         })
     }
@@ -142,6 +146,13 @@ impl DatasetWriter {
     #[must_use]
     pub fn schema(&self) -> &SchemaRef {
         &self.schema
+    }
+
+    /// The transaction's id. A receipt with another one is that of an earlier commit of the same
+    /// [`write_id`](DatasetWriterBuilder::write_id).
+    #[must_use]
+    pub fn transaction(&self) -> Uuid {
+        self.transaction.id()
     }
 
     /// How far the write has come.
@@ -155,6 +166,7 @@ impl DatasetWriter {
     /// # Errors
     /// [`Error::SchemaMismatch`] if the batch has another schema; [`Error::Partition`] if a value
     /// cannot be in a path; [`Error::Io`] or [`Error::Encode`] if rows cannot be spilled;
+    /// [`Error::Interrupted`] if [that was asked for](DatasetWriterBuilder::interrupt_when);
     /// [`Error::Poisoned`] after any of these. Nothing is published.
     pub fn write(&mut self, batch: &RecordBatch) -> Result<()> {
         let root = self.session.target.root();
@@ -175,13 +187,14 @@ impl DatasetWriter {
     /// # Errors
     /// Whatever the first step to fail says: nothing is published then, and nothing is left.
     /// [`Error::Conflict`] if another commit came between; [`Error::Aborted`] if this writer was taken
-    /// for dead; nothing is published either. [`Error::Unknown`] if the record of the commit may have
+    /// for dead; [`Error::Interrupted`]; nothing is published either. [`Error::Unknown`] if the record of the commit may have
     /// been written; [`Error::Unfinished`] if it was, and files are still to be published: the next
     /// writer, or [`recover`](crate::recover), finishes it.
     pub fn commit(self) -> Result<Receipt> {
-        let write_id = self.write_id.clone();
+        let (write_id, interrupt) = (self.write_id.clone(), self.interrupt.clone());
         let (session, transaction, files) = self.finish()?;
-        commit(transaction, &session.witnessed, files, write_id.as_deref())
+        let write_id = write_id.as_deref();
+        commit(transaction, &session.witnessed, files, write_id, &interrupt)
     }
 
     /// Encodes, syncs and verifies all files, and leaves them for another process to commit, with

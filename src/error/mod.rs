@@ -109,6 +109,15 @@ pub enum Error {
         path: PathBuf,
     },
 
+    /// The caller asked to give up, before anything was published.
+    #[error("{}: interrupted before {step}", path.display())]
+    Interrupted {
+        /// The step that was not begun.
+        step: Step,
+        /// The final path, or the data set's root.
+        path: PathBuf,
+    },
+
     /// The format's encoder refused the rows (not the disk: that is [`Error::Io`]).
     #[error("{}: cannot encode ({step})", path.display())]
     Encode {
@@ -266,6 +275,7 @@ impl Error {
             }
             Error::Encode { step, .. }
             | Error::Io { step, .. }
+            | Error::Interrupted { step, .. }
             | Error::StagingLost { step, .. } => Some(*step),
             Error::Damaged { .. } => Some(Step::Verify),
             Error::Aborted { .. } | Error::StagedWriteGone { .. } | Error::Conflict { .. } => {
@@ -290,6 +300,7 @@ impl Error {
             | Error::Poisoned { path }
             | Error::Encode { path, .. }
             | Error::Io { path, .. }
+            | Error::Interrupted { path, .. }
             | Error::StagingLost { path, .. }
             | Error::AlreadyExists { path }
             | Error::NotDurable { path, .. }

@@ -49,6 +49,10 @@ impl Transaction {
         self.id
     }
 
+    pub(crate) fn target(&self) -> Arc<dyn Target> {
+        Arc::clone(&self.target)
+    }
+
     /// Commits what the staged files make of the data set as it is under the lock, and publishes it.
     ///
     /// Gives the receipt: that of an earlier commit if the write has a name which was committed.

@@ -4,14 +4,14 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use atomic_arrow::arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use atomic_arrow::disk::sim::SimDisk;
 use atomic_arrow::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use atomic_arrow::{
     CommitMode, DatasetWriter, DatasetWriterBuilder, Error, Outcome, PartitionBy, RecoverOptions,
-    SyncPolicy, recover, recover_with_options,
+    Step, SyncPolicy, recover, recover_with_options,
 };
 
 use crate::child::{Child, Part, STATIONS};
@@ -268,6 +268,49 @@ fn bad_input_in_the_middle_leaves_nothing() {
     assert!(matches!(writer.commit(), Err(Error::Poisoned { .. })));
     assert!(!root.exists());
     assert_eq!(staged(&parent), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn a_write_can_be_interrupted_at_every_step_until_it_is_decided() {
+    let batches: Vec<RecordBatch> = (0..40)
+        .map(|number| batch(&["KSEA", "KJFK"].repeat(1000), number * 2000))
+        .collect();
+    // Gives up at the question of this number, and says what was asked.
+    let write = |parent: &Path, give_up: usize| {
+        let asked: Arc<Mutex<Vec<Step>>> = Arc::default();
+        let asking = Arc::clone(&asked);
+        let builder = builder(parent.join("weather"))
+            .memory_limit(1 << 20)
+            .interrupt_when(move |step| {
+                let mut asked = asking.lock().unwrap();
+                asked.push(step);
+                asked.len() > give_up
+            });
+        let done = write(builder, &batches);
+        let asked = asked.lock().unwrap().clone();
+        (done, asked)
+    };
+    let (_guard, parent) = directory();
+    let (done, asked) = write(&parent, usize::MAX);
+    done.unwrap();
+    assert_eq!(published(&parent.join("weather")).len(), 2);
+    let count = |step| asked.iter().filter(|asked| **asked == step).count();
+    // Each batch, each spilled run, each file; and that it is decided is the last thing asked.
+    assert!(count(Step::WriteRows) > 42, "{asked:?}");
+    assert_eq!((count(Step::SyncFile), count(Step::Decide)), (2, 1));
+    assert_eq!(asked.last(), Some(&Step::Decide));
+    for give_up in 0..asked.len() {
+        let (_guard, parent) = directory();
+        let (done, _) = write(&parent, give_up);
+        let error = done.unwrap_err();
+        assert!(
+            matches!(error, Error::Interrupted { step, .. } if step == asked[give_up]),
+            "{error:?}"
+        );
+        assert_eq!(error.outcome(), Outcome::NotPublished);
+        assert!(!parent.join("weather").exists());
+        assert_eq!(staged(&parent), Vec::<PathBuf>::new());
+    }
 }
 
 /// How many files of each transaction there are, by the number in their names.

@@ -747,6 +747,7 @@ fn data_sets() -> Vec<Case> {
         invalid_decision(),
         aborted(),
         staged_write_gone(),
+        interrupted(),
         unfinished(),
     ]
 }
@@ -851,6 +852,18 @@ fn staged_write_gone() -> Case {
         ))
         .in_step(Step::Decide)
         .about(place)
+}
+
+fn interrupted() -> Case {
+    let scene = Scene::new();
+    let (builder, batch) = data_set(&scene.root.join("weather"));
+    let error = commit(builder.interrupt_when(|step| step == Step::Decide), &batch).unwrap_err();
+    scene
+        .case("the caller asks to give up", "Interrupted", error)
+        .says("{root}/weather: interrupted before Decide")
+        .in_step(Step::Decide)
+        .about("{root}/weather")
+        .leaves(&["/.weather.atomic/", "/.weather.atomic/lock"])
 }
 
 fn unfinished() -> Case {

@@ -275,8 +275,8 @@ fn a_write_can_be_interrupted_at_every_step_until_it_is_decided() {
     let batches: Vec<RecordBatch> = (0..40)
         .map(|number| batch(&["KSEA", "KJFK"].repeat(1000), number * 2000))
         .collect();
-    // Gives up at the question of this number, and says what was asked.
-    let write = |parent: &Path, give_up: usize| {
+    // Gives up when it is asked before this step for this time, counted from 0, and says what was asked.
+    let write = |parent: &Path, give_up: Option<(Step, usize)>| {
         let asked: Arc<Mutex<Vec<Step>>> = Arc::default();
         let asking = Arc::clone(&asked);
         let builder = builder(parent.join("weather"))
@@ -284,33 +284,44 @@ fn a_write_can_be_interrupted_at_every_step_until_it_is_decided() {
             .interrupt_when(move |step| {
                 let mut asked = asking.lock().unwrap();
                 asked.push(step);
-                asked.len() > give_up
+                give_up.is_some_and(|(last, times)| last == step && count(&asked, step) > times)
             });
         let done = write(builder, &batches);
         let asked = asked.lock().unwrap().clone();
         (done, asked)
     };
     let (_guard, parent) = directory();
-    let (done, asked) = write(&parent, usize::MAX);
+    let (done, asked) = write(&parent, None);
     done.unwrap();
     assert_eq!(published(&parent.join("weather")).len(), 2);
-    let count = |step| asked.iter().filter(|asked| **asked == step).count();
     // Each batch, each spilled run, each file; and that it is decided is the last thing asked.
-    assert!(count(Step::WriteRows) > 42, "{asked:?}");
-    assert_eq!((count(Step::SyncFile), count(Step::Decide)), (2, 1));
+    let rows = count(&asked, Step::WriteRows);
+    assert!(rows > 42, "{asked:?}");
+    assert_eq!(count(&asked, Step::SyncFile), 2, "{asked:?}");
+    assert_eq!(count(&asked, Step::Decide), 1, "{asked:?}");
     assert_eq!(asked.last(), Some(&Step::Decide));
-    for give_up in 0..asked.len() {
+    // Files are synced by threads of their own, so that the order of all questions may vary.
+    let chances = [
+        (Step::WriteRows, rows),
+        (Step::SyncFile, 2),
+        (Step::Decide, 1),
+    ];
+    let chances = chances.map(|(step, times)| (0..times).map(move |time| (step, time)));
+    for chance in chances.into_iter().flatten() {
         let (_guard, parent) = directory();
-        let (done, _) = write(&parent, give_up);
-        let error = done.unwrap_err();
+        let error = write(&parent, Some(chance)).0.unwrap_err();
         assert!(
-            matches!(error, Error::Interrupted { step, .. } if step == asked[give_up]),
-            "{error:?}"
+            matches!(error, Error::Interrupted { step, .. } if step == chance.0),
+            "{chance:?}: {error:?}"
         );
         assert_eq!(error.outcome(), Outcome::NotPublished);
         assert!(!parent.join("weather").exists());
         assert_eq!(staged(&parent), Vec::<PathBuf>::new());
     }
+}
+
+fn count(asked: &[Step], step: Step) -> usize {
+    asked.iter().filter(|asked| **asked == step).count()
 }
 
 /// How many files of each transaction there are, by the number in their names.

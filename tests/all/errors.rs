@@ -856,7 +856,7 @@ fn staged_write_gone() -> Case {
 
 fn interrupted() -> Case {
     let scene = Scene::new();
-    let (builder, batch) = data_set(&scene.root.join("weather"));
+    let (builder, batch) = data_set(scene.root.join("weather"));
     let error = commit(builder.interrupt_when(|step| step == Step::Decide), &batch).unwrap_err();
     scene
         .case("the caller asks to give up", "Interrupted", error)

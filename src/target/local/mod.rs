@@ -247,7 +247,7 @@ impl Target for LocalTarget {
         let directory = self.place(transaction);
         let path = directory.join(DECISION);
         let bytes = decision.to_json(&path)?;
-        match self.put(&path, &bytes, PublishMode::CreateNew) {
+        match self.put(transaction, &path, &bytes, PublishMode::CreateNew) {
             Ok(Standing::Published | Standing::Taken) => {}
             Ok(Standing::Lost) => return Ok(None),
             Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {

@@ -12,6 +12,7 @@ use crate::disk::{Disk, DiskFile, EntryKind, PublishMode};
 use crate::error::{Error, IoContext, Result, Step};
 use crate::publish::{self, Standing};
 use crate::receipt::Receipt;
+use crate::target::Target as _;
 use crate::transaction::{Decision, LONGEST, Plan};
 
 /// Where the receipts of named writes are kept, in the area.
@@ -49,9 +50,18 @@ impl LocalTarget {
     }
 
     /// Writes a file that is complete, and durable in itself, when it gets its name.
-    pub(super) fn put(&self, path: &Path, bytes: &[u8], mode: PublishMode) -> Result<Standing> {
-        let directory = path.parent().unwrap_or(path);
-        let staged = directory.join(format!("{}.new", Uuid::now_v7()));
+    ///
+    /// It is staged in its transaction, with which it goes if its writer dies.
+    pub(super) fn put(
+        &self,
+        transaction: Uuid,
+        path: &Path,
+        bytes: &[u8],
+        mode: PublishMode,
+    ) -> Result<Standing> {
+        let staged = self
+            .place(transaction)
+            .join(format!("{}.new", Uuid::now_v7()));
         let mut file = self
             .disk
             .create_file(&staged, false)
@@ -90,7 +100,7 @@ impl LocalTarget {
             path: path.clone(),
             reason: error.to_string(),
         })?;
-        self.put(&path, &record, PublishMode::Replace)?;
+        self.put(plan.transaction, &path, &record, PublishMode::Replace)?;
         sync_directory(self.disk.as_ref(), path.parent().unwrap_or(&path))?;
         self.forget_old_writes();
         Ok(())

@@ -31,7 +31,7 @@ impl LocalTarget {
         }
         let path = directory.join(STAGED);
         let bytes = record.to_json(&path)?;
-        match self.put(&path, &bytes, PublishMode::CreateNew) {
+        match self.put(transaction, &path, &bytes, PublishMode::CreateNew) {
             Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
                 Err(Error::Aborted { path: directory })
             }

@@ -125,7 +125,8 @@ pub(in crate::disk) fn rename_no_replace(from: &Path, to: &Path) -> io::Result<(
 pub(in crate::disk) fn exchange(one: &Path, other: &Path) -> io::Result<()> {
     // Not retried: done twice, it would be undone.
     match rustix::fs::renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE) {
-        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
+        // EPERM as above; EXDEV is what overlayfs answers where a directory has a lower layer.
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP | Errno::PERM | Errno::XDEV) => {
             Err(io::ErrorKind::Unsupported.into())
         }
         done => Ok(done?),
@@ -139,7 +140,17 @@ pub(in crate::disk) fn exchange(_one: &Path, _other: &Path) -> io::Result<()> {
 
 /// What stands in for a rename that does not replace, where the file system has none.
 fn link_and_unlink(from: &Path, to: &Path) -> io::Result<()> {
-    rustix::io::retry_on_intr(|| rustix::fs::link(from, to))?;
+    match rustix::io::retry_on_intr(|| rustix::fs::link(from, to)) {
+        // A directory has one name only, and replaces nothing but an empty directory.
+        Err(Errno::PERM | Errno::ISDIR) if std::fs::symlink_metadata(from)?.is_dir() => {
+            let renamed = rename_replace(from, to);
+            return renamed.map_err(|error| match error.kind() {
+                io::ErrorKind::DirectoryNotEmpty => io::ErrorKind::AlreadyExists.into(),
+                _ => error,
+            });
+        }
+        linked => linked?,
+    }
     // The file has its final name. If the old one cannot be removed now, the sweep will do it.
     let _ = rustix::fs::unlink(from);
     Ok(())

@@ -6,6 +6,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::OnceLock;
 
 use atomic_arrow::{
     AtomicFile, DatasetWriter, Error, FileOptions, PartitionBy, PublishMode, WriterOptions, recover,
@@ -39,6 +40,10 @@ pub(crate) enum Part {
     /// Takes rows of `STATIONS` stations, says `ready`, stages them when told to, and says the result as
     /// JSON.
     Stage,
+    /// Commits one data set in the way that it is told, see [`kills`](crate::kills).
+    Kill,
+    /// When told to, recovers once.
+    RecoverOnce,
 }
 
 /// How often a child does what it does.
@@ -49,7 +54,7 @@ pub(crate) const STATIONS: usize = 6;
 pub(crate) const ROWS: usize = 7 * STATIONS;
 
 impl Part {
-    const ALL: [Part; 8] = [
+    const ALL: [Part; 10] = [
         Part::Hold,
         Part::Race,
         Part::Replace,
@@ -58,6 +63,8 @@ impl Part {
         Part::Once,
         Part::DataSets,
         Part::Stage,
+        Part::Kill,
+        Part::RecoverOnce,
     ];
 }
 
@@ -98,22 +105,34 @@ impl Child {
     /// test.
     #[cfg(target_os = "linux")]
     pub(crate) fn start_with(injected: &str, part: Part, root: &Path) -> Result<Self, String> {
-        let strace = |program: &Path| {
-            let mut command = Command::new("strace");
-            command
-                .args(["-f", "-qq", "-o", "/dev/null", "-e"])
-                .arg(format!("inject={injected}"))
-                .arg(program);
-            command
+        let injected = format!("inject={injected}");
+        Self::start_under_strace(&["-o", "/dev/null", "-e", &injected], part, root)
+    }
+
+    /// Starts it under `strace` with these options; the error is the reason to skip a test.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn start_under_strace(
+        options: &[&str],
+        part: Part,
+        root: &Path,
+    ) -> Result<Self, String> {
+        let works = || {
+            let tried = Command::new("strace").args(["-qq", "/bin/true"]).output();
+            let tried = tried.map_err(|error| format!("strace: {error}"))?;
+            match tried.status.success() {
+                true => Ok(()),
+                false => Err(format!(
+                    "strace: {}",
+                    String::from_utf8_lossy(&tried.stderr).trim()
+                )),
+            }
         };
-        let tried = strace(Path::new("/bin/true")).output();
-        let tried = tried.map_err(|error| format!("strace: {error}"))?;
-        if !tried.status.success() {
-            let said = String::from_utf8_lossy(&tried.stderr);
-            return Err(format!("strace: {}", said.trim()));
-        }
-        let program = std::env::current_exe().unwrap();
-        Self::spawn(strace(&program), part, root).map_err(|error| error.to_string())
+        static WORKS: OnceLock<Result<(), String>> = OnceLock::new();
+        WORKS.get_or_init(works).clone()?;
+        let mut command = Command::new("strace");
+        command.args(["-f", "-qq"]).args(options);
+        command.arg(std::env::current_exe().unwrap());
+        Self::spawn(command, part, root).map_err(|error| error.to_string())
     }
 
     fn spawn(mut command: Command, part: Part, root: &Path) -> std::io::Result<Self> {
@@ -127,6 +146,8 @@ impl Child {
             ])
             .env(PART, format!("{part:?}"))
             .env(ROOT, root)
+            // Cargo's many directories of libraries, none of which is needed, are not searched.
+            .env_remove("LD_LIBRARY_PATH")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
@@ -153,7 +174,13 @@ impl Child {
 
     /// Tells it to go on.
     pub(crate) fn go_on(&mut self) {
-        self.stdin.as_mut().unwrap().write_all(b"\n").unwrap();
+        self.tell("");
+    }
+
+    /// Tells it to go on, and how.
+    pub(crate) fn tell(&mut self, line: &str) {
+        let mut stdin = self.stdin.as_ref().unwrap();
+        stdin.write_all(format!("{line}\n").as_bytes()).unwrap();
     }
 
     /// Ends it by SIGKILL, as the kernel does when memory is short.
@@ -166,6 +193,13 @@ impl Child {
     pub(crate) fn kill_and_listen(mut self) -> Vec<String> {
         self.process.kill().unwrap();
         std::iter::from_fn(|| self.says()).collect()
+    }
+
+    /// Waits for its own end, whatever that is: what it had still said, and whether it ended well.
+    pub(crate) fn end(mut self) -> (Vec<String>, bool) {
+        self.stdin = None;
+        let said = std::iter::from_fn(|| self.says()).collect();
+        (said, self.process.wait().unwrap().success())
     }
 
     /// Stops it where it is: alive, and doing nothing.
@@ -194,10 +228,8 @@ impl Child {
     }
 
     /// Waits for its own end, which must be a good one.
-    pub(crate) fn finish(mut self) {
-        self.stdin = None;
-        while self.says().is_some() {}
-        assert!(self.process.wait().unwrap().success());
+    pub(crate) fn finish(self) {
+        assert!(self.end().1);
     }
 }
 
@@ -208,7 +240,7 @@ impl Drop for Child {
     }
 }
 
-fn say(line: &str) {
+pub(crate) fn say(line: &str) {
     // On a line of its own, whatever the harness has said before.
     let mut stdout = std::io::stdout();
     writeln!(stdout, "\n{MARK}{line}").unwrap();
@@ -217,11 +249,14 @@ fn say(line: &str) {
 
 /// Waits to be told to go on; false if nobody is there any more.
 fn told() -> bool {
-    std::io::stdin()
-        .lock()
-        .read_line(&mut String::new())
-        .unwrap()
-        > 0
+    heard().is_some()
+}
+
+/// Waits to be told how to go on; `None` if nobody is there any more.
+pub(crate) fn heard() -> Option<String> {
+    let mut line = String::new();
+    let read = std::io::stdin().lock().read_line(&mut line).unwrap();
+    (read > 0).then(|| line.trim_end().to_owned())
 }
 
 /// A text that tells whether it is whole: its length and the same line again and again.
@@ -324,6 +359,13 @@ fn play(part: Part, root: &Path) {
             if told() {
                 say(&writer.stage().unwrap().to_json().unwrap());
             }
+        }
+        Part::Kill => crate::kills::play(root),
+        Part::RecoverOnce => {
+            crate::kills::ready();
+            let recovery = recover(root).unwrap();
+            assert!(recovery.failed.is_empty(), "{:?}", recovery.failed);
+            say("done");
         }
         Part::Once => {
             let staged = begun(root).finish().unwrap();

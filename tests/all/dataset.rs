@@ -15,7 +15,8 @@ use atomic_arrow::{
 };
 
 use crate::child::{Child, Part, STATIONS};
-use crate::ground::{directory, published, staged};
+use crate::ground::{Mount, directory, published, staged};
+use crate::support::skip;
 
 const ROOT: &str = "/lake/weather";
 const MODES: [CommitMode; 3] = [
@@ -229,6 +230,42 @@ fn the_receipt_has_every_file_and_the_same_write_is_not_committed_twice() {
     let files = |root: &Path| published(root).len();
     assert_eq!(files(&root), 2);
     assert!(recover(&root).unwrap().failed.is_empty());
+}
+
+/// A container's image is such a layer: its directories cannot be exchanged or moved.
+#[cfg(target_os = "linux")]
+#[test]
+fn what_a_lower_layer_of_a_file_system_has_is_overwritten_file_by_file() {
+    for mode in [CommitMode::OverwritePartitions, CommitMode::Overwrite] {
+        let (_guard, parent) = directory();
+        let lake = parent.join("lake");
+        let root = lake.join("weather");
+        write(builder(&root), &[batch(&["KSEA", "KJFK"], 0)]).unwrap();
+        let _mount = match Mount::overlay(&parent, &lake) {
+            Ok(mount) => mount,
+            Err(reason) => return skip(reason),
+        };
+        let new = [batch(&["KSEA", "KLGA"], 10)];
+        write(builder(&root).mode(mode), &new).unwrap();
+        let stations: Vec<String> = published(&root)
+            .iter()
+            .map(|file| {
+                file.parent()
+                    .unwrap()
+                    .file_name()
+                    .unwrap()
+                    .to_str()
+                    .unwrap()
+                    .to_owned()
+            })
+            .collect();
+        let expected: &[&str] = match mode {
+            CommitMode::Overwrite => &["station_id=KLGA", "station_id=KSEA"],
+            _ => &["station_id=KJFK", "station_id=KLGA", "station_id=KSEA"],
+        };
+        assert_eq!(stations, expected, "{mode:?}");
+        assert_eq!(staged(&lake), Vec::<PathBuf>::new());
+    }
 }
 
 #[test]

@@ -142,6 +142,19 @@ impl Mount {
         Self::attach(command.arg("--bind").arg(directory), path)
     }
 
+    /// A file system of layers over an existing directory: what is there is the lower one, and all
+    /// that is written goes to an upper one in `parent`.
+    pub(crate) fn overlay(parent: &Path, path: &Path) -> Result<Self, String> {
+        let [upper, work] = ["upper", "work"].map(|name| parent.join(name));
+        for layer in [&upper, &work] {
+            fs::create_dir(layer).unwrap();
+        }
+        let [lower, upper, work] = [path, &upper, &work].map(Path::display);
+        let layers = format!("lowerdir={lower},upperdir={upper},workdir={work},redirect_dir=off");
+        let mut command = Command::new("mount");
+        Self::attach(command.args(["-t", "overlay", "-o", &layers, "none"]), path)
+    }
+
     fn attach(command: &mut Command, path: &Path) -> Result<Self, String> {
         let mounted = command
             .arg(path)

@@ -13,6 +13,8 @@ mod faults;
 mod file;
 mod ground;
 mod interleave;
+#[cfg(target_os = "linux")]
+mod kills;
 mod race;
 mod readers;
 mod scenario;

@@ -207,6 +207,17 @@ fn a_failed_call_leaves_what_its_error_says() {
 }
 
 #[test]
+fn a_commit_that_others_tidy_up_after_is_a_commit() {
+    let disk = old_disk();
+    let other = disk.clone();
+    // The first is of the decision, which is carried out then.
+    disk.before_call("remove_file", || {});
+    disk.before_call("remove_file", move || recover_disk(&other));
+    write(on(&disk, CommitMode::Append), &[batch(&["KLGA"], 10)]).unwrap();
+    assert!(rows(&disk).contains_key(Path::new("/lake/weather/station_id=KLGA")));
+}
+
+#[test]
 fn the_receipt_has_every_file_and_the_same_write_is_not_committed_twice() {
     let (_guard, parent) = directory();
     let root = parent.join("weather");

@@ -119,6 +119,7 @@ pub mod format;
 pub mod inspect;
 mod options;
 pub mod partition;
+mod pool;
 mod publish;
 pub mod receipt;
 mod recover;

@@ -2,16 +2,17 @@
 //!
 //! Nothing is written or checked here; a [`Draft`] that comes here is complete and verified.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use crate::disk::{Disk, DiskDirectory, Identity, PublishMode};
+use crate::disk::{Disk, DiskDirectory, Identity, Place, PublishMode};
 use crate::error::{Error, IoContext, Result, Step};
 use crate::options::Durability;
+use crate::pool::for_each;
 use crate::staging::{Draft, missing};
 
 /// How often the directory may be removed under our hands before we give up.
@@ -143,6 +144,39 @@ pub(crate) fn prepare(disk: &dyn Disk, path: &Path) -> Result<Box<dyn DiskDirect
     make_and_open(disk, path, Durability::Synced, &mut Vec::new())
 }
 
+/// Makes directories with those above them, durably: one that holds several is synced once.
+pub(crate) fn prepare_all(disk: &dyn Disk, paths: &BTreeSet<PathBuf>) -> Result<()> {
+    let mut made = Vec::new();
+    let mut attempt = || {
+        for path in paths {
+            make(disk, path, &mut made)?;
+        }
+        make_all_durable(disk, paths, &made)
+    };
+    for _ in 1..ATTEMPTS {
+        match attempt() {
+            // Somebody tidied one of them, or one above it, away while it was empty.
+            Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
+            done => return done,
+        }
+    }
+    attempt()
+}
+
+/// Syncs directories, many of them at the same time: file systems join what is asked for together.
+pub(crate) fn sync_all(disk: &dyn Disk, paths: &[&Path], step: Step) -> Result<()> {
+    const MANY: usize = 16;
+    const THREADS: usize = 8;
+    let threads = if paths.len() < MANY { 1 } else { THREADS };
+    let top = paths.first().copied().unwrap_or(Path::new("/"));
+    for_each(threads, paths.len(), top, |number| {
+        let path = paths[number];
+        disk.open_directory(path)
+            .and_then(|directory| directory.sync())
+            .at(step, path)
+    })
+}
+
 /// [`Step::CreateDirectory`]: makes the directory and those above it that are missing, adds them to
 /// `made`, and makes their entries durable. Opens the directory already now, so that one which cannot
 /// be synced afterwards is found out before anything is published.
@@ -152,6 +186,15 @@ fn make_and_open(
     durability: Durability,
     made: &mut Vec<PathBuf>,
 ) -> Result<Box<dyn DiskDirectory>> {
+    make(disk, path, made)?;
+    let handle = disk.open_directory(path).at(Step::CreateDirectory, path)?;
+    if durability == Durability::Synced {
+        make_all_durable(disk, [path], made)?;
+    }
+    Ok(handle)
+}
+
+fn make(disk: &dyn Disk, path: &Path, made: &mut Vec<PathBuf>) -> Result<()> {
     for directory in missing(disk, path).at(Step::CreateDirectory, path)? {
         match disk.create_directory(&directory) {
             Ok(()) => made.push(directory),
@@ -159,11 +202,7 @@ fn make_and_open(
             Err(error) => return Err(error).at(Step::CreateDirectory, &directory),
         }
     }
-    let handle = disk.open_directory(path).at(Step::CreateDirectory, path)?;
-    if durability == Durability::Synced {
-        make_durable(disk, path, made)?;
-    }
-    Ok(handle)
+    Ok(())
 }
 
 /// A name of a directory in the one above it, which this process knows to be durable.
@@ -175,37 +214,88 @@ const SETTLED: Duration = Duration::from_secs(3);
 /// How many of them are remembered; forgetting one costs a sync.
 const REMEMBERED: usize = 1 << 16;
 
-/// Syncs the parent of `path`, and of each directory above it up to the top of the file system,
-/// unless that name is known to be durable.
+/// Syncs the parent of each path, and of each directory above it up to the top of the file system,
+/// unless all names that this makes durable are known to be.
 ///
 /// A directory that was there before is treated like one of ours: whoever made it may have died, or
 /// may be about to, before its sync.
-fn make_durable(disk: &dyn Disk, path: &Path, made: &[PathBuf]) -> Result<()> {
+fn make_all_durable(
+    disk: &dyn Disk,
+    paths: impl IntoIterator<Item = impl AsRef<Path>>,
+    made: &[PathBuf],
+) -> Result<()> {
+    let made: HashSet<&Path> = made.iter().map(PathBuf::as_path).collect();
+    let mut walk = Walk::default();
+    for path in paths {
+        walk.add(disk, path.as_ref(), &made)?;
+    }
     let mut synced = Vec::new();
-    let mut child = disk.place(path).at(Step::CreateDirectory, path)?;
-    for (directory, above) in path.ancestors().zip(path.ancestors().skip(1)) {
-        let ours = made.iter().any(|made| made == directory);
-        let parent = match disk.place(above) {
-            Err(error) if !ours && is_not_ours_to_sync(&error) => break,
-            found => found.at(Step::CreateDirectory, above)?,
-        };
-        // The top of a mounted file system has no name that could be lost.
-        if child.mount_root || parent.identity.device != child.identity.device {
-            break;
-        }
-        let name = directory.file_name().unwrap_or_default().to_owned();
-        let name = (child.identity, parent.identity, name);
-        if ours || !known_durable(&name) {
-            match disk.open_directory(above).and_then(|above| above.sync()) {
-                Err(error) if !ours && is_not_ours_to_sync(&error) => break,
-                done => done.at(Step::CreateDirectory, above)?,
+    let (ours, others): (Vec<_>, Vec<_>) = walk.names.into_iter().partition(|(_, names)| names.ours);
+    let paths: Vec<&Path> = ours.iter().map(|(path, _)| path.as_path()).rev().collect();
+    sync_all(disk, &paths, Step::CreateDirectory)?;
+    synced.extend(ours.into_iter().flat_map(|(_, names)| names.names));
+    for (path, names) in others.into_iter().rev() {
+        match disk.open_directory(&path).and_then(|above| above.sync()) {
+            Err(error) if is_not_ours_to_sync(&error) => {}
+            done => {
+                done.at(Step::CreateDirectory, &path)?;
+                synced.extend(names.names);
             }
-            synced.push(name);
         }
-        child = parent;
     }
     remember_durable(disk, synced);
     Ok(())
+}
+
+/// The names in a directory that a sync of it makes durable.
+#[derive(Default)]
+struct Names {
+    names: Vec<DurableName>,
+    /// Whether we made one of them.
+    ours: bool,
+}
+
+/// Directories on the way up from several, each visited once.
+#[derive(Default)]
+struct Walk {
+    visited: HashMap<PathBuf, Place>,
+    /// By the directory that the names are in.
+    names: BTreeMap<PathBuf, Names>,
+}
+
+impl Walk {
+    fn add(&mut self, disk: &dyn Disk, path: &Path, made: &HashSet<&Path>) -> Result<()> {
+        if self.visited.contains_key(path) {
+            return Ok(());
+        }
+        let mut child = disk.place(path).at(Step::CreateDirectory, path)?;
+        self.visited.insert(path.to_owned(), child);
+        for (directory, above) in path.ancestors().zip(path.ancestors().skip(1)) {
+            let ours = made.contains(directory);
+            let known = self.visited.get(above).copied();
+            let parent = match known.map_or_else(|| disk.place(above), Ok) {
+                Err(error) if !ours && is_not_ours_to_sync(&error) => break,
+                found => found.at(Step::CreateDirectory, above)?,
+            };
+            // The top of a mounted file system has no name that could be lost.
+            if child.mount_root || parent.identity.device != child.identity.device {
+                break;
+            }
+            let name = directory.file_name().unwrap_or_default().to_owned();
+            let name = (child.identity, parent.identity, name);
+            if ours || !known_durable(&name) {
+                let names = self.names.entry(above.to_owned()).or_default();
+                names.names.push(name);
+                names.ours |= ours;
+            }
+            if known.is_some() {
+                break;
+            }
+            self.visited.insert(above.to_owned(), parent);
+            child = parent;
+        }
+        Ok(())
+    }
 }
 
 fn known_durable(name: &DurableName) -> bool {

@@ -10,13 +10,13 @@ use arrow::error::ArrowError;
 use super::gather::batch_of;
 use super::layout::Layout;
 use super::partition_writer::PartitionWriter;
-use super::pool::for_each;
 use super::reader::{Layers, Reader, Slab};
 use super::seal::Sealer;
 use super::spill::encode as encode_error;
 use super::template::Template;
 use crate::error::{Result, Step};
 use crate::partition::Partition;
+use crate::pool::for_each;
 
 /// All that is needed to encode partitions.
 pub(super) struct Encoding<'a> {

@@ -12,11 +12,11 @@ use parquet::file::writer::SerializedFileWriter;
 
 use super::file::EncodedFile;
 use super::gather::without_dictionaries;
-use super::pool::for_each;
 use super::template::{ParquetTemplate, Template};
 use crate::error::{Error, Result, Step};
 use crate::format::digest::ColumnDigests;
 use crate::format::encode::Content;
+use crate::pool::for_each;
 use crate::staging::Draft;
 
 /// A file whose footer is not written yet.

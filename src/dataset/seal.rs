@@ -10,7 +10,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::file::EncodedFile;
 use super::options::{Progress, SyncPolicy};
-use super::pool::Failure;
 use super::stage::{Finished, Stage};
 use super::template::Template;
 use crate::disk::DiskDirectory;
@@ -19,6 +18,7 @@ use crate::format::Fault;
 use crate::format::encode::{Written, verify_written};
 use crate::options::{Durability, Verify};
 use crate::partition::Partition;
+use crate::pool::Failure;
 use crate::staged::check_bytes;
 
 /// From how many files on syncing the file system beats syncing each file.

@@ -317,3 +317,24 @@ fn a_new_partition_that_others_tidy_away_before_the_rename_is_made_again_durably
         assert_eq!(seen(&found), committed);
     }
 }
+
+#[test]
+fn the_parent_of_many_new_partitions_is_synced_for_all_of_them_at_once() {
+    let disk = old_disk(true, true);
+    let names: Vec<String> = (10..50).map(|year| format!("year={year}")).collect();
+    let files: Vec<(&str, &[u8])> = names
+        .iter()
+        .map(|name| (name.as_str(), b"new".as_slice()))
+        .collect();
+    write(&target(&disk), CommitMode::Append, None, &files).unwrap();
+    let committed = seen(&disk);
+    assert_eq!(committed.len(), 42);
+    let moments = disk.moments();
+    let syncs_of_root = moments
+        .iter()
+        .filter(|moment| moment.call == "sync_directory /lake");
+    assert_eq!(syncs_of_root.count(), 2, "before the renames, and after");
+    for found in moments.last().unwrap().after_power_loss() {
+        assert_eq!(seen(&found), committed);
+    }
+}

@@ -17,19 +17,14 @@ impl LocalTarget {
         let disk = self.disk.as_ref();
         let parent = |file: &Move| to.join(&file.path).parent().unwrap_or(to).to_owned();
         let parents: BTreeSet<_> = files.iter().map(parent).collect();
-        for parent in &parents {
-            publish::prepare(disk, parent)?;
-        }
+        publish::prepare_all(disk, &parents)?;
         for file in files {
             self.publish_file(&from.join(&file.staged), &to.join(&file.path))?;
         }
-        // Opened anew: others may have removed one that was still empty, and this made it again.
-        for parent in &parents {
-            publish::prepare(disk, parent)?
-                .sync()
-                .at(Step::SyncDirectory, parent)?;
-        }
-        Ok(())
+        // Once more: others may have removed one that was still empty, and this made it again.
+        publish::prepare_all(disk, &parents)?;
+        let parents: Vec<&Path> = parents.iter().map(PathBuf::as_path).collect();
+        publish::sync_all(disk, &parents, Step::SyncDirectory)
     }
 
     fn publish_file(&self, from: &Path, to: &Path) -> Result<()> {

@@ -15,19 +15,19 @@ struct WorkerPanicked(String);
 
 /// What went wrong first in work that several threads do together.
 #[derive(Debug, Default)]
-pub(super) struct Failure {
+pub(crate) struct Failure {
     stop: AtomicBool,
     first: Mutex<Option<Error>>,
 }
 
 impl Failure {
     /// Whether work that has not begun had better not.
-    pub(super) fn happened(&self) -> bool {
+    pub(crate) fn happened(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
     }
 
     /// Runs a piece of work unless something went wrong before, and keeps its error or panic.
-    pub(super) fn watch<T>(&self, path: &Path, work: impl FnOnce() -> Result<T>) -> Option<T> {
+    pub(crate) fn watch<T>(&self, path: &Path, work: impl FnOnce() -> Result<T>) -> Option<T> {
         if self.happened() {
             return None;
         }
@@ -43,7 +43,7 @@ impl Failure {
         None
     }
 
-    pub(super) fn into_result(self) -> Result<()> {
+    pub(crate) fn into_result(self) -> Result<()> {
         let first = self.first.into_inner();
         first
             .unwrap_or_else(PoisonError::into_inner)
@@ -68,7 +68,7 @@ fn panicked(path: &Path, payload: &(dyn Any + Send)) -> Error {
 ///
 /// Each piece is begun in order. After an error or a panic no further one is begun; the first that
 /// happened is returned when all threads have ended.
-pub(super) fn for_each(
+pub(crate) fn for_each(
     threads: usize,
     count: usize,
     path: &Path,

@@ -2,17 +2,16 @@
 
 use std::path::PathBuf;
 
-use atomic_arrow::PartitionBy;
-use atomic_arrow::parquet::basic::Compression;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::exit::CODES;
-use crate::input::{InputFormat, InputOptions, SchemaSpec};
 
 mod values;
+mod write;
 
-pub(crate) use self::values::{Check, Durability, Level, Mode, VerifyLevel};
+pub(crate) use self::values::{Check, Durability, Level, OutputFormat, Sync, VerifyLevel};
+pub(crate) use self::write::WriteArgs;
 
 /// Crash-safe Hive-partitioned data sets: every file a reader can see is complete, verified and durable.
 #[derive(Debug, Parser)]
@@ -24,156 +23,12 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    Write(WriteArgs),
+    Write(Box<WriteArgs>),
     Put(PutArgs),
     Verify(VerifyArgs),
     Inspect(InspectArgs),
     Recover(RecoverArgs),
     Completions(CompletionsArgs),
-}
-
-/// Write CSV, NDJSON, Parquet or Arrow input as Parquet files of a data set
-///
-/// Nothing is published until all input has been read without an error and every file is finished,
-/// synced and verified. Files are then published one after the other; should that fail in the
-/// middle, exit code 4 says so, and what was and was not published is listed.
-///
-/// Input that is cut short is an error wherever that shows; text cut within the last field of a row, or
-/// after one, looks whole. Compressed input always shows it.
-#[derive(Debug, Args)]
-#[command(after_help = CODES)]
-pub(crate) struct WriteArgs {
-    /// Files, patterns such as 'raw/*.csv.gz', or - for standard input
-    ///
-    /// CSV, TSV, NDJSON, Parquet, Arrow IPC files and streams, each also compressed with gzip or
-    /// zstd, told by their suffixes. All have the columns of the first one.
-    #[arg(required = true, value_name = "INPUT")]
-    pub(crate) inputs: Vec<String>,
-
-    /// The data set's root directory; made if it is missing
-    #[arg(long, value_name = "ROOT")]
-    pub(crate) to: PathBuf,
-
-    /// The keys to partition by, such as 'station_id=origin,year,month'
-    ///
-    /// Each key is `column`, `name=column` or `name=year(column)`, with year, month, day, hour or
-    /// date of a timestamp or date column. Without it all files go straight into ROOT.
-    #[arg(long, value_name = "KEYS", value_parser = keys)]
-    pub(crate) partition_by: Option<PartitionBy>,
-
-    /// What a partition that has files already means
-    #[arg(long, value_enum, default_value_t = Mode::Append)]
-    pub(crate) mode: Mode,
-
-    /// How closely each file is checked before it is published
-    #[arg(long, value_enum, value_name = "LEVEL", default_value_t = VerifyLevel::Footer)]
-    pub(crate) verify: VerifyLevel,
-
-    /// Whether to wait until the medium has what was written
-    #[arg(long, value_enum, value_name = "HOW", default_value_t = Durability::Synced)]
-    pub(crate) durability: Durability,
-
-    /// Files that are open at once, at most
-    ///
-    /// Up to 256 MiB of rows wait in memory before they are encoded. What does not fit goes to open
-    /// files; where these are too many, the one not written to for longest is finished, and its
-    /// partition may get another one later.
-    #[arg(long, value_name = "N", default_value_t = 128, value_parser = values::at_least_one)]
-    pub(crate) max_open: usize,
-
-    /// Read and split everything and report the rows of each partition, but write nothing at all
-    #[arg(long)]
-    pub(crate) dry_run: bool,
-
-    /// Print the receipt as one JSON object
-    #[arg(long)]
-    pub(crate) json: bool,
-
-    /// Print nothing but errors
-    #[arg(short, long, conflicts_with_all = ["verbose", "json"])]
-    pub(crate) quiet: bool,
-
-    /// Name every file, and say which columns were read
-    #[arg(short, long)]
-    pub(crate) verbose: bool,
-
-    // Last, because the headings of these would go on to what follows.
-    #[command(flatten)]
-    pub(crate) input: InputArgs,
-
-    #[command(flatten)]
-    pub(crate) parquet: ParquetArgs,
-}
-
-/// How the input of `write` is read.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Input")]
-pub(crate) struct InputArgs {
-    /// The format of every input [default: by its suffix, or for standard input its first bytes, which
-    /// text does not have]
-    #[arg(long, value_enum)]
-    format: Option<InputFormat>,
-
-    /// What divides the fields of CSV: one character, or \t [default: a comma; a tab for TSV]
-    #[arg(long, value_name = "CHAR", value_parser = values::delimiter)]
-    delimiter: Option<u8>,
-
-    /// The first row of CSV is data; columns are named column_1 and so on
-    #[arg(long)]
-    no_header: bool,
-
-    /// A text that is null in CSV; may be given several times. The empty field always is null, and
-    /// NA is in every column but those of text
-    #[arg(long = "null", value_name = "TEXT")]
-    nulls: Vec<String>,
-
-    /// Rows of the first input from which types are inferred
-    #[arg(long, value_name = "N", default_value_t = InputOptions::default().infer_rows)]
-    infer_rows: usize,
-
-    /// Types of columns that are not to be inferred: 'name=type;name=type', or @FILE with one a line
-    ///
-    /// string, bool, int8 to int64, uint8 to uint64, float32, float64, date, time, timestamp (of
-    /// microseconds) or, with unit and zone, 'timestamp[ms, UTC]', 'decimal(10, 2)', binary, and any
-    /// other as Arrow writes it, such as 'Time32(Second)'.
-    #[arg(long, value_name = "TYPES")]
-    schema: Option<SchemaSpec>,
-}
-
-impl InputArgs {
-    pub(crate) fn options(&self) -> InputOptions {
-        let defaults = InputOptions::default();
-        InputOptions {
-            format: self.format,
-            delimiter: self.delimiter,
-            header: !self.no_header,
-            null_values: defaults
-                .null_values
-                .into_iter()
-                .chain(self.nulls.clone())
-                .collect(),
-            infer_rows: self.infer_rows,
-            schema: self.schema.clone().unwrap_or_default(),
-            batch_size: defaults.batch_size,
-        }
-    }
-}
-
-/// How Parquet is written.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Parquet")]
-pub(crate) struct ParquetArgs {
-    /// zstd, gzip or brotli, each also with a level as in 'zstd(3)', snappy, lz4, or none
-    #[arg(long, value_name = "CODEC", default_value = "zstd(1)", value_parser = values::compression)]
-    pub(crate) compression: Compression,
-
-    /// Rows of a row group, at most
-    #[arg(long, value_name = "ROWS", default_value_t = 1_048_576, value_parser = values::at_least_one)]
-    pub(crate) row_group_size: usize,
-
-    /// Keep the partition columns in the files, though the directories name their values
-    #[arg(long)]
-    pub(crate) keep_partition_columns: bool,
 }
 
 /// Put the bytes of a file at a path, atomically
@@ -267,10 +122,11 @@ pub(crate) struct InspectArgs {
     pub(crate) json: bool,
 }
 
-/// Remove what dead writers left
+/// Finish what dead writers had committed, and remove the rest of what they left
 ///
 /// Every `write` does the same first, so this is needed only where none comes. Safe at any time: what
-/// a live writer is writing is left alone, and published files are never touched.
+/// a live writer is writing is left alone, and what is published stays, unless a write that replaces
+/// it had been committed.
 #[derive(Debug, Args)]
 #[command(after_help = CODES)]
 pub(crate) struct RecoverArgs {
@@ -278,7 +134,7 @@ pub(crate) struct RecoverArgs {
     #[arg(value_name = "ROOT")]
     pub(crate) root: PathBuf,
 
-    /// Say what would be removed, and remove nothing
+    /// Say what would be published and removed, and do neither
     #[arg(long)]
     pub(crate) dry_run: bool,
 
@@ -293,16 +149,6 @@ pub(crate) struct CompletionsArgs {
     /// The shell
     #[arg(value_enum)]
     pub(crate) shell: Shell,
-}
-
-/// At least one key: an empty text is rather a variable that was not set.
-fn keys(text: &str) -> Result<PartitionBy, String> {
-    match text.parse::<PartitionBy>() {
-        Ok(by) if by.is_empty() => {
-            Err("names no key; without the option nothing is partitioned".to_owned())
-        }
-        parsed => parsed.map_err(|error| error.to_string()),
-    }
 }
 
 #[cfg(test)]

@@ -19,8 +19,8 @@ Exit codes:
     1  failed, nothing published
     2  wrong usage, nothing done
     3  damage found, by `verify` or in a file before it was published
-    4  published in part, or not known to be durable
-    5  conflict: something is there already, nothing published
+    4  published in part, which `recover` or the next `write` finishes, or not known to be durable
+    5  conflict: something is there already, or was changed meanwhile; nothing published
   130  interrupted, nothing published";
 
 /// How a run ended.
@@ -85,19 +85,6 @@ impl Failure {
         Failure::new(Exit::Failed, format_args!("{place}: {error}")).with_causes(error)
     }
 
-    /// The same after something had already been published.
-    pub(crate) fn in_part(self) -> Self {
-        let message = match self.exit {
-            Exit::Interrupted => "interrupted after some files were published".to_owned(),
-            _ => self.message,
-        };
-        Failure {
-            exit: Exit::Partial,
-            message,
-            ..self
-        }
-    }
-
     pub(crate) fn exit(&self) -> Exit {
         self.exit
     }
@@ -134,16 +121,30 @@ impl Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
+        if matches!(error, Error::Interrupted { .. }) {
+            return Failure::interrupted();
+        }
+        if let Error::InvalidOption { option, reason } = &error {
+            return Failure::new(Exit::Usage, format_args!("{}: {reason}", spelled(option)));
+        }
         let exit = match (&error, error.outcome()) {
             (_, Outcome::PublishedNotDurable | Outcome::PublishedInPart | Outcome::Unknown) => {
                 Exit::Partial
             }
             (Error::AlreadyExists { .. } | Error::Conflict { .. }, _) => Exit::Conflict,
             (Error::Damaged { .. }, _) => Exit::Damage,
-            (Error::InvalidOption { .. }, _) => Exit::Usage,
             _ => Exit::Failed,
         };
-        Failure::new(exit, &error).with_causes(&error)
+        let failure = Failure::new(exit, &error).with_causes(&error);
+        match error {
+            Error::Unfinished { .. } => Failure {
+                hint: Some(
+                    "with that out of the way, `recover` or the next `write` publishes the rest",
+                ),
+                ..failure
+            },
+            _ => failure,
+        }
     }
 }
 
@@ -156,15 +157,22 @@ impl From<InputError> for Failure {
     }
 }
 
+/// An option as the command line spells it, where it is one of those.
+fn spelled(option: &str) -> String {
+    match option {
+        "compression" | "sort_by" | "verify" | "write_id" => {
+            format!("--{}", option.replace('_', "-"))
+        }
+        other => other.to_owned(),
+    }
+}
+
 /// What the user can do about a cause.
 fn hint(cause: &(dyn StdError + 'static)) -> Option<&'static str> {
     let error = cause.downcast_ref::<io::Error>()?;
     #[cfg(unix)]
     if error.raw_os_error() == Some(rustix::io::Errno::MFILE.raw_os_error()) {
-        return Some(
-            "every partition needs an open file until all are published: raise the limit with \
-             `ulimit -n`, or partition by fewer keys",
-        );
+        return Some("raise the limit with `ulimit -n`; `write` also has --max-open-files");
     }
     (error.kind() == io::ErrorKind::StorageFull)
         .then_some("make room and run it again: what was staged has been removed")

@@ -5,14 +5,12 @@
 
 mod args;
 mod completions;
+mod dry_run;
 mod exit;
-mod fan_out;
 mod input;
 mod inspect;
-mod limits;
 mod output;
 mod progress;
-mod publish;
 mod put;
 mod receipt;
 mod recover;

@@ -1,8 +1,11 @@
 //! Progress on standard error, where that is a terminal.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::receipt::plural;
 
 /// A bar, or nothing where nobody would see it. It vanishes when it is dropped.
 pub(crate) struct Progress(ProgressBar);
@@ -17,13 +20,9 @@ impl Progress {
         Self::new(shown, total, template)
     }
 
-    /// Files done, of a total that may be unknown.
-    pub(crate) fn files(shown: bool, total: Option<u64>) -> Self {
-        let template = match total {
-            Some(_) => "{bar:30} {human_pos} of {human_len} files  {msg}",
-            None => "{spinner} {human_pos} files  {msg}",
-        };
-        Self::new(shown, total, template)
+    /// Files done, of nobody knows how many.
+    pub(crate) fn files(shown: bool) -> Self {
+        Self::new(shown, None, "{spinner} {human_pos} files")
     }
 
     fn new(shown: bool, total: Option<u64>, template: &str) -> Self {
@@ -34,9 +33,7 @@ impl Progress {
             ProgressDrawTarget::hidden()
         };
         let bar = ProgressBar::with_draw_target(total, target);
-        if let Ok(style) = ProgressStyle::with_template(template) {
-            bar.set_style(style);
-        }
+        set_template(&bar, template);
         if !bar.is_hidden() {
             bar.enable_steady_tick(Duration::from_millis(200));
         }
@@ -51,10 +48,6 @@ impl Progress {
         self.0.inc(1);
     }
 
-    pub(crate) fn say(&self, message: &'static str) {
-        self.0.set_message(message);
-    }
-
     /// Lets something else write to the terminal.
     pub(crate) fn suspend(&self, write: impl FnOnce()) {
         self.0.suspend(write);
@@ -64,5 +57,58 @@ impl Progress {
 impl Drop for Progress {
     fn drop(&mut self) {
         self.0.finish_and_clear();
+    }
+}
+
+/// Progress of `write`: bytes and rows read, then rows and files finished.
+pub(crate) struct WriteProgress(Progress);
+
+impl WriteProgress {
+    /// Begins with bytes read, of a total that may be unknown.
+    pub(crate) fn reading(shown: bool, total: Option<u64>) -> Self {
+        WriteProgress(Progress::bytes(shown, total))
+    }
+
+    /// What the library tells of rows and files.
+    pub(crate) fn listener(&self) -> impl Fn(atomic_arrow::Progress) + Send + Sync + 'static {
+        let bar = self.0.0.clone();
+        let most = AtomicU64::new(0);
+        move |progress| {
+            let files = progress.files_finished;
+            // Threads tell of their files in any order.
+            if most.fetch_max(files, Ordering::Relaxed) > files {
+                return;
+            }
+            if files == 0 {
+                bar.set_message(plural(progress.rows, "row"));
+            } else {
+                bar.set_position(progress.rows_finished);
+                bar.set_message(plural(files, "file"));
+            }
+        }
+    }
+
+    pub(crate) fn read(&self, bytes: u64) {
+        self.0.set(bytes);
+    }
+
+    /// Goes on with rows in finished files, of so many that were read.
+    pub(crate) fn encoding(&self, rows: u64) {
+        let bar = &self.0.0;
+        set_template(
+            bar,
+            "{bar:30} {human_pos} of {human_len} rows written  {msg}",
+        );
+        bar.update(|state| {
+            state.set_pos(0);
+            state.set_len(rows);
+        });
+        bar.set_message(plural(0, "file"));
+    }
+}
+
+fn set_template(bar: &ProgressBar, template: &str) {
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
     }
 }

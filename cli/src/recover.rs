@@ -1,4 +1,4 @@
-//! `recover`: removes what dead writers left.
+//! `recover`: finishes what dead writers had committed, and removes the rest of what they left.
 
 use std::error::Error as _;
 use std::path::PathBuf;
@@ -47,14 +47,29 @@ pub(crate) fn run(args: &RecoverArgs, output: &mut Output) -> Result<Exit, Failu
         for path in &recovery.alive {
             output.line(format_args!("left {}: its writer is alive", path.display()));
         }
+        let (finish, remove) = match args.dry_run {
+            true => ("would finish", "remove"),
+            false => ("finished", "removed"),
+        };
         output.line(format_args!(
-            "{}: {did} {} of dead writers, left {} of live ones",
+            "{}: {finish} {} and {remove} {} of dead writers, left {} of live ones",
             args.root.display(),
-            plural(recovery.removed.len() as u64, "staging file"),
+            plural(recovery.finished.len() as u64, "commit"),
+            plural(
+                (recovery.aborted.len() + recovery.removed.len()) as u64,
+                "leftover"
+            ),
             recovery.alive.len(),
         ));
     }
-    let nothing_found = recovery.removed.is_empty() && recovery.alive.is_empty();
+    let nothing_found = [
+        &recovery.finished,
+        &recovery.aborted,
+        &recovery.removed,
+        &recovery.alive,
+    ]
+    .iter()
+    .all(|found| found.is_empty());
     if nothing_found && !args.root.exists() {
         message(format_args!(
             "{}: there is no such directory",

@@ -1,16 +1,22 @@
-//! SIGINT and SIGTERM: discard what is staged, publish nothing further (promise P5).
+//! SIGINT and SIGTERM: discard what is staged and publish nothing, or finish what is decided (promise
+//! P5).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use signal_hook::SigId;
 use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::flag;
+use signal_hook::{flag, low_level};
 
 use crate::exit::{Exit, Failure};
 
 /// Whether a signal came that asks to stop.
 #[derive(Debug, Clone)]
-pub(crate) struct Interrupt(Arc<AtomicBool>);
+pub(crate) struct Interrupt {
+    raised: Arc<AtomicBool>,
+    /// What makes a second signal end the process.
+    impatience: [SigId; 2],
+}
 
 impl Interrupt {
     /// Starts to watch. The first signal is noted; a second one ends the process at once, which
@@ -20,23 +26,33 @@ impl Interrupt {
     /// The system's.
     pub(crate) fn watch() -> Result<Self, Failure> {
         let raised = Arc::new(AtomicBool::new(false));
-        for signal in [SIGINT, SIGTERM] {
+        let watch = |signal| {
             // In this order: the first signal finds the flag down.
-            flag::register_conditional_shutdown(signal, Exit::Interrupted as i32, raised.clone())
-                .and_then(|_| flag::register(signal, raised.clone()))
-                .map_err(|error| Failure::io("signals cannot be watched", &error))?;
-        }
-        Ok(Interrupt(raised))
-    }
-
-    /// One that nothing raises.
-    #[cfg(test)]
-    pub(crate) fn never() -> Self {
-        Interrupt(Arc::default())
+            let exit = Exit::Interrupted as i32;
+            let second = flag::register_conditional_shutdown(signal, exit, raised.clone())?;
+            flag::register(signal, raised.clone())?;
+            Ok(second)
+        };
+        let watched = |signal| {
+            watch(signal).map_err(|error| Failure::io("signals cannot be watched", &error))
+        };
+        Ok(Interrupt {
+            impatience: [watched(SIGINT)?, watched(SIGTERM)?],
+            raised,
+        })
     }
 
     pub(crate) fn is_raised(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.raised.load(Ordering::Relaxed)
+    }
+
+    /// The same for the last time that anybody cares: from now on a second signal does not end the
+    /// process either, which by its exit code would say that nothing is published.
+    pub(crate) fn is_raised_at_last(&self) -> bool {
+        for second in self.impatience {
+            low_level::unregister(second);
+        }
+        self.is_raised()
     }
 
     /// An error once a signal came, while nothing is published.
@@ -50,6 +66,6 @@ impl Interrupt {
 
     /// The flag itself, for the reading side.
     pub(crate) fn flag(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.0)
+        Arc::clone(&self.raised)
     }
 }

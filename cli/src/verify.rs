@@ -16,7 +16,7 @@ pub(crate) fn run(args: &VerifyArgs, output: &mut Output) -> Result<Exit, Failur
     let mut total = Summary::default();
     let mut damaged = Vec::new();
     let mut errors = Vec::new();
-    let progress = Progress::files(!args.quiet && !args.json, None);
+    let progress = Progress::files(!args.quiet && !args.json);
     for path in &args.paths {
         let checked = verify_path(path, args.level.into(), |report| {
             progress.advance();

@@ -1,236 +1,228 @@
-//! `write`: from input files to the files of a data set.
+//! `write`: from input files to the files of a data set, all of them or none.
 //!
-//! Nothing is published before all input is read and every file is finished, so bad input publishes
-//! nothing.
+//! Owns the way from options to a [`DatasetWriter`] and from its receipt to the answer. Bad input
+//! and signals end it before anything is decided, so they publish nothing.
 
-use std::collections::HashMap;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use atomic_arrow::arrow::datatypes::Schema;
 use atomic_arrow::parquet::file::properties::WriterProperties;
-use atomic_arrow::partition::PartitionSplitter;
-use atomic_arrow::{Partition, PartitionError, WriterOptions};
-use serde_json::json;
+use atomic_arrow::{DatasetWriter, DatasetWriterBuilder, Error, PartitionError, Receipt, Step};
 
-use crate::args::{Durability, Mode, VerifyLevel, WriteArgs};
+use crate::args::{Durability, OutputFormat, Sync, VerifyLevel, WriteArgs};
+use crate::dry_run;
 use crate::exit::{Exit, Failure};
-use crate::fan_out::{Bounds, FanOut};
 use crate::input::{self, Input};
-use crate::limits;
 use crate::output::{Output, message};
-use crate::progress::Progress;
-use crate::publish::{Publication, publish};
-use crate::receipt::{self, partition_json, plural};
+use crate::progress::WriteProgress;
+use crate::receipt::{plural, summary};
 use crate::signal::Interrupt;
-
-/// Bytes of rows held in memory before they are encoded, and again of what is being encoded.
-const MEMORY: usize = 256 << 20;
-
-/// The rows of each partition that was met.
-type Tally = HashMap<Partition, u64>;
 
 pub(crate) fn run(args: &WriteArgs, output: &mut Output) -> Result<Exit, Failure> {
     let interrupt = Interrupt::watch()?;
-    limits::raise_open_files();
-    check_root(&args.to)?;
+    check(args)?;
     let input = input::open(&args.inputs, &args.input.options(), interrupt.flag())?;
     if args.verbose {
         message(format_args!("columns: {}", columns(&input.schema())));
     }
-    let keep = args.parquet.keep_partition_columns;
-    let splitter = args
-        .partition_by
-        .clone()
-        .unwrap_or_default()
-        .bind(&input.schema(), keep)
-        .map_err(|error| Failure::rows(input.current_path().display(), &error))?;
     if args.dry_run {
-        let tally = read(args, input, &splitter, None)?;
-        report(args, output, tally);
-        return Ok(Exit::Done);
+        return dry_run::run(args, input, output);
     }
-    let bounds = Bounds {
-        open: args.max_open,
-        bytes: MEMORY,
-    };
-    let mut fan_out = FanOut::new(args.to.clone(), options(args), bounds, interrupt.clone());
-    let tally = read(args, input, &splitter, Some(&mut fan_out))?;
-    let progress = Progress::files(is_shown(args), Some(tally.len() as u64));
-    progress.say("finishing");
-    let staged = fan_out.finish(|| progress.advance())?;
+    let progress = WriteProgress::reading(is_shown(args), input.bytes_total());
+    let asking = interrupt.clone();
+    let mut row = Row::default();
+    row.enter(input.current_path());
+    let mut writer = builder(args)
+        .on_progress(progress.listener())
+        .interrupt_when(move |step| match step {
+            Step::Decide => asking.is_raised_at_last(),
+            _ => asking.is_raised(),
+        })
+        .build(input.schema())
+        .map_err(|error| row.write_failure(error))?;
+    read(input, row, &mut writer, &progress)?;
+    let (transaction, spilled) = (writer.transaction(), writer.progress().rows_spilled);
+    progress.encoding(writer.progress().rows);
+    let receipt = writer.commit()?;
     drop(progress);
-    tally
-        .keys()
-        .try_for_each(|partition| check_mode(args, partition))?;
-    interrupt.check()?;
-    answer(args, output, publish(staged, &interrupt, is_shown(args)))
+    let committed = receipt.transaction() == transaction;
+    if committed && interrupt.is_raised() {
+        message("the signal came when the write was committed already: it is done");
+    }
+    answer(args, output, &receipt, committed.then_some(spilled));
+    Ok(Exit::Done)
 }
 
-/// Reads all input and gives its rows to `fan_out`, if there is one.
 fn read(
-    args: &WriteArgs,
     mut input: Input,
-    splitter: &PartitionSplitter,
-    mut fan_out: Option<&mut FanOut>,
-) -> Result<Tally, Failure> {
-    let progress = Progress::bytes(is_shown(args), input.bytes_total());
-    let mut tally = Tally::new();
-    let (mut path, mut rows) = (PathBuf::new(), 0);
+    mut row: Row,
+    writer: &mut DatasetWriter,
+    progress: &WriteProgress,
+) -> Result<(), Failure> {
     while let Some(batch) = input.next().transpose()? {
-        if input.current_path() != path {
-            (path, rows) = (input.current_path().to_owned(), 0);
-        }
-        let parts = splitter
-            .split(&batch)
-            .map_err(|error| Failure::rows(path.display(), &shifted(error, rows)))?;
-        rows += batch.num_rows();
-        for (partition, part) in parts {
-            if !tally.contains_key(&partition) {
-                check_mode(args, &partition)?;
-            }
-            *tally.entry(partition.clone()).or_default() += part.num_rows() as u64;
-            if let Some(fan_out) = &mut fan_out {
-                fan_out.take(partition, part);
-            }
-        }
-        if let Some(fan_out) = &mut fan_out {
-            fan_out.settle(batch.get_array_memory_size())?;
-        }
-        progress.set(input.bytes_read());
-    }
-    Ok(tally)
-}
-
-/// An error whose row is counted from the input's first instead of the batch's.
-fn shifted(mut error: PartitionError, rows: usize) -> PartitionError {
-    if let PartitionError::EmptyString { row: Some(row), .. }
-    | PartitionError::ReservedValue { row: Some(row), .. }
-    | PartitionError::NonFinite { row: Some(row), .. }
-    | PartitionError::OutOfRange { row: Some(row), .. }
-    | PartitionError::SegmentTooLong { row: Some(row), .. } = &mut error
-    {
-        *row += rows;
-    }
-    error
-}
-
-fn options(args: &WriteArgs) -> WriterOptions {
-    let properties = WriterProperties::builder()
-        .set_compression(args.parquet.compression)
-        .set_max_row_group_row_count(Some(args.parquet.row_group_size))
-        .build();
-    WriterOptions::new()
-        .properties(properties)
-        .keep_partition_columns(args.parquet.keep_partition_columns)
-        .verify(args.verify.into())
-        .durability(args.durability.into())
-}
-
-/// A root that is a file is found out before the input is read.
-fn check_root(root: &Path) -> Result<(), Failure> {
-    match std::fs::metadata(root) {
-        Ok(metadata) if !metadata.is_dir() => {
-            let text = format_args!("{}: is not a directory", root.display()).to_string();
-            Err(Failure::new(Exit::Failed, text))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// With `--mode error`: whether the partition has no visible file.
-fn check_mode(args: &WriteArgs, partition: &Partition) -> Result<(), Failure> {
-    if args.mode == Mode::Append {
-        return Ok(());
-    }
-    let directory = args.to.join(partition.path());
-    let unread = |error| {
-        Failure::io(
-            format_args!("{}: cannot be listed", directory.display()),
-            &error,
-        )
-    };
-    let entries = match std::fs::read_dir(&directory) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        entries => entries.map_err(unread)?,
-    };
-    for entry in entries {
-        let entry = entry.map_err(unread)?;
-        let hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
-        if !hidden && entry.file_type().map_err(unread)?.is_file() {
-            let (directory, name) = (directory.display(), entry.file_name());
-            let text = format!("{directory}: has files already, such as {}", name.display());
-            return Err(Failure::new(Exit::Conflict, text));
-        }
+        row.enter(input.current_path());
+        writer
+            .write(&batch)
+            .map_err(|error| row.write_failure(error))?;
+        row.pass(batch.num_rows());
+        progress.read(input.bytes_read());
     }
     Ok(())
 }
 
-/// Says what was published, and ends as that went.
-fn answer(
-    args: &WriteArgs,
-    output: &mut Output,
-    publication: Publication,
-) -> Result<Exit, Failure> {
-    if args.json {
-        output.json(&receipt::json(&args.to, &publication));
-    }
-    publication.explain();
-    if let Some(failure) = publication.failure {
-        return Err(failure);
-    }
-    let rows = &publication.published;
-    if rows.is_empty() {
-        message("the input has no rows: no file was written");
-    } else if !args.quiet && !args.json {
-        if args.verbose {
-            rows.iter().for_each(|row| output.line(row));
-        }
-        let verified = if args.verify == VerifyLevel::Skip {
-            "not verified"
-        } else {
-            "verified"
-        };
-        let synced = if args.durability == Durability::Synced {
-            "synced"
-        } else {
-            "not synced"
-        };
-        let summary = receipt::summary(rows);
-        output.line(format_args!(
-            "{}: {summary}, {verified}, {synced}",
-            args.to.display()
-        ));
-    }
-    Ok(Exit::Done)
+/// Which row of which input comes next.
+#[derive(Debug, Default)]
+pub(crate) struct Row {
+    path: PathBuf,
+    number: usize,
 }
 
-/// What a dry run found.
-fn report(args: &WriteArgs, output: &mut Output, tally: Tally) {
-    let mut tally: Vec<(Partition, u64)> = tally.into_iter().collect();
-    tally.sort_by_cached_key(|(partition, _)| partition.path());
-    let rows = tally.iter().map(|(_, rows)| rows).sum::<u64>();
-    if args.json {
-        let partitions = tally.iter().map(|(partition, rows)| {
-            let path = partition.to_string();
-            json!({"path": path, "partition": partition_json(partition), "rows": rows})
-        });
-        output.json(&json!({
-            "dry_run": true,
-            "root": args.to.to_string_lossy(),
-            "partitions": partitions.collect::<Vec<_>>(),
-            "totals": {"partitions": tally.len(), "rows": rows},
-        }));
-    } else if !args.quiet {
-        for (partition, rows) in &tally {
-            let path = args.to.join(partition.path());
-            output.line(format_args!("{}: {}", path.display(), plural(*rows, "row")));
+impl Row {
+    /// The next row is of this input.
+    pub(crate) fn enter(&mut self, path: &Path) {
+        if path != self.path {
+            (self.path, self.number) = (path.to_owned(), 0);
         }
-        let (rows, partitions) = (plural(rows, "row"), plural(tally.len() as u64, "partition"));
-        let root = args.to.display();
-        output.line(format_args!(
-            "{root}: {rows} for {partitions}; dry run, nothing was written"
-        ));
+    }
+
+    /// So many rows have gone well.
+    pub(crate) fn pass(&mut self, rows: usize) {
+        self.number += rows;
+    }
+
+    /// What is wrong with the next batch; its row is counted from the input's first.
+    pub(crate) fn failure(&self, mut error: PartitionError) -> Failure {
+        if let PartitionError::EmptyString { row: Some(row), .. }
+        | PartitionError::ReservedValue { row: Some(row), .. }
+        | PartitionError::NonFinite { row: Some(row), .. }
+        | PartitionError::OutOfRange { row: Some(row), .. }
+        | PartitionError::SegmentTooLong { row: Some(row), .. } = &mut error
+        {
+            *row += self.number;
+        }
+        Failure::rows(self.path.display(), &error)
+    }
+
+    fn write_failure(&self, error: Error) -> Failure {
+        match error {
+            Error::Partition(error) => self.failure(error),
+            error => error.into(),
+        }
+    }
+}
+
+/// Options that contradict each other.
+fn check(args: &WriteArgs) -> Result<(), Failure> {
+    let wrong = |text: &str| Err(Failure::new(Exit::Usage, text));
+    let format = args.files.output_format;
+    if format != OutputFormat::Parquet && args.files.row_group_size.is_some() {
+        return wrong("--row-group-size: only Parquet has row groups");
+    }
+    if matches!(format, OutputFormat::Ndjson | OutputFormat::Csv)
+        && args.files.compression.is_some()
+    {
+        return wrong("--compression: files of text are not compressed");
+    }
+    if args.durability == Durability::Unsynced && args.sync != Sync::Auto {
+        return wrong("--sync: says how to sync what --durability says is not synced");
+    }
+    Ok(())
+}
+
+fn builder(args: &WriteArgs) -> DatasetWriterBuilder {
+    let (files, bounds) = (&args.files, &args.bounds);
+    let mut properties = WriterProperties::builder().set_compression(files.codec());
+    if let Some(rows) = files.row_group_size {
+        properties = properties.set_max_row_group_row_count(Some(rows));
+    }
+    let mut builder = DatasetWriter::builder(&args.to)
+        .partition_by(args.partition_by.clone().unwrap_or_default())
+        .mode(args.mode.into())
+        .format(files.output_format.into())
+        .properties(properties.build())
+        .sort_by(files.sort_by.iter().cloned())
+        .keep_partition_columns(files.keep_partition_columns)
+        .verify(args.verify.into())
+        .durability(args.durability.into())
+        .sync(args.sync.into())
+        .max_open_files(bounds.max_open_files as usize);
+    if let Some(write_id) = &args.write_id {
+        builder = builder.write_id(write_id);
+    }
+    if let Some(bytes) = files.target_file_size {
+        builder = builder.target_file_bytes(bytes);
+    }
+    if let Some(rows) = files.target_file_rows {
+        builder = builder.target_file_rows(rows as u64);
+    }
+    if let Some(bytes) = bounds.memory_limit {
+        builder = builder.memory_limit(bytes);
+    }
+    match bounds.threads {
+        Some(threads) => builder.threads(threads),
+        None => builder,
+    }
+}
+
+/// Says what was committed: by this write, which `spilled` so many rows, or by an earlier one of the
+/// same name.
+fn answer(args: &WriteArgs, output: &mut Output, receipt: &Receipt, spilled: Option<u64>) {
+    if spilled.is_some() && receipt.files().is_empty() {
+        message("the input has no rows: no file was written");
+    }
+    if args.json {
+        if spilled.is_none() {
+            message("already committed: this is the receipt of the earlier write of this name");
+        }
+        match receipt.to_json() {
+            Ok(json) => output.line(json),
+            Err(error) => message(format_args!("no receipt can be printed: {error}")),
+        }
+    } else if !args.quiet && !receipt.files().is_empty() {
+        if args.verbose {
+            name_files(args, output, receipt);
+        }
+        let how = match spilled {
+            Some(spilled) => how(args, receipt, spilled),
+            None => "already committed".to_owned(),
+        };
+        let (root, summary) = (args.to.display(), summary(receipt));
+        output.line(format_args!("{root}: {summary}, {how}"));
+    }
+}
+
+fn how(args: &WriteArgs, receipt: &Receipt, spilled: u64) -> String {
+    let verified = match args.verify {
+        VerifyLevel::Skip => "not verified",
+        _ => "verified",
+    };
+    let synced = match args.durability {
+        Durability::Synced => "synced",
+        Durability::Unsynced => "not synced",
+    };
+    let mut how = format!("{verified}, {synced}");
+    for (count, what, done) in [
+        (receipt.totals().removed, "file", "removed"),
+        (spilled, "row", "spilled"),
+    ] {
+        if count > 0 {
+            how.push_str(&format!(", {} {done}", plural(count, what)));
+        }
+    }
+    how
+}
+
+/// The lines of `--verbose`.
+fn name_files(args: &WriteArgs, output: &mut Output, receipt: &Receipt) {
+    let mut files: Vec<_> = receipt.files().iter().collect();
+    files.sort_by_key(|file| file.path());
+    for file in files {
+        let (path, rows) = (args.to.join(file.path()), plural(file.rows(), "row"));
+        let bytes = indicatif::HumanBytes(file.bytes());
+        output.line(format_args!("{}: {rows}, {bytes}", path.display()));
+    }
+    for path in receipt.removed() {
+        output.line(format_args!("{}: removed", args.to.join(path).display()));
     }
 }
 
@@ -246,6 +238,6 @@ fn columns(schema: &Schema) -> String {
         .join(", ")
 }
 
-fn is_shown(args: &WriteArgs) -> bool {
+pub(crate) fn is_shown(args: &WriteArgs) -> bool {
     !args.quiet && !args.json
 }

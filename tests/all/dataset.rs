@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use atomic_arrow::arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use atomic_arrow::disk::sim::SimDisk;
 use atomic_arrow::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use atomic_arrow::receipt::FileRecord;
 use atomic_arrow::{
     CommitMode, DatasetWriter, DatasetWriterBuilder, Error, Outcome, PartitionBy, RecoverOptions,
     Step, SyncPolicy, recover, recover_with_options,
@@ -276,6 +277,44 @@ fn what_a_lower_layer_of_a_file_system_has_is_overwritten_file_by_file() {
         };
         assert_eq!(stations, expected, "{mode:?}");
         assert_eq!(staged(&lake), Vec::<PathBuf>::new());
+    }
+}
+
+#[test]
+fn a_root_below_a_data_set_s_is_replaced_and_guarded_as_any_other() {
+    let (_guard, parent) = directory();
+    std::fs::create_dir(parent.join("weather")).unwrap();
+    let (outer, inner) = (parent.join("weather"), parent.join("weather/region=west"));
+    let rows = |first| batch(&["KSEA", "KJFK"], first);
+    let begin = |root: &Path, mode| {
+        let mut writer = builder(root).mode(mode).build(rows(0).schema()).unwrap();
+        writer.write(&rows(0)).unwrap();
+        writer
+    };
+    let paths = |files: &[FileRecord]| -> Vec<String> {
+        let mut paths: Vec<_> = files.iter().map(|file| file.path().to_owned()).collect();
+        paths.sort();
+        paths
+    };
+    begin(&outer, CommitMode::Append).commit().unwrap();
+    for mode in [CommitMode::OverwritePartitions, CommitMode::Overwrite] {
+        let old = begin(&inner, CommitMode::Append).commit().unwrap();
+        // What is removed is named as what is written is: below the root that was asked for.
+        let late = begin(&inner, mode);
+        let receipt = begin(&inner, mode).commit().unwrap();
+        let mut removed = receipt.removed().to_vec();
+        removed.sort();
+        assert!(
+            paths(old.files()).iter().all(|path| removed.contains(path)),
+            "{removed:?}"
+        );
+        let error = late.commit().unwrap_err();
+        assert!(
+            matches!(error, Error::Conflict { .. }),
+            "{mode:?}: {error:?}"
+        );
+        assert_eq!(published(&inner).len(), 2);
+        assert_eq!(published(&outer).len(), 4);
     }
 }
 

@@ -2,6 +2,8 @@
 
 use atomic_arrow::format::Format;
 use atomic_arrow::parquet::basic::{BrotliLevel, Compression, GzipLevel, ZstdLevel};
+use atomic_arrow::{CommitMode, PartitionBy, SortBy, SyncPolicy};
+use bytesize::ByteSize;
 use clap::ValueEnum;
 
 /// What `verify` checks.
@@ -64,7 +66,7 @@ impl From<VerifyLevel> for atomic_arrow::Verify {
 pub(crate) enum Durability {
     /// Files and directories are synced, and survive a power cut
     Synced,
-    /// Nothing is synced: a power cut may leave files missing, empty or torn
+    /// Files are not synced: a power cut may leave them missing, empty or torn
     Unsynced,
 }
 
@@ -77,14 +79,75 @@ impl From<Durability> for atomic_arrow::Durability {
     }
 }
 
-/// What it means that a partition has files already.
+/// What becomes of the files that are there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Mode {
-    /// New files stand beside them
+    /// They stay, and new files stand beside them
     Append,
-    /// A conflict, and nothing is published. Looked for before publishing; a writer that comes
-    /// between is not seen
-    Error,
+    /// Where a partition that rows go to has any, that is a conflict, and nothing is published
+    ErrorIfExists,
+    /// Those of the partitions that rows go to are replaced, and other partitions stay
+    OverwritePartitions,
+    /// The whole data set is replaced
+    Overwrite,
+}
+
+impl From<Mode> for CommitMode {
+    fn from(mode: Mode) -> Self {
+        match mode {
+            Mode::Append => Self::Append,
+            Mode::ErrorIfExists => Self::ErrorIfExists,
+            Mode::OverwritePartitions => Self::OverwritePartitions,
+            Mode::Overwrite => Self::Overwrite,
+        }
+    }
+}
+
+/// How files are synced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Sync {
+    /// From 64 partitions on the file system as a whole, where it reports failures of that; else
+    /// each file
+    Auto,
+    /// Each file by itself
+    EachFile,
+    /// The file system as a whole, also what others have written there; each file where that is not
+    /// possible
+    FileSystem,
+}
+
+impl From<Sync> for SyncPolicy {
+    fn from(sync: Sync) -> Self {
+        match sync {
+            Sync::Auto => Self::Auto,
+            Sync::EachFile => Self::EachFile,
+            Sync::FileSystem => Self::FileSystem,
+        }
+    }
+}
+
+/// What `write` writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OutputFormat {
+    /// Apache Parquet
+    Parquet,
+    /// Arrow IPC files
+    Ipc,
+    /// One JSON object a line
+    Ndjson,
+    /// Comma-separated values with a header
+    Csv,
+}
+
+impl From<OutputFormat> for Format {
+    fn from(format: OutputFormat) -> Self {
+        match format {
+            OutputFormat::Parquet => Self::Parquet,
+            OutputFormat::Ipc => Self::Ipc,
+            OutputFormat::Ndjson => Self::Ndjson,
+            OutputFormat::Csv => Self::Csv,
+        }
+    }
 }
 
 /// The format that the bytes of `put` must have.
@@ -165,5 +228,84 @@ pub(super) fn at_least_one(text: &str) -> Result<usize, String> {
         Ok(0) => Err("at least 1 is needed".to_owned()),
         Ok(number) => Ok(number),
         Err(error) => Err(format!("{error}")),
+    }
+}
+
+/// Reads a size that is not 0, with or without a unit.
+pub(super) fn size(text: &str) -> Result<u64, String> {
+    match text.parse::<ByteSize>() {
+        Ok(ByteSize(0)) => Err("at least 1 byte is needed".to_owned()),
+        Ok(ByteSize(bytes)) => Ok(bytes),
+        Err(_) => Err("not a size such as 512MiB, 1GB or 65536".to_owned()),
+    }
+}
+
+/// At least one key: an empty text is rather a variable that was not set.
+pub(super) fn keys(text: &str) -> Result<PartitionBy, String> {
+    match text.parse::<PartitionBy>() {
+        Ok(by) if by.is_empty() => {
+            Err("names no key; without the option nothing is partitioned".to_owned())
+        }
+        parsed => parsed.map_err(|error| error.to_string()),
+    }
+}
+
+/// Reads `column [asc|desc] [nulls first|last]`.
+pub(super) fn sort_by(text: &str) -> Result<SortBy, String> {
+    let rest = text.trim();
+    let (rest, nulls_first) = match rest.strip_suffix(" nulls first") {
+        Some(rest) => (rest, true),
+        None => (rest.strip_suffix(" nulls last").unwrap_or(rest), false),
+    };
+    let rest = rest.trim_end();
+    let (column, descending) = match rest.strip_suffix(" desc") {
+        Some(column) => (column, true),
+        None => (rest.strip_suffix(" asc").unwrap_or(rest), false),
+    };
+    match column.trim_end() {
+        "" => Err("names no column".to_owned()),
+        column => Ok(SortBy::column(column)
+            .descending(descending)
+            .nulls_first(nulls_first)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_have_decimal_and_binary_units_or_none() {
+        for (text, bytes) in [
+            ("1", 1),
+            ("512MiB", 512 << 20),
+            ("1GB", 1_000_000_000),
+            ("1.5 KiB", 1536),
+            ("64kb", 64_000),
+        ] {
+            assert_eq!(size(text), Ok(bytes), "{text}");
+        }
+        for text in ["0", "0 MiB", "", "-1", "many", "1 XB", "MiB"] {
+            assert!(size(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_sort_column_has_a_direction_and_a_place_for_nulls() {
+        for (text, descending, nulls_first) in [
+            ("temp", false, false),
+            (" temp asc nulls last ", false, false),
+            ("temp desc", true, false),
+            ("temp nulls first", false, true),
+            ("temp desc  nulls first", true, true),
+        ] {
+            let expected = SortBy::column("temp")
+                .descending(descending)
+                .nulls_first(nulls_first);
+            assert_eq!(sort_by(text), Ok(expected), "{text}");
+        }
+        assert_eq!(sort_by("wind speed"), Ok(SortBy::column("wind speed")));
+        assert!(sort_by("").is_err());
+        assert!(sort_by("  ").is_err());
     }
 }

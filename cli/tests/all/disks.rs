@@ -127,7 +127,7 @@ fn set_mode_if_ours(path: &Path, ours: bool) {
 fn too_many_open_files_publish_nothing_and_the_way_out_is_told() {
     let place = Place::new();
     let script = format!(
-        "ulimit -n 30 && exec '{}' write '{}' --to lake/weather --partition-by '{KEYS}'",
+        "ulimit -n 7 && exec '{}' write '{}' --to lake/weather --partition-by '{KEYS}'",
         env!("CARGO_BIN_EXE_atomic-arrow"),
         testdata("weather.csv"),
     );
@@ -142,10 +142,10 @@ fn too_many_open_files_publish_nothing_and_the_way_out_is_told() {
 }
 
 #[test]
-fn the_soft_limit_of_open_files_is_raised() {
+fn far_fewer_files_are_open_than_there_are_partitions() {
     let place = Place::new();
     let script = format!(
-        "ulimit -S -n 30 && exec '{}' write '{}' --to lake/weather --partition-by '{KEYS}'",
+        "ulimit -n 30 && exec '{}' write '{}' --to lake/weather --partition-by '{KEYS}' --max-open-files 8",
         env!("CARGO_BIN_EXE_atomic-arrow"),
         testdata("weather.csv"),
     );

@@ -1,7 +1,8 @@
-//! What comes between the first and the last file of one `write`.
+//! What comes between the first and the last step of one commit.
 //!
-//! Publishers share a lock with whoever exchanges directories; holding it alone stops a write at its
-//! first file, where a test can then do its mischief.
+//! Publishers share a lock with whoever exchanges directories; holding it alone stops a write before
+//! it decides, where a test can then do its mischief. Once the record of the decision is there, a
+//! write can be stopped by a signal.
 #![cfg(target_os = "linux")]
 
 use std::fs::{self, File};
@@ -11,21 +12,25 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::run::{KEYS, Place, Ran, testdata, wait_until};
 
-/// A write of the weather that is about to publish its first file, and the lock that it waits for.
+/// Keys that make 93 partitions of the weather, so that publishing takes its time.
+const MANY: &str = "station_id=origin,day";
+
+fn send(child: &Child, signal: Signal) {
+    kill_process(Pid::from_child(child), signal).unwrap();
+}
+
+fn start(place: &Place, keys: &str, more: &[&str]) -> Child {
+    let weather = testdata("weather.csv");
+    let args = ["write", &weather, "--to", "lake/weather"];
+    place.start(args.iter().chain(&["--partition-by", keys]).chain(more))
+}
+
+/// A write of the weather whose files are all staged, and the lock that it waits for.
 fn stopped_write(place: &Place, more: &[&str]) -> (Child, File) {
     place.file("lake/.weather.atomic/lock", "");
     let lock = File::open(place.path("lake/.weather.atomic/lock")).unwrap();
     lock.lock().unwrap();
-    let weather = testdata("weather.csv");
-    let args = [
-        "write",
-        &weather,
-        "--to",
-        "lake/weather",
-        "--partition-by",
-        KEYS,
-    ];
-    let child = place.start(args.iter().chain(more));
+    let child = start(place, KEYS, more);
     let pid = child.id().to_string();
     wait_until("the write waits for the lock", || {
         // Those who wait are listed with an arrow before them.
@@ -42,51 +47,145 @@ fn end(child: Child, lock: File) -> Ran {
     child.wait_with_output().unwrap().into()
 }
 
-#[test]
-fn a_signal_while_publishing_says_which_files_were_published() {
-    let place = Place::new();
-    let (child, lock) = stopped_write(&place, &[]);
-    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
-    let ran = end(child, lock)
-        .exits(4)
-        .says("interrupted after some files were published");
-    let files = place.files("lake/weather");
-    assert_eq!(files.len(), 1);
-    let published: Vec<_> = ran
-        .stderr
-        .lines()
-        .filter(|l| l.starts_with("published: "))
-        .collect();
-    assert_eq!(published.len(), 1);
-    assert!(published[0].ends_with(&files[0]), "{published:?}");
-    assert_eq!(ran.stderr.matches("\nnot published: ").count(), 35);
-    assert!(place.staged().is_empty());
-    place.run(["verify", "lake/weather"]).exits(0);
+/// Whether the record of a decision is in the staging area.
+fn is_decided(place: &Place) -> bool {
+    let area = place.files("lake/.weather.atomic");
+    area.iter().any(|name| name.ends_with("/decision.json"))
+}
+
+/// A write into 93 partitions that is decided and stopped before all of them are published.
+fn decided_write(place: &Place) -> Child {
+    for _ in 0..20 {
+        let before = place.files("lake/weather").len();
+        let mut child = start(place, MANY, &[]);
+        wait_until("it is decided", || {
+            is_decided(place) || child.try_wait().unwrap().is_some()
+        });
+        // It may have ended by itself.
+        let _ = kill_process(Pid::from_child(&child), Signal::STOP);
+        let stat = format!("/proc/{}/stat", child.id());
+        wait_until("it is stopped or at its end", || {
+            let stat = fs::read_to_string(&stat).unwrap();
+            let (_, state) = stat.rsplit_once(") ").unwrap();
+            state.starts_with(['T', 'Z'])
+        });
+        if place.files("lake/weather").len() < before + 93 && is_decided(place) {
+            return child;
+        }
+        let _ = kill_process(Pid::from_child(&child), Signal::CONT);
+        child.wait().unwrap();
+    }
+    panic!("a write was never stopped between its decision and its end");
 }
 
 #[test]
-fn a_file_that_cannot_be_published_ends_the_rest_and_the_receipt_tells() {
+fn a_signal_before_the_decision_publishes_nothing() {
+    let place = Place::new();
+    let (child, lock) = stopped_write(&place, &[]);
+    send(&child, Signal::TERM);
+    end(child, lock)
+        .exits(130)
+        .says("interrupted: nothing was published");
+    assert!(!place.path("lake/weather").exists());
+    assert!(place.staged().is_empty());
+}
+
+#[test]
+fn a_second_signal_before_the_decision_ends_it_at_once() {
+    let place = Place::new();
+    let (child, lock) = stopped_write(&place, &[]);
+    send(&child, Signal::INT);
+    send(&child, Signal::TERM);
+    // The lock is still held.
+    let ran: Ran = child.wait_with_output().unwrap().into();
+    ran.exits(130);
+    drop(lock);
+    place.run(["recover", "lake/weather"]).exits(0);
+    assert!(place.staged().is_empty());
+    assert!(!place.path("lake/weather").exists());
+}
+
+#[test]
+fn signals_after_the_decision_do_not_keep_it_from_being_carried_out() {
+    let place = Place::new();
+    let child = decided_write(&place);
+    send(&child, Signal::INT);
+    send(&child, Signal::TERM);
+    send(&child, Signal::CONT);
+    let before = place.files("lake/weather").len() / 93 * 93;
+    let ran: Ran = child.wait_with_output().unwrap().into();
+    ran.exits(0)
+        .says("the signal came when the write was committed already: it is done")
+        .prints("26,115 rows in 93 files of 93 partitions");
+    assert_eq!(place.files("lake/weather").len(), before + 93);
+    assert!(place.staged().is_empty());
+}
+
+#[test]
+fn a_write_killed_after_the_decision_is_finished_by_recover_or_the_next_write() {
+    for heal in ["recover", "write"] {
+        let place = Place::new();
+        let mut child = decided_write(&place);
+        send(&child, Signal::KILL);
+        child.wait().unwrap();
+        let left = place.files("lake/weather").len() % 93;
+        let whole = place.files("lake/weather").len() - left + 93;
+        if heal == "recover" {
+            place
+                .run(["recover", "lake/weather"])
+                .exits(0)
+                .prints("published the rest of ")
+                .prints("finished 1 commit and removed 0 leftovers of dead writers");
+            assert_eq!(place.files("lake/weather").len(), whole);
+        } else {
+            place.write_weather(&[]).exits(0);
+            assert_eq!(place.files("lake/weather").len(), whole + 36);
+        }
+        assert!(place.staged().is_empty());
+        place
+            .run(["verify", "lake/weather", "--level", "decode"])
+            .exits(0);
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_published_after_the_decision_is_by_recovery() {
     let place = Place::new();
     let (child, lock) = stopped_write(&place, &["--json"]);
     // EWR comes before JFK.
     place.file("lake/weather/station_id=JFK", "in the way");
-    let ran = end(child, lock).exits(4).says("station_id=JFK");
-    let receipt = ran.json();
-    assert_eq!(receipt["totals"]["files"], 12);
-    assert_eq!(receipt["files"].as_array().unwrap().len(), 12);
-    assert_eq!(receipt["not_published"].as_array().unwrap().len(), 24);
-    assert_eq!(receipt["doubtful"].as_array().unwrap().len(), 0);
-    assert_eq!(place.files("lake/weather").len(), 13);
+    let ran = end(child, lock)
+        .exits(4)
+        .says("lake/weather: committed, but not all files are published yet")
+        .says("station_id=JFK")
+        .says("hint: with that out of the way, `recover`");
+    assert_eq!(ran.stdout, "", "no receipt of what is not done");
+    place.run(["recover", "lake/weather"]).exits(1);
+    fs::remove_file(place.path("lake/weather/station_id=JFK")).unwrap();
+    place
+        .run(["recover", "lake/weather"])
+        .exits(0)
+        .prints("published the rest of ");
+    assert_eq!(place.files("lake/weather").len(), 36);
     assert!(place.staged().is_empty());
 }
 
 #[test]
-fn when_the_first_file_cannot_be_published_nothing_is() {
+fn another_commit_in_between_is_a_conflict_of_overwriting() {
     let place = Place::new();
-    let (child, lock) = stopped_write(&place, &[]);
-    place.file("lake/weather/station_id=EWR", "in the way");
-    end(child, lock).exits(1).says("station_id=EWR");
-    assert_eq!(place.files("lake/weather"), ["station_id=EWR"]);
+    place.write_weather(&["-q"]).exits(0);
+    let child = {
+        let (child, lock) = stopped_write(&place, &["--mode", "overwrite-partitions"]);
+        place.file(
+            "lake/weather/station_id=EWR/year=2013/month=1/x.parquet",
+            "",
+        );
+        end(child, lock)
+    };
+    child
+        .exits(5)
+        .says("month=1: was changed by another commit");
+    assert_eq!(place.files("lake/weather").len(), 37);
     assert!(place.staged().is_empty());
 }
 
@@ -116,13 +215,15 @@ fn what_a_killed_write_left_is_shown_by_inspect_and_removed_by_recover() {
             .iter()
             .filter(|odd| odd["kind"] == "staging-leftover")
             .count(),
-        36
+        1
     );
     let report = place
         .run(["recover", "lake/weather", "--json"])
         .exits(0)
         .json();
-    assert_eq!(report["removed"].as_array().unwrap().len(), 36);
+    assert_eq!(report["dry_run"], false);
+    assert_eq!(report["aborted"].as_array().unwrap().len(), 1);
+    assert_eq!(report["finished"].as_array().unwrap().len(), 0);
     assert!(place.staged().is_empty());
     assert_eq!(place.files("lake/weather"), before);
 }

@@ -20,7 +20,7 @@ fn what_a_dead_writer_left_is_removed_and_named() {
     assert_eq!(report["removed"][0], place.path(DEAD).to_str().unwrap());
     let ran = place.run(["recover", "lake/weather"]).exits(0);
     assert_eq!(ran.stdout.lines().count(), 2);
-    ran.prints("removed 1 staging file of dead writers, left 0 of live ones");
+    ran.prints("finished 0 commits and removed 1 leftover of dead writers, left 0 of live ones");
     assert!(!place.path(DEAD).exists());
     assert_eq!(
         place.files("lake/weather").len(),
@@ -30,7 +30,7 @@ fn what_a_dead_writer_left_is_removed_and_named() {
     place
         .run(["recover", "lake/weather"])
         .exits(0)
-        .prints("removed 0 staging files");
+        .prints("removed 0 leftovers");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Signals, kills and broken pipes in the middle of the work.
 #![cfg(unix)]
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::process::{Child, Stdio};
 use std::time::Duration;
@@ -52,16 +53,15 @@ fn sigint_and_sigterm_discard_everything_and_exit_with_130() {
 }
 
 #[test]
-fn mode_error_sees_a_file_that_came_while_input_was_read() {
+fn error_if_exists_sees_a_file_that_came_while_input_was_read() {
     let place = Place::new();
-    let child = paused_write(&place, &["--mode", "error"]);
+    let child = paused_write(&place, &["--mode", "error-if-exists"]);
     place.file(
         "lake/weather/station_id=EWR/year=2013/month=1/x.parquet",
         "",
     );
     let ran: Ran = child.wait_with_output().unwrap().into();
-    ran.exits(5)
-        .says("month=1: has files already, such as x.parquet");
+    ran.exits(5).says("month=1: has files already");
     assert_eq!(place.files("lake/weather").len(), 1);
 }
 
@@ -78,34 +78,54 @@ fn a_put_that_waits_for_its_input_can_be_interrupted() {
     assert!(place.files("lake").is_empty());
 }
 
+/// How many files there are of each transaction, which their names tell.
+fn files_of_transactions(place: &Place) -> BTreeMap<String, usize> {
+    let mut files = BTreeMap::new();
+    for file in place.files("lake/weather") {
+        let (stem, _) = file.rsplit_once('-').unwrap();
+        let (_, transaction) = stem.rsplit_once("part-").unwrap();
+        *files.entry(transaction.to_owned()).or_default() += 1;
+    }
+    files
+}
+
 #[test]
-fn a_write_killed_at_any_moment_leaves_whole_files_and_the_next_one_heals() {
+fn a_write_killed_at_any_moment_leaves_all_of_it_or_nothing_and_recovery_heals() {
     let place = Place::new();
-    for moment in 0..12 {
+    for (round, mode) in ["append", "overwrite-partitions", "overwrite", "append"]
+        .into_iter()
+        .cycle()
+        .take(16)
+        .enumerate()
+    {
         let weather = testdata("weather.csv");
-        let args = [
-            "write",
-            &weather,
-            "--to",
-            "lake/weather",
-            "--partition-by",
-            KEYS,
-        ];
-        let mut child = place.start(args);
-        std::thread::sleep(Duration::from_millis(moment * 40));
+        let args = ["write", &weather, "--to", "lake/weather", "--mode", mode];
+        // Little memory, so that it is killed while spilling too.
+        let more = ["--partition-by", KEYS, "--memory-limit", "1MiB"];
+        let mut child = place.start(args.iter().chain(&more));
+        std::thread::sleep(Duration::from_millis(round as u64 * 60));
         // It may have ended by itself.
         let _ = kill_process(Pid::from_child(&child), Signal::KILL);
         child.wait().unwrap();
-        if place.path("lake/weather").exists() {
+        if round % 2 == 0 {
+            place.run(["recover", "lake/weather"]).exits(0);
+        } else {
+            place.write_weather(&["-q"]).exits(0);
+        }
+        assert!(place.staged().is_empty());
+        let files = files_of_transactions(&place);
+        assert!(files.values().all(|count| *count == 36), "{files:?}");
+        if !files.is_empty() {
             place
                 .run(["verify", "lake/weather", "--level", "decode"])
                 .exits(0);
         }
     }
     place
-        .write_weather(&[])
+        .write_weather(&["--mode", "overwrite"])
         .exits(0)
         .prints("26,115 rows in 36 files of 36 partitions");
+    assert_eq!(files_of_transactions(&place).len(), 1);
     assert!(place.staged().is_empty());
     place
         .run(["verify", "lake/weather", "--level", "decode"])

@@ -46,7 +46,7 @@ fn help_names_every_command_and_exit_code() {
 fn help_states_defaults() {
     let help = Place::new().run(["write", "--help"]).exits(0).stdout;
     for default in [
-        "append", "zstd(1)", "1048576", "footer", "synced", "128", "10000",
+        "append", "zstd(1)", "1048576", "footer", "synced", "auto", "parquet", "64", "10000",
     ] {
         assert!(
             help.contains(&format!("[default: {default}]")),
@@ -74,13 +74,35 @@ fn wrong_usage_exits_with_2_and_does_nothing() {
         ("--partition-by", "year=", "--partition-by"),
         ("--partition-by", "week(time_hour)", "week"),
         ("--partition-by", "year,year", "twice"),
-        ("--mode", "overwrite", "append"),
+        ("--mode", "error", "error-if-exists"),
         ("--compression", "zstd(99)", "22"),
         ("--compression", "zstd(x)", "level"),
         ("--compression", "snappy(1)", "no levels"),
         ("--compression", "rar", "known are zstd"),
         ("--row-group-size", "0", "at least 1"),
-        ("--max-open", "0", "at least 1"),
+        ("--max-open-files", "7", "8.."),
+        ("--memory-limit", "0", "at least 1 byte"),
+        ("--memory-limit", "0MiB", "at least 1 byte"),
+        ("--memory-limit", "lots", "512MiB"),
+        ("--memory-limit", "-1", "-1"),
+        ("--threads", "0", "at least 1"),
+        ("--target-file-size", "0", "at least 1 byte"),
+        ("--target-file-rows", "0", "at least 1"),
+        ("--sort-by", "", "names no column"),
+        ("--sort-by", "temp,", "names no column"),
+        (
+            "--sort-by",
+            "tempp",
+            "--sort-by: there is no column \"tempp\"",
+        ),
+        (
+            "--sort-by",
+            "temp,temp desc",
+            "--sort-by: column \"temp\" is given twice",
+        ),
+        ("--write-id", "", "--write-id: "),
+        ("--sync", "some", "each-file"),
+        ("--output-format", "json", "ndjson"),
         ("--verify", "some", "footer"),
         ("--durability", "some", "synced"),
         ("--delimiter", "ab", "one ASCII character"),
@@ -95,6 +117,29 @@ fn wrong_usage_exits_with_2_and_does_nothing() {
     place
         .run(["write", &weather, "--to", "lake", "-q", "-v"])
         .exits(2);
+    for (options, reason) in [
+        ("--output-format csv --compression zstd", "--compression"),
+        ("--output-format ndjson --compression none", "--compression"),
+        (
+            "--output-format ipc --compression gzip",
+            "--compression: Arrow IPC has zstd",
+        ),
+        (
+            "--output-format ipc --row-group-size 10",
+            "--row-group-size",
+        ),
+        ("--durability unsynced --sync each-file", "--sync"),
+        (
+            "--sort-by year --partition-by year",
+            "no column \"year\" in the files",
+        ),
+    ] {
+        let args = ["write", &weather, "--to", "lake"];
+        place
+            .run(args.into_iter().chain(options.split(' ')))
+            .exits(2)
+            .says(reason);
+    }
     place.run(["put", "a"]).exits(2).says("DEST");
     place
         .run(["put", "a", "b", "--check", "csv"])

@@ -3,6 +3,10 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 
+use arrow::array::AsArray as _;
+use arrow::datatypes::Int64Type;
+use atomic_arrow::Receipt;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::file::reader::{FileReader as _, SerializedFileReader};
 
 use crate::run::{KEYS, Place, testdata};
@@ -117,29 +121,37 @@ fn keys_can_be_taken_of_a_timestamp() {
 fn the_json_receipt_lists_every_file() {
     let place = Place::new();
     let receipt = place.write_weather(&["--json"]).exits(0).json();
-    assert_eq!(receipt["root"], "lake/weather");
-    assert_eq!(receipt["totals"]["rows"], 26_115);
-    assert_eq!(receipt["totals"]["partitions"], 36);
-    assert_eq!(receipt["totals"]["files"], 36);
-    assert_eq!(receipt["totals"]["row_groups"], 36);
-    let files = receipt["files"].as_array().unwrap();
-    assert_eq!(files.len(), 36);
-    let listed: BTreeSet<_> = files.iter().map(|f| f["path"].as_str().unwrap()).collect();
-    for file in place.files("lake/weather") {
-        let path = place.path("lake/weather").join(file);
-        assert!(listed.contains(path.to_str().unwrap()));
-        let bytes = path.metadata().unwrap().len();
-        let row = files
-            .iter()
-            .find(|f| f["path"] == path.to_str().unwrap())
-            .unwrap();
-        assert_eq!(row["bytes"], bytes);
-    }
-    let first = &files[0]["partition"];
+    let totals = &receipt["totals"];
     assert_eq!(
-        (&first["station_id"], &first["month"]),
-        (&"EWR".into(), &"1".into())
+        (&receipt["version"], &receipt["mode"]),
+        (&1.into(), &"append".into())
     );
+    assert_eq!(
+        (&totals["rows"], &totals["removed"]),
+        (&26_115.into(), &0.into())
+    );
+    assert_eq!(
+        (&totals["partitions"], &totals["files"]),
+        (&36.into(), &36.into())
+    );
+    let files = receipt["files"].as_array().unwrap();
+    let mut listed: Vec<_> = files.iter().map(|f| f["path"].as_str().unwrap()).collect();
+    listed.sort();
+    assert_eq!(listed, place.files("lake/weather"));
+    for file in files {
+        let path = place
+            .path("lake/weather")
+            .join(file["path"].as_str().unwrap());
+        assert_eq!(file["bytes"], path.metadata().unwrap().len());
+        assert_eq!(file["row_groups"], 1);
+        assert_eq!(file["columns"].as_array().unwrap().len(), 12);
+    }
+    let key = &files[0]["partition"][0];
+    assert_eq!(
+        (&key["key"], &key["value"]["string"]),
+        (&"station_id".into(), &"EWR".into())
+    );
+    assert!(Receipt::from_json(receipt.to_string()).is_ok());
 }
 
 #[test]
@@ -165,15 +177,15 @@ fn a_second_write_appends_unless_told_otherwise() {
     let files = place.files("lake/weather");
     assert_eq!(files.len(), 72);
     place
-        .write_weather(&["--mode", "error"])
+        .write_weather(&["--mode", "error-if-exists"])
         .exits(5)
-        .says("station_id=EWR/year=2013/month=1: has files already, such as part-");
+        .says("station_id=EWR/year=2013/month=1: has files already");
     assert_eq!(place.files("lake/weather"), files);
     assert!(place.staged().is_empty());
 }
 
 #[test]
-fn mode_error_minds_only_the_partitions_that_rows_go_to() {
+fn error_if_exists_minds_only_the_partitions_that_rows_go_to() {
     let place = Place::new();
     two_inputs(&place);
     place.file("other.csv", "k,v\nc,1\n");
@@ -187,7 +199,7 @@ fn mode_error_minds_only_the_partitions_that_rows_go_to() {
             "--partition-by",
             "k",
         ];
-        place.run(args.iter().chain(&["--mode", "error"]))
+        place.run(args.iter().chain(&["--mode", "error-if-exists"]))
     };
     write("one.csv").exits(0);
     write("other.csv").exits(0);
@@ -219,8 +231,190 @@ fn a_dry_run_reports_and_writes_nothing_at_all() {
     assert!(!place.path("lake").exists());
     place.write_weather(&["-q"]).exits(0);
     place
-        .write_weather(&["--dry-run", "--mode", "error"])
+        .write_weather(&["--dry-run", "--mode", "error-if-exists"])
         .exits(5);
+}
+
+#[test]
+fn overwriting_partitions_leaves_those_without_rows() {
+    let place = Place::new();
+    two_inputs(&place);
+    place.file("b.csv", "k,v\nb,9\n");
+    let write = |input: &str, mode: &str| {
+        let args = [
+            "write",
+            input,
+            "--to",
+            "lake/weather",
+            "--partition-by",
+            "k",
+        ];
+        place
+            .run(args.iter().chain(&["-v", "--mode", mode]))
+            .exits(0)
+    };
+    write("one.csv", "append");
+    let before = place.files("lake/weather");
+    write("b.csv", "overwrite-partitions")
+        .prints("1 row in 1 file of 1 partition")
+        .prints("verified, synced, 1 file removed\n")
+        .prints(&format!("lake/weather/{}: removed\n", before[1]));
+    let after = place.files("lake/weather");
+    assert_eq!((after.len(), &after[0]), (2, &before[0]));
+    assert_ne!(after[1], before[1]);
+    assert_eq!(footer(&place, &after[1]).file_metadata().num_rows(), 1);
+}
+
+#[test]
+fn overwriting_leaves_only_what_was_written() {
+    let place = Place::new();
+    two_inputs(&place);
+    place.write_weather(&[]).exits(0);
+    let args = "write one.csv --to lake/weather --partition-by k --mode overwrite";
+    place
+        .run(args.split_whitespace())
+        .exits(0)
+        .prints("verified, synced, 36 files removed\n");
+    assert_eq!(place.files("lake/weather").len(), 2);
+    assert!(!place.path("lake/weather/station_id=EWR").exists());
+}
+
+#[test]
+fn a_write_of_a_name_is_committed_once() {
+    let place = Place::new();
+    let first = place
+        .write_weather(&["--write-id", "monday", "--json"])
+        .exits(0);
+    assert_eq!(first.stderr, "");
+    place
+        .write_weather(&["--write-id", "monday"])
+        .exits(0)
+        .prints("lake/weather: 26,115 rows in 36 files of 36 partitions, ")
+        .prints(" KiB, already committed\n");
+    let again = place
+        .write_weather(&["--write-id", "monday", "--json"])
+        .exits(0)
+        .says("already committed: this is the receipt of the earlier write of this name");
+    assert_eq!(again.json(), first.json());
+    assert_eq!(first.json()["write_id"], "monday");
+    assert_eq!(place.files("lake/weather").len(), 36);
+    place.write_weather(&["--write-id", "tuesday"]).exits(0);
+    assert_eq!(place.files("lake/weather").len(), 72);
+}
+
+/// All rows of a file of one column of integers.
+fn integers(place: &Place, file: &str) -> Vec<Option<i64>> {
+    let file = File::open(place.path("lake/weather").join(file)).unwrap();
+    let reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap();
+    let batches = reader.build().unwrap().map(|batch| batch.unwrap());
+    batches
+        .flat_map(|batch| {
+            batch
+                .column(0)
+                .as_primitive::<Int64Type>()
+                .iter()
+                .collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+#[test]
+fn files_are_sorted_as_asked_for_and_say_so() {
+    let place = Place::new();
+    place.file("in.csv", "k,v\na,2\na,\na,3\na,1\n");
+    for (sort, expected) in [
+        ("v", [Some(1), Some(2), Some(3), None]),
+        ("v desc", [Some(3), Some(2), Some(1), None]),
+        ("v nulls first", [None, Some(1), Some(2), Some(3)]),
+        ("v desc nulls first", [None, Some(3), Some(2), Some(1)]),
+    ] {
+        let args = [
+            "write",
+            "in.csv",
+            "--to",
+            "lake/weather",
+            "--partition-by",
+            "k",
+        ];
+        let more = ["--mode", "overwrite", "--sort-by", sort];
+        place.run(args.iter().chain(&more)).exits(0);
+        let file = &place.files("lake/weather")[0];
+        assert_eq!(integers(&place, file), expected, "{sort}");
+        let footer = footer(&place, file);
+        let said = footer.row_group(0).sorting_columns().unwrap();
+        assert_eq!(said[0].descending, sort.contains("desc"));
+        assert_eq!(said[0].nulls_first, sort.contains("nulls first"));
+    }
+}
+
+#[test]
+fn files_end_at_the_rows_or_the_size_asked_for() {
+    let place = Place::new();
+    let write = |option: &str, value: &str| {
+        let args = ["write", &testdata("weather.csv"), "--to", "lake/weather"];
+        place
+            .run(args.iter().chain(&["--mode", "overwrite", option, value]))
+            .exits(0)
+    };
+    write("--target-file-rows", "10000").prints("26,115 rows in 3 files of 1 partition");
+    for (file, rows) in place
+        .files("lake/weather")
+        .iter()
+        .zip([10_000, 10_000, 6_115])
+    {
+        assert_eq!(footer(&place, file).file_metadata().num_rows(), rows);
+    }
+    write("--target-file-size", "100KB");
+    let files = place.files("lake/weather");
+    assert!(files.len() > 1, "{files:?}");
+}
+
+#[test]
+fn little_memory_and_one_thread_write_the_same_as_much_and_several() {
+    let contents = |more: &[&str]| {
+        let place = Place::new();
+        let ran = place.write_weather(more).exits(0);
+        assert_eq!(ran.stdout.contains(" rows spilled"), more[1] == "1MiB");
+        let files = place.files("lake/weather");
+        let content = |file: &String| {
+            let bytes = std::fs::read(place.path("lake/weather").join(file)).unwrap();
+            (file.split_once("/part-").unwrap().0.to_owned(), bytes)
+        };
+        files.iter().map(content).collect::<Vec<_>>()
+    };
+    let little = contents(&["--memory-limit", "1MiB", "--threads", "1"]);
+    assert!(little == contents(&["--memory-limit", "1GB", "--threads", "4"]));
+}
+
+#[test]
+fn every_format_is_written_verified_and_read_again() {
+    for (format, suffix) in [
+        ("parquet", "parquet"),
+        ("ipc", "arrow"),
+        ("ndjson", "ndjson"),
+        ("csv", "csv"),
+    ] {
+        let place = Place::new();
+        place
+            .write_weather(&["--output-format", format, "--verify", "decode"])
+            .exits(0)
+            .prints("26,115 rows in 36 files of 36 partitions");
+        let files = place.files("lake/weather");
+        let suffix = format!("-00000.{suffix}");
+        assert!(
+            files.iter().all(|file| file.ends_with(&suffix)),
+            "{files:?}"
+        );
+        place
+            .run(["verify", "lake/weather", "--level", "decode"])
+            .exits(0)
+            .prints("36 sound, 0 damaged; 26,115 rows");
+        let input = format!("lake/weather/station_id=EWR/*/*/*{suffix}");
+        place
+            .run(["write", &input, "--to", "again"])
+            .exits(0)
+            .prints("again: 8,703 rows in 1 file");
+    }
 }
 
 #[test]
@@ -272,10 +466,23 @@ fn row_groups_have_the_rows_asked_for() {
 #[test]
 fn every_level_of_verification_and_durability_writes_the_same() {
     for verify in ["footer", "checksum", "decode", "skip"] {
-        for durability in ["synced", "unsynced"] {
+        for (durability, sync) in [
+            ("synced", "auto"),
+            ("synced", "each-file"),
+            ("synced", "file-system"),
+            ("unsynced", "auto"),
+        ] {
             let place = Place::new();
+            let options = [
+                "--verify",
+                verify,
+                "--durability",
+                durability,
+                "--sync",
+                sync,
+            ];
             let ran = place
-                .write_weather(&["--verify", verify, "--durability", durability])
+                .write_weather(&options)
                 .exits(0)
                 .prints("26,115 rows in 36 files");
             assert_eq!(ran.stdout.contains("not verified"), verify == "skip");
@@ -288,11 +495,12 @@ fn every_level_of_verification_and_durability_writes_the_same() {
 fn a_partition_gets_one_file_of_all_inputs() {
     let place = Place::new();
     two_inputs(&place);
-    let args = "write one.csv two.csv --to lake/weather --partition-by k --max-open 1";
+    let args = "write one.csv two.csv --to lake/weather --partition-by k --memory-limit 1";
     place
         .run(args.split_whitespace())
         .exits(0)
-        .prints("4 rows in 2 files of 2 partitions");
+        .prints("4 rows in 2 files of 2 partitions")
+        .prints("verified, synced, 4 rows spilled\n");
 }
 
 #[test]
@@ -325,13 +533,15 @@ fn a_value_that_no_path_can_hold_publishes_nothing_and_its_row_is_named() {
     let rows = "a,1\n".repeat(20_000);
     place.file("good.csv", "k,v\na,1\n");
     place.file("bad.csv", format!("k,v\n{rows}{},2\n", "x".repeat(300)));
-    let args = "write good.csv bad.csv --to lake/weather --partition-by k";
-    place
-        .run(args.split_whitespace())
-        .exits(1)
-        .says("error: bad.csv: ")
-        .says("takes 302 bytes (row 20000)");
-    assert!(place.files("lake").is_empty());
+    for memory in ["1GiB", "64KiB"] {
+        let args = "write good.csv bad.csv --to lake/weather --partition-by k --memory-limit";
+        place
+            .run(args.split_whitespace().chain([memory]))
+            .exits(1)
+            .says("error: bad.csv: ")
+            .says("takes 302 bytes (row 20000)");
+        assert!(place.files("lake").is_empty());
+    }
 }
 
 #[test]

@@ -1,0 +1,212 @@
+//! What `write` can be asked for.
+
+use std::path::PathBuf;
+
+use atomic_arrow::parquet::basic::{Compression, ZstdLevel};
+use atomic_arrow::{PartitionBy, SortBy};
+use clap::Args;
+
+use super::values::{self, Durability, Mode, OutputFormat, Sync, VerifyLevel};
+use crate::exit::CODES;
+use crate::input::{InputFormat, InputOptions, SchemaSpec};
+
+/// Write CSV, NDJSON, Parquet or Arrow input as the files of a data set
+///
+/// All files appear, or none of them, whatever crashes and whenever. Nothing is published until all
+/// input has been read without an error and every file is finished, synced and verified. One durable
+/// record then commits all of them. What crashed after it is finished by the next `write`, or by
+/// `recover`; what crashed before it is removed.
+///
+/// Input that is cut short is an error wherever that shows; text cut within the last field of a row, or
+/// after one, looks whole. Compressed input always shows it.
+#[derive(Debug, Args)]
+#[command(after_help = CODES)]
+pub(crate) struct WriteArgs {
+    /// Files, patterns such as 'raw/*.csv.gz', or - for standard input
+    ///
+    /// CSV, TSV, NDJSON, Parquet, Arrow IPC files and streams, each also compressed with gzip or
+    /// zstd, told by their suffixes. All have the columns of the first one.
+    #[arg(required = true, value_name = "INPUT")]
+    pub(crate) inputs: Vec<String>,
+
+    /// The data set's root directory; made if it is missing
+    #[arg(long, value_name = "ROOT")]
+    pub(crate) to: PathBuf,
+
+    /// The keys to partition by, such as 'station_id=origin,year,month'
+    ///
+    /// Each key is `column`, `name=column` or `name=year(column)`, with year, month, day, hour or
+    /// date of a timestamp or date column. Without it all files go straight into ROOT.
+    #[arg(long, value_name = "KEYS", value_parser = values::keys)]
+    pub(crate) partition_by: Option<PartitionBy>,
+
+    /// What becomes of the files that are there
+    #[arg(long, value_enum, default_value_t = Mode::Append)]
+    pub(crate) mode: Mode,
+
+    /// A name of this write, which makes repeating it harmless
+    ///
+    /// If a write of this name was committed, nothing is published, and its receipt is the answer.
+    /// The receipts of named writes are kept in the staging area beside ROOT, until that is removed.
+    #[arg(long, value_name = "ID")]
+    pub(crate) write_id: Option<String>,
+
+    /// How closely each file is checked before it is published
+    #[arg(long, value_enum, value_name = "LEVEL", default_value_t = VerifyLevel::Footer)]
+    pub(crate) verify: VerifyLevel,
+
+    /// Whether to wait until the medium has what was written
+    #[arg(long, value_enum, value_name = "HOW", default_value_t = Durability::Synced)]
+    pub(crate) durability: Durability,
+
+    /// How files are synced
+    #[arg(long, value_enum, value_name = "HOW", default_value_t = Sync::Auto)]
+    pub(crate) sync: Sync,
+
+    /// Read and split everything and report the rows of each partition, but write nothing at all
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+
+    /// Print the receipt as one line of JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Print nothing but errors
+    #[arg(short, long, conflicts_with_all = ["verbose", "json"])]
+    pub(crate) quiet: bool,
+
+    /// Name every file, and say which columns were read
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+
+    // Last, because the headings of these would go on to what follows.
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+
+    #[command(flatten)]
+    pub(crate) files: FilesArgs,
+
+    #[command(flatten)]
+    pub(crate) bounds: BoundsArgs,
+}
+
+/// How the input is read.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Input")]
+pub(crate) struct InputArgs {
+    /// The format of every input [default: by its suffix, or for standard input its first bytes, which
+    /// text does not have]
+    #[arg(long, value_enum)]
+    format: Option<InputFormat>,
+
+    /// What divides the fields of CSV: one character, or \t [default: a comma; a tab for TSV]
+    #[arg(long, value_name = "CHAR", value_parser = values::delimiter)]
+    delimiter: Option<u8>,
+
+    /// The first row of CSV is data; columns are named column_1 and so on
+    #[arg(long)]
+    no_header: bool,
+
+    /// A text that is null in CSV; may be given several times. The empty field always is null, and
+    /// NA is in every column but those of text
+    #[arg(long = "null", value_name = "TEXT")]
+    nulls: Vec<String>,
+
+    /// Rows of the first input from which types are inferred
+    #[arg(long, value_name = "N", default_value_t = InputOptions::default().infer_rows)]
+    infer_rows: usize,
+
+    /// Types of columns that are not to be inferred: 'name=type;name=type', or @FILE with one a line
+    ///
+    /// string, bool, int8 to int64, uint8 to uint64, float32, float64, date, time, timestamp (of
+    /// microseconds) or, with unit and zone, 'timestamp[ms, UTC]', 'decimal(10, 2)', binary, and any
+    /// other as Arrow writes it, such as 'Time32(Second)'.
+    #[arg(long, value_name = "TYPES")]
+    schema: Option<SchemaSpec>,
+}
+
+impl InputArgs {
+    pub(crate) fn options(&self) -> InputOptions {
+        let defaults = InputOptions::default();
+        InputOptions {
+            format: self.format,
+            delimiter: self.delimiter,
+            header: !self.no_header,
+            null_values: defaults
+                .null_values
+                .into_iter()
+                .chain(self.nulls.clone())
+                .collect(),
+            infer_rows: self.infer_rows,
+            schema: self.schema.clone().unwrap_or_default(),
+            batch_size: defaults.batch_size,
+        }
+    }
+}
+
+/// What the files are.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Files")]
+pub(crate) struct FilesArgs {
+    /// What is written
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = OutputFormat::Parquet)]
+    pub(crate) output_format: OutputFormat,
+
+    /// zstd, gzip or brotli, each also with a level as in 'zstd(3)', snappy, lz4, or none; of these
+    /// Arrow IPC has zstd, lz4 and none, and text has none [default: zstd(1)]
+    #[arg(long, value_name = "CODEC", value_parser = values::compression)]
+    pub(crate) compression: Option<Compression>,
+
+    /// Rows of a row group of Parquet, at most [default: 1048576]
+    #[arg(long, value_name = "ROWS", value_parser = values::at_least_one)]
+    pub(crate) row_group_size: Option<usize>,
+
+    /// The size, such as 128MiB, at which a file ends, at a row group, and another begins [default: one
+    /// file a partition]
+    #[arg(long, value_name = "BYTES", value_parser = values::size)]
+    pub(crate) target_file_size: Option<u64>,
+
+    /// The rows at which a file ends, at a row group, and another begins [default: one file a
+    /// partition]
+    #[arg(long, value_name = "ROWS", value_parser = values::at_least_one)]
+    pub(crate) target_file_rows: Option<usize>,
+
+    /// How rows are sorted within each file, such as 'time_hour desc, temp nulls first' [default: as
+    /// they come]
+    ///
+    /// Columns divided by commas, each with `asc` (the default) or `desc` after it, and after that
+    /// `nulls first` or `nulls last` (the default). A partition that is too large to be sorted within
+    /// the memory limit becomes several files.
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',', value_parser = values::sort_by)]
+    pub(crate) sort_by: Vec<SortBy>,
+
+    /// Keep the partition columns in the files, though the directories name their values
+    #[arg(long)]
+    pub(crate) keep_partition_columns: bool,
+}
+
+impl FilesArgs {
+    pub(crate) fn codec(&self) -> Compression {
+        self.compression
+            .unwrap_or(Compression::ZSTD(ZstdLevel::default()))
+    }
+}
+
+/// What the write may take.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Bounds")]
+pub(crate) struct BoundsArgs {
+    /// The memory, such as 512MiB or 1GB, that rows and encoders may take; rows beyond it are spilled
+    /// to the staging area [default: 1GiB, or a quarter of the machine's if that is less]
+    #[arg(long, value_name = "BYTES", value_parser = values::size)]
+    pub(crate) memory_limit: Option<u64>,
+
+    /// Threads that encode; the files do not depend on it [default: as many as the machine runs at
+    /// once]
+    #[arg(long, value_name = "N", value_parser = values::at_least_one)]
+    pub(crate) threads: Option<usize>,
+
+    /// Files that are open at once, at most
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(8..))]
+    pub(crate) max_open_files: u32,
+}

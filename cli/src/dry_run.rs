@@ -1,0 +1,124 @@
+//! `write --dry-run`: which partitions the rows of the input would go to.
+//!
+//! Splits as a write does and touches no disk but to look for what a mode would refuse.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use atomic_arrow::partition::PartitionSplitter;
+use atomic_arrow::{CommitMode, Partition};
+use serde_json::json;
+
+use crate::args::WriteArgs;
+use crate::exit::{Exit, Failure};
+use crate::input::Input;
+use crate::output::Output;
+use crate::progress::Progress;
+use crate::receipt::{partition_json, plural};
+use crate::write::{Row, is_shown};
+
+/// The rows of each partition that was met.
+type Tally = HashMap<Partition, u64>;
+
+pub(crate) fn run(args: &WriteArgs, input: Input, output: &mut Output) -> Result<Exit, Failure> {
+    check_root(&args.to)?;
+    let splitter = args
+        .partition_by
+        .clone()
+        .unwrap_or_default()
+        .bind(&input.schema(), args.files.keep_partition_columns)
+        .map_err(|error| Failure::rows(input.current_path().display(), &error))?;
+    let tally = read(args, input, &splitter)?;
+    if CommitMode::from(args.mode) == CommitMode::ErrorIfExists {
+        for partition in tally.keys() {
+            check_free(&args.to.join(partition.path()))?;
+        }
+    }
+    report(args, output, tally);
+    Ok(Exit::Done)
+}
+
+fn read(
+    args: &WriteArgs,
+    mut input: Input,
+    splitter: &PartitionSplitter,
+) -> Result<Tally, Failure> {
+    let progress = Progress::bytes(is_shown(args), input.bytes_total());
+    let (mut tally, mut row) = (Tally::new(), Row::default());
+    while let Some(batch) = input.next().transpose()? {
+        row.enter(input.current_path());
+        let parts = splitter.split(&batch).map_err(|error| row.failure(error))?;
+        row.pass(batch.num_rows());
+        for (partition, part) in parts {
+            *tally.entry(partition).or_default() += part.num_rows() as u64;
+        }
+        progress.set(input.bytes_read());
+    }
+    Ok(tally)
+}
+
+/// A root that is a file.
+fn check_root(root: &Path) -> Result<(), Failure> {
+    match std::fs::metadata(root) {
+        Ok(metadata) if !metadata.is_dir() => {
+            let text = format_args!("{}: is not a directory", root.display()).to_string();
+            Err(Failure::new(Exit::Failed, text))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether the partition has no visible file.
+fn check_free(directory: &Path) -> Result<(), Failure> {
+    let unread = |error| {
+        Failure::io(
+            format_args!("{}: cannot be listed", directory.display()),
+            &error,
+        )
+    };
+    let entries = match std::fs::read_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries.map_err(unread)?,
+    };
+    for entry in entries {
+        let entry = entry.map_err(unread)?;
+        let hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
+        if !hidden && entry.file_type().map_err(unread)?.is_file() {
+            let text = format!("{}: has files already", directory.display());
+            return Err(Failure::new(Exit::Conflict, text));
+        }
+    }
+    Ok(())
+}
+
+fn report(args: &WriteArgs, output: &mut Output, tally: Tally) {
+    let mut tally: Vec<(PathBuf, Partition, u64)> = tally
+        .into_iter()
+        .map(|(partition, rows)| (partition.path(), partition, rows))
+        .collect();
+    tally.sort_by(|(a, ..), (b, ..)| a.cmp(b));
+    let rows = tally.iter().map(|(_, _, rows)| rows).sum::<u64>();
+    if args.json {
+        let partitions = tally.iter().map(|(_, partition, rows)| {
+            let path = partition.to_string();
+            json!({"path": path, "partition": partition_json(partition), "rows": rows})
+        });
+        output.json(&json!({
+            "dry_run": true,
+            "root": args.to.to_string_lossy(),
+            "partitions": partitions.collect::<Vec<_>>(),
+            "totals": {"partitions": tally.len(), "rows": rows},
+        }));
+    } else if !args.quiet {
+        for (path, _, rows) in &tally {
+            let path = args.to.join(path);
+            output.line(format_args!("{}: {}", path.display(), plural(*rows, "row")));
+        }
+        let (rows, partitions) = (plural(rows, "row"), plural(tally.len() as u64, "partition"));
+        let root = args.to.display();
+        output.line(format_args!(
+            "{root}: {rows} for {partitions}; dry run, nothing was written"
+        ));
+    }
+}

@@ -44,7 +44,8 @@ fn batches(rows: usize, stations: usize, order: Order) -> Vec<RecordBatch> {
             let hours = Int64Array::from_iter_values(rows.clone().map(|row| row as i64 * 3600));
             let temps = rows.clone().map(|row| (scattered(row) % 700) as f64 / 10.0);
             let temps: ArrayRef = Arc::new(Float64Array::from_iter_values(temps));
-            let winds = rows.map(|row| (scattered(row) % 11 > 0).then_some(row as f64 * 0.37));
+            let winds =
+                rows.map(|row| (!scattered(row).is_multiple_of(11)).then_some(row as f64 * 0.37));
             let winds: ArrayRef = Arc::new(Float64Array::from_iter(winds));
             let columns = [
                 ("station_id", names),
@@ -122,13 +123,13 @@ fn write(
 ) {
     let lake = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let mut number = 0;
-    let next = || {
+    let mut next = || {
         number += 1;
         lake.path().join(format!("weather-{number}"))
     };
     group.bench_function(id, |bencher| {
         bencher.iter_batched(
-            next,
+            &mut next,
             |root| {
                 let mut writer = DatasetWriter::builder(root)
                     .partition_by(by_station())

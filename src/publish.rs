@@ -230,7 +230,8 @@ fn make_all_durable(
         walk.add(disk, path.as_ref(), &made)?;
     }
     let mut synced = Vec::new();
-    let (ours, others): (Vec<_>, Vec<_>) = walk.names.into_iter().partition(|(_, names)| names.ours);
+    let (ours, others): (Vec<_>, Vec<_>) =
+        walk.names.into_iter().partition(|(_, names)| names.ours);
     let paths: Vec<&Path> = ours.iter().map(|(path, _)| path.as_path()).rev().collect();
     sync_all(disk, &paths, Step::CreateDirectory)?;
     synced.extend(ours.into_iter().flat_map(|(_, names)| names.names));

@@ -144,6 +144,11 @@ pub(crate) fn prepare(disk: &dyn Disk, path: &Path) -> Result<Box<dyn DiskDirect
     make_and_open(disk, path, Durability::Synced, &mut Vec::new())
 }
 
+/// Makes the name of a directory that is there durable, and those above it.
+pub(crate) fn make_durable(disk: &dyn Disk, path: &Path) -> Result<()> {
+    make_all_durable(disk, [path], &[])
+}
+
 /// Makes directories with those above them, durably: one that holds several is synced once.
 pub(crate) fn prepare_all(disk: &dyn Disk, paths: &BTreeSet<PathBuf>) -> Result<()> {
     let mut made = Vec::new();

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use uuid::Uuid;
 
@@ -19,6 +19,9 @@ use crate::staging::Draft;
 use crate::target::{LocalTarget, Target as _};
 use crate::transaction::{StagedRecord, Transaction, Witnessed};
 
+/// How often a writer shows that it is alive: many times before it would be taken for dead.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(10 * 60);
+
 /// What the engine and the transaction share.
 #[derive(Debug)]
 pub(super) struct Session {
@@ -28,6 +31,8 @@ pub(super) struct Session {
     /// The directory that the caller named.
     root: PathBuf,
     next: AtomicU64,
+    /// When we last showed that we are alive.
+    alive: Mutex<SystemTime>,
     /// By the path of the staging file.
     statistics: Mutex<HashMap<PathBuf, Vec<ColumnStatistics>>>,
 }
@@ -39,12 +44,14 @@ impl Session {
         witnessed: Witnessed,
         root: &Path,
     ) -> Self {
+        let now = target.disk().now();
         Session {
             target,
             witnessed,
             id: transaction.id(),
             root: root.to_owned(),
             next: AtomicU64::new(0),
+            alive: Mutex::new(now),
             statistics: Mutex::default(),
         }
     }
@@ -53,6 +60,17 @@ impl Session {
         self.statistics
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Shows that we are alive, now and then: where locks are not to be trusted, age is what tells.
+    pub(super) fn keep_alive(&self) -> Result<()> {
+        let now = self.target.disk().now();
+        let mut alive = self.alive.lock().unwrap_or_else(PoisonError::into_inner);
+        if now.duration_since(*alive).unwrap_or_default() < SIGN_OF_LIFE {
+            return Ok(());
+        }
+        *alive = now;
+        self.target.keep_alive(self.id)
     }
 
     /// Keeps what is known of a file's columns, which takes less memory than its footer.
@@ -85,18 +103,25 @@ impl Session {
     ) -> Result<StagedWrite> {
         let totals = sum(files.iter().map(StagedFileRecord::file)).map_err(invalid_receipt)?;
         let mode = self.witnessed.mode();
-        let staged = StagedWrite::new(self.root.clone(), staging, self.id, mode, totals);
         // Without files there is nothing to be kept.
-        if !files.is_empty() {
+        let kept = (!files.is_empty()).then_some(self.id);
+        if kept.is_some() {
             let record = StagedRecord::new(self.target.named_root(), &self.witnessed, files);
             transaction.stage(&record, keep)?;
         }
-        Ok(staged)
+        Ok(StagedWrite::new(
+            self.root.clone(),
+            staging,
+            kept,
+            mode,
+            totals,
+        ))
     }
 }
 
 impl Stage for Session {
     fn create(&self, hashing: bool) -> Result<Draft> {
+        self.keep_alive()?;
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         self.target.create(self.id, number, hashing)
     }

@@ -4,12 +4,14 @@ use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
+use uuid::Uuid;
+
 use super::Interrupt;
 use super::commit::{check_write_id, commit};
 use crate::disk::{Disk, OsDisk};
 use crate::error::{Error, Result};
 use crate::receipt::{Receipt, StagedWrite};
-use crate::staging::home_of_root;
+use crate::staging::{home_of_root, resolve};
 use crate::target::{LocalTarget, Target as _};
 use crate::transaction::{Transaction, Witnessed, open_area};
 
@@ -23,7 +25,8 @@ use crate::transaction::{Transaction, Witnessed, open_area};
 /// [`keep_staged`](crate::DatasetWriterBuilder::keep_staged). [`StagedWrite`] has an example.
 ///
 /// Each piece of work counts once: of several staged writes with the same
-/// [task](StagedWrite::with_task) the first in order is committed, and the others are discarded.
+/// [task](StagedWrite::with_task) the first in order is committed, and the others are discarded. Where
+/// that one is gone, no other takes its place: it may have been committed before.
 #[derive(Clone)]
 #[must_use = "what is staged is neither committed nor discarded by dropping this"]
 pub struct StagedWrites {
@@ -77,8 +80,7 @@ impl StagedWrites {
     /// [`Error::InvalidOption`] if there is nothing to commit, or writes of several data sets, modes or
     /// staging places; [`Error::StagedWriteGone`] if one is no longer there; [`Error::Conflict`] if
     /// another commit came between, and whatever else a step says: nothing is published then, and what
-    /// is staged stays so, to be committed again or discarded, unless an overwrite failed while its
-    /// directories were being put together. [`Error::Unknown`] and [`Error::Unfinished`] as for
+    /// is staged stays so, to be committed again or discarded. [`Error::Unknown`] and [`Error::Unfinished`] as for
     /// [`DatasetWriter::commit`](crate::DatasetWriter::commit).
     pub fn commit(&self) -> Result<Receipt> {
         let first = self.check()?;
@@ -89,8 +91,8 @@ impl StagedWrites {
         };
         // Attempts that lost, or all of them if the commit had happened before. What cannot be
         // removed now is removed when its time is over.
-        for write in &self.writes {
-            let _ = target.discard(write.transaction());
+        for staged in self.writes.iter().filter_map(StagedWrite::transaction) {
+            let _ = target.discard(staged);
         }
         Ok(receipt)
     }
@@ -105,7 +107,7 @@ impl StagedWrites {
             return Ok(());
         }
         let target = self.target(self.check()?)?;
-        let discards = self.writes.iter().map(StagedWrite::transaction);
+        let discards = self.writes.iter().filter_map(StagedWrite::transaction);
         discards
             .map(|staged| target.discard(staged))
             .fold(Ok(()), Result::and)
@@ -131,7 +133,8 @@ impl StagedWrites {
     }
 
     fn target(&self, first: &StagedWrite) -> Result<Arc<LocalTarget>> {
-        let home = home_of_root(self.disk.as_ref(), first.root(), first.staging())?;
+        let root = resolve(self.disk.as_ref(), first.root())?;
+        let home = home_of_root(self.disk.as_ref(), &root, first.staging())?;
         let area = open_area(&self.disk, home)?;
         Ok(Arc::new(LocalTarget::new(area)))
     }
@@ -145,9 +148,12 @@ impl StagedWrites {
 
     fn commit_to(&self, target: Arc<LocalTarget>, first: &StagedWrite) -> Result<Receipt> {
         let transaction = Transaction::begin(Arc::clone(&target) as _)?;
+        // What is moved into it must not be lost with it if the power fails.
+        target.seal(transaction.id(), &[])?;
         let records = self
             .counted_once()
-            .map(|write| transaction.adopt(write.transaction()))
+            .into_iter()
+            .map(|staged| transaction.adopt(staged))
             .collect::<Result<Vec<_>>>()?;
         let scope = records.first().map(|record| &record.scope);
         if records
@@ -170,16 +176,15 @@ impl StagedWrites {
         )
     }
 
-    /// The writes that have files, the first of each task.
-    fn counted_once(&self) -> impl Iterator<Item = &StagedWrite> {
+    /// What is staged, the first of each task.
+    fn counted_once(&self) -> Vec<Uuid> {
         let (mut transactions, mut tasks) = (HashSet::new(), HashSet::new());
         self.writes
             .iter()
-            .filter(move |write| {
-                let of_new_task = write.task().is_none_or(|task| tasks.insert(task));
-                of_new_task && transactions.insert(write.transaction())
-            })
-            .filter(|write| write.totals().files > 0)
+            .filter(|write| write.task().is_none_or(|task| tasks.insert(task)))
+            .filter_map(StagedWrite::transaction)
+            .filter(|staged| transactions.insert(*staged))
+            .collect()
     }
 }
 

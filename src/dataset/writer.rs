@@ -101,6 +101,10 @@ impl DatasetWriter {
         let root = resolve(disk.as_ref(), &root)?;
         let home = home_of_root(disk.as_ref(), &root, &staging)?;
         let area = open_area(&disk, home)?;
+        let staging = match area.home().is_given() {
+            true => StagingPlace::Directory(area.path().to_owned()),
+            false => staging,
+        };
         let scope = root
             .strip_prefix(area.home().root())
             .unwrap_or(Path::new(""))
@@ -176,6 +180,7 @@ impl DatasetWriter {
                 path: root.to_owned(),
             });
         }
+        self.session.keep_alive()?;
         let batch = conform(batch, &self.schema, self.policy, root)?;
         self.engine.write(&batch)?;
         self.poisoned = false;

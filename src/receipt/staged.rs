@@ -52,7 +52,8 @@ impl StagedFileRecord {
 ///
 /// Made by [`DatasetWriter::stage`](crate::DatasetWriter::stage) and given, with those of other
 /// processes, to [`StagedWrites`](crate::StagedWrites). Plain data, which says where the files stand
-/// and how much they hold: sending it, keeping it and losing it change nothing on disk.
+/// and how much they hold: sending it, keeping it and losing it change nothing on disk. It names
+/// directories that whoever commits or discards it writes to: take it from your own workers only.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -79,7 +80,7 @@ impl StagedFileRecord {
 pub struct StagedWrite {
     root: PathBuf,
     staging: StagingPlace,
-    transaction: Uuid,
+    transaction: Option<Uuid>,
     mode: CommitMode,
     task: Option<String>,
     totals: Totals,
@@ -89,7 +90,7 @@ impl StagedWrite {
     pub(crate) fn new(
         root: PathBuf,
         staging: StagingPlace,
-        transaction: Uuid,
+        transaction: Option<Uuid>,
         mode: CommitMode,
         totals: Totals,
     ) -> Self {
@@ -129,9 +130,9 @@ impl StagedWrite {
         &self.staging
     }
 
-    /// The transaction in which it is staged, which is not that of the commit.
+    /// The transaction in which it is staged, which is not that of the commit; none if it has no files.
     #[must_use]
-    pub fn transaction(&self) -> Uuid {
+    pub fn transaction(&self) -> Option<Uuid> {
         self.transaction
     }
 
@@ -164,7 +165,7 @@ impl StagedWrite {
     /// Reads what [`to_json`](StagedWrite::to_json) wrote; nothing else is taken.
     ///
     /// # Errors
-    /// The text is no JSON or not that of a staged write, or its root is not absolute.
+    /// The text is no JSON or not that of a staged write, or a directory in it is not absolute.
     pub fn from_json(json: impl AsRef<[u8]>) -> Result<Self, ReceiptError> {
         read_json(json.as_ref())
     }
@@ -177,7 +178,7 @@ struct Wire {
     root: PathBuf,
     #[serde(with = "Place")]
     staging: StagingPlace,
-    transaction: Uuid,
+    transaction: Option<Uuid>,
     #[serde(with = "Mode")]
     mode: CommitMode,
     task: Option<String>,
@@ -218,9 +219,15 @@ impl TryFrom<Wire> for StagedWrite {
                 "is not known here",
             ));
         }
-        if !wire.root.is_absolute() {
-            let root = wire.root.to_string_lossy();
-            return Err(ReceiptError::invalid("root", &root, "is not absolute"));
+        let directory = match &wire.staging {
+            StagingPlace::Directory(directory) => Some(directory),
+            _ => None,
+        };
+        for (what, path) in [("root", Some(&wire.root)), ("staging", directory)] {
+            if let Some(path) = path.filter(|path| !path.is_absolute()) {
+                let path = path.to_string_lossy();
+                return Err(ReceiptError::invalid(what, &path, "is not absolute"));
+            }
         }
         let staged = StagedWrite::new(
             wire.root,

@@ -362,7 +362,13 @@ fn a_staged_write_comes_back_from_json_and_nothing_else_is_taken_for_one() {
     ] {
         let totals = receipt().totals();
         let mode = CommitMode::OverwritePartitions;
-        let staged = StagedWrite::new("/lake/weather".into(), place, Uuid::now_v7(), mode, totals);
+        let staged = StagedWrite::new(
+            "/lake/weather".into(),
+            place,
+            Some(Uuid::now_v7()),
+            mode,
+            totals,
+        );
         assert_eq!(
             StagedWrite::from_json(staged.to_json().unwrap()).unwrap(),
             staged
@@ -374,6 +380,7 @@ fn a_staged_write_comes_back_from_json_and_nothing_else_is_taken_for_one() {
             ("version", json!(2)),
             ("root", json!("lake/weather")),
             ("staging", json!("nowhere")),
+            ("staging", json!({"directory": "stage"})),
             ("transaction", json!("../..")),
             ("mode", json!("upsert")),
             ("task", json!("")),

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::disk::LockKind;
 use crate::error::Result;
 use crate::receipt::Receipt;
-use crate::transaction::{Decision, Move, Plan, StagedRecord};
+use crate::transaction::{Decision, Plan, StagedRecord};
 
 pub(crate) use local::LocalTarget;
 
@@ -29,6 +29,17 @@ pub(crate) enum Taken {
     /// Its writer is alive.
     Alive,
     /// Nothing is left of it.
+    Gone,
+}
+
+/// Which decision stands after one was to be recorded.
+#[derive(Debug)]
+pub(crate) enum Decided {
+    /// The one that was to be recorded; perhaps it has been carried out by somebody else.
+    Ours,
+    /// One that was faster.
+    Another(Decision),
+    /// None: the transaction is gone.
     Gone,
 }
 
@@ -60,16 +71,17 @@ pub(crate) trait Target: fmt::Debug + Send + Sync {
     /// name; none if there is no such directory. The staging area is left out.
     fn files(&self, directory: &Path) -> Result<Vec<(PathBuf, u128)>>;
 
-    /// Moves staged files about within their transaction, and makes all that was staged durable, so
-    /// that a decision may name it.
-    fn seal(&self, transaction: Uuid, arrangement: &[Move]) -> Result<()>;
+    /// Makes what is staged durable, so that a decision may name it: all of these files must be there.
+    fn seal(&self, transaction: Uuid, files: &[&Path]) -> Result<()>;
 
     /// The decision that stands, durably.
     fn decision(&self, transaction: Uuid) -> Result<Option<Decision>>;
 
-    /// Records a decision durably, unless one stands already, and gives the one that stands. The
-    /// commit point. Nothing stands where the transaction is gone.
-    fn decide(&self, transaction: Uuid, decision: &Decision) -> Result<Option<Decision>>;
+    /// Records a decision durably, unless one stands already. The commit point.
+    fn decide(&self, transaction: Uuid, decision: &Decision) -> Result<Decided>;
+
+    /// Keeps a transaction of ours from being taken for dead where locks are not to be trusted.
+    fn keep_alive(&self, transaction: Uuid) -> Result<()>;
 
     /// Keeps the record of what a transaction has staged for another, before that is decided.
     fn record(&self, transaction: Uuid, record: &StagedRecord) -> Result<()>;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::Layout;
 use crate::error::{Error, Result};
 use crate::receipt::Receipt;
 
@@ -43,6 +44,8 @@ pub(crate) struct Plan {
     pub(crate) root: Option<PathBuf>,
     /// The caller's name of the write, if it has one.
     pub(crate) write_id: Option<String>,
+    /// Files that are moved within the transaction's directory before, into new directories.
+    pub(crate) arrangement: Vec<Move>,
     /// Files that are published one by one.
     pub(crate) files: Vec<Move>,
     /// Directories that are exchanged as a whole.
@@ -57,7 +60,7 @@ pub(crate) struct Plan {
 pub(crate) struct Move {
     /// Below the transaction's directory.
     pub(crate) staged: PathBuf,
-    /// Below the data set's root.
+    /// Below the data set's root, or in an arrangement below the transaction's directory too.
     pub(crate) path: PathBuf,
 }
 
@@ -82,8 +85,7 @@ impl Plan {
         transaction: Uuid,
         root: Option<PathBuf>,
         write_id: Option<String>,
-        files: Vec<Move>,
-        exchanges: Vec<Exchange>,
+        layout: Layout,
         receipt: Receipt,
     ) -> Self {
         Plan {
@@ -91,8 +93,9 @@ impl Plan {
             transaction,
             root,
             write_id,
-            files,
-            exchanges,
+            arrangement: layout.arrangement,
+            files: layout.files,
+            exchanges: layout.exchanges,
             receipt,
         }
     }
@@ -157,10 +160,8 @@ impl Decision {
 
 impl Plan {
     fn paths(&self) -> impl Iterator<Item = &Path> {
-        let moves = self
-            .files
-            .iter()
-            .flat_map(|file| [&file.staged, &file.path]);
+        let moves = self.arrangement.iter().chain(&self.files);
+        let moves = moves.flat_map(|file| [&file.staged, &file.path]);
         let exchanges = self.exchanges.iter().flat_map(|exchange| {
             let whole_root = exchange.path.as_os_str().is_empty();
             [&exchange.staged, &exchange.witness]

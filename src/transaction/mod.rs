@@ -19,7 +19,7 @@ use crate::disk::{Disk, LockKind};
 use crate::error::{Error, Outcome, Result, Step};
 use crate::receipt::Receipt;
 use crate::staging::{Area, Home};
-use crate::target::{Hold, LocalTarget, Taken, Target};
+use crate::target::{Decided, Hold, LocalTarget, Taken, Target};
 
 pub(crate) use decision::{Decision, Exchange, LONGEST, Move, Plan};
 pub(crate) use plan::{Layout, StagedName, Witnessed, staged_name};
@@ -72,20 +72,15 @@ impl Transaction {
         }
         let layout = witnessed.layout(target.as_ref(), staged)?;
         let receipt = receipt(&layout)?;
-        target.seal(self.id, &layout.arrangement)?;
+        let files = staged.iter().map(|file| file.staged.as_path());
+        target.seal(self.id, &files.collect::<Vec<_>>())?;
         let name = write_id.map(str::to_owned);
-        let plan = Plan::new(
-            self.id,
-            target.named_root(),
-            name,
-            layout.files,
-            layout.exchanges,
-            receipt,
-        );
+        let plan = Plan::new(self.id, target.named_root(), name, layout, receipt);
+        let decision = Decision::Committed(Box::new(plan));
         // From here on the record tells, whatever this call answers.
         self.decided = true;
-        match target.decide(self.id, &Decision::Committed(Box::new(plan.clone()))) {
-            Ok(Some(Decision::Committed(standing))) if *standing == plan => {}
+        match target.decide(self.id, &decision) {
+            Ok(Decided::Ours) => {}
             Ok(_) => {
                 return Err(Error::Aborted {
                     path: target.place(self.id),
@@ -96,6 +91,11 @@ impl Transaction {
                 return Err(error);
             }
         }
+        let Decision::Committed(plan) = decision else {
+            return Err(Error::Aborted {
+                path: target.place(self.id),
+            });
+        };
         carry_out(target.as_ref(), &plan)?;
         Ok(plan.receipt)
     }
@@ -151,7 +151,8 @@ fn settle_and_lock(target: &dyn Target, kind: LockKind) -> Result<Option<Hold>> 
         }
         let mut settled = true;
         for id in target.transactions()? {
-            let committed = matches!(target.decision(id)?, Some(Decision::Committed(_)));
+            let committed = matches!(&target.decision(id)?,
+                Some(Decision::Committed(plan)) if plan.root == target.named_root());
             if committed && matches!(target.take(id)?, Taken::Ours(_)) {
                 settled = false;
             }
@@ -197,9 +198,26 @@ pub(crate) enum Recovered {
 /// Finishes or removes one transaction whose writer is dead.
 pub(crate) fn recover_one(target: &dyn Target, id: Uuid, dry_run: bool) -> Result<Recovered> {
     loop {
+        let committed = match target.decision(id)? {
+            // Of another data set in the same area: whoever writes that one sees to it.
+            Some(Decision::Committed(plan)) if plan.root != target.named_root() => {
+                return Ok(Recovered::Alive);
+            }
+            Some(Decision::Committed(_)) => true,
+            // It has no writer whose lease would matter.
+            Some(Decision::Staged { keep_seconds, .. }) => {
+                if target.age(id)? < Duration::from_secs(keep_seconds) {
+                    return Ok(Recovered::Waiting);
+                }
+                if !dry_run {
+                    target.remove(id)?;
+                }
+                return Ok(Recovered::Removed);
+            }
+            Some(Decision::Aborted { .. }) | None => false,
+        };
         // The lock comes before the lease: whoever has the lock and finds something decided by a dead
         // writer must be able to take it.
-        let committed = matches!(target.decision(id)?, Some(Decision::Committed(_)));
         let _lock = match committed && !dry_run {
             true => target.lock(LockKind::Exclusive)?,
             false => None,
@@ -210,30 +228,31 @@ pub(crate) fn recover_one(target: &dyn Target, id: Uuid, dry_run: bool) -> Resul
             Taken::Gone => return Ok(Recovered::Gone),
         };
         let standing = target.decision(id)?;
-        if let Some(Decision::Staged { keep_seconds, .. }) = standing
-            && target.age(id)? < Duration::from_secs(keep_seconds)
-        {
-            return Ok(Recovered::Waiting);
-        }
         if dry_run {
             return Ok(match standing {
                 Some(Decision::Committed(_)) => Recovered::Finished,
+                Some(Decision::Staged { .. }) => Recovered::Waiting,
                 _ => Recovered::Removed,
             });
         }
+        let aborted = Decision::aborted(id);
         let standing = match standing {
             Some(standing) => Some(standing),
             // Somebody who was only taken for dead may decide at this moment: one of the two wins.
-            None => target.decide(id, &Decision::aborted(id))?,
+            None => match target.decide(id, &aborted)? {
+                Decided::Ours => Some(aborted),
+                Decided::Another(standing) => Some(standing),
+                Decided::Gone => None,
+            },
         };
         match standing {
             Some(Decision::Committed(plan)) if committed => {
                 carry_out(target, &plan)?;
                 return Ok(Recovered::Finished);
             }
-            // Decided since we looked: once more, with the lock.
-            Some(Decision::Committed(_)) => {}
-            Some(Decision::Aborted { .. } | Decision::Staged { .. }) => {
+            // Decided since we looked: once more.
+            Some(Decision::Committed(_) | Decision::Staged { .. }) => {}
+            Some(Decision::Aborted { .. }) => {
                 target.remove(id)?;
                 return Ok(Recovered::Removed);
             }

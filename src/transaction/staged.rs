@@ -14,6 +14,7 @@ use super::decision::{VERSION, invalid, stays_below};
 use super::{Decision, Transaction, Witnessed};
 use crate::error::{Error, Result};
 use crate::receipt::{CommitMode, Mode, StagedFileRecord};
+use crate::target::Decided;
 use crate::verify::Damage;
 
 /// What one transaction has staged for another.
@@ -88,13 +89,14 @@ impl Transaction {
     ///
     /// After an error nothing of it is left.
     pub(crate) fn stage(mut self, record: &StagedRecord, keep: Duration) -> Result<()> {
-        self.target.seal(self.id, &[])?;
+        let files = record.files.iter().map(|file| file.staged().as_ref());
+        self.target.seal(self.id, &files.collect::<Vec<_>>())?;
         self.target.record(self.id, record)?;
         match self
             .target
             .decide(self.id, &Decision::staged(self.id, keep))
         {
-            Ok(Some(Decision::Staged { .. })) => {
+            Ok(Decided::Ours) => {
                 self.decided = true;
                 Ok(())
             }

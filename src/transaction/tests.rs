@@ -225,6 +225,8 @@ fn a_writer_that_was_taken_for_dead_finds_its_transaction_aborted() {
     let before = seen(&disk);
     let target = target(&disk);
     let (transaction, witnessed, staged) = stage(&target, CommitMode::Append, &NEW).unwrap();
+    // With it, the area stays.
+    disk.put("/.lake.atomic/lock", b"").unwrap();
     disk.set_trusts_locks(false);
     disk.lie(Lie::Locks);
     disk.advance(Duration::from_secs(25 * 60 * 60));

@@ -6,8 +6,7 @@ mod moves;
 mod records;
 mod staged;
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
+use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,18 +15,24 @@ use std::time::Duration;
 use twox_hash::XxHash3_128;
 use uuid::Uuid;
 
-use super::{Hold, Taken, Target};
-use crate::disk::{Disk, DiskFile, EntryKind, LockKind, LockOutcome, PublishMode};
+use super::{Decided, Hold, Taken, Target};
+use crate::disk::{Disk, DiskFile, Entry, EntryKind, LockKind, LockOutcome, PublishMode};
 use crate::error::{Error, IoContext, Result, Step};
 use crate::publish::{self, Standing};
 use crate::receipt::Receipt;
 use crate::staging::{Area, Draft, is_dead};
-use crate::transaction::{Decision, Move, Plan, StagedRecord, staged_name};
+use crate::transaction::{Decision, Plan, StagedRecord, staged_name};
 
 const LEASE: &str = "lease";
 const DECISION: &str = "decision.json";
+/// The record of what is staged for another transaction.
+const STAGED: &str = "staged.json";
 /// What the name of an aborted transaction's directory ends with.
 const DEAD: &str = "dead";
+/// What the names of files with spilled rows end with.
+const SCRATCH: &str = "scratch";
+/// What the names of records end with that are not complete.
+const NEW: &str = "new";
 const ATTEMPTS: usize = 100;
 
 /// A data set on a disk, and its staging area.
@@ -59,7 +64,9 @@ impl LocalTarget {
 
     /// A file of a transaction that is never published, and that nobody else opens.
     pub(crate) fn scratch(&self, transaction: Uuid, number: u64) -> Result<Box<dyn DiskFile>> {
-        let path = self.place(transaction).join(format!("{number:05}.scratch"));
+        let path = self
+            .place(transaction)
+            .join(format!("{number:05}.{SCRATCH}"));
         self.disk
             .create_file(&path, true)
             .at(Step::CreateStaging, &path)
@@ -80,6 +87,30 @@ impl LocalTarget {
             moved => moved.at(Step::Decide, directory)?,
         }
         self.bury(&dead)
+    }
+
+    /// Whether a directory holds only what a transaction's does: somebody may have named a directory of
+    /// his own as staging area.
+    fn is_ours(&self, directory: &Path) -> io::Result<bool> {
+        let is_known = |entry: &Entry| {
+            let stem = entry.path.file_stem().and_then(OsStr::to_str);
+            let end = entry.path.extension().and_then(OsStr::to_str);
+            let (stem, end) = (stem.unwrap_or_default(), end.unwrap_or_default());
+            let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+            let is_id = |text: &str| Uuid::try_parse(text).is_ok();
+            match (entry.kind, end) {
+                (EntryKind::Directory, "") => {
+                    is_id(stem) || stem.strip_prefix("new-").is_some_and(is_number) || stem == "new"
+                }
+                (EntryKind::File, "staged" | SCRATCH) => is_number(stem),
+                (EntryKind::File, NEW) => is_id(stem),
+                (EntryKind::File, _) => {
+                    entry.path.ends_with(DECISION) || entry.path.ends_with(STAGED)
+                }
+                _ => false,
+            }
+        };
+        Ok(self.disk.list(directory)?.iter().all(is_known))
     }
 
     /// Removes what is left of a transaction but what it had adopted, which goes back to where it was.
@@ -131,6 +162,8 @@ impl Target for LocalTarget {
                 }
                 made => made.at(Step::CreateStaging, &directory)?,
             }
+            // Others who share the data set may have to finish what is staged here.
+            let _ = disk.share_like(&directory, &self.root);
             match disk.create_file(&lease, false) {
                 // Swept while it was empty.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -161,8 +194,10 @@ impl Target for LocalTarget {
                     Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {
                         if self.disk.status(&lease).map_err(reading)?.is_some() {
                             self.take(transaction)
-                        } else {
+                        } else if self.is_ours(&directory).map_err(reading)? {
                             Ok(Taken::Ours(Box::new(())))
+                        } else {
+                            Ok(Taken::Gone)
                         }
                     }
                     _ => Ok(Taken::Gone),
@@ -218,52 +253,77 @@ impl Target for LocalTarget {
         Ok(files)
     }
 
-    fn seal(&self, transaction: Uuid, arrangement: &[Move]) -> Result<()> {
+    fn seal(&self, transaction: Uuid, files: &[&Path]) -> Result<()> {
         let disk = self.disk.as_ref();
         let directory = self.place(transaction);
-        let mut handles = BTreeMap::new();
-        for file in arrangement {
-            let (from, to) = (directory.join(&file.staged), directory.join(&file.path));
-            let parent = to.parent().unwrap_or(&directory).to_owned();
-            if let Entry::Vacant(vacant) = handles.entry(parent) {
-                let handle = publish::prepare(disk, vacant.key())?;
-                vacant.insert(handle);
+        let sealed = (|| {
+            let opened = disk
+                .open_directory(&directory)
+                .at(Step::Decide, &directory)?;
+            for file in files {
+                let path = directory.join(file);
+                if disk.status(&path).at(Step::Decide, &path)?.is_none() {
+                    let step = Step::Decide;
+                    return Err(Error::StagingLost { step, path });
+                }
             }
-            disk.publish(&from, &to, PublishMode::CreateNew)
-                .at(Step::Decide, &to)?;
+            publish::make_durable(disk, &directory)?;
+            opened.sync().at(Step::Decide, &directory)
+        })();
+        match sealed {
+            // Somebody took us for dead. It must not be made again: its files are gone.
+            Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                Err(Error::Aborted { path: directory })
+            }
+            sealed => sealed,
         }
-        handles.insert(directory.clone(), publish::prepare(disk, &directory)?);
-        for (path, handle) in handles {
-            handle.sync().at(Step::Decide, &path)?;
-        }
-        Ok(())
     }
 
     fn decision(&self, transaction: Uuid) -> Result<Option<Decision>> {
         self.read_decision(&self.place(transaction).join(DECISION), transaction)
     }
 
-    fn decide(&self, transaction: Uuid, decision: &Decision) -> Result<Option<Decision>> {
+    fn decide(&self, transaction: Uuid, decision: &Decision) -> Result<Decided> {
         let directory = self.place(transaction);
         let path = directory.join(DECISION);
         let bytes = decision.to_json(&path)?;
-        match self.put(transaction, &path, &bytes, PublishMode::CreateNew) {
-            Ok(Standing::Published | Standing::Taken) => {}
-            Ok(Standing::Lost) => return Ok(None),
+        let ours = match self.put(transaction, &path, &bytes, PublishMode::CreateNew) {
+            Ok(Standing::Published) => true,
+            Ok(Standing::Taken) => false,
+            Ok(Standing::Lost) => return Ok(Decided::Gone),
             Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-                return Ok(None);
+                return Ok(Decided::Gone);
             }
             Err(error) => return Err(error),
+        };
+        // Also where another's stands: it may have died before this. Where all of it is gone, somebody
+        // who took us for dead has carried it out.
+        match sync_directory(self.disk.as_ref(), &directory) {
+            Err(Error::Io { source, .. }) if source.kind() != io::ErrorKind::NotFound => {
+                return Err(Error::Unknown {
+                    path: self.root.clone(),
+                    source,
+                });
+            }
+            _ if ours => return Ok(Decided::Ours),
+            _ => {}
         }
-        // Also where another's stands: it may have died before this.
-        if let Err(error) = sync_directory(self.disk.as_ref(), &directory) {
-            let source = io::Error::other(error);
-            return Err(Error::Unknown {
-                path: self.root.clone(),
-                source,
-            });
+        let standing = self.read_decision(&path, transaction)?;
+        Ok(standing.map_or(Decided::Gone, Decided::Another))
+    }
+
+    fn keep_alive(&self, transaction: Uuid) -> Result<()> {
+        let lease = self.place(transaction).join(LEASE);
+        let touched = self
+            .disk
+            .open_file(&lease, true)
+            .and_then(|mut file| file.write(b" "));
+        match touched {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Error::Aborted {
+                path: self.place(transaction),
+            }),
+            touched => touched.map(drop).at(Step::WriteRows, &lease),
         }
-        self.read_decision(&path, transaction)
     }
 
     fn record(&self, transaction: Uuid, record: &StagedRecord) -> Result<()> {
@@ -289,7 +349,14 @@ impl Target for LocalTarget {
     fn publish(&self, plan: &Plan) -> Result<()> {
         let directory = self.place(plan.transaction);
         // A dead writer's record may not have become durable yet; nothing may show before it is.
-        sync_directory(self.disk.as_ref(), &directory)?;
+        match sync_directory(self.disk.as_ref(), &directory) {
+            // Somebody who took us for dead has done all of this.
+            Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                return Ok(());
+            }
+            synced => synced?,
+        }
+        self.arrange(&directory, &plan.arrangement)?;
         self.publish_files(&directory, &self.root, &plan.files)?;
         let mut exchanges = plan.exchanges.iter();
         exchanges.try_for_each(|exchange| self.exchange(&directory, exchange))
@@ -298,9 +365,10 @@ impl Target for LocalTarget {
     fn forget(&self, plan: &Plan) -> Result<()> {
         self.remember(plan)?;
         let directory = self.place(plan.transaction);
+        self.sync_adopted(&directory, plan)?;
         let decision = directory.join(DECISION);
         match self.disk.remove_file(&decision) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             removed => removed.at(Step::SyncDirectory, &decision)?,
         }
         // If it came back after a crash, it would be carried out again, over what came since.

@@ -12,6 +12,19 @@ use crate::publish::{self, Standing};
 use crate::transaction::{Exchange, Move};
 
 impl LocalTarget {
+    /// Moves a transaction's files within it to where they are exchanged from. Idempotent.
+    pub(super) fn arrange(&self, directory: &Path, arrangement: &[Move]) -> Result<()> {
+        let mut pending = Vec::new();
+        for file in arrangement {
+            let from = directory.join(&file.staged);
+            // What is not there any more was moved before, and perhaps exchanged already.
+            if self.disk.status(&from).at(Step::Publish, &from)?.is_some() {
+                pending.push(file.clone());
+            }
+        }
+        self.publish_files(directory, directory, &pending)
+    }
+
     /// Moves files from below one directory to below another, durably.
     pub(super) fn publish_files(&self, from: &Path, to: &Path, files: &[Move]) -> Result<()> {
         let disk = self.disk.as_ref();

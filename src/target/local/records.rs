@@ -7,7 +7,7 @@ use std::time::Duration;
 use twox_hash::XxHash3_128;
 use uuid::Uuid;
 
-use super::{LocalTarget, sync_directory};
+use super::{LocalTarget, NEW, sync_directory};
 use crate::disk::{Disk, DiskFile, EntryKind, PublishMode};
 use crate::error::{Error, IoContext, Result, Step};
 use crate::publish::{self, Standing};
@@ -23,29 +23,12 @@ const REMEMBERED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 impl LocalTarget {
     pub(super) fn read_decision(&self, path: &Path, transaction: Uuid) -> Result<Option<Decision>> {
         match read(self.disk.as_ref(), path) {
-            Ok(bytes) => {
-                let decision = Decision::from_json(&bytes, path, transaction)?;
-                if let Decision::Committed(plan) = &decision {
-                    self.check_root(plan.root.as_ref(), path)?;
-                }
-                Ok(Some(decision))
-            }
+            Ok(bytes) => Decision::from_json(&bytes, path, transaction).map(Some),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(Error::Read {
                 path: path.to_owned(),
                 source,
             }),
-        }
-    }
-
-    /// An area that the caller named may serve several data sets.
-    pub(super) fn check_root(&self, root: Option<&PathBuf>, path: &Path) -> Result<()> {
-        match root {
-            Some(root) if *root != self.root => Err(Error::InvalidDecision {
-                path: path.to_owned(),
-                reason: "is of another data set".to_owned(),
-            }),
-            _ => Ok(()),
         }
     }
 
@@ -59,9 +42,14 @@ impl LocalTarget {
         bytes: &[u8],
         mode: PublishMode,
     ) -> Result<Standing> {
-        let staged = self
-            .place(transaction)
-            .join(format!("{}.new", Uuid::now_v7()));
+        if bytes.len() as u64 > LONGEST {
+            return Err(Error::InvalidDecision {
+                path: path.to_owned(),
+                reason: format!("would be longer than {LONGEST} bytes"),
+            });
+        }
+        let name = format!("{}.{NEW}", Uuid::now_v7());
+        let staged = self.place(transaction).join(name);
         let mut file = self
             .disk
             .create_file(&staged, false)

@@ -1,22 +1,19 @@
 //! Transactions that are staged for others: kept, taken in, given back.
 
+use std::collections::BTreeSet;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use uuid::Uuid;
 
 use super::records::read;
-use super::{DECISION, LocalTarget};
+use super::{DECISION, LocalTarget, SCRATCH, STAGED, unless_gone};
 use crate::disk::{EntryKind, PublishMode};
 use crate::error::{Error, IoContext, Result, Step};
+use crate::publish;
 use crate::target::Target as _;
-use crate::transaction::{Decision, StagedRecord};
-
-/// The record of what is staged for another transaction.
-const STAGED: &str = "staged.json";
-/// What the names of files with spilled rows end with.
-const SCRATCH: &str = "scratch";
+use crate::transaction::{Decision, Plan, StagedRecord};
 
 impl LocalTarget {
     /// Writes the record, and removes what nobody will need while it waits.
@@ -47,6 +44,12 @@ impl LocalTarget {
             let Some(record) = self.read_staged(&from, staged)? else {
                 continue;
             };
+            if record.root != self.named_root() {
+                return Err(Error::InvalidDecision {
+                    path: from,
+                    reason: "is of another data set".to_owned(),
+                });
+            }
             let to = directory.join(&name);
             return match self.disk.publish(&from, &to, PublishMode::CreateNew) {
                 Ok(()) => Ok(Some(record)),
@@ -72,8 +75,9 @@ impl LocalTarget {
 
     /// Moves what a dead transaction had adopted back into the area, where it is still whole.
     pub(super) fn give_back(&self, dead: &Path) -> Result<()> {
-        let entries = self.disk.list(dead).unwrap_or_default();
+        let entries = unless_gone(self.disk.list(dead)).at(Step::Decide, dead)?;
         let directories = entries
+            .unwrap_or_default()
             .into_iter()
             .filter(|entry| entry.kind == EntryKind::Directory);
         for entry in directories {
@@ -81,7 +85,7 @@ impl LocalTarget {
             let Some(staged) = name.and_then(|name| Uuid::try_parse(name).ok()) else {
                 continue;
             };
-            if !self.is_whole(&entry.path, staged).unwrap_or(false) {
+            if !self.is_whole(&entry.path, staged)? {
                 continue;
             }
             let place = self.place(staged);
@@ -101,12 +105,29 @@ impl LocalTarget {
         let Some(record) = self.read_staged(directory, staged)? else {
             return Ok(false);
         };
+        // Whichever data set it belongs to: the area may serve several.
         for file in &record.files {
             if self.file_bytes(&directory.join(file.staged()))?.is_none() {
                 return Ok(false);
             }
         }
         Ok(true)
+    }
+
+    /// Makes durable that what was adopted is not where it was any more: it must not be given back
+    /// when the decision is forgotten.
+    pub(super) fn sync_adopted(&self, directory: &Path, plan: &Plan) -> Result<()> {
+        let moves = plan.arrangement.iter().chain(&plan.files);
+        let adopted: BTreeSet<PathBuf> = moves
+            .filter_map(|file| file.staged.parent())
+            .filter(|parent| !parent.as_os_str().is_empty())
+            .map(|parent| directory.join(parent))
+            .collect();
+        let adopted: Vec<&Path> = adopted.iter().map(PathBuf::as_path).collect();
+        match publish::sync_all(self.disk.as_ref(), &adopted, Step::SyncDirectory) {
+            Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(()),
+            synced => synced,
+        }
     }
 
     fn is_staged(&self, directory: &Path, transaction: Uuid) -> Result<bool> {
@@ -120,11 +141,7 @@ impl LocalTarget {
         }
         let path = directory.join(STAGED);
         match read(self.disk.as_ref(), &path) {
-            Ok(bytes) => {
-                let record = StagedRecord::from_json(&bytes, &path)?;
-                self.check_root(record.root.as_ref(), &path)?;
-                Ok(Some(record))
-            }
+            Ok(bytes) => StagedRecord::from_json(&bytes, &path).map(Some),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(Error::Read { path, source }),
         }

@@ -244,6 +244,30 @@ fn the_receipt_has_every_file_and_the_same_write_is_not_committed_twice() {
     assert!(recover(&root).unwrap().failed.is_empty());
 }
 
+/// Somebody who took its writer for dead has removed it, after its last file was written.
+#[test]
+fn a_commit_whose_transaction_is_gone_publishes_nothing_and_says_so() {
+    for mode in MODES {
+        let (_guard, parent) = directory();
+        let root = parent.join("weather");
+        let area = parent.join(".weather.atomic");
+        let swept = move |_: &FileRecord| {
+            for entry in std::fs::read_dir(&area).unwrap() {
+                let _ = std::fs::remove_dir_all(entry.unwrap().path());
+            }
+        };
+        let committed = write(
+            builder(&root).mode(mode).on_file(swept),
+            &[batch(&["KSEA"], 0)],
+        );
+        assert!(
+            matches!(committed, Err(Error::Aborted { .. })),
+            "{mode:?}: {committed:?}"
+        );
+        assert_eq!(published(&parent), Vec::<PathBuf>::new());
+    }
+}
+
 /// A container's image is such a layer: its directories cannot be exchanged or moved.
 #[cfg(target_os = "linux")]
 #[test]

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::commit::invalid_receipt;
 use super::{Finished, Stage};
 use crate::disk::{DiskDirectory, DiskFile};
-use crate::error::{IoContext, Result, Step};
+use crate::error::Result;
 use crate::options::StagingPlace;
 use crate::partition::Partition;
 use crate::receipt::{ColumnStatistics, StagedFileRecord, StagedWrite, sum};
@@ -44,7 +44,7 @@ impl Session {
         witnessed: Witnessed,
         root: &Path,
     ) -> Self {
-        let now = target.disk().now();
+        let now = target.now();
         Session {
             target,
             witnessed,
@@ -64,7 +64,7 @@ impl Session {
 
     /// Shows that we are alive, now and then: where locks are not to be trusted, age is what tells.
     pub(super) fn keep_alive(&self) -> Result<()> {
-        let now = self.target.disk().now();
+        let now = self.target.now();
         let mut alive = self.alive.lock().unwrap_or_else(PoisonError::into_inner);
         if now.duration_since(*alive).unwrap_or_default() < SIGN_OF_LIFE {
             return Ok(());
@@ -132,11 +132,7 @@ impl Stage for Session {
     }
 
     fn directory(&self) -> Result<Box<dyn DiskDirectory>> {
-        let place = self.target.place(self.id);
-        self.target
-            .disk()
-            .open_directory(&place)
-            .at(Step::CreateStaging, &place)
+        self.target.directory(self.id)
     }
 
     fn touch(&self, partition: &Partition) -> Result<()> {

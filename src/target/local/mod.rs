@@ -10,13 +10,15 @@ use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use twox_hash::XxHash3_128;
 use uuid::Uuid;
 
 use super::{Decided, Hold, Taken, Target};
-use crate::disk::{Disk, DiskFile, Entry, EntryKind, LockKind, LockOutcome, PublishMode};
+use crate::disk::{
+    Disk, DiskDirectory, DiskFile, Entry, EntryKind, LockKind, LockOutcome, PublishMode,
+};
 use crate::error::{Error, IoContext, Result, Step};
 use crate::publish::{self, Standing};
 use crate::receipt::Receipt;
@@ -53,13 +55,9 @@ impl LocalTarget {
     /// A new staging file of a transaction.
     pub(crate) fn create(&self, transaction: Uuid, number: u64, hashing: bool) -> Result<Draft> {
         let path = self.place(transaction).join(staged_name(number));
-        match self.disk.create_file(&path, false) {
-            Ok(file) => Draft::within(&self.area, path, file, hashing),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Error::Aborted {
-                path: self.place(transaction),
-            }),
-            Err(error) => Err(error).at(Step::CreateStaging, &path),
-        }
+        let created = self.disk.create_file(&path, false);
+        let file = self.unless_aborted(transaction, created, &path)?;
+        Draft::within(&self.area, path, file, hashing)
     }
 
     /// A file of a transaction that is never published, and that nobody else opens.
@@ -67,13 +65,30 @@ impl LocalTarget {
         let path = self
             .place(transaction)
             .join(format!("{number:05}.{SCRATCH}"));
-        self.disk
-            .create_file(&path, true)
-            .at(Step::CreateStaging, &path)
+        let created = self.disk.create_file(&path, true);
+        self.unless_aborted(transaction, created, &path)
     }
 
-    pub(crate) fn disk(&self) -> &dyn Disk {
-        self.disk.as_ref()
+    /// The directory of a transaction.
+    pub(crate) fn directory(&self, transaction: Uuid) -> Result<Box<dyn DiskDirectory>> {
+        let path = self.place(transaction);
+        let opened = self.disk.open_directory(&path);
+        self.unless_aborted(transaction, opened, &path)
+    }
+
+    /// What time it is, as the disk has it.
+    pub(crate) fn now(&self) -> SystemTime {
+        self.disk.now()
+    }
+
+    /// What came of a call within a transaction, which is gone if somebody took its writer for dead.
+    fn unless_aborted<T>(&self, id: Uuid, done: io::Result<T>, path: &Path) -> Result<T> {
+        match done {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Error::Aborted {
+                path: self.place(id),
+            }),
+            done => done.at(Step::CreateStaging, path),
+        }
     }
 }
 

@@ -44,6 +44,8 @@ pub(crate) enum Part {
     Kill,
     /// When told to, recovers once.
     RecoverOnce,
+    /// Commits again and again in the way that it is told, see [`crowd`](crate::crowd).
+    Crowd,
 }
 
 /// How often a child does what it does.
@@ -65,6 +67,7 @@ impl Part {
         Part::Stage,
         Part::Kill,
         Part::RecoverOnce,
+        Part::Crowd,
     ];
 }
 
@@ -193,6 +196,10 @@ impl Child {
     pub(crate) fn kill_and_listen(mut self) -> Vec<String> {
         self.process.kill().unwrap();
         std::iter::from_fn(|| self.says()).collect()
+    }
+
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.process.try_wait().unwrap().is_none()
     }
 
     /// Waits for its own end, whatever that is: what it had still said, and whether it ended well.
@@ -361,6 +368,7 @@ fn play(part: Part, root: &Path) {
             }
         }
         Part::Kill => crate::kills::play(root),
+        Part::Crowd => crate::crowd::play(root),
         Part::RecoverOnce => {
             crate::kills::ready();
             let recovery = recover(root).unwrap();

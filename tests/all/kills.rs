@@ -72,7 +72,7 @@ pub(crate) fn report(line: impl Display) {
 
 /// How a data set is committed in which a process is killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Way {
+pub(crate) enum Way {
     /// All by one thread, which syncs the file system once.
     Plain,
     /// By several threads, which sync a file each.
@@ -84,12 +84,12 @@ enum Way {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Scenario {
-    mode: CommitMode,
-    way: Way,
+pub(crate) struct Scenario {
+    pub(crate) mode: CommitMode,
+    pub(crate) way: Way,
 }
 
-const SCENARIOS: [Scenario; 9] = [
+pub(crate) const SCENARIOS: [Scenario; 9] = [
     Scenario::new(CommitMode::Append, Way::Plain),
     Scenario::new(CommitMode::ErrorIfExists, Way::Plain),
     Scenario::new(CommitMode::OverwritePartitions, Way::Plain),
@@ -102,7 +102,7 @@ const SCENARIOS: [Scenario; 9] = [
 ];
 
 /// The numbers of the rows in each partition.
-type Rows = BTreeMap<String, BTreeSet<i64>>;
+pub(crate) type Rows = BTreeMap<String, BTreeSet<i64>>;
 
 impl Scenario {
     const fn new(mode: CommitMode, way: Way) -> Self {
@@ -133,7 +133,7 @@ impl Scenario {
     }
 
     /// What a data set holds once that is committed.
-    fn after(self, before: &Rows) -> Rows {
+    pub(crate) fn after(self, before: &Rows) -> Rows {
         let (_guard, parent) = directory();
         let root = parent.join("weather");
         self.commit(&root).unwrap();
@@ -187,7 +187,7 @@ impl Scenario {
         }
     }
 
-    fn run(self) -> Run<'static> {
+    pub(crate) fn run(self) -> Run<'static> {
         Run {
             name: self.name(),
             prepare: &prepared,
@@ -234,7 +234,7 @@ fn append(root: &Path, stations: &[&str], first: i64) {
 
 /// Reads every file below a root as a scan of the whole data set does, which fails if one is torn or
 /// is no data file.
-fn rows(root: &Path) -> Rows {
+pub(crate) fn rows(root: &Path) -> Rows {
     let mut rows = Rows::new();
     let names = tree(root).into_iter().filter(|name| !name.ends_with('/'));
     for name in names {
@@ -264,17 +264,19 @@ pub(crate) fn ready() -> Option<String> {
 pub(crate) fn play(root: &Path) {
     let told = ready().unwrap();
     let scenario = SCENARIOS.iter().find(|scenario| scenario.name() == told);
-    scenario.unwrap().commit(root).unwrap();
-    say("done");
+    match scenario.unwrap().commit(root) {
+        Ok(_) => say("done"),
+        Err(error) => say(&format!("{:?} {error:?}", error.outcome())),
+    }
 }
 
 /// A call of a recorded run: of the calls of its name which its thread had made, the how many-th.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Point {
-    call: String,
-    number: usize,
+pub(crate) struct Point {
+    pub(crate) call: String,
+    pub(crate) number: usize,
     /// The whole line of the record.
-    line: String,
+    pub(crate) line: String,
 }
 
 impl Point {
@@ -287,8 +289,8 @@ impl Point {
 }
 
 /// What is run again and again: something that is there before, and a part that is played upon it.
-struct Run<'a> {
-    name: String,
+pub(crate) struct Run<'a> {
+    pub(crate) name: String,
     prepare: &'a (dyn Fn() -> (TempDir, PathBuf) + Sync),
     part: Part,
     told: String,
@@ -296,7 +298,7 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    fn start(&self, options: &[&str], root: &Path) -> Result<Child, String> {
+    pub(crate) fn start(&self, options: &[&str], root: &Path) -> Result<Child, String> {
         let options: Vec<&str> = self.failing.iter().chain(options).copied().collect();
         let mut child = Child::start_under_strace(&options, self.part, root)?;
         assert_eq!(child.says().as_deref(), Some("ready"));
@@ -305,7 +307,7 @@ impl Run<'_> {
     }
 
     /// The calls between being told and having said so, in their order.
-    fn record(&self) -> Result<Vec<Point>, String> {
+    pub(crate) fn record(&self) -> Result<Vec<Point>, String> {
         let (_guard, root) = (self.prepare)();
         let log = root.with_extension("log");
         let known = CALLS.map(|call| format!("?{call}")).join(",");
@@ -414,7 +416,7 @@ impl Run<'_> {
 }
 
 /// All points, or of each call the first, the last and some between.
-fn sample(points: Vec<Point>) -> Vec<Point> {
+pub(crate) fn sample(points: Vec<Point>) -> Vec<Point> {
     if full() {
         return points;
     }
@@ -435,14 +437,14 @@ fn sample(points: Vec<Point>) -> Vec<Point> {
 }
 
 /// A data set with some rows, and its root.
-fn prepared() -> (TempDir, PathBuf) {
+pub(crate) fn prepared() -> (TempDir, PathBuf) {
     let (guard, parent) = directory();
     let root = parent.join("weather");
     append(&root, &["KSEA", "KJFK", "KBOI"], 0);
     (guard, root)
 }
 
-fn recovered(root: &Path) -> Recovery {
+pub(crate) fn recovered(root: &Path) -> Recovery {
     let recovery = recover(root).unwrap();
     assert!(
         recovery.failed.is_empty() && recovery.alive.is_empty(),
@@ -452,7 +454,7 @@ fn recovered(root: &Path) -> Recovery {
 }
 
 /// What is left in the staging area, the lock and the memory of named writes aside.
-fn leftovers(root: &Path) -> Vec<String> {
+pub(crate) fn leftovers(root: &Path) -> Vec<String> {
     let area = root.with_file_name(".weather.atomic");
     if !area.exists() {
         return Vec::new();

@@ -6,6 +6,8 @@ mod support;
 
 mod child;
 mod crash;
+#[cfg(target_os = "linux")]
+mod crowd;
 mod dataset;
 mod documents;
 mod errors;
@@ -22,3 +24,5 @@ mod staged_writes;
 mod staging;
 mod verify;
 mod writer;
+#[cfg(target_os = "linux")]
+mod zombies;

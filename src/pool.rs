@@ -23,7 +23,7 @@ pub(crate) struct Failure {
 impl Failure {
     /// Whether work that has not begun had better not.
     pub(crate) fn happened(&self) -> bool {
-        self.stop.load(Ordering::Relaxed)
+        self.stop.load(Ordering::Acquire)
     }
 
     /// Runs a piece of work unless something went wrong before, and keeps its error or panic.
@@ -37,9 +37,10 @@ impl Failure {
             Ok(Err(error)) => error,
             Err(payload) => panicked(path, payload.as_ref()),
         };
-        self.stop.store(true, Ordering::Relaxed);
         let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
         first.get_or_insert(error);
+        // Only now: whoever sees it and ends with an error of its own must not be the first.
+        self.stop.store(true, Ordering::Release);
         None
     }
 

@@ -56,7 +56,7 @@ pub(crate) const STATIONS: usize = 6;
 pub(crate) const ROWS: usize = 7 * STATIONS;
 
 impl Part {
-    const ALL: [Part; 10] = [
+    const ALL: [Part; 11] = [
         Part::Hold,
         Part::Race,
         Part::Replace,

@@ -2,11 +2,11 @@
 //!
 //! A transaction is a directory of the staging area. Its writer holds a lock on the `lease` in it.
 
+mod leases;
 mod moves;
 mod records;
 mod staged;
 
-use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,16 +16,13 @@ use twox_hash::XxHash3_128;
 use uuid::Uuid;
 
 use super::{Decided, Hold, Taken, Target};
-use crate::disk::{
-    Disk, DiskDirectory, DiskFile, Entry, EntryKind, LockKind, LockOutcome, PublishMode,
-};
+use crate::disk::{Disk, DiskDirectory, DiskFile, EntryKind, LockKind, LockOutcome, PublishMode};
 use crate::error::{Error, IoContext, Result, Step};
 use crate::publish::{self, Standing};
 use crate::receipt::Receipt;
-use crate::staging::{Area, Draft, is_dead};
+use crate::staging::{Area, Draft};
 use crate::transaction::{Decision, Plan, StagedRecord, staged_name};
 
-const LEASE: &str = "lease";
 const DECISION: &str = "decision.json";
 /// The record of what is staged for another transaction.
 const STAGED: &str = "staged.json";
@@ -104,30 +101,6 @@ impl LocalTarget {
         self.bury(&dead)
     }
 
-    /// Whether a directory holds only what a transaction's does: somebody may have named a directory of
-    /// his own as staging area.
-    fn is_ours(&self, directory: &Path) -> io::Result<bool> {
-        let is_known = |entry: &Entry| {
-            let stem = entry.path.file_stem().and_then(OsStr::to_str);
-            let end = entry.path.extension().and_then(OsStr::to_str);
-            let (stem, end) = (stem.unwrap_or_default(), end.unwrap_or_default());
-            let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-            let is_id = |text: &str| Uuid::try_parse(text).is_ok();
-            match (entry.kind, end) {
-                (EntryKind::Directory, "") => {
-                    is_id(stem) || stem.strip_prefix("new-").is_some_and(is_number) || stem == "new"
-                }
-                (EntryKind::File, "staged" | SCRATCH) => is_number(stem),
-                (EntryKind::File, NEW) => is_id(stem),
-                (EntryKind::File, _) => {
-                    entry.path.ends_with(DECISION) || entry.path.ends_with(STAGED)
-                }
-                _ => false,
-            }
-        };
-        Ok(self.disk.list(directory)?.iter().all(is_known))
-    }
-
     /// Removes what is left of a transaction but what it had adopted, which goes back to where it was.
     fn bury(&self, dead: &Path) -> Result<()> {
         self.give_back(dead)?;
@@ -165,69 +138,11 @@ impl Target for LocalTarget {
     }
 
     fn begin(&self) -> Result<(Uuid, Hold)> {
-        let disk = self.disk.as_ref();
-        for _ in 0..ATTEMPTS {
-            let id = Uuid::now_v7();
-            let directory = self.place(id);
-            let lease = directory.join(LEASE);
-            match disk.create_directory(&directory) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    self.area.make_again()?;
-                    continue;
-                }
-                made => made.at(Step::CreateStaging, &directory)?,
-            }
-            // Others who share the data set may have to finish what is staged here.
-            let _ = disk.share_like(&directory, &self.root);
-            match disk.create_file(&lease, false) {
-                // Swept while it was empty.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                made => {
-                    let file = made.at(Step::CreateStaging, &lease)?;
-                    let claimed = crate::staging::claim(disk, &lease, file.as_ref());
-                    if claimed.at(Step::CreateStaging, &lease)?.is_some() {
-                        return Ok((id, Box::new(file)));
-                    }
-                }
-            }
-        }
-        Err(io::Error::from(io::ErrorKind::NotFound)).at(Step::CreateStaging, self.area.path())
+        self.make_transaction()
     }
 
     fn take(&self, transaction: Uuid) -> Result<Taken> {
-        let directory = self.place(transaction);
-        let lease = directory.join(LEASE);
-        let reading = |source| Error::Read {
-            path: lease.clone(),
-            source,
-        };
-        let file = match self.disk.open_file(&lease, true) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                // Being made, being removed, or robbed of its lease by a crash.
-                return match self.disk.remove_directory(&directory) {
-                    Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {
-                        if self.disk.status(&lease).map_err(reading)?.is_some() {
-                            self.take(transaction)
-                        } else if self.is_ours(&directory).map_err(reading)? {
-                            Ok(Taken::Ours(Box::new(())))
-                        } else {
-                            Ok(Taken::Gone)
-                        }
-                    }
-                    _ => Ok(Taken::Gone),
-                };
-            }
-            Err(error) => return Err(reading(error)),
-        };
-        if !is_dead(self.disk.as_ref(), &lease, file.as_ref()).map_err(reading)? {
-            return Ok(Taken::Alive);
-        }
-        // It may have been finished between opening and locking.
-        match self.disk.status(&lease).map_err(reading)? {
-            Some(_) => Ok(Taken::Ours(Box::new(file))),
-            None => Ok(Taken::Gone),
-        }
+        self.take_over(transaction)
     }
 
     fn lock(&self, kind: LockKind) -> Result<Option<Hold>> {
@@ -328,17 +243,7 @@ impl Target for LocalTarget {
     }
 
     fn keep_alive(&self, transaction: Uuid) -> Result<()> {
-        let lease = self.place(transaction).join(LEASE);
-        let touched = self
-            .disk
-            .open_file(&lease, true)
-            .and_then(|mut file| file.write(b" "));
-        match touched {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Error::Aborted {
-                path: self.place(transaction),
-            }),
-            touched => touched.map(drop).at(Step::WriteRows, &lease),
-        }
+        self.renew_lease(transaction)
     }
 
     fn record(&self, transaction: Uuid, record: &StagedRecord) -> Result<()> {

@@ -77,7 +77,8 @@
 //!   its own rename. [`CommitMode::OverwritePartitions`] exchanges each partition's directory in one
 //!   step, [`CommitMode::Overwrite`] the whole root, where the file system can; else the new files come
 //!   first and the old ones go then, and a reader may see both for a moment.
-//! - A reader that has listed a directory before it is exchanged may miss the files it listed.
+//! - A reader that has listed a directory before it is exchanged may not find the files it listed, and
+//!   has to list it again.
 //! - A disk that acknowledges a sync and forgets the data is not noticed.
 //! - On network file systems the promises are those of their sync and rename; the locks that tell a
 //!   live writer from a dead one are not trusted there, and leftovers are kept for 24 hours.

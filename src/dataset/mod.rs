@@ -23,6 +23,7 @@ mod options;
 mod parquet_file;
 mod partition_writer;
 mod reader;
+mod row_group;
 mod seal;
 mod session;
 mod spill;

@@ -1,17 +1,17 @@
-//! One Parquet file being encoded: its row groups, and the columns of each side by side.
+//! One Parquet file being encoded: where its row groups and the file end, and its footer.
 
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arrow::array::{ArrayRef, RecordBatch};
+use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, FieldRef, Schema};
-use parquet::arrow::arrow_writer::{ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves};
 use parquet::errors::ParquetError;
 use parquet::file::writer::SerializedFileWriter;
 
 use super::file::EncodedFile;
 use super::gather::without_dictionaries;
+use super::row_group::Group;
 use super::template::{ParquetTemplate, Template};
 use crate::error::{Error, Result, Step};
 use crate::format::digest::ColumnDigests;
@@ -24,22 +24,10 @@ pub(super) struct ParquetFile<'a> {
     template: &'a Template,
     common: &'a ParquetTemplate,
     writer: SerializedFileWriter<Slot>,
-    columns: ArrowRowGroupWriterFactory,
     group: Option<Group>,
     digests: Option<ColumnDigests>,
     rows: u64,
     path: PathBuf,
-}
-
-/// A row group whose rows are in the encoders.
-struct Group {
-    /// The encoders of each field's leaves.
-    fields: Vec<Mutex<Vec<ArrowColumnWriter>>>,
-    rows: usize,
-    most_rows: usize,
-    most_bytes: Option<usize>,
-    /// At how many rows the bytes are looked at next.
-    look_at: usize,
 }
 
 /// The draft, which the end takes out, and the last bytes written to it.
@@ -88,12 +76,10 @@ impl<'a> ParquetFile<'a> {
                 path: path.clone(),
                 source: Box::new(source),
             })?;
-        let columns = ArrowRowGroupWriterFactory::new(&writer, Arc::clone(&template.schema));
         Ok(ParquetFile {
             template,
             common,
             writer,
-            columns,
             group: None,
             digests,
             rows: 0,
@@ -109,39 +95,35 @@ impl<'a> ParquetFile<'a> {
                 .begin_group()
                 .map_err(|source| self.error(Step::WriteRows, source))?,
         };
-        let room = group.most_rows.min(group.look_at) - group.rows;
+        let room = group.room();
         self.group = Some(group);
         Ok(room)
     }
 
     fn begin_group(&mut self) -> Result<Group, ParquetError> {
         let options = &self.template.options;
-        let properties = &self.common.properties;
-        let number = self.writer.flushed_row_groups().len();
-        let mut leaves = self.columns.create_column_writers(number)?.into_iter();
-        let fields = self.common.leaves.iter();
-        let fields = fields.map(|count| Mutex::new(leaves.by_ref().take(*count).collect()));
         let written = self.writer.bytes_written() as u64;
-        let most_rows = properties.max_row_group_row_count().unwrap_or(usize::MAX);
         let rows_left = options
             .target_file_rows
             .map_or(u64::MAX, |target| target.saturating_sub(self.rows));
         let bytes_left = options
             .target_file_bytes
             .map(|target| target.saturating_sub(written) as usize);
+        let properties = &self.common.properties;
+        let most_rows = properties.max_row_group_row_count().unwrap_or(usize::MAX);
         let most_bytes = match (properties.max_row_group_bytes(), bytes_left) {
             (Some(most), Some(left)) => Some(most.min(left)),
             (most, left) => most.or(left),
         };
-        Ok(Group {
-            fields: fields.collect(),
-            rows: 0,
-            most_rows: most_rows
-                .min(usize::try_from(rows_left).unwrap_or(usize::MAX))
-                .max(1),
-            look_at: most_bytes.map_or(usize::MAX, |_| self.template.chunk),
-            most_bytes,
-        })
+        let most_rows = most_rows
+            .min(usize::try_from(rows_left).unwrap_or(usize::MAX))
+            .max(1);
+        Group::new(
+            self.template,
+            self.common,
+            &self.writer,
+            (most_rows, most_bytes),
+        )
     }
 
     /// Encodes rows, no more than there is [`room`](ParquetFile::room) for, columns side by side on up
@@ -158,20 +140,13 @@ impl<'a> ParquetFile<'a> {
         let Some(mut group) = self.group.take() else {
             return Ok(false);
         };
-        let (fields, chunk) = (batch.schema_ref().fields(), self.template.chunk);
-        for_each(threads, fields.len(), &self.path, |index| {
-            let mut leaves = group.fields[index]
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            encode_field(&fields[index], batch.column(index), &mut leaves, chunk).map_err(
-                |source| Error::Encode {
-                    step: Step::WriteRows,
-                    path: self.path.clone(),
-                    source: Box::new(source),
-                },
-            )
+        let chunk = self.template.chunk;
+        for_each(threads, batch.num_columns(), &self.path, |index| {
+            group
+                .encode(index, batch, chunk)
+                .map_err(|source| self.encode_error(source))
         })?;
-        group.rows += batch.num_rows();
+        group.add_rows(batch.num_rows());
         self.rows += batch.num_rows() as u64;
         if group.is_full(chunk) {
             self.end_group(group, threads)?;
@@ -179,6 +154,14 @@ impl<'a> ParquetFile<'a> {
         }
         self.group = Some(group);
         Ok(false)
+    }
+
+    fn encode_error(&self, source: ParquetError) -> Error {
+        Error::Encode {
+            step: Step::WriteRows,
+            path: self.path.clone(),
+            source: Box::new(source),
+        }
     }
 
     fn is_full(&self) -> bool {
@@ -193,18 +176,11 @@ impl<'a> ParquetFile<'a> {
     }
 
     fn end_group(&mut self, group: Group, threads: usize) -> Result<()> {
-        let ended: Vec<Mutex<Vec<_>>> = group.fields.iter().map(|_| Mutex::default()).collect();
-        for_each(threads, group.fields.len(), &self.path, |index| {
-            let mut leaves = group.fields[index]
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            let chunks: Result<Vec<_>, ParquetError> =
-                leaves.drain(..).map(ArrowColumnWriter::close).collect();
-            let chunks = chunks.map_err(|source| Error::Encode {
-                step: Step::WriteRows,
-                path: self.path.clone(),
-                source: Box::new(source),
-            })?;
+        let fields = self.common.leaves.len();
+        let ended: Vec<Mutex<Vec<_>>> = (0..fields).map(|_| Mutex::default()).collect();
+        for_each(threads, fields, &self.path, |index| {
+            let chunks = group.end(index);
+            let chunks = chunks.map_err(|source| self.encode_error(source))?;
             *ended[index].lock().unwrap_or_else(PoisonError::into_inner) = chunks;
             Ok(())
         })?;
@@ -212,7 +188,7 @@ impl<'a> ParquetFile<'a> {
             let mut writer = self.writer.next_row_group()?;
             for chunks in ended {
                 for chunk in chunks.into_inner().unwrap_or_else(PoisonError::into_inner) {
-                    chunk.append_to_row_group(&mut writer)?;
+                    chunk.append_to(&mut writer)?;
                 }
             }
             writer.close().map(drop)
@@ -223,7 +199,7 @@ impl<'a> ParquetFile<'a> {
     /// [`Step::WriteFooter`].
     pub(super) fn finish(mut self, threads: usize) -> Result<EncodedFile> {
         if let Some(group) = self.group.take()
-            && group.rows > 0
+            && group.rows() > 0
         {
             self.end_group(group, threads)?;
         }
@@ -261,35 +237,6 @@ impl<'a> ParquetFile<'a> {
     }
 }
 
-impl Group {
-    /// Whether the row group ends here; and if not, where it is to be asked again.
-    ///
-    /// The encoders are asked at few places, which depend on the rows alone.
-    fn is_full(&mut self, chunk: usize) -> bool {
-        if self.rows >= self.most_rows {
-            return true;
-        }
-        let Some(most) = self.most_bytes.filter(|_| self.rows >= self.look_at) else {
-            return false;
-        };
-        let leaves = |field: &Mutex<Vec<ArrowColumnWriter>>| {
-            let leaves = field.lock().unwrap_or_else(PoisonError::into_inner);
-            let sizes = leaves
-                .iter()
-                .map(ArrowColumnWriter::get_estimated_total_bytes);
-            sizes.sum::<usize>()
-        };
-        let bytes: usize = self.fields.iter().map(leaves).sum();
-        if bytes >= most {
-            return true;
-        }
-        let rows_left = (most - bytes) as u128 * self.rows as u128 / bytes.max(1) as u128;
-        let step = usize::try_from(rows_left * 3 / 4).unwrap_or(usize::MAX) / chunk * chunk;
-        self.look_at = self.rows.saturating_add(step.max(chunk));
-        false
-    }
-}
-
 /// Rows come with dictionaries or without, and their digests are the same.
 fn digests_of(schema: &Schema) -> Result<ColumnDigests> {
     let values = |field: &FieldRef| match field.data_type() {
@@ -306,20 +253,4 @@ fn digests_of(schema: &Schema) -> Result<ColumnDigests> {
         option: "verify",
         reason: cannot.to_string(),
     })
-}
-
-fn encode_field(
-    field: &FieldRef,
-    array: &ArrayRef,
-    writers: &mut [ArrowColumnWriter],
-    chunk: usize,
-) -> Result<(), ParquetError> {
-    for start in (0..array.len()).step_by(chunk) {
-        let rows = chunk.min(array.len() - start);
-        let leaves = compute_leaves(field, &array.slice(start, rows))?;
-        for (writer, leaf) in writers.iter_mut().zip(&leaves) {
-            writer.write(leaf)?;
-        }
-    }
-    Ok(())
 }

@@ -131,6 +131,16 @@ fn check_magic(found: &[u8], offset: u64) -> Result<(), Damage> {
     }
 }
 
+/// Whether a file that was just written has anything encrypted in it, or is not to be told.
+pub(crate) fn encrypts(file: &[u8]) -> bool {
+    let Some((rest, [a, b, c, d, magic @ ..])) = file.split_last_chunk::<8>() else {
+        return true;
+    };
+    let length = u32::from_le_bytes([*a, *b, *c, *d]) as usize;
+    let footer = rest.len().checked_sub(length).map(|start| &rest[start..]);
+    magic != MAGIC || footer.is_none_or(|footer| is_encrypted(footer).unwrap_or(true))
+}
+
 fn is_encrypted(footer: &[u8]) -> Result<bool, Malformed> {
     let mut walk = Thrift::new(footer);
     let mut last = 0;

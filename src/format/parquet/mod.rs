@@ -16,6 +16,7 @@ use crate::options::Verify;
 use crate::verify::Damage;
 
 mod compare;
+mod compress;
 mod decode;
 mod encode;
 mod expect;
@@ -27,7 +28,9 @@ mod thrift;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use compress::{Chunks, PageCompression};
 pub(crate) use encode::{Encoded, Encoder};
+pub(crate) use footer::encrypts;
 
 /// What was written, as its writer knows it.
 #[derive(Debug, Clone, Copy)]

@@ -1,0 +1,333 @@
+//! Compressing pages outside of parquet-rs, whose column writers each set up contexts of their own.
+//!
+//! A context of zstd costs more than the rows of a small file, and parquet-rs makes two for each column
+//! chunk: one to compress, one to decompress. Here column writers are told not to compress, and their
+//! pages are compressed as they arrive, by contexts that all chunks share; page headers, offsets and
+//! sizes are corrected. What comes out is byte for byte what parquet-rs would have written.
+//!
+//! Only zstd and pages of version 1 are done here. Encrypted pages are opaque, and never come here.
+
+use std::fmt;
+use std::io::Cursor;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use parquet::basic::Compression;
+use parquet::column::page_store::{PageKey, PageStore, PageStoreArgs, PageStoreFactory};
+use parquet::column::writer::ColumnCloseResult;
+use parquet::errors::{ParquetError, Result};
+use parquet::file::metadata::OffsetIndexBuilder;
+use parquet::file::page_index::offset_index::OffsetIndexMetaData;
+use parquet::file::properties::{WriterProperties, WriterVersion};
+use parquet::schema::types::SchemaDescriptor;
+use zstd::bulk::Compressor;
+use zstd::zstd_safe::compress_bound;
+
+use super::thrift::{I32, Malformed, Thrift};
+
+/// How the pages of each column are compressed, and the contexts for that.
+pub(crate) struct PageCompression {
+    /// By leaf column; those without a level are left as parquet-rs compressed them.
+    codecs: Vec<(Compression, Option<i32>)>,
+    contexts: Mutex<Vec<Context>>,
+}
+
+struct Context {
+    level: i32,
+    compressor: Compressor<'static>,
+    compressed: Vec<u8>,
+}
+
+impl fmt::Debug for PageCompression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PageCompression")
+            .field("codecs", &self.codecs)
+            .finish_non_exhaustive()
+    }
+}
+
+impl PageCompression {
+    /// Takes over what `properties`, which must not encrypt, say of zstd; gives the properties that
+    /// column writers are to have then. `None` where there is nothing to take over.
+    pub(crate) fn take_over(
+        properties: &WriterProperties,
+        schema: &SchemaDescriptor,
+    ) -> Option<(Self, WriterProperties)> {
+        let codec = |leaf: usize| {
+            let codec = properties.compression(schema.column(leaf).path());
+            let level = match codec {
+                Compression::ZSTD(level) => Some(level.compression_level()),
+                _ => None,
+            };
+            (codec, level)
+        };
+        let codecs: Vec<_> = (0..schema.num_columns()).map(codec).collect();
+        let version = properties.writer_version();
+        if version != WriterVersion::PARQUET_1_0 || codecs.iter().all(|(_, level)| level.is_none())
+        {
+            return None;
+        }
+        let mut without = properties.clone().into_builder();
+        for (leaf, (codec, level)) in codecs.iter().enumerate() {
+            let codec = level.map_or(*codec, |_| Compression::UNCOMPRESSED);
+            let path = schema.column(leaf).path().clone();
+            without = without.set_column_compression(path, codec);
+        }
+        let compression = PageCompression {
+            codecs,
+            contexts: Mutex::default(),
+        };
+        Some((compression, without.build()))
+    }
+
+    fn contexts(&self) -> MutexGuard<'_, Vec<Context>> {
+        self.contexts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn context(&self, level: i32) -> Result<Context> {
+        let mut contexts = self.contexts();
+        if let Some(at) = contexts.iter().rposition(|context| context.level == level) {
+            return Ok(contexts.swap_remove(at));
+        }
+        drop(contexts);
+        Ok(Context {
+            level,
+            compressor: Compressor::new(level)?,
+            compressed: Vec::new(),
+        })
+    }
+}
+
+/// The pages of a row group's column chunks, by leaf column.
+#[derive(Debug)]
+pub(crate) struct Chunks {
+    compression: Arc<PageCompression>,
+    chunks: Vec<SharedChunk>,
+}
+
+type SharedChunk = Arc<Mutex<Chunk>>;
+
+/// The pages of one column chunk, as they go into the file.
+#[derive(Debug, Default)]
+pub(crate) struct Chunk {
+    /// The header whose page comes next.
+    header: Option<Bytes>,
+    /// The dictionary comes last, and goes into the file first.
+    dictionary: Vec<u8>,
+    data: Vec<u8>,
+    /// How long each data page is, its header included.
+    pages: Vec<usize>,
+    /// How many bytes came.
+    received: usize,
+    /// What the headers have become longer by.
+    grown: i64,
+}
+
+impl Chunks {
+    pub(crate) fn new(compression: &Arc<PageCompression>) -> Self {
+        Chunks {
+            chunks: compression
+                .codecs
+                .iter()
+                .map(|_| SharedChunk::default())
+                .collect(),
+            compression: Arc::clone(compression),
+        }
+    }
+
+    /// What the encoders of a leaf column would take in the file, of which they say what it would be
+    /// without compression.
+    pub(crate) fn estimate(&self, leaf: usize, uncompressed: usize) -> usize {
+        let chunk = lock(&self.chunks[leaf]);
+        (uncompressed + chunk.dictionary.len() + chunk.data.len()).saturating_sub(chunk.received)
+    }
+
+    /// The bytes of a leaf's column chunk, and what its writer said of it at the end, corrected.
+    pub(crate) fn take(
+        &self,
+        leaf: usize,
+        mut close: ColumnCloseResult,
+    ) -> Result<(Bytes, ColumnCloseResult)> {
+        let chunk = std::mem::take(&mut *lock(&self.chunks[leaf]));
+        let dictionary = chunk.dictionary.len();
+        let length = dictionary + chunk.data.len();
+        let uncompressed = close.metadata.uncompressed_size() + chunk.grown;
+        let metadata = close.metadata.into_builder();
+        close.metadata = metadata
+            .set_compression(self.compression.codecs[leaf].0)
+            .set_total_compressed_size(length as i64)
+            .set_total_uncompressed_size(uncompressed)
+            .set_dictionary_page_offset((dictionary > 0).then_some(0))
+            .set_data_page_offset(dictionary as i64)
+            .build()?;
+        close.bytes_written = length as u64;
+        if let Some(index) = &close.offset_index {
+            close.offset_index = Some(chunk.moved(index)?);
+        }
+        let bytes = if dictionary == 0 {
+            chunk.data
+        } else {
+            let mut bytes = chunk.dictionary;
+            bytes.extend_from_slice(&chunk.data);
+            bytes
+        };
+        Ok((bytes.into(), close))
+    }
+}
+
+fn lock(chunk: &SharedChunk) -> MutexGuard<'_, Chunk> {
+    chunk.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Chunk {
+    /// The offset index, with the pages where they are now.
+    fn moved(&self, index: &OffsetIndexMetaData) -> Result<OffsetIndexMetaData> {
+        let locations = index.page_locations();
+        if locations.len() != self.pages.len() {
+            let (said, came) = (locations.len(), self.pages.len());
+            return Err(ParquetError::General(format!(
+                "{said} pages in the offset index, but {came} came"
+            )));
+        }
+        let mut moved = OffsetIndexBuilder::new();
+        let mut offset = self.dictionary.len();
+        for (at, (location, length)) in locations.iter().zip(&self.pages).enumerate() {
+            let next = locations.get(at + 1);
+            // Of the last page the number of rows is not in the index.
+            let rows = next.map_or(0, |next| next.first_row_index - location.first_row_index);
+            moved.append_row_count(rows);
+            moved.append_offset_and_size(offset as i64, *length as i32);
+            let bytes = index.unencoded_byte_array_data_bytes();
+            moved.append_unencoded_byte_array_data_bytes(bytes.map(|bytes| bytes[at]));
+            offset += length;
+        }
+        Ok(moved.build())
+    }
+
+    /// Takes a page, compressed or to be left as it is.
+    fn push(&mut self, header: &[u8], page: &[u8]) -> Result<()> {
+        let malformed = |malformed: Malformed| ParquetError::External(Box::new(malformed));
+        let header = Header::parse(header).map_err(malformed)?;
+        let into = match header.is_dictionary {
+            true => &mut self.dictionary,
+            false => &mut self.data,
+        };
+        let start = into.len();
+        let length = header.write(page.len(), into);
+        self.grown += length as i64 - header.bytes.len() as i64;
+        into.extend_from_slice(page);
+        let total = into.len() - start;
+        if !header.is_dictionary {
+            self.pages.push(total);
+        }
+        Ok(())
+    }
+}
+
+/// A page header, and where in it stands the size of what follows.
+struct Header<'a> {
+    bytes: &'a [u8],
+    size: std::ops::Range<usize>,
+    is_dictionary: bool,
+}
+
+impl<'a> Header<'a> {
+    const TYPE: i64 = 1;
+    const COMPRESSED_SIZE: i64 = 3;
+    const DICTIONARY_PAGE: i64 = 2;
+
+    fn parse(bytes: &'a [u8]) -> std::result::Result<Self, Malformed> {
+        let mut walk = Thrift::new(bytes);
+        let (mut last, mut is_dictionary) = (0, false);
+        while let Some((number, kind)) = walk.field(&mut last)? {
+            let start = walk.position();
+            match (number, kind) {
+                (Self::TYPE, I32) => is_dictionary = walk.integer()? == Self::DICTIONARY_PAGE,
+                (Self::COMPRESSED_SIZE, I32) => {
+                    walk.skip(kind)?;
+                    return Ok(Header {
+                        bytes,
+                        size: start..walk.position(),
+                        is_dictionary,
+                    });
+                }
+                _ => walk.skip(kind)?,
+            }
+        }
+        Err(Malformed::Truncated)
+    }
+
+    /// Writes the header for another size, and says how long it is.
+    fn write(&self, size: usize, into: &mut Vec<u8>) -> usize {
+        let start = into.len();
+        into.extend_from_slice(&self.bytes[..self.size.start]);
+        // Zigzag, then seven bits a byte.
+        let mut rest = (size as u64) << 1;
+        while rest > 0x7f {
+            into.push(rest as u8 | 0x80);
+            rest >>= 7;
+        }
+        into.push(rest as u8);
+        into.extend_from_slice(&self.bytes[self.size.end..]);
+        into.len() - start
+    }
+}
+
+/// What a column writer gives its pages to: for each the header, then the content.
+struct Store {
+    compression: Arc<PageCompression>,
+    chunk: SharedChunk,
+    level: Option<i32>,
+}
+
+impl PageStore for Store {
+    fn put(&mut self, value: Bytes) -> Result<PageKey> {
+        let mut chunk = lock(&self.chunk);
+        chunk.received += value.len();
+        let Some(header) = chunk.header.take() else {
+            chunk.header = Some(value);
+            return Ok(PageKey::new(0));
+        };
+        let Some(level) = self.level else {
+            chunk.push(&header, &value)?;
+            return Ok(PageKey::new(0));
+        };
+        let mut context = self.compression.context(level)?;
+        context.compressed.clear();
+        context.compressed.reserve(compress_bound(value.len()));
+        let mut compressed = Cursor::new(&mut context.compressed);
+        context
+            .compressor
+            .compress_to_buffer(&value, &mut compressed)?;
+        chunk.push(&header, &context.compressed)?;
+        self.compression.contexts().push(context);
+        Ok(PageKey::new(0))
+    }
+
+    /// Pages are not taken back one by one: [`Chunks::take`] gives them all.
+    fn take(&mut self, _key: PageKey) -> Result<Bytes> {
+        Err(ParquetError::General(
+            "pages are taken with their chunk".to_owned(),
+        ))
+    }
+
+    fn memory_size(&self) -> usize {
+        let chunk = lock(&self.chunk);
+        chunk.dictionary.capacity() + chunk.data.capacity()
+    }
+}
+
+impl PageStoreFactory for Chunks {
+    fn create(&self, args: &PageStoreArgs<'_>) -> Result<Box<dyn PageStore>> {
+        let leaf = args.column_index();
+        Ok(Box::new(Store {
+            compression: Arc::clone(&self.compression),
+            chunk: Arc::clone(&self.chunks[leaf]),
+            level: self.compression.codecs[leaf].1,
+        }))
+    }
+}
+
+#[cfg(test)]
+#[path = "compress_tests.rs"]
+mod tests;

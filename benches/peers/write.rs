@@ -70,12 +70,13 @@ fn main() {
     fs::write("/proc/self/clear_refs", "5").unwrap();
     let (user, system) = processor_time();
     let start = Instant::now();
-    write(&arguments, &batches);
+    let taken = write(&arguments, &batches);
+    let taken = taken.map_or(0.0, |taken| (taken - start).as_secs_f64());
     let seconds = start.elapsed().as_secs_f64();
     let (user, system) = (processor_time().0 - user, processor_time().1 - system);
     let peak = memory("VmHWM");
     println!(
-        "{{\"seconds\": {seconds:.4}, \"user\": {user:.2}, \"sys\": {system:.2}, \
+        "{{\"seconds\": {seconds:.4}, \"taken\": {taken:.4}, \"user\": {user:.2}, \"sys\": {system:.2}, \
          \"before\": {before}, \"peak\": {peak}}}"
     );
 }
@@ -91,12 +92,16 @@ fn properties() -> WriterProperties {
         .build()
 }
 
-fn write(arguments: &Arguments, batches: &[RecordBatch]) {
+/// Says when the last row was taken, where rows are taken before they are encoded.
+fn write(arguments: &Arguments, batches: &[RecordBatch]) -> Option<Instant> {
     let key = arguments.key.as_deref();
     let durability = match arguments.writer.as_str() {
         "atomic" => Durability::Synced,
         "unsynced" => Durability::Unsynced,
-        "sketch" => return sketch::write(&arguments.to, batches, key, &properties()),
+        "sketch" => {
+            sketch::write(&arguments.to, batches, key, &properties());
+            return None;
+        }
         other => panic!("there is no writer {other:?}"),
     };
     let mut builder = DatasetWriter::builder(&arguments.to)
@@ -118,7 +123,9 @@ fn write(arguments: &Arguments, batches: &[RecordBatch]) {
     for batch in batches {
         writer.write(batch).unwrap();
     }
+    let taken = Instant::now();
     writer.commit().unwrap();
+    Some(taken)
 }
 
 /// A figure of this process's memory, in bytes.

@@ -4,6 +4,7 @@
 //! rows of one partition are found first, so that sorted batches cost next to nothing.
 
 use std::collections::HashMap as StdHashMap;
+use std::ops::Range;
 
 use arrow::array::{ArrayRef, RecordBatch, UInt32Array};
 use arrow::compute::{partition, take};
@@ -93,11 +94,10 @@ impl Ids {
             let id = self.number(Partition::none());
             return Ok((rows, Assignment::Runs(vec![(id, end)])));
         }
-        let runs = partition(&columns).map_err(arrow)?.ranges();
-        if runs.len() > count / 4 && runs.len() > 1 {
+        let Some(runs) = runs(&columns, count).map_err(arrow)? else {
             let ids = self.ids(&columns, None)?;
             return Ok((rows, Assignment::Rows(ids)));
-        }
+        };
         let firsts = UInt32Array::from_iter_values(runs.iter().map(|run| run.start as u32));
         let ids = self.ids(&columns, Some(&firsts))?;
         let mut merged: Vec<(u32, u32)> = Vec::with_capacity(runs.len());
@@ -166,6 +166,23 @@ impl Ids {
     }
 }
 
+/// Neighbouring rows of equal keys, unless most rows stand alone, as the first ones tell.
+fn runs(columns: &[ArrayRef], rows: usize) -> Result<Option<Vec<Range<usize>>>, ArrowError> {
+    const FIRST: usize = 1024;
+    let mostly_alone = |runs: usize, rows: usize| runs > rows / 4 && runs > 1;
+    if rows > 2 * FIRST {
+        let first: Vec<ArrayRef> = columns
+            .iter()
+            .map(|column| column.slice(0, FIRST))
+            .collect();
+        if mostly_alone(partition(&first)?.len(), FIRST) {
+            return Ok(None);
+        }
+    }
+    let runs = partition(columns)?.ranges();
+    Ok((!mostly_alone(runs.len(), rows)).then_some(runs))
+}
+
 /// Makes one code of two, for each row.
 fn combine(pairs: &mut HashMap<u64, u32>, codes: &mut [u32], others: &[u32]) {
     let mut last = None;
@@ -184,4 +201,57 @@ fn combine(pairs: &mut HashMap<u64, u32>, codes: &mut [u32], others: &[u32]) {
 
 fn arrow(source: ArrowError) -> PartitionError {
     PartitionError::Arrow { source }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, Int64Array, StringArray};
+
+    use super::*;
+
+    fn expanded(assignment: &Assignment) -> Vec<u32> {
+        match assignment {
+            Assignment::Rows(ids) => ids.clone(),
+            Assignment::Runs(runs) => {
+                let mut ids = Vec::new();
+                for (id, end) in runs {
+                    ids.resize(*end as usize, *id);
+                }
+                ids
+            }
+        }
+    }
+
+    #[test]
+    fn rows_are_numbered_alike_whether_those_of_a_partition_stand_together_or_not() {
+        // Alone at first and together later, the other way round, and always the one or the other.
+        let keys: [fn(usize) -> usize; 4] = [
+            |row| if row < 1500 { row % 7 } else { row / 1000 },
+            |row| if row < 1500 { row / 500 } else { row % 7 },
+            |row| row * 31 % 7,
+            |row| row / 900,
+        ];
+        for key in keys {
+            let keys = (0..5000).map(|row| format!("K{}", key(row)));
+            let keys: ArrayRef = Arc::new(StringArray::from_iter_values(keys));
+            let rows: ArrayRef = Arc::new(Int64Array::from_iter_values(0..5000));
+            let batch = RecordBatch::try_from_iter([("key", keys), ("row", rows)]).unwrap();
+            let by: crate::partition::PartitionBy = "key".parse().unwrap();
+            let new = || Ids::new(by.bind(&batch.schema(), false).unwrap());
+            let whole = expanded(&new().assign(&batch).unwrap().1);
+            let mut ids = new();
+            let in_pieces: Vec<u32> = (0..5000)
+                .step_by(100)
+                .flat_map(|start| expanded(&ids.assign(&batch.slice(start, 100)).unwrap().1))
+                .collect();
+            assert_eq!(whole, in_pieces);
+            let names = (0..5000).map(|row| format!("key=K{}", key(row)));
+            let found = whole
+                .iter()
+                .map(|id| ids.partitions()[*id as usize].to_string());
+            assert!(names.eq(found));
+        }
+    }
 }

@@ -30,26 +30,46 @@ pub(super) struct ParquetFile<'a> {
     path: PathBuf,
 }
 
-/// The draft, which the end takes out, and the last bytes written to it.
+/// The draft, which the end takes out, and what is on its way to it.
 struct Slot {
     draft: Option<Draft>,
+    waiting: Vec<u8>,
+    /// The last bytes written.
     tail: [u8; 8],
+}
+
+impl Slot {
+    /// Column chunks come in small pieces, and a small file is written at once.
+    const WAITING: usize = 64 << 10;
+
+    fn new(draft: Draft) -> Self {
+        Slot {
+            draft: Some(draft),
+            waiting: Vec::new(),
+            tail: [0; 8],
+        }
+    }
 }
 
 impl Write for Slot {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let Some(draft) = &mut self.draft else {
-            return Err(io::ErrorKind::WriteZero.into());
-        };
-        let count = draft.write(bytes)?;
-        for byte in &bytes[count.saturating_sub(8)..count] {
-            self.tail.rotate_left(1);
-            self.tail[7] = *byte;
+        if self.waiting.len() + bytes.len() > Slot::WAITING {
+            self.flush()?;
         }
-        Ok(count)
+        self.waiting.extend_from_slice(bytes);
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
+        let Some(draft) = &mut self.draft else {
+            return Err(io::ErrorKind::WriteZero.into());
+        };
+        draft.write_all(&self.waiting)?;
+        for byte in &self.waiting[self.waiting.len().saturating_sub(8)..] {
+            self.tail.rotate_left(1);
+            self.tail[7] = *byte;
+        }
+        self.waiting.clear();
         Ok(())
     }
 }
@@ -65,10 +85,7 @@ impl<'a> ParquetFile<'a> {
             true => Some(digests_of(template.schema())?),
             false => None,
         };
-        let slot = Slot {
-            draft: Some(draft),
-            tail: [0; 8],
-        };
+        let slot = Slot::new(draft);
         let schema = Arc::clone(&common.schema);
         let writer = SerializedFileWriter::new(slot, schema, Arc::clone(&common.properties))
             .map_err(|source| Error::Encode {

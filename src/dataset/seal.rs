@@ -16,6 +16,7 @@ use crate::disk::DiskDirectory;
 use crate::error::{Error, IoContext, Result, Step};
 use crate::format::Fault;
 use crate::format::encode::{Written, verify_written};
+use crate::format::parquet::KnownSchema;
 use crate::options::{Durability, Verify};
 use crate::partition::Partition;
 use crate::pool::Failure;
@@ -40,6 +41,7 @@ pub(super) struct Sealer<'a> {
     queue: Mutex<Option<SyncSender<Job>>>,
     jobs: Mutex<Receiver<Job>>,
     failure: Failure,
+    known: KnownSchema,
     done: Mutex<Done>,
 }
 
@@ -76,6 +78,7 @@ impl<'a> Sealer<'a> {
             queue: Mutex::new((synced && together.is_none()).then_some(queue)),
             jobs: Mutex::new(jobs),
             failure: Failure::default(),
+            known: KnownSchema::default(),
             done: Mutex::new(Done {
                 files: Vec::new(),
                 progress,
@@ -192,6 +195,7 @@ impl<'a> Sealer<'a> {
                 schema: &self.template.schema,
                 digests: file.digests.as_deref(),
                 content: &file.content,
+                known: Some(&self.known),
             };
             let checked = check_bytes(reopened.as_ref(), written)
                 .and_then(|()| verify_written(reopened, &expected, options.verify));

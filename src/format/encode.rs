@@ -227,6 +227,8 @@ pub(crate) struct Written<'a> {
     /// The digests of what was given, one a column.
     pub(crate) digests: Option<&'a [u128]>,
     pub(crate) content: &'a Content,
+    /// What is known of the schema in Parquet files from others of the same write.
+    pub(crate) known: Option<&'a parquet::KnownSchema>,
 }
 
 /// Checks a file that was just written against what was written; the table above says how.
@@ -243,6 +245,7 @@ pub(crate) fn verify_written(
                 rows: written.rows,
                 schema: written.schema,
                 digests: written.digests,
+                known: written.known,
             };
             parquet::verify_written(file, &written, level)
         }

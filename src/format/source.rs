@@ -22,6 +22,8 @@ const HEADER_BUFFER: usize = 1 << 10;
 pub(crate) struct Source {
     file: Arc<dyn DiskFile>,
     len: u64,
+    /// The end of the file, once it was read: where it begins, and its bytes.
+    end: Option<(u64, Bytes)>,
     failure: Arc<Mutex<Option<io::Error>>>,
 }
 
@@ -31,8 +33,25 @@ impl Source {
         Ok(Source {
             file,
             len,
+            end: None,
             failure: Arc::default(),
         })
+    }
+
+    /// Reads the last `length` bytes, or as many as there are, and keeps them for later reads.
+    pub(crate) fn read_end(&mut self, length: u64) -> io::Result<Bytes> {
+        let length = length.min(self.len);
+        let start = self.len - length;
+        let end = self.read(start, length)?;
+        self.end = Some((start, end.clone()));
+        Ok(end)
+    }
+
+    fn read_before(&self, start: u64, length: usize) -> Option<Bytes> {
+        let (kept, end) = self.end.as_ref()?;
+        let from = usize::try_from(start.checked_sub(*kept)?).ok()?;
+        let to = from.checked_add(length)?;
+        (to <= end.len()).then(|| end.slice(from..to))
     }
 
     pub(crate) fn len(&self) -> u64 {
@@ -44,6 +63,9 @@ impl Source {
         let length = length.min(self.len.saturating_sub(start));
         let length =
             usize::try_from(length).map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
+        if let Some(bytes) = self.read_before(start, length) {
+            return Ok(bytes);
+        }
         let mut buffer = vec![0; length];
         let mut filled = 0;
         while filled < length {

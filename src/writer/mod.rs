@@ -213,6 +213,7 @@ impl AtomicArrowWriter {
                 rows,
                 schema,
                 digests,
+                known: None,
             };
             verify_written(file, &written, level).map(drop)
         };

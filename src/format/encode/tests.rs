@@ -137,6 +137,7 @@ impl Sample {
             schema: &self.schema,
             digests: self.encoded.digests.as_deref(),
             content: &self.encoded.content,
+            known: None,
         };
         verify_written(file, &written, level)
     }

@@ -2,23 +2,51 @@
 //!
 //! The writer's metadata is not asked here: it may be wrong in the same way as the file.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arrow::datatypes::Schema;
 use parquet::arrow::{
     ARROW_SCHEMA_META_KEY, ArrowSchemaConverter, encode_arrow_schema, parquet_to_arrow_schema,
 };
-use parquet::file::metadata::{KeyValue, ParquetMetaData};
+use parquet::file::metadata::{FileMetaData, KeyValue, ParquetMetaData};
+use parquet::schema::types::TypePtr;
 
 use super::compare::shown;
 use crate::format::contained;
 use crate::verify::{Damage, Location};
 
+/// A schema in a file that was found to come back as what was given, so that files of one write which
+/// have the same need not be asked again. It serves one given schema.
+#[derive(Debug, Default)]
+pub(crate) struct KnownSchema(OnceLock<(TypePtr, Option<Vec<KeyValue>>)>);
+
+impl KnownSchema {
+    fn is_of(&self, file: &FileMetaData) -> bool {
+        self.0.get().is_some_and(|(root, metadata)| {
+            **root == *file.schema_descr().root_schema()
+                && metadata.as_ref() == file.key_value_metadata()
+        })
+    }
+
+    fn keep(&self, file: &FileMetaData) {
+        let metadata = file.key_value_metadata().cloned();
+        // Whoever else was first kept the same, or what is compared in vain.
+        let _ = self
+            .0
+            .set((file.schema_descr().root_schema_ptr(), metadata));
+    }
+}
+
 /// Checks that the file has as many rows, and the Arrow schema, as it was given.
 ///
 /// Some Arrow types have no Parquet type of their own and come back as another; then what the schema
 /// as a whole comes back as is expected.
-pub(crate) fn expect(read: &ParquetMetaData, rows: u64, schema: &Schema) -> Result<(), Damage> {
+pub(crate) fn expect(
+    read: &ParquetMetaData,
+    rows: u64,
+    schema: &Schema,
+    known: Option<&KnownSchema>,
+) -> Result<(), Damage> {
     let location = Location::file();
     let found = u64::try_from(read.file_metadata().num_rows()).unwrap_or(0);
     if found != rows {
@@ -30,8 +58,11 @@ pub(crate) fn expect(read: &ParquetMetaData, rows: u64, schema: &Schema) -> Resu
             found,
         });
     }
+    let file = read.file_metadata();
+    if known.is_some_and(|known| known.is_of(file)) {
+        return Ok(());
+    }
     let found = contained(&location, || {
-        let file = read.file_metadata();
         parquet_to_arrow_schema(file.schema_descr(), file.key_value_metadata())
     })?
     .map_err(|error| Damage::Footer {
@@ -39,13 +70,12 @@ pub(crate) fn expect(read: &ParquetMetaData, rows: u64, schema: &Schema) -> Resu
         source: Arc::new(error),
     })?;
     if found.fields() == schema.fields() {
+        if let Some(known) = known {
+            known.keep(file);
+        }
         return Ok(());
     }
-    let embedded = read
-        .file_metadata()
-        .key_value_metadata()
-        .into_iter()
-        .flatten();
+    let embedded = file.key_value_metadata().into_iter().flatten();
     let embedded = embedded
         .into_iter()
         .any(|pair| pair.key == ARROW_SCHEMA_META_KEY);

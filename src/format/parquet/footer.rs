@@ -22,7 +22,7 @@ const MAGIC_ENCRYPTED: &[u8] = b"PARE";
 const MINIMUM: u64 = 12;
 /// The footer's length and the magic number.
 const TAIL: u64 = 8;
-/// Read at once from the end: enough for the whole footer of most files.
+/// Read at once from the end: enough for footer and page indexes of most files, and all of small ones.
 const AHEAD: u64 = 64 << 10;
 
 /// The field of `FileMetaData` that says that columns are encrypted although the footer is not.
@@ -34,22 +34,22 @@ const TYPE: i64 = 1;
 const PATH_IN_SCHEMA: i64 = 3;
 
 /// Reads the footer and the page indexes, and checks that all of it describes this file.
-pub(super) fn read(source: &Source) -> Result<ParquetMetaData, Fault> {
+pub(super) fn read(source: &mut Source) -> Result<ParquetMetaData, Fault> {
     let (bytes, start) = footer_bytes(source)?;
     let unreadable = |source| Damage::Footer {
         offset: start,
         source,
     };
-    let length = Thrift::measure(&bytes).map_err(|error| unreadable(Arc::new(error)))?;
-    if length != bytes.len() {
-        let (declared, available) = (bytes.len() as u64, length as u64);
+    let walked = walk(&bytes).map_err(|error| unreadable(Arc::new(error)))?;
+    if walked.length != bytes.len() {
+        let (declared, available) = (bytes.len() as u64, walked.length as u64);
         return Err(Damage::FooterLength {
             declared,
             available,
         }
         .into());
     }
-    if is_encrypted(&bytes).map_err(|error| unreadable(Arc::new(error)))? {
+    if walked.is_encrypted {
         return Err(encrypted().into());
     }
     let options = ParquetMetaDataOptions::new().with_encoding_stats_as_mask(false);
@@ -57,8 +57,7 @@ pub(super) fn read(source: &Source) -> Result<ParquetMetaData, Fault> {
         ParquetMetaDataReader::decode_metadata_with_options(&bytes, Some(&options))
     })?
     .map_err(|error| unreadable(Arc::new(error)))?;
-    check_names(&bytes, metadata.file_metadata().schema_descr())
-        .map_err(|error| unreadable(Arc::new(error)))??;
+    check_names(&walked.chunks, metadata.file_metadata().schema_descr())?;
     structure::check(&metadata, start)?;
     let metadata = read_page_indexes(source, metadata)?;
     structure::check_page_indexes(&metadata)?;
@@ -74,7 +73,7 @@ fn encrypted() -> Damage {
 }
 
 /// The footer's metadata and where it begins.
-fn footer_bytes(source: &Source) -> Result<(Bytes, u64), Fault> {
+fn footer_bytes(source: &mut Source) -> Result<(Bytes, u64), Fault> {
     let len = source.len();
     if len < MINIMUM {
         return Err(Damage::TooShort {
@@ -83,9 +82,8 @@ fn footer_bytes(source: &Source) -> Result<(Bytes, u64), Fault> {
         }
         .into());
     }
+    let end = source.read_end(AHEAD)?;
     check_magic(&source.read(0, 4)?, 0)?;
-    let ahead = AHEAD.min(len);
-    let end = source.read(len - ahead, ahead)?;
     let tail = end.len().checked_sub(TAIL as usize);
     let (rest, tail) = end
         .split_at_checked(tail.unwrap_or(usize::MAX))
@@ -138,53 +136,59 @@ pub(crate) fn encrypts(file: &[u8]) -> bool {
     };
     let length = u32::from_le_bytes([*a, *b, *c, *d]) as usize;
     let footer = rest.len().checked_sub(length).map(|start| &rest[start..]);
-    magic != MAGIC || footer.is_none_or(|footer| is_encrypted(footer).unwrap_or(true))
+    magic != MAGIC
+        || footer.is_none_or(|footer| walk(footer).map_or(true, |walked| walked.is_encrypted))
 }
 
-fn is_encrypted(footer: &[u8]) -> Result<bool, Malformed> {
-    let mut walk = Thrift::new(footer);
-    let mut last = 0;
-    while let Some((number, kind)) = walk.field(&mut last)? {
-        if number == ENCRYPTION_ALGORITHM {
-            return Ok(true);
-        }
-        walk.skip(kind)?;
-    }
-    Ok(false)
-}
-
-/// Checks that every column chunk carries the path and type of its column in the schema, which
-/// parquet-rs takes for granted.
-fn check_names(footer: &[u8], schema: &SchemaDescriptor) -> Result<Result<(), Damage>, Malformed> {
-    let mut walk = Thrift::new(footer);
-    let mut damage = Ok(());
-    each_field(&mut walk, &mut |walk, number, kind| {
-        if (number, kind) != (ROW_GROUPS, LIST) {
-            return walk.skip(kind);
-        }
-        let (_, row_groups) = walk.list()?;
-        for row_group in 0..row_groups {
-            each_field(walk, &mut |walk, number, kind| {
-                if (number, kind) != (COLUMNS, LIST) {
-                    return walk.skip(kind);
-                }
-                let (_, columns) = walk.list()?;
-                for column in 0..columns {
-                    let found = chunk_name(walk)?;
-                    if damage.is_ok() {
-                        damage = check_name(schema, row_group, column, &found);
-                    }
-                }
-                Ok(())
-            })?;
-        }
-        Ok(())
-    })?;
-    Ok(damage)
+/// What is seen of a footer by walking over all of it, before parquet-rs allocates anything for it.
+struct Walked<'a> {
+    length: usize,
+    is_encrypted: bool,
+    /// The column chunks of each row group.
+    chunks: Vec<Vec<ChunkName<'a>>>,
 }
 
 /// What a column chunk says of its column: path and type, where it says so.
 type ChunkName<'a> = (Option<Vec<&'a [u8]>>, Option<i64>);
+
+fn walk(footer: &[u8]) -> Result<Walked<'_>, Malformed> {
+    let mut walk = Thrift::new(footer);
+    let (mut is_encrypted, mut chunks) = (false, Vec::new());
+    each_field(&mut walk, &mut |walk, number, kind| {
+        is_encrypted |= number == ENCRYPTION_ALGORITHM;
+        if (number, kind) != (ROW_GROUPS, LIST) {
+            return walk.skip(kind);
+        }
+        for _ in 0..count_of_structures(walk)? {
+            let mut columns = Vec::new();
+            each_field(walk, &mut |walk, number, kind| {
+                if (number, kind) != (COLUMNS, LIST) {
+                    return walk.skip(kind);
+                }
+                for _ in 0..count_of_structures(walk)? {
+                    columns.push(chunk_name(walk)?);
+                }
+                Ok(())
+            })?;
+            chunks.push(columns);
+        }
+        Ok(())
+    })?;
+    Ok(Walked {
+        length: walk.position(),
+        is_encrypted,
+        chunks,
+    })
+}
+
+fn count_of_structures(walk: &mut Thrift<'_>) -> Result<usize, Malformed> {
+    match walk.list()? {
+        (STRUCT, count) => Ok(count),
+        // An empty list has elements of any type.
+        (_, 0) => Ok(0),
+        (other, _) => Err(Malformed::UnknownType(other)),
+    }
+}
 
 fn chunk_name<'a>(walk: &mut Thrift<'a>) -> Result<ChunkName<'a>, Malformed> {
     let (mut path, mut physical) = (None, None);
@@ -206,7 +210,6 @@ fn chunk_name<'a>(walk: &mut Thrift<'a>) -> Result<ChunkName<'a>, Malformed> {
                     );
                     Ok(())
                 }
-                // parquet-rs has refused any other type of elements, but an empty list has none.
                 (_, 0) => Ok(()),
                 (other, _) => Err(Malformed::UnknownType(other)),
             },
@@ -214,6 +217,17 @@ fn chunk_name<'a>(walk: &mut Thrift<'a>) -> Result<ChunkName<'a>, Malformed> {
         })
     })?;
     Ok((path, physical))
+}
+
+/// Checks that every column chunk carries the path and type of its column in the schema, which
+/// parquet-rs takes for granted.
+fn check_names(chunks: &[Vec<ChunkName<'_>>], schema: &SchemaDescriptor) -> Result<(), Damage> {
+    for (row_group, columns) in chunks.iter().enumerate() {
+        for (column, found) in columns.iter().enumerate() {
+            check_name(schema, row_group, column, found)?;
+        }
+    }
+    Ok(())
 }
 
 fn check_name(
@@ -226,9 +240,8 @@ fn check_name(
         return Ok(()); // Too many columns are reported with their number.
     }
     let expected = schema.column(column);
-    let location = Location::row_group(row_group).column(expected.path().string());
     let contradiction = |what| Damage::Contradiction {
-        location: location.clone(),
+        location: Location::row_group(row_group).column(expected.path().string()),
         what,
     };
     let parts = expected.path().parts().iter().map(String::as_bytes);
@@ -244,10 +257,10 @@ fn check_name(
             found.join(".")
         )));
     }
-    let expected = expected.physical_type();
+    let physical_type = expected.physical_type();
     match physical {
-        Some(found) if *found != expected as i64 => Err(contradiction(format!(
-            "the column chunk says it is of type {found}, the schema says {expected}"
+        Some(found) if *found != physical_type as i64 => Err(contradiction(format!(
+            "the column chunk says it is of type {found}, the schema says {physical_type}"
         ))),
         _ => Ok(()),
     }

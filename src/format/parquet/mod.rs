@@ -30,6 +30,7 @@ mod tests;
 
 pub(crate) use compress::{Chunks, PageCompression};
 pub(crate) use encode::{Encoded, Encoder};
+pub(crate) use expect::KnownSchema;
 pub(crate) use footer::encrypts;
 
 /// What was written, as its writer knows it.
@@ -45,6 +46,8 @@ pub(crate) struct Written<'a> {
     pub(crate) schema: &'a Schema,
     /// The digests of those batches; needed for [`Verify::Decode`] to compare values.
     pub(crate) digests: Option<&'a [u128]>,
+    /// What is known of the schema from other files of the same write.
+    pub(crate) known: Option<&'a KnownSchema>,
 }
 
 /// Checks a file that exists.
@@ -55,11 +58,12 @@ pub(crate) fn check(file: Arc<dyn DiskFile>, level: Verify) -> Result<Contents, 
     if level == Verify::Skip {
         return Ok(Contents::default());
     }
-    let source = Source::new(file)?;
-    source.settle(check_source(&source, level))
+    let mut source = Source::new(file)?;
+    let checked = check_source(&mut source, level);
+    source.settle(checked)
 }
 
-fn check_source(source: &Source, level: Verify) -> Result<Contents, Fault> {
+fn check_source(source: &mut Source, level: Verify) -> Result<Contents, Fault> {
     let mut contents = Contents::default();
     let metadata = Arc::new(footer::read(source)?);
     contents.rows = u64::try_from(metadata.file_metadata().num_rows()).ok();
@@ -88,18 +92,23 @@ pub(crate) fn verify_written(
     if level == Verify::Skip {
         return Ok(Contents::default());
     }
-    let source = Source::new(file)?;
-    source.settle(verify_source(&source, written, level))
+    let mut source = Source::new(file)?;
+    let verified = verify_source(&mut source, written, level);
+    source.settle(verified)
 }
 
-fn verify_source(source: &Source, written: &Written<'_>, level: Verify) -> Result<Contents, Fault> {
+fn verify_source(
+    source: &mut Source,
+    written: &Written<'_>,
+    level: Verify,
+) -> Result<Contents, Fault> {
     if source.len() != written.len {
         let (expected, found) = (written.len, source.len());
         return Err(Damage::Length { expected, found }.into());
     }
     let metadata = Arc::new(footer::read(source)?);
     compare::compare(written.metadata, &metadata)?;
-    expect::expect(&metadata, written.rows, written.schema)?;
+    expect::expect(&metadata, written.rows, written.schema, written.known)?;
     let mut contents = Contents {
         rows: Some(written.rows),
         row_groups: Some(metadata.num_row_groups()),

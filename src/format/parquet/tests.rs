@@ -92,6 +92,7 @@ fn verify(bytes: &[u8], batch: &RecordBatch, metadata: &ParquetMetaData) -> Resu
         rows: batch.num_rows() as u64,
         schema: &batch.schema(),
         digests: Some(&digests),
+        known: None,
     };
     match verify_written(MemoryFile::open(bytes), &written, Verify::Decode) {
         Ok(_) => Ok(()),
@@ -247,6 +248,7 @@ fn other_rows_schema_length_and_footer_than_those_written_are_told() {
         rows: 50,
         schema: &batch.schema(),
         digests: None,
+        known: None,
     };
     let of = |written: Written<'_>| match verify_written(
         MemoryFile::open(bytes.as_slice()),
@@ -292,6 +294,26 @@ fn other_rows_schema_length_and_footer_than_those_written_are_told() {
         ),
         "{damage}"
     );
+}
+
+#[test]
+fn a_file_of_another_schema_than_the_one_known_of_its_write_is_told() {
+    let (whole, part) = (sample(50), sample(50).project(&[0]).unwrap());
+    let known = KnownSchema::default();
+    let verified = |batch: &RecordBatch| {
+        let (bytes, metadata) = write(batch, small());
+        let written = Written {
+            len: bytes.len() as u64,
+            metadata: &metadata,
+            rows: 50,
+            schema: &whole.schema(),
+            digests: None,
+            known: Some(&known),
+        };
+        verify_written(MemoryFile::open(bytes.as_slice()), &written, Verify::Footer).is_ok()
+    };
+    assert!(verified(&whole) && verified(&whole));
+    assert!(!verified(&part));
 }
 
 #[test]

@@ -17,33 +17,46 @@ const LEASE: &str = "lease";
 impl LocalTarget {
     /// Makes the directory of a transaction, with a lease that we hold.
     pub(super) fn make_transaction(&self) -> Result<(Uuid, Hold)> {
-        let disk = self.disk.as_ref();
         for _ in 0..ATTEMPTS {
             let id = Uuid::now_v7();
-            let directory = self.place(id);
-            let lease = directory.join(LEASE);
-            match disk.create_directory(&directory) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    self.area.make_again()?;
-                    continue;
-                }
-                made => made.at(Step::CreateStaging, &directory)?,
-            }
-            // Others who share the data set may have to finish what is staged here.
-            let _ = disk.share_like(&directory, &self.root);
-            match disk.create_file(&lease, false) {
-                // Swept while it was empty.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                made => {
-                    let file = made.at(Step::CreateStaging, &lease)?;
-                    let claimed = claim(disk, &lease, file.as_ref());
-                    if claimed.at(Step::CreateStaging, &lease)?.is_some() {
-                        return Ok((id, Box::new(file)));
-                    }
+            match self.try_to_make(id) {
+                Ok(Some(lease)) => return Ok((id, lease)),
+                Ok(None) => {}
+                Err(error) => {
+                    // Also what is there although the call that made it failed.
+                    let directory = self.place(id);
+                    let _ = self.disk.remove_file(&directory.join(LEASE));
+                    let _ = self.disk.remove_directory(&directory);
+                    self.area.tidy();
+                    return Err(error);
                 }
             }
         }
         Err(io::Error::from(io::ErrorKind::NotFound)).at(Step::CreateStaging, self.area.path())
+    }
+
+    /// Nothing if somebody removed the directory or the lease before it was ours.
+    fn try_to_make(&self, id: Uuid) -> Result<Option<Hold>> {
+        let disk = self.disk.as_ref();
+        let directory = self.place(id);
+        let lease = directory.join(LEASE);
+        match disk.create_directory(&directory) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.area.make_again()?;
+                return Ok(None);
+            }
+            made => made.at(Step::CreateStaging, &directory)?,
+        }
+        // Others who share the data set may have to finish what is staged here.
+        let _ = disk.share_like(&directory, &self.root);
+        let file = match disk.create_file(&lease, false) {
+            // Swept while it was empty.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            made => made.at(Step::CreateStaging, &lease)?,
+        };
+        let claimed = claim(disk, &lease, file.as_ref());
+        let ours = claimed.at(Step::CreateStaging, &lease)?.is_some();
+        Ok(ours.then(|| Box::new(file) as Hold))
     }
 
     /// Takes the lease of a transaction if its writer is dead.

@@ -1,6 +1,6 @@
-//! All or nothing: the power fails at every moment of every mode, and recovery is run, and interrupted.
+//! Who may commit what, and when not. What a crash leaves is looked at by the crash laboratory.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -35,25 +35,6 @@ fn seen(disk: &SimDisk) -> Found {
     files
         .map(|file| (file.clone(), disk.read(&file).unwrap()))
         .collect()
-}
-
-/// All that is on a disk after a power loss.
-fn everything(disk: &SimDisk) -> (Found, Vec<PathBuf>) {
-    let files = disk.files().into_iter();
-    let content = files
-        .map(|file| (file.clone(), disk.read(&file).unwrap_or_default()))
-        .collect();
-    (content, disk.directories())
-}
-
-/// The content of the files a reader sees, without their names, by directory.
-fn content(found: &Found) -> Vec<(PathBuf, Vec<u8>)> {
-    let mut content: Vec<_> = found
-        .iter()
-        .map(|(path, bytes)| (path.parent().unwrap().to_owned(), bytes.clone()))
-        .collect();
-    content.sort();
-    content
 }
 
 fn write(
@@ -121,58 +102,6 @@ fn recover(disk: &SimDisk) -> Result<()> {
     Ok(())
 }
 
-/// Runs a commit, loses the power after each of its calls, recovers, loses it in the middle of that.
-fn explore(
-    mode: CommitMode,
-    journaled: bool,
-    exchanges: bool,
-    lies: &[Lie],
-) -> std::result::Result<usize, String> {
-    let disk = old_disk(journaled, exchanges);
-    let before = content(&seen(&disk));
-    lies.iter().for_each(|lie| disk.lie(lie.clone()));
-    write(&target(&disk), mode, None, &NEW).map_err(|error| format!("{mode:?}: {error:?}"))?;
-    let after = content(&seen(&disk));
-
-    let moments = disk.moments();
-    let mut states = 0;
-    let mut known = HashSet::new();
-    for (number, moment) in moments.iter().enumerate() {
-        let returned = number + 1 == moments.len();
-        for found in moment.after_power_loss() {
-            states += 1;
-            if !known.insert((returned, everything(&found))) {
-                continue;
-            }
-            let place = |wrong: String| format!("{mode:?}, after {:?}: {wrong}", moment.call);
-            recover(&found).map_err(|error| place(format!("{error:?}")))?;
-            let first = content(&seen(&found));
-            if first != after && (returned || first != before) {
-                return Err(place(format!("there is {first:?}")));
-            }
-            if !left(&found).is_empty() {
-                return Err(place(format!("left is {:?}", left(&found))));
-            }
-            for again in found.moments() {
-                for found in again.after_power_loss() {
-                    states += 1;
-                    if !known.insert((returned, everything(&found))) {
-                        continue;
-                    }
-                    let place =
-                        |wrong| place(format!("in recovery after {:?}: {wrong}", again.call));
-                    recover(&found).map_err(|error| place(format!("{error:?}")))?;
-                    let second = content(&seen(&found));
-                    if second != first {
-                        return Err(place(format!("first {first:?}, then {second:?}")));
-                    }
-                }
-            }
-        }
-    }
-    Ok(states)
-}
-
 /// What is left in the staging area but its lock.
 fn left(disk: &SimDisk) -> Vec<PathBuf> {
     let in_area = |file: &PathBuf| file.starts_with("/.lake.atomic") && !file.ends_with("lock");
@@ -190,33 +119,6 @@ fn modes_that_succeed() -> impl Iterator<Item = CommitMode> {
     MODES
         .into_iter()
         .filter(|mode| *mode != CommitMode::ErrorIfExists)
-}
-
-#[test]
-fn a_power_loss_at_any_moment_leaves_all_of_a_commit_or_none_of_it() {
-    let mut states = 0;
-    for mode in modes_that_succeed() {
-        for exchanges in [true, false] {
-            states += explore(mode, true, exchanges, &[]).unwrap_or_else(|wrong| panic!("{wrong}"));
-        }
-    }
-    println!("{states} states");
-}
-
-#[test]
-fn without_any_single_sync_a_commit_would_be_torn_or_lost() {
-    for lie in [
-        Lie::FileSync,
-        Lie::DirectorySync("/".into()),
-        Lie::DirectorySync("/lake".into()),
-        Lie::DirectorySync("/lake/year=1".into()),
-        Lie::DirectorySync("/lake/year=2".into()),
-        Lie::DirectorySync("/.lake.atomic".into()),
-    ] {
-        let noticed = modes_that_succeed()
-            .any(|mode| explore(mode, true, true, std::slice::from_ref(&lie)).is_err());
-        assert!(noticed, "nobody noticed {lie:?}");
-    }
 }
 
 #[test]

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use atomic_arrow::arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray};
 use atomic_arrow::disk::sim::{FaultTime, Lie, SimDisk};
 use atomic_arrow::disk::{Disk, LockKind, LockOutcome};
 use atomic_arrow::parquet::file::properties::WriterProperties;
@@ -18,14 +19,39 @@ use atomic_arrow::{
     Recovery, StagedFile, Step, Verify, WriterOptions, recover_with_options,
 };
 
-use crate::scenario::{PARQUET, batch, weather_writer};
-
 const ROOT: &str = "/lake/weather";
+const PARQUET: &str = "/lake/weather/station_id=KSEA/year=2026/part.parquet";
 const LOCK: &str = "/lake/.weather.atomic/lock";
 const ORPHAN: &str = "/lake/.weather.atomic/01890a5d-ac96-774b-bcce-b302099a8057.staged";
 const HOUR: Duration = Duration::from_secs(60 * 60);
 const EIO: i32 = 5;
 const EACCES: i32 = 13;
+
+fn batch() -> RecordBatch {
+    let stations: ArrayRef = Arc::new(StringArray::from(vec!["KSEA"; 4]));
+    let temperatures: ArrayRef = Arc::new(Float64Array::from(vec![
+        Some(11.5),
+        None,
+        Some(-3.25),
+        Some(0.0),
+    ]));
+    RecordBatch::try_from_iter([("station_id", stations), ("temp", temperatures)]).unwrap()
+}
+
+fn weather_writer(
+    disk: &Arc<dyn Disk>,
+    mode: PublishMode,
+    verify: Verify,
+) -> Result<AtomicArrowWriter, Error> {
+    let options = WriterOptions::new()
+        .disk(Arc::clone(disk))
+        .publish_mode(mode)
+        .verify(verify)
+        .file_name("part.parquet");
+    let partition = Partition::new([("station_id", "KSEA"), ("year", "2026")]).unwrap();
+    let root = Path::new("/lake/weather");
+    AtomicArrowWriter::create_with_options(root, &partition, batch().schema(), options)
+}
 
 fn shared(disk: &SimDisk) -> Arc<dyn Disk> {
     Arc::new(disk.clone())
@@ -566,4 +592,69 @@ fn what_is_checked_byte_by_byte_is_read_from_the_medium() {
             dropped.is_none_or(|at| Some(at) > first("sync_file") && Some(at) < first("read_at"))
         );
     }
+}
+
+#[test]
+fn a_staging_file_that_a_sweep_has_locked_is_left_to_it() {
+    let disk = SimDisk::new();
+    let shared: Arc<dyn Disk> = Arc::new(disk.clone());
+    let (other, held) = (disk.clone(), Arc::new(Mutex::new(None)));
+    let keep = Arc::clone(&held);
+    disk.before_call("try_lock", move || {
+        let staged = other
+            .files()
+            .into_iter()
+            .find(|file| file.starts_with("/lake/.weather.atomic"))
+            .unwrap();
+        let file = other.open_file(&staged, true).unwrap();
+        file.try_lock(LockKind::Exclusive).unwrap();
+        *keep.lock().unwrap() = Some((staged, file));
+    });
+    let writer = weather_writer(&shared, PublishMode::CreateNew, Verify::Footer).unwrap();
+    let taken = held.lock().unwrap().take().unwrap();
+    assert!(
+        !disk.files().contains(&taken.0),
+        "a file that nobody writes was left behind"
+    );
+    drop(taken);
+    let mut writer = writer;
+    writer.write(&batch()).unwrap();
+    writer.commit().unwrap();
+}
+
+/// Whether a file that is damaged on its way from memory to the disk is published.
+fn is_published(verify: Verify, lie: &Lie) -> bool {
+    let disk = SimDisk::new();
+    disk.lie(lie.clone());
+    let mut writer = weather_writer(&shared(&disk), PublishMode::CreateNew, verify).unwrap();
+    writer.write(&batch()).unwrap();
+    let committed = writer.commit();
+    if committed.is_err() {
+        assert!(
+            matches!(committed, Err(Error::Damaged { .. })),
+            "{committed:?}"
+        );
+        assert_eq!(disk.files(), Vec::<PathBuf>::new(), "{verify:?} {lie:?}");
+    }
+    committed.is_ok()
+}
+
+#[test]
+fn without_verification_damage_between_memory_and_disk_is_published() {
+    // Each level finds what the one before it cannot.
+    for lie in [&Lie::FlippedByte(0), &Lie::ShortWrite] {
+        assert!(is_published(Verify::Skip, lie));
+        assert!(!is_published(Verify::Footer, lie));
+    }
+    let in_a_page = Lie::FlippedByte(40);
+    assert!(is_published(Verify::Footer, &in_a_page));
+    assert!(!is_published(Verify::Checksum, &in_a_page));
+    assert!(!is_published(Verify::Decode, &in_a_page));
+}
+
+#[test]
+fn a_discarded_file_leaves_no_directory_either() {
+    let disk = SimDisk::new();
+    staged(&disk).discard();
+    assert_eq!(disk.directories(), Vec::<PathBuf>::new());
 }

@@ -5,13 +5,11 @@
 mod support;
 
 mod child;
-mod crash;
 #[cfg(target_os = "linux")]
 mod crowd;
 mod dataset;
 mod documents;
 mod errors;
-mod faults;
 mod file;
 mod ground;
 mod interleave;
@@ -19,7 +17,6 @@ mod interleave;
 mod kills;
 mod race;
 mod readers;
-mod scenario;
 mod staged_writes;
 mod staging;
 mod verify;

@@ -1,0 +1,204 @@
+//! The invariants, one set for every section.
+//!
+//! P1, whole or absent; P2, what was acknowledged survives; P4, no reader meets what is not
+//! committed; P5, an error says what is on disk; P6, nothing is left after recovery; P7, all or
+//! nothing.
+
+use std::path::PathBuf;
+
+use atomic_arrow::{Error, Outcome};
+
+use crate::Wrong;
+use crate::found::{Found, View};
+use crate::scenario::{Ground, Reference, Scenario};
+
+/// What the program had been told by the library when it was looked at the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Told {
+    /// Nothing yet.
+    Nothing,
+    /// That all is done.
+    Done,
+    /// That it failed, and what is on disk.
+    Failed(Outcome),
+}
+
+impl Told {
+    /// What a result tells.
+    #[must_use]
+    pub fn of(result: &Result<(), Error>) -> Self {
+        match result {
+            Ok(()) => Told::Done,
+            Err(error) => Told::Failed(error.outcome()),
+        }
+    }
+}
+
+/// What may be found of a scenario.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    /// The scenario.
+    pub scenario: Scenario,
+    /// What it comes to undisturbed.
+    pub reference: Reference,
+}
+
+impl Rules {
+    /// The rules of a scenario.
+    ///
+    /// # Errors
+    /// If it does not go undisturbed.
+    pub fn of(scenario: &Scenario) -> Result<Self, Wrong> {
+        Ok(Rules {
+            scenario: scenario.clone(),
+            reference: Reference::of(scenario)?,
+        })
+    }
+
+    /// The views that may be there once recovery has run.
+    fn settled(&self, told: Told) -> Vec<&View> {
+        let reference = &self.reference;
+        match told {
+            Told::Done => vec![&reference.after],
+            Told::Failed(Outcome::NotPublished) => reference.unmoved.iter().collect(),
+            _ => reference.unmoved.iter().chain(&reference.moved).collect(),
+        }
+    }
+
+    /// What a reader may find before anybody recovers anything: P1, P2, P4.
+    ///
+    /// # Errors
+    /// What is wrong.
+    pub fn visible(&self, found: &Found, told: Told) -> Result<(), Wrong> {
+        let view = self.scenario.view(found);
+        self.no_strays(found)?;
+        let mut allowed = self.settled(told);
+        if told != Told::Done {
+            allowed.push(&self.reference.before);
+            allowed.extend(&self.reference.origin);
+        }
+        if allowed.contains(&&view) {
+            return Ok(());
+        }
+        if told == Told::Done || !self.scenario.many {
+            return Err(differs("a reader finds", &view, &allowed));
+        }
+        // Between two files of a commit: each is whole, and nothing is gone that stays.
+        let known = |entry| allowed.iter().any(|view| view.0.contains(entry));
+        if let Some(entry) = view.0.iter().find(|entry| !known(entry)) {
+            return Err(Wrong(format!(
+                "a reader finds {entry:?}, which nobody committed"
+            )));
+        }
+        let stays = |entry: &_| allowed.iter().all(|view| view.0.contains(entry));
+        let gone = |entry: &_| stays(entry) && !view.0.contains(entry);
+        match allowed[0].0.iter().find(|entry| gone(entry)) {
+            Some(entry) => Err(Wrong(format!("a reader misses {entry:?}"))),
+            None => Ok(()),
+        }
+    }
+
+    /// What must be there after recovery: P2, P6, P7.
+    ///
+    /// # Errors
+    /// What is wrong.
+    pub fn recovered(&self, found: &Found, told: Told) -> Result<(), Wrong> {
+        let view = self.scenario.view(found);
+        let allowed = self.settled(told);
+        if !allowed.contains(&&view) {
+            return Err(differs("after recovery there is", &view, &allowed));
+        }
+        self.no_strays(found)?;
+        match self.left(found).first() {
+            Some(path) => Err(Wrong(format!("{} is left", path.display()))),
+            None => Ok(()),
+        }
+    }
+
+    /// Repeats a named write that was acknowledged, which must change nothing.
+    ///
+    /// # Errors
+    /// What is wrong.
+    pub fn repeat(&self, ground: &Ground, look: impl Fn() -> Found) -> Result<(), Wrong> {
+        let again = self.scenario.act(ground);
+        let told = again.map_err(|error| Wrong(format!("repeated: {error:?}")));
+        told.and_then(|()| self.recovered(&look(), Told::Done))
+            .map_err(|Wrong(what)| Wrong(format!("repeated, {what}")))
+    }
+
+    /// Whether an action that failed says truthfully what is on disk now: P5. What is yet to be
+    /// finished is looked at by [`recovered`](Rules::recovered).
+    ///
+    /// # Errors
+    /// What is wrong.
+    pub fn truthful(&self, found: &Found, told: Told) -> Result<(), Wrong> {
+        let view = self.scenario.view(found);
+        let Reference {
+            before,
+            unmoved,
+            moved,
+            ..
+        } = &self.reference;
+        let is_old = view == *before || unmoved.contains(&view);
+        let is_new = moved.contains(&view);
+        let truthful = match told {
+            Told::Nothing => true,
+            Told::Done | Told::Failed(Outcome::PublishedNotDurable) => is_new,
+            // A recovery that is in the way of an action has changed something before that failed.
+            Told::Failed(Outcome::NotPublished) => is_old || before != &unmoved[0],
+            Told::Failed(Outcome::PublishedInPart) => self.scenario.many,
+            Told::Failed(_) => is_old || is_new || self.scenario.many,
+        };
+        match truthful {
+            true => Ok(()),
+            false => Err(differs(&format!("told {told:?}, but there is"), &view, &[])),
+        }
+    }
+
+    /// What is in a staging area and not to stay there.
+    #[must_use]
+    pub fn left(&self, found: &Found) -> Vec<PathBuf> {
+        let areas = self.areas();
+        let receipts = areas[0].join("writes");
+        let stays = |path: &PathBuf| {
+            let lock = path.file_name().is_some_and(|name| name == "lock");
+            let receipt = path.starts_with(&receipts)
+                && path.extension().is_none_or(|suffix| suffix == "json");
+            areas.contains(path) || lock || (self.scenario.remembers && receipt)
+        };
+        let all = found.files.keys().chain(&found.directories);
+        all.filter(|path| areas.iter().any(|area| path.starts_with(area)))
+            .filter(|path| !stays(path))
+            .cloned()
+            .collect()
+    }
+
+    fn areas(&self) -> [PathBuf; 2] {
+        let root = &self.scenario.root;
+        let name = root.file_name().unwrap_or_default().to_string_lossy();
+        [
+            root.with_file_name(format!(".{name}.atomic")),
+            root.join(".atomic"),
+        ]
+    }
+
+    /// Nothing is anywhere that is neither of the data set nor of its area.
+    fn no_strays(&self, found: &Found) -> Result<(), Wrong> {
+        let areas = self.areas();
+        let known = |path: &PathBuf| {
+            let ground = path.as_os_str() == "ground";
+            ground
+                || path.starts_with(&self.scenario.root)
+                || areas.iter().any(|area| path.starts_with(area))
+        };
+        match found.files.keys().find(|path| !known(path)) {
+            Some(path) => Err(Wrong(format!("{} strays", path.display()))),
+            None => Ok(()),
+        }
+    }
+}
+
+fn differs(what: &str, view: &View, allowed: &[&View]) -> Wrong {
+    let allowed: Vec<_> = allowed.iter().map(|view| &view.0).collect();
+    Wrong(format!("{what} {:?}, of {allowed:?}", view.0))
+}

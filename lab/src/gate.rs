@@ -1,0 +1,197 @@
+//! Each sync, check and lock of the library is taken away in turn, and some scenario must notice.
+//!
+//! A proof by exploring proves nothing if it holds without what it is said to rest on. Syncs are
+//! found by running the scenarios, so that one which is added to the library is taken away too.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use atomic_arrow::Verify;
+
+use crate::check::Rules;
+use crate::mutant::{AGAIN, Marks, Mutation};
+use crate::report::Findings;
+use crate::scenario::simulated;
+use crate::sim::explore;
+use crate::tap::Tap;
+use crate::{Sample, Wrong, races};
+
+/// Syncs that nobody misses alone, because others do the same.
+struct Carried {
+    /// Their marks.
+    marks: &'static [&'static str],
+    /// Why they carry each other.
+    why: &'static str,
+    /// What is taken out together and must then be missed, if anything can be.
+    together: &'static [&'static str],
+}
+
+const RECORD_REMOVED: &str = "SyncDirectory lake/.weather.atomic/*, after RemoveFile decision.json";
+const RECEIPT: &str = "SyncDirectory lake/.weather.atomic/writes, after Publish *.json";
+const ARRANGED: &[&str] = &[
+    "SyncDirectory lake/.weather.atomic/*, after CreateDirectory new",
+    "SyncDirectory lake/.weather.atomic/*, after CreateDirectory new-00000",
+    "SyncDirectory lake/.weather.atomic/*, after CreateDirectory new-00001",
+    "SyncDirectory lake/.weather.atomic/*, after the leaving of Publish 00000.staged",
+    "SyncDirectory lake/.weather.atomic/*, after the leaving of Publish 00001.staged",
+    "SyncDirectory lake/.weather.atomic/*/new-00000, after Publish part-*-00000.parquet",
+    "SyncDirectory lake/.weather.atomic/*/new-00001, after Publish part-*-00000.parquet",
+    "SyncDirectory lake/.weather.atomic/*/new/year=1, after Publish part-*-00000.parquet",
+    "SyncDirectory lake/.weather.atomic/*/new/year=2, after Publish part-*-00000.parquet",
+];
+const MOVED: &[&str] = &[
+    "SyncDirectory lake, after Exchange weather",
+    "SyncDirectory lake, after Publish weather",
+    "SyncDirectory lake/weather, after Exchange year=1",
+    "SyncDirectory lake/weather, after Publish year=2",
+    "SyncDirectory lake/.weather.atomic/*, after the leaving of Exchange new",
+    "SyncDirectory lake/.weather.atomic/*, after the leaving of Exchange new-00000",
+    "SyncDirectory lake/.weather.atomic/*, after the leaving of Publish new",
+    "SyncDirectory lake/.weather.atomic/*, after the leaving of Publish new-00001",
+    "SyncDirectory lake/weather/year=1, for what others did",
+    "SyncDirectory lake/weather/year=2, for what others did",
+    // Also the last, which would carry them all.
+    RECORD_REMOVED,
+];
+const PARTITIONS_MADE: &[&str] = &[
+    "SyncDirectory lake/weather, after CreateDirectory year=1",
+    "SyncDirectory lake/weather, after CreateDirectory year=2",
+    "SyncDirectory lake/weather, again",
+];
+
+const CARRIED: [Carried; 5] = [
+    Carried {
+        marks: ARRANGED,
+        why: "a move within the transaction is durable with either of its directories",
+        together: ARRANGED,
+    },
+    Carried {
+        marks: MOVED.split_at(MOVED.len() - 1).0,
+        why: "a move out of the transaction is durable with either of its directories",
+        together: MOVED,
+    },
+    Carried {
+        marks: &[RECEIPT],
+        why: "the receipt comes from the transaction, which is synced after it",
+        together: &[RECEIPT, RECORD_REMOVED],
+    },
+    Carried {
+        marks: PARTITIONS_MADE.split_at(1).0,
+        why: "the directory is synced for the next partition too",
+        together: PARTITIONS_MADE,
+    },
+    Carried {
+        marks: &["SyncDirectory what is above the ground, for what others did"],
+        why: "the ground of a scenario is durable",
+        together: &[],
+    },
+];
+
+/// The marks of all syncs of all scenarios, each with the scenarios that have it, by number.
+///
+/// # Errors
+/// If a scenario does not go undisturbed.
+pub fn syncs(all: &[Rules]) -> Result<BTreeMap<String, BTreeSet<usize>>, Wrong> {
+    let mut found: BTreeMap<String, BTreeSet<usize>> = BTreeMap::new();
+    for (number, rules) in all.iter().enumerate() {
+        let (_sim, ground) = simulated();
+        let scenario = &rules.scenario;
+        let prepared = scenario.prepare(&ground);
+        prepared.map_err(|error| Wrong(format!("{}: {error:?}", scenario.name)))?;
+        let marks = Arc::new(Marks::new(&ground.top, Mutation::None));
+        let watch = Arc::clone(&marks);
+        // What comes of it is the exploration's business.
+        let _ = scenario.act(&ground.on(Tap::on(Arc::clone(&ground.disk), watch)));
+        for mark in marks.seen() {
+            found.entry(mark).or_default().insert(number);
+        }
+    }
+    Ok(found)
+}
+
+/// Who notices first that something is taken away, and what.
+#[must_use]
+pub fn noticed(all: &[Rules], mutation: &Mutation) -> Option<Wrong> {
+    all.iter()
+        .find_map(|rules| explore(rules, Verify::Footer, mutation, Sample::All).err())
+}
+
+/// Whether nobody can notice that this sync is missing: nothing had been done since the last one.
+#[must_use]
+pub fn is_repeated(mark: &str) -> bool {
+    mark.ends_with(AGAIN)
+}
+
+/// The section of the report.
+pub(crate) fn run(all: &[Rules], sample: Sample) -> Result<Findings, Wrong> {
+    let mut found = Findings::table(&["without", "noticed by"]);
+    let syncs = syncs(all)?;
+    let carried = |mark: &str| CARRIED.iter().any(|carried| carried.marks.contains(&mark));
+    for mark in syncs.keys().filter(|mark| !is_repeated(mark)) {
+        if carried(mark) {
+            found.count("carried by others", 1);
+        } else {
+            let noticed = without(all, &syncs, &[mark]);
+            judge(&mut found, mark, noticed);
+        }
+    }
+    for Carried {
+        marks,
+        why,
+        together,
+    } in CARRIED
+    {
+        let there = marks.iter().filter(|mark| syncs.contains_key(**mark));
+        for mark in there {
+            found
+                .rows
+                .push(vec![(*mark).to_owned(), format!("nobody alone: {why}")]);
+        }
+        if !together.is_empty() {
+            judge(
+                &mut found,
+                &together.join(" and "),
+                without(all, &syncs, together),
+            );
+        }
+    }
+    for (what, noticed) in races::all(sample) {
+        judge(&mut found, &what, noticed);
+    }
+    Ok(found)
+}
+
+/// Who notices that these syncs are missing.
+fn without(
+    all: &[Rules],
+    syncs: &BTreeMap<String, BTreeSet<usize>>,
+    marks: &[&str],
+) -> Option<Wrong> {
+    let having: BTreeSet<usize> = marks
+        .iter()
+        .filter_map(|mark| syncs.get(*mark))
+        .flatten()
+        .copied()
+        .collect();
+    let mut having: Vec<Rules> = having
+        .into_iter()
+        .map(|number| all[number].clone())
+        .collect();
+    // Those that look at the least states first.
+    having.sort_by_key(|rules| rules.scenario.many);
+    let marks = marks.iter().map(|&mark| mark.to_owned()).collect();
+    noticed(&having, &Mutation::Syncs(marks))
+}
+
+fn judge(found: &mut Findings, what: &str, noticed: Option<Wrong>) {
+    found.count("taken out", 1);
+    match noticed {
+        Some(Wrong(by)) => {
+            found.count("noticed", 1);
+            found.rows.push(vec![what.to_owned(), by]);
+        }
+        None => found
+            .failures
+            .push(Wrong(format!("nobody noticed the lack of {what}"))),
+    }
+}

@@ -1,0 +1,71 @@
+//! The crash laboratory: everything that a writer does, under every kind of misfortune.
+//!
+//! There is one description of what writers do ([`scenario`]) and one set of rules of what may be
+//! found afterwards ([`check`]). Each section lets another thing go wrong: the power of a simulated
+//! disk at every moment ([`sim`]), with a gate that takes every sync, check and lock away and demands
+//! that it is noticed ([`gate`]).
+//! It is built for tests: what cannot go wrong in it is unwrapped nowhere, so that a report says
+//! what happened.
+
+pub mod check;
+pub mod cuts;
+pub mod faults;
+pub mod found;
+pub mod gate;
+pub mod mutant;
+pub mod races;
+pub mod report;
+pub mod scenario;
+pub mod sections;
+pub mod sim;
+pub mod strace;
+pub mod tap;
+
+use std::fmt;
+
+/// What is wrong, where.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Wrong(pub String);
+
+impl fmt::Debug for Wrong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for Wrong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Wrong {}
+
+/// Which of many points are looked at: all of them, or some, evenly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sample {
+    /// All.
+    All,
+    /// About this many of each kind.
+    Some(usize),
+}
+
+impl Sample {
+    /// So many times as many points.
+    #[must_use]
+    pub fn times(self, factor: usize) -> Self {
+        match self {
+            Sample::All => Sample::All,
+            Sample::Some(count) => Sample::Some(count * factor),
+        }
+    }
+
+    /// Whether a point is one of those looked at.
+    #[must_use]
+    pub fn takes(self, point: usize, of: usize) -> bool {
+        match self {
+            Sample::All => true,
+            Sample::Some(count) => count >= of || (point * count) / of != (point + 1) * count / of,
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! The command that runs the laboratory: all of it, or a sample.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use atomic_arrow_lab::report::Report;
+use atomic_arrow_lab::sections::{all, rules};
+use atomic_arrow_lab::{Sample, Wrong, cuts, strace};
+use clap::Parser;
+
+/// Runs the crash laboratory and says what came of it.
+#[derive(Debug, Parser)]
+struct Args {
+    /// Writes report.md and report.json into this directory
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Looks at some points of each kind, evenly, instead of all
+    #[arg(long)]
+    quick: bool,
+    /// Runs this section alone; may be repeated
+    #[arg(long = "section", value_name = "NAME")]
+    sections: Vec<String>,
+    /// Plays the scenarios alone whose names contain this
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    scenario: String,
+}
+
+/// Everything is as it should be, but not everything could run.
+const SKIPPED: u8 = 3;
+
+fn main() -> ExitCode {
+    let arguments: Vec<_> = std::env::args().collect();
+    let done = match &arguments[..] {
+        [_, act, name, top] if act == strace::ACT => {
+            strace::act(name, Path::new(top)).map(|()| ExitCode::SUCCESS)
+        }
+        _ => run(),
+    };
+    done.unwrap_or_else(|wrong| {
+        say(&format!("error: {wrong}"));
+        ExitCode::FAILURE
+    })
+}
+
+fn run() -> Result<ExitCode, Wrong> {
+    let args = Args::parse();
+    if let Some(code) = cuts::in_own_namespace(std::env::args_os().skip(1))? {
+        return Ok(u8::try_from(code).map_or(ExitCode::FAILURE, ExitCode::from));
+    }
+    let known = all();
+    let asked = |name: &str| args.sections.is_empty() || args.sections.iter().any(|s| s == name);
+    if let Some(unknown) = args
+        .sections
+        .iter()
+        .find(|s| known.iter().all(|k| k.name != **s))
+    {
+        return Err(Wrong(format!("no section {unknown}, there are {known:?}")));
+    }
+    let mut rules = rules()?;
+    rules.retain(|rules| rules.scenario.name.contains(&args.scenario));
+    let mut report = Report::default();
+    let mut skipped = false;
+    for section in known.iter().filter(|section| asked(section.name)) {
+        let sample = match args.quick {
+            true => Sample::Some(section.quick),
+            false => Sample::All,
+        };
+        let found = (section.run)(&rules, sample)?;
+        if let Some(why) = &found.skipped {
+            say(&format!("SKIPPED {}: {why}", section.title));
+            skipped = true;
+        }
+        for failure in &found.failures {
+            say(&format!("FAILED {}: {failure}", section.title));
+        }
+        let counts = &found.counts;
+        say(&format!(
+            "{}: {counts:?}, {} failures",
+            section.title,
+            found.failures.len()
+        ));
+        report.sections.push((section.title, section.about, found));
+    }
+    if let Some(directory) = &args.out {
+        write(&report, directory).map_err(|error| Wrong(format!("report: {error}")))?;
+    }
+    Ok(match (report.failures(), skipped) {
+        (0, false) => ExitCode::SUCCESS,
+        (0, true) => ExitCode::from(SKIPPED),
+        _ => ExitCode::FAILURE,
+    })
+}
+
+fn write(report: &Report, directory: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(directory)?;
+    std::fs::write(directory.join("report.md"), report.to_markdown())?;
+    let data = serde_json::to_string_pretty(&report.to_json())?;
+    std::fs::write(directory.join("report.json"), data + "\n")
+}
+
+fn say(line: &str) {
+    // Where standard error is closed there is nobody to tell.
+    let _ = writeln!(std::io::stderr(), "{line}");
+}

@@ -1,0 +1,339 @@
+//! Two programs at one data set on the simulated disk: the second does all it can right before any
+//! one call of the first.
+//!
+//! Where it has to wait for a lock, the first goes on; nothing is left to chance. What comes of the
+//! two must be what comes of one after the other, in some order, or of one alone if the other was
+//! refused. [`all`] takes each lock, check and refusal away and demands that this is then not so.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use atomic_arrow::disk::sim::{Lie, SimDisk};
+use atomic_arrow::{Error, Outcome};
+
+use crate::found::{Found, View};
+use crate::mutant::Mutation;
+use crate::scenario::{Ground, RACERS, Racer, Scenario, simulated};
+use crate::tap::{Call, Tap, Verdict, Watch};
+use crate::{Sample, Wrong};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    First,
+    Second,
+}
+
+/// Whose turn it is.
+#[derive(Debug)]
+struct Baton {
+    turn: Mutex<(Turn, bool)>,
+    passed: Condvar,
+}
+
+impl Baton {
+    fn state(&self) -> MutexGuard<'_, (Turn, bool)> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives the turn away and waits for it, or for the other's end; false if that came before.
+    fn pass(&self, to: Turn, back: Turn) -> bool {
+        let mut state = self.state();
+        if state.1 {
+            return false;
+        }
+        state.0 = to;
+        self.passed.notify_all();
+        while state.0 != back && !state.1 {
+            state = self
+                .passed
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        true
+    }
+
+    fn end(&self, next: Turn) {
+        *self.state() = (next, true);
+        self.passed.notify_all();
+    }
+}
+
+#[derive(Debug)]
+struct First {
+    at: usize,
+    count: AtomicUsize,
+    baton: Arc<Baton>,
+}
+
+impl Watch for First {
+    fn before(&self, _call: &Call) -> Verdict {
+        if self.count.fetch_add(1, Ordering::SeqCst) == self.at {
+            self.baton.pass(Turn::Second, Turn::First);
+        }
+        Verdict::Pass
+    }
+
+    fn waits_for_lock(&self, _call: &Call) -> bool {
+        self.baton.pass(Turn::Second, Turn::First)
+    }
+}
+
+#[derive(Debug)]
+struct Second(Arc<Baton>);
+
+impl Watch for Second {
+    fn waits_for_lock(&self, _call: &Call) -> bool {
+        self.0.pass(Turn::First, Turn::Second)
+    }
+}
+
+/// The circumstances of a race.
+#[derive(Debug, Clone)]
+struct Setting {
+    mutation: Mutation,
+    /// Whether the second takes the first for dead: locks tell nothing, and a day has gone by.
+    taken_for_dead: bool,
+}
+
+type Ran = (Result<(), Error>, Result<(), Error>, View);
+
+fn scene() -> Result<(SimDisk, Ground), Wrong> {
+    let (sim, ground) = simulated();
+    let prepared = RACERS[0].prepare(&ground);
+    prepared.map_err(|error| Wrong(format!("the scene of a race: {error:?}")))?;
+    Ok((sim, ground))
+}
+
+fn view(sim: &SimDisk, ground: &Ground) -> View {
+    Found::on_sim(sim, &ground.top).view(Racer::root())
+}
+
+/// Lets the second racer start right before one call of the first; whether there is such a call.
+fn race(first: Racer, second: Racer, at: usize, setting: &Setting) -> Result<(Ran, bool), Wrong> {
+    let (sim, ground) = scene()?;
+    if setting.taken_for_dead {
+        sim.lie(Lie::Locks);
+        sim.set_trusts_locks(false);
+    }
+    let baton = Arc::new(Baton {
+        turn: Mutex::new((Turn::First, false)),
+        passed: Condvar::new(),
+    });
+    let watch = Arc::new(First {
+        at,
+        count: AtomicUsize::new(0),
+        baton: Arc::clone(&baton),
+    });
+    let on = |watch: Arc<dyn Watch>| {
+        let disk = Arc::new(sim.clone());
+        ground.on(Tap::on(
+            setting.mutation.wrap(disk, Some(&sim), &ground.top),
+            watch,
+        ))
+    };
+    let grounds = (
+        on(Arc::clone(&watch) as _),
+        on(Arc::new(Second(Arc::clone(&baton)))),
+    );
+    let (one, other) = std::thread::scope(|scope| {
+        let thread = scope.spawn(|| {
+            let mut state = baton.state();
+            while state.0 != Turn::Second && !state.1 {
+                state = baton
+                    .passed
+                    .wait(state)
+                    .unwrap_or_else(PoisonError::into_inner);
+            }
+            drop(state);
+            if setting.taken_for_dead {
+                sim.advance(Duration::from_secs(25 * 60 * 60));
+            }
+            let other = second.act(&grounds.1);
+            baton.end(Turn::First);
+            other
+        });
+        let one = first.act(&grounds.0);
+        baton.end(Turn::Second);
+        (one, thread.join())
+    });
+    let other = other.map_err(|_| Wrong("the second panicked".to_owned()))?;
+    let reached = watch.count.load(Ordering::SeqCst) > at;
+    let recovered = Scenario::recover_at(&ground, Racer::root());
+    if !setting.taken_for_dead {
+        recovered?;
+    }
+    Ok(((one, other, view(&sim, &ground)), reached))
+}
+
+/// What is found after these, one after the other.
+fn serial(racers: &[Racer]) -> Result<(Vec<bool>, View), Wrong> {
+    let (sim, ground) = scene()?;
+    let done = racers
+        .iter()
+        .map(|racer| racer.act(&ground).is_ok())
+        .collect();
+    Ok((done, view(&sim, &ground)))
+}
+
+fn judge(first: Racer, second: Racer, ran: &Ran, setting: &Setting) -> Result<(), Wrong> {
+    let (one, other, found) = ran;
+    for (racer, result, rival) in [(first, one, second), (second, other, first)] {
+        match result {
+            Err(Error::Conflict { .. } | Error::AlreadyExists { .. }) if rival.writes() => {}
+            // It may have come too far for being aborted; what it says must still be true.
+            Err(error)
+                if setting.taken_for_dead && error.outcome() != Outcome::PublishedNotDurable => {}
+            Err(error) => return Err(Wrong(format!("{racer:?} failed: {error:?}"))),
+            Ok(()) => {}
+        }
+    }
+    let told = one.as_ref().map_err(Error::outcome);
+    let orders: &[&[Racer]] = match (one.is_ok(), other.is_ok()) {
+        _ if told == Err(Outcome::Unknown) => &[&[first], &[]],
+        _ if told == Err(Outcome::PublishedInPart) => &[&[first]],
+        (true, true) => &[&[first, second], &[second, first]],
+        (true, false) => &[&[first]],
+        (false, true) => &[&[second]],
+        (false, false) => &[&[]],
+    };
+    for order in orders {
+        let (done, view) = serial(order)?;
+        if done.iter().all(|&done| done) && view == *found {
+            return Ok(());
+        }
+    }
+    Err(Wrong(format!(
+        "told {one:?} and {other:?}, there is {:?}",
+        found.0
+    )))
+}
+
+/// Races at the sampled calls; how many, and the first that came out wrong.
+fn races(
+    first: Racer,
+    second: Racer,
+    setting: &Setting,
+    sample: Sample,
+) -> Result<(usize, Option<Wrong>), Wrong> {
+    let calls = calls_of(first)?;
+    let mut count = 0;
+    for at in (0..calls).filter(|&at| sample.takes(at, calls)) {
+        let (ran, reached) = race(first, second, at, setting)?;
+        count += usize::from(reached);
+        if let Err(Wrong(what)) = judge(first, second, &ran, setting) {
+            let dead = if setting.taken_for_dead {
+                ", taken for dead"
+            } else {
+                ""
+            };
+            let what = format!("{second:?} before call {at} of {first:?}{dead}: {what}");
+            return Ok((count, Some(Wrong(what))));
+        }
+    }
+    Ok((count, None))
+}
+
+const UNDISTURBED: Setting = Setting {
+    mutation: Mutation::None,
+    taken_for_dead: false,
+};
+
+/// Every pair of racers, with nothing taken away.
+///
+/// # Errors
+/// If a race cannot be run.
+pub fn undisturbed(sample: Sample) -> Result<Vec<(String, usize, Option<Wrong>)>, Wrong> {
+    let mut found = Vec::new();
+    for first in RACERS {
+        for second in RACERS {
+            let (count, wrong) = races(first, second, &UNDISTURBED, sample)?;
+            found.push((format!("{first:?} against {second:?}"), count, wrong));
+        }
+    }
+    let dead = Setting {
+        taken_for_dead: true,
+        ..UNDISTURBED
+    };
+    let (count, wrong) = races(Racer::Append, Racer::Recover, &dead, sample)?;
+    found.push(("Append, taken for dead by Recover".to_owned(), count, wrong));
+    Ok(found)
+}
+
+/// What is taken away, and who noticed.
+#[must_use]
+pub fn all(sample: Sample) -> Vec<(String, Option<Wrong>)> {
+    use Racer::{Append, File, Overwrite, OverwritePartitions, Recover, Same};
+    let taken = [
+        (
+            Mutation::Lock("lock"),
+            false,
+            vec![(Append, Overwrite), (OverwritePartitions, Append)],
+        ),
+        (Mutation::Lock("lease"), false, vec![(Append, Recover)]),
+        (Mutation::Lock(".staged"), false, vec![(File, Recover)]),
+        (Mutation::Lie(Lie::Locks), false, vec![(Append, Recover)]),
+        (
+            Mutation::Lie(Lie::GhostStatus),
+            false,
+            vec![(File, Recover)],
+        ),
+        (Mutation::Refusal(".parquet"), false, vec![(Same, Same)]),
+        (
+            Mutation::Refusal("decision.json"),
+            true,
+            vec![(Append, Recover)],
+        ),
+    ];
+    let judge = |(mutation, taken_for_dead, pairs): (Mutation, bool, Vec<(Racer, Racer)>)| {
+        let name = mutation.to_string();
+        let setting = Setting {
+            mutation,
+            taken_for_dead,
+        };
+        let noticed = pairs.into_iter().find_map(|(first, second)| {
+            match races(first, second, &setting, sample) {
+                Ok((_, wrong)) => wrong,
+                Err(wrong) => Some(wrong),
+            }
+        });
+        (name, noticed)
+    };
+    let mut found: Vec<_> = taken.into_iter().map(judge).collect();
+    found.push((
+        Mutation::SecondLooks.to_string(),
+        conflicts_overlooked(sample),
+    ));
+    found
+}
+
+/// Whether an overwrite overlooks, if it does not look again, that another committed meanwhile.
+fn conflicts_overlooked(sample: Sample) -> Option<Wrong> {
+    let conflicts = |mutation| -> Result<usize, Wrong> {
+        let setting = Setting {
+            mutation,
+            taken_for_dead: false,
+        };
+        let calls = calls_of(Racer::OverwritePartitions)?;
+        let mut count = 0;
+        for at in (0..calls).filter(|&at| sample.takes(at, calls)) {
+            let ((told, ..), _) = race(Racer::OverwritePartitions, Racer::Append, at, &setting)?;
+            count += usize::from(matches!(told, Err(Error::Conflict { .. })));
+        }
+        Ok(count)
+    };
+    match (conflicts(Mutation::None), conflicts(Mutation::SecondLooks)) {
+        (Ok(found), Ok(0)) if found > 0 => Some(Wrong(format!("{found} conflicts overlooked"))),
+        (Err(wrong), _) | (_, Err(wrong)) => Some(wrong),
+        _ => None,
+    }
+}
+
+/// How many calls a racer makes alone.
+fn calls_of(racer: Racer) -> Result<usize, Wrong> {
+    let (sim, ground) = scene()?;
+    let before = sim.calls().len();
+    let done = racer.act(&ground);
+    done.map_err(|error| Wrong(format!("{racer:?} alone: {error:?}")))?;
+    Ok(sim.calls().len() - before)
+}

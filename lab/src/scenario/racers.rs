@@ -1,0 +1,85 @@
+//! What programs do that race at one data set.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use atomic_arrow::{CommitMode, Error, RecoverOptions, recover_with_options};
+
+use super::Ground;
+use super::dataset::{LAKE, commit, earlier, named, same, single};
+
+/// One of two programs at a data set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Racer {
+    /// Commits files in this mode.
+    Append,
+    /// Commits files where none may be.
+    ErrorIfExists,
+    /// Overwrites the partitions that it has rows of.
+    OverwritePartitions,
+    /// Overwrites everything.
+    Overwrite,
+    /// Commits files under a name that others use as well.
+    Named,
+    /// Publishes one file.
+    File,
+    /// Publishes one file under a name that others use as well.
+    Same,
+    /// Recovers what dead writers left.
+    Recover,
+}
+
+/// All of them.
+pub const RACERS: [Racer; 8] = [
+    Racer::Append,
+    Racer::ErrorIfExists,
+    Racer::OverwritePartitions,
+    Racer::Overwrite,
+    Racer::Named,
+    Racer::File,
+    Racer::Same,
+    Racer::Recover,
+];
+
+impl Racer {
+    /// The data set's root, below the ground.
+    #[must_use]
+    pub fn root() -> &'static Path {
+        Path::new(LAKE)
+    }
+
+    /// Whether others can be refused because of it.
+    #[must_use]
+    pub fn writes(self) -> bool {
+        self != Racer::Recover
+    }
+
+    /// What is there before.
+    ///
+    /// # Errors
+    /// The library's.
+    pub fn prepare(self, ground: &Ground) -> Result<(), Error> {
+        earlier(ground)
+    }
+
+    /// Does it.
+    ///
+    /// # Errors
+    /// The library's.
+    pub fn act(self, ground: &Ground) -> Result<(), Error> {
+        match self {
+            Racer::Append => commit(ground, CommitMode::Append, same),
+            Racer::ErrorIfExists => super::dataset::into_empty(ground),
+            Racer::OverwritePartitions => commit(ground, CommitMode::OverwritePartitions, same),
+            Racer::Overwrite => commit(ground, CommitMode::Overwrite, same),
+            Racer::Named => commit(ground, CommitMode::Append, named),
+            Racer::File => single(ground, None),
+            Racer::Same => single(ground, Some("same.parquet")),
+            Racer::Recover => {
+                let options = RecoverOptions::new().disk(Arc::clone(&ground.disk));
+                let recovery = recover_with_options(ground.path(LAKE), &options)?;
+                recovery.failed.into_iter().next().map_or(Ok(()), Err)
+            }
+        }
+    }
+}

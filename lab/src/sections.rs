@@ -1,0 +1,263 @@
+//! The sections of the laboratory: one [`Section`] each.
+//!
+//! A section that is added to [`all`] is run by both tiers and has its place in the report.
+
+use atomic_arrow::Verify;
+
+use crate::check::Rules;
+use crate::cuts::{FileSystem, Machine, cut_all};
+use crate::mutant::Mutation;
+use crate::report::Findings;
+use crate::sim::{Count, explore};
+use crate::tap::Verb;
+use crate::{Sample, Wrong, cuts, faults, gate, scenario, strace};
+
+/// One kind of misfortune, and what came of it.
+#[derive(Clone, Copy)]
+pub struct Section {
+    /// What it is called on the command line.
+    pub name: &'static str,
+    /// What it is called in the report.
+    pub title: &'static str,
+    /// What is done, and what is demanded.
+    pub about: &'static str,
+    /// How many points of each kind the quick tier looks at.
+    pub quick: usize,
+    /// Runs it.
+    pub run: fn(&[Rules], Sample) -> Result<Findings, Wrong>,
+}
+
+impl std::fmt::Debug for Section {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+/// Every section.
+#[must_use]
+pub fn all() -> Vec<Section> {
+    vec![
+        Section {
+            name: "sim",
+            title: "Power cuts on the simulated disk",
+            about: "After every call that changes something, every disk that a power cut may leave is \
+                    looked at, recovered, cut off again at every moment of that, and recovered again.",
+            quick: 4,
+            run: simulated_cuts,
+        },
+        Section {
+            name: "gate",
+            title: "What would happen without",
+            about: "Each sync, check and lock is taken out in turn; some scenario must notice. Syncs \
+                    that carry each other are taken out together.",
+            quick: 1,
+            run: gate::run,
+        },
+        Section {
+            name: "races",
+            title: "Two programs at one data set",
+            about: "One program does all it can right before each call of another, on the simulated \
+                    disk. What comes of it must be what comes of one after the other, or of one alone \
+                    if the other was refused.",
+            quick: 8,
+            run: races,
+        },
+        Section {
+            name: "faults",
+            title: "Faults of every call of the simulated disk",
+            about: "Every call fails once, before and after it is made, with EIO, ENOSPC and EDQUOT. \
+                    The outcome must be true, no file synced twice, nothing left behind, and a second \
+                    run must heal everything.",
+            quick: 12,
+            run: disk_faults,
+        },
+        Section {
+            name: "cuts",
+            title: "Power cuts on real file systems",
+            about: "Before each call that changes something, and after the last, the file system is \
+                    shut down without flushing (Btrfs: its disk is copied as it is), and mounted \
+                    again; once as it is, once right after another program synced a file.",
+            quick: 2,
+            run: kernel_cuts,
+        },
+        Section {
+            name: "lies",
+            title: "Power cuts where syncs do nothing",
+            about: "The same on a disk whose syncs of files, or of directories, are answered and not \
+                    done: the cuts must find losses, else they prove nothing.",
+            quick: 2,
+            run: lying_cuts,
+        },
+        Section {
+            name: "strace",
+            title: "Faults of real system calls",
+            about: "A process acts out each scenario while strace lets one of its calls fail: each \
+                    that is about the scenario's directory, with each error that can occur. The \
+                    outcome must be true, each staging file synced exactly once, and recovery must \
+                    leave nothing.",
+            quick: 5,
+            run: injected_faults,
+        },
+    ]
+}
+
+/// The rules of every scenario.
+///
+/// # Errors
+/// If a scenario does not go undisturbed.
+pub fn rules() -> Result<Vec<Rules>, Wrong> {
+    scenario::all().iter().map(Rules::of).collect()
+}
+
+fn simulated_cuts(all: &[Rules], sample: Sample) -> Result<Findings, Wrong> {
+    let mut found = Findings::table(&["scenario", "moments", "states", "of them twice cut"]);
+    for rules in all {
+        let name = rules.scenario.name.clone();
+        match explore(rules, Verify::Footer, &Mutation::None, sample) {
+            Ok(count) => {
+                let Count {
+                    moments,
+                    states,
+                    during_recovery,
+                    distinct,
+                } = count;
+                found.count("moments", moments);
+                found.count("states", states + during_recovery);
+                found.count("of them different", distinct);
+                let states = states + during_recovery;
+                let cells = [moments, states, during_recovery].map(|count| count.to_string());
+                found.rows.push([name].into_iter().chain(cells).collect());
+            }
+            Err(wrong) => found.failures.push(wrong),
+        }
+    }
+    Ok(found)
+}
+
+fn races(_: &[Rules], sample: Sample) -> Result<Findings, Wrong> {
+    let mut found = Findings::table(&["race", "interleavings"]);
+    for (name, count, wrong) in crate::races::undisturbed(sample)? {
+        found.count("interleavings", count);
+        found.rows.push(vec![name, count.to_string()]);
+        found.failures.extend(wrong);
+    }
+    Ok(found)
+}
+
+fn disk_faults(all: &[Rules], sample: Sample) -> Result<Findings, Wrong> {
+    let mut found = Findings::table(&["scenario", "faults", "failures"]);
+    for rules in all {
+        let faults = faults::fail_all(rules, sample)?;
+        found.count("faults", faults.faults);
+        found.rows.push(vec![
+            rules.scenario.name.clone(),
+            faults.faults.to_string(),
+            faults.failures.len().to_string(),
+        ]);
+        found.failures.extend(faults.failures);
+    }
+    Ok(found)
+}
+
+fn kernel_cuts(all: &[Rules], sample: Sample) -> Result<Findings, Wrong> {
+    if let Some(why) = cuts::unable() {
+        return Ok(Findings::skipped(why));
+    }
+    let systems = FileSystem::ALL;
+    let cut = std::thread::scope(|scope| {
+        let threads = systems.map(|system| {
+            scope.spawn(move || {
+                let mut machine = Machine::start(system)?;
+                let cut = |rules| cut_all(&mut machine, rules, &Mutation::None, sample);
+                all.iter().map(cut).collect::<Result<Vec<_>, Wrong>>()
+            })
+        });
+        threads.map(|thread| {
+            let panicked = |_| Err(Wrong("the section panicked".to_owned()));
+            thread.join().unwrap_or_else(panicked)
+        })
+    });
+    let mut head = vec!["scenario"];
+    head.extend(systems.map(FileSystem::name));
+    let mut found = Findings::table(&head);
+    let mut rows: Vec<Vec<String>> = all
+        .iter()
+        .map(|rules| vec![rules.scenario.name.clone()])
+        .collect();
+    for (system, cut) in systems.into_iter().zip(cut) {
+        for (row, cuts) in rows.iter_mut().zip(cut?) {
+            found.count("cuts", cuts.cuts);
+            row.push(format!(
+                "{} cuts, {} failed",
+                cuts.cuts,
+                cuts.failures.len()
+            ));
+            let failures = cuts.failures.into_iter();
+            let failures = failures.map(|Wrong(what)| Wrong(format!("{}: {what}", system.name())));
+            found.failures.extend(failures);
+        }
+    }
+    found.rows = rows;
+    Ok(found)
+}
+
+fn lying_cuts(all: &[Rules], sample: Sample) -> Result<Findings, Wrong> {
+    if let Some(why) = cuts::unable() {
+        return Ok(Findings::skipped(why));
+    }
+    let names = [
+        "a new Parquet file in a new data set",
+        "a Parquet file replaced",
+        "a new data set",
+        "all overwritten",
+    ];
+    let some = |rules: &&Rules| names.contains(&rules.scenario.name.as_str());
+    let mut found = Findings::table(&["file system", "without", "cuts", "found", "for example"]);
+    for system in FileSystem::ALL {
+        let mut machine = Machine::start(system)?;
+        let mut any = false;
+        for verb in [Verb::SyncFile, Verb::SyncDirectory] {
+            let (mut count, mut wrong) = (0, Vec::new());
+            for rules in all.iter().filter(some) {
+                let cuts = cut_all(&mut machine, rules, &Mutation::AllSyncs(verb), sample)?;
+                count += cuts.cuts;
+                wrong.extend(cuts.failures);
+            }
+            found.count("cuts", count);
+            found.count("losses found", wrong.len());
+            any |= !wrong.is_empty();
+            found.rows.push(vec![
+                system.name().to_owned(),
+                format!("{verb:?}"),
+                count.to_string(),
+                wrong.len().to_string(),
+                wrong.first().map(ToString::to_string).unwrap_or_default(),
+            ]);
+        }
+        if !any {
+            let name = system.name();
+            found
+                .failures
+                .push(Wrong(format!("{name}: no loss was found without syncs")));
+        }
+    }
+    Ok(found)
+}
+
+fn injected_faults(all: &[Rules], sample: Sample) -> Result<Findings, Wrong> {
+    if let Some(why) = strace::unable() {
+        return Ok(Findings::skipped(why));
+    }
+    let mut found = Findings::table(&["scenario", "faults", "failures"]);
+    for rules in all {
+        let injected = strace::inject_all(rules, sample)?;
+        found.count("faults", injected.faults);
+        found.rows.push(vec![
+            rules.scenario.name.clone(),
+            injected.faults.to_string(),
+            injected.failures.len().to_string(),
+        ]);
+        found.failures.extend(injected.failures);
+    }
+    Ok(found)
+}

@@ -76,6 +76,31 @@ pub fn verify_path(
     check_path(&OsDisk, path, level, on_file)
 }
 
+/// Calls `on_path` with every file that [`verify_path`] would check, for those who check them on their
+/// own terms; an error of it ends the walk.
+///
+/// # Errors
+/// [`Error::Read`] if the disk would not read a directory; else that of `on_path`. Nothing was
+/// changed.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let directory = tempfile::tempdir()?;
+/// std::fs::write(directory.path().join("part-0.parquet"), b"")?;
+///
+/// let mut files = 0;
+/// atomic_arrow::verify::each_file(directory.path(), |_| {
+///     files += 1;
+///     Ok(())
+/// })?;
+/// assert_eq!(files, 1);
+/// # Ok(())
+/// # }
+/// ```
+pub fn each_file(path: &Path, mut on_path: impl FnMut(&Path) -> Result<()>) -> Result<()> {
+    walk::each_file(&OsDisk, path, &mut on_path)
+}
+
 /// [`verify_file`] on any disk.
 pub(crate) fn check_file(disk: &dyn Disk, path: &Path, level: Verify) -> Result<FileReport> {
     let format = Format::from_path(path).unwrap_or(Format::Parquet);

@@ -1,0 +1,143 @@
+"""Crash-safe Hive-partitioned data sets from any dataframe.
+
+Every file that a reader can see is complete, verified and durable: it is staged beside the data set,
+ended, synced, re-opened and checked, and only then renamed to its final path. A crash of the program,
+the kernel or the power at any moment leaves the whole new file or none of it; the files of one
+:func:`write_dataset` appear all, or none of them.
+
+- :func:`write_dataset` and :class:`DatasetWriter` write whole data sets.
+- :func:`stage`, :func:`commit` and :func:`discard` do so from several processes at once.
+- :class:`AtomicArrowWriter` writes one Parquet file into a partition.
+- :func:`open`, :func:`write_bytes`, :func:`write_text` and :func:`write_json` write any file.
+- :func:`verify`, :func:`inspect` and :func:`recover` look after what is there.
+
+Every exception is an :class:`AtomicArrowError`, or on Ctrl-C :class:`Interrupted`, and says in its
+``outcome`` what is on disk. Messages go to the logger ``atomic_arrow``.
+"""
+
+from ._arrow_writer import ArrowWriterOptions, AtomicArrowWriter
+from ._dataset import DatasetWriter, commit, discard, stage, write_dataset
+from ._errors import (
+    AbortedError,
+    AlreadyExistsError,
+    AtomicArrowError,
+    BusyError,
+    ClosedError,
+    ConflictError,
+    DamagedError,
+    DiscardedWarning,
+    EncodeError,
+    ForkedError,
+    InputError,
+    Interrupted,
+    InvalidDecisionError,
+    InvalidOptionError,
+    InvalidPathError,
+    InvalidReceiptError,
+    IoError,
+    NotDurableError,
+    Outcome,
+    PanicError,
+    PartitionError,
+    PoisonedError,
+    ReadError,
+    SchemaMismatchError,
+    StagedWriteGoneError,
+    StagingLostError,
+    StoppedError,
+    StrayRowError,
+    UnfinishedError,
+    UnknownOutcomeError,
+)
+from ._file import AtomicBinaryFile, AtomicTextFile, open, write_bytes, write_json, write_text
+from ._keys import PartitionKey, SortBy, column, date, day, hour, month, year
+from ._lib import (
+    FileRecord,
+    FileReport,
+    Inspection,
+    Oddity,
+    PartitionSummary,
+    Progress,
+    PublishedFile,
+    Receipt,
+    Recovery,
+    StagedWrite,
+    Table,
+    Verification,
+    __version__,
+)
+from ._options import FileOptions, ParquetOptions, WriteOptions
+from ._reports import inspect, recover, verify
+
+__all__ = [
+    "AbortedError",
+    "AlreadyExistsError",
+    "ArrowWriterOptions",
+    "AtomicArrowError",
+    "AtomicArrowWriter",
+    "AtomicBinaryFile",
+    "AtomicTextFile",
+    "BusyError",
+    "ClosedError",
+    "ConflictError",
+    "DamagedError",
+    "DatasetWriter",
+    "DiscardedWarning",
+    "EncodeError",
+    "FileOptions",
+    "FileRecord",
+    "FileReport",
+    "ForkedError",
+    "InputError",
+    "Inspection",
+    "Interrupted",
+    "InvalidDecisionError",
+    "InvalidOptionError",
+    "InvalidPathError",
+    "InvalidReceiptError",
+    "IoError",
+    "NotDurableError",
+    "Oddity",
+    "Outcome",
+    "PanicError",
+    "ParquetOptions",
+    "PartitionError",
+    "PartitionKey",
+    "PartitionSummary",
+    "PoisonedError",
+    "Progress",
+    "PublishedFile",
+    "ReadError",
+    "Receipt",
+    "Recovery",
+    "SchemaMismatchError",
+    "SortBy",
+    "StagedWrite",
+    "StagedWriteGoneError",
+    "StagingLostError",
+    "StoppedError",
+    "StrayRowError",
+    "Table",
+    "UnfinishedError",
+    "UnknownOutcomeError",
+    "Verification",
+    "WriteOptions",
+    "__version__",
+    "column",
+    "commit",
+    "date",
+    "day",
+    "discard",
+    "hour",
+    "inspect",
+    "month",
+    "open",
+    "recover",
+    "stage",
+    "verify",
+    "write_bytes",
+    "write_dataset",
+    "write_json",
+    "write_text",
+    "year",
+]

@@ -1,0 +1,151 @@
+"""One Parquet file of a data set, whole or absent."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, Unpack
+
+from . import _lib
+from ._data import Data, Schema, streams
+from ._dataset import say_discarded
+from ._errors import make
+from ._keys import partition_values
+from ._lib import PublishedFile
+from ._options import FileOptions, ParquetOptions, log, prepared
+from ._paths import StrPath, local_path
+
+
+class ArrowWriterOptions(ParquetOptions, FileOptions, total=False):
+    """What can be asked of an :class:`AtomicArrowWriter`."""
+
+
+class AtomicArrowWriter:
+    """Writes one Parquet file into a partition of a data set.
+
+    A ``with`` block commits on a clean exit and discards on any exception; a writer that is merely
+    dropped discards, too.
+
+    >>> import pyarrow as pa
+    >>> rows = pa.table({"temp": [11.5, None, 12.25]})
+    >>> partition = {"station_id": "KSEA", "year": 2026}
+    >>> with AtomicArrowWriter(lake / "weather", partition, rows.schema) as w:
+    ...     w.write(rows)
+    >>> w.file.rows
+    3
+
+    :param root: The data set: a path or ``file://`` URL.
+    :param partition: Keys and values: ``None``, ``bool``, ``int``, ``float``, ``str``, dates, times
+        or decimals. A column of the schema that is named like a key is checked to carry its value,
+        and is left out of the file.
+    :param schema: What exports the Arrow schema interface, or a table that has the schema.
+    :param file_name: The name within the partition; by default one that no other writer has.
+    :param replace: Whether a file of that name is replaced.
+    :param keep_partition_columns: Whether partition columns stay in the file.
+    :param index: Whether the index of a pandas frame becomes columns.
+    :param options: As in :class:`ParquetOptions` and :class:`FileOptions`.
+    :raises PartitionError, InvalidPathError, InvalidOptionError, AlreadyExistsError, EncodeError,
+        IoError: If what is asked for cannot be done. Nothing is on disk then.
+    """
+
+    def __init__(
+        self,
+        root: StrPath,
+        partition: Mapping[str, Any],
+        schema: Schema,
+        *,
+        file_name: str | None = None,
+        replace: bool = False,
+        keep_partition_columns: bool = False,
+        index: bool = False,
+        **options: Unpack[ArrowWriterOptions],
+    ) -> None:
+        self._inner: _lib.ArrowWriter | None = None
+        self._file: PublishedFile | None = None
+        self._index = index
+        taken = prepared(options)
+        taken["file_name"] = file_name
+        taken["replace"] = replace
+        taken["keep_partition_columns"] = keep_partition_columns
+        values = partition_values(partition)
+        self._inner = _lib.ArrowWriter(local_path(root), values, schema, taken)
+        self.path: Path = self._inner.path
+        """Where the file will be published."""
+        log.debug("%s: writing", self.path)
+
+    def write(self, data: Data) -> None:
+        """Appends all rows of some data, which has exactly the writer's schema.
+
+        :raises SchemaMismatchError, StrayRowError, InputError, EncodeError, IoError: Nothing is
+            published, and the writer can only be discarded.
+        """
+        for stream in streams(data, index=self._index):
+            self._open().write(stream)
+
+    def commit(self) -> PublishedFile:
+        """Writes the footer, syncs, verifies and publishes the file.
+
+        :raises NotDurableError: If it is published, but may not survive a power cut.
+        :raises UnknownOutcomeError: If the system does not tell.
+        :raises AtomicArrowError: Whatever the first step to fail says; nothing is published then.
+        """
+        inner = self._open()
+        self._inner = None
+        self._file = inner.commit()
+        log.info("%s: published", self.path)
+        return self._file
+
+    def discard(self) -> None:
+        """Removes what was written. Does nothing after a commit."""
+        if self._inner is not None:
+            self._inner.discard()
+            self._inner = None
+            log.info("%s: discarded", self.path)
+
+    @property
+    def file(self) -> PublishedFile:
+        """The published file.
+
+        :raises AtomicArrowError: If it was not committed.
+        """
+        if self._file is None:
+            message = f"{self.path}: this writer has not committed"
+            raise make("AtomicArrowError", message, outcome="not_published")
+        return self._file
+
+    def _open(self) -> _lib.ArrowWriter:
+        if self._inner is None:
+            message = f"{self.path}: this AtomicArrowWriter is closed"
+            raise make("ClosedError", message, outcome="not_published")
+        return self._inner
+
+    def __enter__(self) -> Self:
+        self._open()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._inner is None:
+            return
+        if error is None:
+            self.commit()
+            return
+        say_discarded(str(self.path), error)
+        self.discard()
+
+    def __del__(self) -> None:
+        # Not there if the initialisation failed.
+        if getattr(self, "_inner", None) is not None:
+            warnings.warn(f"{self!r} was dropped: discarded", ResourceWarning, source=self)
+
+    def __repr__(self) -> str:
+        state = "open" if self._inner is not None else "closed"
+        if self._file is not None:
+            state = "committed"
+        return f"<AtomicArrowWriter {self.path}: {state}>"

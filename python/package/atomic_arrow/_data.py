@@ -1,0 +1,103 @@
+"""Whatever holds rows, as Arrow streams."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from typing import Any, Protocol, TypeAlias, runtime_checkable
+
+from ._errors import make
+from ._lib import Stream
+
+
+@runtime_checkable
+class ArrowStream(Protocol):
+    """Rows that are exported through the Arrow C stream interface."""
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
+
+
+@runtime_checkable
+class ArrowArray(Protocol):
+    """One batch that is exported through the Arrow C data interface."""
+
+    def __arrow_c_array__(
+        self, requested_schema: object | None = None
+    ) -> tuple[object, object]: ...
+
+
+@runtime_checkable
+class ArrowSchema(Protocol):
+    """A schema that is exported through the Arrow C schema interface."""
+
+    def __arrow_c_schema__(self) -> object: ...
+
+
+# A lazy frame of Polars has neither interface, so it is not named here.
+Data: TypeAlias = ArrowStream | ArrowArray | Iterable[ArrowStream | ArrowArray] | Any
+"""Anything that holds rows: what exports the Arrow C interfaces, a Polars ``LazyFrame``, and
+iterables of such."""
+
+Schema: TypeAlias = ArrowSchema | ArrowStream
+"""A schema, or a table that has it."""
+
+
+def streams(data: Data, *, index: bool) -> Iterator[Stream]:
+    """The data as streams, one after another, each opened when its turn comes."""
+    one = _exporter(data, index)
+    if one is not None:
+        yield Stream(one)
+        return
+    # A mapping or a text could be iterated too, and hardly holds data sets' rows.
+    if isinstance(data, str | bytes | dict) or not isinstance(data, Iterable):
+        raise _no_rows(data)
+    for item in data:
+        one = _exporter(item, index)
+        if one is None:
+            raise _no_rows(item)
+        yield Stream(one)
+
+
+def _exporter(data: Any, index: bool) -> Any:
+    """What exports the rows of one object; None if it has none to export."""
+    if _is_a(data, "pandas", "DataFrame"):
+        # Its own export would make a column of any index that is not a mere count.
+        return data.reset_index(drop=not index) if _has_index(data) or index else data
+    if _is_a(data, "polars", "LazyFrame"):
+        return data.collect_batches()
+    if isinstance(data, ArrowStream | ArrowArray):
+        return data
+    return None
+
+
+def _has_index(frame: Any) -> bool:
+    pandas = sys.modules["pandas"]
+    return not (isinstance(frame.index, pandas.RangeIndex) and frame.index.name is None)
+
+
+def _is_a(value: Any, module: str, name: str) -> bool:
+    """Whether it is an instance of a class of a library, which is not imported for that."""
+    loaded = sys.modules.get(module)
+    kind = getattr(loaded, name, None)
+    return isinstance(kind, type) and isinstance(value, kind)
+
+
+def _no_rows(value: Any) -> Exception:
+    kind = f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.")
+    return TypeError(
+        f"a {kind} does not hold rows: give what exports the Arrow C stream or array interface, "
+        "or an iterable of such"
+    )
+
+
+def no_schema() -> Exception:
+    message = "there are no rows, and so no schema: give schema= if that is to be a data set"
+    return make("InputError", message, outcome="not_published")
+
+
+def length(data: Any) -> int | None:
+    """How many rows there are, where that is known without reading them."""
+    if _is_a(data, "pandas", "DataFrame") or _is_a(data, "polars", "DataFrame"):
+        return len(data)
+    rows = getattr(data, "num_rows", None)
+    return rows if isinstance(rows, int) else None

@@ -1,0 +1,316 @@
+"""Whole data sets: batches in any order become files, all of them or none."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable
+from types import TracebackType
+from typing import Self, Unpack
+
+from . import _lib
+from ._data import Data, Schema, length, no_schema, streams
+from ._errors import AtomicArrowError, Interrupted, make
+from ._lib import FileRecord, Progress, Receipt, StagedWrite, Stream
+from ._options import WriteOptions, log, prepared
+from ._paths import StrPath, local_path
+from ._progress import OnProgress, Shown
+
+
+class DatasetWriter:
+    """Writes rows into a Hive-partitioned data set, all or nothing.
+
+    Rows may come in any order. They are held within a memory limit and spilled beyond it, and each
+    partition becomes one file, or more if a target size is set. A ``with`` block commits on a clean
+    exit and discards on any exception; a writer that is merely dropped discards, too.
+
+    >>> import pyarrow as pa
+    >>> rows = pa.table({"station_id": ["KSEA", "KJFK", "KSEA"], "temp": [11.5, 3.0, 12.25]})
+    >>> with DatasetWriter(lake / "weather", schema=rows.schema, partition_by="station_id") as w:
+    ...     for batch in rows.to_batches(max_chunksize=2):
+    ...         w.write(batch)
+    >>> sorted(file.partition["station_id"] for file in w.receipt.files)
+    ['KJFK', 'KSEA']
+
+    :param root: The data set: a path or ``file://`` URL.
+    :param schema: What exports the Arrow schema interface, or a table that has the schema.
+    :param index: Whether the index of a pandas frame becomes columns.
+    :param on_file: Called with each finished file, which is not published yet.
+    :param progress: ``True`` for a bar, or a function that is called with a :class:`Progress`.
+    :param options: As in :class:`WriteOptions`.
+    :raises PartitionError, InvalidPathError, InvalidOptionError, EncodeError, IoError: If what is
+        asked for cannot be done. Nothing is published.
+    """
+
+    def __init__(
+        self,
+        root: StrPath,
+        *,
+        schema: Schema,
+        index: bool = False,
+        on_file: Callable[[FileRecord], object] | None = None,
+        progress: OnProgress = False,
+        _rows: int | None = None,
+        **options: Unpack[WriteOptions],
+    ) -> None:
+        self._inner: _lib.DatasetWriter | None = None
+        self._receipt: Receipt | None = None
+        self._index = index
+        self.root = local_path(root)
+        taken = prepared(options)
+        self._shown = Shown(progress, _rows)
+        self._inner = _lib.DatasetWriter(self.root, schema, taken, on_file, self._shown.call)
+        log.debug("%s: writing", self.root)
+
+    def write(self, data: Data) -> None:
+        """Takes all rows of some data, batch by batch.
+
+        :param data: What exports the Arrow stream or array interface, a Polars ``LazyFrame``, or an
+            iterable of such.
+        :raises SchemaMismatchError: If it has another schema.
+        :raises PartitionError: If a value cannot be in a path.
+        :raises InputError: If it cannot be read.
+        :raises IoError, EncodeError: If rows cannot be spilled.
+        :raises PoisonedError: After any of these. Nothing is published.
+        """
+        for stream in streams(data, index=self._index):
+            self._take(stream)
+
+    def _take(self, stream: Stream) -> None:
+        self._open().write(stream)
+
+    def commit(self) -> Receipt:
+        """Encodes, syncs and verifies all files, and publishes them as one.
+
+        :raises ConflictError: If another commit came between. Nothing is published.
+        :raises UnfinishedError: If the commit is decided, but not all files are published yet.
+        :raises AtomicArrowError: Whatever the first step to fail says; nothing is published then.
+        """
+        inner = self._open()
+        try:
+            self._receipt = inner.commit()
+        except BaseException as error:
+            self._receipt = getattr(error, "receipt", None)
+            raise
+        finally:
+            self._close()
+        log.info("%s: %s", self.root, self._receipt)
+        return self._receipt
+
+    def stage(self, *, task: str | None = None) -> StagedWrite:
+        """Encodes, syncs and verifies all files, and leaves them for :func:`commit`.
+
+        :param task: The name of the work: of several that are staged with one name, one is
+            committed.
+        :raises InvalidOptionError: If the write has a ``write_id``, which is the commit's.
+        :raises AtomicArrowError: Whatever the first step to fail says. Nothing is published, and
+            nothing is left.
+        """
+        inner = self._open()
+        try:
+            staged = inner.stage()
+        finally:
+            self._close()
+        log.info("%s: %r", self.root, staged)
+        if task is None:
+            return staged
+        try:
+            return staged.with_task(task)
+        except BaseException:
+            discard([staged])
+            raise
+
+    def discard(self) -> None:
+        """Removes everything that was written. Does nothing after a commit."""
+        if self._inner is not None:
+            self._inner.discard()
+            self._close()
+            log.info("%s: discarded", self.root)
+
+    @property
+    def receipt(self) -> Receipt:
+        """What the commit published.
+
+        :raises AtomicArrowError: If there was none.
+        """
+        if self._receipt is None:
+            message = f"{self.root}: this writer has not committed"
+            raise make("AtomicArrowError", message, outcome="not_published")
+        return self._receipt
+
+    @property
+    def progress(self) -> Progress:
+        """How far the write has come."""
+        return self._open().progress
+
+    def _open(self) -> _lib.DatasetWriter:
+        if self._inner is None:
+            message = f"{self.root}: this DatasetWriter is closed"
+            raise make("ClosedError", message, outcome="not_published")
+        return self._inner
+
+    def _close(self) -> None:
+        self._inner = None
+        self._shown.close()
+
+    def __enter__(self) -> Self:
+        self._open()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._inner is None:
+            return
+        if error is None:
+            self.commit()
+            return
+        say_discarded(self.root, error)
+        self.discard()
+
+    def __del__(self) -> None:
+        # Not there if the initialisation failed.
+        if getattr(self, "_inner", None) is not None:
+            warnings.warn(f"{self!r} was dropped: discarded", ResourceWarning, source=self)
+
+    def __repr__(self) -> str:
+        if self._receipt is not None:
+            return f"<DatasetWriter {self.root}: committed, {self._receipt}>"
+        state = "closed" if self._inner is None else f"{self._inner.progress.rows:,} rows taken"
+        return f"<DatasetWriter {self.root}: {state}>"
+
+
+def say_discarded(path: str, error: BaseException) -> None:
+    """Notes on an exception of the caller's what comes of it."""
+    if not isinstance(error, AtomicArrowError | Interrupted):
+        error.add_note(f"{path}: nothing was published")
+
+
+def write_dataset(
+    data: Data,
+    root: StrPath,
+    *,
+    schema: Schema | None = None,
+    index: bool = False,
+    on_file: Callable[[FileRecord], object] | None = None,
+    progress: OnProgress = False,
+    **options: Unpack[WriteOptions],
+) -> Receipt:
+    """Writes all rows of some data into a Hive-partitioned data set, all or nothing.
+
+    >>> import pandas as pd
+    >>> df = pd.DataFrame({"station_id": ["KSEA", "KJFK"], "temp": [11.5, 3.0]})
+    >>> receipt = write_dataset(df, lake / "weather", partition_by=["station_id"])
+    >>> print(receipt.rows, "rows in", len(receipt.files), "files")
+    2 rows in 2 files
+
+    :param data: What exports the Arrow stream or array interface (a frame of pandas or Polars, a
+        table or reader of PyArrow, a relation of DuckDB, …), a Polars ``LazyFrame``, or an iterable
+        of such. It is read batch by batch.
+    :param root: The data set: a path or ``file://`` URL.
+    :param schema: The schema; by default that of the data, of an iterable that of its first item.
+    :param index: Whether the index of a pandas frame becomes columns.
+    :param on_file: Called with each finished file, which is not published yet.
+    :param progress: ``True`` for a bar, or a function that is called with a :class:`Progress`.
+    :param options: As in :class:`WriteOptions`: ``partition_by``, ``mode``, ``write_id``,
+        ``compression``, ``memory_limit``, ``verify``, ``durability`` and so on.
+    :raises Interrupted: On Ctrl-C; nothing is published.
+    :raises AtomicArrowError: As :class:`DatasetWriter` and its methods; ``outcome`` says what is on
+        disk.
+    """
+    return _written(data, root, schema, index, on_file, progress, options).commit()
+
+
+def stage(
+    data: Data,
+    root: StrPath,
+    *,
+    task: str | None = None,
+    schema: Schema | None = None,
+    index: bool = False,
+    on_file: Callable[[FileRecord], object] | None = None,
+    progress: OnProgress = False,
+    **options: Unpack[WriteOptions],
+) -> StagedWrite:
+    """Writes some data for another process to commit, together with what others have staged.
+
+    What comes back is plain data, to be sent to whoever calls :func:`commit`. What is staged outlives
+    its process; what nobody commits or discards is removed after ``keep_staged``.
+
+    >>> import pyarrow as pa
+    >>> parts = [pa.table({"n": [1, 2]}), pa.table({"n": [3]})]
+    >>> staged = [stage(part, lake / "numbers", task=str(n)) for n, part in enumerate(parts)]
+    >>> commit(staged).rows
+    3
+
+    :param task: The name of the work: of several that are staged with one name, as by a retried
+        task, one is committed.
+
+    Everything else is as in :func:`write_dataset`, but that ``write_id`` belongs to the commit.
+    """
+    return _written(data, root, schema, index, on_file, progress, options).stage(task=task)
+
+
+def _written(
+    data: Data,
+    root: StrPath,
+    schema: Schema | None,
+    index: bool,
+    on_file: Callable[[FileRecord], object] | None,
+    progress: OnProgress,
+    options: WriteOptions,
+) -> DatasetWriter:
+    """A writer that has taken all rows; whatever is raised before, it is discarded."""
+    opened = streams(data, index=index)
+    first = next(opened, None)
+    known = first if schema is None else schema
+    if known is None:
+        raise no_schema()
+    writer = DatasetWriter(
+        root,
+        schema=known,
+        index=index,
+        on_file=on_file,
+        progress=progress,
+        _rows=length(data),
+        **options,
+    )
+    try:
+        while first is not None:
+            writer._take(first)
+            first = next(opened, None)
+    except BaseException as error:
+        writer.__exit__(type(error), error, error.__traceback__)
+        raise
+    return writer
+
+
+def commit(staged: Iterable[StagedWrite], *, write_id: str | None = None) -> Receipt:
+    """Publishes what several processes have staged of one data set, all of it or nothing.
+
+    :param staged: What :func:`stage` gave, in the order in which the receipt is to have the files.
+    :param write_id: The commit's name: if a commit of this name has happened before, nothing is
+        published again, its receipt is given, and what is staged is discarded.
+    :raises InvalidOptionError: If there is nothing, or things of several data sets or modes.
+    :raises StagedWriteGoneError: If something is no longer staged.
+    :raises ConflictError: If another commit came between. Nothing is published then, nor after any
+        other error but :class:`UnfinishedError` and :class:`UnknownOutcomeError`, and what is staged
+        stays so.
+    """
+    receipt = _lib.commit(list(staged), write_id)
+    log.info("committed what was staged: %s", receipt)
+    return receipt
+
+
+def discard(staged: Iterable[StagedWrite]) -> None:
+    """Removes what is staged. What is no longer there is no error.
+
+    >>> import pyarrow as pa
+    >>> discard([stage(pa.table({"n": [1]}), lake / "numbers")])
+
+    :raises InvalidOptionError: If it is of several data sets.
+    :raises IoError, ReadError: If something cannot be removed: it stays until its time is over.
+    """
+    _lib.discard(list(staged))

@@ -1,0 +1,141 @@
+"""By what rows are divided and sorted."""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import operator
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+Transform: TypeAlias = Literal["identity", "year", "month", "day", "hour", "date"]
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionKey:
+    """One key to partition rows by: its name, and what it takes of which column.
+
+    Made by :func:`column`, :func:`year`, :func:`month`, :func:`day`, :func:`hour` and :func:`date`.
+    """
+
+    name: str
+    """The name of the key, as in ``name=value``."""
+    column: str
+    """The column that its values come from."""
+    transform: Transform = "identity"
+    """What it takes of the column."""
+
+
+def column(column: str, *, as_: str | None = None) -> PartitionKey:
+    """The values of a column, under its own name or another.
+
+    >>> column("origin", as_="station_id")
+    PartitionKey(name='station_id', column='origin', transform='identity')
+    """
+    return PartitionKey(as_ or column, column)
+
+
+def year(column: str, *, as_: str = "year") -> PartitionKey:
+    """The year of a date or timestamp column, in the column's time zone: ``year=2013``.
+
+    >>> year("time_hour")
+    PartitionKey(name='year', column='time_hour', transform='year')
+    """
+    return PartitionKey(as_, column, "year")
+
+
+def month(column: str, *, as_: str = "month") -> PartitionKey:
+    """The month of a date or timestamp column, without leading zeros: ``month=1``."""
+    return PartitionKey(as_, column, "month")
+
+
+def day(column: str, *, as_: str = "day") -> PartitionKey:
+    """The day of the month of a date or timestamp column, without leading zeros: ``day=31``."""
+    return PartitionKey(as_, column, "day")
+
+
+def hour(column: str, *, as_: str = "hour") -> PartitionKey:
+    """The hour of a timestamp column, without leading zeros: ``hour=5``."""
+    return PartitionKey(as_, column, "hour")
+
+
+def date(column: str, *, as_: str = "date") -> PartitionKey:
+    """The date of a date or timestamp column: ``date=2013-01-31``."""
+    return PartitionKey(as_, column, "date")
+
+
+PartitionBy: TypeAlias = str | PartitionKey | Iterable[str | PartitionKey]
+
+
+def partition_keys(by: PartitionBy) -> list[tuple[str, str, str]]:
+    """The keys as the library takes them."""
+    keys = [by] if isinstance(by, str | PartitionKey) else list(by)
+    taken: list[tuple[str, str, str]] = []
+    for key in keys:
+        if isinstance(key, str):
+            key = column(key)
+        if not isinstance(key, PartitionKey):
+            raise TypeError(
+                f"partition_by: a column's name or a PartitionKey, not {type(key).__name__}"
+            )
+        taken.append((key.name, key.column, key.transform))
+    return taken
+
+
+@dataclass(frozen=True, slots=True)
+class SortBy:
+    """One column that rows are sorted by within each file.
+
+    >>> SortBy("temp", descending=True)
+    SortBy(column='temp', descending=True, nulls_first=False)
+    """
+
+    column: str
+    """The column."""
+    descending: bool = False
+    """Whether the largest values come first."""
+    nulls_first: bool = False
+    """Whether nulls come before all values."""
+
+
+SortColumns: TypeAlias = str | SortBy | Iterable[str | SortBy]
+
+
+def sort_columns(by: SortColumns) -> list[tuple[str, bool, bool]]:
+    """The columns as the library takes them."""
+    columns = [by] if isinstance(by, str | SortBy) else list(by)
+    taken = []
+    for one in columns:
+        if isinstance(one, str):
+            one = SortBy(one)
+        if not isinstance(one, SortBy):
+            raise TypeError(f"sort_by: a column's name or a SortBy, not {type(one).__name__}")
+        taken.append((one.column, one.descending, one.nulls_first))
+    return taken
+
+
+def partition_values(partition: Mapping[str, Any]) -> dict[str, Any]:
+    """A partition's values, reduced to what the library knows: None, bool, int, float and str."""
+    return {key: _value(key, value) for key, value in partition.items()}
+
+
+def _value(key: str, value: Any) -> None | bool | int | float | str:
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, datetime.datetime):
+        timespec = "seconds" if value.microsecond == 0 else "microseconds"
+        if value.microsecond and value.microsecond % 1000 == 0:
+            timespec = "milliseconds"
+        return value.isoformat(sep=" ", timespec=timespec)
+    if isinstance(value, datetime.date):
+        return value.isoformat()
+    if isinstance(value, decimal.Decimal):
+        return format(value, "f")
+    if hasattr(value, "item"):  # A scalar of NumPy.
+        return _value(key, value.item())
+    try:
+        return operator.index(value)
+    except TypeError:
+        kind = type(value).__name__
+        raise TypeError(f"{key}: a partition's value cannot be a {kind}") from None

@@ -1,0 +1,128 @@
+"""What can be asked of a write to a data set."""
+
+from __future__ import annotations
+
+import datetime
+import logging
+import os
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Literal, TypeAlias, TypedDict
+
+from ._keys import PartitionBy, SortColumns, partition_keys, sort_columns
+from ._paths import local_path
+from ._sizes import size
+
+log = logging.getLogger("atomic_arrow")
+
+Mode: TypeAlias = Literal["append", "error_if_exists", "overwrite_partitions", "overwrite"]
+Format: TypeAlias = Literal["parquet", "csv", "ndjson", "ipc"]
+Compression: TypeAlias = Literal["zstd", "snappy", "gzip", "brotli", "lz4", "none"]
+Level: TypeAlias = Literal["skip", "footer", "checksum", "decode"]
+Durability: TypeAlias = Literal["synced", "unsynced"]
+Sync: TypeAlias = Literal["auto", "each_file", "file_system"]
+SchemaPolicy: TypeAlias = Literal["exact", "unify"]
+Staging: TypeAlias = Literal["auto", "beside", "inside"] | os.PathLike[str]
+
+
+class ParquetOptions(TypedDict, total=False):
+    """How Parquet files are written."""
+
+    compression: Compression | None
+    """The codec, by default ``"zstd"``; ``None`` or ``"none"`` for none."""
+    compression_level: int | None
+    """The codec's level, where it has levels; by default the codec's own."""
+    row_group_size: int | None
+    """The most rows of a row group; by default 1,048,576."""
+    dictionary: bool | None
+    """Whether dictionary encoding is tried; by default it is."""
+    bloom_filters: Iterable[str]
+    """The columns with bloom filters; by default none."""
+    metadata: Mapping[str, str] | None
+    """Pairs for the key-value metadata; by default none."""
+
+
+class FileOptions(TypedDict, total=False):
+    """How one file is published."""
+
+    verify: Level
+    """How closely a file is checked before it is published: ``"footer"``, the default, its structure;
+    ``"checksum"`` also all bytes, read back from the medium; ``"decode"`` also all values;
+    ``"skip"`` nothing."""
+    durability: Durability
+    """``"synced"``, the default; or ``"unsynced"`` for what can be made again, which a power cut may
+    then tear."""
+    staging: Staging
+    """Where files are staged: ``"auto"``, the default, beside the root, or inside it where that is
+    impossible; ``"beside"``; ``"inside"``; or a directory, given as a :class:`~pathlib.Path`."""
+
+
+class WriteOptions(ParquetOptions, FileOptions, total=False):
+    """What can be asked of a write to a data set."""
+
+    partition_by: PartitionBy
+    """Names of columns, or :func:`column`, :func:`year`, :func:`month`, :func:`day`, :func:`hour` and
+    :func:`date`; by default there are no partitions."""
+    mode: Mode
+    """What becomes of the files that are there: ``"append"``, the default, leaves them;
+    ``"error_if_exists"`` fails if a touched partition has any; ``"overwrite_partitions"`` replaces
+    those of the touched partitions, ``"overwrite"`` all."""
+    write_id: str | None
+    """The write's name: if a write of this name was committed, nothing is published again, and its
+    receipt is given. By default it has none."""
+    format: Format
+    """What the files are; by default ``"parquet"``."""
+    target_file_size: int | str | None
+    """The size at which a file ends and another begins: bytes, or ``"256MiB"``; by default a partition
+    is one file."""
+    target_file_rows: int | None
+    """The number of rows at which a file ends and another begins."""
+    sort_by: SortColumns
+    """Names of columns, or :class:`SortBy`, by which rows are sorted within each file; by default they
+    keep their order."""
+    keep_partition_columns: bool
+    """Whether partition columns stay in the files as well as in their paths; by default they do
+    not."""
+    schema_policy: SchemaPolicy
+    """``"unify"``, the default, takes batches whose columns are in another order or are held otherwise
+    in memory (dictionaries, views, large types); ``"exact"`` does not."""
+    memory_limit: int | str | None
+    """What rows and encoders may take, beyond which rows are spilled: bytes, or ``"512MiB"``; by
+    default 1 GiB, or a quarter of the machine's memory if that is less."""
+    threads: int | None
+    """How many threads encode; by default as many as the machine runs at once."""
+    max_open_files: int | None
+    """The most files open at once; by default 64."""
+    sync: Sync
+    """How files are synced: ``"each_file"`` by itself, the ``"file_system"`` as a whole, or, the
+    default, ``"auto"``: what is faster."""
+    keep_staged: float | datetime.timedelta | None
+    """How long what is staged waits for its commit: seconds, or a timedelta; by default a day."""
+
+
+def prepared(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options as the library takes them; those that were not given are left to it."""
+    taken = dict(options)
+    change: dict[str, Callable[[Any], object]] = {
+        "partition_by": partition_keys,
+        "sort_by": sort_columns,
+        "bloom_filters": list,
+        "metadata": lambda metadata: list((metadata or {}).items()),
+        "staging": staging_place,
+        "keep_staged": _duration,
+        "target_file_size": lambda value: size("target_file_size", value),
+        "memory_limit": lambda value: size("memory_limit", value),
+    }
+    for name in change.keys() & taken.keys():
+        taken[name] = change[name](taken[name])
+    return taken
+
+
+def staging_place(place: Staging) -> str | tuple[str]:
+    """The place as the library takes it: a path is in a tuple."""
+    return place if isinstance(place, str) else (local_path(place),)
+
+
+def _duration(keep: float | datetime.timedelta | None) -> datetime.timedelta | None:
+    if keep is None or isinstance(keep, datetime.timedelta):
+        return keep
+    return datetime.timedelta(seconds=keep)

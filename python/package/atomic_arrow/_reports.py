@@ -1,0 +1,85 @@
+"""Whether files are sound, what a data set consists of, and what dead writers left."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal, TypeAlias
+
+from . import _lib
+from ._lib import FileReport, Inspection, Recovery, Verification
+from ._options import Staging, log, staging_place
+from ._paths import StrPath, local_path
+from ._sizes import size
+
+CheckLevel: TypeAlias = Literal["footer", "checksum", "decode"]
+
+
+def verify(
+    path: StrPath,
+    *,
+    level: CheckLevel = "footer",
+    on_file: Callable[[FileReport], object] | None = None,
+) -> Verification:
+    """Checks a file, or every data file under a directory; damage is in the report.
+
+    >>> _ = (lake / "torn.parquet").write_bytes(b"PAR1 and not much more")
+    >>> verification = verify(lake)
+    >>> verification.is_sound
+    False
+    >>> [file.path.name for file in verification.damaged]
+    ['torn.parquet']
+
+    :param path: A path or ``file://`` URL.
+    :param level: For Parquet, ``"footer"`` checks the structure, ``"checksum"`` also every page and
+        its checksum where it has one, ``"decode"`` also every value. Other formats are read as a
+        whole.
+    :param on_file: Called with each report as it comes.
+    :raises ReadError: If the system would not read a file or directory. Nothing was changed.
+    """
+    verification = _lib.verify(local_path(path), level, on_file)
+    for report in verification.damaged:
+        log.warning("%s: damaged: %s", report.path, report.damage)
+    return verification
+
+
+def inspect(
+    root: StrPath, *, small_file: int | str = "1MiB", staging: Staging = "auto"
+) -> Inspection:
+    """Looks at a data set: its partitions, rows, bytes, and what readers may stumble over.
+
+    >>> import pyarrow as pa
+    >>> rows = pa.table({"station": ["010010"], "temp": [11.5]})
+    >>> _ = write_dataset(rows, lake / "weather", partition_by="station")
+    >>> [oddity.kind for oddity in inspect(lake / "weather").oddities]
+    ['leading-zero']
+
+    :param root: A path or ``file://`` URL.
+    :param small_file: Files of fewer bytes are small.
+    :param staging: Where the writers stage their files.
+    :raises InvalidPathError, ReadError: If the root is no directory or cannot be listed. Nothing was
+        changed.
+    """
+    limit = size("small_file", small_file)
+    return _lib.inspect(local_path(root), limit or 0, staging_place(staging))
+
+
+def recover(
+    root: StrPath, *, dry_run: bool = False, staging: Staging = "auto"
+) -> Recovery:
+    """Finishes or removes what dead writers left of a data set.
+
+    Every writer does the same when it opens the data set, so this is needed only where none comes. It
+    is safe at any time, beside any number of writers.
+
+    >>> recover(lake)
+    <Recovery: 0 transactions finished, 0 aborted, 0 staging files removed; 0 left of live writers, 0 failures>
+
+    :param root: A path or ``file://`` URL.
+    :param dry_run: Whether to say only what would be done.
+    :param staging: Where the writers stage their files.
+    :raises InvalidPathError, IoError: If the root cannot be resolved. What is in the way of single
+        files is in the report.
+    """
+    recovery = _lib.recover(local_path(root), dry_run, staging_place(staging))
+    log.info("%s: %s", root, recovery)
+    return recovery

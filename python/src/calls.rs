@@ -1,0 +1,100 @@
+//! What a writer tells Python while it works: its files, and how far it has come.
+//!
+//! The library tells it from any thread; it is kept here until the calling thread looks up, which then
+//! calls Python's functions. What they raise ends the write.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use atomic_arrow::receipt::FileRecord as Record;
+use atomic_arrow::{DatasetWriterBuilder, Progress as Counts};
+use pyo3::prelude::*;
+
+use crate::receipt::{FileRecord, Progress};
+use crate::work::Meanwhile;
+
+/// What the library has told and Python has not heard.
+#[derive(Debug, Default)]
+struct Told {
+    stop: AtomicBool,
+    counts: Mutex<Counts>,
+    files: Mutex<Vec<Record>>,
+}
+
+/// The functions of Python that are called, and what is to be told them.
+pub(crate) struct Calls {
+    told: Arc<Told>,
+    heard: Mutex<Counts>,
+    on_file: Option<Py<PyAny>>,
+    on_progress: Option<Py<PyAny>>,
+}
+
+impl Calls {
+    pub(crate) fn new(on_file: Option<Py<PyAny>>, on_progress: Option<Py<PyAny>>) -> Self {
+        Calls {
+            told: Arc::default(),
+            heard: Mutex::default(),
+            on_file,
+            on_progress,
+        }
+    }
+
+    /// Has the builder's writer tell what is wanted, and ask whether to stop.
+    pub(crate) fn listen(&self, builder: DatasetWriterBuilder) -> DatasetWriterBuilder {
+        let (counting, stopping) = (Arc::clone(&self.told), Arc::clone(&self.told));
+        let builder = builder
+            .interrupt_when(move |_| stopping.stop.load(Ordering::Relaxed))
+            .on_progress(move |counts| counting.count(counts));
+        if self.on_file.is_none() {
+            return builder;
+        }
+        let telling = Arc::clone(&self.told);
+        builder.on_file(move |file| lock(&telling.files).push(file.clone()))
+    }
+
+    /// How far the write has come.
+    pub(crate) fn counts(&self) -> Counts {
+        *lock(&self.told.counts)
+    }
+
+    /// Calls Python's functions with what they have not heard.
+    pub(crate) fn tell(&self, py: Python<'_>) -> PyResult<()> {
+        if let Some(call) = &self.on_file {
+            for file in std::mem::take(&mut *lock(&self.told.files)) {
+                call.call1(py, (FileRecord::new(file),))?;
+            }
+        }
+        if let Some(call) = &self.on_progress {
+            let counts = self.counts();
+            if std::mem::replace(&mut *lock(&self.heard), counts) != counts {
+                call.call1(py, (Progress::new(counts),))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Meanwhile for Calls {
+    fn tick(&self, py: Python<'_>) -> PyResult<()> {
+        py.check_signals()?;
+        self.tell(py)
+    }
+
+    fn stop(&self) -> &AtomicBool {
+        &self.told.stop
+    }
+}
+
+impl Told {
+    /// Threads may tell in another order than they counted.
+    fn count(&self, counts: Counts) {
+        let mut latest = lock(&self.counts);
+        if (counts.rows, counts.files_finished) >= (latest.rows, latest.files_finished) {
+            *latest = counts;
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

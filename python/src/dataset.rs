@@ -1,0 +1,202 @@
+//! The data-set writer.
+
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+
+use atomic_arrow::arrow::array::RecordBatch;
+use atomic_arrow::{DatasetWriter as Writer, Error, Outcome, Receipt as Published, StagedWrites};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use crate::calls::Calls;
+use crate::errors::{self, outcome_name, raise};
+use crate::input::{Batches, Stream, schema_of};
+use crate::options;
+use crate::owned::Owned;
+use crate::receipt::{Progress, Receipt};
+use crate::staged::StagedWrite;
+use crate::work::{Meanwhile, Panicked, Worker, detached, run, with_worker};
+
+/// Batches that are on their way to the writer while the next is read.
+const AHEAD: usize = 2;
+
+/// Writes Arrow data into a data set, all or nothing; dropping it discards.
+#[pyclass(frozen, module = "atomic_arrow._lib")]
+pub(crate) struct DatasetWriter {
+    root: PathBuf,
+    calls: Calls,
+    writer: Owned<Writer>,
+}
+
+#[pymethods]
+impl DatasetWriter {
+    #[new]
+    #[pyo3(signature = (root, schema, options, on_file=None, on_progress=None))]
+    fn new(
+        py: Python<'_>,
+        root: PathBuf,
+        schema: &Bound<'_, PyAny>,
+        options: &Bound<'_, PyDict>,
+        on_file: Option<Py<PyAny>>,
+        on_progress: Option<Py<PyAny>>,
+    ) -> PyResult<Self> {
+        let calls = Calls::new(on_file, on_progress);
+        let builder = calls.listen(options::dataset(root.clone(), options)?);
+        let schema = schema_of(schema)?;
+        let writer = detached(py, || builder.build(schema))?;
+        Ok(DatasetWriter {
+            root,
+            calls,
+            writer: Owned::new("DatasetWriter", writer.map_err(|error| raise(py, &error))?),
+        })
+    }
+
+    /// Takes all rows of a stream.
+    fn write(&self, py: Python<'_>, stream: &Stream) -> PyResult<()> {
+        let mut batches = stream.read(py)?;
+        let written = self.writer.with(py, |writer| {
+            let work = |batch: RecordBatch| writer.write(&batch);
+            with_worker(py, &self.calls, work, |worker| {
+                Ok(feed(py, &self.calls, &mut batches, worker))
+            })
+        })?;
+        match written {
+            Ok(()) => Ok(()),
+            Err(Failure::Raised(raised)) => {
+                self.discard(py)?;
+                Err(self.not_published(py, raised))
+            }
+            Err(Failure::Refused(error)) => Err(raise(py, &error)),
+            Err(Failure::Panicked(panicked)) => Err(panicked.raise(py)),
+        }
+    }
+
+    /// Publishes everything that was written, or nothing.
+    fn commit(&self, py: Python<'_>) -> PyResult<Receipt> {
+        let writer = self.taken(py)?;
+        let (committed, mut raised) = run(py, &self.calls, || writer.commit())?;
+        if raised.is_none() && committed.is_ok() {
+            raised = self.calls.tell(py).err();
+        }
+        match (committed, raised) {
+            (Ok(receipt), None) => Ok(Receipt::new(receipt)),
+            (Err(error), None) => Err(raise(py, &error)),
+            (committed, Some(raised)) => Err(self.came_between(py, committed, raised)),
+        }
+    }
+
+    /// Leaves everything that was written for a commit to come.
+    fn stage(&self, py: Python<'_>) -> PyResult<StagedWrite> {
+        let writer = self.taken(py)?;
+        let (staged, mut raised) = run(py, &self.calls, || writer.stage())?;
+        if raised.is_none() && staged.is_ok() {
+            raised = self.calls.tell(py).err();
+        }
+        match (staged, raised) {
+            (Ok(staged), None) => Ok(StagedWrite::new(staged)),
+            (Err(error), None) => Err(raise(py, &error)),
+            (staged, Some(raised)) => {
+                // Nobody is told of it, so nobody would commit it.
+                if let Ok(staged) = staged {
+                    let discarded = detached(py, || StagedWrites::new([staged]).discard())?;
+                    discarded.map_err(|error| raise(py, &error))?;
+                }
+                Err(self.not_published(py, raised))
+            }
+        }
+    }
+
+    /// Removes everything that was written.
+    fn discard(&self, py: Python<'_>) -> PyResult<()> {
+        let writer = self.writer.take(py)?;
+        self.calls.stop().store(true, Ordering::Relaxed);
+        detached(py, || drop(writer))
+    }
+
+    /// How far the write has come.
+    #[getter]
+    fn progress(&self) -> Progress {
+        Progress::new(self.calls.counts())
+    }
+}
+
+impl DatasetWriter {
+    fn taken(&self, py: Python<'_>) -> PyResult<Writer> {
+        let closed = || errors::refuse(py, "ClosedError", "this DatasetWriter is closed");
+        self.writer.take(py)?.ok_or_else(closed)
+    }
+
+    fn not_published(&self, py: Python<'_>, raised: PyErr) -> PyErr {
+        let outcome = outcome_name(Outcome::NotPublished);
+        errors::interrupted(py, raised, outcome, Some(&self.root))
+    }
+
+    /// A signal, or what a callback raised, while a commit went on.
+    fn came_between(
+        &self,
+        py: Python<'_>,
+        committed: Result<Published, Error>,
+        raised: PyErr,
+    ) -> PyErr {
+        let path = Some(self.root.as_path());
+        match committed {
+            Ok(receipt) => {
+                let interrupted = errors::interrupted(py, raised, "published", path);
+                // For whoever wants to know what was published nevertheless.
+                let receipt = Receipt::new(receipt);
+                match interrupted.value(py).setattr("receipt", receipt) {
+                    Ok(()) => interrupted,
+                    Err(error) => error,
+                }
+            }
+            Err(Error::Interrupted { .. }) => self.not_published(py, raised),
+            Err(error) => {
+                let outcome = outcome_name(error.outcome());
+                let interrupted = errors::interrupted(py, raised, outcome, path);
+                interrupted.set_cause(py, Some(raise(py, &error)));
+                interrupted
+            }
+        }
+    }
+}
+
+/// Why rows were not taken.
+pub(crate) enum Failure {
+    /// By a signal's handler, a callback or the stream.
+    Raised(PyErr),
+    /// By the library.
+    Refused(Error),
+    Panicked(Panicked),
+}
+
+/// Reads batches on this thread, where their producer may be at home, and has the worker write them.
+pub(crate) fn feed(
+    py: Python<'_>,
+    meanwhile: &dyn Meanwhile,
+    batches: &mut Batches,
+    worker: &Worker<'_, RecordBatch, Result<(), Error>>,
+) -> Result<(), Failure> {
+    let heed = || -> Result<(), Failure> {
+        match worker.answer(py) {
+            (_, Some(raised)) => Err(Failure::Raised(raised)),
+            (Ok(Ok(())), None) => Ok(()),
+            (Ok(Err(error)), None) => Err(Failure::Refused(error)),
+            (Err(panicked), None) => Err(Failure::Panicked(panicked)),
+        }
+    };
+    let mut given = 0;
+    loop {
+        meanwhile.tick(py).map_err(Failure::Raised)?;
+        let Some(batch) = batches.next(py).map_err(Failure::Raised)? else {
+            break;
+        };
+        worker.give(batch);
+        given += 1;
+        if given == AHEAD {
+            heed()?;
+            given -= 1;
+        }
+    }
+    (0..given).try_for_each(|_| heed())?;
+    meanwhile.tick(py).map_err(Failure::Raised)
+}

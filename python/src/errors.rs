@@ -1,0 +1,185 @@
+//! The library's errors as Python exceptions (promise P5).
+//!
+//! The classes are Python's (`atomic_arrow._errors`); here each error finds its own, and is told what
+//! is on disk.
+
+use std::error::Error as StdError;
+use std::fmt::Write as _;
+use std::io;
+use std::path::Path;
+
+use atomic_arrow::{Error, Outcome};
+use pyo3::exceptions::PySystemError;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+/// The name of the exception class of an error.
+fn class_of(error: &Error) -> &'static str {
+    match error {
+        Error::Partition(_) => "PartitionError",
+        Error::InvalidPath { .. } => "InvalidPathError",
+        Error::InvalidOption { .. } => "InvalidOptionError",
+        Error::SchemaMismatch { .. } => "SchemaMismatchError",
+        Error::StrayRow { .. } => "StrayRowError",
+        Error::Poisoned { .. } => "PoisonedError",
+        Error::Interrupted { .. } => "StoppedError",
+        Error::StagedWriteGone { .. } => "StagedWriteGoneError",
+        Error::Encode { .. } => "EncodeError",
+        Error::Io { .. } => "IoError",
+        Error::StagingLost { .. } => "StagingLostError",
+        Error::Damaged { .. } => "DamagedError",
+        Error::AlreadyExists { .. } => "AlreadyExistsError",
+        Error::NotDurable { .. } => "NotDurableError",
+        Error::Unknown { .. } => "UnknownOutcomeError",
+        Error::Aborted { .. } => "AbortedError",
+        Error::Conflict { .. } => "ConflictError",
+        Error::Unfinished { .. } => "UnfinishedError",
+        Error::InvalidDecision { .. } => "InvalidDecisionError",
+        Error::Read { .. } => "ReadError",
+        _ => "AtomicArrowError",
+    }
+}
+
+/// The name that Python has for an outcome.
+pub(crate) fn outcome_name(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::NotPublished => "not_published",
+        Outcome::PublishedNotDurable => "published_not_durable",
+        Outcome::PublishedInPart => "published_in_part",
+        _ => "unknown",
+    }
+}
+
+/// What is wrong, and the causes, each on a line of its own.
+pub(crate) fn with_causes(
+    text: impl ToString,
+    mut cause: Option<&(dyn StdError + 'static)>,
+) -> String {
+    let mut lines = text.to_string();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if !lines.contains(&text) {
+            // Writing to a string does not fail.
+            let _ = write!(lines, "\n  because: {text}");
+        }
+        cause = error.source();
+    }
+    lines
+}
+
+/// What the system said, if it was the system: its number, or where there is none a kind that Python
+/// has a number for.
+fn system_error(error: &Error) -> (Option<i32>, Option<&'static str>) {
+    let mut cause = StdError::source(error);
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<io::Error>() {
+            let kind = match error.kind() {
+                io::ErrorKind::NotFound => Some("ENOENT"),
+                io::ErrorKind::PermissionDenied => Some("EACCES"),
+                io::ErrorKind::AlreadyExists => Some("EEXIST"),
+                io::ErrorKind::StorageFull => Some("ENOSPC"),
+                io::ErrorKind::Unsupported => Some("ENOTSUP"),
+                _ => None,
+            };
+            return (error.raw_os_error(), kind);
+        }
+        cause = error.source();
+    }
+    (None, None)
+}
+
+/// What an exception of the package carries.
+struct Carried<'a> {
+    class: &'static str,
+    message: String,
+    outcome: &'static str,
+    step: Option<&'static str>,
+    path: Option<&'a Path>,
+    errno: (Option<i32>, Option<&'static str>),
+}
+
+fn make(py: Python<'_>, carried: Carried<'_>) -> PyErr {
+    let made = (|| {
+        let fields = PyDict::new(py);
+        fields.set_item("outcome", carried.outcome)?;
+        fields.set_item("step", carried.step)?;
+        fields.set_item("path", carried.path)?;
+        match carried.errno {
+            (Some(number), _) => fields.set_item("errno", number)?,
+            (None, kind) => fields.set_item("errno", kind)?,
+        }
+        let module = py.import("atomic_arrow._errors")?;
+        module.call_method("make", (carried.class, carried.message), Some(&fields))
+    })();
+    made.map_or_else(|error| error, PyErr::from_value)
+}
+
+/// The exception for an error of the library.
+pub(crate) fn raise(py: Python<'_>, error: &Error) -> PyErr {
+    make(
+        py,
+        Carried {
+            class: class_of(error),
+            message: with_causes(error, error.source()),
+            outcome: outcome_name(error.outcome()),
+            step: error.step().map(|step| step.name()),
+            path: error.path(),
+            errno: system_error(error),
+        },
+    )
+}
+
+/// An exception that the binding itself has to raise; nothing was published by it.
+pub(crate) fn refuse(py: Python<'_>, class: &'static str, message: impl ToString) -> PyErr {
+    make(
+        py,
+        Carried {
+            class,
+            message: message.to_string(),
+            outcome: outcome_name(Outcome::NotPublished),
+            step: None,
+            path: None,
+            errno: (None, None),
+        },
+    )
+}
+
+/// An option that cannot be.
+pub(crate) fn invalid_option(py: Python<'_>, option: &str, reason: impl ToString) -> PyErr {
+    let reason = reason.to_string();
+    refuse(py, "InvalidOptionError", format_args!("{option}: {reason}"))
+}
+
+/// A panic of the library.
+pub(crate) fn panicked(py: Python<'_>, message: &str) -> PyErr {
+    refuse(
+        py,
+        "PanicError",
+        format_args!("the library panicked: {message}"),
+    )
+}
+
+/// What a signal's handler or a callback raised, told what is on disk because of it.
+///
+/// A `KeyboardInterrupt` becomes the package's own; anything else stays what it is, with a note.
+pub(crate) fn interrupted(
+    py: Python<'_>,
+    raised: PyErr,
+    outcome: &'static str,
+    path: Option<&Path>,
+) -> PyErr {
+    let made = (|| {
+        let module = py.import("atomic_arrow._errors")?;
+        module.call_method1("interrupted", (raised.clone_ref(py), outcome, path))
+    })();
+    match made {
+        Ok(exception) if exception.is(raised.value(py)) => raised,
+        Ok(exception) => PyErr::from_value(exception),
+        Err(_) => raised,
+    }
+}
+
+/// For what the interpreter itself cannot do.
+pub(crate) fn internal(message: &'static str) -> PyErr {
+    PySystemError::new_err(message)
+}

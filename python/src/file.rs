@@ -1,0 +1,117 @@
+//! One file of any bytes, and what is known of a file once it is published.
+
+use std::ffi::OsStr;
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use atomic_arrow::{AtomicFile, Error, PublishedFile as Published};
+use pyo3::buffer::PyBuffer;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use crate::errors::{self, raise};
+use crate::options;
+use crate::owned::Owned;
+use crate::table::{bytes, plural};
+use crate::work::detached;
+
+/// A file that becomes visible all at once or never; dropping it discards.
+#[pyclass(frozen, module = "atomic_arrow._lib")]
+pub(crate) struct File {
+    path: PathBuf,
+    file: Owned<AtomicFile>,
+}
+
+#[pymethods]
+impl File {
+    #[new]
+    fn new(py: Python<'_>, path: PathBuf, options: &Bound<'_, PyDict>) -> PyResult<Self> {
+        let options = options::file(options)?;
+        let open = || AtomicFile::create_with_options(&path, options);
+        let file = detached(py, open)?.map_err(|error| raise(py, &error))?;
+        Ok(File {
+            path: file.path().to_owned(),
+            file: Owned::new("file", file),
+        })
+    }
+
+    /// Where the file will be published.
+    #[getter]
+    fn path(&self) -> &PathBuf {
+        &self.path
+    }
+
+    /// How many bytes were written.
+    fn tell(&self, py: Python<'_>) -> PyResult<u64> {
+        self.file.with(py, |file| Ok(file.bytes()))
+    }
+
+    /// Appends bytes, all of them.
+    fn write(&self, py: Python<'_>, data: PyBuffer<u8>) -> PyResult<usize> {
+        let data = data.to_vec(py)?;
+        let write = |file: &mut AtomicFile| file.write_all(&data);
+        let written = self.file.with(py, |file| detached(py, || write(file)))?;
+        match written.map_err(|error| error.downcast::<Error>()) {
+            Ok(()) => Ok(data.len()),
+            Err(Ok(error)) => Err(raise(py, &error)),
+            Err(Err(error)) => Err(error.into()),
+        }
+    }
+
+    /// Syncs, verifies and publishes the file.
+    fn commit(&self, py: Python<'_>) -> PyResult<PublishedFile> {
+        let Some(file) = self.file.take(py)? else {
+            return Err(errors::refuse(py, "ClosedError", "this file is closed"));
+        };
+        let published = detached(py, || file.commit())?;
+        let published = published.map_err(|error| raise(py, &error))?;
+        Ok(PublishedFile::of(&published, None))
+    }
+
+    /// Removes what was written.
+    fn discard(&self, py: Python<'_>) -> PyResult<()> {
+        let file = self.file.take(py)?;
+        detached(py, || drop(file))
+    }
+}
+
+/// A complete file at its final path.
+#[pyclass(frozen, get_all, module = "atomic_arrow")]
+pub(crate) struct PublishedFile {
+    /// The final path: absolute, with symbolic links resolved.
+    path: PathBuf,
+    /// Its length.
+    bytes: u64,
+    /// The rows of a Parquet file.
+    rows: Option<u64>,
+    /// The XXH3 hash (128 bits) of all bytes in hexadecimal digits, where they were hashed.
+    content_hash: Option<String>,
+}
+
+impl PublishedFile {
+    fn of<C>(published: &Published<C>, rows: Option<u64>) -> Self {
+        PublishedFile {
+            path: published.path().to_owned(),
+            bytes: published.bytes(),
+            rows,
+            content_hash: published.checksum().map(|hash| format!("{hash:032x}")),
+        }
+    }
+
+    pub(crate) fn parquet(published: &Published) -> Self {
+        Self::of(published, Some(published.num_rows()))
+    }
+}
+
+#[pymethods]
+impl PublishedFile {
+    fn __fspath__(&self) -> &OsStr {
+        self.path.as_os_str()
+    }
+
+    fn __repr__(&self) -> String {
+        let rows = self.rows.map(|rows| format!("{}, ", plural(rows, "row")));
+        let (path, rows) = (self.path.display(), rows.unwrap_or_default());
+        format!("<PublishedFile {path}: {rows}{}>", bytes(self.bytes))
+    }
+}

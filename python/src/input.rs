@@ -1,0 +1,182 @@
+//! Arrow data and schemas from Python, batch by batch.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use atomic_arrow::arrow::array::{RecordBatch, RecordBatchOptions, RecordBatchReader};
+use atomic_arrow::arrow::compute::cast;
+use atomic_arrow::arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, SchemaRef};
+use atomic_arrow::arrow::error::ArrowError;
+use pyo3::prelude::*;
+use pyo3::types::PyCapsule;
+use pyo3_arrow::input::AnyRecordBatch;
+use pyo3_arrow::{PyRecordBatchReader, PySchema};
+
+use crate::errors;
+use crate::table::export_schema;
+use crate::work::{contained, detached};
+
+/// A dictionary's values, where no writer of Parquet takes the type that they have.
+fn writable_type(data_type: &DataType) -> DataType {
+    let field = |field: &FieldRef| Arc::new(writable_field(field));
+    match data_type {
+        DataType::Dictionary(keys, values) => {
+            let values = match values.as_ref() {
+                DataType::Utf8View => DataType::Utf8,
+                DataType::BinaryView => DataType::Binary,
+                other => writable_type(other),
+            };
+            DataType::Dictionary(keys.clone(), Box::new(values))
+        }
+        DataType::List(item) => DataType::List(field(item)),
+        DataType::LargeList(item) => DataType::LargeList(field(item)),
+        DataType::FixedSizeList(item, size) => DataType::FixedSizeList(field(item), *size),
+        DataType::Struct(fields) => DataType::Struct(fields.iter().map(field).collect()),
+        DataType::Map(entries, sorted) => DataType::Map(field(entries), *sorted),
+        other => other.clone(),
+    }
+}
+
+fn writable_field(field: &FieldRef) -> Field {
+    let data_type = writable_type(field.data_type());
+    field.as_ref().clone().with_data_type(data_type)
+}
+
+/// The schema in types that can be written: categories of Polars are dictionaries of views, which the
+/// encoder of Parquet has no place for.
+fn writable(schema: &SchemaRef) -> SchemaRef {
+    let fields: Fields = schema.fields().iter().map(writable_field).collect();
+    match fields == *schema.fields() {
+        true => Arc::clone(schema),
+        false => Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone())),
+    }
+}
+
+fn converted(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
+    let fields = schema.fields().iter().zip(batch.columns());
+    let columns = fields.map(|(field, column)| cast(column, field.data_type()));
+    let columns = columns.collect::<Result<_, _>>()?;
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)
+}
+
+/// The most rows that are worked on before a signal is heeded.
+const SLICE: usize = 1 << 18;
+
+type Reader = Box<dyn RecordBatchReader + Send>;
+
+/// Arrow data of an object that exports it, to be read once.
+#[pyclass(frozen, module = "atomic_arrow._lib")]
+pub(crate) struct Stream {
+    schema: SchemaRef,
+    reader: Mutex<Option<Reader>>,
+}
+
+#[pymethods]
+impl Stream {
+    #[new]
+    fn new(py: Python<'_>, data: &Bound<'_, PyAny>) -> PyResult<Self> {
+        // What foreign pointers lead to is not checked everywhere without a panic.
+        let opened = contained(|| open(data)).map_err(|panicked| panicked.raise(py))??;
+        Ok(Stream {
+            schema: writable(&opened.schema()),
+            reader: Mutex::new(Some(opened)),
+        })
+    }
+
+    /// Exports the schema through the Arrow C schema interface.
+    fn __arrow_c_schema__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyCapsule>> {
+        export_schema(py, &self.schema)
+    }
+}
+
+fn open(data: &Bound<'_, PyAny>) -> PyResult<Reader> {
+    // An object that has both, as a record batch of pyarrow, is the same either way.
+    match data.hasattr("__arrow_c_stream__")? {
+        true => data.extract::<PyRecordBatchReader>()?.into_reader(),
+        false => data.extract::<AnyRecordBatch>()?.into_reader(),
+    }
+}
+
+impl Stream {
+    /// Takes the reader, which can be done once.
+    pub(crate) fn read(&self, py: Python<'_>) -> PyResult<Batches> {
+        let reader = self.lock().take();
+        let reader = reader
+            .ok_or_else(|| errors::refuse(py, "InputError", "this stream was read already"))?;
+        let converted = (reader.schema() != self.schema).then(|| Arc::clone(&self.schema));
+        Ok(Batches {
+            reader,
+            converted,
+            rest: None,
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Reader>> {
+        self.reader.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The batches of a stream, none of them large.
+pub(crate) struct Batches {
+    reader: Reader,
+    /// The schema, where it is not the reader's.
+    converted: Option<SchemaRef>,
+    rest: Option<RecordBatch>,
+}
+
+impl Batches {
+    /// The next batch; `None` at the end.
+    pub(crate) fn next(&mut self, py: Python<'_>) -> PyResult<Option<RecordBatch>> {
+        let next = detached(py, || self.pull())?;
+        next.transpose().map_err(|error| unreadable(py, error))
+    }
+
+    fn pull(&mut self) -> Option<Result<RecordBatch, ArrowError>> {
+        let batch = match self.rest.take() {
+            Some(rest) => rest,
+            None => match self.reader.next()? {
+                Ok(batch) => match &self.converted {
+                    None => batch,
+                    Some(schema) => match converted(&batch, schema) {
+                        Ok(batch) => batch,
+                        error => return Some(error),
+                    },
+                },
+                error => return Some(error),
+            },
+        };
+        if batch.num_rows() <= SLICE {
+            return Some(Ok(batch));
+        }
+        self.rest = Some(batch.slice(SLICE, batch.num_rows() - SLICE));
+        Some(Ok(batch.slice(0, SLICE)))
+    }
+}
+
+fn unreadable(py: Python<'_>, error: ArrowError) -> PyErr {
+    match error {
+        // What a producer raised that is Python's own.
+        ArrowError::ExternalError(source) => match source.downcast::<PyErr>() {
+            Ok(raised) => *raised,
+            Err(source) => refuse(py, &source),
+        },
+        error => refuse(py, &error),
+    }
+}
+
+fn refuse(py: Python<'_>, reason: impl ToString) -> PyErr {
+    let reason = reason.to_string();
+    let message = format_args!("the data cannot be read\n  because: {reason}");
+    errors::refuse(py, "InputError", message)
+}
+
+/// The schema of an object that exports one, or of a table.
+pub(crate) fn schema_of(schema: &Bound<'_, PyAny>) -> PyResult<SchemaRef> {
+    let py = schema.py();
+    let taken = contained(|| match schema.hasattr("__arrow_c_schema__")? {
+        true => Ok(schema.extract::<PySchema>()?.into_inner()),
+        false => Ok(open(schema)?.schema()),
+    });
+    let taken = taken.map_err(|panicked| panicked.raise(py))?;
+    taken.map(|schema| writable(&schema))
+}

@@ -1,0 +1,54 @@
+//! The native half of the Python package `atomic_arrow`: the module `atomic_arrow._lib`.
+//!
+//! Owns the way from Python objects to the library and back: Arrow data in and out, options, errors,
+//! signals, forks. Every ability is the library's; what users call, and its documentation, is Python's
+//! (`python/atomic_arrow`). The GIL is released wherever the disk or the rows are worked on.
+
+mod arrow_writer;
+mod calls;
+mod dataset;
+mod errors;
+mod file;
+mod input;
+mod options;
+mod owned;
+mod receipt;
+mod recovery;
+mod reports;
+mod staged;
+mod table;
+mod values;
+mod work;
+
+use pyo3::prelude::*;
+
+#[pymodule(gil_used = true)]
+mod _lib {
+    use pyo3::prelude::*;
+
+    #[pymodule_export]
+    use super::arrow_writer::ArrowWriter;
+    #[pymodule_export]
+    use super::dataset::DatasetWriter;
+    #[pymodule_export]
+    use super::file::{File, PublishedFile};
+    #[pymodule_export]
+    use super::input::Stream;
+    #[pymodule_export]
+    use super::receipt::{FileRecord, Progress, Receipt};
+    #[pymodule_export]
+    use super::recovery::{Recovery, recover};
+    #[pymodule_export]
+    use super::reports::{
+        FileReport, Inspection, Oddity, PartitionSummary, Verification, inspect, verify,
+    };
+    #[pymodule_export]
+    use super::staged::{StagedWrite, commit, discard};
+    #[pymodule_export]
+    use super::table::Table;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))
+    }
+}

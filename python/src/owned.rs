@@ -1,0 +1,98 @@
+//! Writers that Python owns: one call at a time, and never in another process.
+//!
+//! A forked process has a copy of every writer of its parent, but none of the threads, and must not
+//! remove what the parent stages. So a copy is refused every call, and is forgotten instead of dropped.
+
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::thread::{self, ThreadId};
+use std::time::Duration;
+
+use pyo3::prelude::*;
+
+use crate::errors;
+
+/// How long a call waits before it looks again whether another thread's has ended.
+const PATIENCE: Duration = Duration::from_millis(1);
+
+/// Something that writes, until it is finished or discarded.
+pub(crate) struct Owned<W> {
+    what: &'static str,
+    /// The process that opened it.
+    process: u32,
+    writer: Mutex<Option<W>>,
+    /// The thread whose call has the writer.
+    holder: Mutex<Option<ThreadId>>,
+}
+
+impl<W: Send> Owned<W> {
+    pub(crate) fn new(what: &'static str, writer: W) -> Self {
+        Owned {
+            what,
+            process: std::process::id(),
+            writer: Mutex::new(Some(writer)),
+            holder: Mutex::new(None),
+        }
+    }
+
+    /// Runs a call on the writer, once other threads' have ended.
+    pub(crate) fn with<T>(
+        &self,
+        py: Python<'_>,
+        call: impl FnOnce(&mut W) -> PyResult<T>,
+    ) -> PyResult<T> {
+        let mut writer = self.lock(py)?;
+        let Some(writer) = writer.as_mut() else {
+            let message = format_args!("this {} is closed", self.what);
+            return Err(errors::refuse(py, "ClosedError", message));
+        };
+        *self.holder() = Some(thread::current().id());
+        let done = call(writer);
+        *self.holder() = None;
+        done
+    }
+
+    /// Takes the writer out, so that it is closed for every call to come; `None` if it was before.
+    pub(crate) fn take(&self, py: Python<'_>) -> PyResult<Option<W>> {
+        Ok(self.lock(py)?.take())
+    }
+
+    fn lock(&self, py: Python<'_>) -> PyResult<MutexGuard<'_, Option<W>>> {
+        let what = self.what;
+        if self.process != std::process::id() {
+            let message = format_args!(
+                "this {what} was opened by another process, before a fork: open one in this process"
+            );
+            return Err(errors::refuse(py, "ForkedError", message));
+        }
+        loop {
+            match self.writer.try_lock() {
+                Ok(writer) => return Ok(writer),
+                Err(TryLockError::Poisoned(poisoned)) => return Ok(poisoned.into_inner()),
+                Err(TryLockError::WouldBlock) => {}
+            }
+            if *self.holder() == Some(thread::current().id()) {
+                let message = format_args!("this {what} is in use by the call that called back");
+                return Err(errors::refuse(py, "BusyError", message));
+            }
+            py.check_signals()?;
+            py.detach(|| thread::sleep(PATIENCE));
+        }
+    }
+
+    fn holder(&self) -> MutexGuard<'_, Option<ThreadId>> {
+        self.holder.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<W> Drop for Owned<W> {
+    fn drop(&mut self) {
+        if self.process != std::process::id() {
+            // The parent's to discard.
+            let writer = self
+                .writer
+                .get_mut()
+                .unwrap_or_else(PoisonError::into_inner);
+            std::mem::forget(writer.take());
+        }
+    }
+}

@@ -1,0 +1,290 @@
+//! What a commit published: receipts, the files in them, and how far a write has come.
+
+use std::sync::Arc;
+
+use atomic_arrow::receipt::{CommitMode, FileRecord as Record, Receipt as Published, ReceiptError};
+use atomic_arrow::{Progress as Counts, Receipt as LibraryReceipt};
+use pyo3::prelude::*;
+use pyo3::types::{PyCapsule, PyDict};
+
+use crate::errors;
+use crate::table::{self, Table, bytes, plural};
+use crate::values::{partition_dict, statistics_dict};
+
+/// One file of a commit: where it is below the root, and what is known of its content.
+#[pyclass(frozen, module = "atomic_arrow")]
+#[derive(Clone)]
+pub(crate) struct FileRecord(Record);
+
+impl FileRecord {
+    pub(crate) fn new(record: Record) -> Self {
+        FileRecord(record)
+    }
+}
+
+#[pymethods]
+impl FileRecord {
+    /// The path below the root, with ``/`` between its parts.
+    #[getter]
+    fn path(&self) -> &str {
+        self.0.path()
+    }
+
+    /// The partition's keys and values: ``None``, ``bool``, ``int``, ``float`` or ``str``.
+    #[getter]
+    fn partition<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        partition_dict(py, self.0.partition())
+    }
+
+    /// How many rows it holds.
+    #[getter]
+    fn rows(&self) -> u64 {
+        self.0.rows()
+    }
+
+    /// Its length.
+    #[getter]
+    fn bytes(&self) -> u64 {
+        self.0.bytes()
+    }
+
+    /// The length of a Parquet file's footer.
+    #[getter]
+    fn footer_bytes(&self) -> Option<u64> {
+        self.0.footer_bytes()
+    }
+
+    /// The number of row groups of a Parquet file, or of record batches of an Arrow IPC file.
+    #[getter]
+    fn row_groups(&self) -> Option<u64> {
+        self.0.row_groups()
+    }
+
+    /// The XXH3 hash (128 bits) of all bytes in hexadecimal digits, where they were hashed.
+    #[getter]
+    fn content_hash(&self) -> Option<String> {
+        self.0.content_hash().map(|hash| format!("{hash:032x}"))
+    }
+
+    /// What the footer of a Parquet file says of its columns: dicts of ``column``, ``min``, ``max``
+    /// and ``null_count``.
+    #[getter]
+    fn columns<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyDict>>> {
+        let columns = self.0.columns().iter();
+        columns.map(|column| statistics_dict(py, column)).collect()
+    }
+
+    fn __repr__(&self) -> String {
+        let (path, rows, length) = (self.0.path(), self.0.rows(), self.0.bytes());
+        format!(
+            "<FileRecord {path}: {}, {}>",
+            plural(rows, "row"),
+            bytes(length)
+        )
+    }
+}
+
+/// What a commit to a data set published and removed.
+///
+/// It exports the Arrow stream interface, with a row for each file, as its :attr:`files` do.
+#[pyclass(frozen, module = "atomic_arrow", eq)]
+#[derive(Clone, PartialEq)]
+pub(crate) struct Receipt(Arc<LibraryReceipt>);
+
+impl Receipt {
+    pub(crate) fn new(receipt: LibraryReceipt) -> Self {
+        Receipt(Arc::new(receipt))
+    }
+}
+
+/// The name that Python has for a mode.
+pub(crate) fn mode_name(mode: CommitMode) -> &'static str {
+    match mode {
+        CommitMode::Append => "append",
+        CommitMode::ErrorIfExists => "error_if_exists",
+        CommitMode::OverwritePartitions => "overwrite_partitions",
+        CommitMode::Overwrite => "overwrite",
+    }
+}
+
+pub(crate) fn unusable(py: Python<'_>, error: &ReceiptError) -> PyErr {
+    let message = errors::with_causes(error, std::error::Error::source(error));
+    errors::refuse(py, "InvalidReceiptError", message)
+}
+
+#[pymethods]
+impl Receipt {
+    /// The files that were published.
+    #[getter]
+    fn files(&self, py: Python<'_>) -> PyResult<Table> {
+        let batch = self
+            .0
+            .to_record_batch()
+            .map_err(|error| unusable(py, &error))?;
+        Table::new(py, self.0.files().iter().cloned().map(FileRecord), batch)
+    }
+
+    /// The paths, below the root, of the files that were removed.
+    #[getter]
+    fn removed(&self) -> Vec<String> {
+        self.0.removed().to_vec()
+    }
+
+    /// The rows of all files.
+    #[getter]
+    fn rows(&self) -> u64 {
+        self.0.totals().rows
+    }
+
+    /// The bytes of all files.
+    #[getter]
+    fn bytes(&self) -> u64 {
+        self.0.totals().bytes
+    }
+
+    /// How many partitions the files are in.
+    #[getter]
+    fn partitions(&self) -> u64 {
+        self.0.totals().partitions
+    }
+
+    /// The transaction's UUID.
+    #[getter]
+    fn transaction(&self) -> String {
+        self.0.transaction().to_string()
+    }
+
+    /// The name of the write, if it has one.
+    #[getter]
+    fn write_id(&self) -> Option<&str> {
+        self.0.write_id()
+    }
+
+    /// What the commit did with what was there: ``"append"``, ``"error_if_exists"``,
+    /// ``"overwrite_partitions"`` or ``"overwrite"``.
+    #[getter]
+    fn mode(&self) -> &'static str {
+        mode_name(self.0.mode())
+    }
+
+    /// The receipt as JSON.
+    fn to_json(&self, py: Python<'_>) -> PyResult<String> {
+        self.0.to_json().map_err(|error| unusable(py, &error))
+    }
+
+    /// Reads what :meth:`to_json` wrote; nothing else is taken.
+    #[staticmethod]
+    fn from_json(py: Python<'_>, json: &str) -> PyResult<Self> {
+        let receipt = Published::from_json(json).map_err(|error| unusable(py, &error))?;
+        Ok(Receipt::new(receipt))
+    }
+
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, (String,))> {
+        let read = py.get_type::<Self>().getattr("from_json")?;
+        Ok((read, (self.to_json(py)?,)))
+    }
+
+    /// Exports a row for each file through the Arrow C stream interface.
+    #[pyo3(signature = (requested_schema=None))]
+    fn __arrow_c_stream__<'py>(
+        &self,
+        py: Python<'py>,
+        requested_schema: Option<Bound<'py, PyCapsule>>,
+    ) -> PyResult<Bound<'py, PyCapsule>> {
+        let batch = self
+            .0
+            .to_record_batch()
+            .map_err(|error| unusable(py, &error))?;
+        table::export(py, &batch, requested_schema)
+    }
+
+    fn __str__(&self) -> String {
+        let totals = self.0.totals();
+        format!(
+            "{} in {} of {}, {}",
+            plural(totals.rows, "row"),
+            plural(totals.files, "file"),
+            plural(totals.partitions, "partition"),
+            bytes(totals.bytes),
+        )
+    }
+
+    fn __repr__(&self) -> String {
+        let name = self.0.write_id().map(|name| format!(" of {name:?}"));
+        let (mode, name) = (self.mode(), name.unwrap_or_default());
+        format!("<Receipt{name}, {mode}: {}>", self.__str__())
+    }
+
+    fn _repr_html_(&self, py: Python<'_>) -> PyResult<String> {
+        let batch = self
+            .0
+            .to_record_batch()
+            .map_err(|error| unusable(py, &error))?;
+        let shown = batch.project(&[0, 2, 3]).unwrap_or(batch);
+        let title = table::escape(&self.__str__());
+        Ok(format!("<p>{title}</p>{}", table::html(&shown)))
+    }
+}
+
+/// How far a write has come.
+#[pyclass(frozen, module = "atomic_arrow")]
+#[derive(Clone)]
+pub(crate) struct Progress(Counts);
+
+impl Progress {
+    pub(crate) fn new(counts: Counts) -> Self {
+        Progress(counts)
+    }
+}
+
+#[pymethods]
+impl Progress {
+    /// Rows taken.
+    #[getter]
+    fn rows(&self) -> u64 {
+        self.0.rows
+    }
+
+    /// Partitions seen.
+    #[getter]
+    fn partitions(&self) -> u64 {
+        self.0.partitions
+    }
+
+    /// Rows that were put on disk because of the memory limit, to be read back.
+    #[getter]
+    fn rows_spilled(&self) -> u64 {
+        self.0.rows_spilled
+    }
+
+    /// Rows in finished files.
+    #[getter]
+    fn rows_finished(&self) -> u64 {
+        self.0.rows_finished
+    }
+
+    /// Finished files.
+    #[getter]
+    fn files_finished(&self) -> u64 {
+        self.0.files_finished
+    }
+
+    /// Bytes of finished files.
+    #[getter]
+    fn bytes_finished(&self) -> u64 {
+        self.0.bytes_finished
+    }
+
+    fn __repr__(&self) -> String {
+        let Counts {
+            rows,
+            files_finished,
+            ..
+        } = self.0;
+        format!(
+            "<Progress: {} taken, {} finished>",
+            plural(rows, "row"),
+            plural(files_finished, "file"),
+        )
+    }
+}

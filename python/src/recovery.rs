@@ -1,0 +1,125 @@
+//! What `recover` did with what dead writers left.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use atomic_arrow::arrow::array::{ArrayRef, RecordBatch, StringArray};
+use atomic_arrow::{RecoverOptions, Recovery as Recovered, recover_with_options};
+use pyo3::prelude::*;
+use pyo3::types::PyCapsule;
+
+use crate::errors::{self, raise};
+use crate::options;
+use crate::table::{self, plural};
+use crate::work::detached;
+
+/// What :func:`recover` found and did.
+///
+/// It exports the Arrow stream interface, with a row for each path: ``action`` and ``path``.
+#[pyclass(frozen, get_all, module = "atomic_arrow")]
+pub(crate) struct Recovery {
+    /// Whether only what would be done is said.
+    dry_run: bool,
+    /// Transactions of dead writers that were committed, and are now published as a whole.
+    finished: Vec<PathBuf>,
+    /// Transactions of dead writers that were not committed, and are removed.
+    aborted: Vec<PathBuf>,
+    /// Staging files of dead writers that were removed.
+    removed: Vec<PathBuf>,
+    /// What belongs to writers that are alive, or may be; left alone.
+    alive: Vec<PathBuf>,
+    /// What was staged for a commit to come, and is still to be kept.
+    staged: Vec<PathBuf>,
+    /// What could not be looked at or removed, and why: exceptions.
+    failed: Vec<Py<PyAny>>,
+}
+
+impl Recovery {
+    fn of(py: Python<'_>, recovered: Recovered, dry_run: bool) -> Self {
+        let failed = recovered.failed.iter();
+        Recovery {
+            dry_run,
+            failed: failed
+                .map(|error| raise(py, error).into_value(py).into_any())
+                .collect(),
+            finished: recovered.finished,
+            aborted: recovered.aborted,
+            removed: recovered.removed,
+            alive: recovered.alive,
+            staged: recovered.staged,
+        }
+    }
+
+    fn batch(&self, py: Python<'_>) -> PyResult<RecordBatch> {
+        let groups = [
+            ("finished", &self.finished),
+            ("aborted", &self.aborted),
+            ("removed", &self.removed),
+            ("alive", &self.alive),
+            ("staged", &self.staged),
+        ];
+        let rows = || {
+            groups
+                .iter()
+                .flat_map(|(action, paths)| paths.iter().map(move |path| (*action, path)))
+        };
+        let actions: ArrayRef = Arc::new(StringArray::from_iter_values(rows().map(|row| row.0)));
+        let paths = rows().map(|row| row.1.to_string_lossy());
+        let paths: ArrayRef = Arc::new(StringArray::from_iter_values(paths));
+        RecordBatch::try_from_iter([("action", actions), ("path", paths)])
+            .map_err(|error| errors::refuse(py, "AtomicArrowError", error))
+    }
+}
+
+#[pymethods]
+impl Recovery {
+    /// Exports a row for each path through the Arrow C stream interface.
+    #[pyo3(signature = (requested_schema=None))]
+    fn __arrow_c_stream__<'py>(
+        &self,
+        py: Python<'py>,
+        requested_schema: Option<Bound<'py, PyCapsule>>,
+    ) -> PyResult<Bound<'py, PyCapsule>> {
+        table::export(py, &self.batch(py)?, requested_schema)
+    }
+
+    fn __str__(&self) -> String {
+        let would = if self.dry_run { "would be " } else { "" };
+        format!(
+            "{} {would}finished, {} {would}aborted, {} {would}removed; {} left of live writers, {}",
+            plural(self.finished.len() as u64, "transaction"),
+            table::count(self.aborted.len() as u64),
+            plural(self.removed.len() as u64, "staging file"),
+            table::count(self.alive.len() as u64),
+            plural(self.failed.len() as u64, "failure"),
+        )
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<Recovery: {}>", self.__str__())
+    }
+
+    fn _repr_html_(&self, py: Python<'_>) -> PyResult<String> {
+        Ok(format!(
+            "<p>{}</p>{}",
+            self.__str__(),
+            table::html(&self.batch(py)?)
+        ))
+    }
+}
+
+/// Finishes or removes what dead writers left of a data set.
+#[pyfunction]
+pub(crate) fn recover(
+    py: Python<'_>,
+    root: PathBuf,
+    dry_run: bool,
+    staging: &Bound<'_, PyAny>,
+) -> PyResult<Recovery> {
+    let options = RecoverOptions::new()
+        .dry_run(dry_run)
+        .staging(options::staging(staging)?);
+    let recovered = detached(py, || recover_with_options(&root, &options))?;
+    let recovered = recovered.map_err(|error| raise(py, &error))?;
+    Ok(Recovery::of(py, recovered, dry_run))
+}

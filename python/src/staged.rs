@@ -1,0 +1,148 @@
+//! What workers stage and a driver commits or discards.
+
+use std::path::Path;
+
+use atomic_arrow::{StagedWrite as Staged, StagedWrites};
+use pyo3::prelude::*;
+
+use crate::errors::raise;
+use crate::receipt::{Receipt, mode_name, unusable};
+use crate::table::{bytes, plural};
+use crate::work::detached;
+
+/// What one process has staged of a data set that another commits: plain data, which can be pickled.
+///
+/// Made by :func:`stage` and :meth:`DatasetWriter.stage`, and given to :func:`commit` or
+/// :func:`discard`. Sending it, keeping it and losing it change nothing on disk.
+#[pyclass(frozen, module = "atomic_arrow", eq)]
+#[derive(Clone, PartialEq)]
+pub(crate) struct StagedWrite(Staged);
+
+impl StagedWrite {
+    pub(crate) fn new(staged: Staged) -> Self {
+        StagedWrite(staged)
+    }
+}
+
+#[pymethods]
+impl StagedWrite {
+    /// The data set's root, absolute.
+    #[getter]
+    fn root(&self) -> &Path {
+        self.0.root()
+    }
+
+    /// The name of the work that was done, if it has one.
+    #[getter]
+    fn task(&self) -> Option<&str> {
+        self.0.task()
+    }
+
+    /// The rows of all files.
+    #[getter]
+    fn rows(&self) -> u64 {
+        self.0.totals().rows
+    }
+
+    /// The bytes of all files.
+    #[getter]
+    fn bytes(&self) -> u64 {
+        self.0.totals().bytes
+    }
+
+    /// How many files there are.
+    #[getter]
+    fn files(&self) -> u64 {
+        self.0.totals().files
+    }
+
+    /// How many partitions the files are in.
+    #[getter]
+    fn partitions(&self) -> u64 {
+        self.0.totals().partitions
+    }
+
+    /// The UUID of the transaction in which it is staged, which is not that of the commit; ``None``
+    /// where nothing was staged.
+    #[getter]
+    fn transaction(&self) -> Option<String> {
+        self.0.transaction().map(|id| id.to_string())
+    }
+
+    /// What the commit is to do with what is there.
+    #[getter]
+    fn mode(&self) -> &'static str {
+        mode_name(self.0.mode())
+    }
+
+    /// The same, as the work of this name: of several with one name, one is committed.
+    fn with_task(&self, py: Python<'_>, task: &str) -> PyResult<Self> {
+        let named = self.0.clone().with_task(task);
+        named.map(StagedWrite).map_err(|error| unusable(py, &error))
+    }
+
+    /// As JSON.
+    fn to_json(&self, py: Python<'_>) -> PyResult<String> {
+        self.0.to_json().map_err(|error| unusable(py, &error))
+    }
+
+    /// Reads what :meth:`to_json` wrote; nothing else is taken.
+    #[staticmethod]
+    fn from_json(py: Python<'_>, json: &str) -> PyResult<Self> {
+        let staged = Staged::from_json(json);
+        staged
+            .map(StagedWrite)
+            .map_err(|error| unusable(py, &error))
+    }
+
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, (String,))> {
+        let read = py.get_type::<Self>().getattr("from_json")?;
+        Ok((read, (self.to_json(py)?,)))
+    }
+
+    fn __repr__(&self) -> String {
+        let totals = self.0.totals();
+        let task = self
+            .0
+            .task()
+            .map(|task| format!(" {task:?}"))
+            .unwrap_or_default();
+        format!(
+            "<StagedWrite{task} of {}: {} in {}, {}>",
+            self.0.root().display(),
+            plural(totals.rows, "row"),
+            plural(totals.files, "file"),
+            bytes(totals.bytes),
+        )
+    }
+}
+
+fn writes(staged: Vec<Bound<'_, StagedWrite>>) -> StagedWrites {
+    StagedWrites::new(staged.iter().map(|staged| staged.get().0.clone()))
+}
+
+/// Publishes everything that is staged as one commit.
+#[pyfunction]
+#[pyo3(signature = (staged, write_id=None))]
+pub(crate) fn commit(
+    py: Python<'_>,
+    staged: Vec<Bound<'_, StagedWrite>>,
+    write_id: Option<String>,
+) -> PyResult<Receipt> {
+    let mut writes = writes(staged);
+    if let Some(write_id) = write_id {
+        writes = writes.write_id(write_id);
+    }
+    let committed = detached(py, || writes.commit())?;
+    committed
+        .map(Receipt::new)
+        .map_err(|error| raise(py, &error))
+}
+
+/// Removes everything that is staged.
+#[pyfunction]
+pub(crate) fn discard(py: Python<'_>, staged: Vec<Bound<'_, StagedWrite>>) -> PyResult<()> {
+    let writes = writes(staged);
+    let discarded = detached(py, || writes.discard())?;
+    discarded.map_err(|error| raise(py, &error))
+}

@@ -1,0 +1,203 @@
+//! Work off the calling thread, so that this one can heed signals and run callbacks meanwhile.
+//!
+//! Python handles signals on its main thread alone, and only while that asks for them. So rows are
+//! worked on by a thread of their own, which lives as long as one call, and the calling thread looks up
+//! every few milliseconds. What is raised then asks the library to stop; the call ends when the library
+//! has, so that what is on disk is known.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use pyo3::prelude::*;
+
+use crate::errors;
+
+/// How long the calling thread waits before it looks up.
+const TICK: Duration = Duration::from_millis(20);
+
+/// The message of a panic.
+#[derive(Debug)]
+pub(crate) struct Panicked(pub(crate) String);
+
+impl Panicked {
+    fn from_payload(payload: &(dyn Any + Send)) -> Self {
+        let text = payload
+            .downcast_ref::<&str>()
+            .map(|text| (*text).to_owned());
+        let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
+        Panicked(text.unwrap_or_else(|| "no message".to_owned()))
+    }
+
+    pub(crate) fn raise(&self, py: Python<'_>) -> PyErr {
+        errors::panicked(py, &self.0)
+    }
+}
+
+/// Runs something of the library without the GIL; a panic of it becomes an exception.
+pub(crate) fn detached<T: Send>(py: Python<'_>, work: impl FnOnce() -> T + Send) -> PyResult<T> {
+    let done = py.detach(|| contained(work));
+    done.map_err(|panicked| panicked.raise(py))
+}
+
+pub(crate) fn contained<T>(work: impl FnOnce() -> T) -> Result<T, Panicked> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|payload| Panicked::from_payload(payload.as_ref()))
+}
+
+/// What the calling thread does while it waits: it asks for signals and runs callbacks.
+pub(crate) trait Meanwhile: Sync {
+    /// Called every few milliseconds.
+    fn tick(&self, py: Python<'_>) -> PyResult<()> {
+        py.check_signals()
+    }
+
+    /// Raised when a tick failed, for the library to see.
+    fn stop(&self) -> &AtomicBool;
+}
+
+/// A thread that does one job after another, each with an answer.
+pub(crate) struct Worker<'a, J, R> {
+    jobs: Sender<J>,
+    answers: Mutex<Receiver<Result<R, Panicked>>>,
+    meanwhile: &'a dyn Meanwhile,
+}
+
+impl<J: Send, R: Send> Worker<'_, J, R> {
+    /// Gives it a job; it may have several to do.
+    pub(crate) fn give(&self, job: J) {
+        // There is a receiver as long as there is a worker.
+        let _ = self.jobs.send(job);
+    }
+
+    /// Waits for the next answer, and says what was raised meanwhile.
+    pub(crate) fn answer(&self, py: Python<'_>) -> (Result<R, Panicked>, Option<PyErr>) {
+        let mut raised = None;
+        loop {
+            // Once stopped, the library answers soon.
+            let wait = if raised.is_none() {
+                TICK
+            } else {
+                Duration::MAX
+            };
+            match py.detach(|| receive(&self.answers, wait)) {
+                Ok(answer) => return (answer, raised),
+                Err(RecvTimeoutError::Timeout) => {
+                    if let Err(error) = self.meanwhile.tick(py) {
+                        self.meanwhile.stop().store(true, Ordering::Relaxed);
+                        raised = Some(error);
+                    }
+                }
+                Err(RecvTimeoutError::Disconnected) => {
+                    return (Err(Panicked("the thread is gone".to_owned())), raised);
+                }
+            }
+        }
+    }
+}
+
+fn receive<R>(answers: &Mutex<Receiver<R>>, wait: Duration) -> Result<R, RecvTimeoutError> {
+    let answers = answers.lock().unwrap_or_else(PoisonError::into_inner);
+    match wait {
+        Duration::MAX => answers.recv().map_err(|_| RecvTimeoutError::Disconnected),
+        wait => answers.recv_timeout(wait),
+    }
+}
+
+/// Starts a worker for as long as `body` runs.
+pub(crate) fn with_worker<J: Send, R: Send, T>(
+    py: Python<'_>,
+    meanwhile: &dyn Meanwhile,
+    mut work: impl FnMut(J) -> R + Send,
+    body: impl FnOnce(&Worker<'_, J, R>) -> PyResult<T>,
+) -> PyResult<T> {
+    let (jobs, taken) = channel();
+    let (answering, answers) = channel();
+    let answers = Mutex::new(answers);
+    thread::scope(|scope| {
+        let run = move || {
+            for job in taken {
+                if answering.send(contained(|| work(job))).is_err() {
+                    return;
+                }
+            }
+        };
+        let named = thread::Builder::new().name("atomic-arrow-work".to_owned());
+        named.spawn_scoped(scope, run)?;
+        let worker = Worker {
+            jobs,
+            answers,
+            meanwhile,
+        };
+        let done = body(&worker);
+        let Worker { jobs, answers, .. } = worker;
+        drop(jobs);
+        // The thread may need the GIL to let go of what Python lent it.
+        py.detach(|| while receive(&answers, Duration::MAX).is_ok() {});
+        done
+    })
+}
+
+/// Runs work that only reads on a thread which is left to itself once something is raised: it ends on
+/// its own, and nobody waits for it.
+///
+/// `work` hands over what it finds; `found` is called with it, on this thread.
+pub(crate) fn apart<F: Send + 'static, R: Send + 'static>(
+    py: Python<'_>,
+    work: impl FnOnce(&dyn Fn(F) -> bool) -> R + Send + 'static,
+    mut found: impl FnMut(F) -> PyResult<()>,
+) -> PyResult<R> {
+    let (finding, findings) = channel();
+    let run = move || {
+        // Nobody listens any more once something was raised.
+        let find = |finding: F, sender: &Sender<Finding<F, R>>| sender.send(Finding::One(finding));
+        let done = contained(|| work(&|one| find(one, &finding).is_ok()));
+        let _ = finding.send(Finding::All(done));
+    };
+    thread::Builder::new()
+        .name("atomic-arrow-read".to_owned())
+        .spawn(run)?;
+    let findings = Mutex::new(findings);
+    loop {
+        match py.detach(|| receive(&findings, TICK)) {
+            Ok(Finding::One(one)) => found(one)?,
+            Ok(Finding::All(done)) => return done.map_err(|panicked| panicked.raise(py)),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => {
+                return Err(errors::panicked(py, "the thread is gone"));
+            }
+        }
+        py.check_signals()?;
+    }
+}
+
+enum Finding<F, R> {
+    One(F),
+    All(Result<R, Panicked>),
+}
+
+/// Runs one piece of work, and says what was raised meanwhile.
+pub(crate) fn run<R: Send>(
+    py: Python<'_>,
+    meanwhile: &dyn Meanwhile,
+    work: impl FnOnce() -> R + Send,
+) -> PyResult<(R, Option<PyErr>)> {
+    let mut work = Some(work);
+    let (answer, raised) = with_worker(
+        py,
+        meanwhile,
+        |()| work.take().map(|work| work()),
+        |worker| {
+            worker.give(());
+            Ok(worker.answer(py))
+        },
+    )?;
+    match answer {
+        Ok(Some(answer)) => Ok((answer, raised)),
+        Ok(None) => Err(errors::internal("work was asked for twice")),
+        Err(panicked) => Err(panicked.raise(py)),
+    }
+}

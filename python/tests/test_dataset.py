@@ -1,0 +1,335 @@
+"""Whole data sets: all files of a commit or none, and what is asked of them."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import atomic_arrow as aa
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+ROWS = pa.table({"station_id": ["KSEA", "KJFK", "KSEA"], "temp": [11.5, 3.0, 12.25]})
+
+
+def count(root: Path) -> int:
+    return len(pl.read_parquet(root)) if root.exists() else 0
+
+
+def test_modes_keep_or_replace_what_they_say(lake: Path) -> None:
+    root = lake / "weather"
+    write = lambda rows, mode: aa.write_dataset(rows, root, partition_by="station_id", mode=mode)
+    seattle = ROWS.filter(pa.compute.equal(ROWS["station_id"], "KSEA"))
+    write(ROWS, "append")
+    assert write(ROWS, "append").mode == "append"
+    assert count(root) == 6
+    with pytest.raises(FileExistsError, match="already"):
+        write(seattle, "error_if_exists")
+    receipt = write(seattle.slice(0, 1), "overwrite_partitions")
+    assert len(receipt.removed) == 2
+    assert count(root) == 3
+    write(seattle, "overwrite")
+    assert count(root) == 2
+
+
+def test_a_write_of_the_same_name_is_not_committed_twice(lake: Path) -> None:
+    first = aa.write_dataset(ROWS, lake / "weather", write_id="2013-01-01")
+    again = aa.write_dataset(ROWS, lake / "weather", write_id="2013-01-01")
+    assert again == first
+    assert again.write_id == "2013-01-01"
+    assert count(lake / "weather") == 3
+
+
+def test_a_with_block_commits_on_a_clean_exit(lake: Path) -> None:
+    with aa.DatasetWriter(lake / "weather", schema=ROWS.schema) as writer:
+        writer.write(ROWS)
+        assert writer.progress.rows == 3
+        assert "3 rows taken" in repr(writer)
+        with pytest.raises(aa.AtomicArrowError, match="has not committed"):
+            _ = writer.receipt
+        assert count(lake / "weather") == 0
+    assert writer.receipt.rows == count(lake / "weather") == 3
+    assert "committed" in repr(writer)
+    with pytest.raises(aa.ClosedError):
+        writer.write(ROWS)
+    with pytest.raises(ValueError, match="closed"):
+        writer.commit()
+    writer.discard()
+    assert count(lake / "weather") == 3
+
+
+def test_a_with_block_discards_on_any_exception(
+    lake: Path, files: Callable[[Path], list[str]]
+) -> None:
+    for kind in (RuntimeError, KeyboardInterrupt, SystemExit, GeneratorExit):
+        with pytest.raises(kind) as raised:
+            with aa.DatasetWriter(lake / "weather", schema=ROWS.schema) as writer:
+                writer.write(ROWS)
+                raise kind("stop")
+        assert "nothing was published" in raised.value.__notes__[0]
+    assert files(lake) == []
+
+
+def test_within_a_with_block_one_may_commit_or_discard(lake: Path) -> None:
+    with aa.DatasetWriter(lake / "a", schema=ROWS.schema) as writer:
+        writer.write(ROWS)
+        receipt = writer.commit()
+    assert receipt.rows == 3
+    with aa.DatasetWriter(lake / "b", schema=ROWS.schema) as writer:
+        writer.write(ROWS)
+        writer.discard()
+    assert count(lake / "a") == 3
+    assert count(lake / "b") == 0
+
+
+def test_a_writer_that_is_dropped_discards_and_says_so(
+    lake: Path, files: Callable[[Path], list[str]]
+) -> None:
+    writer = aa.DatasetWriter(lake / "weather", schema=ROWS.schema)
+    writer.write(ROWS)
+    with pytest.warns(ResourceWarning, match="discarded"):
+        del writer
+        gc.collect()
+    assert files(lake) == []
+
+
+def test_the_first_error_poisons_the_writer(lake: Path, files: Callable[[Path], list[str]]) -> None:
+    writer = aa.DatasetWriter(lake / "weather", schema=ROWS.schema)
+    writer.write(ROWS)
+    with pytest.raises(aa.SchemaMismatchError, match="temp"):
+        writer.write(ROWS.drop_columns(["temp"]))
+    with pytest.raises(aa.PoisonedError):
+        writer.write(ROWS)
+    with pytest.raises(aa.PoisonedError):
+        writer.commit()
+    assert files(lake) == []
+
+
+def test_parquet_is_written_as_asked(lake: Path) -> None:
+    receipt = aa.write_dataset(
+        pa.table({"n": list(range(1000, 0, -1)), "text": ["a", "b"] * 500}),
+        lake / "numbers",
+        compression="snappy",
+        row_group_size=100,
+        sort_by=["text", aa.SortBy("n", descending=True)],
+        bloom_filters=["text"],
+        metadata={"source": "here"},
+        dictionary=False,
+        target_file_rows=500,
+        verify="decode",
+        sync="each_file",
+        max_open_files=8,
+    )
+    assert [file.rows for file in receipt.files] == [500, 500]
+    path = lake / "numbers" / receipt.files[0].path
+    metadata = pq.read_metadata(path)
+    assert metadata.num_row_groups == 5
+    assert metadata.row_group(0).column(0).compression == "SNAPPY"
+    assert metadata.metadata[b"source"] == b"here"
+    numbers = pq.read_table(path)["n"].to_pylist()
+    assert numbers == sorted(numbers, reverse=True)
+    assert receipt.files[0].content_hash is not None
+    plain = aa.write_dataset(ROWS, lake / "plain", compression=None)
+    column = pq.read_metadata(lake / "plain" / plain.files[0].path).row_group(0).column(0)
+    assert column.compression == "UNCOMPRESSED"
+
+
+@pytest.mark.parametrize("format", ["csv", "ndjson", "ipc"])
+def test_other_formats_are_written(lake: Path, format: Any) -> None:
+    receipt = aa.write_dataset(ROWS, lake / "weather", format=format, partition_by="station_id")
+    path = lake / "weather" / receipt.files[0].path
+    read = {"csv": pl.read_csv, "ndjson": pl.read_ndjson, "ipc": pl.read_ipc}[format]
+    assert len(read(path)) == receipt.files[0].rows
+    assert aa.verify(lake / "weather").rows == 3
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("mode", "replace"),
+        ("compression", "zip"),
+        ("compression_level", 99),
+        ("verify", "all"),
+        ("durability", "maybe"),
+        ("sync", "never"),
+        ("format", "orc"),
+        ("staging", "elsewhere"),
+        ("schema_policy", "any"),
+        ("memory_limit", "much"),
+        ("target_file_size", "1 parsec"),
+        ("target_file_rows", 0),
+        ("row_group_size", 0),
+        ("write_id", ""),
+        ("sort_by", "missing"),
+    ],
+)
+def test_an_option_that_cannot_be_is_named(
+    lake: Path, files: Callable[[Path], list[str]], option: str, value: Any
+) -> None:
+    options: Any = {option: value}
+    with pytest.raises(aa.InvalidOptionError, match=option.split("_")[0]) as raised:
+        aa.write_dataset(ROWS, lake / "weather", **options)
+    assert isinstance(raised.value, ValueError)
+    assert files(lake) == []
+    with pytest.raises(TypeError, match="nonsense"):
+        aa.write_dataset(ROWS, lake / "weather", nonsense=1)  # type: ignore[call-arg]
+
+
+def test_files_and_progress_are_told(lake: Path) -> None:
+    told: list[aa.FileRecord] = []
+    steps: list[aa.Progress] = []
+    receipt = aa.write_dataset(
+        ROWS,
+        lake / "weather",
+        partition_by="station_id",
+        on_file=told.append,
+        progress=steps.append,
+    )
+    assert sorted(file.path for file in told) == sorted(file.path for file in receipt.files)
+    last = steps[-1]
+    assert (last.rows, last.partitions, last.files_finished, last.rows_finished) == (3, 2, 2, 3)
+    assert last.bytes_finished == receipt.bytes
+    assert last.rows_spilled == 0
+
+
+def test_a_bar_is_shown_when_asked_for(lake: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    aa.write_dataset(ROWS, lake / "weather", progress=True)
+    assert "rows" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["on_file", "progress"])
+def test_an_exception_of_a_callback_ends_the_write(
+    lake: Path, files: Callable[[Path], list[str]], name: str
+) -> None:
+    def call(_: object) -> None:
+        raise LookupError("enough")
+
+    writer = aa.DatasetWriter(lake / "weather", schema=ROWS.schema, **{name: call})  # type: ignore[arg-type]
+    with pytest.raises(LookupError, match="enough") as raised:
+        writer.write(ROWS)
+        writer.commit()
+    # A callback may be called only once it is too late.
+    published = "everything is published" in raised.value.__notes__[0]
+    assert published or "nothing was published" in raised.value.__notes__[0]
+    assert (files(lake) != []) == published
+    writer.discard()
+
+
+def test_a_callback_cannot_use_its_writer(lake: Path) -> None:
+    def call(_: aa.Progress) -> None:
+        writer.write(ROWS)
+
+    writer = aa.DatasetWriter(lake / "weather", schema=ROWS.schema, progress=call)
+    with pytest.raises(aa.BusyError):
+        writer.write(ROWS)
+    writer.discard()
+
+
+def test_receipts_are_plain_data(lake: Path) -> None:
+    receipt = aa.write_dataset(ROWS, lake / "weather", partition_by="station_id")
+    assert pickle.loads(pickle.dumps(receipt)) == receipt
+    assert aa.Receipt.from_json(receipt.to_json()) == receipt
+    with pytest.raises(aa.InvalidReceiptError):
+        aa.Receipt.from_json("{}")
+
+    assert len(receipt.files) == 2
+    first, last = receipt.files[0], receipt.files[-1]
+    assert [first.path, last.path] == [file.path for file in receipt.files]
+    assert (lake / "weather" / first.path).stat().st_size == first.bytes
+    assert first.columns[0]["column"] == "temp"
+    assert sum(file.rows for file in receipt.files) == 3
+    with pytest.raises(IndexError):
+        _ = receipt.files[2]
+
+
+def test_receipts_are_tables(lake: Path) -> None:
+    receipt = aa.write_dataset(ROWS, lake / "weather", partition_by="station_id")
+    frame = pl.DataFrame(receipt.files)
+    assert frame["rows"].to_list() == [file.rows for file in receipt.files]
+    assert pa.table(receipt.files) == pa.table(receipt)
+    assert pa.schema(receipt.files).names == frame.columns
+    assert receipt.files[0].path in receipt._repr_html_()
+    assert "<td>" in receipt.files._repr_html_()
+    assert str(receipt).startswith("3 rows in 2 files of 2 partitions")
+    assert repr(receipt).startswith("<Receipt, append: 3 rows")
+    assert repr(receipt.files).startswith("<Table of 2: [<FileRecord station_id=")
+
+
+def test_messages_go_to_the_logger(lake: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, logger="atomic_arrow")
+    aa.write_dataset(ROWS, lake / "weather")
+    aa.write_bytes(b"x", lake / "x")
+    aa.recover(lake / "weather")
+    assert "3 rows in 1 file" in caplog.text
+    assert {record.name for record in caplog.records} == {"atomic_arrow"}
+
+
+@pytest.mark.parametrize("form", ["str", "PathLike", "file://", "file:", "localhost"])
+def test_paths_come_in_every_form(lake: Path, form: str) -> None:
+    root = lake / "with space" / "weather#1"
+    url = root.as_uri()
+    given: Any = {
+        "str": str(root),
+        "PathLike": root,
+        "file://": url,
+        "file:": url.replace("file://", "file:"),
+        "localhost": url.replace("file://", "FILE://localhost"),
+    }[form]
+    aa.write_dataset(ROWS, given)
+    assert count(root) == 3
+    assert aa.inspect(given).rows == aa.verify(given).rows == 3
+    aa.recover(given)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["s3://bucket/weather", "gs://b/w", "https://x/y", "file://other/lake", "file:///a?b", "file:a"],
+)
+def test_another_url_is_an_error_that_says_what_is_supported(url: str) -> None:
+    with pytest.raises(aa.InvalidPathError, match=r"file://") as raised:
+        aa.write_dataset(ROWS, url)
+    assert isinstance(raised.value, ValueError)
+    for call in (aa.inspect, aa.verify, aa.recover, aa.open):
+        with pytest.raises(aa.InvalidPathError):
+            call(url)  # type: ignore[operator]
+
+
+def test_one_file_in_a_partition(lake: Path, files: Callable[[Path], list[str]]) -> None:
+    rows = ROWS.select(["temp"])
+    partition = {"station_id": "KSEA", "year": 2026}
+    with aa.AtomicArrowWriter(lake / "weather", partition, rows.schema, file_name="a.parquet") as w:
+        w.write(rows)
+        assert "open" in repr(w)
+        assert files(lake / "weather") == [] if (lake / "weather").exists() else True
+    assert w.file.rows == 3
+    assert w.file.path == w.path == lake / "weather/station_id=KSEA/year=2026/a.parquet"
+    assert "committed" in repr(w)
+    assert "3 rows" in repr(w.file)
+    assert pq.read_table(w.file, partitioning=None).num_rows == 3
+    with pytest.raises(FileExistsError):
+        aa.AtomicArrowWriter(lake / "weather", partition, rows.schema, file_name="a.parquet")
+    with aa.AtomicArrowWriter(
+        lake / "weather", partition, rows.schema, file_name="a.parquet", replace=True
+    ) as w:
+        w.write(rows.slice(0, 1))
+    assert count(lake / "weather") == 1
+    with pytest.raises(LookupError) as raised:
+        with aa.AtomicArrowWriter(lake / "weather", partition, rows.schema) as w:
+            w.write(rows)
+            raise LookupError
+    assert "nothing was published" in raised.value.__notes__[0]
+    with pytest.raises(aa.ClosedError):
+        w.write(rows)
+    assert len(files(lake)) == 1
+
+
+def test_a_row_of_another_partition_is_an_error(lake: Path) -> None:
+    with pytest.raises(aa.StrayRowError, match="KJFK"):
+        with aa.AtomicArrowWriter(lake / "weather", {"station_id": "KSEA"}, ROWS.schema) as writer:
+            writer.write(ROWS)

@@ -1,0 +1,76 @@
+"""The examples run, and the types that are declared are those that are there."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import os
+import pkgutil
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import atomic_arrow as aa
+import pytest
+
+MODULES = [module.name for module in pkgutil.iter_modules(aa.__path__) if module.name != "__main__"]
+README = Path(__file__).parents[1] / "README.md"
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if name != "_lib"])
+def test_examples_in_docstrings(name: str, tmp_path: Path) -> None:
+    module = importlib.import_module(f"atomic_arrow.{name}")
+    finder = doctest.DocTestFinder(exclude_empty=True)
+    runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)
+    for number, test in enumerate(finder.find(module, f"atomic_arrow.{name}")):
+        lake = tmp_path / str(number)
+        lake.mkdir()
+        test.globs |= {name: getattr(aa, name) for name in aa.__all__} | {"lake": lake}
+        runner.run(test)
+    assert runner.summarize(verbose=False).failed == 0
+
+
+def test_every_public_thing_is_documented() -> None:
+    for name in aa.__all__:
+        thing = getattr(aa, name)
+        if isinstance(thing, str):
+            continue
+        assert thing.__doc__, name
+        assert thing.__module__.startswith("atomic_arrow"), name
+        if isinstance(thing, type):
+            for member in vars(thing):
+                public = not member.startswith("_") and callable(getattr(thing, member))
+                assert not public or getattr(thing, member).__doc__, f"{name}.{member}"
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README.read_text(), re.MULTILINE | re.DOTALL)
+
+
+def test_the_readme_begins_with_how_to_install() -> None:
+    assert blocks("sh")[0] == "pip install ./python\n"
+
+
+def test_the_readme_runs_as_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "testdata").symlink_to(README.parents[1] / "testdata")
+    scope: dict[str, object] = {"__name__": "readme"}
+    for block in blocks("python"):
+        exec(compile(block, str(README), "exec"), scope)
+    assert (tmp_path / "lake").is_dir()
+
+
+def run(*command: str) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, cwd=Path(aa.__file__).parent)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_native_module_is_what_its_stub_says(tmp_path: Path) -> None:
+    run(sys.executable, "-m", "mypy.stubtest", "atomic_arrow._lib")
+
+
+def test_the_package_is_typed(tmp_path: Path) -> None:
+    config = Path(__file__).parents[1] / "pyproject.toml"
+    mypy = [sys.executable, "-m", "mypy", "--cache-dir", os.fspath(tmp_path)]
+    run(*mypy, "--config-file", os.fspath(config), "-p", "atomic_arrow")

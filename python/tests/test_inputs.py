@@ -1,0 +1,246 @@
+"""Any dataframe comes in, batch by batch, and comes out as it was."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import atomic_arrow as aa
+import duckdb
+import nanoarrow
+import narwhals
+import numpy
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+import pytest
+from datafusion import SessionContext
+
+ROWS = {
+    "station_id": ["KSEA", "KJFK", "KSEA", "KLGA"],
+    "temp": [11.5, None, 12.25, 3.0],
+    "number": [1, 2, 3, 4],
+}
+TABLE = pa.table(ROWS)
+
+
+def duckdb_relation() -> Any:
+    return duckdb.from_arrow(TABLE)
+
+
+def datafusion_frame() -> Any:
+    return SessionContext().from_arrow(TABLE)
+
+
+def generator() -> Iterator[pl.DataFrame]:
+    for n in range(4):
+        yield pl.DataFrame(ROWS)[n : n + 1]
+
+
+SOURCES: dict[str, Callable[[], Any]] = {
+    "pyarrow table": lambda: TABLE,
+    "pyarrow batch": lambda: TABLE.to_batches()[0],
+    "pyarrow reader": lambda: TABLE.to_reader(max_chunksize=1),
+    "list of batches": lambda: TABLE.to_batches(max_chunksize=3),
+    "pandas": lambda: pd.DataFrame(ROWS),
+    "pandas with pyarrow types": lambda: TABLE.to_pandas(types_mapper=pd.ArrowDtype),
+    "polars": lambda: pl.DataFrame(ROWS),
+    "polars lazy": lambda: pl.LazyFrame(ROWS),
+    "generator of polars": generator,
+    "duckdb": duckdb_relation,
+    "datafusion": datafusion_frame,
+    "narwhals": lambda: narwhals.from_native(pl.DataFrame(ROWS)),
+    "nanoarrow": lambda: nanoarrow.ArrayStream(TABLE),
+    "mixed": lambda: [TABLE.slice(0, 2), pl.DataFrame(ROWS)[2:3], pd.DataFrame(ROWS)[3:]],
+}
+
+
+def read(root: Path) -> list[dict[str, Any]]:
+    keys = ds.partitioning(flavor="hive")
+    rows = ds.dataset(root, format="parquet", partitioning=keys).to_table().to_pylist()
+    return sorted(rows, key=lambda row: row["number"])
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_every_library_is_read(lake: Path, source: str) -> None:
+    receipt = aa.write_dataset(SOURCES[source](), lake / "weather", partition_by="station_id")
+    assert (receipt.rows, receipt.partitions, len(receipt.files)) == (4, 3, 3)
+    assert read(lake / "weather") == TABLE.to_pylist()
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_a_writer_takes_every_library(lake: Path, source: str) -> None:
+    with aa.DatasetWriter(lake / "weather", schema=TABLE, partition_by="station_id") as writer:
+        writer.write(SOURCES[source]())
+    assert read(lake / "weather") == TABLE.to_pylist()
+
+
+def test_data_is_pulled_batch_by_batch(lake: Path) -> None:
+    """What was pulled and written is let go, beyond the memory limit."""
+    schema = pa.schema([("number", pa.int64())])
+    before = pa.total_allocated_bytes()
+    most = 0
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        nonlocal most
+        for n in range(200):
+            most = max(most, pa.total_allocated_bytes() - before)
+            yield pa.record_batch([pa.array(numpy.arange(10_000) + n)], schema=schema)
+
+    reader = pa.RecordBatchReader.from_batches(schema, batches())
+    receipt = aa.write_dataset(reader, lake / "weather", memory_limit="4MiB", threads=1)
+    assert receipt.rows == 2_000_000
+    assert most < 8 << 20, "of 16 MB"
+
+
+def test_a_pandas_index_is_written_only_when_asked_for(lake: Path) -> None:
+    df = pd.DataFrame(ROWS).set_index("number", drop=False).rename_axis("row")
+    aa.write_dataset(df, lake / "without")
+    assert pq.read_table(lake / "without").column_names == ["station_id", "temp", "number"]
+    aa.write_dataset(df, lake / "with", index=True)
+    assert pq.read_table(lake / "with").column_names == ["row", "station_id", "temp", "number"]
+
+    filtered = pd.DataFrame(ROWS)[lambda df: df.temp > 3.0]  # Its index has gaps.
+    aa.write_dataset(filtered, lake / "filtered")
+    assert pq.read_table(lake / "filtered").column_names == ["station_id", "temp", "number"]
+    with aa.DatasetWriter(lake / "keyed", schema=df.reset_index(), index=True) as writer:
+        writer.write(df)
+    assert "row" in pq.read_table(lake / "keyed").column_names
+
+
+def test_pandas_reads_back_what_pandas_wrote(lake: Path) -> None:
+    df = pd.DataFrame(
+        {
+            "station_id": pd.Categorical(["KSEA", "KJFK", None]),
+            "when": pd.to_datetime(["2013-01-01", "2013-01-02", None], utc=True),
+            "count": pd.array([1, None, 3], dtype="Int64"),
+            "flag": pd.array([True, None, False], dtype="boolean"),
+            "text": ["a", None, "c"],
+        }
+    )
+    aa.write_dataset(df, lake / "weather")
+    # Parquet keeps the categories, in the order in which they came.
+    back = pd.read_parquet(lake / "weather")
+    pd.testing.assert_frame_equal(back, df, check_categorical=False)
+
+
+@pytest.mark.parametrize("kind", [pl.Categorical, pl.Enum(["KJFK", "KSEA"])])
+def test_polars_categories_are_columns_and_keys(lake: Path, kind: Any) -> None:
+    df = pl.DataFrame(
+        {"key": ["KSEA", "KJFK", None], "value": ["KJFK", None, "KSEA"], "n": [1, 2, 3]},
+        schema_overrides={"key": kind, "value": kind},
+    )
+    aa.write_dataset(df, lake / "weather", partition_by="key")
+    assert sorted(path.name for path in (lake / "weather").iterdir()) == [
+        "key=KJFK",
+        "key=KSEA",
+        "key=__HIVE_DEFAULT_PARTITION__",
+    ]
+    back = pl.read_parquet(lake / "weather", hive_schema={"key": pl.String}).sort("n")
+    assert back["value"].cast(pl.String).to_list() == ["KJFK", None, "KSEA"]
+    assert back["key"].to_list() == ["KSEA", "KJFK", None]
+
+
+def test_one_logical_column_in_several_physical_forms_is_one(lake: Path) -> None:
+    names = ["KSEA", None, "KJFK"]
+    forms = [
+        pa.array(names),
+        pa.array(names, pa.large_string()),
+        pa.array(names, pa.string_view()),
+        pa.array(names).dictionary_encode(),
+        pa.array(names, pa.large_string()).dictionary_encode(),
+    ]
+    data = [pa.table({"station_id": form, "number": [n] * 3}) for n, form in enumerate(forms)]
+    aa.write_dataset(data, lake / "weather", partition_by="number")
+    assert pq.read_table(lake / "weather")["station_id"].to_pylist() == names * len(forms)
+    with pytest.raises(aa.SchemaMismatchError, match="station_id"):
+        aa.write_dataset(data, lake / "exact", schema_policy="exact")
+    assert not (lake / "exact").exists()
+
+
+def test_writes_of_several_libraries_are_one_data_set(lake: Path) -> None:
+    for frame in (pd.DataFrame(ROWS), pl.DataFrame(ROWS), TABLE):
+        aa.write_dataset(frame, lake / "weather", partition_by="station_id")
+    rows = [row for row in TABLE.to_pylist() for _ in range(3)]
+    assert read(lake / "weather") == rows
+    assert len(pl.read_parquet(lake / "weather")) == 12
+    assert len(pd.read_parquet(lake / "weather")) == 12
+
+
+def test_a_batch_of_many_rows_is_all_there(lake: Path) -> None:
+    numbers = pa.table({"number": range(600_000)})
+    receipt = aa.write_dataset(numbers, lake / "weather")
+    assert receipt.rows == 600_000
+    assert pq.read_table(lake / "weather")["number"].to_pylist() == list(range(600_000))
+
+
+def test_columns_may_come_in_another_order(lake: Path) -> None:
+    data = [TABLE, TABLE.select(["number", "temp", "station_id"])]
+    aa.write_dataset(data, lake / "weather")
+    assert pq.read_table(lake / "weather").to_pylist() == TABLE.to_pylist() * 2
+
+
+def test_no_rows_need_a_schema(lake: Path, files: Callable[[Path], list[str]]) -> None:
+    with pytest.raises(aa.InputError, match="schema="):
+        aa.write_dataset([], lake / "weather")
+    receipt = aa.write_dataset([], lake / "weather", schema=TABLE.schema)
+    assert (receipt.rows, len(receipt.files)) == (0, 0)
+    assert aa.write_dataset(TABLE.slice(0, 0), lake / "weather").rows == 0
+    assert files(lake) == []
+
+
+@pytest.mark.parametrize(
+    "data",
+    ["text", b"bytes", {"a": [1]}, 7, None, [1, 2], [{"a": 1}], pl.Series([1]), pa.array([1])],
+)
+def test_what_holds_no_rows_is_an_error(
+    lake: Path, files: Callable[[Path], list[str]], data: Any
+) -> None:
+    with pytest.raises((TypeError, ValueError)):
+        aa.write_dataset(data, lake / "weather")
+    assert files(lake) == []
+
+
+def test_an_error_in_the_data_publishes_nothing(
+    lake: Path, files: Callable[[Path], list[str]]
+) -> None:
+    def failing() -> Iterator[pa.RecordBatch]:
+        yield TABLE.to_batches()[0]
+        raise LookupError("no more weather")
+
+    with pytest.raises(LookupError, match="no more weather") as raised:
+        aa.write_dataset(failing(), lake / "weather", partition_by="station_id")
+    assert "nothing was published" in raised.value.__notes__[0]
+    reader = pa.RecordBatchReader.from_batches(TABLE.schema, failing())
+    with pytest.raises(aa.InputError, match="no more weather") as refused:
+        aa.write_dataset(reader, lake / "weather", partition_by="station_id")
+    assert refused.value.outcome is aa.Outcome.NOT_PUBLISHED
+    assert files(lake) == []
+
+
+def test_transforms_divide_by_parts_of_a_time(lake: Path) -> None:
+    when = datetime.datetime(2013, 7, 9, 5, tzinfo=datetime.timezone.utc)
+    rows = pa.table({"time": [when], "origin": ["KSEA"]})
+    keys = [
+        aa.column("origin", as_="station_id"),
+        aa.year("time"),
+        aa.month("time"),
+        aa.day("time"),
+        aa.hour("time"),
+        aa.date("time", as_="when"),
+    ]
+    receipt = aa.write_dataset(rows, lake / "weather", partition_by=keys)
+    directory = "station_id=KSEA/year=2013/month=7/day=9/hour=5/when=2013-07-09"
+    assert receipt.files[0].path.startswith(directory + "/")
+    assert receipt.files[0].partition == {
+        "station_id": "KSEA",
+        "year": 2013,
+        "month": 7,
+        "day": 9,
+        "hour": 5,
+        "when": "2013-07-09",
+    }

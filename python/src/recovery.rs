@@ -58,14 +58,13 @@ impl Recovery {
             ("alive", &self.alive),
             ("staged", &self.staged),
         ];
-        let rows = || {
-            groups
-                .iter()
-                .flat_map(|(action, paths)| paths.iter().map(move |path| (*action, path)))
+        let rows = |(action, paths): (&'static str, &Vec<PathBuf>)| {
+            let texts = paths.iter().map(|path| path.to_string_lossy().into_owned());
+            texts.map(|path| (action, path)).collect::<Vec<_>>()
         };
-        let actions: ArrayRef = Arc::new(StringArray::from_iter_values(rows().map(|row| row.0)));
-        let paths = rows().map(|row| row.1.to_string_lossy());
-        let paths: ArrayRef = Arc::new(StringArray::from_iter_values(paths));
+        let (actions, paths): (Vec<_>, Vec<_>) = groups.into_iter().flat_map(rows).unzip();
+        let actions: ArrayRef = Arc::new(StringArray::from(actions));
+        let paths: ArrayRef = Arc::new(StringArray::from(paths));
         RecordBatch::try_from_iter([("action", actions), ("path", paths)])
             .map_err(|error| errors::refuse(py, "AtomicArrowError", error))
     }

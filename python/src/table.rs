@@ -10,6 +10,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyCapsule, PyIterator, PyList, PyTuple};
 use pyo3_arrow::ffi::{ArrayIterator, to_schema_pycapsule, to_stream_pycapsule};
 
+use crate::work::contained;
+
 /// The most rows that are shown.
 const SHOWN: usize = 20;
 
@@ -97,10 +99,14 @@ pub(crate) fn export<'py>(
     batch: &RecordBatch,
     requested_schema: Option<Bound<'py, PyCapsule>>,
 ) -> PyResult<Bound<'py, PyCapsule>> {
-    let field = Field::new("", DataType::Struct(batch.schema().fields().clone()), false);
-    let rows: ArrayRef = Arc::new(StructArray::from(batch.clone()));
-    let rows = ArrayIterator::new([Ok(rows)], Arc::new(field));
-    Ok(to_stream_pycapsule(py, Box::new(rows), requested_schema)?)
+    // A cast to the requested schema is other people's code.
+    let exported = contained(|| {
+        let field = Field::new("", DataType::Struct(batch.schema().fields().clone()), false);
+        let rows: ArrayRef = Arc::new(StructArray::from(batch.clone()));
+        let rows = ArrayIterator::new([Ok(rows)], Arc::new(field));
+        to_stream_pycapsule(py, Box::new(rows), requested_schema)
+    });
+    Ok(exported.map_err(|panicked| panicked.raise(py))??)
 }
 
 /// A schema for the Arrow C interface.

@@ -245,7 +245,8 @@ def interrupted(
     known = Outcome(outcome)
     where = "" if path is None else f"{os.fspath(path)}: "
     if type(raised) is not KeyboardInterrupt:
-        raised.add_note(f"{where}the write was ended by this; {_OUTCOMES[known]}")
+        if not isinstance(raised, AtomicArrowError):
+            raised.add_note(f"{where}the write was ended by this; {_OUTCOMES[known]}")
         return raised
     error = Interrupted(f"{where}interrupted; {_OUTCOMES[known]}")
     error.outcome = known

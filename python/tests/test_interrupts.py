@@ -1,0 +1,188 @@
+"""Ctrl-C stops a long write soon, publishes nothing, and says so."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import atomic_arrow as aa
+import numpy
+import pyarrow as pa
+import pytest
+
+ROWS = pa.table(
+    {
+        "key": numpy.arange(1 << 20) % 7,
+        "value": numpy.random.default_rng(7).random(1 << 20),
+    }
+)
+
+
+@contextmanager
+def interrupt_when(reached: Callable[[], bool]) -> Iterator[None]:
+    """Sends SIGINT once something is reached."""
+    over = threading.Event()
+
+    def watch() -> None:
+        while not reached():
+            if over.wait(0.002):
+                return
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def endless() -> Iterator[pa.Table]:
+    while True:
+        yield ROWS
+
+
+def test_reading_and_spilling_is_interrupted(
+    lake: Path, files: Callable[[Path], list[str]]
+) -> None:
+    rows = 0
+
+    def told(progress: aa.Progress) -> None:
+        nonlocal rows
+        rows = progress.rows
+
+    with pytest.raises(aa.Interrupted, match="nothing was published") as raised:
+        with interrupt_when(lambda: rows > 3 << 20):
+            aa.write_dataset(
+                endless(), lake / "weather", partition_by="key", memory_limit="32MiB", progress=told
+            )
+    assert isinstance(raised.value, KeyboardInterrupt)
+    assert not isinstance(raised.value, Exception)
+    assert raised.value.outcome is aa.Outcome.NOT_PUBLISHED
+    assert raised.value.path == lake / "weather"
+    assert files(lake) == []
+
+
+def test_a_commit_is_interrupted(lake: Path, files: Callable[[Path], list[str]]) -> None:
+    """Encoding with the slowest compression takes several seconds, and ends long before that."""
+    started = threading.Event()
+    writer = aa.DatasetWriter(
+        lake / "weather",
+        schema=ROWS.schema,
+        partition_by="key",
+        compression="zstd",
+        compression_level=19,
+        on_file=lambda _: started.set(),
+        threads=1,
+    )
+    for _ in range(4):
+        writer.write(ROWS)
+    with pytest.raises(aa.Interrupted) as raised:
+        with interrupt_when(started.is_set):
+            writer.commit()
+    assert raised.value.outcome is aa.Outcome.NOT_PUBLISHED
+    assert files(lake) == []
+    with pytest.raises(aa.ClosedError):
+        writer.commit()
+
+
+def test_staging_is_interrupted(lake: Path, files: Callable[[Path], list[str]]) -> None:
+    started = threading.Event()
+    with pytest.raises(aa.Interrupted):
+        with interrupt_when(started.is_set):
+            aa.stage(
+                [ROWS] * 4,
+                lake / "weather",
+                partition_by="key",
+                compression_level=19,
+                on_file=lambda _: started.set(),
+                threads=1,
+            )
+    assert files(lake) == []
+
+
+def test_one_file_is_interrupted(lake: Path, files: Callable[[Path], list[str]]) -> None:
+    many = 0
+
+    def counted() -> Iterator[pa.Table]:
+        nonlocal many
+        for table in endless():
+            many += 1
+            yield table.select(["value"])
+
+    with pytest.raises(KeyboardInterrupt) as raised:
+        with aa.AtomicArrowWriter(lake / "weather", {"key": 1}, ROWS.select(["value"])) as writer:
+            with interrupt_when(lambda: many > 2):
+                writer.write(counted())
+    assert "nothing was published" in str(raised.value)
+    with pytest.raises(KeyboardInterrupt) as interrupted:
+        with aa.open(lake / "data", "wb") as file:
+            with interrupt_when(lambda: file.tell() > 1 << 20):
+                while True:
+                    file.write(bytes(1 << 20))
+    assert "nothing was published" in interrupted.value.__notes__[0]
+    assert files(lake) == []
+
+
+def test_what_a_handler_raises_stays_what_it_is(
+    lake: Path, files: Callable[[Path], list[str]]
+) -> None:
+    def handler(*_: Any) -> None:
+        raise TimeoutError("time is up")
+
+    rows = 0
+
+    def told(progress: aa.Progress) -> None:
+        nonlocal rows
+        rows = progress.rows
+
+    before = signal.signal(signal.SIGINT, handler)
+    try:
+        with pytest.raises(TimeoutError, match="time is up") as raised:
+            with interrupt_when(lambda: rows > 0):
+                aa.write_dataset(endless(), lake / "weather", memory_limit="8MiB", progress=told)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert "nothing was published" in raised.value.__notes__[0]
+    assert files(lake) == []
+
+
+def test_other_threads_run_while_rows_are_worked_on(lake: Path) -> None:
+    """The GIL is released: a thread of Python's counts on while files are encoded."""
+    over = threading.Event()
+    turns = 0
+
+    def count() -> None:
+        nonlocal turns
+        while not over.is_set():
+            turns += 1
+            time.sleep(0)
+
+    writer = aa.DatasetWriter(lake / "weather", schema=ROWS.schema, compression_level=12, threads=1)
+    writer.write(ROWS)
+    thread = threading.Thread(target=count)
+    thread.start()
+    before = turns
+    writer.commit()
+    during = turns - before
+    over.set()
+    thread.join()
+    assert during > 1000
+
+
+def test_one_writer_serves_several_threads(lake: Path) -> None:
+    with aa.DatasetWriter(lake / "weather", schema=ROWS.schema, partition_by="key") as writer:
+        write = lambda n: writer.write(ROWS.slice(n * 1000, 1000))
+        threads = [threading.Thread(target=write, args=(n,)) for n in range(16)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert writer.receipt.rows == 16_000

@@ -1,0 +1,208 @@
+"""Several processes, of which some are forked, killed, or done over."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import atomic_arrow as aa
+import polars as pl
+import pyarrow as pa
+import pytest
+import readers
+from conftest import skip
+
+SPAWN = multiprocessing.get_context("spawn")
+ROWS = pa.table({"station_id": ["KSEA", "KJFK", "KSEA"], "number": [1, 2, 3]})
+
+
+def in_a_fork(call: Callable[[], Any]) -> str:
+    """What a call raises in a forked process, which ends without further ado."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        said = "nothing"
+        try:
+            call()
+        except BaseException as error:
+            said = f"{type(error).__name__}: {error}"
+        os.write(writing, said.encode())
+        # Not without letting go of everything, as a process that exits by itself does.
+        call = None  # type: ignore[assignment]
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        said = pipe.read()
+    os.waitpid(child, 0)
+    return said
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork")
+def test_after_a_fork_a_writer_says_so_and_stays_its_parents(lake: Path) -> None:
+    with aa.DatasetWriter(lake / "weather", schema=ROWS.schema) as writer:
+        writer.write(ROWS)
+        assert "ForkedError" in in_a_fork(lambda: writer.write(ROWS))
+        assert "ForkedError" in in_a_fork(writer.commit)
+        assert "before a fork" in in_a_fork(writer.discard)
+
+        def drop() -> None:
+            writer._inner = None
+            raise LookupError("dropped")
+
+        assert "dropped" in in_a_fork(drop)
+    assert len(pl.read_parquet(lake / "weather")) == 3
+    with aa.AtomicArrowWriter(lake / "one", {"a": 1}, ROWS.schema) as one:
+        assert "ForkedError" in in_a_fork(lambda: one.write(ROWS))
+        assert "nothing" in in_a_fork(lambda: None)
+        one.write(ROWS)
+    with aa.open(lake / "data", "w") as file:
+        file.write("x")
+        assert "ForkedError" in in_a_fork(file.flush)
+
+        def forget() -> None:
+            file._raw._inner = None
+            raise LookupError("dropped")
+
+        assert "dropped" in in_a_fork(forget)
+    assert (lake / "data").read_text() == "x"
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork")
+def test_a_forked_process_writes_with_a_writer_of_its_own(lake: Path) -> None:
+    aa.write_dataset(ROWS, lake / "weather")
+    assert in_a_fork(lambda: aa.write_dataset(ROWS, lake / "weather")) == "nothing"
+    assert len(pl.read_parquet(lake / "weather")) == 6
+
+
+def work(root: Path, part: int, attempt: int) -> aa.StagedWrite:
+    """Stages a part; the first attempt at part 2 is killed in the middle of it."""
+    rows = pa.table({"station_id": ["KSEA", "KJFK"], "number": [part * 2, part * 2 + 1]})
+    with aa.DatasetWriter(root, schema=rows.schema, partition_by="station_id") as writer:
+        writer.write(rows)
+        if (part, attempt) == (2, 0):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return writer.stage(task=f"part {part}")
+
+
+def worker(root: Path, part: int, attempt: int, results: Any) -> None:
+    results.put(work(root, part, attempt))
+    results.close()
+    results.join_thread()
+
+
+def test_workers_stage_and_the_driver_commits(lake: Path, files: Callable[[Path], list[str]]) -> None:
+    root = lake / "weather"
+    results = SPAWN.Queue()
+    # Part 1 is done twice, as by a scheduler that lost patience; part 2 dies and is done again.
+    tasks = [(0, 0), (1, 0), (1, 1), (2, 0)]
+    processes = [SPAWN.Process(target=worker, args=(root, *task, results)) for task in tasks]
+    for process in processes:
+        process.start()
+    staged = [results.get(timeout=120) for _ in range(3)]
+    for process in processes:
+        process.join()
+    assert processes[3].exitcode == -signal.SIGKILL
+    again = SPAWN.Process(target=worker, args=(root, 2, 1, results))
+    again.start()
+    staged.append(results.get(timeout=120))
+    again.join()
+
+    assert not root.exists()
+    receipt = aa.commit(staged, write_id="all parts")
+    assert receipt.rows == 6
+    assert sorted(pl.read_parquet(root)["number"]) == [0, 1, 2, 3, 4, 5]
+    assert aa.commit(staged, write_id="all parts") == receipt
+    assert sorted(pl.read_parquet(root)["number"]) == [0, 1, 2, 3, 4, 5]
+    aa.recover(root)
+    left = [path for path in files(lake) if not path.startswith(("weather/", ".weather.atomic/writes/"))]
+    assert left == []
+
+
+def test_what_is_staged_is_plain_data(lake: Path) -> None:
+    staged = aa.stage(ROWS, lake / "weather", partition_by="station_id", task="all")
+    assert pickle.loads(pickle.dumps(staged)) == staged
+    assert aa.StagedWrite.from_json(staged.to_json()) == staged
+    with pytest.raises(aa.InvalidReceiptError):
+        aa.StagedWrite.from_json("[]")
+    assert (staged.rows, staged.files, staged.partitions) == (3, 2, 2)
+    assert (staged.task, staged.mode, staged.root) == ("all", "append", lake / "weather")
+    assert "'weather'" not in repr(staged) and "3 rows in 2 files" in repr(staged)
+    assert aa.recover(lake / "weather").staged
+    aa.discard([staged])
+    with pytest.raises(aa.StagedWriteGoneError) as raised:
+        aa.commit([staged])
+    assert isinstance(raised.value, FileNotFoundError)
+    aa.discard([staged])
+    with pytest.raises(aa.InvalidOptionError):
+        aa.commit([])
+    with pytest.raises(aa.InvalidOptionError, match="write_id"):
+        aa.stage(ROWS, lake / "weather", write_id="x")
+    with pytest.raises(aa.InvalidReceiptError):
+        aa.stage(ROWS, lake / "weather", task="")
+    assert not aa.recover(lake / "weather").staged
+
+
+def test_what_nobody_commits_is_removed_when_its_time_is_over(lake: Path) -> None:
+    staged = aa.stage(ROWS, lake / "weather", keep_staged=0.0)
+    aa.recover(lake / "weather")
+    with pytest.raises(aa.StagedWriteGoneError):
+        aa.commit([staged])
+
+
+def endless(root: str) -> None:
+    """Writes until it is killed."""
+    with aa.DatasetWriter(root, schema=ROWS, partition_by="station_id", memory_limit=0) as writer:
+        print("writing", flush=True)
+        while True:
+            writer.write(ROWS)
+
+
+@pytest.mark.parametrize("reader", readers.READERS)
+def test_readers_never_see_what_a_killed_writer_left(lake: Path, reader: str) -> None:
+    root = lake / "weather"
+    aa.write_dataset(ROWS, root, partition_by="station_id")
+    command = "import sys, conftest, test_processes; test_processes.endless(sys.argv[1])"
+    with subprocess.Popen(
+        [sys.executable, "-c", command, root],
+        stdout=subprocess.PIPE,
+        cwd=Path(__file__).parent,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"writing\n"
+        time.sleep(0.05)
+        assert readers.read(reader, str(root)).num_rows == 3
+        process.kill()
+    assert readers.read(reader, str(root)).num_rows == 3
+    assert aa.recover(root, dry_run=True).aborted
+    assert readers.read(reader, str(root)).num_rows == 3
+    assert aa.inspect(root).oddities[0].kind == "staging-leftover"
+    assert aa.recover(root).aborted
+    assert not aa.recover(root).aborted
+
+
+def fails(number: int) -> None:
+    try:
+        aa.write_dataset(ROWS, "/proc/weather")
+    except aa.AtomicArrowError as error:
+        error.path = Path("/proc/weather")
+        raise
+
+
+def test_exceptions_come_back_from_other_processes() -> None:
+    if not Path("/proc/self").exists():
+        skip("there is no /proc to fail in")
+    with SPAWN.Pool(1) as pool:
+        with pytest.raises(aa.IoError) as raised:
+            pool.map(fails, [1])
+    assert raised.value.outcome is aa.Outcome.NOT_PUBLISHED
+    assert raised.value.step == "CreateStaging"
+    assert raised.value.path == Path("/proc/weather")
+    assert isinstance(raised.value, FileNotFoundError)

@@ -1,0 +1,112 @@
+"""What is there is looked at, and what is wrong is said."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import atomic_arrow as aa
+import polars as pl
+import pyarrow as pa
+import pytest
+from conftest import WEATHER
+
+ODD = WEATHER.parent / "odd"
+ROWS = pa.table({"station_id": ["010010", "020020"], "temp": [11.5, 3.0]})
+
+
+def test_damage_is_found_and_placed() -> None:
+    verification = aa.verify(ODD, level="decode")
+    assert not verification.is_sound
+    damaged = {report.path.name: report for report in verification.damaged}
+    assert "good.parquet" not in damaged
+    cut = damaged["cut-before-footer.parquet"]
+    assert not cut.is_sound
+    assert cut.damage
+    assert cut.rows is None
+    assert "damaged" in repr(cut)
+    assert damaged["value-flipped-crc.parquet"].column is not None
+    frame = pl.DataFrame(verification.files)
+    assert frame.filter(pl.col("damage").is_not_null()).height == len(damaged)
+    assert pa.table(verification).num_rows == len(verification.files)
+    assert "damaged" in str(verification)
+    assert "<td>" in verification._repr_html_()
+
+
+def test_levels_find_different_damage() -> None:
+    path = ODD / "page-flipped-crc.parquet"
+    assert aa.verify(path).is_sound
+    assert not aa.verify(path, level="checksum").is_sound
+    with pytest.raises(aa.InvalidOptionError):
+        aa.verify(path, level="all")  # type: ignore[arg-type]
+
+
+def test_each_report_is_told(lake: Path) -> None:
+    aa.write_dataset(ROWS, lake / "weather", partition_by="station_id")
+    told: list[aa.FileReport] = []
+    verification = aa.verify(lake / "weather", on_file=told.append)
+    assert [report.path for report in told] == [report.path for report in verification.files]
+    assert (verification.rows, told[0].format, told[0].row_groups) == (2, "parquet", 1)
+    assert verification.bytes == sum(report.bytes for report in told)
+
+    def enough(report: aa.FileReport) -> None:
+        raise LookupError("enough")
+
+    with pytest.raises(LookupError, match="enough"):
+        aa.verify(lake / "weather", on_file=enough)
+
+
+def test_checking_is_interrupted() -> None:
+    thread = threading.main_thread()
+    with pytest.raises(KeyboardInterrupt):
+        aa.verify(ODD, on_file=lambda _: signal.pthread_kill(thread.ident or 0, signal.SIGINT))
+
+
+def test_what_is_not_there_is_an_error(lake: Path) -> None:
+    with pytest.raises(FileNotFoundError) as raised:
+        aa.verify(lake / "missing")
+    assert isinstance(raised.value, aa.ReadError)
+    assert raised.value.errno == 2
+    assert raised.value.filename == str(lake / "missing")
+    with pytest.raises(aa.AtomicArrowError):
+        aa.inspect(lake / "missing")
+
+
+def test_a_data_set_is_inspected(lake: Path) -> None:
+    aa.write_dataset(ROWS, lake / "weather", partition_by="station_id")
+    inspection = aa.inspect(lake / "weather")
+    assert (inspection.rows, inspection.files, inspection.row_groups) == (2, 2, 2)
+    assert inspection.skew == 1.0
+    assert inspection.root == lake / "weather"
+    first = inspection.partitions[0]
+    assert first.partition == {"station_id": "010010"}
+    assert first.directory == Path("station_id=010010")
+    assert (first.files, first.small_files, first.rows) == (1, 1, 1)
+    assert first.bytes + inspection.partitions[1].bytes == inspection.bytes
+    assert first.row_groups == 1
+    assert "1 file, 1 row" in repr(first)
+    odd = inspection.oddities[0]
+    assert odd.kind == "leading-zero"
+    assert "Polars" in odd.message
+    assert odd.path is None
+    assert "leading-zero" in repr(odd)
+    assert pl.DataFrame(inspection.partitions)["rows"].to_list() == [1, 1]
+    assert pl.DataFrame(inspection.oddities)["kind"].to_list() == ["leading-zero"]
+    assert "2 rows in 2 files" in str(inspection)
+    assert "leading-zero" in inspection._repr_html_()
+    assert aa.inspect(lake / "weather", small_file=0).partitions[0].small_files == 0
+
+
+def test_recovery_is_told(lake: Path, files: Callable[[Path], list[str]]) -> None:
+    with aa.DatasetWriter(lake / "weather", schema=ROWS.schema) as writer:
+        recovery = aa.recover(lake / "weather", dry_run=True)
+        writer.discard()
+    assert recovery.dry_run
+    assert len(recovery.alive) == 1
+    assert "would be" in str(recovery)
+    assert not (recovery.finished or recovery.aborted or recovery.removed or recovery.failed)
+    assert pa.table(recovery).to_pylist() == [{"action": "alive", "path": str(recovery.alive[0])}]
+    assert "alive" in recovery._repr_html_()
+    assert files(lake) == []

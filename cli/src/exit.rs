@@ -5,7 +5,6 @@
 use std::error::Error as StdError;
 use std::fmt::Display;
 use std::io;
-use std::process::ExitCode;
 
 use atomic_arrow::{Error, Outcome, PartitionError};
 
@@ -42,9 +41,9 @@ pub(crate) enum Exit {
     Interrupted = 130,
 }
 
-impl From<Exit> for ExitCode {
+impl From<Exit> for u8 {
     fn from(exit: Exit) -> Self {
-        ExitCode::from(exit as u8)
+        exit as u8
     }
 }
 

@@ -1,52 +1,7 @@
-//! The command `atomic-arrow`: crash-safe Hive-partitioned data sets from the shell.
-//!
-//! Owns nothing but the way from arguments to the library and from its answers to text, JSON and
-//! exit codes. One module a subcommand; every ability is the library's.
-
-mod args;
-mod completions;
-mod dry_run;
-mod exit;
-mod input;
-mod inspect;
-mod output;
-mod progress;
-mod put;
-mod receipt;
-mod recover;
-mod signal;
-mod source;
-mod verify;
-mod write;
+//! The command `atomic-arrow`, as a program; what it does is the library's.
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
-
-use crate::args::{Cli, Command};
-use crate::output::Output;
-
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let mut output = Output::new();
-    let done = match &cli.command {
-        Command::Write(args) => write::run(args, &mut output),
-        Command::Put(args) => put::run(args, &mut output),
-        Command::Verify(args) => verify::run(args, &mut output),
-        Command::Inspect(args) => inspect::run(args, &mut output),
-        Command::Recover(args) => recover::run(args, &mut output),
-        Command::Completions(args) => completions::run(args, &mut output),
-    };
-    let publishes = match &cli.command {
-        Command::Write(args) => !args.dry_run,
-        command => matches!(command, Command::Put(_)),
-    };
-    match done {
-        Ok(exit) => output.finish(exit, publishes),
-        Err(failure) => {
-            failure.print();
-            failure.exit()
-        }
-    }
-    .into()
+    ExitCode::from(atomic_arrow_cli::run(std::env::args_os()))
 }

@@ -6,10 +6,12 @@
 
 mod arrow_writer;
 mod calls;
+mod command;
 mod dataset;
 mod errors;
 mod file;
 mod input;
+mod inspection;
 mod options;
 mod owned;
 mod receipt;
@@ -29,19 +31,21 @@ mod _lib {
     #[pymodule_export]
     use super::arrow_writer::ArrowWriter;
     #[pymodule_export]
+    use super::command::main;
+    #[pymodule_export]
     use super::dataset::DatasetWriter;
     #[pymodule_export]
     use super::file::{File, PublishedFile};
     #[pymodule_export]
     use super::input::Stream;
     #[pymodule_export]
+    use super::inspection::{Inspection, Oddity, PartitionSummary, inspect};
+    #[pymodule_export]
     use super::receipt::{FileRecord, Progress, Receipt};
     #[pymodule_export]
     use super::recovery::{Recovery, recover};
     #[pymodule_export]
-    use super::reports::{
-        FileReport, Inspection, Oddity, PartitionSummary, Verification, inspect, verify,
-    };
+    use super::reports::{FileReport, Verification, verify};
     #[pymodule_export]
     use super::staged::{StagedWrite, commit, discard};
     #[pymodule_export]

@@ -1,10 +1,10 @@
 //! What a commit published: receipts, the files in them, and how far a write has come.
 
-use std::sync::Arc;
-
+use atomic_arrow::Progress as Counts;
+use atomic_arrow::arrow::array::RecordBatch;
 use atomic_arrow::receipt::{CommitMode, FileRecord as Record, Receipt as Published, ReceiptError};
-use atomic_arrow::{Progress as Counts, Receipt as LibraryReceipt};
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyCapsule, PyDict};
 
 use crate::errors;
@@ -88,12 +88,29 @@ impl FileRecord {
 ///
 /// It exports the Arrow stream interface, with a row for each file, as its :attr:`files` do.
 #[pyclass(frozen, module = "atomic_arrow", eq)]
-#[derive(Clone, PartialEq)]
-pub(crate) struct Receipt(Arc<LibraryReceipt>);
+pub(crate) struct Receipt {
+    receipt: Published,
+    /// Made when it is asked for.
+    files: PyOnceLock<Py<Table>>,
+}
 
 impl Receipt {
-    pub(crate) fn new(receipt: LibraryReceipt) -> Self {
-        Receipt(Arc::new(receipt))
+    pub(crate) fn new(receipt: Published) -> Self {
+        Receipt {
+            receipt,
+            files: PyOnceLock::new(),
+        }
+    }
+
+    fn batch(&self, py: Python<'_>) -> PyResult<RecordBatch> {
+        let batch = self.receipt.to_record_batch();
+        batch.map_err(|error| unusable(py, &error))
+    }
+}
+
+impl PartialEq for Receipt {
+    fn eq(&self, other: &Self) -> bool {
+        self.receipt == other.receipt
     }
 }
 
@@ -116,60 +133,60 @@ pub(crate) fn unusable(py: Python<'_>, error: &ReceiptError) -> PyErr {
 impl Receipt {
     /// The files that were published.
     #[getter]
-    fn files(&self, py: Python<'_>) -> PyResult<Table> {
-        let batch = self
-            .0
-            .to_record_batch()
-            .map_err(|error| unusable(py, &error))?;
-        Table::new(py, self.0.files().iter().cloned().map(FileRecord), batch)
+    fn files(&self, py: Python<'_>) -> PyResult<Py<Table>> {
+        let make = || {
+            let records = self.receipt.files().iter().cloned().map(FileRecord);
+            Py::new(py, Table::new(py, records, self.batch(py)?)?)
+        };
+        Ok(self.files.get_or_try_init(py, make)?.clone_ref(py))
     }
 
     /// The paths, below the root, of the files that were removed.
     #[getter]
     fn removed(&self) -> Vec<String> {
-        self.0.removed().to_vec()
+        self.receipt.removed().to_vec()
     }
 
     /// The rows of all files.
     #[getter]
     fn rows(&self) -> u64 {
-        self.0.totals().rows
+        self.receipt.totals().rows
     }
 
     /// The bytes of all files.
     #[getter]
     fn bytes(&self) -> u64 {
-        self.0.totals().bytes
+        self.receipt.totals().bytes
     }
 
     /// How many partitions the files are in.
     #[getter]
     fn partitions(&self) -> u64 {
-        self.0.totals().partitions
+        self.receipt.totals().partitions
     }
 
     /// The transaction's UUID.
     #[getter]
     fn transaction(&self) -> String {
-        self.0.transaction().to_string()
+        self.receipt.transaction().to_string()
     }
 
     /// The name of the write, if it has one.
     #[getter]
     fn write_id(&self) -> Option<&str> {
-        self.0.write_id()
+        self.receipt.write_id()
     }
 
     /// What the commit did with what was there: ``"append"``, ``"error_if_exists"``,
     /// ``"overwrite_partitions"`` or ``"overwrite"``.
     #[getter]
     fn mode(&self) -> &'static str {
-        mode_name(self.0.mode())
+        mode_name(self.receipt.mode())
     }
 
     /// The receipt as JSON.
     fn to_json(&self, py: Python<'_>) -> PyResult<String> {
-        self.0.to_json().map_err(|error| unusable(py, &error))
+        self.receipt.to_json().map_err(|error| unusable(py, &error))
     }
 
     /// Reads what :meth:`to_json` wrote; nothing else is taken.
@@ -191,15 +208,12 @@ impl Receipt {
         py: Python<'py>,
         requested_schema: Option<Bound<'py, PyCapsule>>,
     ) -> PyResult<Bound<'py, PyCapsule>> {
-        let batch = self
-            .0
-            .to_record_batch()
-            .map_err(|error| unusable(py, &error))?;
+        let batch = self.batch(py)?;
         table::export(py, &batch, requested_schema)
     }
 
     fn __str__(&self) -> String {
-        let totals = self.0.totals();
+        let totals = self.receipt.totals();
         format!(
             "{} in {} of {}, {}",
             plural(totals.rows, "row"),
@@ -210,16 +224,13 @@ impl Receipt {
     }
 
     fn __repr__(&self) -> String {
-        let name = self.0.write_id().map(|name| format!(" of {name:?}"));
+        let name = self.receipt.write_id().map(|name| format!(" of {name:?}"));
         let (mode, name) = (self.mode(), name.unwrap_or_default());
         format!("<Receipt{name}, {mode}: {}>", self.__str__())
     }
 
     fn _repr_html_(&self, py: Python<'_>) -> PyResult<String> {
-        let batch = self
-            .0
-            .to_record_batch()
-            .map_err(|error| unusable(py, &error))?;
+        let batch = self.batch(py)?;
         let shown = batch.project(&[0, 2, 3]).unwrap_or(batch);
         let title = table::escape(&self.__str__());
         Ok(format!("<p>{title}</p>{}", table::html(&shown)))

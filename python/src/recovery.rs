@@ -1,16 +1,15 @@
 //! What `recover` did with what dead writers left.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
-use atomic_arrow::arrow::array::{ArrayRef, RecordBatch, StringArray};
+use atomic_arrow::arrow::array::RecordBatch;
 use atomic_arrow::{RecoverOptions, Recovery as Recovered, recover_with_options};
 use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
 
-use crate::errors::{self, raise};
+use crate::errors::raise;
 use crate::options;
-use crate::table::{self, plural};
+use crate::table::{self, batch, plural, texts};
 use crate::work::detached;
 
 /// What :func:`recover` found and did.
@@ -62,11 +61,12 @@ impl Recovery {
             let texts = paths.iter().map(|path| path.to_string_lossy().into_owned());
             texts.map(|path| (action, path)).collect::<Vec<_>>()
         };
-        let (actions, paths): (Vec<_>, Vec<_>) = groups.into_iter().flat_map(rows).unzip();
-        let actions: ArrayRef = Arc::new(StringArray::from(actions));
-        let paths: ArrayRef = Arc::new(StringArray::from(paths));
-        RecordBatch::try_from_iter([("action", actions), ("path", paths)])
-            .map_err(|error| errors::refuse(py, "AtomicArrowError", error))
+        let (actions, paths): (Vec<&str>, Vec<String>) = groups.into_iter().flat_map(rows).unzip();
+        let columns = [
+            ("action", texts(actions.into_iter().map(Some)), false),
+            ("path", texts(paths.into_iter().map(Some)), false),
+        ];
+        batch(py, columns)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use atomic_arrow::arrow::array::{ArrayRef, RecordBatch, StructArray};
+use atomic_arrow::arrow::array::{ArrayRef, RecordBatch, StringArray, StructArray, UInt64Array};
 use atomic_arrow::arrow::datatypes::{DataType, Field, SchemaRef};
 use atomic_arrow::arrow::util::display::{ArrayFormatter, FormatOptions};
 use pyo3::exceptions::PyIndexError;
@@ -10,6 +10,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyCapsule, PyIterator, PyList, PyTuple};
 use pyo3_arrow::ffi::{ArrayIterator, to_schema_pycapsule, to_stream_pycapsule};
 
+use crate::errors;
 use crate::work::contained;
 
 /// The most rows that are shown.
@@ -91,6 +92,23 @@ impl Table {
     fn _repr_html_(&self) -> String {
         html(&self.batch)
     }
+}
+
+/// A batch of named columns, each with whether it may have nulls.
+pub(crate) fn batch<const N: usize>(
+    py: Python<'_>,
+    columns: [(&str, ArrayRef, bool); N],
+) -> PyResult<RecordBatch> {
+    RecordBatch::try_from_iter_with_nullable(columns)
+        .map_err(|error| errors::refuse(py, "AtomicArrowError", error))
+}
+
+pub(crate) fn texts<T: AsRef<str>>(values: impl Iterator<Item = Option<T>>) -> ArrayRef {
+    Arc::new(values.collect::<StringArray>())
+}
+
+pub(crate) fn numbers(values: impl Iterator<Item = Option<u64>>) -> ArrayRef {
+    Arc::new(values.collect::<UInt64Array>())
 }
 
 /// A batch as a stream of one, for the Arrow C interface.

@@ -186,3 +186,31 @@ def test_one_writer_serves_several_threads(lake: Path) -> None:
         for thread in threads:
             thread.join()
     assert writer.receipt.rows == 16_000
+
+
+def test_a_commit_is_stopped_by_another_thread(
+    lake: Path, files: Callable[[Path], list[str]]
+) -> None:
+    started = threading.Event()
+    writer = aa.DatasetWriter(
+        lake / "weather",
+        schema=ROWS.schema,
+        partition_by="key",
+        compression_level=19,
+        on_file=lambda _: started.set(),
+        threads=1,
+    )
+    for _ in range(4):
+        writer.write(ROWS)
+
+    def discard() -> None:
+        started.wait()
+        writer.discard()
+
+    thread = threading.Thread(target=discard)
+    thread.start()
+    with pytest.raises(aa.StoppedError) as raised:
+        writer.commit()
+    thread.join()
+    assert raised.value.outcome is aa.Outcome.NOT_PUBLISHED
+    assert files(lake) == []

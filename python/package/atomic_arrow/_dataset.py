@@ -120,7 +120,10 @@ class DatasetWriter:
             raise
 
     def discard(self) -> None:
-        """Removes everything that was written. Does nothing after a commit."""
+        """Removes everything that was written. Does nothing after a commit.
+
+        A commit that goes on in another thread ends with :class:`StoppedError`, or it is too late.
+        """
         if self._inner is not None:
             self._inner.discard()
             self._close()

@@ -28,6 +28,7 @@ __all__ = [
     "commit",
     "discard",
     "inspect",
+    "main",
     "recover",
     "verify",
 ]
@@ -297,6 +298,7 @@ class Recovery:
 
 def commit(staged: list[StagedWrite], write_id: str | None = None) -> Receipt: ...
 def discard(staged: list[StagedWrite]) -> None: ...
+def main(args: list[str]) -> int: ...
 def verify(
     path: str, level: str, on_file: Callable[[FileReport], object] | None = None
 ) -> Verification: ...

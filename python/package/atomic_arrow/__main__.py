@@ -1,0 +1,19 @@
+"""The command ``atomic-arrow``, also as ``python -m atomic_arrow``."""
+
+from __future__ import annotations
+
+import signal
+import sys
+
+from . import _lib
+
+
+def main() -> int:
+    """Runs the command, and gives its exit code."""
+    # It has its own way with signals: a first one discards, a second one ends it at once.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    return _lib.main(["atomic-arrow", *sys.argv[1:]])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import pickle
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -201,6 +202,17 @@ def test_files_and_progress_are_told(lake: Path) -> None:
 def test_a_bar_is_shown_when_asked_for(lake: Path, capsys: pytest.CaptureFixture[str]) -> None:
     aa.write_dataset(ROWS, lake / "weather", progress=True)
     assert "rows" in capsys.readouterr().err
+
+
+def test_without_tqdm_a_line_is_shown_on_a_terminal(
+    lake: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "tqdm.auto", None)
+    aa.write_dataset(ROWS, lake / "weather", progress=True)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    aa.write_dataset(ROWS, lake / "weather", progress=True)
+    assert capsys.readouterr().err.endswith("3 rows taken, 1 files finished\n")
 
 
 @pytest.mark.parametrize("name", ["on_file", "progress"])

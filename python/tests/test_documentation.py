@@ -74,3 +74,27 @@ def test_the_package_is_typed(tmp_path: Path) -> None:
     config = Path(__file__).parents[1] / "pyproject.toml"
     mypy = [sys.executable, "-m", "mypy", "--cache-dir", os.fspath(tmp_path)]
     run(*mypy, "--config-file", os.fspath(config), "-p", "atomic_arrow")
+
+
+USE = """
+import atomic_arrow as aa
+import polars as pl
+
+df = pl.DataFrame({"n": [1]})
+receipt = aa.write_dataset(df, "lake", partition_by=["n", aa.year("t")], compression=None)
+reveal_type(receipt.files[0].rows)
+with aa.open("data", "wb") as file:
+    file.write(b"")
+aa.write_dataset(df, "lake", mode="replace")
+aa.write_dataset(df, "lake", partition=["n"])
+aa.open("data", "r")
+"""
+
+
+def test_types_find_mistakes_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "use.py").write_text(USE)
+    command = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", "cache", "use.py"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    lines = [line.split(": ", 2)[:2] for line in done.stdout.splitlines() if ": error:" in line]
+    assert lines == [[f"use.py:{number}", "error"] for number in (10, 11, 12)], done.stdout
+    assert 'Revealed type is "int"' in done.stdout.replace("builtins.int", "int")

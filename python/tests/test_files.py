@@ -8,6 +8,7 @@ import gzip
 import io
 import json
 import pickle
+import tempfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,8 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 OBSERVATION = {"station_id": 123, "temp": 11.5}
 TARGET = "raw/station_id=123/year=2024/month=10/data.json"
@@ -230,3 +233,14 @@ def test_files_say_what_they_are(lake: Path) -> None:
             f.fileno()
     with aa.open(lake / "text") as t:
         assert t.encoding == "utf-8"
+
+
+@given(st.lists(st.one_of(st.binary(max_size=200), st.just(bytes(range(256)) * 300)), max_size=30))
+def test_all_bytes_are_there_in_their_order(chunks: list[bytes]) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "data"
+        with aa.open(path, "wb", durability="unsynced") as file:
+            for chunk in chunks:
+                assert file.write(chunk) == len(chunk)
+            assert file.tell() == sum(map(len, chunks))
+        assert path.read_bytes() == b"".join(chunks)

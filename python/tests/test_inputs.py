@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import datetime
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -244,3 +246,63 @@ def test_transforms_divide_by_parts_of_a_time(lake: Path) -> None:
         "hour": 5,
         "when": "2013-07-09",
     }
+
+
+def test_data_is_pulled_by_the_thread_that_gives_it(lake: Path) -> None:
+    """Some producers, such as connections of SQLite, serve the thread alone that opened them."""
+    threads = set()
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for batch in TABLE.to_batches(max_chunksize=1):
+            threads.add(threading.get_ident())
+            yield batch
+
+    aa.write_dataset(batches(), lake / "weather")
+    reader = pa.RecordBatchReader.from_batches(TABLE.schema, batches())
+    aa.write_dataset(reader, lake / "weather")
+    assert threads == {threading.get_ident()}
+
+
+class FailingStream(ctypes.Structure):
+    """An Arrow stream that fails without a word, which its consumer does not expect."""
+
+    _SCHEMA = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
+    _ERROR = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p)
+    _RELEASE = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+    _fields_ = (
+        ("get_schema", _SCHEMA),
+        ("get_next", _SCHEMA),
+        ("get_last_error", _ERROR),
+        ("release", _RELEASE),
+        ("private_data", ctypes.c_void_p),
+    )
+
+    def __init__(self) -> None:
+        def get_schema(_: int, schema: int) -> int:
+            TABLE.schema._export_to_c(schema)
+            return 0
+
+        super().__init__(
+            self._SCHEMA(get_schema),
+            self._SCHEMA(lambda _, array: 5),
+            self._ERROR(lambda _: None),
+            self._RELEASE(lambda _: None),
+            None,
+        )
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        new = ctypes.pythonapi.PyCapsule_New
+        new.restype = ctypes.py_object
+        new.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p]
+        return new(ctypes.addressof(self), b"arrow_array_stream", None)
+
+
+def test_a_panic_is_an_ordinary_exception(
+    lake: Path, files: Callable[[Path], list[str]]
+) -> None:
+    stream = FailingStream()
+    with pytest.raises(aa.PanicError, match="panicked") as raised:
+        aa.write_dataset(stream, lake / "weather")
+    assert isinstance(raised.value, RuntimeError)
+    assert raised.value.outcome is aa.Outcome.NOT_PUBLISHED
+    assert files(lake) == []

@@ -301,7 +301,14 @@ def test_paths_come_in_every_form(lake: Path, form: str) -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["s3://bucket/weather", "gs://b/w", "https://x/y", "file://other/lake", "file:///a?b", "file:a"],
+    [
+        "s3://bucket/weather",
+        "gs://b/w",
+        "https://x/y",
+        "file://other/lake",
+        "file:///a?b",
+        "file:a",
+    ],
 )
 def test_another_url_is_an_error_that_says_what_is_supported(url: str) -> None:
     with pytest.raises(aa.InvalidPathError, match=r"file://") as raised:

@@ -171,7 +171,11 @@ BINARY: dict[str, tuple[Callable[[Any], Any], Callable[[Path], Any], Any]] = {
         lambda p: pq.read_table(p).num_rows,
         1,
     ),
-    "numpy": (lambda f: numpy.save(f, numpy.arange(3)), lambda p: numpy.load(p).tolist(), [0, 1, 2]),
+    "numpy": (
+        lambda f: numpy.save(f, numpy.arange(3)),
+        lambda p: numpy.load(p).tolist(),
+        [0, 1, 2],
+    ),
     "shorts": (
         lambda f: f.write(numpy.arange(3, dtype="<i2")),
         lambda p: p.read_bytes(),

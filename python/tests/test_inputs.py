@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import ctypes
 import datetime
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -225,7 +228,7 @@ def test_an_error_in_the_data_publishes_nothing(
 
 
 def test_transforms_divide_by_parts_of_a_time(lake: Path) -> None:
-    when = datetime.datetime(2013, 7, 9, 5, tzinfo=datetime.timezone.utc)
+    when = datetime.datetime(2013, 7, 9, 5, tzinfo=datetime.UTC)
     rows = pa.table({"time": [when], "origin": ["KSEA"]})
     keys = [
         aa.column("origin", as_="station_id"),
@@ -297,12 +300,18 @@ class FailingStream(ctypes.Structure):
         return new(ctypes.addressof(self), b"arrow_array_stream", None)
 
 
-def test_a_panic_is_an_ordinary_exception(
-    lake: Path, files: Callable[[Path], list[str]]
-) -> None:
+def test_a_panic_is_an_ordinary_exception(lake: Path, files: Callable[[Path], list[str]]) -> None:
     stream = FailingStream()
     with pytest.raises(aa.PanicError, match="panicked") as raised:
         aa.write_dataset(stream, lake / "weather")
     assert isinstance(raised.value, RuntimeError)
     assert raised.value.outcome is aa.Outcome.NOT_PUBLISHED
     assert files(lake) == []
+
+
+def test_no_other_library_is_needed_or_loaded() -> None:
+    check = "import sys, atomic_arrow; print({'pyarrow', 'pandas', 'tqdm'} & sys.modules.keys())"
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True)
+    assert done.stdout == "set()\n", done.stderr
+    required = metadata.requires("atomic-arrow") or []
+    assert all("extra ==" in requirement for requirement in required)

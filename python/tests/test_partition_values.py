@@ -122,7 +122,12 @@ def test_a_value_that_is_given_names_the_directory_of_the_same_in_a_column(
 
 @pytest.mark.parametrize(
     ("value", "what"),
-    [("", "empty"), ("__HIVE_DEFAULT_PARTITION__", "null"), (float("nan"), "NaN"), ("x" * 256, "255")],
+    [
+        ("", "empty"),
+        ("__HIVE_DEFAULT_PARTITION__", "null"),
+        (float("nan"), "NaN"),
+        ("x" * 256, "255"),
+    ],
 )
 def test_values_that_no_path_can_hold_are_errors(
     lake: Path, files: Callable[[Path], list[str]], value: Any, what: str

@@ -98,7 +98,9 @@ def worker(root: Path, part: int, attempt: int, results: Any) -> None:
     results.join_thread()
 
 
-def test_workers_stage_and_the_driver_commits(lake: Path, files: Callable[[Path], list[str]]) -> None:
+def test_workers_stage_and_the_driver_commits(
+    lake: Path, files: Callable[[Path], list[str]]
+) -> None:
     root = lake / "weather"
     results = SPAWN.Queue()
     # Part 1 is done twice, as by a scheduler that lost patience; part 2 dies and is done again.
@@ -122,7 +124,9 @@ def test_workers_stage_and_the_driver_commits(lake: Path, files: Callable[[Path]
     assert aa.commit(staged, write_id="all parts") == receipt
     assert sorted(pl.read_parquet(root)["number"]) == [0, 1, 2, 3, 4, 5]
     aa.recover(root)
-    left = [path for path in files(lake) if not path.startswith(("weather/", ".weather.atomic/writes/"))]
+    left = [
+        path for path in files(lake) if not path.startswith(("weather/", ".weather.atomic/writes/"))
+    ]
     assert left == []
 
 

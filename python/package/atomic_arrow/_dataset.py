@@ -176,7 +176,8 @@ class DatasetWriter:
     def __del__(self) -> None:
         # Not there if the initialisation failed.
         if getattr(self, "_inner", None) is not None:
-            warnings.warn(f"{self!r} was dropped: discarded", ResourceWarning, source=self)
+            message = f"{self!r} was dropped: discarded"
+            warnings.warn(message, ResourceWarning, stacklevel=2, source=self)
 
     def __repr__(self) -> str:
         if self._receipt is not None:

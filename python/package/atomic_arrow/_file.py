@@ -260,7 +260,9 @@ def open(
     """
     letters = sorted(mode)
     if letters not in (["w"], ["t", "w"], ["b", "w"], ["x"], ["t", "x"], ["b", "x"]):
-        raise ValueError(f"mode {mode!r}: it is w or x, and perhaps b or t; nothing can be read here")
+        raise ValueError(
+            f"mode {mode!r}: it is w or x, and perhaps b or t; nothing can be read here"
+        )
     binary = "b" in mode
     if binary and not encoding is errors is newline is None:
         raise ValueError("binary mode takes no encoding, errors or newline")
@@ -314,7 +316,9 @@ def write_text(
     :param check: The format that the bytes must have.
     """
     mode: TextMode = "w" if replace else "x"
-    with open(path, mode, encoding=encoding, newline="", check=check, durability=durability) as file:
+    with open(
+        path, mode, encoding=encoding, newline="", check=check, durability=durability
+    ) as file:
         file.write(text)
     return _published(file)
 

@@ -120,7 +120,7 @@ def partition_values(partition: Mapping[str, Any]) -> dict[str, Any]:
     return {key: _value(key, value) for key, value in partition.items()}
 
 
-def _value(key: str, value: Any) -> None | bool | int | float | str:
+def _value(key: str, value: Any) -> bool | int | float | str | None:
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, datetime.datetime):

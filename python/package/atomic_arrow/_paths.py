@@ -25,7 +25,9 @@ def local_path(path: StrPath) -> str:
     # An octothorpe or a question mark belongs into a path escaped, as everything else does.
     url = urlsplit(text)
     if url.scheme.lower() != "file":
-        raise _invalid(text, "this kind of URL is not supported; supported are paths and file:// URLs")
+        raise _invalid(
+            text, "this kind of URL is not supported; supported are paths and file:// URLs"
+        )
     if url.netloc not in ("", "localhost"):
         raise _invalid(text, f"this URL names another machine, {url.netloc}")
     if url.query or url.fragment:

@@ -63,9 +63,7 @@ def inspect(
     return _lib.inspect(local_path(root), limit or 0, staging_place(staging))
 
 
-def recover(
-    root: StrPath, *, dry_run: bool = False, staging: Staging = "auto"
-) -> Recovery:
+def recover(root: StrPath, *, dry_run: bool = False, staging: Staging = "auto") -> Recovery:
     """Finishes or removes what dead writers left of a data set.
 
     Every writer does the same when it opens the data set, so this is needed only where none comes. It

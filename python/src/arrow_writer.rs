@@ -1,10 +1,9 @@
 //! The writer of one Parquet file.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use atomic_arrow::arrow::array::RecordBatch;
-use atomic_arrow::{AtomicArrowWriter, Error, Outcome, Partition, PublishedFile as Published};
+use atomic_arrow::{AtomicArrowWriter, Outcome, Partition, Step};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -14,24 +13,15 @@ use crate::file::PublishedFile;
 use crate::input::{Stream, schema_of};
 use crate::options;
 use crate::owned::Owned;
+use crate::settle::{Signals, publishing};
 use crate::values::partition_fields;
-use crate::work::{Meanwhile, detached, run, with_worker};
+use crate::work::{detached, with_worker};
 
 /// Writes one Parquet file into a partition of a data set; dropping it discards.
 #[pyclass(frozen, module = "atomic_arrow._lib")]
 pub(crate) struct ArrowWriter {
     path: PathBuf,
     writer: Owned<AtomicArrowWriter>,
-}
-
-/// Nobody but signals stops one file.
-#[derive(Default)]
-struct Signals(AtomicBool);
-
-impl Meanwhile for Signals {
-    fn stop(&self) -> &AtomicBool {
-        &self.0
-    }
 }
 
 #[pymethods]
@@ -67,9 +57,9 @@ impl ArrowWriter {
         let mut batches = stream.read(py)?;
         let signals = Signals::default();
         let written = self.writer.with(py, |writer| {
-            let work = |batch: RecordBatch| match signals.0.load(Ordering::Relaxed) {
-                true => Ok(()),
-                false => writer.write(&batch),
+            let work = |batch: RecordBatch| {
+                signals.check(Step::WriteRows, &self.path)?;
+                writer.write(&batch)
             };
             with_worker(py, &signals, work, |worker| {
                 Ok(feed(py, &signals, &mut batches, worker))
@@ -95,35 +85,13 @@ impl ArrowWriter {
                 "this AtomicArrowWriter is closed",
             ));
         };
-        let signals = Signals::default();
-        let stopped = || signals.0.load(Ordering::Relaxed);
-        let work = || -> Result<Option<Published>, Error> {
+        let published = publishing(py, &self.path, |signals| {
             let staged = writer.finish()?;
             // The last moment at which nothing is visible.
-            if stopped() {
-                Ok(None)
-            } else {
-                staged.publish().map(Some)
-            }
-        };
-        match run(py, &signals, work)? {
-            (Ok(Some(published)), None) => Ok(PublishedFile::parquet(&published)),
-            (Ok(Some(_)), Some(raised)) => Err(errors::interrupted(
-                py,
-                raised,
-                "published",
-                Some(&self.path),
-            )),
-            (Err(error), None) => Err(raise(py, &error)),
-            (Err(error), Some(raised)) => {
-                let outcome = outcome_name(error.outcome());
-                let interrupted = errors::interrupted(py, raised, outcome, Some(&self.path));
-                interrupted.set_cause(py, Some(raise(py, &error)));
-                Err(interrupted)
-            }
-            (Ok(None), Some(raised)) => Err(self.not_published(py, raised)),
-            (Ok(None), None) => Err(errors::internal("stopped, and nobody asked for it")),
-        }
+            signals.check(Step::Publish, &self.path)?;
+            staged.publish()
+        })?;
+        Ok(PublishedFile::parquet(&published))
     }
 
     /// Removes what was written.

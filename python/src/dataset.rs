@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
 use atomic_arrow::arrow::array::RecordBatch;
-use atomic_arrow::{DatasetWriter as Writer, Error, Outcome, Receipt as Published, StagedWrites};
+use atomic_arrow::{DatasetWriter as Writer, Error, Outcome, StagedWrites};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -14,6 +14,7 @@ use crate::input::{Batches, Stream, schema_of};
 use crate::options;
 use crate::owned::Owned;
 use crate::receipt::{Progress, Receipt};
+use crate::settle::settle;
 use crate::staged::StagedWrite;
 use crate::work::{Meanwhile, Panicked, Worker, detached, run, with_worker};
 
@@ -78,11 +79,11 @@ impl DatasetWriter {
         if raised.is_none() && committed.is_ok() {
             raised = self.calls.tell(py).err();
         }
-        match (committed, raised) {
-            (Ok(receipt), None) => Ok(Receipt::new(receipt)),
-            (Err(error), None) => Err(raise(py, &error)),
-            (committed, Some(raised)) => Err(self.came_between(py, committed, raised)),
-        }
+        let receipt = settle(py, &self.root, committed, raised, |receipt, raised| {
+            // For whoever wants to know what was published nevertheless.
+            raised.value(py).setattr("receipt", Receipt::new(receipt))
+        });
+        receipt.map(Receipt::new)
     }
 
     /// Leaves everything that was written for a commit to come.
@@ -129,34 +130,6 @@ impl DatasetWriter {
     fn not_published(&self, py: Python<'_>, raised: PyErr) -> PyErr {
         let outcome = outcome_name(Outcome::NotPublished);
         errors::interrupted(py, raised, outcome, Some(&self.root))
-    }
-
-    /// A signal, or what a callback raised, while a commit went on.
-    fn came_between(
-        &self,
-        py: Python<'_>,
-        committed: Result<Published, Error>,
-        raised: PyErr,
-    ) -> PyErr {
-        let path = Some(self.root.as_path());
-        match committed {
-            Ok(receipt) => {
-                let interrupted = errors::interrupted(py, raised, "published", path);
-                // For whoever wants to know what was published nevertheless.
-                let receipt = Receipt::new(receipt);
-                match interrupted.value(py).setattr("receipt", receipt) {
-                    Ok(()) => interrupted,
-                    Err(error) => error,
-                }
-            }
-            Err(Error::Interrupted { .. }) => self.not_published(py, raised),
-            Err(error) => {
-                let outcome = outcome_name(error.outcome());
-                let interrupted = errors::interrupted(py, raised, outcome, path);
-                interrupted.set_cause(py, Some(raise(py, &error)));
-                interrupted
-            }
-        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::io::Write as _;
 use std::path::PathBuf;
 
-use atomic_arrow::{AtomicFile, Error, PublishedFile as Published};
+use atomic_arrow::{AtomicFile, Error, PublishedFile as Published, Step};
 use pyo3::buffer::PyBuffer;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -12,6 +12,7 @@ use pyo3::types::PyDict;
 use crate::errors::{self, raise};
 use crate::options;
 use crate::owned::Owned;
+use crate::settle::publishing;
 use crate::table::{bytes, plural};
 use crate::work::detached;
 
@@ -63,8 +64,12 @@ impl File {
         let Some(file) = self.file.take(py)? else {
             return Err(errors::refuse(py, "ClosedError", "this file is closed"));
         };
-        let published = detached(py, || file.commit())?;
-        let published = published.map_err(|error| raise(py, &error))?;
+        let published = publishing(py, &self.path, |signals| {
+            let staged = file.finish()?;
+            // The last moment at which nothing is visible.
+            signals.check(Step::Publish, &self.path)?;
+            staged.publish()
+        })?;
         Ok(PublishedFile::of(&published, None))
     }
 

@@ -17,6 +17,7 @@ mod owned;
 mod receipt;
 mod recovery;
 mod reports;
+mod settle;
 mod staged;
 mod table;
 mod values;

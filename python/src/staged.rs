@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
-use atomic_arrow::{StagedWrite as Staged, StagedWrites};
+use atomic_arrow::{StagedWrite as Staged, StagedWrites, Step};
 use pyo3::prelude::*;
 
 use crate::errors::raise;
 use crate::receipt::{Receipt, mode_name, unusable};
+use crate::settle::publishing;
 use crate::table::{bytes, plural};
 use crate::work::detached;
 
@@ -129,14 +130,19 @@ pub(crate) fn commit(
     staged: Vec<Bound<'_, StagedWrite>>,
     write_id: Option<String>,
 ) -> PyResult<Receipt> {
+    let first = staged
+        .first()
+        .map(|staged| staged.get().0.root().to_owned());
+    let root = first.unwrap_or_default();
     let mut writes = writes(staged);
     if let Some(write_id) = write_id {
         writes = writes.write_id(write_id);
     }
-    let committed = detached(py, || writes.commit())?;
-    committed
-        .map(Receipt::new)
-        .map_err(|error| raise(py, &error))
+    let committed = publishing(py, &root, |signals| {
+        signals.check(Step::Decide, &root)?;
+        writes.commit()
+    })?;
+    Ok(Receipt::new(committed))
 }
 
 /// Removes everything that is staged.

@@ -214,3 +214,16 @@ def test_a_commit_is_stopped_by_another_thread(
     thread.join()
     assert raised.value.outcome is aa.Outcome.NOT_PUBLISHED
     assert files(lake) == []
+
+
+def test_checking_a_file_is_interrupted(lake: Path, files: Callable[[Path], list[str]]) -> None:
+    """The check of so much JSON takes longer than it takes to interrupt it."""
+    began = threading.Event()
+    with pytest.raises(aa.Interrupted, match="nothing was published") as raised:
+        with aa.open(lake / "data.json", "wb", check="json") as file:
+            file.write(b"[" + b"[1,2],[3.5,null]," * (2 << 20) + b"0]")
+            with interrupt_when(began.is_set):
+                began.set()
+                file.commit()
+    assert raised.value.outcome is aa.Outcome.NOT_PUBLISHED
+    assert files(lake) == []

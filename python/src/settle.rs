@@ -1,0 +1,72 @@
+//! What came of work that publishes, where something was raised meanwhile (promise P5).
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use atomic_arrow::{Error, Outcome, Result as Done, Step};
+use pyo3::prelude::*;
+
+use crate::errors::{interrupted, outcome_name, raise};
+use crate::work::{Meanwhile, run};
+
+/// The result, or what was raised, told what is on disk.
+///
+/// What was published nevertheless is given to `published`, with what is raised.
+pub(crate) fn settle<R>(
+    py: Python<'_>,
+    path: &Path,
+    done: Done<R>,
+    raised: Option<PyErr>,
+    published: impl FnOnce(R, &PyErr) -> PyResult<()>,
+) -> PyResult<R> {
+    let Some(raised) = raised else {
+        return done.map_err(|error| raise(py, &error));
+    };
+    let told = |outcome| interrupted(py, raised, outcome, Some(path));
+    Err(match done {
+        Ok(done) => {
+            let told = told("published");
+            published(done, &told).err().unwrap_or(told)
+        }
+        Err(Error::Interrupted { .. }) => told(outcome_name(Outcome::NotPublished)),
+        Err(error) => {
+            let told = told(outcome_name(error.outcome()));
+            told.set_cause(py, Some(raise(py, &error)));
+            told
+        }
+    })
+}
+
+/// Signals, where nothing else is to be heeded.
+#[derive(Default)]
+pub(crate) struct Signals(AtomicBool);
+
+impl Signals {
+    /// An error if there was one, so that the step had better not be begun.
+    pub(crate) fn check(&self, step: Step, path: &Path) -> Done<()> {
+        match self.0.load(Ordering::Relaxed) {
+            false => Ok(()),
+            true => Err(Error::Interrupted {
+                step,
+                path: path.to_owned(),
+            }),
+        }
+    }
+}
+
+impl Meanwhile for Signals {
+    fn stop(&self) -> &AtomicBool {
+        &self.0
+    }
+}
+
+/// Runs work that publishes and heeds signals: it may ask for them before it is too late.
+pub(crate) fn publishing<R: Send>(
+    py: Python<'_>,
+    path: &Path,
+    work: impl FnOnce(&Signals) -> Done<R> + Send,
+) -> PyResult<R> {
+    let signals = Signals::default();
+    let (done, raised) = run(py, &signals, || work(&signals))?;
+    settle(py, path, done, raised, |_, _| Ok(()))
+}

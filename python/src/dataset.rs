@@ -116,8 +116,9 @@ impl DatasetWriter {
 
     /// How far the write has come.
     #[getter]
-    fn progress(&self) -> Progress {
-        Progress::new(self.calls.counts())
+    fn progress(&self, py: Python<'_>) -> PyResult<Progress> {
+        self.writer.check_process(py)?;
+        Ok(Progress::new(self.calls.counts()))
     }
 }
 

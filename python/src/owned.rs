@@ -56,14 +56,21 @@ impl<W: Send> Owned<W> {
         Ok(self.lock(py)?.take())
     }
 
-    fn lock(&self, py: Python<'_>) -> PyResult<MutexGuard<'_, Option<W>>> {
+    /// An error in another process than that which opened it: there, locks may be held by threads that
+    /// are not there.
+    pub(crate) fn check_process(&self, py: Python<'_>) -> PyResult<()> {
         let what = self.what;
-        if self.process != std::process::id() {
-            let message = format_args!(
-                "this {what} was opened by another process, before a fork: open one in this process"
-            );
-            return Err(errors::refuse(py, "ForkedError", message));
+        if self.process == std::process::id() {
+            return Ok(());
         }
+        let message = format_args!(
+            "this {what} was opened by another process, before a fork: open one in this process"
+        );
+        Err(errors::refuse(py, "ForkedError", message))
+    }
+
+    fn lock(&self, py: Python<'_>) -> PyResult<MutexGuard<'_, Option<W>>> {
+        self.check_process(py)?;
         loop {
             match self.writer.try_lock() {
                 Ok(writer) => return Ok(writer),
@@ -71,6 +78,7 @@ impl<W: Send> Owned<W> {
                 Err(TryLockError::WouldBlock) => {}
             }
             if *self.holder() == Some(thread::current().id()) {
+                let what = self.what;
                 let message = format_args!("this {what} is in use by the call that called back");
                 return Err(errors::refuse(py, "BusyError", message));
             }

@@ -8,12 +8,14 @@ import pickle
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import atomic_arrow as aa
+import numpy
 import polars as pl
 import pyarrow as pa
 import pytest
@@ -52,6 +54,8 @@ def test_after_a_fork_a_writer_says_so_and_stays_its_parents(lake: Path) -> None
         assert "ForkedError" in in_a_fork(lambda: writer.write(ROWS))
         assert "ForkedError" in in_a_fork(writer.commit)
         assert "before a fork" in in_a_fork(writer.discard)
+        assert "ForkedError" in in_a_fork(lambda: writer.progress)
+        assert "nothing" in in_a_fork(lambda: repr(writer))
 
         def drop() -> None:
             writer._inner = None
@@ -80,6 +84,30 @@ def test_a_forked_process_writes_with_a_writer_of_its_own(lake: Path) -> None:
     aa.write_dataset(ROWS, lake / "weather")
     assert in_a_fork(lambda: aa.write_dataset(ROWS, lake / "weather")) == "nothing"
     assert len(pl.read_parquet(lake / "weather")) == 6
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork")
+def test_a_fork_in_the_middle_of_a_commit_neither_hangs_nor_disturbs_it(lake: Path) -> None:
+    rows = pa.table({"key": numpy.arange(1 << 18) % 7, "value": numpy.random.random(1 << 18)})
+    started = threading.Event()
+    writer = aa.DatasetWriter(
+        lake / "weather",
+        schema=rows.schema,
+        partition_by="key",
+        compression_level=15,
+        threads=1,
+        on_file=lambda _: started.set(),
+    )
+    writer.write(rows)
+    thread = threading.Thread(target=writer.commit)
+    thread.start()
+    assert started.wait(120)
+    assert "ForkedError" in in_a_fork(writer.commit)
+    assert "ForkedError" in in_a_fork(lambda: writer.progress)
+    assert in_a_fork(lambda: aa.write_dataset(ROWS, lake / "other")) == "nothing"
+    thread.join()
+    assert writer.receipt.rows == 1 << 18
+    assert aa.verify(lake / "weather").rows == 1 << 18
 
 
 def work(root: Path, part: int, attempt: int) -> aa.StagedWrite:

@@ -9,7 +9,7 @@ from typing import Self, Unpack
 
 from . import _lib
 from ._data import Data, Schema, length, no_schema, streams
-from ._errors import AtomicArrowError, Interrupted, make
+from ._errors import AtomicArrowError, ForkedError, Interrupted, make
 from ._lib import FileRecord, Progress, Receipt, StagedWrite, Stream
 from ._options import WriteOptions, log, prepared
 from ._paths import StrPath, local_path
@@ -182,7 +182,11 @@ class DatasetWriter:
     def __repr__(self) -> str:
         if self._receipt is not None:
             return f"<DatasetWriter {self.root}: committed, {self._receipt}>"
-        state = "closed" if self._inner is None else f"{self._inner.progress.rows:,} rows taken"
+        try:
+            taken = self._inner and self._inner.progress.rows
+        except ForkedError:
+            return f"<DatasetWriter {self.root}: of another process>"
+        state = "closed" if taken is None else f"{taken:,} rows taken"
         return f"<DatasetWriter {self.root}: {state}>"
 
 

@@ -108,7 +108,8 @@ impl ParquetTemplate {
             path: options.root.clone(),
             source: Box::new(source),
         };
-        let writer = ArrowWriter::try_new(Vec::new(), Arc::clone(schema), Some(properties))
+        let writer = parquet::check_types(schema)
+            .and_then(|()| ArrowWriter::try_new(Vec::new(), Arc::clone(schema), Some(properties)))
             .and_then(ArrowWriter::into_serialized_writer);
         let (mut writer, _) = writer.map_err(failed)?;
         writer.finish().map_err(failed)?;

@@ -22,8 +22,8 @@ use atomic_arrow::parquet::file::metadata::KeyValue;
 use atomic_arrow::parquet::file::properties::WriterProperties;
 use atomic_arrow::verify::verify_file;
 use atomic_arrow::{
-    AtomicArrowWriter, Durability, Error, Partition, PublishMode, PublishedFile, Verify,
-    WriterOptions,
+    AtomicArrowWriter, DatasetWriter, Durability, Error, Partition, PublishMode, PublishedFile,
+    Verify, WriterOptions,
 };
 
 use crate::ground::{
@@ -578,4 +578,23 @@ fn roots_that_cannot_be_are_refused_before_anything_is_touched() {
         "{result:?}"
     );
     assert_eq!(tree(&parent), ["file"]);
+}
+
+/// parquet-rs would panic at the first row.
+#[test]
+fn a_dictionary_of_views_is_a_typed_error_of_either_writer_before_anything_is_written() {
+    let (_guard, root) = directory();
+    let names = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8View));
+    let schema = Arc::new(Schema::new(vec![Field::new("name", names, true)]));
+    let single = AtomicArrowWriter::create(&root, &Partition::none(), Arc::clone(&schema));
+    let whole = DatasetWriter::builder(&root).build(schema);
+    for error in [single.unwrap_err(), whole.unwrap_err()] {
+        assert!(matches!(error, Error::Encode { .. }), "{error:?}");
+        let cause = std::error::Error::source(&error).unwrap().to_string();
+        assert!(
+            cause.contains("\"name\" has a dictionary of views"),
+            "{cause}"
+        );
+    }
+    assert_eq!(tree(&root), Vec::<String>::new());
 }

@@ -71,7 +71,9 @@ impl Encoder {
             .max(1);
         // It panics over a type that it does not know.
         let writer = contained(&Location::file(), || {
-            ArrowWriter::try_new(Slot(Some(draft)), Arc::clone(schema), Some(properties))
+            super::types::check(schema).and_then(|()| {
+                ArrowWriter::try_new(Slot(Some(draft)), Arc::clone(schema), Some(properties))
+            })
         })
         .map_err(|panicked| encode_error(Step::WriteRows, path, panicked.into()))?
         .map_err(|source| encode_error(Step::WriteRows, path, source.into()))?;

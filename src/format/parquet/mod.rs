@@ -24,6 +24,7 @@ mod footer;
 mod pages;
 mod structure;
 mod thrift;
+mod types;
 
 #[cfg(test)]
 mod tests;
@@ -32,6 +33,7 @@ pub(crate) use compress::{Chunks, PageCompression};
 pub(crate) use encode::{Encoded, Encoder};
 pub(crate) use expect::KnownSchema;
 pub(crate) use footer::encrypts;
+pub(crate) use types::check as check_types;
 
 /// What was written, as its writer knows it.
 #[derive(Debug, Clone, Copy)]

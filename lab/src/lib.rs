@@ -1,11 +1,14 @@
 //! The crash laboratory: everything that a writer does, under every kind of misfortune.
 //!
 //! There is one description of what writers do ([`scenario`]) and one set of rules of what may be
-//! found afterwards ([`check`]). Each section lets another thing go wrong: the power of a simulated
-//! disk at every moment ([`sim`]), with a gate that takes every sync, check and lock away and demands
-//! that it is noticed ([`gate`]).
-//! It is built for tests: what cannot go wrong in it is unwrapped nowhere, so that a report says
-//! what happened.
+//! found afterwards ([`check`]). Each of the [`sections`] lets another thing go wrong: the power of a
+//! simulated disk at every moment ([`sim`]) and of real file systems between any two calls ([`cuts`]),
+//! calls of the simulated disk ([`faults`]) and of the kernel ([`strace`]), and other programs
+//! ([`races`]). The [`gate`] takes every sync, check and lock away and demands that it is noticed.
+//!
+//! `cargo run --release -p atomic-arrow-lab -- --out docs/laboratory` runs all of it and writes what
+//! came of it; `--quick` looks at some points only, as the tests do. Cutting the power of real file
+//! systems takes root, loop devices, and the tools that make ext4, XFS and Btrfs.
 
 pub mod check;
 pub mod cuts;

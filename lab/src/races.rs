@@ -53,6 +53,17 @@ impl Baton {
         true
     }
 
+    /// Waits for the turn, or for the other's end.
+    fn wait(&self, turn: Turn) {
+        let mut state = self.state();
+        while state.0 != turn && !state.1 {
+            state = self
+                .passed
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
     fn end(&self, next: Turn) {
         *self.state() = (next, true);
         self.passed.notify_all();
@@ -117,7 +128,7 @@ fn race(first: Racer, second: Racer, at: usize, setting: &Setting) -> Result<(Ra
         sim.set_trusts_locks(false);
     }
     let baton = Arc::new(Baton {
-        turn: Mutex::new((Turn::First, false)),
+        turn: Mutex::new((Turn::Second, false)),
         passed: Condvar::new(),
     });
     let watch = Arc::new(First {
@@ -138,21 +149,23 @@ fn race(first: Racer, second: Racer, at: usize, setting: &Setting) -> Result<(Ra
     );
     let (one, other) = std::thread::scope(|scope| {
         let thread = scope.spawn(|| {
-            let mut state = baton.state();
-            while state.0 != Turn::Second && !state.1 {
-                state = baton
-                    .passed
-                    .wait(state)
-                    .unwrap_or_else(PoisonError::into_inner);
-            }
-            drop(state);
+            let begun = second.begin(&grounds.1);
+            baton.pass(Turn::First, Turn::Second);
             if setting.taken_for_dead {
                 sim.advance(Duration::from_secs(25 * 60 * 60));
             }
-            let other = second.act(&grounds.1);
+            let other = match begun {
+                Ok(Some(writer)) => writer.commit().map(drop),
+                Ok(None) => second.act(&grounds.1),
+                Err(error) => Err(error),
+            };
             baton.end(Turn::First);
             other
         });
+        baton.wait(Turn::First);
+        if setting.taken_for_dead {
+            sim.advance(Duration::from_secs(25 * 60 * 60));
+        }
         let one = first.act(&grounds.0);
         baton.end(Turn::Second);
         (one, thread.join())
@@ -188,6 +201,15 @@ fn judge(first: Racer, second: Racer, ran: &Ran, setting: &Setting) -> Result<()
             Ok(()) => {}
         }
     }
+    let (one, other) = match second {
+        // Of a recovery nothing more is asked than that it does not change what comes of the other.
+        Racer::Begun if first == Racer::Recover => (other, one),
+        _ => (one, other),
+    };
+    let (first, second) = match second {
+        Racer::Begun if first == Racer::Recover => (second, first),
+        _ => (first, second),
+    };
     let told = one.as_ref().map_err(Error::outcome);
     let orders: &[&[Racer]] = match (one.is_ok(), other.is_ok()) {
         _ if told == Err(Outcome::Unknown) => &[&[first], &[]],
@@ -255,15 +277,21 @@ pub fn undisturbed(sample: Sample) -> Result<Vec<(String, usize, Option<Wrong>)>
         taken_for_dead: true,
         ..UNDISTURBED
     };
-    let (count, wrong) = races(Racer::Append, Racer::Recover, &dead, sample)?;
-    found.push(("Append, taken for dead by Recover".to_owned(), count, wrong));
+    for (first, second) in [
+        (Racer::Append, Racer::Recover),
+        (Racer::Recover, Racer::Begun),
+    ] {
+        let (count, wrong) = races(first, second, &dead, sample)?;
+        let name = format!("{first:?} against {second:?}, the writer taken for dead");
+        found.push((name, count, wrong));
+    }
     Ok(found)
 }
 
 /// What is taken away, and who noticed.
 #[must_use]
 pub fn all(sample: Sample) -> Vec<(String, Option<Wrong>)> {
-    use Racer::{Append, File, Overwrite, OverwritePartitions, Recover, Same};
+    use Racer::{Append, Begun, File, Overwrite, OverwritePartitions, Recover, Same};
     let taken = [
         (
             Mutation::Lock("lock"),
@@ -282,7 +310,7 @@ pub fn all(sample: Sample) -> Vec<(String, Option<Wrong>)> {
         (
             Mutation::Refusal("decision.json"),
             true,
-            vec![(Append, Recover)],
+            vec![(Recover, Begun)],
         ),
     ];
     let judge = |(mutation, taken_for_dead, pairs): (Mutation, bool, Vec<(Racer, Racer)>)| {
@@ -314,10 +342,10 @@ fn conflicts_overlooked(sample: Sample) -> Option<Wrong> {
             mutation,
             taken_for_dead: false,
         };
-        let calls = calls_of(Racer::OverwritePartitions)?;
+        let calls = calls_of(Racer::Overwrite)?;
         let mut count = 0;
         for at in (0..calls).filter(|&at| sample.takes(at, calls)) {
-            let ((told, ..), _) = race(Racer::OverwritePartitions, Racer::Append, at, &setting)?;
+            let ((told, ..), _) = race(Racer::Overwrite, Racer::Append, at, &setting)?;
             count += usize::from(matches!(told, Err(Error::Conflict { .. })));
         }
         Ok(count)

@@ -60,6 +60,11 @@ fn writer(
     Ok(writer)
 }
 
+/// A writer of [`commit`]'s rows in the mode Append, not committed yet.
+pub(super) fn begun(ground: &Ground) -> Result<DatasetWriter, Error> {
+    writer(ground, CommitMode::Append, &weather(NEW, 20.0)?, same)
+}
+
 pub(super) fn commit(ground: &Ground, mode: CommitMode, tune: Tune) -> Result<(), Error> {
     let rows = weather(NEW, 20.0)?;
     writer(ground, mode, &rows, tune)?.commit().map(drop)
@@ -223,7 +228,8 @@ pub(super) fn all() -> Vec<Scenario> {
                 overwrite(ground, 40.0)
             },
             remove_by_hand,
-        ),
+        )
+        .by_hand(),
         Scenario::new("a data set discarded", LAKE, earlier, |ground| {
             let rows = weather(NEW, 20.0)?;
             writer(ground, Append, &rows, rolled)?.discard();

@@ -79,6 +79,8 @@ pub struct Scenario {
     pub refused: bool,
     /// Whether the disk can exchange directories.
     pub exchanges: bool,
+    /// Whether the action is not the library's, so that nobody says what came of it.
+    pub by_hand: bool,
     prepare: Deed,
     /// Sets the scene as it was before a writer died in it.
     origin: Option<Deed>,
@@ -107,6 +109,7 @@ impl Scenario {
             remembers: false,
             refused: false,
             exchanges: true,
+            by_hand: false,
             prepare: Arc::new(prepare),
             origin: None,
             undoable: false,
@@ -126,6 +129,11 @@ impl Scenario {
 
     pub(crate) fn refused(mut self) -> Self {
         self.refused = true;
+        self
+    }
+
+    pub(crate) fn by_hand(mut self) -> Self {
+        self.by_hand = true;
         self
     }
 

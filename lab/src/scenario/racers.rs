@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use atomic_arrow::{CommitMode, Error, RecoverOptions, recover_with_options};
+use atomic_arrow::{CommitMode, DatasetWriter, Error, RecoverOptions, recover_with_options};
 
 use super::Ground;
-use super::dataset::{LAKE, commit, earlier, named, same, single};
+use super::dataset::{LAKE, begun, commit, earlier, named, same, single};
 
 /// One of two programs at a data set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,12 +25,14 @@ pub enum Racer {
     File,
     /// Publishes one file under a name that others use as well.
     Same,
+    /// Commits what it had written before the race.
+    Begun,
     /// Recovers what dead writers left.
     Recover,
 }
 
 /// All of them.
-pub const RACERS: [Racer; 8] = [
+pub const RACERS: [Racer; 9] = [
     Racer::Append,
     Racer::ErrorIfExists,
     Racer::OverwritePartitions,
@@ -38,6 +40,7 @@ pub const RACERS: [Racer; 8] = [
     Racer::Named,
     Racer::File,
     Racer::Same,
+    Racer::Begun,
     Racer::Recover,
 ];
 
@@ -62,13 +65,24 @@ impl Racer {
         earlier(ground)
     }
 
+    /// What it does before the race, if it does anything.
+    ///
+    /// # Errors
+    /// The library's.
+    pub fn begin(self, ground: &Ground) -> Result<Option<DatasetWriter>, Error> {
+        match self {
+            Racer::Begun => begun(ground).map(Some),
+            _ => Ok(None),
+        }
+    }
+
     /// Does it.
     ///
     /// # Errors
     /// The library's.
     pub fn act(self, ground: &Ground) -> Result<(), Error> {
         match self {
-            Racer::Append => commit(ground, CommitMode::Append, same),
+            Racer::Append | Racer::Begun => commit(ground, CommitMode::Append, same),
             Racer::ErrorIfExists => super::dataset::into_empty(ground),
             Racer::OverwritePartitions => commit(ground, CommitMode::OverwritePartitions, same),
             Racer::Overwrite => commit(ground, CommitMode::Overwrite, same),

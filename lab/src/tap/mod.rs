@@ -5,6 +5,8 @@
 //! done; afterwards it may lose the answer. Faults, mutations, power cuts and other processes are all
 //! watches. What a call does when it passes is the disk's behind it.
 
+mod handles;
+
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,9 +14,10 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use atomic_arrow::disk::{
-    Disk, DiskDirectory, DiskFile, Entry, EntryKind, FileStatus, Identity, LockKind, LockOutcome,
-    Place, PublishMode,
+    Disk, DiskDirectory, DiskFile, Entry, EntryKind, FileStatus, Place, PublishMode,
 };
+
+use handles::{TapDirectory, TapFile};
 
 /// What kind of call it is.
 #[allow(missing_docs)] // Each is the method of `Disk`, `DiskFile` or `DiskDirectory` of its name.
@@ -287,124 +290,5 @@ impl Disk for Tap {
 
     fn now(&self) -> SystemTime {
         self.disk.now()
-    }
-}
-
-#[derive(Debug)]
-struct TapFile {
-    file: Box<dyn DiskFile>,
-    path: PathBuf,
-    watch: Arc<dyn Watch>,
-}
-
-impl TapFile {
-    fn call<T>(
-        &self,
-        verb: Verb,
-        pretended: Option<T>,
-        make: impl FnOnce() -> io::Result<T>,
-    ) -> io::Result<T> {
-        watched(self.watch.as_ref(), verb, &self.path, None, pretended, make)
-    }
-}
-
-impl DiskFile for TapFile {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let file = &mut self.file;
-        watched(
-            self.watch.as_ref(),
-            Verb::Write,
-            &self.path,
-            None,
-            None,
-            || file.write(bytes),
-        )
-    }
-
-    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        self.call(Verb::Read, None, || self.file.read_at(buffer, offset))
-    }
-
-    fn status(&self) -> io::Result<FileStatus> {
-        self.call(Verb::FileStatus, None, || self.file.status())
-    }
-
-    fn set_mode(&self, mode: u32) -> io::Result<()> {
-        self.call(Verb::SetMode, None, || self.file.set_mode(mode))
-    }
-
-    fn sync(&self) -> io::Result<()> {
-        self.call(Verb::SyncFile, Some(()), || self.file.sync())
-    }
-
-    fn check_close(&self) -> io::Result<()> {
-        self.call(Verb::CheckClose, None, || self.file.check_close())
-    }
-
-    fn drop_cache(&self) -> io::Result<()> {
-        self.call(Verb::DropCache, None, || self.file.drop_cache())
-    }
-
-    fn try_lock(&self, kind: LockKind) -> io::Result<LockOutcome> {
-        let pretended = Some(LockOutcome::Held);
-        self.call(Verb::TryLock, pretended, || self.file.try_lock(kind))
-    }
-
-    fn lock(&self, kind: LockKind) -> io::Result<LockOutcome> {
-        let pretended = Some(LockOutcome::Held);
-        self.call(Verb::Lock, pretended, || {
-            let call = Call {
-                verb: Verb::Lock,
-                path: self.path.clone(),
-                from: None,
-            };
-            loop {
-                match self.file.try_lock(kind)? {
-                    LockOutcome::Busy => {}
-                    got => return Ok(got),
-                }
-                if !self.watch.waits_for_lock(&call) {
-                    return self.file.lock(kind);
-                }
-            }
-        })
-    }
-}
-
-#[derive(Debug)]
-struct TapDirectory {
-    directory: Box<dyn DiskDirectory>,
-    path: PathBuf,
-    watch: Arc<dyn Watch>,
-}
-
-impl TapDirectory {
-    fn call<T>(
-        &self,
-        verb: Verb,
-        pretended: Option<T>,
-        make: impl FnOnce() -> io::Result<T>,
-    ) -> io::Result<T> {
-        watched(self.watch.as_ref(), verb, &self.path, None, pretended, make)
-    }
-}
-
-impl DiskDirectory for TapDirectory {
-    fn identity(&self) -> io::Result<Identity> {
-        self.call(Verb::Identity, None, || self.directory.identity())
-    }
-
-    fn sync(&self) -> io::Result<()> {
-        self.call(Verb::SyncDirectory, Some(()), || self.directory.sync())
-    }
-
-    fn reports_file_system_sync(&self) -> bool {
-        self.directory.reports_file_system_sync()
-    }
-
-    fn sync_file_system(&self) -> io::Result<()> {
-        self.call(Verb::SyncFileSystem, Some(()), || {
-            self.directory.sync_file_system()
-        })
     }
 }

@@ -5,70 +5,22 @@
 //! two must be what comes of one after the other, in some order, or of one alone if the other was
 //! refused. [`all`] takes each lock, check and refusal away and demands that this is then not so.
 
+mod baton;
+
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use atomic_arrow::disk::sim::{Lie, SimDisk};
 use atomic_arrow::{Error, Outcome};
+
+use baton::{Baton, Turn};
 
 use crate::found::{Found, View};
 use crate::mutant::Mutation;
 use crate::scenario::{Ground, RACERS, Racer, Scenario, simulated};
 use crate::tap::{Call, Tap, Verdict, Watch};
 use crate::{Sample, Wrong};
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Turn {
-    First,
-    Second,
-}
-
-/// Whose turn it is.
-#[derive(Debug)]
-struct Baton {
-    turn: Mutex<(Turn, bool)>,
-    passed: Condvar,
-}
-
-impl Baton {
-    fn state(&self) -> MutexGuard<'_, (Turn, bool)> {
-        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Gives the turn away and waits for it, or for the other's end; false if that came before.
-    fn pass(&self, to: Turn, back: Turn) -> bool {
-        let mut state = self.state();
-        if state.1 {
-            return false;
-        }
-        state.0 = to;
-        self.passed.notify_all();
-        while state.0 != back && !state.1 {
-            state = self
-                .passed
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
-        }
-        true
-    }
-
-    /// Waits for the turn, or for the other's end.
-    fn wait(&self, turn: Turn) {
-        let mut state = self.state();
-        while state.0 != turn && !state.1 {
-            state = self
-                .passed
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-
-    fn end(&self, next: Turn) {
-        *self.state() = (next, true);
-        self.passed.notify_all();
-    }
-}
 
 #[derive(Debug)]
 struct First {
@@ -127,10 +79,7 @@ fn race(first: Racer, second: Racer, at: usize, setting: &Setting) -> Result<(Ra
         sim.lie(Lie::Locks);
         sim.set_trusts_locks(false);
     }
-    let baton = Arc::new(Baton {
-        turn: Mutex::new((Turn::Second, false)),
-        passed: Condvar::new(),
-    });
+    let baton = Arc::new(Baton::with(Turn::Second));
     let watch = Arc::new(First {
         at,
         count: AtomicUsize::new(0),

@@ -48,6 +48,7 @@ const MOVED: &[&str] = &[
     "SyncDirectory lake/.weather.atomic/*, after the leaving of Exchange new-00000",
     "SyncDirectory lake/.weather.atomic/*, after the leaving of Publish new",
     "SyncDirectory lake/.weather.atomic/*, after the leaving of Publish new-00001",
+    "SyncDirectory lake/weather/year=3, after Publish part-*-00000.parquet",
     "SyncDirectory lake/weather/year=1, for what others did",
     "SyncDirectory lake/weather/year=2, for what others did",
     // Also the last, which would carry them all.

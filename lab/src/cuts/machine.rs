@@ -14,6 +14,7 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use rustix::fs::{FlockOperation, SeekFrom};
 use rustix::io::Errno;
+use rustix::process::{Signal, set_parent_process_death_signal};
 use tempfile::TempDir;
 
 use super::shutdown::shut_down;
@@ -292,7 +293,8 @@ pub fn unable() -> Option<Wrong> {
         .find_map(|file_system| Machine::start(file_system).err())
 }
 
-/// Runs this program with these arguments again, in a mount namespace of its own; its exit code.
+/// Runs this program with these arguments again, in a mount namespace of its own, as long as this
+/// process lives; its exit code.
 ///
 /// # Errors
 /// If there can be none.
@@ -300,6 +302,8 @@ pub fn in_own_namespace(
     arguments: impl Iterator<Item = std::ffi::OsString>,
 ) -> Result<Option<i32>, Wrong> {
     if std::env::var_os(IN_NAMESPACE).is_some() {
+        // Where there is no such wish, mounts stay until the end.
+        let _ = set_parent_process_death_signal(Some(Signal::KILL));
         return Ok(None);
     }
     let can = run("unshare", ["--mount", "--propagation", "private", "true"]);

@@ -256,11 +256,6 @@ pub fn all(sample: Sample) -> Vec<(String, Option<Wrong>)> {
             vec![(File, Recover)],
         ),
         (Mutation::Refusal(".parquet"), false, vec![(Same, Same)]),
-        (
-            Mutation::Refusal("decision.json"),
-            true,
-            vec![(Recover, Begun)],
-        ),
     ];
     let judge = |(mutation, taken_for_dead, pairs): (Mutation, bool, Vec<(Racer, Racer)>)| {
         let name = mutation.to_string();
@@ -277,30 +272,49 @@ pub fn all(sample: Sample) -> Vec<(String, Option<Wrong>)> {
         (name, noticed)
     };
     let mut found: Vec<_> = taken.into_iter().map(judge).collect();
-    found.push((
-        Mutation::SecondLooks.to_string(),
-        conflicts_overlooked(sample),
-    ));
+    let refused = [
+        // An overwrite that another commit came into.
+        (Mutation::SecondLooks, false, Overwrite, Append),
+        // A commit whose abortion is on record.
+        (Mutation::Refusal("decision.json"), true, Recover, Begun),
+    ];
+    for (mutation, taken_for_dead, first, second) in refused {
+        let name = mutation.to_string();
+        found.push((name, acknowledged(mutation, taken_for_dead, first, second)));
+    }
     found
 }
 
-/// Whether an overwrite overlooks, if it does not look again, that another committed meanwhile.
-fn conflicts_overlooked(sample: Sample) -> Option<Wrong> {
-    let conflicts = |mutation| -> Result<usize, Wrong> {
+/// Whether commits that must be refused are acknowledged when something is taken away.
+fn acknowledged(
+    mutation: Mutation,
+    taken_for_dead: bool,
+    first: Racer,
+    second: Racer,
+) -> Option<Wrong> {
+    let refusals = |mutation| -> Result<usize, Wrong> {
         let setting = Setting {
             mutation,
-            taken_for_dead: false,
+            taken_for_dead,
         };
-        let calls = calls_of(Racer::Overwrite)?;
+        let refused =
+            |told: &_| matches!(told, Err(Error::Conflict { .. } | Error::Aborted { .. }));
         let mut count = 0;
-        for at in (0..calls).filter(|&at| sample.takes(at, calls)) {
-            let ((told, ..), _) = race(Racer::Overwrite, Racer::Append, at, &setting)?;
-            count += usize::from(matches!(told, Err(Error::Conflict { .. })));
+        for at in 0.. {
+            let ((one, other, _), reached) = race(first, second, at, &setting)?;
+            if !reached {
+                break;
+            }
+            count += usize::from(refused(&one) || refused(&other));
         }
         Ok(count)
     };
-    match (conflicts(Mutation::None), conflicts(Mutation::SecondLooks)) {
-        (Ok(found), Ok(0)) if found > 0 => Some(Wrong(format!("{found} conflicts overlooked"))),
+    match (refusals(Mutation::None), refusals(mutation)) {
+        (Ok(all), Ok(some)) if some < all => {
+            let wrongly = all - some;
+            let what = format!("{wrongly} of {all} commits acknowledged that must be refused");
+            Some(Wrong(what))
+        }
         (Err(wrong), _) | (_, Err(wrong)) => Some(wrong),
         _ => None,
     }

@@ -70,11 +70,23 @@ pub(super) fn commit(ground: &Ground, mode: CommitMode, tune: Tune) -> Result<()
     writer(ground, mode, &rows, tune)?.commit().map(drop)
 }
 
+/// Makes durable what is left in the staging area, as it is when a commit is long ago: else what may
+/// be found of it would multiply all that may be found.
+fn long_ago(ground: &Ground) -> Result<(), Error> {
+    let path = ground.path("lake/.weather.atomic");
+    let synced = ground
+        .scene
+        .open_directory(&path)
+        .and_then(|area| area.sync());
+    synced.map_err(|source| Error::Read { path, source })
+}
+
 /// The scene: what an earlier commit wrote.
 pub(super) fn earlier(ground: &Ground) -> Result<(), Error> {
     let rows = weather(OLD, 10.0)?;
     let writer = writer(ground, CommitMode::Append, &rows, same)?;
-    writer.commit().map(drop)
+    writer.commit()?;
+    long_ago(ground)
 }
 
 fn nothing(_: &Ground) -> Result<(), Error> {
@@ -188,7 +200,8 @@ pub(super) fn all() -> Vec<Scenario> {
             LAKE,
             |ground| {
                 earlier(ground)?;
-                commit(ground, Append, named)
+                commit(ground, Append, named)?;
+                long_ago(ground)
             },
             |ground| commit(ground, Append, named),
         )

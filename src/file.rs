@@ -23,7 +23,8 @@ const BUFFER: usize = 64 << 10;
 /// A file in a partition directory (`…/key=value/data.json`) is staged beside its data set, so that
 /// readers of the data set do not meet it; any other in the hidden directory `.atomic` beside it.
 /// Its permissions are 0666 less the umask, or those of the file that it replaces; owner, access
-/// lists and extended attributes are not taken over.
+/// lists and extended attributes are not taken over, and other hard links to what it replaces keep the
+/// old content. The path is the caller's own: symbolic links above the file are followed.
 ///
 /// ```
 /// use std::io::Write as _;

@@ -57,7 +57,11 @@ pub enum Verify {
 pub enum StagingPlace {
     /// Beside the data set's root as `.NAME.atomic`, where no reader of the data set sees it; inside
     /// the root as `.atomic` where that is impossible (the root is a mount point, or its parent
-    /// cannot be written). The default.
+    /// cannot be written), or where a directory of that name beside it belongs to somebody who may not
+    /// write in the data set. The default.
+    ///
+    /// In a directory where everybody may make files, as `/tmp`, a lone file's area may be that of
+    /// another user, who could then exchange what is staged: name a directory of your own there.
     #[default]
     Auto,
     /// Beside the root, also for a lone file: then beside the directory that holds it, as
@@ -67,7 +71,8 @@ pub enum StagingPlace {
     /// Inside the root as `.atomic`, always. Readers that scan hidden directories list it, but no
     /// name in it ends like a data file's.
     Inside,
-    /// In this directory, which must be on the same file system as the root. Everybody who writes
+    /// In this directory, which must be on the same file system as the root, and where nobody else may
+    /// write who may not write in the data set: what is recorded in it is carried out. Everybody who writes
     /// the data set must name the same one: [`recover`](crate::recover) looks in the first two only.
     Directory(PathBuf),
 }

@@ -109,8 +109,12 @@ pub fn recover_with_options(root: impl AsRef<Path>, options: &RecoverOptions) ->
     let home = home_of_root(disk.as_ref(), &root, &options.staging)?;
     let mut recovery = Recovery::default();
     for path in home.all_areas() {
-        sweep_for(disk.as_ref(), &path, options.dry_run, &mut recovery);
         let area = Area::at(disk, home.clone(), path.clone());
+        if let Err(source) = area.check_owner() {
+            recovery.failed.push(Error::Read { path, source });
+            continue;
+        }
+        sweep_for(disk.as_ref(), &path, options.dry_run, &mut recovery);
         let target = LocalTarget::new(area);
         for (id, recovered) in recover_all(&target, options.dry_run)? {
             let place = target.place(id);

@@ -16,7 +16,7 @@ use crate::error::{Error, IoContext, Result, Step};
 use crate::format::Fault;
 use crate::options::{Durability, FileOptions, Verify};
 use crate::publish::publish;
-use crate::staging::{Area, Draft, Written, check_reach};
+use crate::staging::{Area, Draft, Written, check_inside, check_reach};
 use crate::transaction::lock_for_publishing;
 use crate::verify::{Damage, verify_content};
 
@@ -163,8 +163,8 @@ impl<C> StagedFile<C> {
     ///
     /// # Errors
     /// [`Error::AlreadyExists`] if the name is taken and replacing was not asked for;
-    /// [`Error::StagingLost`] if this writer was taken for dead; [`Error::Io`] if the system refused:
-    /// nothing is published then, and the staging file is removed.
+    /// [`Error::StagingLost`] if this writer was taken for dead; [`Error::InvalidPath`] if somebody has
+    /// put a symbolic link in the place of its directory; [`Error::Io`] if the system refused: nothing is published then, and the staging file is removed.
     /// [`Error::NotDurable`] if the file is published but may not survive a power cut;
     /// [`Error::Unknown`] if the system does not tell.
     pub fn publish(self) -> Result<PublishedFile<C>> {
@@ -183,6 +183,8 @@ impl<C> StagedFile<C> {
             }
             locked => locked?,
         };
+        let directory = target.path.parent().unwrap_or(&target.path);
+        check_inside(draft.disk(), draft.area().home().root(), directory)?;
         publish(draft, &target.path, mode, durability)?;
         Ok(PublishedFile {
             path: target.path,

@@ -208,11 +208,12 @@ pub trait Disk: fmt::Debug + Send + Sync {
     /// [`io::ErrorKind::AlreadyExists`] if the name is taken, else the system's.
     fn create_file(&self, path: &Path, private: bool) -> io::Result<Box<dyn DiskFile>>;
 
-    /// Opens an existing file by name, for reading or for reading and writing. Does not follow a
-    /// symbolic link at the last component where `write` is asked for.
+    /// Opens an existing regular file by name, for reading or for reading and writing. Does not follow
+    /// a symbolic link at the last component where `write` is asked for, and never waits for the other
+    /// end of a pipe.
     ///
     /// # Errors
-    /// The system's.
+    /// The system's, or that it is something else than a regular file.
     fn open_file(&self, path: &Path, write: bool) -> io::Result<Box<dyn DiskFile>>;
 
     /// Opens the file at `path`, and creates it if it is missing, for everybody who may write in the
@@ -295,6 +296,17 @@ pub trait Disk: fmt::Debug + Send + Sync {
     /// # Errors
     /// The system's.
     fn share_like(&self, path: &Path, model: &Path) -> io::Result<()>;
+
+    /// Whether the owner of the directory at `path` may be trusted with what is done to `model`, because
+    /// it is the caller, root, or somebody who may write in `model` too. Where `model` is not there yet,
+    /// the directory that it will be made in counts. By default everybody is trusted.
+    ///
+    /// # Errors
+    /// The system's.
+    fn is_shared_fairly(&self, path: &Path, model: &Path) -> io::Result<bool> {
+        let _ = (path, model);
+        Ok(true)
+    }
 
     /// The time by the clock that stamps files.
     fn now(&self) -> SystemTime;

@@ -31,10 +31,17 @@ impl Disk for OsDisk {
     fn open_file(&self, path: &Path, write: bool) -> io::Result<Box<dyn DiskFile>> {
         let mut options = OpenOptions::new();
         options.read(true).write(write);
-        if write {
-            sys::do_not_follow(&mut options);
+        sys::do_not_wait(&mut options, !write);
+        let file = options.open(path)?;
+        let kind = file.metadata()?.file_type();
+        if kind.is_file() {
+            Ok(Box::new(OsFile(file)))
+        } else if kind.is_dir() {
+            Err(io::ErrorKind::IsADirectory.into())
+        } else {
+            let reason = "not a regular file";
+            Err(io::Error::new(io::ErrorKind::InvalidInput, reason))
         }
-        open(&mut options, path)
     }
 
     fn open_or_create_file(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
@@ -131,6 +138,10 @@ impl Disk for OsDisk {
 
     fn share_like(&self, path: &Path, model: &Path) -> io::Result<()> {
         sys::share_like(path, model)
+    }
+
+    fn is_shared_fairly(&self, path: &Path, model: &Path) -> io::Result<bool> {
+        sys::is_shared_fairly(path, model)
     }
 
     fn now(&self) -> SystemTime {

@@ -19,7 +19,7 @@ use crate::disk::{Disk, DiskFile, EntryKind, Identity, LockKind, LockOutcome};
 use crate::error::{Error, IoContext, Result, Step};
 
 pub(crate) use draft::{Draft, Written};
-pub(crate) use place::{Home, check_reach, home_of_file, home_of_root, resolve};
+pub(crate) use place::{Home, check_inside, check_reach, home_of_file, home_of_root, resolve};
 pub(crate) use sweep::{is_dead, sweep_for};
 
 /// What the name of every staging file ends with.
@@ -146,8 +146,26 @@ impl Area {
             }
         }
         match self.disk.status(&self.path)? {
-            Some((EntryKind::Directory, _)) | None => Ok(()),
+            Some((EntryKind::Directory, _)) => self.check_owner(),
+            None => Ok(()),
             Some(_) => Err(io::ErrorKind::NotADirectory.into()),
+        }
+    }
+
+    /// Refuses an area of somebody who could do with it what he may not do with the data set: records in
+    /// it name files that are published and removed. One that the caller named is taken as it is.
+    pub(crate) fn check_owner(&self) -> io::Result<()> {
+        if self.home.is_given() {
+            return Ok(());
+        }
+        match self.disk.is_shared_fairly(&self.path, self.home.root()) {
+            Ok(false) => {
+                let reason = "its owner may not write in the data set";
+                Err(io::Error::new(io::ErrorKind::PermissionDenied, reason))
+            }
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            // Nothing is there, or not any more.
+            _ => Ok(()),
         }
     }
 

@@ -167,6 +167,36 @@ pub(crate) fn check_reach(disk: &dyn Disk, area: &Path, directory: &Path) -> Res
     Ok(())
 }
 
+/// Refuses a path of which any part below `top` is a symbolic link: whoever may write in one of the
+/// directories could lead a write elsewhere by it.
+pub(crate) fn check_inside(disk: &dyn Disk, top: &Path, path: &Path) -> Result<()> {
+    let Ok(below) = path.strip_prefix(top) else {
+        return Err(Error::InvalidPath {
+            path: path.to_owned(),
+            reason: "is not below the directory that it belongs to",
+        });
+    };
+    let mut directory = top.to_owned();
+    for part in below {
+        directory.push(part);
+        match disk
+            .status(&directory)
+            .at(Step::CreateDirectory, &directory)?
+        {
+            Some((EntryKind::Directory, _)) => {}
+            Some((EntryKind::Other, _)) => {
+                return Err(Error::InvalidPath {
+                    path: directory,
+                    reason: "is a symbolic link, where a directory of the data set belongs",
+                });
+            }
+            // What is made below a file fails by itself.
+            Some((EntryKind::File, _)) | None => break,
+        }
+    }
+    Ok(())
+}
+
 /// Whether an error means that an area cannot stand here, but perhaps elsewhere.
 pub(super) fn is_impossible(error: &io::Error) -> bool {
     matches!(

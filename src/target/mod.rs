@@ -71,6 +71,9 @@ pub(crate) trait Target: fmt::Debug + Send + Sync {
     /// name; none if there is no such directory. The staging area is left out.
     fn files(&self, directory: &Path) -> Result<Vec<(PathBuf, u128)>>;
 
+    /// Refuses a directory of the data set that would lead a write out of it.
+    fn check_directory(&self, directory: &Path) -> Result<()>;
+
     /// Makes what is staged durable, so that a decision may name it: all of these files must be there.
     fn seal(&self, transaction: Uuid, files: &[&Path]) -> Result<()>;
 

@@ -142,6 +142,9 @@ impl Witnessed {
         for file in staged {
             directories.entry(&file.directory).or_default().push(file);
         }
+        for directory in directories.keys() {
+            target.check_directory(directory)?;
+        }
         match self.mode {
             CommitMode::Append => Ok(one_by_one(staged)),
             CommitMode::ErrorIfExists => {

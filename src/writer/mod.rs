@@ -21,7 +21,7 @@ use crate::format::parquet::{Encoded, Encoder, Written, verify_written};
 use crate::options::{Verify, WriterOptions};
 use crate::partition::Partition;
 use crate::staged::{PublishedFile, StagedFile, Target};
-use crate::staging::{home_of_root, resolve};
+use crate::staging::{check_inside, home_of_root, resolve};
 use crate::transaction::open_area;
 use columns::Columns;
 
@@ -91,7 +91,8 @@ impl AtomicArrowWriter {
     /// still has the partition columns, if any.
     ///
     /// # Errors
-    /// [`Error::InvalidPath`] if the root or the file name cannot be used; [`Error::Partition`] if a
+    /// [`Error::InvalidPath`] if the root or the file name cannot be used, or the partition's directory is
+    /// a symbolic link or lies below one within the root; [`Error::Partition`] if a
     /// partition column's type cannot be a key; [`Error::InvalidOption`] if no column is left for the
     /// file, or its values cannot be digested for [`Verify::Decode`]; [`Error::Encode`] if Parquet has no place for a type of the
     /// schema; [`Error::AlreadyExists`] if a file name was given that is taken; [`Error::Io`] if no
@@ -106,7 +107,9 @@ impl AtomicArrowWriter {
         let name = file_name(options.file_name.as_deref())?;
         let disk = options.file.disk.as_ref();
         let root = resolve(disk, root.as_ref())?;
-        let directory = resolve(disk, &root.join(partition.path()))?;
+        let directory = root.join(partition.path());
+        check_inside(disk, &root, &directory)?;
+        let directory = resolve(disk, &directory)?;
         let target = Target::new(disk, &directory, name, options.file.publish_mode)?;
         let home = home_of_root(disk, &root, &options.file.staging)?;
         let area = open_area(&options.file.disk, home)?;

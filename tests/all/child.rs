@@ -46,6 +46,8 @@ pub(crate) enum Part {
     RecoverOnce,
     /// Commits again and again in the way that it is told, see [`crowd`](crate::crowd).
     Crowd,
+    /// Verifies damaged files, see [`damage`](crate::damage).
+    Damage,
 }
 
 /// How often a child does what it does.
@@ -56,7 +58,7 @@ pub(crate) const STATIONS: usize = 6;
 pub(crate) const ROWS: usize = 7 * STATIONS;
 
 impl Part {
-    const ALL: [Part; 11] = [
+    const ALL: &[Part] = &[
         Part::Hold,
         Part::Race,
         Part::Replace,
@@ -68,6 +70,7 @@ impl Part {
         Part::Kill,
         Part::RecoverOnce,
         Part::Crowd,
+        Part::Damage,
     ];
 }
 
@@ -102,6 +105,17 @@ impl Child {
         let mut command = Command::new("/proc/self/exe");
         command.uid(user).gid(group);
         Self::spawn(command, part, root)
+    }
+
+    /// Starts it with a umask.
+    #[cfg(unix)]
+    pub(crate) fn start_with_umask(umask: u32, part: Part, root: &Path) -> Self {
+        let mut command = Command::new("sh");
+        let script = format!("umask {umask:03o} && exec \"$0\" \"$@\"");
+        command
+            .args(["-c", &script])
+            .arg(std::env::current_exe().unwrap());
+        Self::spawn(command, part, root).unwrap()
     }
 
     /// Starts it with system calls tampered with as `strace` can; the error is the reason to skip a
@@ -369,6 +383,7 @@ fn play(part: Part, root: &Path) {
         }
         Part::Kill => crate::kills::play(root),
         Part::Crowd => crate::crowd::play(root),
+        Part::Damage => crate::damage::play(root),
         Part::RecoverOnce => {
             crate::kills::ready();
             let recovery = recover(root).unwrap();
@@ -390,7 +405,8 @@ fn a_process_that_another_test_starts() {
         return;
     };
     let part = Part::ALL
-        .into_iter()
+        .iter()
+        .copied()
         .find(|known| format!("{known:?}") == part);
     play(part.unwrap(), &PathBuf::from(root));
 }

@@ -4,21 +4,31 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[cfg(target_os = "linux")]
+mod bounded;
 mod child;
 #[cfg(target_os = "linux")]
 mod crowd;
+#[cfg(target_os = "linux")]
+mod damage;
 mod dataset;
 mod documents;
 mod errors;
 mod file;
 mod ground;
+#[cfg(target_os = "linux")]
+mod hostile;
 mod interleave;
 #[cfg(target_os = "linux")]
 mod kills;
 mod race;
 mod readers;
+#[cfg(target_os = "linux")]
+mod samples;
 mod staged_writes;
 mod staging;
+#[cfg(unix)]
+mod tampered;
 mod verify;
 mod writer;
 #[cfg(target_os = "linux")]

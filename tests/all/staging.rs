@@ -679,15 +679,3 @@ fn a_link_at_the_final_path_is_replaced_and_not_followed() {
     assert_eq!(fs::read(parent.join("other")).unwrap(), b"precious");
     assert!(!parent.join("nowhere").exists());
 }
-
-#[test]
-fn a_partition_that_lies_elsewhere_by_a_link_is_written_there() {
-    let (_guard, parent) = directory();
-    let (root, other) = (parent.join("weather"), parent.join("other"));
-    fs::create_dir(&root).unwrap();
-    fs::create_dir(&other).unwrap();
-    symlink(&other, root.join("station_id=KSEA")).unwrap();
-    let file = begun(&root).commit().unwrap();
-    assert_eq!(file.path().parent(), Some(&*other));
-    assert_eq!(tree(&parent.join(".weather.atomic")), ["lock"]);
-}

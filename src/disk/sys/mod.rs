@@ -1,7 +1,11 @@
 //! Where the systems differ. Each module offers the same functions.
 
 #[cfg(unix)]
+mod owners;
+#[cfg(unix)]
 mod unix;
+#[cfg(unix)]
+pub(super) use owners::*;
 #[cfg(unix)]
 pub(super) use unix::*;
 

@@ -14,8 +14,16 @@ use rustix::io::Errno;
 use crate::disk::os::born;
 use crate::disk::{Identity, LockKind, LockOutcome, Place};
 
-pub(in crate::disk) fn do_not_follow(options: &mut OpenOptions) {
-    options.custom_flags(OFlags::NOFOLLOW.bits() as i32);
+/// Opens without waiting: a pipe that somebody has put in the place of a file has no other end. Regular
+/// files do not heed it.
+pub(in crate::disk) fn do_not_wait(options: &mut OpenOptions, follow: bool) {
+    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
+    let flags = if follow {
+        flags
+    } else {
+        flags | OFlags::NOFOLLOW
+    };
+    options.custom_flags(flags.bits() as i32);
 }
 
 pub(in crate::disk) fn keep_private(options: &mut OpenOptions) {
@@ -236,28 +244,6 @@ fn place_by_device(path: &Path) -> io::Result<Place> {
         identity,
         mount_root,
     })
-}
-
-/// The group and the permissions, also that new files get the group, and that each is its owner's.
-pub(in crate::disk) fn share_like(path: &Path, model: &Path) -> io::Result<()> {
-    let wanted = std::fs::metadata(model)?;
-    // Whoever may write above it may have put a link to somebody else's directory in its place.
-    let mut options = OpenOptions::new();
-    do_not_follow(options.read(true));
-    let opened = options.open(path)?;
-    let found = opened.metadata()?;
-    let some = if found.is_dir() { 0o3777 } else { 0o666 };
-    let mut bits = wanted.mode() & some;
-    if found.gid() != wanted.gid()
-        && std::os::unix::fs::fchown(&opened, None, Some(wanted.gid())).is_err()
-    {
-        // Another group may do no more than everybody.
-        bits = bits & 0o1707 | (bits & 0o7) << 3;
-    }
-    if found.mode() & 0o7777 != bits {
-        opened.set_permissions(Permissions::from_mode(bits))?;
-    }
-    Ok(())
 }
 
 /// Only file systems that are known to be this machine's alone: another machine's locks on one of the

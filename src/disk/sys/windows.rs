@@ -18,8 +18,10 @@ use windows_sys::Win32::System::IO::OVERLAPPED;
 use crate::disk::os::born;
 use crate::disk::{Identity, LockKind, LockOutcome, Place};
 
-pub(in crate::disk) fn do_not_follow(options: &mut OpenOptions) {
-    options.custom_flags(FILE_FLAG_OPEN_REPARSE_POINT);
+pub(in crate::disk) fn do_not_wait(options: &mut OpenOptions, follow: bool) {
+    if !follow {
+        options.custom_flags(FILE_FLAG_OPEN_REPARSE_POINT);
+    }
 }
 
 /// Access lists are inherited from the directory above.
@@ -124,6 +126,11 @@ pub(in crate::disk) fn place(path: &Path) -> io::Result<Place> {
 /// Access lists are inherited from the directory above.
 pub(in crate::disk) fn share_like(_path: &Path, _model: &Path) -> io::Result<()> {
     Ok(())
+}
+
+/// Access lists are not looked at.
+pub(in crate::disk) fn is_shared_fairly(_path: &Path, _model: &Path) -> io::Result<bool> {
+    Ok(true)
 }
 
 /// A path of the form `\\server\share` is remote.

@@ -20,7 +20,7 @@ use crate::disk::{Disk, DiskDirectory, DiskFile, EntryKind, LockKind, LockOutcom
 use crate::error::{Error, IoContext, Result, Step};
 use crate::publish::{self, Standing};
 use crate::receipt::Receipt;
-use crate::staging::{Area, Draft};
+use crate::staging::{Area, Draft, check_inside};
 use crate::transaction::{Decision, Plan, StagedRecord, staged_name};
 
 const DECISION: &str = "decision.json";
@@ -153,6 +153,7 @@ impl Target for LocalTarget {
     fn files(&self, directory: &Path) -> Result<Vec<(PathBuf, u128)>> {
         let disk = self.disk.as_ref();
         let top = self.root.join(directory);
+        self.check_directory(directory)?;
         let mut files = Vec::new();
         let mut pending = vec![top.clone()];
         while let Some(path) = pending.pop() {
@@ -181,6 +182,10 @@ impl Target for LocalTarget {
         }
         files.sort();
         Ok(files)
+    }
+
+    fn check_directory(&self, directory: &Path) -> Result<()> {
+        check_inside(self.disk.as_ref(), &self.root, &self.root.join(directory))
     }
 
     fn seal(&self, transaction: Uuid, files: &[&Path]) -> Result<()> {

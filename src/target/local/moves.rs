@@ -6,9 +6,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::{ATTEMPTS, LocalTarget, sync_directory};
-use crate::disk::PublishMode;
+use crate::disk::{EntryKind, PublishMode};
 use crate::error::{Error, IoContext, Result, Step};
 use crate::publish::{self, Standing};
+use crate::staging::check_inside;
 use crate::transaction::{Exchange, Move};
 
 impl LocalTarget {
@@ -30,8 +31,13 @@ impl LocalTarget {
         let disk = self.disk.as_ref();
         let parent = |file: &Move| to.join(&file.path).parent().unwrap_or(to).to_owned();
         let parents: BTreeSet<_> = files.iter().map(parent).collect();
+        for parent in &parents {
+            check_inside(disk, to, parent)?;
+        }
         publish::prepare_all(disk, &parents)?;
         for file in files {
+            let above = file.staged.parent().unwrap_or(Path::new(""));
+            check_inside(disk, from, &from.join(above))?;
             self.publish_file(&from.join(&file.staged), &to.join(&file.path))?;
         }
         // Once more: others may have removed one that was still empty, and this made it again.
@@ -43,10 +49,16 @@ impl LocalTarget {
     fn publish_file(&self, from: &Path, to: &Path) -> Result<()> {
         let disk = self.disk.as_ref();
         for _ in 0..ATTEMPTS {
-            let Some((_, status)) = disk.status(from).at(Step::Publish, from)? else {
+            let Some((kind, status)) = disk.status(from).at(Step::Publish, from)? else {
                 // Published before, by us or by whoever recovered it.
                 return Ok(());
             };
+            if kind != EntryKind::File {
+                return Err(Error::InvalidPath {
+                    path: from.to_owned(),
+                    reason: "is not a regular file, which alone can be published",
+                });
+            }
             match publish::rename(disk, from, status.identity, to, PublishMode::CreateNew) {
                 Ok(Standing::Published | Standing::Lost) => return Ok(()),
                 Ok(Standing::Taken) => {
@@ -73,6 +85,8 @@ impl LocalTarget {
         );
         let witness = path.join(&exchange.witness);
         let parent = path.parent().unwrap_or(&path);
+        check_inside(disk, &self.root, &path)?;
+        check_inside(disk, directory, &staged)?;
         publish::prepare(disk, parent)?;
         let done = disk.status(&witness).at(Step::Publish, &witness)?.is_some();
         let there = disk.status(&path).at(Step::Publish, &path)?.is_some();
@@ -106,6 +120,7 @@ impl LocalTarget {
         self.publish_files(staged, path, &files)?;
         for old in &exchange.removed {
             let old = path.join(old);
+            check_inside(disk, path, old.parent().unwrap_or(path))?;
             match disk.remove_file(&old) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 removed => {

@@ -12,6 +12,7 @@ use crate::disk::{Disk, DiskFile, EntryKind, PublishMode};
 use crate::error::{Error, IoContext, Result, Step};
 use crate::publish::{self, Standing};
 use crate::receipt::Receipt;
+use crate::staging::check_inside;
 use crate::target::Target as _;
 use crate::transaction::{Decision, LONGEST, Plan};
 
@@ -71,10 +72,11 @@ impl LocalTarget {
 
     fn memory(&self, write_id: &str) -> PathBuf {
         let hash = XxHash3_128::oneshot(write_id.as_bytes());
-        self.area
-            .path()
-            .join(WRITES)
-            .join(format!("{hash:032x}.json"))
+        self.writes().join(format!("{hash:032x}.json"))
+    }
+
+    fn writes(&self) -> PathBuf {
+        self.area.path().join(WRITES)
     }
 
     /// Keeps the receipt of a named write.
@@ -83,6 +85,7 @@ impl LocalTarget {
             return Ok(());
         };
         let path = self.memory(write_id);
+        check_inside(self.disk.as_ref(), self.area.path(), &self.writes())?;
         publish::prepare(self.disk.as_ref(), path.parent().unwrap_or(&path))?;
         let record = serde_json::to_vec(&plan.receipt).map_err(|error| Error::InvalidDecision {
             path: path.clone(),
@@ -96,8 +99,7 @@ impl LocalTarget {
 
     /// Removes the receipts that were kept long enough, as far as they can be.
     fn forget_old_writes(&self) {
-        let writes = self.area.path().join(WRITES);
-        for entry in self.disk.list(&writes).unwrap_or_default() {
+        for entry in self.disk.list(&self.writes()).unwrap_or_default() {
             let is_old = self.age_of(&entry.path).is_ok_and(|age| age > REMEMBERED);
             if entry.kind == EntryKind::File && is_old {
                 let _ = self.disk.remove_file(&entry.path);
@@ -136,6 +138,14 @@ fn write_all(file: &mut dyn DiskFile, mut bytes: &[u8]) -> io::Result<()> {
 }
 
 pub(super) fn read(disk: &dyn Disk, path: &Path) -> io::Result<Vec<u8>> {
+    match disk.status(path)? {
+        Some((EntryKind::File, _)) => {}
+        None => return Err(io::ErrorKind::NotFound.into()),
+        Some(_) => {
+            let reason = "not a regular file";
+            return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
+        }
+    }
     let file = disk.open_file(path, false)?;
     let len = file.status()?.len;
     if len > LONGEST {

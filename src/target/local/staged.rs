@@ -12,6 +12,7 @@ use super::{DECISION, LocalTarget, SCRATCH, STAGED, unless_gone};
 use crate::disk::{EntryKind, PublishMode};
 use crate::error::{Error, IoContext, Result, Step};
 use crate::publish;
+use crate::staging::Area;
 use crate::target::Target as _;
 use crate::transaction::{Decision, Plan, StagedRecord};
 
@@ -41,6 +42,10 @@ impl LocalTarget {
         let name = staged.to_string();
         for area in self.area.home().all_areas() {
             let from = area.join(&name);
+            let owned = Area::at(&self.disk, self.area.home().clone(), area);
+            if owned.check_owner().is_err() {
+                continue;
+            }
             let Some(record) = self.read_staged(&from, staged)? else {
                 continue;
             };

@@ -1,0 +1,57 @@
+//! Users who share a data set: who owns what, and what each may do. Tested on Linux only.
+
+use std::fs::{Metadata, OpenOptions, Permissions};
+use std::io;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
+
+use super::unix::do_not_wait;
+
+/// The group and the permissions, also that new files get the group, and that each is its owner's.
+pub(in crate::disk) fn share_like(path: &Path, model: &Path) -> io::Result<()> {
+    let wanted = std::fs::metadata(model)?;
+    // Whoever may write above it may have put a link to somebody else's directory in its place.
+    let mut options = OpenOptions::new();
+    do_not_wait(options.read(true), false);
+    let opened = options.open(path)?;
+    let found = opened.metadata()?;
+    let some = if found.is_dir() { 0o3777 } else { 0o666 };
+    let mut bits = wanted.mode() & some;
+    if found.gid() != wanted.gid()
+        && std::os::unix::fs::fchown(&opened, None, Some(wanted.gid())).is_err()
+    {
+        // Another group may do no more than everybody.
+        bits = bits & 0o1707 | (bits & 0o7) << 3;
+    }
+    if found.mode() & 0o7777 != bits {
+        opened.set_permissions(Permissions::from_mode(bits))?;
+    }
+    Ok(())
+}
+
+/// Whether the owner of a directory may write in `model` as well, so that nobody gains by what is in it.
+pub(in crate::disk) fn is_shared_fairly(path: &Path, model: &Path) -> io::Result<bool> {
+    const STICKY: u32 = 0o1000;
+    let found = std::fs::symlink_metadata(path)?;
+    let (model, is_there) = nearest(model)?;
+    let owner = found.uid();
+    let known = [0, rustix::process::geteuid().as_raw(), model.uid()];
+    if known.contains(&owner) {
+        return Ok(true);
+    }
+    // Where everybody may make files but not remove those of others, it is who makes the model that has it.
+    let mode = model.mode();
+    let open = is_there || mode & STICKY == 0;
+    Ok(open && (mode & 0o002 > 0 || mode & 0o020 > 0 && found.gid() == model.gid()))
+}
+
+/// A directory, or the nearest one above it that is there, and whether it is there itself.
+fn nearest(path: &Path) -> io::Result<(Metadata, bool)> {
+    for directory in path.ancestors() {
+        match std::fs::metadata(directory) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            found => return Ok((found?, directory == path)),
+        }
+    }
+    Err(io::ErrorKind::NotFound.into())
+}

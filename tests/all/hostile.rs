@@ -1,0 +1,706 @@
+//! What other users may have planted: links, pipes and records in the staging area, links among the
+//! partitions, an area of their own.
+//!
+//! Nothing outside of the data set and its area is read, changed or removed, and nothing waits for
+//! ever. What can be planted by whoever may write in the data set itself can at worst keep others from
+//! writing to it, with an error that says where.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use atomic_arrow::verify::verify_file;
+use atomic_arrow::{
+    AtomicFile, CommitMode, DatasetWriter, DatasetWriterBuilder, Error, FileOptions, Oddity,
+    Outcome, PartitionBy, PublishMode, Receipt, Verify, WriterOptions, inspect, recover,
+};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::ground::{begun, directory, published, stations, tree, weather, writer};
+use crate::tampered::Tampered;
+
+/// A transaction of nobody who is alive, and a staging file.
+const DEAD: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
+
+const MODES: [CommitMode; 4] = [
+    CommitMode::Append,
+    CommitMode::ErrorIfExists,
+    CommitMode::OverwritePartitions,
+    CommitMode::Overwrite,
+];
+
+fn builder(root: &Path, mode: CommitMode) -> DatasetWriterBuilder {
+    DatasetWriter::builder(root)
+        .partition_by(PartitionBy::column("station_id"))
+        .mode(mode)
+        .threads(1)
+}
+
+fn commit(builder: DatasetWriterBuilder, names: &[&str]) -> Result<Receipt, Error> {
+    let batch = stations(names);
+    let mut writer = builder.build(batch.schema())?;
+    writer.write(&batch)?;
+    writer.commit()
+}
+
+fn pipe(path: &Path) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
+}
+
+/// A directory with a data set `weather` that has a file, its empty area, and a stranger's directory
+/// `elsewhere` with files in it.
+struct Scene {
+    _guard: TempDir,
+    parent: PathBuf,
+    root: PathBuf,
+    area: PathBuf,
+    elsewhere: PathBuf,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let (guard, parent) = directory();
+        let elsewhere = parent.join("elsewhere");
+        fs::create_dir_all(elsewhere.join(DEAD)).unwrap();
+        let precious = [
+            "precious.json",
+            "decision.json",
+            "lease",
+            "part-0.parquet",
+            "00000.staged",
+            &format!("{DEAD}.staged"),
+            &format!("{DEAD}/lease"),
+        ];
+        for name in precious {
+            fs::write(elsewhere.join(name), "precious").unwrap();
+        }
+        let scene = Scene {
+            root: parent.join("weather"),
+            area: parent.join(".weather.atomic"),
+            _guard: guard,
+            parent,
+            elsewhere,
+        };
+        commit(builder(&scene.root, CommitMode::Append), &["KJFK"]).unwrap();
+        fs::create_dir_all(&scene.area).unwrap();
+        scene
+    }
+
+    /// All that is elsewhere: names, content, permissions.
+    fn stranger(&self) -> Vec<(String, Option<Vec<u8>>, u32)> {
+        let look = |name: String| {
+            let path = self.elsewhere.join(&name);
+            let mode = fs::symlink_metadata(&path).unwrap().mode();
+            (name, fs::read(path).ok(), mode)
+        };
+        tree(&self.elsewhere).into_iter().map(look).collect()
+    }
+
+    /// Runs everything that may go over an area, and says whether the writers committed.
+    fn everybody(&self) -> Vec<Result<(), Error>> {
+        let mut done = vec![recover(&self.root).map(drop)];
+        done.push(inspect(&self.root).map(drop));
+        for mode in MODES {
+            let named = builder(&self.root, mode).write_id(format!("{mode:?}"));
+            done.push(commit(named, &["KSEA"]).map(drop));
+        }
+        let lone = AtomicFile::create(self.root.join("station_id=KSEA/data.json"));
+        done.push(lone.and_then(AtomicFile::commit).map(drop));
+        done.push(recover(&self.root).map(drop));
+        done
+    }
+}
+
+fn all_but_existing(done: &[Result<(), Error>]) -> bool {
+    done.iter().all(|done| {
+        let refused = matches!(
+            done,
+            Err(Error::Conflict { .. } | Error::AlreadyExists { .. })
+        );
+        done.is_ok() || refused
+    })
+}
+
+#[test]
+fn links_in_the_area_in_place_of_what_a_dead_writer_leaves_are_not_followed() {
+    for name in [
+        DEAD.to_owned(),
+        format!("{DEAD}.dead"),
+        format!("{DEAD}.staged"),
+        format!("{DEAD}.new"),
+        "notes".to_owned(),
+    ] {
+        for target in ["", DEAD, "precious.json", "nowhere"] {
+            let scene = Scene::new();
+            symlink(scene.elsewhere.join(target), scene.area.join(&name)).unwrap();
+            let before = scene.stranger();
+            let done = scene.everybody();
+            assert!(all_but_existing(&done), "{name} -> {target}: {done:?}");
+            assert_eq!(scene.stranger(), before, "{name} -> {target}");
+        }
+    }
+}
+
+#[test]
+fn what_stands_in_the_place_of_the_lock_is_not_followed_and_nobody_waits_for_it() {
+    type Plant = fn(&Scene, &Path);
+    let plants: [(&str, Plant); 4] = [
+        ("a link", |scene, lock| {
+            symlink(scene.elsewhere.join("precious.json"), lock).unwrap();
+        }),
+        ("a link to nothing", |scene, lock| {
+            symlink(scene.elsewhere.join("nowhere"), lock).unwrap();
+        }),
+        ("a pipe", |_, lock| pipe(lock)),
+        ("a directory", |_, lock| fs::create_dir(lock).unwrap()),
+    ];
+    for (what, plant) in plants {
+        let scene = Scene::new();
+        let lock = scene.area.join("lock");
+        let _ = fs::remove_file(&lock);
+        plant(&scene, &lock);
+        let (before, data) = (scene.stranger(), tree(&scene.root));
+        for mode in MODES {
+            let error = commit(builder(&scene.root, mode), &["KSEA"]).unwrap_err();
+            assert_eq!(error.outcome(), Outcome::NotPublished, "{what}: {error:?}");
+        }
+        let error = begun(&scene.root).commit().unwrap_err();
+        assert_eq!(error.outcome(), Outcome::NotPublished, "{what}: {error:?}");
+        recover(&scene.root).unwrap();
+        assert_eq!(scene.stranger(), before, "{what}");
+        assert_eq!(tree(&scene.root), data, "{what}");
+        // Whoever takes it away can write again.
+        let _ = fs::remove_file(&lock).or_else(|_| fs::remove_dir(&lock));
+        commit(builder(&scene.root, CommitMode::Append), &["KSEA"]).unwrap();
+    }
+}
+
+#[test]
+fn what_stands_in_the_place_of_a_transactions_records_is_not_followed_and_nobody_waits_for_it() {
+    for name in ["lease", "decision.json", "staged.json"] {
+        for what in ["a link", "a pipe", "a directory"] {
+            let scene = Scene::new();
+            let transaction = scene.area.join(DEAD);
+            fs::create_dir(&transaction).unwrap();
+            fs::write(transaction.join("lease"), "").unwrap();
+            if name == "staged.json" {
+                let staged = json!({"decision": "staged", "version": 1, "transaction": DEAD,
+                    "keep_seconds": 1_000_000});
+                fs::write(transaction.join("decision.json"), staged.to_string()).unwrap();
+            }
+            let path = transaction.join(name);
+            let _ = fs::remove_file(&path);
+            match what {
+                "a link" => symlink(scene.elsewhere.join(name), &path).unwrap(),
+                "a pipe" => pipe(&path),
+                _ => fs::create_dir(&path).unwrap(),
+            }
+            let (before, data) = (scene.stranger(), published(&scene.root));
+            let recovery = recover(&scene.root).unwrap();
+            // What is staged is not looked at until it is committed.
+            let failed = recovery.failed.len() + recovery.staged.len();
+            assert_eq!(failed, 1, "{name}, {what}: {recovery:?}");
+            inspect(&scene.root).unwrap();
+            let _ = commit(builder(&scene.root, CommitMode::Append), &["KSEA"]);
+            assert_eq!(scene.stranger(), before, "{name}, {what}");
+            assert!(published(&scene.root).len() >= data.len(), "{name}, {what}");
+        }
+    }
+}
+
+#[test]
+fn the_receipts_of_named_writes_are_neither_kept_nor_forgotten_where_a_link_leads() {
+    let scene = Scene::new();
+    let old = scene.elsewhere.join("precious.json");
+    let long_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(90 * 86_400);
+    let file = fs::File::options().write(true).open(&old).unwrap();
+    file.set_modified(long_ago).unwrap();
+    symlink(&scene.elsewhere, scene.area.join("writes")).unwrap();
+    let before = scene.stranger();
+    let named = builder(&scene.root, CommitMode::Append).write_id("monday");
+    let error = commit(named, &["KSEA"]).unwrap_err();
+    assert!(matches!(error, Error::Unfinished { .. }), "{error:?}");
+    assert_eq!(scene.stranger(), before);
+    // It is published all the same, and is finished once the link is gone.
+    assert_eq!(published(&scene.root).len(), 2);
+    fs::remove_file(scene.area.join("writes")).unwrap();
+    let recovery = recover(&scene.root).unwrap();
+    assert_eq!((recovery.finished.len(), recovery.failed.len()), (1, 0));
+    assert_eq!(published(&scene.root).len(), 2);
+}
+
+#[test]
+fn a_staging_file_that_is_another_name_of_a_file_is_removed_and_the_file_stays() {
+    let scene = Scene::new();
+    let precious = scene.elsewhere.join("precious.json");
+    let link = scene.area.join(format!("{DEAD}.staged"));
+    fs::hard_link(&precious, &link).unwrap();
+    fs::hard_link(&precious, scene.area.join("lock.other")).unwrap();
+    let before = scene.stranger();
+    let recovery = recover(&scene.root).unwrap();
+    assert_eq!(recovery.removed, [link]);
+    assert_eq!(scene.stranger(), before);
+}
+
+#[test]
+fn pipes_and_directories_named_like_staging_files_are_left_alone() {
+    let scene = Scene::new();
+    pipe(&scene.area.join(format!("{DEAD}.staged")));
+    fs::create_dir(
+        scene
+            .area
+            .join(format!("{}.staged", DEAD.replace('8', "9"))),
+    )
+    .unwrap();
+    let before = tree(&scene.area);
+    let done = scene.everybody();
+    assert!(all_but_existing(&done), "{done:?}");
+    for name in before.iter().filter(|name| name.contains(".staged")) {
+        assert!(tree(&scene.area).contains(name), "{name}");
+    }
+}
+
+#[test]
+fn a_pipe_among_the_data_is_reported_and_nobody_waits_for_it() {
+    let scene = Scene::new();
+    let path = scene.root.join("station_id=KJFK/part-0.parquet");
+    pipe(&path);
+    let inspection = inspect(&scene.root).unwrap();
+    let unreadable = |oddity: &&Oddity| matches!(oddity, Oddity::Unreadable { .. });
+    assert_eq!(inspection.oddities.iter().filter(unreadable).count(), 1);
+    let error = verify_file(&path, Verify::Footer).unwrap_err();
+    assert!(matches!(error, Error::Read { .. }), "{error:?}");
+}
+
+/// Where a link in the data set may stand, and what is written below it.
+const LINKS: [&str; 2] = ["region=west", "region=west/station_id=KSEA"];
+
+fn nested(root: &Path, mode: CommitMode) -> DatasetWriterBuilder {
+    let named = PartitionBy::column("region").column_as("station_id", "station_id");
+    builder(root, mode).partition_by(named)
+}
+
+fn nested_batch() -> atomic_arrow::arrow::array::RecordBatch {
+    use atomic_arrow::arrow::array::{ArrayRef, Int64Array, StringArray};
+    let text = |text: &str| std::sync::Arc::new(StringArray::from(vec![text; 3])) as ArrayRef;
+    let numbers: ArrayRef = std::sync::Arc::new(Int64Array::from(vec![1, 2, 3]));
+    let columns = [
+        ("region", text("west")),
+        ("station_id", text("KSEA")),
+        ("n", numbers),
+    ];
+    atomic_arrow::arrow::array::RecordBatch::try_from_iter(columns).unwrap()
+}
+
+/// What a data set writer answers that finds a link at one of [`LINKS`] when it is `at` a moment.
+fn write_under(scene: &Scene, link: &str, mode: CommitMode, late: bool) -> Error {
+    let plant = || {
+        let path = scene.root.join(link);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        symlink(&scene.elsewhere, &path).unwrap();
+    };
+    let write = || {
+        let batch = nested_batch();
+        let mut writer = nested(&scene.root, mode).build(batch.schema())?;
+        writer.write(&batch)?;
+        if late {
+            plant();
+        }
+        writer.commit()
+    };
+    if !late {
+        plant();
+    }
+    write().unwrap_err()
+}
+
+#[test]
+fn a_data_set_is_not_written_through_a_link_below_its_root() {
+    for mode in MODES {
+        for link in LINKS {
+            for late in [false, true] {
+                let scene = Scene::new();
+                let (before, data) = (scene.stranger(), published(&scene.root));
+                let error = write_under(&scene, link, mode, late);
+                let place = format!("{mode:?}, {link}, late: {late}");
+                match (&error, mode) {
+                    (Error::InvalidPath { path, .. }, _) => {
+                        assert_eq!(*path, scene.root.join(link), "{place}");
+                    }
+                    // The link is what has changed.
+                    (Error::Conflict { .. }, CommitMode::Overwrite) => {}
+                    _ if mode == CommitMode::Overwrite => {}
+                    other => panic!("{place}: {other:?}"),
+                }
+                assert_eq!(error.outcome(), Outcome::NotPublished, "{place}");
+                assert_eq!(scene.stranger(), before, "{place}");
+                assert_eq!(published(&scene.root), data, "{place}");
+            }
+        }
+    }
+}
+
+#[test]
+fn one_file_is_not_written_through_a_link_below_its_root() {
+    let scene = Scene::new();
+    let link = scene.root.join("station_id=KSEA");
+    let before = scene.stranger();
+    // Planted after the writer has begun, and before.
+    let late = begun(&scene.root).finish().unwrap();
+    symlink(&scene.elsewhere, &link).unwrap();
+    for error in [
+        late.publish().unwrap_err(),
+        writer(&scene.root, WriterOptions::new()).unwrap_err(),
+    ] {
+        assert!(
+            matches!(&error, Error::InvalidPath { path, .. } if *path == link),
+            "{error:?}"
+        );
+        assert_eq!(error.outcome(), Outcome::NotPublished);
+    }
+    assert_eq!(scene.stranger(), before);
+    // A root is the caller's own word, also if it leads elsewhere.
+    let named = scene.parent.join("named");
+    symlink(&scene.root, &named).unwrap();
+    let mut other = atomic_arrow::AtomicArrowWriter::create(
+        &named,
+        &crate::ground::station("KLGA"),
+        weather("KLGA", 0).schema(),
+    )
+    .unwrap();
+    other.write(&weather("KLGA", 2)).unwrap();
+    assert!(other.commit().unwrap().path().starts_with(&scene.root));
+}
+
+/// A commit that is decided, and of which nothing is published yet; its record's path.
+fn decided(scene: &Scene, mode: CommitMode) -> PathBuf {
+    let root = scene.root.clone();
+    let disk = Tampered::before_publish(move |to| match to.starts_with(&root) {
+        true => Err(io::ErrorKind::PermissionDenied.into()),
+        false => Ok(()),
+    });
+    let names = ["KSEA", "KJFK"];
+    let error = commit(builder(&scene.root, mode).disk(disk), &names).unwrap_err();
+    assert!(matches!(error, Error::Unfinished { .. }), "{error:?}");
+    let decision = tree(&scene.area)
+        .into_iter()
+        .find(|name| name.ends_with("/decision.json"));
+    scene.area.join(decision.unwrap())
+}
+
+#[test]
+fn what_is_decided_is_not_published_through_a_link_planted_since() {
+    for mode in [CommitMode::Append, CommitMode::OverwritePartitions] {
+        let scene = Scene::new();
+        decided(&scene, mode);
+        let link = scene.root.join("station_id=KSEA");
+        // The directory may have been made already.
+        let _ = fs::remove_dir(&link);
+        symlink(&scene.elsewhere, &link).unwrap();
+        let before = scene.stranger();
+        let recovery = recover(&scene.root).unwrap();
+        assert_eq!(recovery.failed.len(), 1, "{recovery:?}");
+        assert_eq!(scene.stranger(), before);
+        fs::remove_file(&link).unwrap();
+        let recovery = recover(&scene.root).unwrap();
+        assert_eq!((recovery.finished.len(), recovery.failed.len()), (1, 0));
+        let there = published(&scene.root);
+        assert!(there.iter().any(|path| path.starts_with(&link)));
+        assert_eq!(tree(&scene.area), ["lock"]);
+    }
+}
+
+/// Every place in a record where a path stands, as JSON pointers.
+fn paths_in(record: &Value) -> Vec<String> {
+    fn visit(value: &Value, at: String, found: &mut Vec<String>) {
+        match value {
+            Value::String(_) => found.push(at),
+            Value::Array(items) => {
+                for (number, item) in items.iter().enumerate() {
+                    visit(item, format!("{at}/{number}"), found);
+                }
+            }
+            Value::Object(fields) => {
+                for (name, field) in fields {
+                    visit(field, format!("{at}/{name}"), found);
+                }
+            }
+            _ => {}
+        }
+    }
+    let mut found = Vec::new();
+    for part in ["arrangement", "files", "exchanges"] {
+        visit(&record[part], format!("/{part}"), &mut found);
+    }
+    found
+}
+
+#[test]
+fn a_record_that_names_a_path_elsewhere_is_refused_whole() {
+    let stray = [
+        "..",
+        "../elsewhere/precious.json",
+        "../../../../../../etc/passwd",
+        "station_id=KSEA/../../elsewhere/precious.json",
+        "/etc/passwd",
+        "//etc/passwd",
+        "./x",
+        "x\0y",
+    ];
+    let mut refused = 0;
+    for mode in [CommitMode::Append, CommitMode::OverwritePartitions] {
+        let scene = Scene::new();
+        let path = decided(&scene, mode);
+        let record: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        let (before, data) = (scene.stranger(), tree(&scene.root));
+        for place in paths_in(&record) {
+            for name in stray {
+                let mut hostile = record.clone();
+                *hostile.pointer_mut(&place).unwrap() = json!(name);
+                fs::write(&path, hostile.to_string()).unwrap();
+                let recovery = recover(&scene.root).unwrap();
+                assert!(
+                    matches!(recovery.failed[..], [Error::InvalidDecision { .. }]),
+                    "{place} = {name:?}: {recovery:?}"
+                );
+                assert_eq!(scene.stranger(), before);
+                assert_eq!(tree(&scene.root), data);
+                refused += 1;
+            }
+        }
+        fs::write(&path, record.to_string()).unwrap();
+        assert_eq!(recover(&scene.root).unwrap().finished.len(), 1);
+    }
+    println!("{refused} records refused");
+    assert!(refused > 50);
+}
+
+#[test]
+fn a_record_cannot_take_what_a_link_leads_to_nor_publish_what_is_no_file() {
+    type Plant = fn(&Scene, &Path, &mut Value);
+    let plants: [(&str, Plant); 5] = [
+        (
+            "a file behind a link in the transaction",
+            |scene, at, record| {
+                symlink(&scene.elsewhere, at.join("link")).unwrap();
+                record["files"][0]["staged"] = json!("link/precious.json");
+            },
+        ),
+        ("a link", |scene, at, record| {
+            symlink(scene.elsewhere.join("precious.json"), at.join("l.staged")).unwrap();
+            record["files"][0]["staged"] = json!("l.staged");
+        }),
+        ("a pipe", |_, at, record| {
+            pipe(&at.join("p.staged"));
+            record["files"][0]["staged"] = json!("p.staged");
+        }),
+        ("a directory", |_, at, record| {
+            fs::create_dir(at.join("d.staged")).unwrap();
+            record["files"][0]["staged"] = json!("d.staged");
+        }),
+        (
+            "a place behind a link in the data set",
+            |scene, _, record| {
+                symlink(&scene.elsewhere, scene.root.join("link")).unwrap();
+                record["files"][0]["path"] = json!("link/new.parquet");
+            },
+        ),
+    ];
+    for (what, plant) in plants {
+        let scene = Scene::new();
+        let path = decided(&scene, CommitMode::Append);
+        let mut record: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        plant(&scene, path.parent().unwrap(), &mut record);
+        fs::write(&path, record.to_string()).unwrap();
+        let (before, data) = (scene.stranger(), published(&scene.root));
+        let recovery = recover(&scene.root).unwrap();
+        assert_eq!(recovery.failed.len(), 1, "{what}: {recovery:?}");
+        assert_eq!(scene.stranger(), before, "{what}");
+        assert_eq!(published(&scene.root), data, "{what}");
+    }
+}
+
+#[test]
+fn files_behind_a_link_are_not_removed_by_an_overwrite() {
+    let scene = Scene::new();
+    let path = decided(&scene, CommitMode::OverwritePartitions);
+    let mut record: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    let exchange = &record["exchanges"][0];
+    let partition = scene.root.join(exchange["path"].as_str().unwrap());
+    // The exchange has begun, where nothing can be exchanged: the witness is there.
+    let witness = partition.join(exchange["witness"].as_str().unwrap());
+    fs::write(&witness, "").unwrap();
+    symlink(&scene.elsewhere, partition.join("link")).unwrap();
+    record["exchanges"][0]["removed"] = json!(["link/precious.json"]);
+    record["exchanges"][0]["files"] = json!([]);
+    fs::write(&path, record.to_string()).unwrap();
+    let before = scene.stranger();
+    let recovery = recover(&scene.root).unwrap();
+    assert_eq!(recovery.failed.len(), 1, "{recovery:?}");
+    assert_eq!(scene.stranger(), before);
+}
+
+#[test]
+fn other_names_of_a_replaced_file_keep_its_old_content() {
+    let (_guard, parent) = directory();
+    let (path, other) = (parent.join("data.json"), parent.join("other"));
+    fs::write(&path, "old").unwrap();
+    fs::hard_link(&path, &other).unwrap();
+    let options = FileOptions::new().publish_mode(PublishMode::Replace);
+    let mut file = AtomicFile::create_with_options(&path, options).unwrap();
+    file.write_all(b"new").unwrap();
+    file.commit().unwrap();
+    assert_eq!(fs::read(&path).unwrap(), b"new");
+    assert_eq!(fs::read(&other).unwrap(), b"old");
+    assert_eq!(fs::metadata(&other).unwrap().nlink(), 1);
+}
+
+mod users {
+    //! Several users. Only root can be all of them.
+
+    use std::os::unix::fs::chown;
+
+    use super::*;
+    use crate::child::{Child, Part};
+    use crate::support::skip;
+
+    const ALICE: u32 = 61_001;
+    const BOB: u32 = 61_002;
+    const GROUP: u32 = 61_100;
+
+    fn make(path: &Path, owner: u32, group: u32, bits: u32) -> Result<(), String> {
+        fs::create_dir_all(path).unwrap();
+        chown(path, Some(owner), Some(group)).map_err(|error| format!("not root: {error}"))?;
+        fs::set_permissions(path, fs::Permissions::from_mode(bits)).unwrap();
+        Ok(())
+    }
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().mode() & 0o7777
+    }
+
+    /// Where a process of this user stages one file of weather; `None` if it failed.
+    fn staged_by(user: u32, root: &Path) -> Option<PathBuf> {
+        let mut child = Child::start_as(user, user, Part::Once, root).unwrap();
+        let said = child.says().map(PathBuf::from);
+        child.end();
+        said.and_then(|path| path.parent().map(Path::to_owned))
+    }
+
+    #[test]
+    fn an_area_of_somebody_who_may_not_write_in_the_data_set_is_not_used() {
+        for exists in [true, false] {
+            let (_guard, parent) = directory();
+            let (root, area) = (parent.join("weather"), parent.join(".weather.atomic"));
+            if let Err(reason) = make(&parent, 0, 0, 0o1777) {
+                return skip(reason);
+            }
+            if exists {
+                make(&root, BOB, BOB, 0o755).unwrap();
+                let file = root.join("station_id=KJFK/part-0.parquet");
+                make(file.parent().unwrap(), BOB, BOB, 0o755).unwrap();
+                fs::write(&file, "bob's").unwrap();
+                // Made as whoever writes it would, and then given away.
+                let scene = Scene::new();
+                let record = decided(&scene, CommitMode::OverwritePartitions);
+                make(&area, ALICE, ALICE, 0o777).unwrap();
+                let mut copy = Command::new("cp");
+                copy.arg("-a").arg(record.parent().unwrap()).arg(&area);
+                assert!(copy.status().unwrap().success());
+            }
+            make(&area, ALICE, ALICE, 0o777).unwrap();
+            let before = tree(&area);
+            let said = staged_by(BOB, &root);
+            assert_eq!(said.as_deref(), Some(&*root.join(".atomic")), "{exists}");
+            assert_eq!(tree(&area), before);
+            let recovery = recover(&root).unwrap();
+            // Root, who recovers, is nobody to be misled either.
+            assert!(
+                matches!(&recovery.failed[..], [Error::Read { path, .. }] if *path == area),
+                "{recovery:?}"
+            );
+            assert_eq!(tree(&area), before);
+            assert_eq!(published(&root).len(), 1 + usize::from(exists));
+        }
+    }
+
+    #[test]
+    fn an_area_of_somebody_who_may_write_in_the_data_set_is_used() {
+        // The owner of the area, of the root, and the root's permissions.
+        for (owner, root_owner, bits) in [
+            (BOB, BOB, 0o755),
+            (0, BOB, 0o755),
+            (ALICE, BOB, 0o777),
+            (ALICE, BOB, 0o1777),
+            (ALICE, BOB, 0o2775),
+        ] {
+            let (_guard, parent) = directory();
+            let (root, area) = (parent.join("weather"), parent.join(".weather.atomic"));
+            let made = make(&parent, 0, 0, 0o755)
+                .and_then(|()| make(&root, root_owner, GROUP, bits))
+                .and_then(|()| make(&area, owner, GROUP, 0o777));
+            if let Err(reason) = made {
+                return skip(reason);
+            }
+            let said = staged_by(BOB, &root);
+            assert_eq!(
+                said.as_deref(),
+                Some(&*area),
+                "{owner} {root_owner} {bits:o}"
+            );
+        }
+    }
+
+    #[test]
+    fn nobody_waits_for_a_pipe_of_another_user_in_place_of_the_lock() {
+        let (_guard, parent) = directory();
+        let (root, area) = (parent.join("weather"), parent.join(".weather.atomic"));
+        let made = make(&parent, 0, 0, 0o755)
+            .and_then(|()| make(&root, ALICE, ALICE, 0o777))
+            .and_then(|()| make(&area, ALICE, ALICE, 0o777));
+        if let Err(reason) = made {
+            return skip(reason);
+        }
+        let lock = area.join("lock");
+        pipe(&lock);
+        // Bob may only read it, and an open for reading would wait for a writer.
+        fs::set_permissions(&lock, fs::Permissions::from_mode(0o644)).unwrap();
+        let mut child = Child::start_as(BOB, BOB, Part::Once, &root).unwrap();
+        child.says();
+        assert!(!child.end().1);
+        assert!(published(&root).is_empty());
+    }
+
+    #[test]
+    fn what_is_published_has_the_usual_permissions_less_the_umask_and_the_group_of_the_data_set() {
+        for umask in [0o077, 0o022, 0o002, 0] {
+            for bits in [0o755, 0o2775] {
+                let (_guard, parent) = directory();
+                let root = parent.join("weather");
+                let made = make(&parent, 0, 0, 0o755).and_then(|()| make(&root, 0, GROUP, bits));
+                if let Err(reason) = made {
+                    return skip(reason);
+                }
+                let mut child = Child::start_with_umask(umask, Part::DataSets, &root);
+                child.says().unwrap();
+                child.kill();
+                let place = format!("umask {umask:03o}, root {bits:o}");
+                let group = if bits & 0o2000 > 0 { GROUP } else { 0 };
+                let files = published(&root);
+                assert!(files.len() >= 6, "{place}");
+                for path in files {
+                    assert_eq!(mode(&path), 0o666 & !umask, "{place}");
+                    let gid = fs::metadata(&path).unwrap().gid();
+                    assert_eq!(gid, group, "{place}");
+                    let above = path.parent().unwrap();
+                    let inherited = bits & 0o2000;
+                    assert_eq!(mode(above), 0o777 & !umask | inherited, "{place}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! The operating system's disk, with somebody in the way: bytes that come back changed, calls that are
+//! refused, and what others do right before a file is opened.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use atomic_arrow::disk::{
+    Disk, DiskDirectory, DiskFile, Entry, EntryKind, FileStatus, OsDisk, Place, PublishMode,
+};
+
+type Hook = Arc<dyn Fn(&Path) -> io::Result<()> + Send + Sync>;
+
+/// [`OsDisk`], and what is done right before some of its calls.
+#[derive(Clone)]
+pub(crate) struct Tampered {
+    before_open: Hook,
+    before_publish: Hook,
+}
+
+impl std::fmt::Debug for Tampered {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Tampered")
+    }
+}
+
+impl Tampered {
+    /// Does something to a file that exists, right before it is opened for reading.
+    pub(crate) fn before_open(
+        hook: impl Fn(&Path) -> io::Result<()> + Send + Sync + 'static,
+    ) -> Arc<dyn Disk> {
+        Arc::new(Tampered {
+            before_open: Arc::new(hook),
+            before_publish: Arc::new(|_| Ok(())),
+        })
+    }
+
+    /// Does something right before a file is moved to a path, or refuses that.
+    pub(crate) fn before_publish(
+        hook: impl Fn(&Path) -> io::Result<()> + Send + Sync + 'static,
+    ) -> Arc<dyn Disk> {
+        Arc::new(Tampered {
+            before_open: Arc::new(|_| Ok(())),
+            before_publish: Arc::new(hook),
+        })
+    }
+}
+
+impl Disk for Tampered {
+    fn create_file(&self, path: &Path, private: bool) -> io::Result<Box<dyn DiskFile>> {
+        OsDisk.create_file(path, private)
+    }
+
+    fn open_file(&self, path: &Path, write: bool) -> io::Result<Box<dyn DiskFile>> {
+        if !write {
+            (self.before_open)(path)?;
+        }
+        OsDisk.open_file(path, write)
+    }
+
+    fn open_or_create_file(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        OsDisk.open_or_create_file(path)
+    }
+
+    fn create_directory(&self, path: &Path) -> io::Result<()> {
+        OsDisk.create_directory(path)
+    }
+
+    fn open_directory(&self, path: &Path) -> io::Result<Box<dyn DiskDirectory>> {
+        OsDisk.open_directory(path)
+    }
+
+    fn publish(&self, from: &Path, to: &Path, mode: PublishMode) -> io::Result<()> {
+        (self.before_publish)(to)?;
+        OsDisk.publish(from, to, mode)
+    }
+
+    fn exchange(&self, one: &Path, other: &Path) -> io::Result<()> {
+        (self.before_publish)(other)?;
+        OsDisk.exchange(one, other)
+    }
+
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        OsDisk.remove_file(path)
+    }
+
+    fn remove_directory(&self, path: &Path) -> io::Result<()> {
+        OsDisk.remove_directory(path)
+    }
+
+    fn list(&self, path: &Path) -> io::Result<Vec<Entry>> {
+        OsDisk.list(path)
+    }
+
+    fn status(&self, path: &Path) -> io::Result<Option<(EntryKind, FileStatus)>> {
+        OsDisk.status(path)
+    }
+
+    fn place(&self, path: &Path) -> io::Result<Place> {
+        OsDisk.place(path)
+    }
+
+    fn canonicalize(&self, path: &Path) -> io::Result<PathBuf> {
+        OsDisk.canonicalize(path)
+    }
+
+    fn trusts_locks(&self, path: &Path) -> bool {
+        OsDisk.trusts_locks(path)
+    }
+
+    fn share_like(&self, path: &Path, model: &Path) -> io::Result<()> {
+        OsDisk.share_like(path, model)
+    }
+
+    fn is_shared_fairly(&self, path: &Path, model: &Path) -> io::Result<bool> {
+        OsDisk.is_shared_fairly(path, model)
+    }
+
+    fn now(&self) -> SystemTime {
+        OsDisk.now()
+    }
+}

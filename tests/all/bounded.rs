@@ -40,6 +40,11 @@ impl Hand {
             Ok(status) if status.success() => {}
             other => return Err(format!("prlimit: {other:?}")),
         }
+        // Of decoders that panic it is contained, and any other is the end: the last one tells.
+        let last = directory.join("panic");
+        std::panic::set_hook(Box::new(move |panic| {
+            drop(fs::write(&last, panic.to_string()))
+        }));
         Ok(Hand {
             now: fs::File::create(directory.join("now")).unwrap(),
             directory: directory.to_owned(),
@@ -71,13 +76,11 @@ pub(crate) fn run(part: Part, told: &str) -> Result<Vec<String>, String> {
         return Err(reason.to_owned());
     }
     if !well || said.last().map(String::as_str) != Some("done") {
-        let case = fs::read_to_string(root.join("now")).unwrap_or_default();
-        let kept = guard.keep();
-        panic!(
-            "died of {:?}, kept in {}: {said:?}",
-            case.trim(),
-            kept.display()
-        );
+        let [case, panic] =
+            ["now", "panic"].map(|name| fs::read_to_string(root.join(name)).unwrap_or_default());
+        let (case, kept) = (case.trim(), guard.keep());
+        let kept = kept.display();
+        panic!("died of {case:?}, kept in {kept}, last panic: {panic:?}, said: {said:?}");
     }
     Ok(said)
 }

@@ -48,6 +48,8 @@ pub(crate) enum Part {
     Crowd,
     /// Verifies damaged files, see [`damage`](crate::damage).
     Damage,
+    /// Reads mutated bytes, see [`fuzz`](crate::fuzz).
+    Fuzz,
 }
 
 /// How often a child does what it does.
@@ -71,6 +73,7 @@ impl Part {
         Part::RecoverOnce,
         Part::Crowd,
         Part::Damage,
+        Part::Fuzz,
     ];
 }
 
@@ -384,6 +387,7 @@ fn play(part: Part, root: &Path) {
         Part::Kill => crate::kills::play(root),
         Part::Crowd => crate::crowd::play(root),
         Part::Damage => crate::damage::play(root),
+        Part::Fuzz => crate::fuzz::play(root),
         Part::RecoverOnce => {
             crate::kills::ready();
             let recovery = recover(root).unwrap();

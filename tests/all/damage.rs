@@ -123,7 +123,6 @@ pub(crate) fn play(root: &Path) {
         Ok(hand) => hand,
         Err(reason) => return say(&format!("skip {reason}")),
     };
-    std::panic::set_hook(Box::new(|_| {}));
     let head = [
         "",
         "level",

@@ -15,6 +15,8 @@ mod dataset;
 mod documents;
 mod errors;
 mod file;
+#[cfg(target_os = "linux")]
+mod fuzz;
 mod ground;
 #[cfg(target_os = "linux")]
 mod hostile;

@@ -170,14 +170,16 @@ pub(crate) fn check_reach(disk: &dyn Disk, area: &Path, directory: &Path) -> Res
 /// Refuses a path of which any part below `top` is a symbolic link: whoever may write in one of the
 /// directories could lead a write elsewhere by it.
 pub(crate) fn check_inside(disk: &dyn Disk, top: &Path, path: &Path) -> Result<()> {
-    let Ok(below) = path.strip_prefix(top) else {
-        return Err(Error::InvalidPath {
-            path: path.to_owned(),
-            reason: "is not below the directory that it belongs to",
-        });
+    let outside = || Error::InvalidPath {
+        path: path.to_owned(),
+        reason: "is not below the directory that it belongs to",
     };
+    let below = path.strip_prefix(top).map_err(|_| outside())?;
     let mut directory = top.to_owned();
-    for part in below {
+    for part in below.components() {
+        let Component::Normal(part) = part else {
+            return Err(outside());
+        };
         directory.push(part);
         match disk
             .status(&directory)

@@ -136,7 +136,10 @@ fn mutate(dice: &mut Dice, bytes: &mut Vec<u8>, other: &[u8]) {
 }
 
 /// Texts that may stand in a record, and should not.
-const TEXTS: [&str; 20] = [
+const TEXTS: [&str; 23] = [
+    "/lake/new.parquet",
+    "/etc/new/x.parquet",
+    "/lake/precious.json",
     "",
     ".",
     "..",
@@ -202,8 +205,18 @@ fn mutate_json(dice: &mut Dice, value: &mut Value) {
 /// Some mutations of a record, of its text too.
 fn mutated(dice: &mut Dice, record: &[u8]) -> Vec<u8> {
     let mut value: Value = serde_json::from_slice(record).unwrap();
+    // What names files to move and remove comes first.
+    let naming = ["arrangement", "files", "exchanges", "scope", "before"];
+    let naming: Vec<&str> = naming
+        .into_iter()
+        .filter(|name| value.get(name).is_some())
+        .collect();
     for _ in 0..=dice.below(3) {
-        mutate_json(dice, &mut value);
+        let part = match naming.get(dice.below(naming.len() + 2)) {
+            Some(name) if value.get(name).is_some() => &mut value[*name],
+            _ => &mut value,
+        };
+        mutate_json(dice, part);
     }
     let mut bytes = value.to_string().into_bytes();
     if dice.below(4) == 0 {

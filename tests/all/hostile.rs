@@ -533,7 +533,12 @@ fn files_behind_a_link_are_not_removed_by_an_overwrite() {
     let partition = scene.root.join(exchange["path"].as_str().unwrap());
     // The exchange has begun, where nothing can be exchanged: the witness is there.
     let witness = partition.join(exchange["witness"].as_str().unwrap());
-    fs::write(&witness, "").unwrap();
+    let new = path
+        .parent()
+        .unwrap()
+        .join(exchange["staged"].as_str().unwrap());
+    fs::create_dir_all(&partition).unwrap();
+    fs::rename(new.join(exchange["witness"].as_str().unwrap()), &witness).unwrap();
     symlink(&scene.elsewhere, partition.join("link")).unwrap();
     record["exchanges"][0]["removed"] = json!(["link/precious.json"]);
     record["exchanges"][0]["files"] = json!([]);

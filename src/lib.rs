@@ -80,6 +80,10 @@
 //! - A reader that has listed a directory before it is exchanged may not find the files it listed, and
 //!   has to list it again.
 //! - A disk that acknowledges a sync and forgets the data is not noticed.
+//! - Below the root no symbolic link is written through: a partition whose directory is one, or lies below
+//!   one, is refused, because whoever may write above it could lead a write elsewhere. The root itself,
+//!   and the path of an [`AtomicFile`], may lead over links. Somebody who may write in the data set, and
+//!   puts a link there between that check and the rename, is not kept from it.
 //! - On network file systems the promises are those of their sync and rename; the locks that tell a
 //!   live writer from a dead one are not trusted there, and leftovers are kept for 24 hours.
 //! - Linux is tested. macOS and Windows are written and untested.

@@ -191,7 +191,8 @@ impl DatasetWriter {
     ///
     /// # Errors
     /// Whatever the first step to fail says: nothing is published then, and nothing is left.
-    /// [`Error::Conflict`] if another commit came between; [`Error::Aborted`] if this writer was taken
+    /// [`Error::Conflict`] if another commit came between; [`Error::InvalidPath`] if a partition's
+    /// directory is a symbolic link, or lies below one within the root; [`Error::Aborted`] if this writer was taken
     /// for dead; [`Error::Interrupted`]; nothing is published either. [`Error::Unknown`] if the record of the commit may have
     /// been written; [`Error::Unfinished`] if it was, and files are still to be published: the next
     /// writer, or [`recover`](crate::recover), finishes it.

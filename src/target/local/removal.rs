@@ -1,0 +1,39 @@
+//! Removing what is left of a transaction. Symbolic links in it are removed, and not followed.
+
+use std::io;
+use std::path::Path;
+
+use super::{DEAD, LocalTarget, unless_gone};
+use crate::disk::{Disk, EntryKind, PublishMode};
+use crate::error::{IoContext, Result, Step};
+
+impl LocalTarget {
+    /// Removes the directory of a transaction.
+    pub(super) fn remove_directory(&self, directory: &Path) -> Result<()> {
+        // Under another name first, so that a writer that comes back finds none of it.
+        let dead = directory.with_extension(DEAD);
+        match self.disk.publish(directory, &dead, PublishMode::CreateNew) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            moved => moved.at(Step::Decide, directory)?,
+        }
+        self.bury(&dead)
+    }
+
+    /// Removes what is left of a transaction but what it had adopted, which goes back to where it was.
+    pub(super) fn bury(&self, dead: &Path) -> Result<()> {
+        self.give_back(dead)?;
+        remove_tree(self.disk.as_ref(), dead).at(Step::Decide, dead)
+    }
+}
+
+/// Removes a directory and what is in it, as others may at the same time; symbolic links are not
+/// followed.
+fn remove_tree(disk: &dyn Disk, path: &Path) -> io::Result<()> {
+    for entry in unless_gone(disk.list(path))?.unwrap_or_default() {
+        match entry.kind {
+            EntryKind::Directory => remove_tree(disk, &entry.path)?,
+            _ => drop(unless_gone(disk.remove_file(&entry.path))?),
+        }
+    }
+    unless_gone(disk.remove_directory(path)).map(drop)
+}

@@ -160,6 +160,7 @@ impl FileOptions {
 pub struct WriterOptions {
     pub(crate) file: FileOptions,
     pub(crate) properties: WriterProperties,
+    pub(crate) page_checksums: bool,
     pub(crate) file_name: Option<String>,
     pub(crate) keep_partition_columns: bool,
 }
@@ -171,6 +172,7 @@ impl Default for WriterOptions {
             properties: WriterProperties::builder()
                 .set_compression(Compression::ZSTD(ZstdLevel::default()))
                 .build(),
+            page_checksums: true,
             file_name: None,
             keep_partition_columns: false,
         }
@@ -225,6 +227,16 @@ impl WriterOptions {
     #[must_use]
     pub fn properties(mut self, properties: WriterProperties) -> Self {
         self.properties = properties;
+        self
+    }
+
+    /// Whether each page carries a CRC-32 of its bytes as they are in the file, by which readers that
+    /// look at it, and [`verify_file`](crate::verify::verify_file) from [`Verify::Checksum`] on, tell
+    /// damage at rest; by default it does. Encrypted files and those with content-defined chunking never
+    /// have any.
+    #[must_use]
+    pub fn page_checksums(mut self, checksums: bool) -> Self {
+        self.page_checksums = checksums;
         self
     }
 

@@ -29,18 +29,21 @@ struct Arguments {
     memory_limit: Option<u64>,
     threads: Option<usize>,
     skip_verification: bool,
+    skip_checksums: bool,
 }
 
 impl Arguments {
     fn parse() -> Option<Arguments> {
         let mut plain = Vec::new();
-        let (mut memory_limit, mut threads, mut skip_verification) = (None, None, false);
+        let (mut memory_limit, mut threads) = (None, None);
+        let (mut skip_verification, mut skip_checksums) = (false, false);
         let mut given = std::env::args().skip(1);
         while let Some(argument) = given.next() {
             match argument.as_str() {
                 "--memory-limit" => memory_limit = Some(given.next()?.parse().ok()?),
                 "--threads" => threads = Some(given.next()?.parse().ok()?),
                 "--skip-verification" => skip_verification = true,
+                "--skip-checksums" => skip_checksums = true,
                 _ => plain.push(argument),
             }
         }
@@ -53,6 +56,7 @@ impl Arguments {
             memory_limit,
             threads,
             skip_verification,
+            skip_checksums,
         })
     }
 }
@@ -61,7 +65,7 @@ fn main() {
     let Some(arguments) = Arguments::parse() else {
         println!(
             "usage: atomic|unsynced|sketch INPUT DESTINATION [KEY] [--memory-limit BYTES] \
-             [--threads N] [--skip-verification]"
+             [--threads N] [--skip-verification] [--skip-checksums]"
         );
         return;
     };
@@ -106,7 +110,8 @@ fn write(arguments: &Arguments, batches: &[RecordBatch]) -> Option<Instant> {
     };
     let mut builder = DatasetWriter::builder(&arguments.to)
         .durability(durability)
-        .properties(properties());
+        .properties(properties())
+        .page_checksums(!arguments.skip_checksums);
     if let Some(key) = key {
         builder = builder.partition_by(PartitionBy::column(key));
     }

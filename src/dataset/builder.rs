@@ -161,6 +161,14 @@ impl DatasetWriterBuilder {
         self
     }
 
+    /// Whether each page of Parquet carries a CRC-32 of its bytes as they are in the file, by which
+    /// readers that look at it, and [`verify_path`](crate::verify::verify_path) from
+    /// [`Verify::Checksum`] on, tell damage at rest; by default it does. Encrypted files never have any.
+    pub fn page_checksums(mut self, checksums: bool) -> Self {
+        self.engine.page_checksums = checksums;
+        self
+    }
+
     /// Whether partition columns stay in the files as well as in their paths; by default they do not.
     pub fn keep_partition_columns(mut self, keep: bool) -> Self {
         self.engine.keep_partition_columns = keep;

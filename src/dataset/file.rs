@@ -91,6 +91,7 @@ impl<'a> PlainFile<'a> {
         let encoding = Encoding {
             format: template.options.format,
             properties: template.options.properties.clone(),
+            page_checksums: template.options.page_checksums,
             digesting: template.digesting(),
         };
         Ok(PlainFile {

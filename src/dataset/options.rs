@@ -137,6 +137,8 @@ pub(crate) struct EngineOptions {
     pub(crate) sort_by: Vec<SortBy>,
     /// By default parquet-rs's own, compressed with zstd.
     pub(crate) properties: WriterProperties,
+    /// Whether pages of Parquet carry checksums; by default they do.
+    pub(crate) page_checksums: bool,
     /// By default [`Verify::Footer`].
     pub(crate) verify: Verify,
     /// By default [`Durability::Synced`].
@@ -172,6 +174,7 @@ impl Default for EngineOptions {
             target_file_rows: None,
             sort_by: Vec::new(),
             properties: WriterOptions::default().properties,
+            page_checksums: true,
             verify: Verify::default(),
             durability: Durability::default(),
             sync: SyncPolicy::default(),

@@ -1,6 +1,5 @@
 //! One Parquet file being encoded: where its row groups and the file end, and its footer.
 
-use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -12,17 +11,18 @@ use parquet::file::writer::SerializedFileWriter;
 use super::file::EncodedFile;
 use super::gather::without_dictionaries;
 use super::row_group::Group;
-use super::template::{ParquetTemplate, Template};
+use super::template::Template;
 use crate::error::{Error, Result, Step};
 use crate::format::digest::ColumnDigests;
 use crate::format::encode::Content;
+use crate::format::parquet::{FileTemplate, Slot};
 use crate::pool::for_each;
 use crate::staging::Draft;
 
 /// A file whose footer is not written yet.
 pub(super) struct ParquetFile<'a> {
     template: &'a Template,
-    common: &'a ParquetTemplate,
+    common: &'a FileTemplate,
     writer: SerializedFileWriter<Slot>,
     group: Option<Group>,
     digests: Option<ColumnDigests>,
@@ -30,54 +30,10 @@ pub(super) struct ParquetFile<'a> {
     path: PathBuf,
 }
 
-/// The draft, which the end takes out, and what is on its way to it.
-struct Slot {
-    draft: Option<Draft>,
-    waiting: Vec<u8>,
-    /// The last bytes written.
-    tail: [u8; 8],
-}
-
-impl Slot {
-    /// Column chunks come in small pieces, and a small file is written at once.
-    const WAITING: usize = 64 << 10;
-
-    fn new(draft: Draft) -> Self {
-        Slot {
-            draft: Some(draft),
-            waiting: Vec::new(),
-            tail: [0; 8],
-        }
-    }
-}
-
-impl Write for Slot {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.waiting.len() + bytes.len() > Slot::WAITING {
-            self.flush()?;
-        }
-        self.waiting.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        let Some(draft) = &mut self.draft else {
-            return Err(io::ErrorKind::WriteZero.into());
-        };
-        draft.write_all(&self.waiting)?;
-        for byte in &self.waiting[self.waiting.len().saturating_sub(8)..] {
-            self.tail.rotate_left(1);
-            self.tail[7] = *byte;
-        }
-        self.waiting.clear();
-        Ok(())
-    }
-}
-
 impl<'a> ParquetFile<'a> {
     pub(super) fn new(
         template: &'a Template,
-        common: &'a ParquetTemplate,
+        common: &'a FileTemplate,
         draft: Draft,
         path: PathBuf,
     ) -> Result<Self> {
@@ -85,9 +41,8 @@ impl<'a> ParquetFile<'a> {
             true => Some(digests_of(template.schema())?),
             false => None,
         };
-        let slot = Slot::new(draft);
-        let schema = Arc::clone(&common.schema);
-        let writer = SerializedFileWriter::new(slot, schema, Arc::clone(&common.properties))
+        let writer = common
+            .file(Slot::new(draft))
             .map_err(|source| Error::Encode {
                 step: Step::WriteRows,
                 path: path.clone(),
@@ -126,7 +81,7 @@ impl<'a> ParquetFile<'a> {
         let bytes_left = options
             .target_file_bytes
             .map(|target| target.saturating_sub(written) as usize);
-        let properties = &self.common.properties;
+        let properties = self.common.properties();
         let most_rows = properties.max_row_group_row_count().unwrap_or(usize::MAX);
         let most_bytes = match (properties.max_row_group_bytes(), bytes_left) {
             (Some(most), Some(left)) => Some(most.min(left)),
@@ -160,6 +115,7 @@ impl<'a> ParquetFile<'a> {
         let chunk = self.template.chunk;
         for_each(threads, batch.num_columns(), &self.path, |index| {
             group
+                .encoders()
                 .encode(index, batch, chunk)
                 .map_err(|source| self.encode_error(source))
         })?;
@@ -193,10 +149,10 @@ impl<'a> ParquetFile<'a> {
     }
 
     fn end_group(&mut self, group: Group, threads: usize) -> Result<()> {
-        let fields = self.common.leaves.len();
+        let fields = self.common.fields();
         let ended: Vec<Mutex<Vec<_>>> = (0..fields).map(|_| Mutex::default()).collect();
         for_each(threads, fields, &self.path, |index| {
-            let chunks = group.end(index);
+            let chunks = group.encoders().end(index);
             let chunks = chunks.map_err(|source| self.encode_error(source))?;
             *ended[index].lock().unwrap_or_else(PoisonError::into_inner) = chunks;
             Ok(())
@@ -224,15 +180,13 @@ impl<'a> ParquetFile<'a> {
             Ok(metadata) => Content::Parquet(Arc::new(metadata)),
             Err(source) => return Err(self.error(Step::WriteFooter, source)),
         };
-        let slot = self.writer.inner_mut();
-        let [a, b, c, d, ..] = slot.tail;
-        match slot.draft.take() {
-            Some(draft) => Ok(EncodedFile {
+        match self.writer.inner_mut().take() {
+            Some((draft, footer_bytes)) => Ok(EncodedFile {
                 draft,
                 content,
                 digests: self.digests.map(|digests| digests.finish()),
                 rows: self.rows,
-                footer_bytes: Some(u64::from(u32::from_le_bytes([a, b, c, d])) + 8),
+                footer_bytes: Some(footer_bytes),
                 path: self.path,
             }),
             None => Err(Error::Poisoned { path: self.path }),
@@ -241,7 +195,7 @@ impl<'a> ParquetFile<'a> {
 
     /// A disk that is full is an error of the disk, however the encoder wraps it.
     fn error(&mut self, step: Step, source: ParquetError) -> Error {
-        let draft = self.writer.inner_mut().draft.as_mut();
+        let draft = self.writer.inner_mut().draft();
         let fault = draft.and_then(|draft| Some((draft.take_fault()?, draft.path().to_owned())));
         match fault {
             Some((source, path)) => Error::Io { step, path, source },

@@ -34,6 +34,8 @@ pub(crate) struct Encoding {
     pub(crate) format: Format,
     /// For Parquet, and of its default compression those that Arrow IPC has: zstd, LZ4 and none.
     pub(crate) properties: WriterProperties,
+    /// Whether pages of Parquet carry checksums.
+    pub(crate) page_checksums: bool,
     /// Whether to digest what is given, for [`Verify::Decode`].
     pub(crate) digesting: bool,
 }
@@ -119,11 +121,16 @@ impl Encoder {
         let Encoding {
             format,
             properties,
+            page_checksums,
             digesting,
         } = encoding;
         let kind = match format {
             Format::Parquet => Kind::Parquet(Box::new(parquet::Encoder::new(
-                draft, path, schema, properties, digesting,
+                draft,
+                path,
+                schema,
+                (properties, page_checksums),
+                digesting,
             )?)),
             #[cfg(feature = "ipc")]
             Format::Ipc => Kind::Ipc(Box::new(super::ipc::encode::Encoder::new(

@@ -118,7 +118,7 @@ impl AtomicArrowWriter {
             draft,
             target.path(),
             &columns.file_schema,
-            options.properties.clone(),
+            (options.properties.clone(), options.page_checksums),
             options.file.verify >= Verify::Decode,
         )?;
         Ok(AtomicArrowWriter {

@@ -75,6 +75,7 @@ fn encoding(format: Format) -> Encoding {
     Encoding {
         format,
         properties: WriterProperties::builder().set_compression(zstd).build(),
+        page_checksums: true,
         digesting: true,
     }
 }

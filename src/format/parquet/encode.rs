@@ -1,6 +1,5 @@
 //! Encoding batches as Parquet into a draft.
 
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,6 +10,9 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::ParquetMetaData;
 use parquet::file::properties::WriterProperties;
 
+use super::row_group::FileTemplate;
+use super::rows::RowWriter;
+use super::slot::Slot;
 use crate::error::{Error, Result, Step};
 use crate::format::contained;
 use crate::format::digest::{CannotDigest, ColumnDigests};
@@ -19,26 +21,16 @@ use crate::verify::Location;
 
 /// A Parquet file being written.
 pub(crate) struct Encoder {
-    writer: ArrowWriter<Slot>,
+    writer: Writer,
     path: PathBuf,
     digests: Option<ColumnDigests>,
     max_row_group_rows: usize,
 }
 
-/// The draft, which `finish` takes out: the writer gives back what it writes to only unfinished.
-struct Slot(Option<Draft>);
-
-impl Write for Slot {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match &mut self.0 {
-            Some(draft) => draft.write(bytes),
-            None => Err(io::ErrorKind::WriteZero.into()),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
+enum Writer {
+    Rows(RowWriter<Slot>),
+    /// Where content says where pages end, which parquet-rs lets nobody else do.
+    Chunking(ArrowWriter<Slot>),
 }
 
 /// A Parquet file whose footer is written.
@@ -48,13 +40,53 @@ pub(crate) struct Encoded {
     pub(crate) digests: Option<Vec<u128>>,
 }
 
+impl Writer {
+    fn new(
+        draft: Draft,
+        schema: &SchemaRef,
+        properties: WriterProperties,
+        checksums: bool,
+    ) -> Result<Self, ParquetError> {
+        let slot = Slot::new(draft);
+        if properties.content_defined_chunking().is_some() {
+            super::types::check(schema)?;
+            let schema = Arc::clone(schema);
+            return ArrowWriter::try_new(slot, schema, Some(properties)).map(Writer::Chunking);
+        }
+        let template = FileTemplate::new(schema, properties, checksums)?;
+        RowWriter::new(template, slot).map(Writer::Rows)
+    }
+
+    fn slot(&mut self) -> &mut Slot {
+        match self {
+            Writer::Rows(writer) => writer.inner_mut(),
+            Writer::Chunking(writer) => writer.inner_mut(),
+        }
+    }
+
+    fn write(&mut self, batch: &RecordBatch) -> Result<(), ParquetError> {
+        match self {
+            Writer::Rows(writer) => writer.write(batch),
+            Writer::Chunking(writer) => writer.write(batch),
+        }
+    }
+
+    fn finish(&mut self) -> Result<ParquetMetaData, ParquetError> {
+        match self {
+            Writer::Rows(writer) => writer.finish(),
+            Writer::Chunking(writer) => writer.finish(),
+        }
+    }
+}
+
 impl Encoder {
-    /// `path` is the final path, for errors.
+    /// `path` is the final path, for errors. Pages carry `checksums`, unless properties encrypt or
+    /// chunk by content.
     pub(crate) fn new(
         draft: Draft,
         path: &Path,
         schema: &SchemaRef,
-        properties: WriterProperties,
+        (properties, checksums): (WriterProperties, bool),
         digesting: bool,
     ) -> Result<Self> {
         let cannot_digest = |cannot: CannotDigest| Error::InvalidOption {
@@ -71,9 +103,7 @@ impl Encoder {
             .max(1);
         // It panics over a type that it does not know.
         let writer = contained(&Location::file(), || {
-            super::types::check(schema).and_then(|()| {
-                ArrowWriter::try_new(Slot(Some(draft)), Arc::clone(schema), Some(properties))
-            })
+            Writer::new(draft, schema, properties, checksums)
         })
         .map_err(|panicked| encode_error(Step::WriteRows, path, panicked.into()))?
         .map_err(|source| encode_error(Step::WriteRows, path, source.into()))?;
@@ -86,12 +116,19 @@ impl Encoder {
     }
 
     pub(crate) fn memory_size(&self) -> usize {
-        self.writer.memory_size()
+        match &self.writer {
+            Writer::Rows(writer) => writer.memory_size(),
+            Writer::Chunking(writer) => writer.memory_size(),
+        }
     }
 
     /// Those of ended row groups.
     pub(crate) fn bytes_written(&self) -> u64 {
-        self.writer.bytes_written() as u64
+        let bytes = match &self.writer {
+            Writer::Rows(writer) => writer.bytes_written(),
+            Writer::Chunking(writer) => writer.bytes_written(),
+        };
+        bytes as u64
     }
 
     /// [`Step::WriteRows`].
@@ -119,8 +156,8 @@ impl Encoder {
             Ok(metadata) => Arc::new(metadata),
             Err(source) => return Err(self.error(Step::WriteFooter, source)),
         };
-        match self.writer.inner_mut().0.take() {
-            Some(draft) => {
+        match self.writer.slot().take() {
+            Some((draft, _)) => {
                 let digests = self.digests.map(|digests| digests.finish());
                 Ok(Encoded {
                     draft,
@@ -134,7 +171,7 @@ impl Encoder {
 
     /// A disk that is full is an error of the disk, however the encoder wraps it.
     fn error(&mut self, step: Step, source: ParquetError) -> Error {
-        let draft = self.writer.inner_mut().0.as_mut();
+        let draft = self.writer.slot().draft();
         let fault = draft.and_then(|draft| Some((draft.take_fault()?, draft.path().to_owned())));
         match fault {
             Some((source, path)) => Error::Io { step, path, source },

@@ -16,12 +16,16 @@ use crate::options::Verify;
 use crate::verify::Damage;
 
 mod compare;
-mod compress;
 mod decode;
 mod encode;
 mod expect;
 mod footer;
+mod page_header;
+mod page_store;
 mod pages;
+mod row_group;
+mod rows;
+mod slot;
 mod structure;
 mod thrift;
 mod types;
@@ -29,11 +33,10 @@ mod types;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use compress::{Chunks, PageCompression};
 pub(crate) use encode::{Encoded, Encoder};
 pub(crate) use expect::KnownSchema;
-pub(crate) use footer::encrypts;
-pub(crate) use types::check as check_types;
+pub(crate) use row_group::{FileTemplate, RowGroup};
+pub(crate) use slot::Slot;
 
 /// What was written, as its writer knows it.
 #[derive(Debug, Clone, Copy)]

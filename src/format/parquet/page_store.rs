@@ -1,11 +1,14 @@
-//! Compressing pages outside of parquet-rs, whose column writers each set up contexts of their own.
+//! Finishing pages outside of parquet-rs: checksums, which it does not write, and compressing.
+//!
+//! Pages arrive header and content, one after the other. Each header gets the checksum of the content
+//! as it is in the file: CRC-32, that of gzip, by which any reader can tell damage at rest.
 //!
 //! A context of zstd costs more than the rows of a small file, and parquet-rs makes two for each column
-//! chunk: one to compress, one to decompress. Here column writers are told not to compress, and their
-//! pages are compressed as they arrive, by contexts that all chunks share; page headers, offsets and
-//! sizes are corrected. What comes out is byte for byte what parquet-rs would have written.
+//! chunk: one to compress, one to decompress. So column writers are told not to compress what is zstd
+//! and of version 1, and their pages are compressed as they arrive, by contexts that all chunks share.
 //!
-//! Only zstd and pages of version 1 are done here. Encrypted pages are opaque, and never come here.
+//! Page headers, offsets and sizes are corrected. But for the checksums, what comes out is byte for byte
+//! what parquet-rs would have written. Encrypted pages are opaque, and never come here.
 
 use std::fmt;
 use std::io::Cursor;
@@ -23,12 +26,14 @@ use parquet::schema::types::SchemaDescriptor;
 use zstd::bulk::Compressor;
 use zstd::zstd_safe::compress_bound;
 
-use super::thrift::{I32, Malformed, Thrift};
+use super::page_header::Header;
+use super::thrift::Malformed;
 
-/// How the pages of each column are compressed, and the contexts for that.
-pub(crate) struct PageCompression {
+/// What is done to the pages of each column, and the contexts for that.
+pub(crate) struct PageFinish {
     /// By leaf column; those without a level are left as parquet-rs compressed them.
     codecs: Vec<(Compression, Option<i32>)>,
+    checksums: bool,
     contexts: Mutex<Vec<Context>>,
 }
 
@@ -38,33 +43,35 @@ struct Context {
     compressed: Vec<u8>,
 }
 
-impl fmt::Debug for PageCompression {
+impl fmt::Debug for PageFinish {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PageCompression")
+        f.debug_struct("PageFinish")
             .field("codecs", &self.codecs)
+            .field("checksums", &self.checksums)
             .finish_non_exhaustive()
     }
 }
 
-impl PageCompression {
-    /// Takes over what `properties`, which must not encrypt, say of zstd; gives the properties that
-    /// column writers are to have then. `None` where there is nothing to take over.
-    pub(crate) fn take_over(
+impl PageFinish {
+    /// Takes over what `properties`, which must not encrypt, say of zstd, and adds `checksums` if there
+    /// are to be any; gives the properties that column writers are to have then. `None` where there is
+    /// nothing to do.
+    pub(super) fn take_over(
         properties: &WriterProperties,
         schema: &SchemaDescriptor,
+        checksums: bool,
     ) -> Option<(Self, WriterProperties)> {
+        let is_version_1 = properties.writer_version() == WriterVersion::PARQUET_1_0;
         let codec = |leaf: usize| {
             let codec = properties.compression(schema.column(leaf).path());
             let level = match codec {
-                Compression::ZSTD(level) => Some(level.compression_level()),
+                Compression::ZSTD(level) if is_version_1 => Some(level.compression_level()),
                 _ => None,
             };
             (codec, level)
         };
         let codecs: Vec<_> = (0..schema.num_columns()).map(codec).collect();
-        let version = properties.writer_version();
-        if version != WriterVersion::PARQUET_1_0 || codecs.iter().all(|(_, level)| level.is_none())
-        {
+        if !checksums && codecs.iter().all(|(_, level)| level.is_none()) {
             return None;
         }
         let mut without = properties.clone().into_builder();
@@ -73,11 +80,12 @@ impl PageCompression {
             let path = schema.column(leaf).path().clone();
             without = without.set_column_compression(path, codec);
         }
-        let compression = PageCompression {
+        let finish = PageFinish {
             codecs,
+            checksums,
             contexts: Mutex::default(),
         };
-        Some((compression, without.build()))
+        Some((finish, without.build()))
     }
 
     fn contexts(&self) -> MutexGuard<'_, Vec<Context>> {
@@ -101,7 +109,7 @@ impl PageCompression {
 /// The pages of a row group's column chunks, by leaf column.
 #[derive(Debug)]
 pub(crate) struct Chunks {
-    compression: Arc<PageCompression>,
+    finish: Arc<PageFinish>,
     chunks: Vec<SharedChunk>,
 }
 
@@ -119,31 +127,33 @@ pub(crate) struct Chunk {
     pages: Vec<usize>,
     /// How many bytes came.
     received: usize,
-    /// What the headers have become longer by.
+    /// What the headers have become longer by, and what of that is for checksums.
     grown: i64,
+    checksums: usize,
 }
 
 impl Chunks {
-    pub(crate) fn new(compression: &Arc<PageCompression>) -> Self {
+    pub(super) fn new(finish: &Arc<PageFinish>) -> Self {
         Chunks {
-            chunks: compression
+            chunks: finish
                 .codecs
                 .iter()
                 .map(|_| SharedChunk::default())
                 .collect(),
-            compression: Arc::clone(compression),
+            finish: Arc::clone(finish),
         }
     }
 
     /// What the encoders of a leaf column would take in the file, of which they say what it would be
-    /// without compression.
-    pub(crate) fn estimate(&self, leaf: usize, uncompressed: usize) -> usize {
+    /// without compression. Checksums do not count, so that row groups end where they would without.
+    pub(super) fn estimate(&self, leaf: usize, uncompressed: usize) -> usize {
         let chunk = lock(&self.chunks[leaf]);
-        (uncompressed + chunk.dictionary.len() + chunk.data.len()).saturating_sub(chunk.received)
+        let pages = chunk.dictionary.len() + chunk.data.len() - chunk.checksums;
+        (uncompressed + pages).saturating_sub(chunk.received)
     }
 
     /// The bytes of a leaf's column chunk, and what its writer said of it at the end, corrected.
-    pub(crate) fn take(
+    pub(super) fn take(
         &self,
         leaf: usize,
         mut close: ColumnCloseResult,
@@ -154,7 +164,7 @@ impl Chunks {
         let uncompressed = close.metadata.uncompressed_size() + chunk.grown;
         let metadata = close.metadata.into_builder();
         close.metadata = metadata
-            .set_compression(self.compression.codecs[leaf].0)
+            .set_compression(self.finish.codecs[leaf].0)
             .set_total_compressed_size(length as i64)
             .set_total_uncompressed_size(uncompressed)
             .set_dictionary_page_offset((dictionary > 0).then_some(0))
@@ -204,78 +214,30 @@ impl Chunk {
         Ok(moved.build())
     }
 
-    /// Takes a page, compressed or to be left as it is.
-    fn push(&mut self, header: &[u8], page: &[u8]) -> Result<()> {
+    /// Takes a page as it is to be in the file.
+    fn push(&mut self, header: &[u8], page: &[u8], checksum: bool) -> Result<()> {
         let malformed = |malformed: Malformed| ParquetError::External(Box::new(malformed));
         let header = Header::parse(header).map_err(malformed)?;
-        let into = match header.is_dictionary {
+        let into = match header.is_dictionary() {
             true => &mut self.dictionary,
             false => &mut self.data,
         };
         let start = into.len();
-        let length = header.write(page.len(), into);
-        self.grown += length as i64 - header.bytes.len() as i64;
+        let crc = checksum.then(|| crc32fast::hash(page));
+        self.checksums += header.write(page.len(), crc, into);
+        self.grown += (into.len() - start) as i64 - header.length() as i64;
         into.extend_from_slice(page);
         let total = into.len() - start;
-        if !header.is_dictionary {
+        if !header.is_dictionary() {
             self.pages.push(total);
         }
         Ok(())
     }
 }
 
-/// A page header, and where in it stands the size of what follows.
-struct Header<'a> {
-    bytes: &'a [u8],
-    size: std::ops::Range<usize>,
-    is_dictionary: bool,
-}
-
-impl<'a> Header<'a> {
-    const TYPE: i64 = 1;
-    const COMPRESSED_SIZE: i64 = 3;
-    const DICTIONARY_PAGE: i64 = 2;
-
-    fn parse(bytes: &'a [u8]) -> std::result::Result<Self, Malformed> {
-        let mut walk = Thrift::new(bytes);
-        let (mut last, mut is_dictionary) = (0, false);
-        while let Some((number, kind)) = walk.field(&mut last)? {
-            let start = walk.position();
-            match (number, kind) {
-                (Self::TYPE, I32) => is_dictionary = walk.integer()? == Self::DICTIONARY_PAGE,
-                (Self::COMPRESSED_SIZE, I32) => {
-                    walk.skip(kind)?;
-                    return Ok(Header {
-                        bytes,
-                        size: start..walk.position(),
-                        is_dictionary,
-                    });
-                }
-                _ => walk.skip(kind)?,
-            }
-        }
-        Err(Malformed::Truncated)
-    }
-
-    /// Writes the header for another size, and says how long it is.
-    fn write(&self, size: usize, into: &mut Vec<u8>) -> usize {
-        let start = into.len();
-        into.extend_from_slice(&self.bytes[..self.size.start]);
-        // Zigzag, then seven bits a byte.
-        let mut rest = (size as u64) << 1;
-        while rest > 0x7f {
-            into.push(rest as u8 | 0x80);
-            rest >>= 7;
-        }
-        into.push(rest as u8);
-        into.extend_from_slice(&self.bytes[self.size.end..]);
-        into.len() - start
-    }
-}
-
 /// What a column writer gives its pages to: for each the header, then the content.
 struct Store {
-    compression: Arc<PageCompression>,
+    finish: Arc<PageFinish>,
     chunk: SharedChunk,
     level: Option<i32>,
 }
@@ -289,18 +251,18 @@ impl PageStore for Store {
             return Ok(PageKey::new(0));
         };
         let Some(level) = self.level else {
-            chunk.push(&header, &value)?;
+            chunk.push(&header, &value, self.finish.checksums)?;
             return Ok(PageKey::new(0));
         };
-        let mut context = self.compression.context(level)?;
+        let mut context = self.finish.context(level)?;
         context.compressed.clear();
         context.compressed.reserve(compress_bound(value.len()));
         let mut compressed = Cursor::new(&mut context.compressed);
         context
             .compressor
             .compress_to_buffer(&value, &mut compressed)?;
-        chunk.push(&header, &context.compressed)?;
-        self.compression.contexts().push(context);
+        chunk.push(&header, &context.compressed, self.finish.checksums)?;
+        self.finish.contexts().push(context);
         Ok(PageKey::new(0))
     }
 
@@ -321,13 +283,13 @@ impl PageStoreFactory for Chunks {
     fn create(&self, args: &PageStoreArgs<'_>) -> Result<Box<dyn PageStore>> {
         let leaf = args.column_index();
         Ok(Box::new(Store {
-            compression: Arc::clone(&self.compression),
+            finish: Arc::clone(&self.finish),
             chunk: Arc::clone(&self.chunks[leaf]),
-            level: self.compression.codecs[leaf].1,
+            level: self.finish.codecs[leaf].1,
         }))
     }
 }
 
 #[cfg(test)]
-#[path = "compress_tests.rs"]
+#[path = "page_store_tests.rs"]
 mod tests;

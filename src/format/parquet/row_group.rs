@@ -1,0 +1,223 @@
+//! What files of one schema and properties have in common, and a row group of such a file being encoded,
+//! its columns side by side if its owner has threads for that.
+//!
+//! Where a row group ends is for its owner to say.
+
+use std::fmt;
+use std::io::{self, Sink, Write};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arrow::array::{Array, RecordBatch};
+use arrow::datatypes::SchemaRef;
+use bytes::Bytes;
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_writer::{
+    ArrowColumnChunk, ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves,
+};
+use parquet::column::writer::ColumnCloseResult;
+use parquet::errors::Result;
+use parquet::file::properties::{WriterProperties, WriterPropertiesPtr};
+use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
+use parquet::schema::types::TypePtr;
+
+use super::footer::encrypts;
+use super::page_store::{Chunks, PageFinish};
+
+/// What files of one schema and properties have in common.
+pub(crate) struct FileTemplate {
+    arrow_schema: SchemaRef,
+    schema: TypePtr,
+    properties: WriterPropertiesPtr,
+    /// How many leaf columns each field has.
+    leaves: Vec<usize>,
+    /// Where something is done to pages: what, and a writer of no file with the properties that column
+    /// writers have then.
+    finish: Option<(Arc<PageFinish>, SerializedFileWriter<Sink>)>,
+}
+
+impl fmt::Debug for FileTemplate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FileTemplate")
+            .field("schema", &self.schema)
+            .finish_non_exhaustive()
+    }
+}
+
+impl FileTemplate {
+    /// Pages carry `checksums` unless the properties encrypt. May panic over a type that parquet-rs
+    /// does not know.
+    pub(crate) fn new(
+        arrow_schema: &SchemaRef,
+        properties: WriterProperties,
+        checksums: bool,
+    ) -> Result<Self> {
+        super::types::check(arrow_schema)?;
+        // The writer adds the Arrow schema to the properties: done once, not once a file.
+        let schema = Arc::clone(arrow_schema);
+        let (mut writer, _) = ArrowWriter::try_new(Vec::new(), schema, Some(properties))
+            .and_then(ArrowWriter::into_serialized_writer)?;
+        writer.finish()?;
+        let description = writer.schema_descr();
+        let finish = match encrypts(writer.inner()) {
+            true => None,
+            false => PageFinish::take_over(writer.properties(), description, checksums),
+        };
+        let finish = finish.map(|(finish, properties)| {
+            let root = description.root_schema_ptr();
+            SerializedFileWriter::new(io::sink(), root, Arc::new(properties))
+                .map(|writer| (Arc::new(finish), writer))
+        });
+        let mut leaves = vec![0; arrow_schema.fields().len()];
+        for leaf in 0..description.num_columns() {
+            leaves[description.get_column_root_idx(leaf)] += 1;
+        }
+        Ok(FileTemplate {
+            arrow_schema: Arc::clone(arrow_schema),
+            schema: description.root_schema_ptr(),
+            properties: Arc::clone(writer.properties()),
+            leaves,
+            finish: finish.transpose()?,
+        })
+    }
+
+    pub(crate) fn properties(&self) -> &WriterProperties {
+        &self.properties
+    }
+
+    /// How many fields there are, none of which has to wait for another.
+    pub(crate) fn fields(&self) -> usize {
+        self.leaves.len()
+    }
+
+    /// Begins a file.
+    pub(crate) fn file<W: Write + Send>(&self, output: W) -> Result<SerializedFileWriter<W>> {
+        let properties = Arc::clone(&self.properties);
+        SerializedFileWriter::new(output, Arc::clone(&self.schema), properties)
+    }
+
+    /// Begins the next row group of a file.
+    pub(crate) fn row_group<W: Write + Send>(
+        &self,
+        file: &SerializedFileWriter<W>,
+    ) -> Result<RowGroup> {
+        let schema = Arc::clone(&self.arrow_schema);
+        let (factory, chunks) = match &self.finish {
+            Some((finish, writer)) => {
+                let chunks = Arc::new(Chunks::new(finish));
+                let stores = Arc::clone(&chunks);
+                let factory = ArrowRowGroupWriterFactory::new(writer, schema);
+                (factory.with_page_store_factory(stores), Some(chunks))
+            }
+            None => (ArrowRowGroupWriterFactory::new(file, schema), None),
+        };
+        let number = file.flushed_row_groups().len();
+        let mut leaves = factory.create_column_writers(number)?.into_iter();
+        let mut first_leaf = 0;
+        let fields = self.leaves.iter().map(|count| {
+            let leaves = leaves.by_ref().take(*count).collect();
+            let field = Field {
+                first_leaf,
+                leaves: Mutex::new(leaves),
+            };
+            first_leaf += count;
+            field
+        });
+        Ok(RowGroup {
+            fields: fields.collect(),
+            chunks,
+        })
+    }
+}
+
+/// A row group whose rows are in the encoders.
+pub(crate) struct RowGroup {
+    fields: Vec<Field>,
+    /// The pages, where something is done to them.
+    chunks: Option<Arc<Chunks>>,
+}
+
+/// The encoders of a field's leaves.
+struct Field {
+    first_leaf: usize,
+    leaves: Mutex<Vec<ArrowColumnWriter>>,
+}
+
+/// A column chunk that is ready to go into the file.
+pub(crate) enum Ended {
+    Pages(Bytes, Box<ColumnCloseResult>),
+    Encoder(Box<ArrowColumnChunk>),
+}
+
+impl Field {
+    fn leaves(&self) -> MutexGuard<'_, Vec<ArrowColumnWriter>> {
+        self.leaves.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl RowGroup {
+    /// Encodes one field of some rows, so many at once.
+    pub(crate) fn encode(&self, field: usize, batch: &RecordBatch, chunk: usize) -> Result<()> {
+        let mut leaves = self.fields[field].leaves();
+        let (array, field) = (batch.column(field), batch.schema_ref().field(field));
+        for start in (0..array.len()).step_by(chunk) {
+            let rows = chunk.min(array.len() - start);
+            let values = compute_leaves(field, &array.slice(start, rows))?;
+            for (writer, leaf) in leaves.iter_mut().zip(&values) {
+                writer.write(leaf)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What the rows so far would take in the file.
+    pub(crate) fn estimate(&self) -> usize {
+        let field = |field: &Field| -> usize {
+            let leaves = field.leaves();
+            let sizes = leaves.iter().enumerate().map(|(number, leaf)| {
+                let bytes = leaf.get_estimated_total_bytes();
+                self.chunks.as_ref().map_or(bytes, |chunks| {
+                    chunks.estimate(field.first_leaf + number, bytes)
+                })
+            });
+            sizes.sum()
+        };
+        self.fields.iter().map(field).sum()
+    }
+
+    /// What the encoders hold in memory.
+    pub(crate) fn memory_size(&self) -> usize {
+        let sizes = self.fields.iter().map(|field| {
+            let leaves = field.leaves();
+            leaves.iter().map(|leaf| leaf.memory_size()).sum::<usize>()
+        });
+        sizes.sum()
+    }
+
+    /// Ends a field's column chunks.
+    pub(crate) fn end(&self, field: usize) -> Result<Vec<Ended>> {
+        let field = &self.fields[field];
+        let leaves = std::mem::take(&mut *field.leaves());
+        let end = |(number, leaf): (usize, ArrowColumnWriter)| {
+            let chunk = leaf.close()?;
+            let Some(chunks) = &self.chunks else {
+                return Ok(Ended::Encoder(Box::new(chunk)));
+            };
+            let close = chunk.close().clone();
+            let (bytes, close) = chunks.take(field.first_leaf + number, close)?;
+            Ok(Ended::Pages(bytes, Box::new(close)))
+        };
+        leaves.into_iter().enumerate().map(end).collect()
+    }
+}
+
+impl Ended {
+    pub(crate) fn append_to<W: Write + Send>(
+        self,
+        writer: &mut SerializedRowGroupWriter<'_, W>,
+    ) -> Result<()> {
+        match self {
+            Ended::Pages(bytes, close) => writer.append_column(&bytes, *close),
+            Ended::Encoder(chunk) => chunk.append_to_row_group(writer),
+        }
+    }
+}

@@ -10,7 +10,7 @@ use crate::exit::CODES;
 mod values;
 mod write;
 
-pub(crate) use self::values::{Check, Durability, Level, OutputFormat, Sync, VerifyLevel};
+pub(crate) use self::values::{Check, Durability, Level, OutputFormat, Switch, Sync, VerifyLevel};
 pub(crate) use self::write::WriteArgs;
 
 /// Crash-safe Hive-partitioned data sets: every file a reader can see is complete, verified and durable.

@@ -9,7 +9,7 @@ use atomic_arrow::arrow::datatypes::Schema;
 use atomic_arrow::parquet::file::properties::WriterProperties;
 use atomic_arrow::{DatasetWriter, DatasetWriterBuilder, Error, PartitionError, Receipt, Step};
 
-use crate::args::{Durability, OutputFormat, Sync, VerifyLevel, WriteArgs};
+use crate::args::{Durability, OutputFormat, Switch, Sync, VerifyLevel, WriteArgs};
 use crate::dry_run;
 use crate::exit::{Exit, Failure};
 use crate::input::{self, Input};
@@ -140,6 +140,7 @@ fn builder(args: &WriteArgs) -> DatasetWriterBuilder {
         .mode(args.mode.into())
         .format(files.output_format.into())
         .properties(properties.build())
+        .page_checksums(files.page_checksums == Switch::On)
         .sort_by(files.sort_by.iter().cloned())
         .keep_partition_columns(files.keep_partition_columns)
         .verify(args.verify.into())

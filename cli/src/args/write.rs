@@ -6,7 +6,7 @@ use atomic_arrow::parquet::basic::{Compression, ZstdLevel};
 use atomic_arrow::{PartitionBy, SortBy};
 use clap::Args;
 
-use super::values::{self, Durability, Mode, OutputFormat, Sync, VerifyLevel};
+use super::values::{self, Durability, Mode, OutputFormat, Switch, Sync, VerifyLevel};
 use crate::exit::CODES;
 use crate::input::{InputFormat, InputOptions, SchemaSpec};
 
@@ -160,6 +160,10 @@ pub(crate) struct FilesArgs {
     /// Rows of a row group of Parquet, at most [default: 1048576]
     #[arg(long, value_name = "ROWS", value_parser = values::at_least_one)]
     pub(crate) row_group_size: Option<usize>,
+
+    /// Whether every page of Parquet carries a checksum, by which damage at rest is found
+    #[arg(long, value_enum, value_name = "SWITCH", default_value_t = Switch::On)]
+    pub(crate) page_checksums: Switch,
 
     /// The size, such as 128MiB, at which a file ends, at a row group, and another begins [default: one
     /// file a partition]

@@ -1,5 +1,8 @@
 //! `verify`.
 
+use atomic_arrow::Verify;
+use atomic_arrow::verify::verify_file;
+
 use crate::run::{Place, testdata};
 
 #[test]
@@ -110,4 +113,20 @@ fn a_directory_without_data_files_says_so() {
         .exits(0)
         .says("no data files found");
     assert_eq!(ran.stdout, "");
+}
+
+#[test]
+fn pages_carry_checksums_unless_none_are_asked_for() {
+    for (switch, all_carry) in [("on", true), ("off", false)] {
+        let place = Place::new();
+        place
+            .write_weather(&["-q", "--page-checksums", switch])
+            .exits(0);
+        for file in place.files("lake/weather") {
+            let path = place.path("lake/weather").join(file);
+            let report = verify_file(&path, Verify::Checksum).unwrap();
+            let pages = report.pages().unwrap();
+            assert_eq!(pages.with_crc, if all_carry { pages.all } else { 0 });
+        }
+    }
 }

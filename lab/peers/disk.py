@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 import pyarrow.parquet as pq
-from data import ROWS
+from data import PARTITIONS, ROWS
 
 
 @dataclass

@@ -10,6 +10,7 @@ import sys
 import time
 
 import disk
+import leftovers
 from laboratory import Bench, root_of, state
 from scans import USUAL
 from writers import MODES
@@ -93,9 +94,10 @@ def measure(lab):
     rows = []
     for name, modes in MODES.items():
         for mode in modes:
-            results, before = campaign(lab, name, mode, 1 if lab.quick else 20)
+            results, before = campaign(lab, name, mode, lab.kills)
             undisturbed = [reader for reader, judged in before.items() if judged != "right"]
             row = {"writer": name, "mode": mode, "fail before any kill": undisturbed}
             rows.append({**row, **summary(results)})
             print(f"killed {name}, {mode}: {len(results)}", file=sys.stderr)
-    return {"rows": rows}
+    # The worst kill of each peer, read in every way.
+    return {"rows": rows, "matrix": leftovers.theirs(lab, leftovers.ways_of(lab))}

@@ -107,6 +107,8 @@ def scan(reader, way, root):
     table = read(root)
     if reader == "spark":
         return {row["version"]: row["count"] for row in table.collect()}
+    if "version" not in table.column_names and table.num_rows == 0:
+        return {}
     return Counter(table.column("version").to_pylist())
 
 

@@ -19,7 +19,8 @@ USUAL = [
 ]
 READERS = ("pyarrow", "pandas", "polars", "duckdb", "datafusion", "spark")
 EVERY = [(reader, way) for reader in READERS for way in ("directory", "glob")]
-TIMEOUT = 120
+# Spark takes its time to start, on a busy machine even more.
+TIMEOUT = 900
 
 
 def has_spark():

@@ -12,14 +12,15 @@ from laboratory import root_of
 from scans import USUAL
 from writers import MODES, Failed
 
-NOT_THERE = ("no such file", "not found", "no files found", "does not exist")
-
 
 def classify(versions, error, appends):
     """What one scan saw; for appends, `appends` is the number of rows that must be there."""
     if error:
-        gone = any(words in error.lower() for words in NOT_THERE)
-        return ["error: a listed file was gone" if gone else "error: other"]
+        # Where nothing matches its pattern, DuckDB says so as an error; others give no rows.
+        if "no files found" in error.lower():
+            return ["gap"]
+        gone = "no such file" in error.lower()
+        return ["error: something listed was gone" if gone else "error: other"]
     seen = []
     if appends:
         if sum(versions.values()) < appends:
@@ -31,8 +32,6 @@ def classify(versions, error, appends):
         seen.append("gap")
     if len(versions) > 1:
         seen.append("mix")
-    if not seen and sum(versions.values()) > disk.ROWS:
-        seen.append("mix")
     return seen or ["whole"]
 
 
@@ -41,7 +40,7 @@ def watch(lab, steady, name, mode, reader, way, rounds):
     room = lab.room()
     root = root_of(room)
     steady.write(1, root, "append")
-    counts = {"scans": 0, "during": 0}
+    counts = {"scans": 0}
     details = {}
     for done in range(1, rounds + 1):
         steady.begin(2 + done % 2, root, mode)
@@ -58,13 +57,12 @@ def watch(lab, steady, name, mode, reader, way, rounds):
         if failure:
             raise Failed(failure)
     shutil.rmtree(room)
-    del counts["during"]
     return counts, details
 
 
 def measure(lab):
     """One row for each writer, mode and reader."""
-    rounds = 1 if lab.quick else 4
+    rounds = 1 if lab.quick else 2
     rows = []
     for name, modes in MODES.items():
         steady = lab.steady(name)

@@ -63,6 +63,20 @@ impl Hand {
     }
 }
 
+/// Puts a file there. It is not cut to nothing first: file systems take that for a file that is replaced,
+/// and write it out at once.
+pub(crate) fn put(path: &Path, bytes: &[u8]) {
+    let mut options = fs::File::options();
+    let file = options
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(path)
+        .unwrap();
+    file.write_all_at(bytes, 0).unwrap();
+    file.set_len(bytes.len() as u64).unwrap();
+}
+
 /// Has a child play a part, and gives what it said; the error is the reason to skip the test.
 ///
 /// # Panics

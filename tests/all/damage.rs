@@ -19,7 +19,7 @@ use atomic_arrow::{
     WriterOptions,
 };
 
-use crate::bounded::{Hand, run, say_row, show};
+use crate::bounded::{Hand, put, run, say_row, show};
 use crate::child::{Part, heard, say};
 use crate::ground::{directory, tree};
 use crate::kills::{full, report};
@@ -85,7 +85,7 @@ fn try_one(
     let mut silent = false;
     let mut bytes = sample.bytes.clone();
     harm.apply(&mut bytes);
-    fs::write(path, &bytes).unwrap();
+    put(path, &bytes);
     let mut found_below = false;
     for (level, counts) in LEVELS.into_iter().zip(counts.iter_mut()) {
         let report = verify_file(path, level).unwrap();

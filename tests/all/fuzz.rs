@@ -10,7 +10,6 @@
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -26,7 +25,7 @@ use proptest::prelude::Rng as _;
 use proptest::test_runner::{RngAlgorithm, TestRng};
 use serde_json::{Value, json};
 
-use crate::bounded::{Hand, run, say_row, show};
+use crate::bounded::{Hand, put, run, say_row, show};
 use crate::child::{Part, heard, say};
 use crate::ground::stations;
 use crate::kills::{full, report};
@@ -349,7 +348,7 @@ fn files(hand: &Hand, dice: &mut Dice, cases: usize) -> Tally {
         }
         let suffix = samples[sample].format.suffixes()[0];
         let path = hand.path(&format!("input.{suffix}"));
-        fs::write(&path, &bytes).unwrap();
+        put(&path, &bytes);
         let level = *dice.of(&[Verify::Footer, Verify::Checksum, Verify::Decode]);
         hand.takes(format_args!("file {case}, {level:?}: input.{suffix}"));
         let report = verify_file(&path, level).unwrap();
@@ -405,7 +404,7 @@ fn records(hand: &Hand, dice: &mut Dice, cases: usize, name: &str) -> Tally {
     for case in 0..cases {
         let (start, path, staged) = dice.of(&starts);
         let record = mutated(dice, &start[path]);
-        fs::write(hand.path("input.json"), &record).unwrap();
+        put(&hand.path("input.json"), &record);
         hand.takes(format_args!(
             "{name} {case}: input.json as {}",
             path.display()
@@ -438,7 +437,7 @@ fn texts(hand: &Hand, dice: &mut Dice, cases: usize) -> Tally {
     };
     for case in 0..cases {
         hand.takes(format_args!("text {case}: input.txt"));
-        let keep = |bytes: &[u8]| fs::write(hand.path("input.txt"), bytes).unwrap();
+        let keep = |bytes: &[u8]| put(&hand.path("input.txt"), bytes);
         let accepted = match case % 3 {
             0 => {
                 let bytes = mutated(dice, &receipt);
@@ -511,7 +510,7 @@ fn inspections(hand: &Hand, dice: &mut Dice, cases: usize) -> Tally {
             let mut name = format!("k{number}=v%2F{case}").into_bytes();
             mutate(dice, &mut name, b"==__HIVE_DEFAULT_PARTITION__%%%zz");
             let name = String::from_utf8_lossy(&name).replace(['/', '\0'], "=");
-            fs::write(hand.path(&format!("input-{number}.parquet")), &bytes).unwrap();
+            put(&hand.path(&format!("input-{number}.parquet")), &bytes);
             let _ = disk.put(format!("{ROOT}/{name}/{number}.parquet"), &bytes);
         }
         hand.takes(format_args!("inspection {case}: input-*.parquet"));

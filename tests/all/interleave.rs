@@ -541,8 +541,9 @@ fn a_caught_panic_leaves_a_writer_poisoned() {
     let mut writer = create(ROOT, &Partition::none(), schema, options).unwrap();
     writer.write(&batch()).unwrap();
     disk.before_call("write", || std::panic::resume_unwind(Box::new("a bug")));
-    let work = AssertUnwindSafe(|| (0..100).try_for_each(|_| writer.write(&batch())));
-    assert!(catch_unwind(work).is_err());
+    let work = AssertUnwindSafe(|| (0..10_000).try_for_each(|_| writer.write(&batch())));
+    let caught = catch_unwind(work);
+    assert!(caught.is_err(), "{caught:?}");
     let more = writer.write(&batch());
     assert!(matches!(more, Err(Error::Poisoned { .. })), "{more:?}");
     let committed = writer.commit();

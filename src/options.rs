@@ -32,7 +32,8 @@ pub enum Durability {
 /// Each level includes the ones before it. A check proves that the file is well-formed and is what
 /// was written as the system gives it back; only [`Checksum`](Verify::Checksum) and
 /// [`Decode`](Verify::Decode) try to read it from the medium, and no check proves that the medium
-/// will keep it.
+/// will keep it. Damage that comes later is found in Parquet by the
+/// [checksums of its pages](WriterOptions::page_checksums).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 #[non_exhaustive]
 pub enum Verify {
@@ -224,6 +225,9 @@ impl WriterOptions {
 
     /// How Parquet is written: row groups, pages, encodings, bloom filters, key-value metadata. By
     /// default parquet-rs's own defaults, compressed with zstd at its default level.
+    ///
+    /// What is encrypted (feature `encryption`) cannot be verified, so properties that encrypt are
+    /// refused unless [`verify`](WriterOptions::verify) is [`Verify::Skip`].
     #[must_use]
     pub fn properties(mut self, properties: WriterProperties) -> Self {
         self.properties = properties;

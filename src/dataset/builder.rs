@@ -150,8 +150,11 @@ impl DatasetWriterBuilder {
         self
     }
 
-    /// How Parquet is written: row groups, pages, encodings, bloom filters, encryption, key-value
-    /// metadata. By default parquet-rs's own defaults, compressed with zstd.
+    /// How Parquet is written: row groups, pages, encodings, bloom filters, key-value metadata. By
+    /// default parquet-rs's own defaults, compressed with zstd.
+    ///
+    /// What is encrypted (feature `encryption`) cannot be verified, so properties that encrypt are
+    /// refused unless [`verify`](DatasetWriterBuilder::verify) is [`Verify::Skip`].
     ///
     /// Of other formats, Arrow IPC has the compression that columns have by default: zstd, LZ4 or
     /// none. The size of a write batch counts for all: four of them are encoded at once, and are one

@@ -92,7 +92,7 @@ impl<'a> PlainFile<'a> {
             format: template.options.format,
             properties: template.options.properties.clone(),
             page_checksums: template.options.page_checksums,
-            digesting: template.digesting(),
+            verify: template.options.verify,
         };
         Ok(PlainFile {
             encoder: Encoder::new(draft, &path, &template.schema, encoding)?,

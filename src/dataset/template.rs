@@ -74,9 +74,12 @@ fn parquet_template(options: &EngineOptions, schema: &SchemaRef) -> Result<FileT
         .into_builder()
         .set_sorting_columns(options.sorting_columns(schema))
         .build();
-    FileTemplate::new(schema, properties, options.page_checksums).map_err(|source| Error::Encode {
+    let template = FileTemplate::new(schema, properties, options.page_checksums);
+    let template = template.map_err(|source| Error::Encode {
         step: Step::WriteRows,
         path: options.root.clone(),
         source: Box::new(source),
-    })
+    })?;
+    template.check(options.verify)?;
+    Ok(template)
 }

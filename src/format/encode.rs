@@ -36,8 +36,8 @@ pub(crate) struct Encoding {
     pub(crate) properties: WriterProperties,
     /// Whether pages of Parquet carry checksums.
     pub(crate) page_checksums: bool,
-    /// Whether to digest what is given, for [`Verify::Decode`].
-    pub(crate) digesting: bool,
+    /// How the file will be checked: what is given is digested for [`Verify::Decode`].
+    pub(crate) verify: Verify,
 }
 
 /// A file of rows being written.
@@ -122,15 +122,20 @@ impl Encoder {
             format,
             properties,
             page_checksums,
-            digesting,
+            verify,
         } = encoding;
+        #[cfg(any(feature = "csv", feature = "ipc", feature = "json"))]
+        let digesting = verify >= Verify::Decode;
         let kind = match format {
             Format::Parquet => Kind::Parquet(Box::new(parquet::Encoder::new(
                 draft,
                 path,
                 schema,
-                (properties, page_checksums),
-                digesting,
+                parquet::ParquetOptions {
+                    properties,
+                    page_checksums,
+                    verify,
+                },
             )?)),
             #[cfg(feature = "ipc")]
             Format::Ipc => Kind::Ipc(Box::new(super::ipc::encode::Encoder::new(

@@ -6,8 +6,9 @@
 //! asked for by its writer. Nothing here changes anything on disk.
 //!
 //! A file that passes is well-formed as the system gives it back. Bytes that were changed and are
-//! still well-formed are seen where the format has checksums, and in the values of a file that is
-//! checked by its own writer; that the medium will keep them is never proven.
+//! still well-formed are seen where the format has checksums, as every page of Parquet has that is written
+//! here, and in the values of a file that is checked by its own writer; that the medium will keep them
+//! is never proven.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use crate::disk::DiskFile;
 use crate::error::{Error, Result};
-use crate::format::parquet::{Encoded, Encoder, Written, verify_written};
+use crate::format::parquet::{Encoded, Encoder, ParquetOptions, Written, verify_written};
 use crate::options::{Verify, WriterOptions};
 use crate::partition::Partition;
 use crate::staged::{PublishedFile, StagedFile, Target};
@@ -94,8 +94,8 @@ impl AtomicArrowWriter {
     /// [`Error::InvalidPath`] if the root or the file name cannot be used, or the partition's directory is
     /// a symbolic link or lies below one within the root; [`Error::Partition`] if a
     /// partition column's type cannot be a key; [`Error::InvalidOption`] if no column is left for the
-    /// file, or its values cannot be digested for [`Verify::Decode`]; [`Error::Encode`] if Parquet has no place for a type of the
-    /// schema; [`Error::AlreadyExists`] if a file name was given that is taken; [`Error::Io`] if no
+    /// file, its values cannot be digested for [`Verify::Decode`], or the properties encrypt, so that
+    /// it cannot be verified; [`Error::Encode`] if Parquet has no place for a type of the schema; [`Error::AlreadyExists`] if a file name was given that is taken; [`Error::Io`] if no
     /// staging file can be made. Nothing is on disk then.
     pub fn create_with_options(
         root: impl AsRef<Path>,
@@ -118,8 +118,11 @@ impl AtomicArrowWriter {
             draft,
             target.path(),
             &columns.file_schema,
-            (options.properties.clone(), options.page_checksums),
-            options.file.verify >= Verify::Decode,
+            ParquetOptions {
+                properties: options.properties.clone(),
+                page_checksums: options.page_checksums,
+                verify: options.file.verify,
+            },
         )?;
         Ok(AtomicArrowWriter {
             encoder,

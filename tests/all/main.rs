@@ -14,6 +14,8 @@ mod crowd;
 mod damage;
 mod dataset;
 mod documents;
+#[cfg(feature = "encryption")]
+mod encryption;
 mod errors;
 mod file;
 #[cfg(target_os = "linux")]

@@ -76,7 +76,7 @@ fn encoding(format: Format) -> Encoding {
         format,
         properties: WriterProperties::builder().set_compression(zstd).build(),
         page_checksums: true,
-        digesting: true,
+        verify: Verify::Decode,
     }
 }
 

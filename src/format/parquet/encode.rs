@@ -16,6 +16,7 @@ use super::slot::Slot;
 use crate::error::{Error, Result, Step};
 use crate::format::contained;
 use crate::format::digest::{CannotDigest, ColumnDigests};
+use crate::options::Verify;
 use crate::staging::Draft;
 use crate::verify::Location;
 
@@ -25,6 +26,16 @@ pub(crate) struct Encoder {
     path: PathBuf,
     digests: Option<ColumnDigests>,
     max_row_group_rows: usize,
+}
+
+/// What is asked for of a file.
+#[derive(Debug, Clone)]
+pub(crate) struct ParquetOptions {
+    pub(crate) properties: WriterProperties,
+    /// Whether pages carry checksums: never where properties encrypt or chunk by content.
+    pub(crate) page_checksums: bool,
+    /// How the file will be checked: what is given is digested for [`Verify::Decode`].
+    pub(crate) verify: Verify,
 }
 
 enum Writer {
@@ -41,19 +52,11 @@ pub(crate) struct Encoded {
 }
 
 impl Writer {
-    fn new(
-        draft: Draft,
-        schema: &SchemaRef,
-        properties: WriterProperties,
-        checksums: bool,
-    ) -> Result<Self, ParquetError> {
+    fn new(draft: Draft, template: FileTemplate) -> Result<Self, ParquetError> {
         let slot = Slot::new(draft);
-        if properties.content_defined_chunking().is_some() {
-            super::types::check(schema)?;
-            let schema = Arc::clone(schema);
-            return ArrowWriter::try_new(slot, schema, Some(properties)).map(Writer::Chunking);
+        if template.properties().content_defined_chunking().is_some() {
+            return template.arrow_writer(slot).map(Writer::Chunking);
         }
-        let template = FileTemplate::new(schema, properties, checksums)?;
         RowWriter::new(template, slot).map(Writer::Rows)
     }
 
@@ -80,20 +83,23 @@ impl Writer {
 }
 
 impl Encoder {
-    /// `path` is the final path, for errors. Pages carry `checksums`, unless properties encrypt or
-    /// chunk by content.
+    /// `path` is the final path, for errors.
     pub(crate) fn new(
         draft: Draft,
         path: &Path,
         schema: &SchemaRef,
-        (properties, checksums): (WriterProperties, bool),
-        digesting: bool,
+        options: ParquetOptions,
     ) -> Result<Self> {
         let cannot_digest = |cannot: CannotDigest| Error::InvalidOption {
             option: "verify",
             reason: cannot.to_string(),
         };
-        let digests = match digesting {
+        let ParquetOptions {
+            properties,
+            page_checksums,
+            verify,
+        } = options;
+        let digests = match verify >= Verify::Decode {
             true => Some(ColumnDigests::new(schema).map_err(cannot_digest)?),
             false => None,
         };
@@ -102,11 +108,14 @@ impl Encoder {
             .unwrap_or(usize::MAX)
             .max(1);
         // It panics over a type that it does not know.
-        let writer = contained(&Location::file(), || {
-            Writer::new(draft, schema, properties, checksums)
+        let template = contained(&Location::file(), || {
+            FileTemplate::new(schema, properties, page_checksums)
         })
         .map_err(|panicked| encode_error(Step::WriteRows, path, panicked.into()))?
         .map_err(|source| encode_error(Step::WriteRows, path, source.into()))?;
+        template.check(verify)?;
+        let writer = Writer::new(draft, template)
+            .map_err(|source| encode_error(Step::WriteRows, path, source.into()))?;
         Ok(Encoder {
             writer,
             path: path.to_owned(),

@@ -33,7 +33,7 @@ mod types;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use encode::{Encoded, Encoder};
+pub(crate) use encode::{Encoded, Encoder, ParquetOptions};
 pub(crate) use expect::KnownSchema;
 pub(crate) use row_group::{FileTemplate, RowGroup};
 pub(crate) use slot::Slot;

@@ -12,7 +12,8 @@ use arrow::datatypes::SchemaRef;
 use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::{
-    ArrowColumnChunk, ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves,
+    ArrowColumnChunk, ArrowColumnWriter, ArrowRowGroupWriterFactory, ArrowWriterOptions,
+    compute_leaves,
 };
 use parquet::column::writer::ColumnCloseResult;
 use parquet::errors::Result;
@@ -22,6 +23,8 @@ use parquet::schema::types::TypePtr;
 
 use super::footer::encrypts;
 use super::page_store::{Chunks, PageFinish};
+use crate::error::Error;
+use crate::options::Verify;
 
 /// What files of one schema and properties have in common.
 pub(crate) struct FileTemplate {
@@ -33,6 +36,7 @@ pub(crate) struct FileTemplate {
     /// Where something is done to pages: what, and a writer of no file with the properties that column
     /// writers have then.
     finish: Option<(Arc<PageFinish>, SerializedFileWriter<Sink>)>,
+    encrypts: bool,
 }
 
 impl fmt::Debug for FileTemplate {
@@ -58,7 +62,8 @@ impl FileTemplate {
             .and_then(ArrowWriter::into_serialized_writer)?;
         writer.finish()?;
         let description = writer.schema_descr();
-        let finish = match encrypts(writer.inner()) {
+        let encrypts = encrypts(writer.inner());
+        let finish = match encrypts {
             true => None,
             false => PageFinish::take_over(writer.properties(), description, checksums),
         };
@@ -77,6 +82,21 @@ impl FileTemplate {
             properties: Arc::clone(writer.properties()),
             leaves,
             finish: finish.transpose()?,
+            encrypts,
+        })
+    }
+
+    /// Refuses to write what could not be verified as asked for: without the keys, which only its
+    /// readers have, nothing can be said of an encrypted file.
+    pub(crate) fn check(&self, verify: Verify) -> std::result::Result<(), Error> {
+        if !self.encrypts || verify == Verify::Skip {
+            return Ok(());
+        }
+        Err(Error::InvalidOption {
+            option: "properties",
+            reason: "they encrypt, and what is encrypted cannot be verified: \
+                     only Verify::Skip writes it"
+                .to_owned(),
         })
     }
 
@@ -93,6 +113,16 @@ impl FileTemplate {
     pub(crate) fn file<W: Write + Send>(&self, output: W) -> Result<SerializedFileWriter<W>> {
         let properties = Arc::clone(&self.properties);
         SerializedFileWriter::new(output, Arc::clone(&self.schema), properties)
+    }
+
+    /// Begins a file whose writer is parquet-rs's own.
+    pub(super) fn arrow_writer<W: Write + Send>(&self, output: W) -> Result<ArrowWriter<W>> {
+        let properties = WriterProperties::clone(&self.properties);
+        // The Arrow schema is in the properties already.
+        let options = ArrowWriterOptions::new()
+            .with_properties(properties)
+            .with_skip_arrow_metadata(true);
+        ArrowWriter::try_new_with_options(output, Arc::clone(&self.arrow_schema), options)
     }
 
     /// Begins the next row group of a file.

@@ -41,6 +41,10 @@ pub(super) fn read(source: &mut Source) -> Result<ParquetMetaData, Fault> {
         source,
     };
     let walked = walk(&bytes).map_err(|error| unreadable(Arc::new(error)))?;
+    // A signature may follow a footer that is not encrypted itself.
+    if walked.is_encrypted {
+        return Err(encrypted().into());
+    }
     if walked.length != bytes.len() {
         let (declared, available) = (bytes.len() as u64, walked.length as u64);
         return Err(Damage::FooterLength {
@@ -48,9 +52,6 @@ pub(super) fn read(source: &mut Source) -> Result<ParquetMetaData, Fault> {
             available,
         }
         .into());
-    }
-    if walked.is_encrypted {
-        return Err(encrypted().into());
     }
     let options = ParquetMetaDataOptions::new().with_encoding_stats_as_mask(false);
     let metadata = contained(&Location::file().at(start), || {

@@ -2,7 +2,8 @@
 
 The first version is durable; the second is written, and then the file system is shut down without
 flushing: right after the acknowledgement, or after another program has synced a file of its own,
-or at a random moment of the write. Each file that was there when the writer returned is looked for.
+or at a random moment of the write, which another's sync precedes. The command is also measured
+without its syncs, which shows that the cuts can tell. Each file that was there when the writer returned is looked for.
 """
 
 import os
@@ -15,7 +16,7 @@ import disk
 from images import FILE_SYSTEMS, Image, sweep
 from kills import readers_after
 from laboratory import Bench, root_of, state
-from writers import MODES
+from writers import MODES, UNSYNCED
 
 # Where replacing is cut as well as adding.
 BOTH = ("ext4, data=ordered", "XFS")
@@ -72,6 +73,8 @@ def in_the_midst(image, bench):
     told = []
     # Whether it was over is asked before: what comes after the cut is a failure or a lie.
     over = victim.done()
+    # What makes names durable whose bytes are not.
+    image.somebody_syncs()
     image.cut(after=lambda: told.append(victim.kill()))
     result = None
     if not over:
@@ -146,7 +149,7 @@ def measure(lab):
             except OSError as error:
                 report["skipped file systems"][kind] = str(error)
                 continue
-            for name, modes in MODES.items():
+            for name, modes in {**MODES, UNSYNCED: ("append",)}.items():
                 for mode in modes if kind in BOTH and not lab.quick else modes[:1]:
                     acknowledged, midst = of_writer(lab, image, kind, name, mode)
                     report["acknowledged"] += acknowledged

@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 import pyarrow.parquet as pq
-from data import PARTITIONS, ROWS
+from data import KEY, PARTITIONS, ROWS
 
 
 @dataclass
@@ -17,13 +17,17 @@ class Found:
 
     files: dict = field(default_factory=dict)  # whole files: path to version
     versions: Counter = field(default_factory=Counter)  # rows of each version in whole files
+    partitions: dict = field(default_factory=dict)  # the same for each directory
     torn: list = field(default_factory=list)  # of these, some have no bytes at all
     empty: list = field(default_factory=list)
     others: list = field(default_factory=list)  # files below the root of other names
     beside: list = field(default_factory=list)  # files beside the root
 
-    def rows(self, version):
-        return self.versions[version]
+    def add(self, path, versions):
+        """A whole file."""
+        self.files[path] = max(versions, default=None)
+        self.versions += versions
+        self.partitions.setdefault(os.path.dirname(path), Counter()).update(versions)
 
     def leftovers(self):
         """Files that no reader should have to see, whatever they are named."""
@@ -54,8 +58,7 @@ def look(root):
             if os.path.getsize(path) == 0:
                 found.empty.append(inside)
             continue
-        found.versions += versions
-        found.files[inside] = max(versions, default=None)
+        found.add(inside, versions)
     parent = os.path.dirname(root)
     for path in walk(parent):
         if not path.startswith(root + os.sep) and os.path.basename(path) != "lock":
@@ -71,8 +74,7 @@ def in_log(root):
     for path in DeltaTable(str(root)).file_uris():
         with pq.ParquetFile(path) as file:
             versions = Counter(file.read().column("version").to_pylist())
-        found.versions += versions
-        found.files[os.path.relpath(path, root)] = max(versions, default=None)
+        found.add(os.path.relpath(path, root), versions)
     return found
 
 
@@ -82,8 +84,12 @@ def allowed(mode):
     return [old, old + new if mode == "append" else new]
 
 
-def lost(versions, mode):
+def lost(found, mode):
     """Rows of the acknowledged version 1 that are gone though version 2 has not replaced them."""
-    if mode != "append" and versions[2] == ROWS:
-        return 0
-    return max(0, ROWS - versions[1])
+    each = ROWS // PARTITIONS
+    missing = 0
+    for number in range(PARTITIONS):
+        versions = found.partitions.get(f"{KEY}=S{number:02d}", Counter())
+        if mode == "append" or versions[2] != each:
+            missing += max(0, each - versions[1])
+    return missing

@@ -61,7 +61,8 @@ class Bench:
         self.lab, self.name, self.mode = lab, name, mode
         self.steady = lab.steady(name)
         self.base = lab.room(inside)
-        self.steady.write(1, root_of(self.base), "append")
+        # In the same mode: some replace only what has the names that this mode gives.
+        self.steady.write(1, root_of(self.base), mode)
         self.duration = self._time(inside)
 
     def _time(self, inside):
@@ -112,19 +113,19 @@ class Bench:
 def state(name, root, mode):
     """What is on disk after a crash: counts."""
     found = disk.look(root)
-    versions = found.versions
+    seen = found
     if name == "delta-rs":
         try:
-            versions = disk.in_log(root).versions
+            seen = disk.in_log(root)
         except Exception:  # What its log names is torn, or the log is.
-            versions = type(versions)()
-    new = versions[2]
+            seen = disk.Found()
+    new = seen.versions[2]
     return {
         "torn": len(found.torn),
         "empty": len(found.empty),
         "leftovers": len(found.leftovers()),
         "unacknowledged": "none" if not new else "whole" if new == disk.ROWS else "part",
         "unacknowledged rows": new,
-        "lost rows": disk.lost(versions, mode),
+        "lost rows": disk.lost(seen, mode),
         "files": len(found.files) + len(found.torn),
     }

@@ -5,7 +5,9 @@ Every number and verdict in it comes from the run; the words around them say how
 
 import json
 import platform
+import re
 import subprocess
+import tempfile
 from datetime import datetime, timezone
 from importlib import metadata
 
@@ -115,7 +117,7 @@ def cuts(found):
     keys = ["file system", "writer", "mode", "cuts", "torn", "empty", "partly visible", "lost rows"]
     keys += ["leftovers", "next write failed", "left after the next write"]
     if found["midst"]:
-        lines += ["And at a random moment of a write; of the torn files, the empty ones:", ""]
+        lines += ["And at a random moment of a write, right after another program has synced; of the torn files, the empty ones:", ""]
         rows = [[row[key] for key in keys] + [broken(row["readers"])] for row in found["midst"]]
         lines += table([*keys, "readers"], rows)
     for kind, how in found["cut by"].items():
@@ -247,8 +249,10 @@ def write(out, found, quick):
         found = {section: together[section] for section in TITLES if section in together}
     out.parent.mkdir(parents=True, exist_ok=True)
     out.with_suffix(".md").write_text(page(known, found))
-    report = {"circumstances": known, **found}
-    out.with_suffix(".json").write_text(json.dumps(report, indent=1, default=str) + "\n")
+    text = json.dumps({"circumstances": known, **found}, indent=1, default=str)
+    # What a reader said may name where the data set was, which means nothing later.
+    place = re.escape(tempfile.gettempdir()) + r"/atomic-arrow-[^\s/\"']*"
+    out.with_suffix(".json").write_text(re.sub(place, "PLACE", text) + "\n")
 
 
 def page(known, found):

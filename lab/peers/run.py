@@ -5,7 +5,7 @@ are installed below Cargo's target directory and the command is built first. Pow
 the states of a crash need strace, and Spark needs Java; what cannot run is said in the report.
 
 --quick does less of everything (minutes), --only kills, watched, cuts, leftovers or values does
-just that and keeps what OUT.json has of the others, --kills says how often each writer is killed in each mode (10, or 1), and --ours
+just that and keeps what OUT.json has of the others, --kills says how often each writer is killed in each mode (6, or 1), and --ours
 measures another build of the command.
 """
 
@@ -36,7 +36,7 @@ def measure(given):
     with tempfile.TemporaryDirectory(prefix="atomic-arrow-laboratory-") as directory:
         directory = Path(directory)
         lab = Laboratory(directory, data.make(directory), given.quick)
-        lab.kills = given.kills or (1 if given.quick else 10)
+        lab.kills = given.kills or (1 if given.quick else 6)
         try:
             found = importlib.import_module(given.only[0]).measure(lab)
         finally:

@@ -39,7 +39,7 @@ def watch(lab, steady, name, mode, reader, way, rounds):
     """Counts of what one reader sees during a number of writes."""
     room = lab.room()
     root = root_of(room)
-    steady.write(1, root, "append")
+    steady.write(1, root, mode)
     counts = {"scans": 0}
     details = {}
     for done in range(1, rounds + 1):

@@ -10,6 +10,8 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 OURS = "atomic-arrow"
+# A control: the same command, told not to sync.
+UNSYNCED = "atomic-arrow, unsynced"
 # What each is called, and the modes it has: DataFusion can only add to what is there.
 MODES = {
     OURS: ("append", "overwrite", "overwrite-partitions"),
@@ -79,8 +81,9 @@ class Ours:
 
     command = None
 
-    def __init__(self, _name, path):
+    def __init__(self, name, path):
         self.path = path
+        self.more = ["--durability", "unsynced"] if name == UNSYNCED else []
         self.process = None
 
     def ready(self):
@@ -91,7 +94,7 @@ class Ours:
 
     def go(self, root, mode):
         words = [self.command, "write", self.path, "--to", root, "--partition-by", "station"]
-        words += ["--mode", mode, "--quiet"]
+        words += ["--mode", mode, "--quiet", *self.more]
         self.process = subprocess.Popen(
             [str(word) for word in words], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
         )
@@ -119,7 +122,7 @@ class Ours:
 
 def start(name, path):
     """A process that is going to write `path`, made ready in the background."""
-    return (Ours if name == OURS else Peer)(name, path)
+    return (Ours if name in (OURS, UNSYNCED) else Peer)(name, path)
 
 
 class Steady:

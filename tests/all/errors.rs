@@ -741,6 +741,16 @@ fn commit(builder: DatasetWriterBuilder, batch: &RecordBatch) -> Result<Receipt,
     writer.commit()
 }
 
+/// A writer on this disk that has taken its rows, and the disk as it has it.
+fn written(disk: &SimDisk) -> (DatasetWriter, Arc<dyn Disk>) {
+    let shared: Arc<dyn Disk> = Arc::new(disk.clone());
+    let (builder, batch) = data_set("/lake/weather");
+    let builder = builder.disk(Arc::clone(&shared));
+    let mut writer = builder.build(batch.schema()).unwrap();
+    writer.write(&batch).unwrap();
+    (writer, shared)
+}
+
 fn data_sets() -> Vec<Case> {
     vec![
         conflict(),
@@ -802,13 +812,7 @@ fn invalid_decision() -> Case {
 
 fn aborted() -> Case {
     let disk = SimDisk::new();
-    let shared: Arc<dyn Disk> = Arc::new(disk.clone());
-    let (builder, batch) = data_set("/lake/weather");
-    let mut writer = builder
-        .disk(Arc::clone(&shared))
-        .build(batch.schema())
-        .unwrap();
-    writer.write(&batch).unwrap();
+    let (writer, shared) = written(&disk);
     // It sleeps for a day, on a disk whose locks others do not see.
     disk.set_trusts_locks(false);
     disk.lie(Lie::Locks);
@@ -831,13 +835,7 @@ fn aborted() -> Case {
 
 fn staged_write_gone() -> Case {
     let disk = SimDisk::new();
-    let shared: Arc<dyn Disk> = Arc::new(disk.clone());
-    let (builder, batch) = data_set("/lake/weather");
-    let mut writer = builder
-        .disk(Arc::clone(&shared))
-        .build(batch.schema())
-        .unwrap();
-    writer.write(&batch).unwrap();
+    let (writer, shared) = written(&disk);
     let staged = StagedWrites::new([writer.stage().unwrap()]).disk(shared);
     staged.discard().unwrap();
     let place = "/lake/.weather.atomic/{transaction}";

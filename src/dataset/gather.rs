@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions};
-use arrow::compute::{cast, concat, interleave};
+use arrow::compute::{cast, concat};
 use arrow::datatypes::{DataType, SchemaRef};
 use arrow::error::ArrowError;
+
+use super::scatter::Moves;
 
 /// Below this many rows a piece, rows are copied one by one, else piece by piece.
 const LONG: usize = 24;
@@ -30,8 +32,8 @@ pub(super) struct Selection {
 /// A selection made ready for gathering columns.
 pub(super) struct Gather<'a> {
     selection: &'a Selection,
-    /// Each row's batch and place, where pieces are short.
-    places: Vec<(usize, usize)>,
+    /// Each row's way, where pieces are short.
+    moves: Option<Moves>,
 }
 
 impl Selection {
@@ -59,17 +61,10 @@ impl Selection {
 
     pub(super) fn ready(&self) -> Gather<'_> {
         let short = self.rows < LONG * self.pieces.len() && self.pieces.len() > 1;
-        let mut places = Vec::new();
-        if short {
-            places.reserve_exact(self.rows);
-            for piece in &self.pieces {
-                let (batch, start) = (piece.batch as usize, piece.start as usize);
-                places.extend((start..start + piece.rows as usize).map(|row| (batch, row)));
-            }
-        }
+        let moves = short.then(|| Moves::new(&self.pieces, self.batches.len()));
         Gather {
             selection: self,
-            places,
+            moves,
         }
     }
 
@@ -131,21 +126,17 @@ impl Gather<'_> {
             let array = batches[piece.batch as usize].column(column);
             return Ok(array.slice(piece.start as usize, piece.rows as usize));
         }
-        let arrays: Vec<&dyn Array> = batches
-            .iter()
-            .map(|batch| batch.column(column).as_ref())
-            .collect();
-        let gathered = if self.places.is_empty() {
-            let slices: Vec<ArrayRef> = pieces
-                .iter()
-                .map(|piece| {
-                    arrays[piece.batch as usize].slice(piece.start as usize, piece.rows as usize)
-                })
-                .collect();
-            let slices: Vec<&dyn Array> = slices.iter().map(AsRef::as_ref).collect();
-            concat(&slices)?
-        } else {
-            interleave(&arrays, &self.places)?
+        let gathered = match &self.moves {
+            Some(moves) => moves.column(batches, column)?,
+            None => {
+                let slices = pieces.iter().map(|piece| {
+                    let array = batches[piece.batch as usize].column(column);
+                    array.slice(piece.start as usize, piece.rows as usize)
+                });
+                let slices: Vec<ArrayRef> = slices.collect();
+                let slices: Vec<&dyn Array> = slices.iter().map(AsRef::as_ref).collect();
+                concat(&slices)?
+            }
         };
         Ok(compact(gathered))
     }

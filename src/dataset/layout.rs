@@ -8,8 +8,9 @@ use std::ops::Range;
 
 use super::template::Template;
 
-/// The most rows that are gathered at once.
-const SLAB_ROWS: usize = 1 << 17;
+/// The most memory of rows that one thread gathers at once. The more there are, the fewer rows of other
+/// partitions are skipped in between, and the better memory is read ahead; beyond this little is won.
+const SLAB_BYTES: usize = 32 << 20;
 /// The least and most bytes of a block of spilled rows, before compression.
 const BLOCK_BYTES: Range<usize> = 64 << 10..1 << 20;
 
@@ -39,7 +40,7 @@ impl Budget {
             .clamp(1, (options.max_open_files / 2).max(1));
         Budget {
             held: limit / 8 * 5,
-            slab: limit / 16 / threads,
+            slab: (limit / 16 / threads).min(SLAB_BYTES),
             group: limit / 8 / threads,
             window: limit / 8,
             block: (limit / 1024).clamp(BLOCK_BYTES.start, BLOCK_BYTES.end),
@@ -82,7 +83,7 @@ impl Layout {
     ) -> Self {
         let total: u64 = rows.iter().sum();
         let threads = budget.threads;
-        let slab_rows = rows_in(budget.slab, row_bytes, chunk).min(SLAB_ROWS.max(chunk));
+        let slab_rows = rows_in(budget.slab, row_bytes, chunk);
         let fits = |count: u64| count as u128 * row_bytes as u128 <= budget.group as u128;
         let fair = total / threads as u64;
         let can_be_wide = threads > 1 && budget.columns_apart;

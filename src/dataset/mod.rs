@@ -24,6 +24,7 @@ mod parquet_file;
 mod partition_writer;
 mod reader;
 mod row_group;
+mod scatter;
 mod seal;
 mod session;
 mod spill;

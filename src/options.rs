@@ -70,7 +70,7 @@ pub enum StagingPlace {
     /// without partitions by [`AtomicFile`](crate::AtomicFile).
     Beside,
     /// Inside the root as `.atomic`, always. Readers that scan hidden directories list it, but no
-    /// name in it ends like a data file's.
+    /// name in it ever ends like a data file's: overwrites exchange no directories there.
     Inside,
     /// In this directory, which must be on the same file system as the root, and where nobody else may
     /// write who may not write in the data set: what is recorded in it is carried out. Everybody who writes

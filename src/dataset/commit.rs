@@ -1,5 +1,7 @@
 //! From staged files to a commit and its receipt, whoever staged them.
 
+use std::path::PathBuf;
+
 use uuid::Uuid;
 
 use super::Interrupt;
@@ -26,11 +28,16 @@ pub(super) fn commit(
     let receipt = |layout: &Layout| {
         interrupt.check(Step::Decide, root)?;
         let files = files.into_iter().map(StagedFileRecord::into_file).collect();
-        let removed = layout.exchanges.iter().flat_map(|exchange| {
-            let directory = exchange.path.strip_prefix(witnessed.scope());
-            let directory = directory.unwrap_or(&exchange.path);
-            exchange.removed.iter().map(|path| directory.join(path))
+        let exchanged = layout.exchanges.iter().flat_map(|exchange| {
+            let removed = exchange.removed.iter();
+            removed.map(|path| exchange.path.join(path))
         });
+        let removed = exchanged.chain(layout.removed.iter().cloned());
+        let below_scope = |path: PathBuf| match path.strip_prefix(witnessed.scope()) {
+            Ok(below) => below.to_owned(),
+            Err(_) => path,
+        };
+        let removed = removed.map(below_scope);
         Receipt::new(id, witnessed.mode(), files)
             .and_then(|receipt| receipt.with_removed(removed))
             .and_then(|receipt| match write_id {

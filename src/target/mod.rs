@@ -71,6 +71,9 @@ pub(crate) trait Target: fmt::Debug + Send + Sync {
     /// name; none if there is no such directory. The staging area is left out.
     fn files(&self, directory: &Path) -> Result<Vec<(PathBuf, u128)>>;
 
+    /// Whether a reader of the data set never meets what is in the staging area.
+    fn hides_staging(&self) -> bool;
+
     /// Refuses a directory of the data set that would lead a write out of it.
     fn check_directory(&self, directory: &Path) -> Result<()>;
 

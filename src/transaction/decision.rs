@@ -50,6 +50,9 @@ pub(crate) struct Plan {
     pub(crate) files: Vec<Move>,
     /// Directories that are exchanged as a whole.
     pub(crate) exchanges: Vec<Exchange>,
+    /// Files below the data set's root that are removed once all others are published.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) removed: Vec<PathBuf>,
     /// What the caller gets back, also if it repeats the write.
     pub(crate) receipt: Receipt,
 }
@@ -96,6 +99,7 @@ impl Plan {
             arrangement: layout.arrangement,
             files: layout.files,
             exchanges: layout.exchanges,
+            removed: layout.removed,
             receipt,
         }
     }
@@ -170,7 +174,8 @@ impl Plan {
                 .chain(&exchange.files)
                 .chain(&exchange.removed)
         });
-        moves.chain(exchanges).map(PathBuf::as_path)
+        let all = moves.chain(exchanges).chain(&self.removed);
+        all.map(PathBuf::as_path)
     }
 }
 

@@ -47,6 +47,7 @@ pub(crate) struct Layout {
     pub(crate) arrangement: Vec<Move>,
     pub(crate) files: Vec<Move>,
     pub(crate) exchanges: Vec<Exchange>,
+    pub(crate) removed: Vec<PathBuf>,
 }
 
 impl Witnessed {
@@ -165,7 +166,7 @@ impl Witnessed {
                     let files = files
                         .into_iter()
                         .map(|file| (file, PathBuf::from(&file.name)));
-                    self.exchange(target, directory, new, files.collect(), &mut layout)?;
+                    self.replace(target, directory, new, files.collect(), &mut layout)?;
                 }
                 Ok(layout)
             }
@@ -176,13 +177,15 @@ impl Witnessed {
                     directory.unwrap_or(&file.directory).join(&file.name)
                 };
                 let files = staged.iter().map(|file| (file, below(file))).collect();
-                self.exchange(target, &self.scope, "new".into(), files, &mut layout)?;
+                self.replace(target, &self.scope, "new".into(), files, &mut layout)?;
                 Ok(layout)
             }
         }
     }
 
-    fn exchange(
+    /// Replaces what is in a directory: by exchanging it where readers meet neither of the two in the
+    /// staging area, else by publishing the new files and then removing the old ones.
+    fn replace(
         &self,
         target: &dyn Target,
         directory: &Path,
@@ -195,6 +198,15 @@ impl Witnessed {
         let Some((_, witness)) = files.first() else {
             return Ok(());
         };
+        if !target.hides_staging() {
+            layout.files.extend(files.iter().map(|(file, below)| Move {
+                staged: file.staged.clone(),
+                path: directory.join(below),
+            }));
+            let removed = old.into_iter().map(|(path, _)| directory.join(path));
+            layout.removed.extend(removed);
+            return Ok(());
+        }
         let witness = witness.clone();
         layout
             .arrangement

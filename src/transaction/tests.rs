@@ -20,8 +20,12 @@ const ROOT: &str = "/lake";
 type Found = BTreeMap<PathBuf, Vec<u8>>;
 
 fn target(disk: &SimDisk) -> Arc<LocalTarget> {
+    target_at(disk, &StagingPlace::Auto)
+}
+
+fn target_at(disk: &SimDisk, place: &StagingPlace) -> Arc<LocalTarget> {
     let disk: Arc<dyn Disk> = Arc::new(disk.clone());
-    let home = home_of_root(disk.as_ref(), Path::new(ROOT), &StagingPlace::Auto).unwrap();
+    let home = home_of_root(disk.as_ref(), Path::new(ROOT), place).unwrap();
     let area = Area::open(&disk, home).unwrap();
     Arc::new(LocalTarget::new(area))
 }
@@ -240,5 +244,57 @@ fn the_parent_of_many_new_partitions_is_synced_for_all_of_them_at_once() {
     assert_eq!(syncs_of_root.count(), 2, "before the renames, and after");
     for found in moments.last().unwrap().after_power_loss() {
         assert_eq!(seen(&found), committed);
+    }
+}
+
+#[test]
+fn an_overwrite_that_is_staged_inside_the_data_set_shows_readers_no_data_file_there() {
+    let in_area = |path: &Path| path.starts_with("/lake/.atomic");
+    let data = |disk: &SimDisk| {
+        let seen = seen(disk).into_iter();
+        seen.filter(|(path, _)| !in_area(path)).collect::<Found>()
+    };
+    for mode in [CommitMode::OverwritePartitions, CommitMode::Overwrite] {
+        let disk = old_disk(true, true);
+        let before = data(&disk);
+        let first = disk.moments().len();
+        let target = target_at(&disk, &StagingPlace::Inside);
+        write(&target, mode, None, &NEW).unwrap();
+        let after = data(&disk);
+        let old = |path: &str| after.contains_key(Path::new(path));
+        assert_eq!(
+            after.len(),
+            if old("/lake/year=3/old.parquet") {
+                3
+            } else {
+                2
+            }
+        );
+        assert!(!old("/lake/year=1/old.parquet"));
+        assert_eq!(
+            old("/lake/year=3/old.parquet"),
+            mode != CommitMode::Overwrite
+        );
+        for moment in &disk.moments()[first..] {
+            for found in moment.after_power_loss() {
+                let shown = |disk: &SimDisk| {
+                    let files = disk.files().into_iter().chain(disk.directories());
+                    let mut files = files.filter(|path| in_area(path));
+                    files.find(|path| path.extension().is_some_and(|end| end == "parquet"))
+                };
+                assert_eq!(shown(&found), None, "{mode:?}, {}", moment.call);
+                for (_, recovered) in
+                    recover_all(target_at(&found, &StagingPlace::Inside).as_ref(), false).unwrap()
+                {
+                    assert_ne!(recovered.unwrap(), Recovered::Alive);
+                }
+                let recovered = data(&found);
+                assert!(
+                    recovered == before || recovered == after,
+                    "{mode:?}, {}: {recovered:?}",
+                    moment.call
+                );
+            }
+        }
     }
 }

@@ -136,10 +136,11 @@ impl Target for LocalTarget {
         let disk = self.disk.as_ref();
         let top = self.root.join(directory);
         self.check_directory(directory)?;
+        let areas = self.area.home().all_areas();
         let mut files = Vec::new();
         let mut pending = vec![top.clone()];
         while let Some(path) = pending.pop() {
-            if path == self.area.path() {
+            if areas.contains(&path) {
                 continue;
             }
             let reading = |source| Error::Read {
@@ -164,6 +165,10 @@ impl Target for LocalTarget {
         }
         files.sort();
         Ok(files)
+    }
+
+    fn hides_staging(&self) -> bool {
+        !self.area.path().starts_with(&self.root)
     }
 
     fn check_directory(&self, directory: &Path) -> Result<()> {
@@ -266,7 +271,8 @@ impl Target for LocalTarget {
         self.arrange(&directory, &plan.arrangement)?;
         self.publish_files(&directory, &self.root, &plan.files)?;
         let mut exchanges = plan.exchanges.iter();
-        exchanges.try_for_each(|exchange| self.exchange(&directory, exchange))
+        exchanges.try_for_each(|exchange| self.exchange(&directory, exchange))?;
+        self.remove_files(&self.root, &plan.removed)
     }
 
     fn forget(&self, plan: &Plan) -> Result<()> {

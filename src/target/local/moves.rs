@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{ATTEMPTS, LocalTarget, sync_directory};
+use super::{ATTEMPTS, LocalTarget, sync_directory, unless_gone};
 use crate::disk::{EntryKind, PublishMode};
 use crate::error::{Error, IoContext, Result, Step};
 use crate::publish::{self, Standing};
@@ -109,7 +109,6 @@ impl LocalTarget {
     /// The new files come, then the old ones go: a reader may see both for a moment. Idempotent, and
     /// without effect after an exchange.
     fn replace_one_by_one(&self, staged: &Path, path: &Path, exchange: &Exchange) -> Result<()> {
-        let disk = self.disk.as_ref();
         let stay = |file: &PathBuf| Move {
             staged: file.clone(),
             path: file.clone(),
@@ -118,14 +117,35 @@ impl LocalTarget {
         self.publish_files(staged, path, &[stay(&exchange.witness)])?;
         let files: Vec<Move> = exchange.files.iter().map(stay).collect();
         self.publish_files(staged, path, &files)?;
-        for old in &exchange.removed {
-            let old = path.join(old);
-            check_inside(disk, path, old.parent().unwrap_or(path))?;
-            match disk.remove_file(&old) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                removed => {
-                    removed.at(Step::Publish, &old)?;
-                    sync_directory(disk, old.parent().unwrap_or(path))?;
+        self.remove_files(path, &exchange.removed)
+    }
+
+    /// Removes files below a directory, durably, and the directories that are empty then, as far as
+    /// they can be. Idempotent.
+    pub(super) fn remove_files(&self, top: &Path, files: &[PathBuf]) -> Result<()> {
+        let disk = self.disk.as_ref();
+        let mut parents = BTreeSet::new();
+        for file in files {
+            let path = top.join(file);
+            let parent = path.parent().unwrap_or(top);
+            if parents.insert(parent.to_owned()) {
+                check_inside(disk, top, parent)?;
+            }
+            unless_gone(disk.remove_file(&path)).at(Step::Publish, &path)?;
+        }
+        let mut there = Vec::new();
+        for parent in &parents {
+            if disk.status(parent).at(Step::Publish, parent)?.is_some() {
+                there.push(parent.as_path());
+            }
+        }
+        // Also where nothing was to be removed any more: whoever did that may have died before this.
+        publish::sync_all(disk, &there, Step::SyncDirectory)?;
+        for parent in there.iter().rev() {
+            let below_top = parent.ancestors().take_while(|above| *above != top);
+            for directory in below_top {
+                if disk.remove_directory(directory).is_err() {
+                    break;
                 }
             }
         }

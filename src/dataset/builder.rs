@@ -184,8 +184,7 @@ impl DatasetWriterBuilder {
         self
     }
 
-    /// Whether the files are synced before the commit; by default they are ([`Durability::Synced`]).
-    /// The record of the commit and the directories always are.
+    /// Whether a commit waits for the medium; by default it does ([`Durability::Synced`]).
     pub fn durability(mut self, durability: Durability) -> Self {
         self.engine.durability = durability;
         self

@@ -179,7 +179,7 @@ fn answer(args: &WriteArgs, output: &mut Output, receipt: &Receipt, spilled: Opt
             Ok(json) => output.line(json),
             Err(error) => message(format_args!("no receipt can be printed: {error}")),
         }
-    } else if !args.quiet && !receipt.files().is_empty() {
+    } else if !args.quiet && (!receipt.files().is_empty() || receipt.totals().removed > 0) {
         if args.verbose {
             name_files(args, output, receipt);
         }

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
 use uuid::Uuid;
@@ -169,7 +170,12 @@ impl StagedWrites {
         }
         let witnessed = match Witnessed::joined(target.as_ref(), &records)? {
             Some(witnessed) => witnessed,
-            None => Witnessed::begin(target.as_ref(), first.mode(), "".as_ref())?,
+            // Nobody had a row; what the data set comes to is decided by what it is now.
+            None => {
+                let root = resolve(self.disk.as_ref(), first.root())?;
+                let scope = root.strip_prefix(target.root()).unwrap_or(Path::new(""));
+                Witnessed::begin(target.as_ref(), first.mode(), scope)?
+            }
         };
         let files = records.into_iter().flat_map(|record| record.files);
         commit(

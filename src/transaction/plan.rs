@@ -183,8 +183,8 @@ impl Witnessed {
         }
     }
 
-    /// Replaces what is in a directory: by exchanging it where readers meet neither of the two in the
-    /// staging area, else by publishing the new files and then removing the old ones.
+    /// Replaces what is in a directory: by exchanging it where there are new files and readers do not
+    /// meet the old ones in the staging area, else by publishing the new and then removing the old.
     fn replace(
         &self,
         target: &dyn Target,
@@ -195,10 +195,9 @@ impl Witnessed {
     ) -> Result<()> {
         let old = target.files(directory)?;
         self.check(target, directory, &old)?;
-        let Some((_, witness)) = files.first() else {
-            return Ok(());
-        };
-        if !target.hides_staging() {
+        let witness = files.first().map(|(_, below)| below.clone());
+        // Without a file nobody could tell whether an exchange has happened.
+        let Some(witness) = witness.filter(|_| target.hides_staging()) else {
             layout.files.extend(files.iter().map(|(file, below)| Move {
                 staged: file.staged.clone(),
                 path: directory.join(below),
@@ -206,8 +205,7 @@ impl Witnessed {
             let removed = old.into_iter().map(|(path, _)| directory.join(path));
             layout.removed.extend(removed);
             return Ok(());
-        }
-        let witness = witness.clone();
+        };
         layout
             .arrangement
             .extend(files.iter().map(|(file, below)| Move {

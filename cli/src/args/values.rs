@@ -96,7 +96,7 @@ pub(crate) enum Mode {
     ErrorIfExists,
     /// Those of the partitions that rows go to are replaced, and other partitions stay
     OverwritePartitions,
-    /// The whole data set is replaced
+    /// The whole data set is replaced; by nothing if the input has no rows
     Overwrite,
 }
 

@@ -230,6 +230,12 @@ pub(super) fn all() -> Vec<Scenario> {
         )
         .staged_inside(),
         scenario("all overwritten, staged inside", Overwrite, inside).staged_inside(),
+        Scenario::new("all overwritten by nothing", LAKE, earlier, |ground| {
+            let nothing = weather(NEW, 20.0)?.slice(0, 0);
+            let writer = writer(ground, Overwrite, &nothing, same)?;
+            writer.commit().map(drop)
+        })
+        .many(),
         new("all overwritten where nothing was", Overwrite, same),
         Scenario::new(
             "one partition overwritten after another overwrite of it",

@@ -21,6 +21,12 @@ use crate::signal::Interrupt;
 pub(crate) fn run(args: &WriteArgs, output: &mut Output) -> Result<Exit, Failure> {
     let interrupt = Interrupt::watch()?;
     check(args)?;
+    if !args.dry_run
+        && let Some(receipt) = builder(args).already_committed()?
+    {
+        answer(args, output, &receipt, None);
+        return Ok(Exit::Done);
+    }
     let input = input::open(&args.inputs, &args.input.options(), interrupt.flag())?;
     if args.verbose {
         message(format_args!("columns: {}", columns(&input.schema())));

@@ -534,3 +534,45 @@ fn a_staged_overwrite_without_rows_empties_the_directory_that_was_named_alone() 
     let left: Vec<_> = rows(&disk).into_keys().collect();
     assert_eq!(left, [Path::new(ROOT).join("station_id=KJFK")]);
 }
+
+#[test]
+fn a_name_is_known_to_be_committed_before_any_row_is_written() {
+    let disk = old_disk();
+    let named = || on(&disk, CommitMode::Append).write_id("monday");
+    assert_eq!(named().already_committed().unwrap(), None);
+    let rows = batch(&["KSEA"], 2);
+    let mut writer = named().build(rows.schema()).unwrap();
+    writer.write(&rows).unwrap();
+    let receipt = writer.commit().unwrap();
+    assert_eq!(named().already_committed().unwrap(), Some(receipt));
+    let tuesday = on(&disk, CommitMode::Append).write_id("tuesday");
+    assert_eq!(tuesday.already_committed().unwrap(), None);
+    assert_eq!(
+        on(&disk, CommitMode::Append).already_committed().unwrap(),
+        None
+    );
+    let nameless = on(&disk, CommitMode::Append).write_id("");
+    let error = nameless.already_committed().unwrap_err();
+    assert!(matches!(error, Error::InvalidOption { .. }), "{error:?}");
+}
+
+#[test]
+fn a_name_is_known_to_be_committed_where_its_writer_died_right_after_deciding() {
+    let disk = old_disk();
+    let first = disk.moments().len();
+    let rows = batch(&["KSEA", "KORD"], 2);
+    let named = |disk: &SimDisk| on(disk, CommitMode::Append).write_id("monday");
+    write(named(&disk), &[rows]).unwrap();
+    let moments = disk.moments().split_off(first);
+    let decided = |call: &str| call.starts_with("sync_directory") && call.contains(".atomic/");
+    let at = moments.iter().rposition(|moment| {
+        moment.call.starts_with("publish") && moment.call.ends_with("decision.json")
+    });
+    let after = &moments[at.unwrap() + 1];
+    assert!(decided(&after.call), "{}", after.call);
+    for found in after.after_power_loss() {
+        let known = named(&found).already_committed().unwrap();
+        assert_eq!(known.map(|receipt| receipt.totals().rows), Some(2));
+        assert_eq!(self::rows(&found).len(), 3);
+    }
+}

@@ -298,6 +298,11 @@ fn a_write_of_a_name_is_committed_once() {
     assert_eq!(again.json(), first.json());
     assert_eq!(first.json()["write_id"], "monday");
     assert_eq!(place.files("lake/weather").len(), 36);
+    // Its input is gone by now, and not asked for.
+    place
+        .run("write gone.csv --to lake/weather --write-id monday".split_whitespace())
+        .exits(0)
+        .prints("already committed\n");
     place.write_weather(&["--write-id", "tuesday"]).exits(0);
     assert_eq!(place.files("lake/weather").len(), 72);
 }

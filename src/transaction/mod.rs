@@ -176,7 +176,11 @@ fn settle_and_lock(target: &dyn Target, kind: LockKind) -> Result<Option<Hold>> 
         }
         drop(lock);
         for id in target.transactions()? {
-            recover_one(target, id, false)?;
+            match recover_one(target, id, false) {
+                // It is another's commit that is published in part, and not ours.
+                Err(Error::Unfinished { source, .. }) => return Err(*source),
+                recovered => drop(recovered?),
+            }
         }
     }
 }

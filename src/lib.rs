@@ -75,8 +75,9 @@
 //!
 //! - Several files do not appear at one instant to a reader of plain directories: each is published by
 //!   its own rename. [`CommitMode::OverwritePartitions`] exchanges each partition's directory in one
-//!   step, [`CommitMode::Overwrite`] the whole root, where the file system can; else the new files come
-//!   first and the old ones go then, and a reader may see both for a moment.
+//!   step, [`CommitMode::Overwrite`] the whole root, where the file system can and the staging area is
+//!   beside the root; else the new files come first and the old ones go then, and a reader may see both
+//!   for a moment.
 //! - A reader that has listed a directory before it is exchanged may not find the files it listed, and
 //!   has to list it again.
 //! - A disk that acknowledges a sync and forgets the data is not noticed.

@@ -21,9 +21,15 @@ pub enum Durability {
     /// returns: promise P2. The default.
     #[default]
     Synced,
-    /// Nothing is synced: atomic after a crash of the process, but not durable. After a crash of the
-    /// kernel or the power a file may be missing, empty or torn. For measuring, and for data that
-    /// can be made again.
+    /// Nothing that is published is synced, whether one file or the files and directories of a
+    /// data-set commit: atomic after a crash of the process, but not durable. For measuring, and for
+    /// data that can be made again.
+    ///
+    /// After a crash of the kernel or the power, files may be missing, empty or torn under their final
+    /// names, only some of a commit may be there, and what it replaced may be gone all the same, also
+    /// if that had been durable. Recovery does not tell such files from whole ones. What others have
+    /// synced and such a commit did not replace stays as durable as it was. For their sake alone a
+    /// data-set commit still syncs its record, and the removal of that, whatever the number of files.
     Unsynced,
 }
 
@@ -70,7 +76,7 @@ pub enum StagingPlace {
     /// without partitions by [`AtomicFile`](crate::AtomicFile).
     Beside,
     /// Inside the root as `.atomic`, always. Readers that scan hidden directories list it, but no
-    /// name in it ends like a data file's.
+    /// name in it ever ends like a data file's: overwrites exchange no directories there.
     Inside,
     /// In this directory, which must be on the same file system as the root, and where nobody else may
     /// write who may not write in the data set: what is recorded in it is carried out. Everybody who writes

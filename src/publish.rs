@@ -139,24 +139,26 @@ pub(crate) fn rename(
     }
 }
 
-/// Makes a directory with those above it, durably, and opens it.
-pub(crate) fn prepare(disk: &dyn Disk, path: &Path) -> Result<Box<dyn DiskDirectory>> {
-    make_and_open(disk, path, Durability::Synced, &mut Vec::new())
-}
-
 /// Makes the name of a directory that is there durable, and those above it.
 pub(crate) fn make_durable(disk: &dyn Disk, path: &Path) -> Result<()> {
     make_all_durable(disk, [path], &[])
 }
 
-/// Makes directories with those above them, durably: one that holds several is synced once.
-pub(crate) fn prepare_all(disk: &dyn Disk, paths: &BTreeSet<PathBuf>) -> Result<()> {
+/// Makes directories with those above them: one that holds several is synced once.
+pub(crate) fn prepare(
+    disk: &dyn Disk,
+    paths: &BTreeSet<PathBuf>,
+    durability: Durability,
+) -> Result<()> {
     let mut made = Vec::new();
     let mut attempt = || {
         for path in paths {
             make(disk, path, &mut made)?;
         }
-        make_all_durable(disk, paths, &made)
+        match durability {
+            Durability::Synced => make_all_durable(disk, paths, &made),
+            Durability::Unsynced => Ok(()),
+        }
     };
     for _ in 1..ATTEMPTS {
         match attempt() {

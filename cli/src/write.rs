@@ -21,6 +21,12 @@ use crate::signal::Interrupt;
 pub(crate) fn run(args: &WriteArgs, output: &mut Output) -> Result<Exit, Failure> {
     let interrupt = Interrupt::watch()?;
     check(args)?;
+    if !args.dry_run
+        && let Some(receipt) = builder(args).already_committed()?
+    {
+        answer(args, output, &receipt, None);
+        return Ok(Exit::Done);
+    }
     let input = input::open(&args.inputs, &args.input.options(), interrupt.flag())?;
     if args.verbose {
         message(format_args!("columns: {}", columns(&input.schema())));
@@ -179,7 +185,7 @@ fn answer(args: &WriteArgs, output: &mut Output, receipt: &Receipt, spilled: Opt
             Ok(json) => output.line(json),
             Err(error) => message(format_args!("no receipt can be printed: {error}")),
         }
-    } else if !args.quiet && !receipt.files().is_empty() {
+    } else if !args.quiet && (!receipt.files().is_empty() || receipt.totals().removed > 0) {
         if args.verbose {
             name_files(args, output, receipt);
         }

@@ -182,7 +182,8 @@ impl Rules {
         ]
     }
 
-    /// Nothing is anywhere that is neither of the data set nor of its area.
+    /// Nothing is anywhere that is neither of the data set nor of its area, nor does what is in an area
+    /// inside the data set look like its files.
     fn no_strays(&self, found: &Found) -> Result<(), Wrong> {
         let areas = self.areas();
         let known = |path: &PathBuf| {
@@ -191,8 +192,15 @@ impl Rules {
                 || path.starts_with(&self.scenario.root)
                 || areas.iter().any(|area| path.starts_with(area))
         };
-        match found.files.keys().find(|path| !known(path)) {
-            Some(path) => Err(Wrong(format!("{} strays", path.display()))),
+        if let Some(path) = found.files.keys().find(|path| !known(path)) {
+            return Err(Wrong(format!("{} strays", path.display())));
+        }
+        // A glob of the data set's files looks into directories of any name.
+        let shown = |path: &&PathBuf| {
+            path.starts_with(&areas[1]) && path.extension().is_some_and(|end| end == "parquet")
+        };
+        match found.files.keys().find(shown) {
+            Some(path) => Err(Wrong(format!("readers find {}", path.display()))),
             None => Ok(()),
         }
     }

@@ -139,7 +139,7 @@ fn after_fault(
     }
     let inside = rules.scenario.root.join(".atomic");
     let lone = !rules.scenario.is_data_set();
-    if !lone && found.directories.contains(&inside) {
+    if !lone && !rules.scenario.inside && found.directories.contains(&inside) {
         return Err(Wrong("the staging area went inside the root".to_owned()));
     }
     let Some(failed) = &fault.failed.get() else {

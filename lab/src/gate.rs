@@ -55,12 +55,23 @@ const MOVED: &[&str] = &[
     RECORD_REMOVED,
 ];
 const PARTITIONS_MADE: &[&str] = &[
+    "SyncDirectory lake/weather, after CreateDirectory .atomic",
     "SyncDirectory lake/weather, after CreateDirectory year=1",
     "SyncDirectory lake/weather, after CreateDirectory year=2",
     "SyncDirectory lake/weather, again",
 ];
 
-const CARRIED: [Carried; 5] = [
+const CARRIED: [Carried; 7] = [
+    Carried {
+        marks: &["SyncDirectory lake/.weather.atomic/*, after CreateFile lease"],
+        why: "a commit without files has nothing staged that must be there",
+        together: &[],
+    },
+    Carried {
+        marks: &["SyncDirectory lake/weather/.atomic/*, after RemoveFile decision.json"],
+        why: "where nothing is exchanged, what is carried out again changes nothing",
+        together: &[],
+    },
     Carried {
         marks: ARRANGED,
         why: "a move within the transaction is durable with either of its directories",
@@ -77,7 +88,7 @@ const CARRIED: [Carried; 5] = [
         together: &[RECEIPT, RECORD_REMOVED],
     },
     Carried {
-        marks: PARTITIONS_MADE.split_at(1).0,
+        marks: PARTITIONS_MADE.split_at(2).0,
         why: "the directory is synced for the next partition too",
         together: PARTITIONS_MADE,
     },

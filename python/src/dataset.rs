@@ -134,6 +134,19 @@ impl DatasetWriter {
     }
 }
 
+/// The receipt of the write that the options name, if it was committed.
+#[pyfunction]
+pub(crate) fn already_committed(
+    py: Python<'_>,
+    root: PathBuf,
+    options: &Bound<'_, PyDict>,
+) -> PyResult<Option<Receipt>> {
+    let builder = options::dataset(root, options)?;
+    let found = detached(py, move || builder.already_committed())?;
+    let found = found.map_err(|error| raise(py, &error))?;
+    Ok(found.map(Receipt::new))
+}
+
 /// Why rows were not taken.
 pub(crate) enum Failure {
     /// By a signal's handler, a callback or the stream.

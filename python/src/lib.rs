@@ -34,7 +34,7 @@ mod _lib {
     #[pymodule_export]
     use super::command::main;
     #[pymodule_export]
-    use super::dataset::DatasetWriter;
+    use super::dataset::{DatasetWriter, already_committed};
     #[pymodule_export]
     use super::file::{File, PublishedFile};
     #[pymodule_export]

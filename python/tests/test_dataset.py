@@ -6,7 +6,7 @@ import gc
 import logging
 import pickle
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,15 @@ def test_a_write_of_the_same_name_is_not_committed_twice(lake: Path) -> None:
     assert again == first
     assert again.write_id == "2013-01-01"
     assert count(lake / "weather") == 3
+
+
+def test_the_rows_of_a_write_that_was_committed_are_not_asked_for(lake: Path) -> None:
+    def never() -> Iterator[pa.Table]:
+        pytest.fail("asked for rows")
+        yield ROWS
+
+    first = aa.write_dataset(ROWS, lake / "weather", write_id="monday")
+    assert aa.write_dataset(never(), lake / "weather", write_id="monday") == first
 
 
 def test_a_with_block_commits_on_a_clean_exit(lake: Path) -> None:

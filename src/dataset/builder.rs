@@ -7,6 +7,7 @@ use std::time::Duration;
 use arrow::datatypes::SchemaRef;
 use parquet::file::properties::WriterProperties;
 
+use super::commit::already_committed;
 use super::writer::DatasetWriter;
 use super::{EngineOptions, Interrupt, Progress, SortBy, SyncPolicy};
 use crate::disk::{Disk, OsDisk};
@@ -14,7 +15,7 @@ use crate::error::{Result, Step};
 use crate::format::Format;
 use crate::options::{Durability, StagingPlace, Verify};
 use crate::partition::PartitionBy;
-use crate::receipt::{CommitMode, FileRecord};
+use crate::receipt::{CommitMode, FileRecord, Receipt};
 use crate::unify::SchemaPolicy;
 
 /// How long what is staged waits to be committed.
@@ -96,6 +97,7 @@ impl DatasetWriterBuilder {
 
     /// The write's name, by which repeating it is found out: if a write of this name was committed,
     /// [`commit`](DatasetWriter::commit) publishes nothing and gives its receipt. By default none.
+    /// [`already_committed`](Self::already_committed) tells before any row is written.
     ///
     /// The receipts of named writes are kept in the staging area, in its directory `writes`, for at
     /// least 30 days; later commits of named writes then remove them.
@@ -184,8 +186,7 @@ impl DatasetWriterBuilder {
         self
     }
 
-    /// Whether the files are synced before the commit; by default they are ([`Durability::Synced`]).
-    /// The record of the commit and the directories always are.
+    /// Whether a commit waits for the medium; by default it does ([`Durability::Synced`]).
     pub fn durability(mut self, durability: Durability) -> Self {
         self.engine.durability = durability;
         self
@@ -245,6 +246,24 @@ impl DatasetWriterBuilder {
     pub fn interrupt_when(mut self, ask: impl Fn(Step) -> bool + Send + Sync + 'static) -> Self {
         self.engine.interrupt = Interrupt::when(ask);
         self
+    }
+
+    /// The receipt of the write of this [name](Self::write_id), if it was committed before and is still
+    /// remembered: what [`commit`](DatasetWriter::commit) would give after all rows were encoded in
+    /// vain. Always `None` without a name.
+    ///
+    /// What dead writers left of the data set is finished or removed first, as by
+    /// [`recover`](crate::recover): one of them may have been at this write. Where it answers `None`,
+    /// another may still commit it before this one does, which `commit` then finds.
+    ///
+    /// # Errors
+    /// [`Error::InvalidPath`](crate::Error::InvalidPath) and
+    /// [`Error::InvalidOption`](crate::Error::InvalidOption) if what is asked for cannot be done;
+    /// [`Error::Read`](crate::Error::Read) and
+    /// [`Error::InvalidDecision`](crate::Error::InvalidDecision) if a receipt cannot be read. Nothing
+    /// is published but what had been committed.
+    pub fn already_committed(&self) -> Result<Option<Receipt>> {
+        already_committed(self)
     }
 
     /// Opens the data set for batches that have `schema`: finishes or removes what dead writers left,

@@ -1,10 +1,16 @@
 //! From staged files to a commit and its receipt, whoever staged them.
 
+use std::path::PathBuf;
+use std::sync::Arc;
+
 use uuid::Uuid;
 
-use super::Interrupt;
+use super::{DatasetWriterBuilder, Interrupt};
 use crate::error::{Error, Result, Step};
 use crate::receipt::{Receipt, ReceiptError, StagedFileRecord};
+use crate::recover::{RecoverOptions, recover_with_options};
+use crate::staging::{Area, home_of_root, resolve};
+use crate::target::{LocalTarget, Target as _};
 use crate::transaction::{Layout, StagedName, Transaction, Witnessed};
 
 /// Commits what is staged in a transaction.
@@ -26,11 +32,16 @@ pub(super) fn commit(
     let receipt = |layout: &Layout| {
         interrupt.check(Step::Decide, root)?;
         let files = files.into_iter().map(StagedFileRecord::into_file).collect();
-        let removed = layout.exchanges.iter().flat_map(|exchange| {
-            let directory = exchange.path.strip_prefix(witnessed.scope());
-            let directory = directory.unwrap_or(&exchange.path);
-            exchange.removed.iter().map(|path| directory.join(path))
+        let exchanged = layout.exchanges.iter().flat_map(|exchange| {
+            let removed = exchange.removed.iter();
+            removed.map(|path| exchange.path.join(path))
         });
+        let removed = exchanged.chain(layout.removed.iter().cloned());
+        let below_scope = |path: PathBuf| match path.strip_prefix(witnessed.scope()) {
+            Ok(below) => below.to_owned(),
+            Err(_) => path,
+        };
+        let removed = removed.map(below_scope);
         Receipt::new(id, witnessed.mode(), files)
             .and_then(|receipt| receipt.with_removed(removed))
             .and_then(|receipt| match write_id {
@@ -40,6 +51,32 @@ pub(super) fn commit(
             .map_err(invalid_receipt)
     };
     transaction.commit(witnessed, &staged, write_id, receipt)
+}
+
+/// See [`DatasetWriterBuilder::already_committed`].
+pub(super) fn already_committed(builder: &DatasetWriterBuilder) -> Result<Option<Receipt>> {
+    let (staging, disk) = (&builder.staging, &builder.disk);
+    let Some(write_id) = builder.write_id.as_deref() else {
+        return Ok(None);
+    };
+    check_write_id(Some(write_id))?;
+    let options = RecoverOptions::new()
+        .staging(staging.clone())
+        .disk(Arc::clone(disk));
+    // What it cannot recover it says, and this need not.
+    recover_with_options(&builder.root, &options)?;
+    let root = resolve(disk.as_ref(), &builder.root)?;
+    let home = home_of_root(disk.as_ref(), &root, staging)?;
+    for path in home.all_areas() {
+        let area = Area::at(disk, home.clone(), path);
+        if area.check_owner().is_err() {
+            continue;
+        }
+        if let Some(receipt) = LocalTarget::new(area).recall(write_id)? {
+            return Ok(Some(receipt));
+        }
+    }
+    Ok(None)
 }
 
 pub(super) fn check_write_id(write_id: Option<&str>) -> Result<()> {

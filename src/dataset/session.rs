@@ -106,7 +106,8 @@ impl Session {
         // Without files there is nothing to be kept.
         let kept = (!files.is_empty()).then_some(self.id);
         if kept.is_some() {
-            let record = StagedRecord::new(self.target.named_root(), &self.witnessed, files);
+            let (root, durability) = (self.target.named_root(), transaction.durability());
+            let record = StagedRecord::new(root, durability, &self.witnessed, files);
             transaction.stage(&record, keep)?;
         }
         Ok(StagedWrite::new(

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
 use uuid::Uuid;
@@ -10,6 +11,7 @@ use super::Interrupt;
 use super::commit::{check_write_id, commit};
 use crate::disk::{Disk, OsDisk};
 use crate::error::{Error, Result};
+use crate::options::Durability;
 use crate::receipt::{Receipt, StagedWrite};
 use crate::staging::{home_of_root, resolve};
 use crate::target::{LocalTarget, Target as _};
@@ -73,7 +75,8 @@ impl StagedWrites {
 
     /// Publishes everything as one transaction.
     ///
-    /// The mode is that of the writers. An overwrite conflicts with whatever was committed to the same
+    /// The mode is that of the writers. If any of them was [unsynced](Durability::Unsynced), so is the
+    /// commit. An overwrite conflicts with whatever was committed to the same
     /// partitions since the first of the writers looked at them.
     ///
     /// # Errors
@@ -147,14 +150,17 @@ impl StagedWrites {
     }
 
     fn commit_to(&self, target: Arc<LocalTarget>, first: &StagedWrite) -> Result<Receipt> {
-        let transaction = Transaction::begin(Arc::clone(&target) as _)?;
+        let mut transaction = Transaction::begin(Arc::clone(&target) as _, Durability::Synced)?;
         // What is moved into it must not be lost with it if the power fails.
-        target.seal(transaction.id(), &[])?;
+        target.seal(transaction.id(), &[], Durability::Synced)?;
         let records = self
             .counted_once()
             .into_iter()
             .map(|staged| transaction.adopt(staged))
             .collect::<Result<Vec<_>>>()?;
+        if records.iter().any(|record| record.unsynced) {
+            transaction.leave_unsynced();
+        }
         let scope = records.first().map(|record| &record.scope);
         if records
             .iter()
@@ -164,7 +170,12 @@ impl StagedWrites {
         }
         let witnessed = match Witnessed::joined(target.as_ref(), &records)? {
             Some(witnessed) => witnessed,
-            None => Witnessed::begin(target.as_ref(), first.mode(), "".as_ref())?,
+            // Nobody had a row; what the data set comes to is decided by what it is now.
+            None => {
+                let root = resolve(self.disk.as_ref(), first.root())?;
+                let scope = root.strip_prefix(target.root()).unwrap_or(Path::new(""));
+                Witnessed::begin(target.as_ref(), first.mode(), scope)?
+            }
         };
         let files = records.into_iter().flat_map(|record| record.files);
         commit(

@@ -110,7 +110,8 @@ impl DatasetWriter {
             .unwrap_or(Path::new(""))
             .to_owned();
         let target = Arc::new(LocalTarget::new(area));
-        let transaction = Transaction::begin(Arc::clone(&target) as Arc<dyn Target>)?;
+        let verbs = Arc::clone(&target) as Arc<dyn Target>;
+        let transaction = Transaction::begin(verbs, options.durability)?;
         let witnessed = Witnessed::begin(target.as_ref(), mode, &scope)?;
         let session = Arc::new(Session::new(&transaction, target, witnessed, &root));
         let interrupt = options.interrupt.clone();

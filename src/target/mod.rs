@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use crate::disk::LockKind;
 use crate::error::Result;
+use crate::options::Durability;
 use crate::receipt::Receipt;
 use crate::transaction::{Decision, Plan, StagedRecord};
 
@@ -71,17 +72,26 @@ pub(crate) trait Target: fmt::Debug + Send + Sync {
     /// name; none if there is no such directory. The staging area is left out.
     fn files(&self, directory: &Path) -> Result<Vec<(PathBuf, u128)>>;
 
+    /// Whether a reader of the data set never meets what is in the staging area.
+    fn hides_staging(&self) -> bool;
+
     /// Refuses a directory of the data set that would lead a write out of it.
     fn check_directory(&self, directory: &Path) -> Result<()>;
 
     /// Makes what is staged durable, so that a decision may name it: all of these files must be there.
-    fn seal(&self, transaction: Uuid, files: &[&Path]) -> Result<()>;
+    fn seal(&self, transaction: Uuid, files: &[&Path], durability: Durability) -> Result<()>;
 
     /// The decision that stands, durably.
     fn decision(&self, transaction: Uuid) -> Result<Option<Decision>>;
 
-    /// Records a decision durably, unless one stands already. The commit point.
-    fn decide(&self, transaction: Uuid, decision: &Decision) -> Result<Decided>;
+    /// Records a decision, unless one stands already. The commit point. Whoever finds it after a power
+    /// cut finds all of it, also if it need not be found.
+    fn decide(
+        &self,
+        transaction: Uuid,
+        decision: &Decision,
+        durability: Durability,
+    ) -> Result<Decided>;
 
     /// Keeps a transaction of ours from being taken for dead where locks are not to be trusted.
     fn keep_alive(&self, transaction: Uuid) -> Result<()>;
@@ -102,7 +112,7 @@ pub(crate) trait Target: fmt::Debug + Send + Sync {
     /// How long ago the decision that stands was recorded.
     fn age(&self, transaction: Uuid) -> Result<Duration>;
 
-    /// Publishes what is not published yet of a decided plan, durably. Idempotent.
+    /// Publishes what is not published yet of a decided plan, as durably as it says. Idempotent.
     fn publish(&self, plan: &Plan) -> Result<()>;
 
     /// Makes a decision that was carried out be forgotten, durably, after remembering its receipt if

@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::Layout;
 use crate::error::{Error, Result};
+use crate::options::Durability;
 use crate::receipt::Receipt;
 
 /// The version of the record that this crate writes, and the only one that it reads.
@@ -42,6 +43,9 @@ pub(crate) struct Plan {
     pub(crate) transaction: Uuid,
     /// The data set's root, where the staging area may serve others too.
     pub(crate) root: Option<PathBuf>,
+    /// Whether nothing of it need survive a power cut.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    unsynced: bool,
     /// The caller's name of the write, if it has one.
     pub(crate) write_id: Option<String>,
     /// Files that are moved within the transaction's directory before, into new directories.
@@ -50,6 +54,9 @@ pub(crate) struct Plan {
     pub(crate) files: Vec<Move>,
     /// Directories that are exchanged as a whole.
     pub(crate) exchanges: Vec<Exchange>,
+    /// Files below the data set's root that are removed once all others are published.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) removed: Vec<PathBuf>,
     /// What the caller gets back, also if it repeats the write.
     pub(crate) receipt: Receipt,
 }
@@ -84,6 +91,7 @@ impl Plan {
     pub(crate) fn new(
         transaction: Uuid,
         root: Option<PathBuf>,
+        durability: Durability,
         write_id: Option<String>,
         layout: Layout,
         receipt: Receipt,
@@ -92,11 +100,23 @@ impl Plan {
             version: VERSION,
             transaction,
             root,
+            unsynced: durability == Durability::Unsynced,
             write_id,
             arrangement: layout.arrangement,
             files: layout.files,
             exchanges: layout.exchanges,
+            removed: layout.removed,
             receipt,
+        }
+    }
+}
+
+impl Plan {
+    /// Whether what is published is synced.
+    pub(crate) fn durability(&self) -> Durability {
+        match self.unsynced {
+            true => Durability::Unsynced,
+            false => Durability::Synced,
         }
     }
 }
@@ -170,7 +190,8 @@ impl Plan {
                 .chain(&exchange.files)
                 .chain(&exchange.removed)
         });
-        moves.chain(exchanges).map(PathBuf::as_path)
+        let all = moves.chain(exchanges).chain(&self.removed);
+        all.map(PathBuf::as_path)
     }
 }
 

@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 use crate::disk::{Disk, LockKind};
 use crate::error::{Error, Outcome, Result, Step};
+use crate::options::Durability;
 use crate::receipt::Receipt;
 use crate::staging::{Area, Home};
 use crate::target::{Decided, Hold, LocalTarget, Taken, Target};
@@ -30,23 +31,34 @@ pub(crate) struct Transaction {
     target: Arc<dyn Target>,
     id: Uuid,
     _lease: Hold,
+    durability: Durability,
     /// Whether nothing of it may be removed by us any more.
     decided: bool,
 }
 
 impl Transaction {
-    pub(crate) fn begin(target: Arc<dyn Target>) -> Result<Self> {
+    pub(crate) fn begin(target: Arc<dyn Target>, durability: Durability) -> Result<Self> {
         let (id, lease) = target.begin()?;
         Ok(Transaction {
             target,
             id,
             _lease: lease,
+            durability,
             decided: false,
         })
     }
 
     pub(crate) fn id(&self) -> Uuid {
         self.id
+    }
+
+    pub(crate) fn durability(&self) -> Durability {
+        self.durability
+    }
+
+    /// Leaves all of it unsynced, because some of it is.
+    pub(crate) fn leave_unsynced(&mut self) {
+        self.durability = Durability::Unsynced;
     }
 
     pub(crate) fn target(&self) -> Arc<dyn Target> {
@@ -73,13 +85,15 @@ impl Transaction {
         let layout = witnessed.layout(target.as_ref(), staged)?;
         let receipt = receipt(&layout)?;
         let files = staged.iter().map(|file| file.staged.as_path());
-        target.seal(self.id, &files.collect::<Vec<_>>())?;
+        let (files, durability) = (files.collect::<Vec<_>>(), self.durability);
+        target.seal(self.id, &files, durability)?;
         let name = write_id.map(str::to_owned);
-        let plan = Plan::new(self.id, target.named_root(), name, layout, receipt);
+        let root = target.named_root();
+        let plan = Plan::new(self.id, root, durability, name, layout, receipt);
         let decision = Decision::Committed(Box::new(plan));
         // From here on the record tells, whatever this call answers.
         self.decided = true;
-        match target.decide(self.id, &decision) {
+        match target.decide(self.id, &decision, durability) {
             Ok(Decided::Ours) => {}
             Ok(_) => {
                 return Err(Error::Aborted {
@@ -162,7 +176,11 @@ fn settle_and_lock(target: &dyn Target, kind: LockKind) -> Result<Option<Hold>> 
         }
         drop(lock);
         for id in target.transactions()? {
-            recover_one(target, id, false)?;
+            match recover_one(target, id, false) {
+                // It is another's commit that is published in part, and not ours.
+                Err(Error::Unfinished { source, .. }) => return Err(*source),
+                recovered => drop(recovered?),
+            }
         }
     }
 }
@@ -239,7 +257,7 @@ pub(crate) fn recover_one(target: &dyn Target, id: Uuid, dry_run: bool) -> Resul
         let standing = match standing {
             Some(standing) => Some(standing),
             // Somebody who was only taken for dead may decide at this moment: one of the two wins.
-            None => match target.decide(id, &aborted)? {
+            None => match target.decide(id, &aborted, Durability::Synced)? {
                 Decided::Ours => Some(aborted),
                 Decided::Another(standing) => Some(standing),
                 Decided::Gone => None,

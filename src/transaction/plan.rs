@@ -47,6 +47,7 @@ pub(crate) struct Layout {
     pub(crate) arrangement: Vec<Move>,
     pub(crate) files: Vec<Move>,
     pub(crate) exchanges: Vec<Exchange>,
+    pub(crate) removed: Vec<PathBuf>,
 }
 
 impl Witnessed {
@@ -165,7 +166,7 @@ impl Witnessed {
                     let files = files
                         .into_iter()
                         .map(|file| (file, PathBuf::from(&file.name)));
-                    self.exchange(target, directory, new, files.collect(), &mut layout)?;
+                    self.replace(target, directory, new, files.collect(), &mut layout)?;
                 }
                 Ok(layout)
             }
@@ -176,13 +177,15 @@ impl Witnessed {
                     directory.unwrap_or(&file.directory).join(&file.name)
                 };
                 let files = staged.iter().map(|file| (file, below(file))).collect();
-                self.exchange(target, &self.scope, "new".into(), files, &mut layout)?;
+                self.replace(target, &self.scope, "new".into(), files, &mut layout)?;
                 Ok(layout)
             }
         }
     }
 
-    fn exchange(
+    /// Replaces what is in a directory: by exchanging it where there are new files and readers do not
+    /// meet the old ones in the staging area, else by publishing the new and then removing the old.
+    fn replace(
         &self,
         target: &dyn Target,
         directory: &Path,
@@ -192,10 +195,17 @@ impl Witnessed {
     ) -> Result<()> {
         let old = target.files(directory)?;
         self.check(target, directory, &old)?;
-        let Some((_, witness)) = files.first() else {
+        let witness = files.first().map(|(_, below)| below.clone());
+        // Without a file nobody could tell whether an exchange has happened.
+        let Some(witness) = witness.filter(|_| target.hides_staging()) else {
+            layout.files.extend(files.iter().map(|(file, below)| Move {
+                staged: file.staged.clone(),
+                path: directory.join(below),
+            }));
+            let removed = old.into_iter().map(|(path, _)| directory.join(path));
+            layout.removed.extend(removed);
             return Ok(());
         };
-        let witness = witness.clone();
         layout
             .arrangement
             .extend(files.iter().map(|(file, below)| Move {

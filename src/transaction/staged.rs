@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::decision::{VERSION, invalid, stays_below};
 use super::{Decision, Transaction, Witnessed};
 use crate::error::{Error, Result};
+use crate::options::Durability;
 use crate::receipt::{CommitMode, Mode, StagedFileRecord};
 use crate::target::Decided;
 use crate::verify::Damage;
@@ -24,6 +25,9 @@ pub(crate) struct StagedRecord {
     version: u32,
     /// The data set's root, where the staging area may serve others too.
     pub(crate) root: Option<PathBuf>,
+    /// Whether its files need not survive a power cut.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) unsynced: bool,
     #[serde(with = "Mode")]
     pub(crate) mode: CommitMode,
     /// The directory that the caller named, below the data set's root.
@@ -45,12 +49,14 @@ pub(crate) struct Seen {
 impl StagedRecord {
     pub(crate) fn new(
         root: Option<PathBuf>,
+        durability: Durability,
         witnessed: &Witnessed,
         files: Vec<StagedFileRecord>,
     ) -> Self {
         StagedRecord {
             version: VERSION,
             root,
+            unsynced: durability == Durability::Unsynced,
             mode: witnessed.mode(),
             scope: witnessed.scope().to_owned(),
             before: witnessed.seen(),
@@ -90,12 +96,11 @@ impl Transaction {
     /// After an error nothing of it is left.
     pub(crate) fn stage(mut self, record: &StagedRecord, keep: Duration) -> Result<()> {
         let files = record.files.iter().map(|file| file.staged().as_ref());
-        self.target.seal(self.id, &files.collect::<Vec<_>>())?;
+        let files: Vec<&Path> = files.collect();
+        self.target.seal(self.id, &files, self.durability)?;
         self.target.record(self.id, record)?;
-        match self
-            .target
-            .decide(self.id, &Decision::staged(self.id, keep))
-        {
+        let staged = Decision::staged(self.id, keep);
+        match self.target.decide(self.id, &staged, self.durability) {
             Ok(Decided::Ours) => {
                 self.decided = true;
                 Ok(())

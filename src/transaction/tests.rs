@@ -8,8 +8,10 @@ use std::time::Duration;
 
 use super::*;
 use crate::disk::Disk;
-use crate::disk::sim::{Lie, SimDisk};
-use crate::options::{Durability, StagingPlace};
+use crate::disk::sim::{FaultTime, Lie, Moment, SimDisk};
+use crate::error::IoContext as _;
+use crate::file::AtomicFile;
+use crate::options::{Durability, FileOptions, StagingPlace};
 use crate::partition::Partition;
 use crate::receipt::CommitMode;
 use crate::staging::{Area, home_of_root};
@@ -20,8 +22,12 @@ const ROOT: &str = "/lake";
 type Found = BTreeMap<PathBuf, Vec<u8>>;
 
 fn target(disk: &SimDisk) -> Arc<LocalTarget> {
+    target_at(disk, &StagingPlace::Auto)
+}
+
+fn target_at(disk: &SimDisk, place: &StagingPlace) -> Arc<LocalTarget> {
     let disk: Arc<dyn Disk> = Arc::new(disk.clone());
-    let home = home_of_root(disk.as_ref(), Path::new(ROOT), &StagingPlace::Auto).unwrap();
+    let home = home_of_root(disk.as_ref(), Path::new(ROOT), place).unwrap();
     let area = Area::open(&disk, home).unwrap();
     Arc::new(LocalTarget::new(area))
 }
@@ -43,7 +49,17 @@ fn write(
     write_id: Option<&str>,
     files: &[(&str, &[u8])],
 ) -> Result<Receipt> {
-    let (transaction, witnessed, staged) = stage(target, mode, files)?;
+    write_with(target, Durability::Synced, mode, write_id, files)
+}
+
+fn write_with(
+    target: &Arc<LocalTarget>,
+    durability: Durability,
+    mode: CommitMode,
+    write_id: Option<&str>,
+    files: &[(&str, &[u8])],
+) -> Result<Receipt> {
+    let (transaction, witnessed, staged) = stage_with(target, durability, mode, files)?;
     let id = transaction.id();
     transaction.commit(&witnessed, &staged, write_id, |_| {
         Ok(receipt(id, mode, write_id))
@@ -63,7 +79,16 @@ fn stage(
     mode: CommitMode,
     files: &[(&str, &[u8])],
 ) -> Result<(Transaction, Witnessed, Vec<StagedName>)> {
-    let transaction = Transaction::begin(Arc::clone(target) as Arc<dyn Target>)?;
+    stage_with(target, Durability::Synced, mode, files)
+}
+
+fn stage_with(
+    target: &Arc<LocalTarget>,
+    durability: Durability,
+    mode: CommitMode,
+    files: &[(&str, &[u8])],
+) -> Result<(Transaction, Witnessed, Vec<StagedName>)> {
+    let transaction = Transaction::begin(Arc::clone(target) as Arc<dyn Target>, durability)?;
     let witnessed = Witnessed::begin(target.as_ref(), mode, Path::new(""))?;
     let mut staged = Vec::new();
     for (number, (directory, bytes)) in files.iter().enumerate() {
@@ -71,8 +96,9 @@ fn stage(
         let partition = Partition::parse(directory).unwrap();
         witnessed.touch(target.as_ref(), &partition)?;
         let mut draft = target.create(transaction.id(), number, false)?;
-        draft.write_all(bytes).unwrap();
-        draft.seal(Durability::Synced, None)?;
+        let written = draft.write_all(bytes);
+        written.at(Step::WriteRows, draft.path())?;
+        draft.seal(durability, None)?;
         draft.disown();
         staged.push(StagedName {
             staged: staged_name(number),
@@ -240,5 +266,158 @@ fn the_parent_of_many_new_partitions_is_synced_for_all_of_them_at_once() {
     assert_eq!(syncs_of_root.count(), 2, "before the renames, and after");
     for found in moments.last().unwrap().after_power_loss() {
         assert_eq!(seen(&found), committed);
+    }
+}
+
+#[test]
+fn an_overwrite_that_is_staged_inside_the_data_set_shows_readers_no_data_file_there() {
+    let in_area = |path: &Path| path.starts_with("/lake/.atomic");
+    let data = |disk: &SimDisk| {
+        let seen = seen(disk).into_iter();
+        seen.filter(|(path, _)| !in_area(path)).collect::<Found>()
+    };
+    for mode in [CommitMode::OverwritePartitions, CommitMode::Overwrite] {
+        let disk = old_disk(true, true);
+        let before = data(&disk);
+        let first = disk.moments().len();
+        let target = target_at(&disk, &StagingPlace::Inside);
+        write(&target, mode, None, &NEW).unwrap();
+        let after = data(&disk);
+        let old = |path: &str| after.contains_key(Path::new(path));
+        assert_eq!(
+            after.len(),
+            if old("/lake/year=3/old.parquet") {
+                3
+            } else {
+                2
+            }
+        );
+        assert!(!old("/lake/year=1/old.parquet"));
+        assert_eq!(
+            old("/lake/year=3/old.parquet"),
+            mode != CommitMode::Overwrite
+        );
+        for moment in &disk.moments()[first..] {
+            for found in moment.after_power_loss() {
+                let shown = |disk: &SimDisk| {
+                    let files = disk.files().into_iter().chain(disk.directories());
+                    let mut files = files.filter(|path| in_area(path));
+                    files.find(|path| path.extension().is_some_and(|end| end == "parquet"))
+                };
+                assert_eq!(shown(&found), None, "{mode:?}, {}", moment.call);
+                for (_, recovered) in
+                    recover_all(target_at(&found, &StagingPlace::Inside).as_ref(), false).unwrap()
+                {
+                    assert_ne!(recovered.unwrap(), Recovered::Alive);
+                }
+                let recovered = data(&found);
+                assert!(
+                    recovered == before || recovered == after,
+                    "{mode:?}, {}: {recovered:?}",
+                    moment.call
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn an_unsynced_commit_syncs_its_record_and_the_removal_of_that_alone() {
+    for mode in modes_that_succeed() {
+        let disk = old_disk(true, true);
+        let before = disk.calls().len();
+        write_with(&target(&disk), Durability::Unsynced, mode, None, &NEW).unwrap();
+        let calls = disk.calls();
+        let syncs: Vec<&String> = calls[before..]
+            .iter()
+            .filter(|call| call.starts_with("sync"))
+            .collect();
+        assert_eq!(syncs.len(), 2, "{mode:?}: {syncs:?}");
+        assert!(syncs[0].starts_with("sync_file "), "{syncs:?}");
+        assert!(syncs[1].starts_with("sync_directory /.lake.atomic/"));
+    }
+}
+
+/// What the files of the data set hold, in order.
+fn contents(disk: &SimDisk) -> Vec<Vec<u8>> {
+    let mut contents: Vec<Vec<u8>> = seen(disk).into_values().collect();
+    contents.sort();
+    contents
+}
+
+#[test]
+fn an_unsynced_commit_whose_process_dies_is_published_whole_or_not_at_all() {
+    const CALLS: usize = 200;
+    for mode in modes_that_succeed() {
+        let whole = old_disk(true, true);
+        write_with(&target(&whole), Durability::Unsynced, mode, None, &NEW).unwrap();
+        let (before, after) = (contents(&old_disk(true, true)), contents(&whole));
+        let (mut none, mut all) = (0, 0);
+        for lived in 0.. {
+            let disk = old_disk(true, true);
+            let target = target(&disk);
+            let dies = disk.calls().len() + lived;
+            for call in dies..dies + CALLS {
+                disk.fail_call(call, 5, FaultTime::Before);
+            }
+            let done = write_with(&target, Durability::Unsynced, mode, None, &NEW);
+            if disk.calls().len() <= dies {
+                done.unwrap();
+                break;
+            }
+            while disk.calls().len() < dies + CALLS {
+                let _ = disk.place(Path::new("/"));
+            }
+            recover(&disk).unwrap();
+            let found = contents(&disk);
+            none += usize::from(found == before);
+            all += usize::from(found == after);
+            assert!(found == before || found == after, "{mode:?}, {lived}");
+            assert_eq!(left(&disk), Vec::<PathBuf>::new(), "{mode:?}, {lived}");
+        }
+        assert!(none > 0 && all > 0, "{mode:?}");
+    }
+}
+
+#[test]
+fn a_power_cut_in_an_unsynced_commit_keeps_nobody_from_committing() {
+    for mode in modes_that_succeed() {
+        let disk = old_disk(true, true);
+        let first = disk.moments().len();
+        write_with(&target(&disk), Durability::Unsynced, mode, None, &NEW[..1]).unwrap();
+        // What a cut may leave at any other moment is a part of what it may leave at one of these.
+        let shows = |moment: &&Moment| {
+            let calls = ["publish", "exchange", "remove_file"];
+            calls.iter().any(|call| moment.call.starts_with(call))
+        };
+        for moment in disk.moments()[first..].iter().filter(shows) {
+            for found in moment.after_power_loss() {
+                recover(&found).unwrap();
+                write(&target(&found), CommitMode::Append, None, &NEW).unwrap();
+                let old = found.read("/lake/year=3/old.parquet");
+                let untouched = old.is_ok_and(|content| content == b"old three");
+                assert!(untouched || mode == CommitMode::Overwrite, "{mode:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_power_cut_after_unsynced_overwrites_harms_no_synced_file_after_them() {
+    let disk = old_disk(true, true);
+    let (mode, path) = (
+        CommitMode::OverwritePartitions,
+        "/lake/year=1/later.parquet",
+    );
+    for _ in 0..2 {
+        write_with(&target(&disk), Durability::Unsynced, mode, None, &NEW[..1]).unwrap();
+    }
+    let options = FileOptions::new().disk(Arc::new(disk.clone()));
+    let mut file = AtomicFile::create_with_options(path, options).unwrap();
+    file.write_all(b"later").unwrap();
+    file.commit().unwrap();
+    for found in disk.moments().last().unwrap().after_power_loss() {
+        recover(&found).unwrap();
+        assert_eq!(found.read(path).unwrap(), b"later");
     }
 }

@@ -6,13 +6,16 @@
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
+use atomic_arrow::disk::{Disk, OsDisk};
 use atomic_arrow::{
     AtomicFile, DatasetWriter, Error, FileOptions, PartitionBy, PublishMode, WriterOptions, recover,
 };
 
 use crate::ground::{begun, stations, weather, writer};
+#[cfg(unix)]
+use crate::tampered::Tampered;
 
 const ENTRY: &str = "child::a_process_that_another_test_starts";
 const PART: &str = "ATOMIC_ARROW_TEST_PART";
@@ -50,6 +53,11 @@ pub(crate) enum Part {
     Damage,
     /// Reads mutated bytes, see [`fuzz`](crate::fuzz).
     Fuzz,
+    /// Commits a data set of `STATIONS` files with the umask that it is told, and dies when that is
+    /// decided, before the first file is published.
+    Die,
+    /// Recovers, says what it finished and what failed, and then whether it could commit a data set.
+    Follow,
 }
 
 /// How often a child does what it does.
@@ -74,6 +82,8 @@ impl Part {
         Part::Crowd,
         Part::Damage,
         Part::Fuzz,
+        Part::Die,
+        Part::Follow,
     ];
 }
 
@@ -311,10 +321,14 @@ pub(crate) fn replace(path: &Path, content: &str) -> Result<(), Error> {
 
 /// A writer that has taken `ROWS` rows of `STATIONS` stations.
 fn data_set(root: &Path) -> DatasetWriter {
+    data_set_on(Arc::new(OsDisk), root)
+}
+
+fn data_set_on(disk: Arc<dyn Disk>, root: &Path) -> DatasetWriter {
     let names: Vec<String> = (0..ROWS).map(|n| format!("K{}", n % STATIONS)).collect();
     let batch = stations(&names);
     let by = PartitionBy::column("station_id");
-    let builder = DatasetWriter::builder(root).partition_by(by);
+    let builder = DatasetWriter::builder(root).partition_by(by).disk(disk);
     let mut writer = builder.build(batch.schema()).unwrap();
     writer.write(&batch).unwrap();
     writer
@@ -382,6 +396,33 @@ fn play(part: Part, root: &Path) {
             say("ready");
             if told() {
                 say(&writer.stage().unwrap().to_json().unwrap());
+            }
+        }
+        #[cfg(unix)]
+        Part::Die => {
+            let umask = u32::from_str_radix(&heard().unwrap(), 8).unwrap();
+            rustix::process::umask(rustix::fs::Mode::from_bits_truncate(umask));
+            let data = root.to_owned();
+            let disk = Tampered::before_publish(move |to| {
+                match to.starts_with(&data) && to.extension().is_some_and(|end| end == "parquet") {
+                    true => std::process::exit(0),
+                    false => Ok(()),
+                }
+            });
+            data_set_on(disk, root).commit().unwrap();
+        }
+        #[cfg(not(unix))]
+        Part::Die => {}
+        Part::Follow => {
+            let recovery = recover(root).unwrap();
+            say(&format!("finished {}", recovery.finished.len()));
+            for error in &recovery.failed {
+                let source = std::error::Error::source(error).map(ToString::to_string);
+                say(&format!("failed: {error}: {}", source.unwrap_or_default()));
+            }
+            match data_set(root).commit() {
+                Ok(receipt) => say(&format!("committed {}", receipt.totals().files)),
+                Err(error) => say(&format!("{:?}: {error}", error.outcome())),
             }
         }
         Part::Kill => crate::kills::play(root),

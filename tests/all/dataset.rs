@@ -12,7 +12,7 @@ use atomic_arrow::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use atomic_arrow::receipt::FileRecord;
 use atomic_arrow::{
     CommitMode, DatasetWriter, DatasetWriterBuilder, Error, Outcome, PartitionBy, RecoverOptions,
-    Step, SyncPolicy, recover, recover_with_options,
+    StagedWrites, StagingPlace, Step, SyncPolicy, recover, recover_with_options,
 };
 
 use crate::child::{Child, Part, STATIONS};
@@ -62,7 +62,7 @@ fn rows(disk: &SimDisk) -> BTreeMap<PathBuf, Vec<i64>> {
     for file in disk
         .files()
         .into_iter()
-        .filter(|file| file.starts_with(ROOT))
+        .filter(|file| file.starts_with(ROOT) && !file.to_string_lossy().contains("/.atomic/"))
     {
         let bytes = disk.read(&file).unwrap();
         let reader = ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(bytes))
@@ -473,4 +473,106 @@ fn a_writer_killed_at_any_moment_leaves_all_files_of_a_commit_or_none() {
     }
     assert!(acknowledged.len() >= 40);
     assert_eq!(staged(&parent), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn an_overwrite_without_rows_leaves_nothing_and_the_other_modes_leave_everything() {
+    for mode in MODES.into_iter().chain([CommitMode::ErrorIfExists]) {
+        for place in [StagingPlace::Auto, StagingPlace::Inside] {
+            let disk = old_disk();
+            let (before, first) = (rows(&disk), disk.moments().len());
+            let nothing = batch(&[], 0);
+            let writer = on(&disk, mode)
+                .staging(place.clone())
+                .build(nothing.schema());
+            let mut writer = writer.unwrap();
+            writer.write(&nothing).unwrap();
+            let receipt = writer.commit().unwrap();
+            let emptied = mode == CommitMode::Overwrite;
+            let after = if emptied {
+                BTreeMap::new()
+            } else {
+                before.clone()
+            };
+            assert_eq!(rows(&disk), after, "{mode:?}");
+            assert_eq!(
+                receipt.removed().len(),
+                if emptied { 2 } else { 0 },
+                "{mode:?}"
+            );
+            let partitions = disk.directories().into_iter();
+            let partitions = partitions.filter(|path| path.to_string_lossy().contains('='));
+            assert_eq!(partitions.count(), after.len(), "{mode:?}");
+            let moments = disk.moments().split_off(first);
+            for (number, moment) in moments.iter().enumerate() {
+                for found in moment.after_power_loss() {
+                    recover_disk(&found);
+                    let last = number + 1 == moments.len();
+                    let found = rows(&found);
+                    let whole = found == after || (found == before && !last);
+                    assert!(whole, "{mode:?}, {}: {found:?}", moment.call);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_staged_overwrite_without_rows_empties_the_directory_that_was_named_alone() {
+    let disk = old_disk();
+    let nothing = batch(&[], 0);
+    let partition = Path::new(ROOT).join("station_id=KSEA");
+    let writer = DatasetWriter::builder(&partition)
+        .mode(CommitMode::Overwrite)
+        .disk(Arc::new(disk.clone()))
+        .build(nothing.schema())
+        .unwrap();
+    let staged = writer.stage().unwrap();
+    assert_eq!(rows(&disk).len(), 2);
+    let all = StagedWrites::new([staged]).disk(Arc::new(disk.clone()));
+    assert_eq!(all.commit().unwrap().removed().len(), 1);
+    let left: Vec<_> = rows(&disk).into_keys().collect();
+    assert_eq!(left, [Path::new(ROOT).join("station_id=KJFK")]);
+}
+
+#[test]
+fn a_name_is_known_to_be_committed_before_any_row_is_written() {
+    let disk = old_disk();
+    let named = || on(&disk, CommitMode::Append).write_id("monday");
+    assert_eq!(named().already_committed().unwrap(), None);
+    let rows = batch(&["KSEA"], 2);
+    let mut writer = named().build(rows.schema()).unwrap();
+    writer.write(&rows).unwrap();
+    let receipt = writer.commit().unwrap();
+    assert_eq!(named().already_committed().unwrap(), Some(receipt));
+    let tuesday = on(&disk, CommitMode::Append).write_id("tuesday");
+    assert_eq!(tuesday.already_committed().unwrap(), None);
+    assert_eq!(
+        on(&disk, CommitMode::Append).already_committed().unwrap(),
+        None
+    );
+    let nameless = on(&disk, CommitMode::Append).write_id("");
+    let error = nameless.already_committed().unwrap_err();
+    assert!(matches!(error, Error::InvalidOption { .. }), "{error:?}");
+}
+
+#[test]
+fn a_name_is_known_to_be_committed_where_its_writer_died_right_after_deciding() {
+    let disk = old_disk();
+    let first = disk.moments().len();
+    let rows = batch(&["KSEA", "KORD"], 2);
+    let named = |disk: &SimDisk| on(disk, CommitMode::Append).write_id("monday");
+    write(named(&disk), &[rows]).unwrap();
+    let moments = disk.moments().split_off(first);
+    let decided = |call: &str| call.starts_with("sync_directory") && call.contains(".atomic/");
+    let at = moments.iter().rposition(|moment| {
+        moment.call.starts_with("publish") && moment.call.ends_with("decision.json")
+    });
+    let after = &moments[at.unwrap() + 1];
+    assert!(decided(&after.call), "{}", after.call);
+    for found in after.after_power_loss() {
+        let known = named(&found).already_committed().unwrap();
+        assert_eq!(known.map(|receipt| receipt.totals().rows), Some(2));
+        assert_eq!(self::rows(&found).len(), 3);
+    }
 }

@@ -570,7 +570,7 @@ mod users {
     use std::os::unix::fs::chown;
 
     use super::*;
-    use crate::child::{Child, Part};
+    use crate::child::{Child, Part, STATIONS};
     use crate::support::skip;
 
     const ALICE: u32 = 61_001;
@@ -657,6 +657,66 @@ mod users {
                 Some(&*area),
                 "{owner} {root_owner} {bits:o}"
             );
+        }
+    }
+
+    /// What a process of this user, of the group, finds and says after one who died.
+    fn follows(user: u32, root: &Path) -> Vec<String> {
+        let child = Child::start_as(user, GROUP, Part::Follow, root).unwrap();
+        let (said, ended_well) = child.end();
+        assert!(ended_well, "{said:?}");
+        said
+    }
+
+    #[test]
+    fn what_one_user_of_a_group_decided_another_finishes_where_he_may() {
+        for beside in [true, false] {
+            // The umask, and whether the partitions are there already, for the group to write.
+            for (umask, ready, may) in [
+                ("002", false, true),
+                ("022", true, true),
+                ("022", false, false),
+            ] {
+                let (_guard, parent) = directory();
+                let root = parent.join("weather");
+                let made = make(&parent, 0, GROUP, if beside { 0o2775 } else { 0o755 })
+                    .and_then(|()| make(&root, ALICE, GROUP, 0o2775));
+                if let Err(reason) = made {
+                    return skip(reason);
+                }
+                for number in (0..STATIONS).filter(|_| ready) {
+                    let partition = root.join(format!("station_id=K{number}"));
+                    make(&partition, ALICE, GROUP, 0o2775).unwrap();
+                }
+                let mut alice = Child::start_as(ALICE, GROUP, Part::Die, &root).unwrap();
+                alice.tell(umask);
+                alice.finish();
+                let place = format!("umask {umask}, ready {ready}, beside {beside}");
+                assert!(published(&root).is_empty(), "{place}");
+                let area = if beside { &parent } else { &root };
+                let area = area.join(if beside { ".weather.atomic" } else { ".atomic" });
+                assert!(
+                    tree(&area)
+                        .iter()
+                        .any(|name| name.ends_with("decision.json"))
+                );
+
+                let said = follows(BOB, &root);
+                if may {
+                    let expected = ["finished 1".to_owned(), format!("committed {STATIONS}")];
+                    assert_eq!(said, expected, "{place}");
+                    assert_eq!(published(&root).len(), 2 * STATIONS, "{place}");
+                } else {
+                    // He is told what is in his way, and that nothing of his own is published.
+                    assert_eq!(said[0], "finished 0", "{place}");
+                    assert!(said[1].starts_with("failed: "), "{place}: {said:?}");
+                    assert!(said[2].starts_with("NotPublished: "), "{place}: {said:?}");
+                    assert!(said[2].contains("station_id=K0"), "{place}: {said:?}");
+                    assert!(published(&root).is_empty(), "{place}");
+                    assert_eq!(follows(ALICE, &root)[0], "finished 1", "{place}");
+                }
+                assert_eq!(tree(&area), ["lock"], "{place}");
+            }
         }
     }
 

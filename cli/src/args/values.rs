@@ -66,7 +66,8 @@ impl From<VerifyLevel> for atomic_arrow::Verify {
 pub(crate) enum Durability {
     /// Files and directories are synced, and survive a power cut
     Synced,
-    /// Files are not synced: a power cut may leave them missing, empty or torn
+    /// Nothing is synced: whole or absent if the process dies, but a power cut may leave files missing,
+    /// empty or torn, and take what they replaced
     Unsynced,
 }
 
@@ -95,7 +96,7 @@ pub(crate) enum Mode {
     ErrorIfExists,
     /// Those of the partitions that rows go to are replaced, and other partitions stay
     OverwritePartitions,
-    /// The whole data set is replaced
+    /// The whole data set is replaced; by nothing if the input has no rows
     Overwrite,
 }
 

@@ -46,8 +46,7 @@ pub(crate) struct WriteArgs {
 
     /// A name of this write, which makes repeating it harmless
     ///
-    /// If a write of this name was committed, nothing is published, and its receipt is the answer.
-    /// The receipts of named writes are kept in the staging area beside ROOT, until that is removed.
+    /// If a write of this name was committed, its receipt is the answer, and no input is read. The receipts of named writes are kept in the staging area beside ROOT, until that is removed.
     #[arg(long, value_name = "ID")]
     pub(crate) write_id: Option<String>,
 

@@ -298,6 +298,11 @@ fn a_write_of_a_name_is_committed_once() {
     assert_eq!(again.json(), first.json());
     assert_eq!(first.json()["write_id"], "monday");
     assert_eq!(place.files("lake/weather").len(), 36);
+    // Its input is gone by now, and not asked for.
+    place
+        .run("write gone.csv --to lake/weather --write-id monday".split_whitespace())
+        .exits(0)
+        .prints("already committed\n");
     place.write_weather(&["--write-id", "tuesday"]).exits(0);
     assert_eq!(place.files("lake/weather").len(), 72);
 }
@@ -565,4 +570,25 @@ fn a_root_that_is_a_file_is_an_error_and_stays_as_it_is() {
         .run(below.iter().chain(&["--partition-by", KEYS]))
         .exits(1)
         .says("lies below a file");
+}
+
+#[test]
+fn an_overwrite_by_input_without_rows_empties_the_data_set_and_counts_what_it_removed() {
+    let place = Place::new();
+    place.file("in.csv", "k,v\na,1\nb,2\n");
+    place.file("header.csv", "k,v\n");
+    let write = |input: &str, mode: &str| {
+        let args = format!("write {input} --to lake/weather --partition-by k --mode {mode}");
+        place.run(args.split_whitespace())
+    };
+    write("in.csv", "append").exits(0);
+    let partitions = write("header.csv", "overwrite-partitions").exits(0);
+    assert_eq!(partitions.stdout, "");
+    assert_eq!(place.files("lake/weather").len(), 2);
+    write("header.csv", "overwrite")
+        .exits(0)
+        .says("the input has no rows: no file was written")
+        .prints("lake/weather: 0 rows in 0 files of 0 partitions, ")
+        .prints(", 2 files removed\n");
+    assert!(place.files("lake/weather").is_empty());
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use atomic_arrow::arrow::array::{ArrayRef, Float64Array, Int32Array, RecordBatch};
 use atomic_arrow::{
     AtomicArrowWriter, CommitMode, DatasetWriter, DatasetWriterBuilder, Error, Partition,
-    PartitionBy, SyncPolicy, WriterOptions,
+    PartitionBy, StagingPlace, SyncPolicy, WriterOptions,
 };
 
 use super::{Ground, Scenario};
@@ -99,6 +99,10 @@ pub(super) fn named(builder: DatasetWriterBuilder) -> DatasetWriterBuilder {
 
 fn synced_together(builder: DatasetWriterBuilder) -> DatasetWriterBuilder {
     builder.sync(SyncPolicy::FileSystem)
+}
+
+fn inside(builder: DatasetWriterBuilder) -> DatasetWriterBuilder {
+    builder.staging(StagingPlace::Inside)
 }
 
 fn rolled(builder: DatasetWriterBuilder) -> DatasetWriterBuilder {
@@ -219,6 +223,19 @@ pub(super) fn all() -> Vec<Scenario> {
         .without_exchange(),
         scenario("all overwritten", Overwrite, same),
         scenario("all overwritten without exchange", Overwrite, same).without_exchange(),
+        scenario(
+            "partitions overwritten, staged inside",
+            OverwritePartitions,
+            inside,
+        )
+        .staged_inside(),
+        scenario("all overwritten, staged inside", Overwrite, inside).staged_inside(),
+        Scenario::new("all overwritten by nothing", LAKE, earlier, |ground| {
+            let nothing = weather(NEW, 20.0)?.slice(0, 0);
+            let writer = writer(ground, Overwrite, &nothing, same)?;
+            writer.commit().map(drop)
+        })
+        .many(),
         new("all overwritten where nothing was", Overwrite, same),
         Scenario::new(
             "one partition overwritten after another overwrite of it",

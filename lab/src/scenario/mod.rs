@@ -79,6 +79,8 @@ pub struct Scenario {
     pub refused: bool,
     /// Whether the disk can exchange directories.
     pub exchanges: bool,
+    /// Whether the staging area is inside the data set.
+    pub inside: bool,
     /// Whether the action is not the library's, so that nobody says what came of it.
     pub by_hand: bool,
     prepare: Deed,
@@ -109,6 +111,7 @@ impl Scenario {
             remembers: false,
             refused: false,
             exchanges: true,
+            inside: false,
             by_hand: false,
             prepare: Arc::new(prepare),
             origin: None,
@@ -134,6 +137,11 @@ impl Scenario {
 
     pub(crate) fn by_hand(mut self) -> Self {
         self.by_hand = true;
+        self
+    }
+
+    pub(crate) fn staged_inside(mut self) -> Self {
+        self.inside = true;
         self
     }
 

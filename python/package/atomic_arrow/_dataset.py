@@ -216,7 +216,8 @@ def write_dataset(
 
     :param data: What exports the Arrow stream or array interface (a frame of pandas or Polars, a
         table or reader of PyArrow, a relation of DuckDB, …), a Polars ``LazyFrame``, or an iterable
-        of such. It is read batch by batch.
+        of such. It is read batch by batch, and not at all if a write of this ``write_id`` was
+        committed before, whose receipt is then given.
     :param root: The data set: a path or ``file://`` URL.
     :param schema: The schema; by default that of the data, of an iterable that of its first item.
     :param index: Whether the index of a pandas frame becomes columns.
@@ -228,6 +229,12 @@ def write_dataset(
     :raises AtomicArrowError: As :class:`DatasetWriter` and its methods; ``outcome`` says what is on
         disk.
     """
+    if options.get("write_id") is not None:
+        named = {name: options[name] for name in ("write_id", "staging") if name in options}
+        receipt = _lib.already_committed(local_path(root), prepared(named))
+        if receipt is not None:
+            log.info("%s: already committed: %s", root, receipt)
+            return receipt
     return _written(data, root, schema, index, on_file, progress, options).commit()
 
 

@@ -67,7 +67,14 @@ impl LocalTarget {
             path: lease.clone(),
             source,
         };
-        let file = match self.disk.open_file(&lease, true) {
+        let opened = match self.disk.open_file(&lease, true) {
+            // Another user's: reading is enough to lock it.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                self.disk.open_file(&lease, false)
+            }
+            opened => opened,
+        };
+        let file = match opened {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 // Being made, being removed, or robbed of its lease by a crash.

@@ -19,10 +19,12 @@ use uuid::Uuid;
 use super::{Decided, Hold, Taken, Target};
 use crate::disk::{Disk, DiskDirectory, DiskFile, EntryKind, LockKind, LockOutcome, PublishMode};
 use crate::error::{Error, IoContext, Result, Step};
+use crate::options::Durability;
 use crate::publish::{self, Standing};
 use crate::receipt::Receipt;
 use crate::staging::{Area, Draft, check_inside};
 use crate::transaction::{Decision, Plan, StagedRecord, staged_name};
+use moves::Mover;
 
 const DECISION: &str = "decision.json";
 /// The record of what is staged for another transaction.
@@ -72,6 +74,13 @@ impl LocalTarget {
         let path = self.place(transaction);
         let opened = self.disk.open_directory(&path);
         self.unless_aborted(transaction, opened, &path)
+    }
+
+    fn mover(&self, durability: Durability) -> Mover<'_> {
+        Mover {
+            disk: self.disk.as_ref(),
+            durability,
+        }
     }
 
     /// What time it is, as the disk has it.
@@ -136,10 +145,11 @@ impl Target for LocalTarget {
         let disk = self.disk.as_ref();
         let top = self.root.join(directory);
         self.check_directory(directory)?;
+        let areas = self.area.home().all_areas();
         let mut files = Vec::new();
         let mut pending = vec![top.clone()];
         while let Some(path) = pending.pop() {
-            if path == self.area.path() {
+            if areas.contains(&path) {
                 continue;
             }
             let reading = |source| Error::Read {
@@ -166,11 +176,15 @@ impl Target for LocalTarget {
         Ok(files)
     }
 
+    fn hides_staging(&self) -> bool {
+        !self.area.path().starts_with(&self.root)
+    }
+
     fn check_directory(&self, directory: &Path) -> Result<()> {
         check_inside(self.disk.as_ref(), &self.root, &self.root.join(directory))
     }
 
-    fn seal(&self, transaction: Uuid, files: &[&Path]) -> Result<()> {
+    fn seal(&self, transaction: Uuid, files: &[&Path], durability: Durability) -> Result<()> {
         let disk = self.disk.as_ref();
         let directory = self.place(transaction);
         let sealed = (|| {
@@ -183,6 +197,9 @@ impl Target for LocalTarget {
                     let step = Step::Decide;
                     return Err(Error::StagingLost { step, path });
                 }
+            }
+            if durability == Durability::Unsynced {
+                return Ok(());
             }
             publish::make_durable(disk, &directory)?;
             opened.sync().at(Step::Decide, &directory)
@@ -200,7 +217,12 @@ impl Target for LocalTarget {
         self.read_decision(&self.place(transaction).join(DECISION), transaction)
     }
 
-    fn decide(&self, transaction: Uuid, decision: &Decision) -> Result<Decided> {
+    fn decide(
+        &self,
+        transaction: Uuid,
+        decision: &Decision,
+        durability: Durability,
+    ) -> Result<Decided> {
         let directory = self.place(transaction);
         let path = directory.join(DECISION);
         let bytes = decision.to_json(&path)?;
@@ -215,7 +237,7 @@ impl Target for LocalTarget {
         };
         // Also where another's stands: it may have died before this. Where all of it is gone, somebody
         // who took us for dead has carried it out.
-        match sync_directory(self.disk.as_ref(), &directory) {
+        match self.mover(durability).sync(&directory) {
             Err(Error::Io { source, .. }) if source.kind() != io::ErrorKind::NotFound => {
                 return Err(Error::Unknown {
                     path: self.root.clone(),
@@ -256,17 +278,20 @@ impl Target for LocalTarget {
     fn publish(&self, plan: &Plan) -> Result<()> {
         let directory = self.place(plan.transaction);
         // A dead writer's record may not have become durable yet; nothing may show before it is.
-        match sync_directory(self.disk.as_ref(), &directory) {
+        let mover = self.mover(plan.durability());
+        match mover.sync(&directory) {
             // Somebody who took us for dead has done all of this.
             Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
                 return Ok(());
             }
             synced => synced?,
         }
-        self.arrange(&directory, &plan.arrangement)?;
-        self.publish_files(&directory, &self.root, &plan.files)?;
-        let mut exchanges = plan.exchanges.iter();
-        exchanges.try_for_each(|exchange| self.exchange(&directory, exchange))
+        mover.arrange(&directory, &plan.arrangement)?;
+        mover.publish_files(&directory, &self.root, &plan.files)?;
+        for exchange in &plan.exchanges {
+            mover.exchange(&directory, &self.root, exchange)?;
+        }
+        mover.remove_files(&self.root, &plan.removed)
     }
 
     fn forget(&self, plan: &Plan) -> Result<()> {
@@ -278,8 +303,9 @@ impl Target for LocalTarget {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             removed => removed.at(Step::SyncDirectory, &decision)?,
         }
-        // If it came back after a crash, it would be carried out again, over what came since.
-        sync_directory(self.disk.as_ref(), &directory)?;
+        // If it came back after a crash, it would be carried out again, over what came since: so also
+        // where nothing else is synced.
+        self.mover(Durability::Synced).sync(&directory)?;
         self.remove(plan.transaction)
     }
 
@@ -307,12 +333,6 @@ impl Target for LocalTarget {
     fn recall(&self, write_id: &str) -> Result<Option<Receipt>> {
         self.read_receipt(write_id)
     }
-}
-
-fn sync_directory(disk: &dyn Disk, path: &Path) -> Result<()> {
-    disk.open_directory(path)
-        .and_then(|directory| directory.sync())
-        .at(Step::SyncDirectory, path)
 }
 
 fn unless_gone<T>(result: io::Result<T>) -> io::Result<Option<T>> {

@@ -5,14 +5,39 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{ATTEMPTS, LocalTarget, sync_directory};
-use crate::disk::{EntryKind, PublishMode};
+use super::{ATTEMPTS, unless_gone};
+use crate::disk::{Disk, EntryKind, PublishMode};
 use crate::error::{Error, IoContext, Result, Step};
+use crate::options::Durability;
 use crate::publish::{self, Standing};
 use crate::staging::check_inside;
 use crate::transaction::{Exchange, Move};
 
-impl LocalTarget {
+/// Who moves the files of a transaction.
+pub(super) struct Mover<'a> {
+    pub(super) disk: &'a dyn Disk,
+    /// Whether the moves are durable in the end.
+    pub(super) durability: Durability,
+}
+
+impl Mover<'_> {
+    /// Finds out whether a directory is there, and syncs it.
+    pub(super) fn sync(&self, path: &Path) -> Result<()> {
+        let opened = self.disk.open_directory(path);
+        let synced = opened.and_then(|directory| match self.durability {
+            Durability::Synced => directory.sync(),
+            Durability::Unsynced => Ok(()),
+        });
+        synced.at(Step::SyncDirectory, path)
+    }
+
+    fn sync_all(&self, paths: &[&Path]) -> Result<()> {
+        match self.durability {
+            Durability::Synced => publish::sync_all(self.disk, paths, Step::SyncDirectory),
+            Durability::Unsynced => Ok(()),
+        }
+    }
+
     /// Moves a transaction's files within it to where they are exchanged from. Idempotent.
     pub(super) fn arrange(&self, directory: &Path, arrangement: &[Move]) -> Result<()> {
         let mut pending = Vec::new();
@@ -26,28 +51,28 @@ impl LocalTarget {
         self.publish_files(directory, directory, &pending)
     }
 
-    /// Moves files from below one directory to below another, durably.
+    /// Moves files from below one directory to below another.
     pub(super) fn publish_files(&self, from: &Path, to: &Path, files: &[Move]) -> Result<()> {
-        let disk = self.disk.as_ref();
+        let disk = self.disk;
         let parent = |file: &Move| to.join(&file.path).parent().unwrap_or(to).to_owned();
         let parents: BTreeSet<_> = files.iter().map(parent).collect();
         for parent in &parents {
             check_inside(disk, to, parent)?;
         }
-        publish::prepare_all(disk, &parents)?;
+        publish::prepare(disk, &parents, self.durability)?;
         for file in files {
             let above = file.staged.parent().unwrap_or(Path::new(""));
             check_inside(disk, from, &from.join(above))?;
             self.publish_file(&from.join(&file.staged), &to.join(&file.path))?;
         }
         // Once more: others may have removed one that was still empty, and this made it again.
-        publish::prepare_all(disk, &parents)?;
+        publish::prepare(disk, &parents, self.durability)?;
         let parents: Vec<&Path> = parents.iter().map(PathBuf::as_path).collect();
-        publish::sync_all(disk, &parents, Step::SyncDirectory)
+        self.sync_all(&parents)
     }
 
     fn publish_file(&self, from: &Path, to: &Path) -> Result<()> {
-        let disk = self.disk.as_ref();
+        let disk = self.disk;
         for _ in 0..ATTEMPTS {
             let Some((kind, status)) = disk.status(from).at(Step::Publish, from)? else {
                 // Published before, by us or by whoever recovered it.
@@ -68,7 +93,8 @@ impl LocalTarget {
                 }
                 // Somebody tidied the directory away while it was empty.
                 Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-                    publish::prepare(disk, to.parent().unwrap_or(to))?;
+                    let parent = to.parent().unwrap_or(to).to_owned();
+                    publish::prepare(disk, &[parent].into(), self.durability)?;
                 }
                 Err(error) => return Err(error),
             }
@@ -77,17 +103,20 @@ impl LocalTarget {
     }
 
     /// Lets a new directory take the place of an old one. Idempotent.
-    pub(super) fn exchange(&self, directory: &Path, exchange: &Exchange) -> Result<()> {
-        let disk = self.disk.as_ref();
-        let (staged, path) = (
-            directory.join(&exchange.staged),
-            self.root.join(&exchange.path),
-        );
+    pub(super) fn exchange(
+        &self,
+        directory: &Path,
+        root: &Path,
+        exchange: &Exchange,
+    ) -> Result<()> {
+        let disk = self.disk;
+        let staged = directory.join(&exchange.staged);
+        let path = root.join(&exchange.path);
         let witness = path.join(&exchange.witness);
         let parent = path.parent().unwrap_or(&path);
-        check_inside(disk, &self.root, &path)?;
+        check_inside(disk, root, &path)?;
         check_inside(disk, directory, &staged)?;
-        publish::prepare(disk, parent)?;
+        publish::prepare(disk, &[parent.to_owned()].into(), self.durability)?;
         let done = disk.status(&witness).at(Step::Publish, &witness)?.is_some();
         let there = disk.status(&path).at(Step::Publish, &path)?.is_some();
         let exchanged = match (done, there) {
@@ -100,16 +129,19 @@ impl LocalTarget {
             Err(error) if error.kind() == io::ErrorKind::Unsupported => {
                 self.replace_one_by_one(&staged, &path, exchange)?;
             }
+            // A power cut took what was not synced, and must not keep others from committing.
+            Err(error)
+                if error.kind() == io::ErrorKind::NotFound
+                    && self.durability == Durability::Unsynced => {}
             done => done.at(Step::Publish, &path)?,
         }
-        sync_directory(disk, parent)?;
-        sync_directory(disk, directory)
+        self.sync(parent)?;
+        self.sync(directory)
     }
 
     /// The new files come, then the old ones go: a reader may see both for a moment. Idempotent, and
     /// without effect after an exchange.
     fn replace_one_by_one(&self, staged: &Path, path: &Path, exchange: &Exchange) -> Result<()> {
-        let disk = self.disk.as_ref();
         let stay = |file: &PathBuf| Move {
             staged: file.clone(),
             path: file.clone(),
@@ -118,14 +150,35 @@ impl LocalTarget {
         self.publish_files(staged, path, &[stay(&exchange.witness)])?;
         let files: Vec<Move> = exchange.files.iter().map(stay).collect();
         self.publish_files(staged, path, &files)?;
-        for old in &exchange.removed {
-            let old = path.join(old);
-            check_inside(disk, path, old.parent().unwrap_or(path))?;
-            match disk.remove_file(&old) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                removed => {
-                    removed.at(Step::Publish, &old)?;
-                    sync_directory(disk, old.parent().unwrap_or(path))?;
+        self.remove_files(path, &exchange.removed)
+    }
+
+    /// Removes files below a directory, and the directories that are empty then, as far as
+    /// they can be. Idempotent.
+    pub(super) fn remove_files(&self, top: &Path, files: &[PathBuf]) -> Result<()> {
+        let disk = self.disk;
+        let mut parents = BTreeSet::new();
+        for file in files {
+            let path = top.join(file);
+            let parent = path.parent().unwrap_or(top);
+            if parents.insert(parent.to_owned()) {
+                check_inside(disk, top, parent)?;
+            }
+            unless_gone(disk.remove_file(&path)).at(Step::Publish, &path)?;
+        }
+        let mut there = Vec::new();
+        for parent in &parents {
+            if disk.status(parent).at(Step::Publish, parent)?.is_some() {
+                there.push(parent.as_path());
+            }
+        }
+        // Also where nothing was to be removed any more: whoever did that may have died before this.
+        self.sync_all(&there)?;
+        for parent in there.iter().rev() {
+            let below_top = parent.ancestors().take_while(|above| *above != top);
+            for directory in below_top {
+                if disk.remove_directory(directory).is_err() {
+                    break;
                 }
             }
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use twox_hash::XxHash3_128;
 use uuid::Uuid;
 
-use super::{LocalTarget, NEW, sync_directory};
+use super::{LocalTarget, NEW};
 use crate::disk::{Disk, DiskFile, EntryKind, PublishMode};
 use crate::error::{Error, IoContext, Result, Step};
 use crate::publish::{self, Standing};
@@ -33,7 +33,8 @@ impl LocalTarget {
         }
     }
 
-    /// Writes a file that is complete, and durable in itself, when it gets its name.
+    /// Writes a file that is complete, and durable in itself, when it gets its name: one that is torn
+    /// would be in the way of everybody who comes after a power cut.
     ///
     /// It is staged in its transaction, with which it goes if its writer dies.
     pub(super) fn put(
@@ -86,13 +87,14 @@ impl LocalTarget {
         };
         let path = self.memory(write_id);
         check_inside(self.disk.as_ref(), self.area.path(), &self.writes())?;
-        publish::prepare(self.disk.as_ref(), path.parent().unwrap_or(&path))?;
+        let writes = [self.writes()].into();
+        publish::prepare(self.disk.as_ref(), &writes, plan.durability())?;
         let record = serde_json::to_vec(&plan.receipt).map_err(|error| Error::InvalidDecision {
             path: path.clone(),
             reason: error.to_string(),
         })?;
         self.put(plan.transaction, &path, &record, PublishMode::Replace)?;
-        sync_directory(self.disk.as_ref(), path.parent().unwrap_or(&path))?;
+        self.mover(plan.durability()).sync(&self.writes())?;
         self.forget_old_writes();
         Ok(())
     }

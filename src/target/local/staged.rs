@@ -11,6 +11,7 @@ use super::records::read;
 use super::{DECISION, LocalTarget, SCRATCH, STAGED, unless_gone};
 use crate::disk::{EntryKind, PublishMode};
 use crate::error::{Error, IoContext, Result, Step};
+use crate::options::Durability;
 use crate::publish;
 use crate::staging::Area;
 use crate::target::Target as _;
@@ -122,6 +123,9 @@ impl LocalTarget {
     /// Makes durable that what was adopted is not where it was any more: it must not be given back
     /// when the decision is forgotten.
     pub(super) fn sync_adopted(&self, directory: &Path, plan: &Plan) -> Result<()> {
+        if plan.durability() == Durability::Unsynced {
+            return Ok(());
+        }
         let moves = plan.arrangement.iter().chain(&plan.files);
         let adopted: BTreeSet<PathBuf> = moves
             .filter_map(|file| file.staged.parent())

@@ -13,11 +13,13 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use atomic_arrow::arrow::array::RecordBatch;
 use atomic_arrow::disk::Disk;
 use atomic_arrow::format::Format;
+use atomic_arrow::parquet::file::metadata::ParquetMetaDataReader;
 use atomic_arrow::verify::{Damage, verify_file};
 use atomic_arrow::{
     AtomicArrowWriter, AtomicFile, DatasetWriter, Error, FileOptions, Outcome, Partition, Verify,
     WriterOptions,
 };
+use bytes::Bytes;
 
 use crate::bounded::{Hand, put, run, say_row, show};
 use crate::child::{Part, heard, say};
@@ -228,14 +230,26 @@ const WRITERS: [Writer; 11] = [
 ];
 
 impl Writer {
-    /// What no wrong bit may give another meaning even where the footer alone is checked: the magic numbers
-    /// and the footer of a Parquet file. Some bits only change how a number is spelled.
+    /// Where no bit may be wrong even where the footer alone is checked: the magic number of a Parquet file,
+    /// and all that follows its last row group.
     fn guarded(self, bytes: &[u8]) -> Vec<std::ops::Range<usize>> {
         match self {
             Writer::OneParquet | Writer::DataSet(Format::Parquet) => {
-                let tail = bytes.len() - 8;
-                let footer = u32::from_le_bytes(bytes[tail..tail + 4].try_into().unwrap());
-                vec![0..4, tail - footer as usize..bytes.len()]
+                let file = Bytes::copy_from_slice(bytes);
+                let metadata = ParquetMetaDataReader::new()
+                    .parse_and_finish(&file)
+                    .unwrap();
+                let chunks = metadata
+                    .row_groups()
+                    .iter()
+                    .flat_map(|group| group.columns());
+                let ends = chunks.map(|chunk| {
+                    let (start, length) = chunk.byte_range();
+                    (start + length) as usize
+                });
+                let end = ends.max().unwrap();
+                assert!(end < bytes.len() - 8);
+                vec![0..4, end..bytes.len()]
             }
             _ => Vec::new(),
         }
@@ -331,7 +345,6 @@ fn a_staged_file_that_is_damaged_before_it_is_verified_is_not_published() {
             let guarded = writer.guarded(&whole);
             drop(guard);
             let mut found: BTreeMap<bool, (usize, usize)> = BTreeMap::new();
-            let mut spelled = 0;
             for harm in Harm::all(len.load(Ordering::Relaxed), most) {
                 let (_guard, parent) = directory();
                 let (disk, _, harmed) = harming(harm);
@@ -347,14 +360,8 @@ fn a_staged_file_that_is_damaged_before_it_is_verified_is_not_published() {
                     Ok(()) => {
                         assert!(!is_cut && level == Verify::Footer, "{place}: was published");
                         let Harm::Flip(bit) = harm else { continue };
-                        if guarded.iter().any(|range| range.contains(&(bit / 8))) {
-                            // The same thing, spelled in another way.
-                            let changed = fs::read(parent.join(&visible(&parent)[0])).unwrap();
-                            let [before, after] = [&whole, &changed]
-                                .map(|bytes| rows(Format::Parquet, bytes).unwrap());
-                            assert_eq!(before, after, "{place}: was published");
-                            spelled += 1;
-                        }
+                        let is_guarded = guarded.iter().any(|range| range.contains(&(bit / 8)));
+                        assert!(!is_guarded, "{place}: was published");
                     }
                     Err(error) => {
                         assert!(matches!(error, Error::Damaged { .. }), "{place}: {error:?}");
@@ -373,9 +380,6 @@ fn a_staged_file_that_is_damaged_before_it_is_verified_is_not_published() {
                 "  {level:?} {}/{} {}/{}",
                 cuts.0, cuts.1, flips.0, flips.1
             ));
-            if spelled > 0 {
-                line.push_str(&format!(" ({spelled} unseen in the footer)"));
-            }
         }
         report(line);
     }

@@ -33,7 +33,7 @@ fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args().collect();
     let done = match &arguments[..] {
         [_, act, name, top] if act == strace::ACT => {
-            strace::act(name, Path::new(top)).map(|()| ExitCode::SUCCESS)
+            strace::act(name, Path::new(top)).map(ExitCode::from)
         }
         _ => run(),
     };

@@ -9,6 +9,7 @@ use crate::cuts::{FileSystem, Machine, cut_all};
 use crate::mutant::Mutation;
 use crate::report::Findings;
 use crate::sim::{Count, explore};
+use crate::strace::Injected;
 use crate::tap::Verb;
 use crate::{Sample, Wrong, cuts, faults, gate, scenario, strace};
 
@@ -98,6 +99,15 @@ pub fn all() -> Vec<Section> {
                     leave nothing.",
             quick: 4,
             run: injected_faults,
+        },
+        Section {
+            name: "command",
+            title: "Faults and kills of the command",
+            about: "The same with `put` and `write` as a shell runs them, whose exit code must be true; \
+                    each call also has the process killed right before it, with nothing visible but what \
+                    may be, and recovery must finish it.",
+            quick: 12,
+            run: command_faults,
         },
     ]
 }
@@ -252,13 +262,31 @@ fn injected_faults(all: &[Rules], sample: Sample) -> Result<Findings, Wrong> {
     let mut found = Findings::table(&["scenario", "faults", "failures"]);
     for rules in all.iter().filter(|rules| !rules.scenario.by_hand) {
         let injected = strace::inject_all(rules, sample)?;
-        found.count("faults", injected.faults);
-        found.rows.push(vec![
-            rules.scenario.name.clone(),
-            injected.faults.to_string(),
-            injected.failures.len().to_string(),
-        ]);
-        found.failures.extend(injected.failures);
+        add_injected(&mut found, &rules.scenario.name, injected);
     }
     Ok(found)
+}
+
+fn command_faults(_: &[Rules], sample: Sample) -> Result<Findings, Wrong> {
+    if let Some(why) = strace::unable() {
+        return Ok(Findings::skipped(why));
+    }
+    let mut found = Findings::table(&["command", "faults and kills", "failures"]);
+    for command in scenario::commands() {
+        let injected = strace::inject_command(&command, sample)?;
+        add_injected(&mut found, &command.scenario.name, injected);
+    }
+    Ok(found)
+}
+
+fn add_injected(found: &mut Findings, name: &str, injected: Injected) {
+    found.count("faults", injected.faults);
+    let (faults, failures) = (injected.faults, injected.failures);
+    let cells = [
+        name.to_owned(),
+        faults.to_string(),
+        failures.len().to_string(),
+    ];
+    found.rows.push(cells.into());
+    found.failures.extend(failures);
 }

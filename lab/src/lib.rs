@@ -17,6 +17,7 @@ pub mod faults;
 pub mod found;
 pub mod gate;
 pub mod levels;
+pub mod lies;
 pub mod mutant;
 pub mod races;
 pub mod report;

@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Instant;
 
 use atomic_arrow_lab::report::Report;
 use atomic_arrow_lab::sections::{all, rules};
@@ -66,7 +67,9 @@ fn run() -> Result<ExitCode, Wrong> {
             true => Sample::Some(section.quick),
             false => Sample::All,
         };
-        let found = (section.run)(&rules, sample)?;
+        let begin = Instant::now();
+        let mut found = (section.run)(&rules, sample)?;
+        found.took = begin.elapsed();
         if let Some(why) = &found.skipped {
             say(&format!("SKIPPED {}: {why}", section.title));
             skipped = true;
@@ -76,9 +79,10 @@ fn run() -> Result<ExitCode, Wrong> {
         }
         let counts = &found.counts;
         say(&format!(
-            "{}: {counts:?}, {} failures",
+            "{}: {counts:?}, {} failures, {} s",
             section.title,
-            found.failures.len()
+            found.failures.len(),
+            found.took.as_secs()
         ));
         report.sections.push((section.title, section.about, found));
     }

@@ -19,8 +19,7 @@ use atomic_arrow::Outcome;
 use atomic_arrow::disk::OsDisk;
 
 use crate::check::{Rules, Told};
-use crate::found::Found;
-use crate::found::View;
+use crate::found::{Found, View};
 use crate::scenario::{Command as Played, Ground, Reference, all, commands};
 use crate::{Sample, Wrong};
 

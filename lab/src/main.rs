@@ -19,6 +19,9 @@ struct Args {
     /// Looks at some points of each kind, evenly, instead of all
     #[arg(long)]
     quick: bool,
+    /// Looks at about so many points of each kind, evenly, instead of all
+    #[arg(long, value_name = "N", conflicts_with = "quick")]
+    sample: Option<usize>,
     /// Runs this section alone; may be repeated
     #[arg(long = "section", value_name = "NAME")]
     sections: Vec<String>,
@@ -60,12 +63,20 @@ fn run() -> Result<ExitCode, Wrong> {
     }
     let mut rules = rules()?;
     rules.retain(|rules| rules.scenario.name.contains(&args.scenario));
-    let mut report = Report::default();
+    let mut report = Report {
+        points: match (args.quick, args.sample) {
+            (true, _) => "a few of each kind".to_owned(),
+            (false, Some(count)) => format!("about {count} of each kind"),
+            (false, None) => "all".to_owned(),
+        },
+        ..Report::default()
+    };
     let mut skipped = false;
     for section in known.iter().filter(|section| asked(section.name)) {
-        let sample = match args.quick {
-            true => Sample::Some(section.quick),
-            false => Sample::All,
+        let sample = match (args.quick, args.sample) {
+            (true, _) => Sample::Some(section.quick),
+            (false, Some(count)) => Sample::Some(count),
+            (false, None) => Sample::All,
         };
         let begin = Instant::now();
         let mut found = (section.run)(&rules, sample)?;

@@ -58,6 +58,8 @@ impl Findings {
 pub struct Report {
     /// Title, explanation and findings of each section.
     pub sections: Vec<(&'static str, &'static str, Findings)>,
+    /// Which points were looked at.
+    pub points: String,
 }
 
 /// When and on what the run was.
@@ -108,6 +110,7 @@ impl Report {
         for (name, value) in circumstances() {
             let _ = writeln!(page, "- {name}: {value}");
         }
+        let _ = writeln!(page, "- points looked at: {}", self.points);
         let _ = writeln!(
             page,
             "\n| section | counts | failures | seconds |\n|---|---|---|---|"
@@ -162,6 +165,7 @@ impl Report {
         };
         json!({
             "circumstances": Value::Object(circumstances.collect()),
+            "points": self.points,
             "sections": self.sections.iter().map(section).collect::<Vec<_>>(),
         })
     }

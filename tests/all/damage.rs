@@ -146,7 +146,7 @@ pub(crate) fn play(root: &Path) {
         let before = rows(sample.format, &sample.bytes).unwrap();
         let mut counts = [Counts::default(); 3];
         let most = if sample.bytes.len() > 50_000 {
-            most.min(20 * SAMPLE)
+            most.min(2 * SAMPLE)
         } else {
             most
         };

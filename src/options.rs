@@ -46,8 +46,9 @@ pub enum Verify {
     /// No check at all. For measuring what the checks cost.
     Skip,
     /// The staging file is re-opened by name; its length, and for Parquet both magic numbers and
-    /// the whole footer, are compared with what was written: schema, row counts, row groups, and
-    /// every offset within the file. The cost does not grow with the rows. The default.
+    /// the whole footer, are compared with what was written: schema, row counts, row groups,
+    /// every offset within the file, and every byte after the last row group. The cost does not grow
+    /// with the rows. The default.
     #[default]
     Footer,
     /// All bytes are hashed (XXH3, 128 bits) while they are written, and again when the whole file

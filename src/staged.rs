@@ -18,7 +18,7 @@ use crate::options::{Durability, FileOptions, Verify};
 use crate::publish::publish;
 use crate::staging::{Area, Draft, Written, check_inside, check_reach};
 use crate::transaction::lock_for_publishing;
-use crate::verify::{Damage, verify_content};
+use crate::verify::{Damage, verify_content, verify_end};
 
 /// Where a file is to be published.
 #[derive(Debug, Clone)]
@@ -119,7 +119,8 @@ impl<C> StagedFile<C> {
         if options.verify != Verify::Skip || check.is_some() {
             let file = draft.reopen()?;
             let checked = check_bytes(file.as_ref(), written)
-                .and_then(|()| check.map_or(Ok(()), |check| check(file)));
+                .and_then(|()| check.map_or(Ok(()), |check| check(Arc::clone(&file))))
+                .and_then(|()| check_end(file.as_ref(), written));
             match checked {
                 Ok(()) => {}
                 Err(Fault::Io(source)) => return Err(source).at(Step::Verify, draft.path()),
@@ -213,6 +214,15 @@ pub(crate) fn check_bytes(file: &dyn DiskFile, written: Written) -> Result<(), F
             file.drop_cache()?;
             verify_content(file, written.len, checksum)
         }
+        None => Ok(()),
+    }
+}
+
+/// Compares what ends the file byte for byte, if it was told from the rest: a number can be spelled in
+/// more than one way, and some of what a footer can say no parser keeps.
+pub(crate) fn check_end(file: &dyn DiskFile, written: Written) -> Result<(), Fault> {
+    match written.end {
+        Some((start, hash)) => verify_end(file, start, hash),
         None => Ok(()),
     }
 }

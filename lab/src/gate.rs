@@ -8,13 +8,14 @@ use std::sync::Arc;
 
 use atomic_arrow::Verify;
 
+use crate::arena::Kind;
 use crate::check::Rules;
 use crate::mutant::{AGAIN, Marks, Mutation};
 use crate::report::Findings;
 use crate::scenario::simulated;
 use crate::sim::explore;
 use crate::tap::Tap;
-use crate::{Sample, Wrong, races};
+use crate::{Sample, Wrong, levels, races};
 
 /// Syncs that nobody misses alone, because others do the same.
 struct Carried {
@@ -172,8 +173,13 @@ pub(crate) fn run(all: &[Rules], sample: Sample) -> Result<Findings, Wrong> {
             );
         }
     }
-    for (what, noticed) in races::all(Sample::All) {
-        judge(&mut found, &what, noticed);
+    for kind in [Kind::Simulated, Kind::Real] {
+        for (what, noticed) in levels::all(all, kind)? {
+            judge(&mut found, &what, noticed);
+        }
+        for (what, noticed) in races::all(kind, Sample::All)? {
+            judge(&mut found, &what, noticed);
+        }
     }
     Ok(found)
 }

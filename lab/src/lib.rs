@@ -10,11 +10,14 @@
 //! came of it; `--quick` looks at some points only, as the tests do. Cutting the power of real file
 //! systems takes root, loop devices, and the tools that make ext4, XFS and Btrfs.
 
+pub mod arena;
 pub mod check;
 pub mod cuts;
 pub mod faults;
 pub mod found;
 pub mod gate;
+pub mod levels;
+pub mod lies;
 pub mod mutant;
 pub mod races;
 pub mod report;

@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Instant;
 
 use atomic_arrow_lab::report::Report;
 use atomic_arrow_lab::sections::{all, rules};
@@ -18,6 +19,9 @@ struct Args {
     /// Looks at some points of each kind, evenly, instead of all
     #[arg(long)]
     quick: bool,
+    /// Looks at about so many points of each kind, evenly, instead of all
+    #[arg(long, value_name = "N", conflicts_with = "quick")]
+    sample: Option<usize>,
     /// Runs this section alone; may be repeated
     #[arg(long = "section", value_name = "NAME")]
     sections: Vec<String>,
@@ -33,7 +37,7 @@ fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args().collect();
     let done = match &arguments[..] {
         [_, act, name, top] if act == strace::ACT => {
-            strace::act(name, Path::new(top)).map(|()| ExitCode::SUCCESS)
+            strace::act(name, Path::new(top)).map(ExitCode::from)
         }
         _ => run(),
     };
@@ -59,14 +63,24 @@ fn run() -> Result<ExitCode, Wrong> {
     }
     let mut rules = rules()?;
     rules.retain(|rules| rules.scenario.name.contains(&args.scenario));
-    let mut report = Report::default();
+    let mut report = Report {
+        points: match (args.quick, args.sample) {
+            (true, _) => "a few of each kind".to_owned(),
+            (false, Some(count)) => format!("about {count} of each kind"),
+            (false, None) => "all".to_owned(),
+        },
+        ..Report::default()
+    };
     let mut skipped = false;
     for section in known.iter().filter(|section| asked(section.name)) {
-        let sample = match args.quick {
-            true => Sample::Some(section.quick),
-            false => Sample::All,
+        let sample = match (args.quick, args.sample) {
+            (true, _) => Sample::Some(section.quick),
+            (false, Some(count)) => Sample::Some(count),
+            (false, None) => Sample::All,
         };
-        let found = (section.run)(&rules, sample)?;
+        let begin = Instant::now();
+        let mut found = (section.run)(&rules, sample)?;
+        found.took = begin.elapsed();
         if let Some(why) = &found.skipped {
             say(&format!("SKIPPED {}: {why}", section.title));
             skipped = true;
@@ -76,9 +90,10 @@ fn run() -> Result<ExitCode, Wrong> {
         }
         let counts = &found.counts;
         say(&format!(
-            "{}: {counts:?}, {} failures",
+            "{}: {counts:?}, {} failures, {} s",
             section.title,
-            found.failures.len()
+            found.failures.len(),
+            found.took.as_secs()
         ));
         report.sections.push((section.title, section.about, found));
     }

@@ -151,7 +151,8 @@ impl Watch for Marks {
     }
 
     fn listed(&self, path: &Path, entries: Vec<Entry>) -> Vec<Entry> {
-        let hidden = path.components().any(|part| {
+        let below = path.strip_prefix(&self.top).unwrap_or(path);
+        let hidden = below.components().any(|part| {
             let name = part.as_os_str().as_encoded_bytes();
             name.first() == Some(&b'.')
         });

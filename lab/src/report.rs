@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::process::Command;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -20,6 +21,8 @@ pub struct Findings {
     pub failures: Vec<Wrong>,
     /// Why the section could not run, if it could not.
     pub skipped: Option<Wrong>,
+    /// How long it took.
+    pub took: Duration,
 }
 
 impl Findings {
@@ -55,6 +58,8 @@ impl Findings {
 pub struct Report {
     /// Title, explanation and findings of each section.
     pub sections: Vec<(&'static str, &'static str, Findings)>,
+    /// Which points were looked at.
+    pub points: String,
 }
 
 /// When and on what the run was.
@@ -105,13 +110,18 @@ impl Report {
         for (name, value) in circumstances() {
             let _ = writeln!(page, "- {name}: {value}");
         }
-        let _ = writeln!(page, "\n| section | counts | failures |\n|---|---|---|");
+        let _ = writeln!(page, "- points looked at: {}", self.points);
+        let _ = writeln!(
+            page,
+            "\n| section | counts | failures | seconds |\n|---|---|---|---|"
+        );
         for (title, _, found) in &self.sections {
             let counts = match &found.skipped {
                 Some(why) => format!("not run: {why}"),
                 None => counts(found),
             };
-            let _ = writeln!(page, "| {title} | {counts} | {} |", found.failures.len());
+            let (failures, took) = (found.failures.len(), found.took.as_secs());
+            let _ = writeln!(page, "| {title} | {counts} | {failures} | {took} |");
         }
         for (title, about, found) in &self.sections {
             let _ = writeln!(page, "\n## {title}\n\n{about}\n");
@@ -148,12 +158,14 @@ impl Report {
                 "about": about,
                 "skipped": found.skipped.as_ref().map(ToString::to_string),
                 "counts": Value::Object(counts.collect()),
+                "seconds": found.took.as_secs(),
                 "failures": found.failures.iter().map(ToString::to_string).collect::<Vec<_>>(),
                 "rows": rows.collect::<Vec<_>>(),
             })
         };
         json!({
             "circumstances": Value::Object(circumstances.collect()),
+            "points": self.points,
             "sections": self.sections.iter().map(section).collect::<Vec<_>>(),
         })
     }

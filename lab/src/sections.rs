@@ -9,8 +9,8 @@ use crate::cuts::{FileSystem, Machine, cut_all};
 use crate::mutant::Mutation;
 use crate::report::Findings;
 use crate::sim::{Count, explore};
-use crate::tap::Verb;
-use crate::{Sample, Wrong, cuts, faults, gate, scenario, strace};
+use crate::strace::Injected;
+use crate::{Sample, Wrong, cuts, faults, gate, lies, scenario, strace};
 
 /// One kind of misfortune, and what came of it.
 #[derive(Clone, Copy)]
@@ -84,10 +84,12 @@ pub fn all() -> Vec<Section> {
         Section {
             name: "lies",
             title: "Power cuts where syncs do nothing",
-            about: "The same on a disk whose syncs of files, or of directories, are answered and not \
-                    done: the cuts must find losses, else they prove nothing.",
+            about: "The same without all syncs of files, or of directories, and without some single ones: \
+                    they are answered and not done. The cuts must find losses, on every file system where \
+                    all of a kind are missing, and on one at least for each single one, else they prove \
+                    nothing.",
             quick: 2,
-            run: lying_cuts,
+            run: lies::run,
         },
         Section {
             name: "strace",
@@ -98,6 +100,15 @@ pub fn all() -> Vec<Section> {
                     leave nothing.",
             quick: 4,
             run: injected_faults,
+        },
+        Section {
+            name: "command",
+            title: "Faults and kills of the command",
+            about: "The same with `put` and `write` as a shell runs them, whose exit code must be true; \
+                    each call also has the process killed right before it, with nothing visible but what \
+                    may be, and recovery must finish it.",
+            quick: 12,
+            run: command_faults,
         },
     ]
 }
@@ -202,49 +213,6 @@ fn kernel_cuts(all: &[Rules], sample: Sample) -> Result<Findings, Wrong> {
     Ok(found)
 }
 
-fn lying_cuts(all: &[Rules], sample: Sample) -> Result<Findings, Wrong> {
-    if let Some(why) = cuts::unable() {
-        return Ok(Findings::skipped(why));
-    }
-    let names = [
-        "a new Parquet file in a new data set",
-        "a Parquet file replaced",
-        "a new data set",
-        "all overwritten",
-    ];
-    let some = |rules: &&Rules| names.contains(&rules.scenario.name.as_str());
-    let mut found = Findings::table(&["file system", "without", "cuts", "found", "for example"]);
-    for system in FileSystem::ALL {
-        let mut machine = Machine::start(system)?;
-        let mut any = false;
-        for verb in [Verb::SyncFile, Verb::SyncDirectory] {
-            let (mut count, mut wrong) = (0, Vec::new());
-            for rules in all.iter().filter(some) {
-                let cuts = cut_all(&mut machine, rules, &Mutation::AllSyncs(verb), sample)?;
-                count += cuts.cuts;
-                wrong.extend(cuts.failures);
-            }
-            found.count("cuts", count);
-            found.count("losses found", wrong.len());
-            any |= !wrong.is_empty();
-            found.rows.push(vec![
-                system.name().to_owned(),
-                format!("{verb:?}"),
-                count.to_string(),
-                wrong.len().to_string(),
-                wrong.first().map(ToString::to_string).unwrap_or_default(),
-            ]);
-        }
-        if !any {
-            let name = system.name();
-            found
-                .failures
-                .push(Wrong(format!("{name}: no loss was found without syncs")));
-        }
-    }
-    Ok(found)
-}
-
 fn injected_faults(all: &[Rules], sample: Sample) -> Result<Findings, Wrong> {
     if let Some(why) = strace::unable() {
         return Ok(Findings::skipped(why));
@@ -252,13 +220,31 @@ fn injected_faults(all: &[Rules], sample: Sample) -> Result<Findings, Wrong> {
     let mut found = Findings::table(&["scenario", "faults", "failures"]);
     for rules in all.iter().filter(|rules| !rules.scenario.by_hand) {
         let injected = strace::inject_all(rules, sample)?;
-        found.count("faults", injected.faults);
-        found.rows.push(vec![
-            rules.scenario.name.clone(),
-            injected.faults.to_string(),
-            injected.failures.len().to_string(),
-        ]);
-        found.failures.extend(injected.failures);
+        add_injected(&mut found, &rules.scenario.name, injected);
     }
     Ok(found)
+}
+
+fn command_faults(_: &[Rules], sample: Sample) -> Result<Findings, Wrong> {
+    if let Some(why) = strace::unable() {
+        return Ok(Findings::skipped(why));
+    }
+    let mut found = Findings::table(&["command", "faults and kills", "failures"]);
+    for command in scenario::commands() {
+        let injected = strace::inject_command(&command, sample)?;
+        add_injected(&mut found, &command.scenario.name, injected);
+    }
+    Ok(found)
+}
+
+fn add_injected(found: &mut Findings, name: &str, injected: Injected) {
+    found.count("faults", injected.faults);
+    let (faults, failures) = (injected.faults, injected.failures);
+    let cells = [
+        name.to_owned(),
+        faults.to_string(),
+        failures.len().to_string(),
+    ];
+    found.rows.push(cells.into());
+    found.failures.extend(failures);
 }

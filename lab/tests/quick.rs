@@ -56,3 +56,8 @@ fn power_cuts_on_real_file_systems_find_what_unsynced_files_lose() {
 fn whichever_system_call_fails_the_error_says_what_is_on_disk_and_nothing_leaks() {
     section("strace");
 }
+
+#[test]
+fn whichever_system_call_of_the_command_fails_its_exit_code_says_what_is_on_disk() {
+    section("command");
+}

@@ -176,6 +176,10 @@ impl<'a> ParquetFile<'a> {
         {
             self.end_group(group, threads)?;
         }
+        let end = self.writer.bytes_written() as u64;
+        if let Some(draft) = self.writer.inner_mut().draft() {
+            draft.ends_from(end);
+        }
         let content = match self.writer.finish() {
             Ok(metadata) => Content::Parquet(Arc::new(metadata)),
             Err(source) => return Err(self.error(Step::WriteFooter, source)),

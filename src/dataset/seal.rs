@@ -6,7 +6,7 @@
 
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::file::EncodedFile;
 use super::options::{Progress, SyncPolicy};
@@ -20,7 +20,7 @@ use crate::format::parquet::KnownSchema;
 use crate::options::{Durability, Verify};
 use crate::partition::Partition;
 use crate::pool::Failure;
-use crate::staged::check_bytes;
+use crate::staged::{check_bytes, check_end};
 
 /// From how many files on syncing the file system beats syncing each file.
 const MANY_FILES: usize = 64;
@@ -198,9 +198,10 @@ impl<'a> Sealer<'a> {
                 known: Some(&self.known),
             };
             let checked = check_bytes(reopened.as_ref(), written)
-                .and_then(|()| verify_written(reopened, &expected, options.verify));
+                .and_then(|()| verify_written(Arc::clone(&reopened), &expected, options.verify))
+                .and_then(|_| check_end(reopened.as_ref(), written));
             match checked {
-                Ok(_) => {}
+                Ok(()) => {}
                 Err(Fault::Io(source)) => return Err(source).at(Step::Verify, draft.path()),
                 Err(Fault::Damage(damage)) => {
                     let path = file.path.into();

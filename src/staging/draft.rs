@@ -20,6 +20,8 @@ pub(crate) struct Draft {
     identity: Identity,
     len: u64,
     hasher: Option<Box<XxHash3_128>>,
+    /// From where on what is written is hashed by itself.
+    end: Option<(u64, Box<XxHash3_128>)>,
     /// The first error of the disk: whoever encodes into the draft may wrap it beyond recognition.
     fault: Option<io::Error>,
     /// Whether the name in the area is ours to remove.
@@ -32,6 +34,8 @@ pub(crate) struct Written {
     pub(crate) len: u64,
     /// XXH3, 128 bits, if it was asked for.
     pub(crate) checksum: Option<u128>,
+    /// Where what ends the file begins, and its XXH3, 128 bits, if it is told from the rest.
+    pub(crate) end: Option<(u64, u128)>,
 }
 
 impl fmt::Debug for Draft {
@@ -74,6 +78,7 @@ impl Draft {
             identity: file.identity,
             len: 0,
             hasher: hashing.then(|| Box::new(XxHash3_128::new())),
+            end: None,
             fault: None,
             owned: true,
         }
@@ -100,6 +105,12 @@ impl Draft {
         self.fault.take()
     }
 
+    /// What is written from `start` on, which is not written yet, ends the file: its bytes are to come
+    /// back as they are at every level of verification.
+    pub(crate) fn ends_from(&mut self, start: u64) {
+        self.end = Some((start, Box::new(XxHash3_128::new())));
+    }
+
     /// Which file this is, whatever its name.
     pub(crate) fn identity(&self) -> Identity {
         self.identity
@@ -119,9 +130,11 @@ impl Draft {
             });
         synced.at(Step::SyncFile, &self.path)?;
         let checksum = self.hasher.take().map(|hasher| hasher.finish_128());
+        let end = self.end.take();
         Ok(Written {
             len: self.len,
             checksum,
+            end: end.map(|(start, hasher)| (start, hasher.finish_128())),
         })
     }
 
@@ -159,10 +172,14 @@ impl Write for Draft {
         match self.file.write(bytes) {
             Ok(0) if !bytes.is_empty() => self.fail(io::ErrorKind::WriteZero.into()),
             Ok(count) => {
-                self.len += count as u64;
                 if let Some(hasher) = &mut self.hasher {
                     hasher.write(&bytes[..count]);
                 }
+                if let Some((start, hasher)) = &mut self.end {
+                    let before = start.saturating_sub(self.len).min(count as u64);
+                    hasher.write(&bytes[before as usize..count]);
+                }
+                self.len += count as u64;
                 Ok(count)
             }
             Err(error) => self.fail(error),

@@ -169,6 +169,8 @@ pub(crate) fn check_reach(disk: &dyn Disk, area: &Path, directory: &Path) -> Res
 
 /// Refuses a path of which any part below `top` is a symbolic link: whoever may write in one of the
 /// directories could lead a write elsewhere by it.
+///
+/// What is exchanged for a link after this look, and before the call that comes next, is followed.
 pub(crate) fn check_inside(disk: &dyn Disk, top: &Path, path: &Path) -> Result<()> {
     let outside = || Error::InvalidPath {
         path: path.to_owned(),

@@ -16,8 +16,8 @@ use crate::receipt::Receipt;
 
 /// The version of the record that this crate writes, and the only one that it reads.
 pub(super) const VERSION: u32 = 1;
-/// The longest record that is read, in bytes: some millions of files.
-pub(crate) const LONGEST: u64 = 2 << 30;
+/// The longest record that is written and read, in bytes: more than a million files.
+pub(crate) const LONGEST: u64 = 512 << 20;
 
 /// What became of a transaction.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -7,16 +7,18 @@ use std::io;
 
 use twox_hash::XxHash3_128;
 
-use super::Damage;
+use super::{Damage, Location};
 use crate::disk::DiskFile;
 use crate::format::Fault;
 
 /// Read at once.
 const BUFFER: usize = 1 << 20;
+/// Read at once of a file's end, which is short.
+const END_BUFFER: usize = 64 << 10;
 
 /// Reads the whole file and compares its length and its XXH3 hash, 128 bits, with what was written.
 pub(crate) fn verify_content(file: &dyn DiskFile, len: u64, hash: u128) -> Result<(), Fault> {
-    let (found_len, found) = hash_content(file)?;
+    let (found_len, found) = hash_from(file, 0, BUFFER)?;
     if found_len != len {
         return Err(Damage::Length {
             expected: len,
@@ -34,10 +36,26 @@ pub(crate) fn verify_content(file: &dyn DiskFile, len: u64, hash: u128) -> Resul
     Ok(())
 }
 
-fn hash_content(file: &dyn DiskFile) -> io::Result<(u64, u128)> {
+/// Reads the file from `start` on and compares its XXH3 hash, 128 bits, with what was written there.
+pub(crate) fn verify_end(file: &dyn DiskFile, start: u64, hash: u128) -> Result<(), Fault> {
+    let (_, found) = hash_from(file, start, END_BUFFER)?;
+    if found == hash {
+        return Ok(());
+    }
+    Err(Damage::Differs {
+        location: Location::file().at(start),
+        field: "the hash of what ends the file",
+        expected: format!("{hash:032x}").into(),
+        found: format!("{found:032x}").into(),
+    }
+    .into())
+}
+
+/// Where the file ends, and the hash of what is in it from `start` on.
+fn hash_from(file: &dyn DiskFile, start: u64, buffer: usize) -> io::Result<(u64, u128)> {
     let mut hash = XxHash3_128::new();
-    let mut buffer = vec![0; BUFFER];
-    let mut len = 0;
+    let mut buffer = vec![0; buffer];
+    let mut len = start;
     loop {
         let count = file.read_at(&mut buffer, len)?;
         if count == 0 {
@@ -52,6 +70,23 @@ fn hash_content(file: &dyn DiskFile) -> io::Result<(u64, u128)> {
 mod tests {
     use super::*;
     use crate::format::memory::MemoryFile;
+
+    #[test]
+    fn an_end_is_compared_byte_for_byte() {
+        let bytes: Vec<u8> = (0..3 * END_BUFFER as u32).map(|byte| byte as u8).collect();
+        for start in [0, 7, 2 * END_BUFFER, bytes.len() - 1] {
+            let hash = XxHash3_128::oneshot(&bytes[start..]);
+            let verify = |bytes: &[u8]| {
+                verify_end(&*MemoryFile::open(bytes), start as u64, hash).map_err(drop)
+            };
+            assert_eq!(verify(&bytes), Ok(()));
+            for at in [start, bytes.len() - 1] {
+                let mut flipped = bytes.clone();
+                flipped[at] ^= 1;
+                assert_eq!(verify(&flipped), Err(()), "{at} of the end at {start}");
+            }
+        }
+    }
 
     #[test]
     fn content_is_compared_byte_for_byte() {

@@ -27,7 +27,7 @@ mod walk;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use content::verify_content;
+pub(crate) use content::{verify_content, verify_end};
 pub use damage::{Cause, Damage};
 pub use location::Location;
 pub use report::{FileReport, Summary};

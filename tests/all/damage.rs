@@ -1,7 +1,8 @@
 //! Files that are cut off anywhere, or of which any one bit is wrong: what each level of verification
 //! sees of it, in files that exist and in files that are being written.
 //!
-//! Promise P3. Every cut and every flipped bit with `ATOMIC_ARROW_FULL=1`, else a sample of them.
+//! Promise P3. Of small files that exist every cut and every flipped bit with `ATOMIC_ARROW_FULL=1`; of
+//! files that are being written, and else, a sample of them.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,11 +14,13 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use atomic_arrow::arrow::array::RecordBatch;
 use atomic_arrow::disk::Disk;
 use atomic_arrow::format::Format;
+use atomic_arrow::parquet::file::metadata::ParquetMetaDataReader;
 use atomic_arrow::verify::{Damage, verify_file};
 use atomic_arrow::{
     AtomicArrowWriter, AtomicFile, DatasetWriter, Error, FileOptions, Outcome, Partition, Verify,
     WriterOptions,
 };
+use bytes::Bytes;
 
 use crate::bounded::{Hand, put, run, say_row, show};
 use crate::child::{Part, heard, say};
@@ -143,7 +146,7 @@ pub(crate) fn play(root: &Path) {
         let before = rows(sample.format, &sample.bytes).unwrap();
         let mut counts = [Counts::default(); 3];
         let most = if sample.bytes.len() > 50_000 {
-            most.min(20 * SAMPLE)
+            most.min(2 * SAMPLE)
         } else {
             most
         };
@@ -228,14 +231,26 @@ const WRITERS: [Writer; 11] = [
 ];
 
 impl Writer {
-    /// What no wrong bit may give another meaning even where the footer alone is checked: the magic numbers
-    /// and the footer of a Parquet file. Some bits only change how a number is spelled.
+    /// Where no bit may be wrong even where the footer alone is checked: the magic number of a Parquet file,
+    /// and all that follows its last row group.
     fn guarded(self, bytes: &[u8]) -> Vec<std::ops::Range<usize>> {
         match self {
             Writer::OneParquet | Writer::DataSet(Format::Parquet) => {
-                let tail = bytes.len() - 8;
-                let footer = u32::from_le_bytes(bytes[tail..tail + 4].try_into().unwrap());
-                vec![0..4, tail - footer as usize..bytes.len()]
+                let file = Bytes::copy_from_slice(bytes);
+                let metadata = ParquetMetaDataReader::new()
+                    .parse_and_finish(&file)
+                    .unwrap();
+                let chunks = metadata
+                    .row_groups()
+                    .iter()
+                    .flat_map(|group| group.columns());
+                let ends = chunks.map(|chunk| {
+                    let (start, length) = chunk.byte_range();
+                    (start + length) as usize
+                });
+                let end = ends.max().unwrap();
+                assert!(end < bytes.len() - 8);
+                vec![0..4, end..bytes.len()]
             }
             _ => Vec::new(),
         }
@@ -317,7 +332,8 @@ fn visible(parent: &Path) -> Vec<PathBuf> {
 
 #[test]
 fn a_staged_file_that_is_damaged_before_it_is_verified_is_not_published() {
-    let most = if full() { 2_000 } else { 12 };
+    // Each is a whole commit, synced: a few hundred of each writer at each level are minutes.
+    let most = if full() { 300 } else { 12 };
     report("Damage between sync and verification: found of cuts, found of flipped bits:");
     for writer in WRITERS {
         let mut line = format!("{:>22}", format!("{writer:?}"));
@@ -331,8 +347,16 @@ fn a_staged_file_that_is_damaged_before_it_is_verified_is_not_published() {
             let guarded = writer.guarded(&whole);
             drop(guard);
             let mut found: BTreeMap<bool, (usize, usize)> = BTreeMap::new();
-            let mut spelled = 0;
-            for harm in Harm::all(len.load(Ordering::Relaxed), most) {
+            let mut harms = Harm::all(len.load(Ordering::Relaxed), most);
+            if level == Verify::Footer {
+                let of = |range: &std::ops::Range<usize>| {
+                    let bits = 8 * range.start..8 * range.end;
+                    let step = (bits.len() / (4 * most)).max(1) | 1;
+                    bits.step_by(step).map(Harm::Flip)
+                };
+                harms.extend(guarded.iter().flat_map(of));
+            }
+            for harm in harms {
                 let (_guard, parent) = directory();
                 let (disk, _, harmed) = harming(harm);
                 let done = writer.commit(&parent.join("data"), disk, level);
@@ -347,14 +371,8 @@ fn a_staged_file_that_is_damaged_before_it_is_verified_is_not_published() {
                     Ok(()) => {
                         assert!(!is_cut && level == Verify::Footer, "{place}: was published");
                         let Harm::Flip(bit) = harm else { continue };
-                        if guarded.iter().any(|range| range.contains(&(bit / 8))) {
-                            // The same thing, spelled in another way.
-                            let changed = fs::read(parent.join(&visible(&parent)[0])).unwrap();
-                            let [before, after] = [&whole, &changed]
-                                .map(|bytes| rows(Format::Parquet, bytes).unwrap());
-                            assert_eq!(before, after, "{place}: was published");
-                            spelled += 1;
-                        }
+                        let is_guarded = guarded.iter().any(|range| range.contains(&(bit / 8)));
+                        assert!(!is_guarded, "{place}: was published");
                     }
                     Err(error) => {
                         assert!(matches!(error, Error::Damaged { .. }), "{place}: {error:?}");
@@ -373,9 +391,6 @@ fn a_staged_file_that_is_damaged_before_it_is_verified_is_not_published() {
                 "  {level:?} {}/{} {}/{}",
                 cuts.0, cuts.1, flips.0, flips.1
             ));
-            if spelled > 0 {
-                line.push_str(&format!(" ({spelled} unseen in the footer)"));
-            }
         }
         report(line);
     }

@@ -1,24 +1,27 @@
-//! Two programs at one data set on the simulated disk: the second does all it can right before any
+//! Two programs at one data set: the second does all it can right before any
 //! one call of the first.
 //!
 //! Where it has to wait for a lock, the first goes on; nothing is left to chance. What comes of the
 //! two must be what comes of one after the other, in some order, or of one alone if the other was
-//! refused. [`all`] takes each lock, check and refusal away and demands that this is then not so.
+//! refused. That is played on the simulated disk, and some of it on a real one. [`all`] takes each lock, check and refusal away and demands that this is then not so.
 
 mod baton;
+mod taken;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use atomic_arrow::disk::sim::{Lie, SimDisk};
+use atomic_arrow::disk::sim::Lie;
 use atomic_arrow::{Error, Outcome};
 
 use baton::{Baton, Turn};
+pub use taken::all;
 
-use crate::found::{Found, View};
+use crate::arena::{Arena, Kind};
+use crate::found::View;
 use crate::mutant::Mutation;
-use crate::scenario::{Ground, RACERS, Racer, Scenario, simulated};
+use crate::scenario::{RACERS, Racer, Scenario};
 use crate::tap::{Call, Tap, Verdict, Watch};
 use crate::{Sample, Wrong};
 
@@ -51,34 +54,72 @@ impl Watch for Second {
     }
 }
 
+/// What tells whether a writer is alive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Life {
+    /// Its lock.
+    Lock,
+    /// Its age: locks tell nothing, and it is not old yet.
+    Age,
+    /// The same, but a day goes by before each of the two does anything.
+    PastAge,
+}
+
 /// The circumstances of a race.
 #[derive(Debug, Clone)]
 struct Setting {
+    kind: Kind,
     mutation: Mutation,
-    /// Whether the second takes the first for dead: locks tell nothing, and a day has gone by.
-    taken_for_dead: bool,
+    life: Life,
+    /// Whether one that was taken for dead may fail.
+    may_be_taken_for_dead: bool,
+}
+
+impl Setting {
+    fn new(kind: Kind, mutation: Mutation, life: Life) -> Self {
+        Setting {
+            kind,
+            mutation,
+            life,
+            may_be_taken_for_dead: life == Life::PastAge,
+        }
+    }
+
+    fn words(&self) -> String {
+        let life = match self.life {
+            Life::Lock => "",
+            Life::Age => ", locks not trusted",
+            Life::PastAge => ", the writer taken for dead",
+        };
+        format!("{life}{}", self.kind.words())
+    }
 }
 
 type Ran = (Result<(), Error>, Result<(), Error>, View);
 
-fn scene() -> Result<(SimDisk, Ground), Wrong> {
-    let (sim, ground) = simulated();
-    let prepared = RACERS[0].prepare(&ground);
+fn scene(kind: Kind) -> Result<Arena, Wrong> {
+    let arena = Arena::new(kind)?;
+    let prepared = RACERS[0].prepare(&arena.ground);
     prepared.map_err(|error| Wrong(format!("the scene of a race: {error:?}")))?;
-    Ok((sim, ground))
+    Ok(arena)
 }
 
-fn view(sim: &SimDisk, ground: &Ground) -> View {
-    Found::on_sim(sim, &ground.top).view(Racer::root())
+fn view(arena: &Arena) -> View {
+    arena.look().view(Racer::root())
 }
 
 /// Lets the second racer start right before one call of the first; whether there is such a call.
 fn race(first: Racer, second: Racer, at: usize, setting: &Setting) -> Result<(Ran, bool), Wrong> {
-    let (sim, ground) = scene()?;
-    if setting.taken_for_dead {
+    let arena = scene(setting.kind)?;
+    if let Some(sim) = arena.sim.as_ref().filter(|_| setting.life != Life::Lock) {
         sim.lie(Lie::Locks);
         sim.set_trusts_locks(false);
     }
+    let a_day_goes_by = || {
+        if let Some(sim) = arena.sim.as_ref().filter(|_| setting.life == Life::PastAge) {
+            sim.advance(Duration::from_secs(25 * 60 * 60));
+        }
+    };
     let baton = Arc::new(Baton::with(Turn::Second));
     let watch = Arc::new(First {
         at,
@@ -86,11 +127,8 @@ fn race(first: Racer, second: Racer, at: usize, setting: &Setting) -> Result<(Ra
         baton: Arc::clone(&baton),
     });
     let on = |watch: Arc<dyn Watch>| {
-        let disk = Arc::new(sim.clone());
-        ground.on(Tap::on(
-            setting.mutation.wrap(disk, Some(&sim), &ground.top),
-            watch,
-        ))
+        let disk = arena.disk(&setting.mutation);
+        arena.ground.on(Tap::on(disk, watch))
     };
     let grounds = (
         on(Arc::clone(&watch) as _),
@@ -100,9 +138,7 @@ fn race(first: Racer, second: Racer, at: usize, setting: &Setting) -> Result<(Ra
         let thread = scope.spawn(|| {
             let begun = second.begin(&grounds.1);
             baton.pass(Turn::First, Turn::Second);
-            if setting.taken_for_dead {
-                sim.advance(Duration::from_secs(25 * 60 * 60));
-            }
+            a_day_goes_by();
             let other = match begun {
                 Ok(Some(writer)) => writer.commit().map(drop),
                 Ok(None) => second.act(&grounds.1),
@@ -112,30 +148,29 @@ fn race(first: Racer, second: Racer, at: usize, setting: &Setting) -> Result<(Ra
             other
         });
         baton.wait(Turn::First);
-        if setting.taken_for_dead {
-            sim.advance(Duration::from_secs(25 * 60 * 60));
-        }
+        a_day_goes_by();
         let one = first.act(&grounds.0);
         baton.end(Turn::Second);
         (one, thread.join())
     });
     let other = other.map_err(|_| Wrong("the second panicked".to_owned()))?;
     let reached = watch.count.load(Ordering::SeqCst) > at;
-    let recovered = Scenario::recover_at(&ground, Racer::root());
-    if !setting.taken_for_dead {
+    let recovered = Scenario::recover_at(&arena.ground, Racer::root());
+    // Where age decides, what is left of those that failed is not old yet.
+    if setting.life == Life::Lock {
         recovered?;
     }
-    Ok(((one, other, view(&sim, &ground)), reached))
+    Ok(((one, other, view(&arena)), reached))
 }
 
 /// What is found after these, one after the other.
 fn serial(racers: &[Racer]) -> Result<(Vec<bool>, View), Wrong> {
-    let (sim, ground) = scene()?;
+    let arena = scene(Kind::Simulated)?;
     let done = racers
         .iter()
-        .map(|racer| racer.act(&ground).is_ok())
+        .map(|racer| racer.act(&arena.ground).is_ok())
         .collect();
-    Ok((done, view(&sim, &ground)))
+    Ok((done, view(&arena)))
 }
 
 fn judge(first: Racer, second: Racer, ran: &Ran, setting: &Setting) -> Result<(), Wrong> {
@@ -145,7 +180,8 @@ fn judge(first: Racer, second: Racer, ran: &Ran, setting: &Setting) -> Result<()
             Err(Error::Conflict { .. } | Error::AlreadyExists { .. }) if rival.writes() => {}
             // It may have come too far for being aborted; what it says must still be true.
             Err(error)
-                if setting.taken_for_dead && error.outcome() != Outcome::PublishedNotDurable => {}
+                if setting.may_be_taken_for_dead
+                    && error.outcome() != Outcome::PublishedNotDurable => {}
             Err(error) => return Err(Wrong(format!("{racer:?} failed: {error:?}"))),
             Ok(()) => {}
         }
@@ -193,138 +229,56 @@ fn races(
         let (ran, reached) = race(first, second, at, setting)?;
         count += usize::from(reached);
         if let Err(Wrong(what)) = judge(first, second, &ran, setting) {
-            let dead = if setting.taken_for_dead {
-                ", taken for dead"
-            } else {
-                ""
-            };
-            let what = format!("{second:?} before call {at} of {first:?}{dead}: {what}");
+            let words = setting.words();
+            let what = format!("{second:?} before call {at} of {first:?}{words}: {what}");
             return Ok((count, Some(Wrong(what))));
         }
     }
     Ok((count, None))
 }
 
-const UNDISTURBED: Setting = Setting {
-    mutation: Mutation::None,
-    taken_for_dead: false,
-};
+/// What is also raced on a real disk.
+const REAL: [(Racer, Racer); 6] = [
+    (Racer::Append, Racer::Overwrite),
+    (Racer::OverwritePartitions, Racer::Append),
+    (Racer::Overwrite, Racer::Append),
+    (Racer::Append, Racer::Recover),
+    (Racer::File, Racer::Recover),
+    (Racer::Same, Racer::Same),
+];
 
 /// Every pair of racers, with nothing taken away.
 ///
 /// # Errors
 /// If a race cannot be run.
 pub fn undisturbed(sample: Sample) -> Result<Vec<(String, usize, Option<Wrong>)>, Wrong> {
+    use Racer::{Append, Begun, File, Recover};
     let mut found = Vec::new();
-    for first in RACERS {
-        for second in RACERS {
-            let (count, wrong) = races(first, second, &UNDISTURBED, sample)?;
-            found.push((format!("{first:?} against {second:?}"), count, wrong));
+    let mut run = |kind, life, pairs: &[(Racer, Racer)]| {
+        let setting = Setting::new(kind, Mutation::None, life);
+        for &(first, second) in pairs {
+            let (count, wrong) = races(first, second, &setting, sample)?;
+            let name = format!("{first:?} against {second:?}{}", setting.words());
+            found.push((name, count, wrong));
         }
-    }
-    let dead = Setting {
-        taken_for_dead: true,
-        ..UNDISTURBED
+        Ok::<_, Wrong>(())
     };
-    for (first, second) in [
-        (Racer::Append, Racer::Recover),
-        (Racer::Recover, Racer::Begun),
-    ] {
-        let (count, wrong) = races(first, second, &dead, sample)?;
-        let name = format!("{first:?} against {second:?}, the writer taken for dead");
-        found.push((name, count, wrong));
-    }
+    let pairs = RACERS.map(|first| RACERS.map(|second| (first, second)));
+    run(Kind::Simulated, Life::Lock, pairs.as_flattened())?;
+    let pairs = [(Append, Recover), (File, Recover)];
+    run(Kind::Simulated, Life::Age, &pairs)?;
+    let pairs = [(Append, Recover), (Recover, Begun)];
+    run(Kind::Simulated, Life::PastAge, &pairs)?;
+    run(Kind::Real, Life::Lock, &REAL)?;
     Ok(found)
-}
-
-/// What is taken away, and who noticed.
-#[must_use]
-pub fn all(sample: Sample) -> Vec<(String, Option<Wrong>)> {
-    use Racer::{Append, Begun, File, Overwrite, OverwritePartitions, Recover, Same};
-    let taken = [
-        (
-            Mutation::Lock("lock"),
-            false,
-            vec![(Append, Overwrite), (OverwritePartitions, Append)],
-        ),
-        (Mutation::Lock("lease"), false, vec![(Append, Recover)]),
-        (Mutation::Lock(".staged"), false, vec![(File, Recover)]),
-        (Mutation::Lie(Lie::Locks), false, vec![(Append, Recover)]),
-        (
-            Mutation::Lie(Lie::GhostStatus),
-            false,
-            vec![(File, Recover)],
-        ),
-        (Mutation::Refusal(".parquet"), false, vec![(Same, Same)]),
-    ];
-    let judge = |(mutation, taken_for_dead, pairs): (Mutation, bool, Vec<(Racer, Racer)>)| {
-        let name = mutation.to_string();
-        let setting = Setting {
-            mutation,
-            taken_for_dead,
-        };
-        let noticed = pairs.into_iter().find_map(|(first, second)| {
-            match races(first, second, &setting, sample) {
-                Ok((_, wrong)) => wrong,
-                Err(wrong) => Some(wrong),
-            }
-        });
-        (name, noticed)
-    };
-    let mut found: Vec<_> = taken.into_iter().map(judge).collect();
-    let refused = [
-        // An overwrite that another commit came into.
-        (Mutation::SecondLooks, false, Overwrite, Append),
-        // A commit whose abortion is on record.
-        (Mutation::Refusal("decision.json"), true, Recover, Begun),
-    ];
-    for (mutation, taken_for_dead, first, second) in refused {
-        let name = mutation.to_string();
-        found.push((name, acknowledged(mutation, taken_for_dead, first, second)));
-    }
-    found
-}
-
-/// Whether commits that must be refused are acknowledged when something is taken away.
-fn acknowledged(
-    mutation: Mutation,
-    taken_for_dead: bool,
-    first: Racer,
-    second: Racer,
-) -> Option<Wrong> {
-    let refusals = |mutation| -> Result<usize, Wrong> {
-        let setting = Setting {
-            mutation,
-            taken_for_dead,
-        };
-        let refused =
-            |told: &_| matches!(told, Err(Error::Conflict { .. } | Error::Aborted { .. }));
-        let mut count = 0;
-        for at in 0.. {
-            let ((one, other, _), reached) = race(first, second, at, &setting)?;
-            if !reached {
-                break;
-            }
-            count += usize::from(refused(&one) || refused(&other));
-        }
-        Ok(count)
-    };
-    match (refusals(Mutation::None), refusals(mutation)) {
-        (Ok(all), Ok(some)) if some < all => {
-            let wrongly = all - some;
-            let what = format!("{wrongly} of {all} commits acknowledged that must be refused");
-            Some(Wrong(what))
-        }
-        (Err(wrong), _) | (_, Err(wrong)) => Some(wrong),
-        _ => None,
-    }
 }
 
 /// How many calls a racer makes alone.
 fn calls_of(racer: Racer) -> Result<usize, Wrong> {
-    let (sim, ground) = scene()?;
-    let before = sim.calls().len();
-    let done = racer.act(&ground);
+    let arena = scene(Kind::Simulated)?;
+    let calls = || arena.sim.as_ref().map_or(0, |sim| sim.calls().len());
+    let before = calls();
+    let done = racer.act(&arena.ground);
     done.map_err(|error| Wrong(format!("{racer:?} alone: {error:?}")))?;
-    Ok(sim.calls().len() - before)
+    Ok(calls() - before)
 }

@@ -12,6 +12,8 @@ use super::{Call, Verb, Watch, watched};
 pub(super) struct TapFile {
     pub(super) file: Box<dyn DiskFile>,
     pub(super) path: PathBuf,
+    /// How many bytes were written to it by this handle.
+    pub(super) written: u64,
     pub(super) watch: Arc<dyn Watch>,
 }
 
@@ -28,15 +30,17 @@ impl TapFile {
 
 impl DiskFile for TapFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let file = &mut self.file;
-        watched(
-            self.watch.as_ref(),
-            Verb::Write,
-            &self.path,
-            None,
-            None,
-            || file.write(bytes),
-        )
+        let (file, watch) = (&mut self.file, self.watch.as_ref());
+        let reaching = watch.written(&self.path, self.written, bytes);
+        let count = watched(watch, Verb::Write, &self.path, None, None, || {
+            let count = file.write(&reaching)?;
+            Ok(match count == reaching.len() {
+                true => bytes.len(),
+                false => count,
+            })
+        })?;
+        self.written += count as u64;
+        Ok(count)
     }
 
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {

@@ -7,6 +7,7 @@
 
 mod handles;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -133,6 +134,12 @@ pub trait Watch: fmt::Debug + Send + Sync {
         entries
     }
 
+    /// What reaches a file of what is written to it from `offset` on; what is missing at the end is said to
+    /// be written all the same.
+    fn written<'a>(&self, _path: &Path, _offset: u64, bytes: &'a [u8]) -> Cow<'a, [u8]> {
+        Cow::Borrowed(bytes)
+    }
+
     /// How a file is published that was to be published in this mode.
     fn mode(&self, _to: &Path, mode: PublishMode) -> PublishMode {
         mode
@@ -163,6 +170,7 @@ impl Tap {
         Box::new(TapFile {
             file,
             path: path.to_owned(),
+            written: 0,
             watch: Arc::clone(&self.watch),
         })
     }

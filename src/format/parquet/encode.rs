@@ -74,6 +74,14 @@ impl Writer {
         }
     }
 
+    /// Ends the last row group.
+    fn end_rows(&mut self) -> Result<(), ParquetError> {
+        match self {
+            Writer::Rows(writer) => writer.end_rows(),
+            Writer::Chunking(writer) => writer.flush(),
+        }
+    }
+
     fn finish(&mut self) -> Result<ParquetMetaData, ParquetError> {
         match self {
             Writer::Rows(writer) => writer.finish(),
@@ -161,6 +169,13 @@ impl Encoder {
 
     /// [`Step::WriteFooter`].
     pub(crate) fn finish(mut self) -> Result<Encoded> {
+        if let Err(source) = self.writer.end_rows() {
+            return Err(self.error(Step::WriteFooter, source));
+        }
+        let end = self.bytes_written();
+        if let Some(draft) = self.writer.slot().draft() {
+            draft.ends_from(end);
+        }
         let metadata = match self.writer.finish() {
             Ok(metadata) => Arc::new(metadata),
             Err(source) => return Err(self.error(Step::WriteFooter, source)),

@@ -115,11 +115,16 @@ impl<W: Write + Send> RowWriter<W> {
         writer.close().map(drop)
     }
 
+    /// Ends the open row group, if there is one.
+    pub(super) fn end_rows(&mut self) -> Result<()> {
+        self.open
+            .take()
+            .map_or(Ok(()), |(group, _)| self.end(group))
+    }
+
     /// Writes the footer.
     pub(super) fn finish(&mut self) -> Result<ParquetMetaData> {
-        if let Some((group, _)) = self.open.take() {
-            self.end(group)?;
-        }
+        self.end_rows()?;
         self.file.finish()
     }
 }

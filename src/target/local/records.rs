@@ -18,19 +18,16 @@ use crate::transaction::{Decision, LONGEST, Plan};
 
 /// Where the receipts of named writes are kept, in the area.
 const WRITES: &str = "writes";
+/// How much of a record is read at once.
+const PIECE: u64 = 64 << 10;
 /// How long they are kept at least.
 const REMEMBERED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 impl LocalTarget {
     pub(super) fn read_decision(&self, path: &Path, transaction: Uuid) -> Result<Option<Decision>> {
-        match read(self.disk.as_ref(), path) {
-            Ok(bytes) => Decision::from_json(&bytes, path, transaction).map(Some),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(Error::Read {
-                path: path.to_owned(),
-                source,
-            }),
-        }
+        read(self.disk.as_ref(), path)?
+            .map(|bytes| Decision::from_json(&bytes, path, transaction))
+            .transpose()
     }
 
     /// Writes a file that is complete, and durable in itself, when it gets its name: one that is torn
@@ -112,12 +109,8 @@ impl LocalTarget {
     /// The receipt of a named write.
     pub(super) fn read_receipt(&self, write_id: &str) -> Result<Option<Receipt>> {
         let path = self.memory(write_id);
-        let bytes = match read(self.disk.as_ref(), &path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            bytes => bytes.map_err(|source| Error::Read {
-                path: path.clone(),
-                source,
-            })?,
+        let Some(bytes) = read(self.disk.as_ref(), &path)? else {
+            return Ok(None);
         };
         let receipt: Receipt =
             serde_json::from_slice(&bytes).map_err(|error| Error::InvalidDecision {
@@ -139,28 +132,92 @@ fn write_all(file: &mut dyn DiskFile, mut bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-pub(super) fn read(disk: &dyn Disk, path: &Path) -> io::Result<Vec<u8>> {
-    match disk.status(path)? {
+/// Reads a record, if there is one: none that is longer than any is written, and of what is no text no
+/// more than a piece, since a file can be long and take nothing on the disk.
+///
+/// # Errors
+/// [`Error::InvalidDecision`] if it is too long, or no text; [`Error::Read`] if the disk would not read
+/// it, or if it is no file.
+pub(super) fn read(disk: &dyn Disk, path: &Path) -> Result<Option<Vec<u8>>> {
+    let unread = |source| Error::Read {
+        path: path.to_owned(),
+        source,
+    };
+    match disk.status(path).map_err(unread)? {
         Some((EntryKind::File, _)) => {}
-        None => return Err(io::ErrorKind::NotFound.into()),
+        None => return Ok(None),
         Some(_) => {
             let reason = "not a regular file";
-            return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
+            return Err(unread(io::Error::new(io::ErrorKind::InvalidData, reason)));
         }
     }
-    let file = disk.open_file(path, false)?;
-    let len = file.status()?.len;
+    match disk.open_file(path, false) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        file => read_text(file.map_err(unread)?.as_ref(), path).map(Some),
+    }
+}
+
+fn read_text(file: &dyn DiskFile, path: &Path) -> Result<Vec<u8>> {
+    let unread = |source| Error::Read {
+        path: path.to_owned(),
+        source,
+    };
+    let invalid = |reason| Error::InvalidDecision {
+        path: path.to_owned(),
+        reason,
+    };
+    let len = file.status().map_err(unread)?.len;
     if len > LONGEST {
-        return Err(io::ErrorKind::FileTooLarge.into());
+        return Err(invalid(format!(
+            "is {len} bytes long, and no record is longer than {LONGEST}"
+        )));
     }
-    let mut bytes = vec![0; len as usize];
-    let mut filled = 0;
-    while filled < bytes.len() {
-        match file.read_at(&mut bytes[filled..], filled as u64)? {
-            0 => break,
-            count => filled += count,
+    let mut bytes = Vec::new();
+    loop {
+        let filled = bytes.len();
+        let piece = (len - filled as u64).min(PIECE) as usize;
+        bytes.resize(filled + piece, 0);
+        let count = file.read_at(&mut bytes[filled..], filled as u64);
+        let count = count.map_err(unread)?;
+        bytes.truncate(filled + count);
+        if count == 0 {
+            return Ok(bytes);
+        }
+        if let Some(at) = bytes[filled..].iter().position(|byte| *byte == 0) {
+            return Err(invalid(format!("byte {} is 0: not a record", filled + at)));
         }
     }
-    bytes.truncate(filled);
-    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::memory::MemoryFile;
+
+    const PIECE: usize = super::PIECE as usize;
+
+    fn of(bytes: Vec<u8>, broken_from: u64) -> Result<Vec<u8>> {
+        let file = MemoryFile::refusing_from(bytes, broken_from);
+        read_text(file.as_ref(), Path::new("decision.json"))
+    }
+
+    #[test]
+    fn a_record_is_read_whole() {
+        for len in [0, 1, PIECE - 1, PIECE, PIECE + 1, 3 * PIECE] {
+            let text = vec![b' '; len];
+            assert_eq!(of(text.clone(), u64::MAX).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn of_a_long_file_with_nothing_in_it_no_more_is_read_than_shows_that() {
+        let mut hollow = vec![b' '; PIECE];
+        hollow.resize(8 * PIECE, 0);
+        // What is read too much is refused by the disk.
+        let error = of(hollow, 2 * PIECE as u64).unwrap_err();
+        assert!(
+            matches!(&error, Error::InvalidDecision { reason, .. } if reason.contains("byte 65536 is 0")),
+            "{error:?}"
+        );
+    }
 }

@@ -149,11 +149,9 @@ impl LocalTarget {
             return Ok(None);
         }
         let path = directory.join(STAGED);
-        match read(self.disk.as_ref(), &path) {
-            Ok(bytes) => StagedRecord::from_json(&bytes, &path).map(Some),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(Error::Read { path, source }),
-        }
+        read(self.disk.as_ref(), &path)?
+            .map(|bytes| StagedRecord::from_json(&bytes, &path))
+            .transpose()
     }
 
     pub(super) fn file_bytes(&self, path: &Path) -> Result<Option<u64>> {

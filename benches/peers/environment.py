@@ -88,7 +88,7 @@ def file_system(directory: Path) -> str:
 
 def package_version() -> str:
     """Ours."""
-    found = [line.split('"')[1] for line in lines(PROJECT / "Cargo.toml") if line.startswith("version")]
+    found = [line.split('"')[1] for line in lines(PROJECT / "Cargo.toml") if line.startswith('version = ')]
     return found[0]
 
 

@@ -22,7 +22,7 @@ PYTHON = ("atomic-py",)
 PEERS = ("pyarrow", "polars", "duckdb", "datafusion", "delta-rs")
 OTHERS = ("pandas",)
 WRITERS = (*RUST, *PYTHON, *PEERS, *OTHERS)
-# Who takes this many times as long as the fastest peer is not run again.
+# A peer that takes this many times as long as the fastest one is not run again.
 FAR_SLOWER = 5
 
 
@@ -52,6 +52,9 @@ class Case:
     failure: str | None = None
     output: Path | None = None
 
+    # The scan by which the output was compared with the input.
+    scanned: dict | None = None
+
     @property
     def seconds(self) -> float:
         return self.samples[0]["seconds"] if self.samples else float("inf")
@@ -61,26 +64,34 @@ def watched(command: list, timeout: float, memory_cap: int) -> tuple[str | None,
     """Runs a process: why it failed, or what it printed."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(command, stdout=out, stderr=errors, stdin=subprocess.DEVNULL)
-        end, why = time.monotonic() + timeout, None
-        while process.poll() is None:
-            if time.monotonic() > end:
-                why = f"ended after {timeout:.0f} s"
-            elif resident(process.pid) > memory_cap:
-                why = f"ended when it took more than {memory_cap / 1e9:.0f} GB"
-            if why:
-                process.kill()
-                process.wait()
-                return why, ""
-            try:
-                process.wait(0.2)
-            except subprocess.TimeoutExpired:
-                pass
+        try:
+            why = wait(process, timeout, memory_cap)
+        finally:
+            process.kill()
+            process.wait()
+        if why:
+            return why, ""
         out.seek(0)
         errors.seek(0)
         if process.returncode:
             said = errors.read().decode(errors="replace").strip().splitlines()
             return f"failed: {said[-1] if said else process.returncode}", ""
         return None, out.read().decode().strip().splitlines()[-1]
+
+
+def wait(process: subprocess.Popen, timeout: float, memory_cap: int) -> str | None:
+    """Waits for a process, or says why it should not go on."""
+    end = time.monotonic() + timeout
+    while process.poll() is None:
+        if time.monotonic() > end:
+            return f"ended after {timeout:.0f} s"
+        if resident(process.pid) > memory_cap:
+            return f"ended when it took more than {memory_cap / 1e9:.0f} GB"
+        try:
+            process.wait(0.2)
+        except subprocess.TimeoutExpired:
+            pass
+    return None
 
 
 def resident(process: int) -> int:
@@ -124,7 +135,7 @@ def rounds(cases: list[Case], settings: Settings) -> None:
     for number in range(settings.rounds or cases[0].work.rounds):
         first = number % len(cases)
         for case in cases[first:] + cases[:first]:
-            if case.failure or (number and far_slower(case, cases)):
+            if case.failure or (number and (case.writer in OTHERS or far_slower(case, cases))):
                 continue
             write(case, number, settings)
             took = case.failure or f"{case.samples[-1]['seconds']:.2f} s"
@@ -134,7 +145,7 @@ def rounds(cases: list[Case], settings: Settings) -> None:
 def far_slower(case: Case, cases: list[Case]) -> bool:
     """Whether a peer's first round says that it need not be run again."""
     peers = [other.seconds for other in cases if other.name == case.name and other.writer in PEERS]
-    return case.writer in (*PEERS, *OTHERS) and case.seconds > FAR_SLOWER * min(peers)
+    return case.writer in PEERS and case.seconds > FAR_SLOWER * min(peers)
 
 
 def data_files(root: Path) -> list[Path]:

@@ -20,7 +20,8 @@ starts. Writers take turns, and each begins with a disk at rest.
 - *to the fastest peer*: the ratio of the medians, and the least and the most of the ratios within rounds.
 - *beyond the input*: the peak of memory less what the process held before the clock started; targets are of this.
   *whole process* is the peak itself, of which the input and the libraries are a part.
-- Who takes more than {FAR_SLOWER} times as long as the fastest peer has one round. No peer has a memory limit.
+- A peer that takes more than {FAR_SLOWER} times as long as the fastest has one round, and so has pandas. No peer has a
+  memory limit, and none may take more than the machine can give.
 - The rows of every output, partition columns among them, were compared with those of the input.
 """
 
@@ -83,7 +84,7 @@ def of_work(name: str, work: dict, left_out: dict) -> str:
     not_run = {writer: why for writer, why in left_out.items()}
     not_run |= {writer: one["failure"] for writer, one in work["writers"].items() if one["failure"]}
     for writer, why in not_run.items():
-        out += f"\n{writer} is not there: {why}.\n"
+        out += f"\nNot here: {writer}, {why}.\n"
     return out
 
 

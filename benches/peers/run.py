@@ -14,6 +14,7 @@ writes it with every figure (JSON) and a chart (SVG) into `--out`.
 import argparse
 import json
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -152,6 +153,8 @@ def main() -> None:
     binary = given.binary or environment.build_writers()
     if "atomic-py" in writers:
         environment.install_package()
+    # Whoever is ended ends what runs, and cleans up.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     directory = place(given.directory or environment.HOME)
     settings = measure.Settings(
         binary, directory, environment.HOME / "input", given.scale, given.rounds, given.timeout,

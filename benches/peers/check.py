@@ -32,7 +32,7 @@ def question_of(case: Case, settings: Settings, wanted: bool) -> str:
     with pa.OSFile(str(case.source)) as file:
         table = pa.ipc.open_file(file).schema.empty_table()
     relation = duckdb.connect().from_arrow(table)
-    types = {name: str(kind) for name, kind in zip(relation.columns, relation.types)}
+    types = {name: str(kind) for name, kind in zip(relation.columns, relation.types, strict=True)}
     question = {"types": types, "keys": case.work.keys, "rows": scaled(case.work, settings.scale, case.work.rows)}
     return json.dumps(question | ({"wanted": case.work.wanted} if wanted else {}))
 

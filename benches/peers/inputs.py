@@ -109,7 +109,7 @@ def documents(rows: int, partitions: int) -> Iterator[pa.Table]:
         {
             "source": named("S", 3, random.integers(0, partitions, rows), partitions),
             "id": pa.array(np.arange(rows)),
-            "text": pa.array([text[at : at + length] for at, length in zip(starts, lengths)]),
+            "text": pa.array([text[at : at + length] for at, length in zip(starts, lengths, strict=True)]),
             "tags": pa.ListArray.from_arrays(
                 offsets(tags), pa.array(words).take(pa.array(random.integers(0, 500, tags.sum())))
             ),

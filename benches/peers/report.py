@@ -24,6 +24,19 @@ starts. Writers take turns, and each begins with a disk at rest.
   memory limit, and none may take more than the machine can give.
 - The rows of every output, partition columns among them, were compared with those of the input.
 """
+SCANS = """\
+## Reading what they wrote
+
+Seconds of a scan of everything, and of a few columns of the rows with one value, and the ratio to the peer's output that
+is read fastest. Every scan is a process of its own; the files are in the page cache.
+"""
+SYNCS = """\
+## What the syncs cost
+
+Seconds of ours. The time in sync calls is of all threads together, which go on encoding meanwhile. Where files are not
+synced, the record of the commit and the directories are all the same.
+
+"""
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:
@@ -108,9 +121,7 @@ def of_scans(works: dict) -> str:
         out += f"\n**{name}**: {work['about']}\n\n" + table(["", *kinds], rows)
     if not out:
         return ""
-    return "## Reading what they wrote\n\nSeconds of a scan of everything and of a few columns of the rows with one " \
-        "value, and the ratio to the peer's output\nthat is read fastest; every scan is a process of its own, the " \
-        f"files are in the page cache.\n{out}"
+    return SCANS + out
 
 
 def of_syncs(found: dict) -> str:
@@ -132,9 +143,7 @@ def of_syncs(found: dict) -> str:
         return ""
     head = ["", "synced", "unsynced", "ratio within rounds", "in sync calls", "unsynced: in sync calls",
             "synced, on tmpfs", "unsynced, on tmpfs"]
-    return "## What the syncs cost\n\nSeconds of ours. The time in sync calls is of all threads together, which go on " \
-        "encoding meanwhile; without syncing\nfiles, the record of the commit and the directories are synced all the " \
-        f"same.\n\n{table(head, rows)}"
+    return SYNCS + table(head, rows)
 
 
 def of_python(works: dict) -> str:

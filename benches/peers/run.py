@@ -12,7 +12,6 @@ writes it with every figure (JSON) and a chart (SVG) into `--out`.
 """
 
 import argparse
-import json
 import shutil
 import signal
 import sys
@@ -31,7 +30,7 @@ GROWTH = "j"
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="a fiftieth of the rows, one round: no figure means anything")
+    parser.add_argument("--quick", action="store_true", help="a fiftieth of the rows, once: no figure means anything")
     parser.add_argument("--work", action="append", help="a letter; all by default")
     parser.add_argument("--writer", action="append", help="all by default")
     parser.add_argument("--rounds", type=int, help="by default 3 to 5, as the work has it")
@@ -40,8 +39,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--tmpfs", action="store_true", help=f"measure on {SHARED_MEMORY}, where syncs cost nothing")
     parser.add_argument("--binary", type=Path, help="our writers, built of this checkout by default")
     parser.add_argument("--slow", action="store_true", help="also the peers that take minutes")
-    parser.add_argument("--timeout", type=float, default=300, help="seconds after which a write is ended")
-    parser.add_argument("--memory-cap", type=float, default=0.6, help="of the machine's memory, past which a write is ended")
+    parser.add_argument("--timeout", type=float, default=120, help="seconds after which a write is ended")
+    parser.add_argument("--memory-cap", type=float, default=0.6, help="of the machine's memory, that a write may take")
     parser.add_argument("--no-scans", action="store_true", help="do not time scans; rows are checked all the same")
     parser.add_argument("--out", type=Path, help="a directory for peers.md, peers.json and peers.svg")
     parser.add_argument("extra", nargs="*", help="options of our writers in Rust, after --")
@@ -71,12 +70,10 @@ def cases_of(names: list[str], writers, settings, slow: bool):
             left_out[name, "all"] = str(why)
             continue
         for writer in writers:
-            if work.writers and writer not in work.writers:
-                continue
             why = works.LEFT_OUT.get((name, writer))
             if why and not slow:
                 left_out[name, writer] = why
-            else:
+            elif why or work.writers is None or writer in work.writers:
                 cases.append(Case(name, work, writer, source))
     return cases, left_out
 
@@ -97,7 +94,8 @@ def run_work(names: list[str], writers, settings, given, into: dict) -> None:
         if not mine:
             continue
         found = check.same_rows(mine, settings)
-        print(f"{name}: the same {found['rows']:,} rows in all outputs" if found else f"{name}: no output", file=sys.stderr)
+        holds = f"the same {found['rows']:,} rows in all outputs" if found else "no output"
+        print(f"{name}: {holds}", file=sys.stderr)
         scans = {} if given.no_scans else check.time_scans(mine, settings)
         into["works"][name] = {
             "about": mine[0].work.about,
@@ -116,6 +114,7 @@ def sync_on_memory(given, settings, into: dict) -> None:
     """What ours takes where a sync costs nothing."""
     from dataclasses import replace
 
+    import check
     import measure
 
     settings = replace(settings, directory=place(SHARED_MEMORY))
@@ -123,9 +122,8 @@ def sync_on_memory(given, settings, into: dict) -> None:
         if name in into["works"] and into["works"][name]["writers"].keys() >= set(SYNC_WRITERS):
             cases, _ = cases_of([name], SYNC_WRITERS, settings, False)
             measure.rounds(cases, settings)
-            for case in cases:
-                case.output and measure.empty(case.output)
-                into["tmpfs"].setdefault(name, {})[case.writer] = case.samples
+            check.clear(cases)
+            into["tmpfs"][name] = {case.writer: case.samples for case in cases}
     shutil.rmtree(settings.directory)
 
 

@@ -90,7 +90,9 @@ LEFT_OUT = {
 
 
 def scaled(work: Work, scale: float, rows: int) -> int:
-    return max(int(rows * scale) // work.rows_at_once, 1) * work.rows_at_once if work.commits else max(int(rows * scale), 1)
+    """Some of the rows; whole batches, where each is a commit."""
+    unit = work.rows_at_once if work.commits else 1
+    return max(int(rows * scale) // unit, 1) * unit
 
 
 def input_of(work: Work, directory: Path, scale: float) -> Path:

@@ -107,6 +107,10 @@ impl Disk for TimedDisk {
         OsDisk.share_like(directory, model)
     }
 
+    fn is_shared_fairly(&self, path: &Path, model: &Path) -> io::Result<bool> {
+        OsDisk.is_shared_fairly(path, model)
+    }
+
     fn now(&self) -> SystemTime {
         OsDisk.now()
     }
@@ -157,5 +161,13 @@ impl DiskDirectory for Timed<dyn DiskDirectory> {
 
     fn sync(&self) -> io::Result<()> {
         self.1.time(|| self.0.sync())
+    }
+
+    fn reports_file_system_sync(&self) -> bool {
+        self.0.reports_file_system_sync()
+    }
+
+    fn sync_file_system(&self) -> io::Result<()> {
+        self.1.time(|| self.0.sync_file_system())
     }
 }

@@ -1,137 +1,183 @@
 #!/usr/bin/env python3
 """Writes the same rows with atomic-arrow and with other projects, by turns, and compares.
 
-    benches/peers/run.py                    all works, 5 rounds
+    benches/peers/run.py --out docs/benchmarks           all works, about half an hour
+    benches/peers/run.py --quick                         all works with few rows, once
     benches/peers/run.py --work b --work c --rounds 3 --writer atomic --writer polars
 
-Needs cargo and python3; installs the peers, pinned, below `target/`. Each write is a process of its own.
-A round runs every writer once, and the disk comes to rest before each. Prints Markdown: medians, ratios to
-the fastest peer within the round, memory; `--json FILE` keeps every figure.
+Needs cargo and python3, and npm for the real data; installs the peers, pinned, and makes or fetches the inputs below
+`target/`. Each write is a process of its own. A round runs every writer once, and the disk comes to rest
+before each. Every output is checked to hold the rows of the input, and then scanned. Prints Markdown, and
+writes it with every figure (JSON) and a chart (SVG) into `--out`.
 """
 
 import argparse
-import json
-import os
 import shutil
-import statistics
-import subprocess
+import signal
 import sys
+import tempfile
+import time
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-PROJECT = HERE.parent.parent
-TARGET = Path(os.environ.get("CARGO_TARGET_DIR", PROJECT / "target")).resolve()
-OURS = ("atomic", "unsynced", "sketch")
-PEERS = ("pyarrow", "polars", "duckdb", "datafusion")
-# Slower than these by so much that they would take most of the time.
-SLOW = {("d", "pyarrow"), ("d", "datafusion"), ("e", "pyarrow"), ("e", "datafusion")}
+import environment
+
+SHARED_MEMORY = Path("/dev/shm")
+SYNC_WORKS = ("a", "c", "d")
+SYNC_WRITERS = ("atomic", "unsynced")
+QUICK_SCALE = 0.02
+GROWTH = "j"
 
 
-def venv() -> Path:
-    """The pinned peers' Python, which is made if it is not there."""
-    there = sorted(TARGET.glob("peers/*/complete"))
-    if there:
-        return there[0].parent / "bin" / "python"
-    home = TARGET / "peers" / "bench"
-    subprocess.run([sys.executable, "-m", "venv", home], check=True)
-    python = home / "bin" / "python"
-    requirements = PROJECT / "tests" / "peers" / "requirements.txt"
-    subprocess.run([python, "-m", "pip", "install", "-q", "-r", requirements], check=True)
-    (home / "complete").touch()
-    return python
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="a fiftieth of the rows, once: no figure means anything")
+    parser.add_argument("--work", action="append", help="a letter; all by default")
+    parser.add_argument("--writer", action="append", help="all by default")
+    parser.add_argument("--rounds", type=int, help="by default 3 to 5, as the work has it")
+    parser.add_argument("--scale", type=float, help="of the number of rows")
+    parser.add_argument("--directory", type=Path, help="on the file system to measure; below target/ by default")
+    parser.add_argument("--tmpfs", action="store_true", help=f"measure on {SHARED_MEMORY}, where syncs cost nothing")
+    parser.add_argument("--binary", type=Path, help="our writers, built of this checkout by default")
+    parser.add_argument("--slow", action="store_true", help="also the peers that take minutes")
+    parser.add_argument("--timeout", type=float, default=120, help="seconds after which a write is ended")
+    parser.add_argument("--memory-cap", type=float, default=0.6, help="of the machine's memory, that a write may take")
+    parser.add_argument("--no-scans", action="store_true", help="do not time scans; rows are checked all the same")
+    parser.add_argument("--out", type=Path, help="a directory for peers.md, peers.json and peers.svg")
+    parser.add_argument("extra", nargs="*", help="options of our writers in Rust, after --")
+    given = parser.parse_args()
+    if given.quick:
+        given.scale, given.rounds = given.scale or QUICK_SCALE, given.rounds or 1
+    given.scale = given.scale or 1.0
+    if given.tmpfs:
+        if not SHARED_MEMORY.is_dir():
+            parser.error(f"there is no {SHARED_MEMORY}")
+        given.directory = given.directory or SHARED_MEMORY
+    return given
 
 
-def run(writer: str, work, source: Path, to: Path, binary: Path, extra: list[str]) -> dict:
-    key = [work.key] if work.key else []
-    if writer.split("@")[0] in OURS:
-        limit = ["--memory-limit", str(work.memory_limit)] if work.memory_limit else []
-        command = [binary, writer, source, to, *key, *limit, *extra]
-    else:
-        command = [sys.executable, HERE / "peer.py", writer, source, to, *key]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=900)
-    if done.returncode:
-        raise RuntimeError(f"{writer}: {done.stderr[-2000:]}")
-    figures = json.loads(done.stdout.splitlines()[-1])
-    files = [path for path in to.rglob("*.parquet")]
-    figures |= {"files": len(files), "bytes": sum(path.stat().st_size for path in files)}
-    return figures
+def cases_of(names: list[str], writers, settings, slow: bool):
+    """What is to be run, by work, and what is left out, with the reasons."""
+    import inputs
+    import works
+    from measure import Case
+
+    cases, left_out = [], {}
+    for name in names:
+        work = works.WORKS[name]
+        try:
+            source = works.input_of(work, settings.inputs, settings.scale)
+        except inputs.Unavailable as why:
+            left_out[name, "all"] = str(why)
+            continue
+        for writer in writers:
+            why = works.LEFT_OUT.get((name, writer))
+            if why and not slow:
+                left_out[name, writer] = why
+            elif why or work.writers is None or writer in work.writers:
+                cases.append(Case(name, work, writer, source))
+    return cases, left_out
 
 
-def check_rows(to: Path, expected: int) -> None:
-    import pyarrow.parquet as pq
+def run_work(names: list[str], writers, settings, given, into: dict) -> None:
+    import check
+    import measure
 
-    found = sum(pq.read_metadata(path).num_rows for path in to.rglob("*.parquet"))
-    if found != expected:
-        raise RuntimeError(f"{to}: {found} rows, expected {expected}")
+    cases, left_out = cases_of(names, writers, settings, given.slow)
+    for name, writer in left_out:
+        into.setdefault("left out", {}).setdefault(name, {})[writer] = left_out[name, writer]
+    if not cases:
+        return
+    started = time.monotonic()
+    measure.rounds(cases, settings)
+    for name in names:
+        mine = [case for case in cases if case.name == name]
+        if not mine:
+            continue
+        found = check.same_rows(mine, settings)
+        holds = f"the same {found['rows']:,} rows in all outputs" if found else "no output"
+        print(f"{name}: {holds}", file=sys.stderr)
+        scans = {} if given.no_scans else check.time_scans(mine, settings)
+        into["works"][name] = {
+            "about": mine[0].work.about,
+            "rows": found.get("rows"),
+            "digest": found.get("digest"),
+            "memory limit": mine[0].work.memory_limit,
+            "commits": mine[0].work.commits,
+            "writers": {case.writer: {"samples": case.samples, "failure": case.failure} for case in mine},
+            "scans": scans,
+        }
+        check.clear(mine)
+    print(f"{', '.join(names)} took {time.monotonic() - started:.0f} s", file=sys.stderr)
 
 
-def median(samples: list[dict], field: str) -> float:
-    return statistics.median(sample[field] for sample in samples)
+def sync_on_memory(given, settings, into: dict) -> None:
+    """What ours takes where a sync costs nothing."""
+    from dataclasses import replace
+
+    import check
+    import measure
+
+    settings = replace(settings, directory=place(SHARED_MEMORY))
+    for name in SYNC_WORKS:
+        if name in into["works"] and into["works"][name]["writers"].keys() >= set(SYNC_WRITERS):
+            cases, _ = cases_of([name], SYNC_WRITERS, settings, False)
+            measure.rounds(cases, settings)
+            check.clear(cases)
+            into["tmpfs"][name] = {case.writer: case.samples for case in cases}
+    shutil.rmtree(settings.directory)
 
 
-def report(name: str, work, samples: dict[str, list[dict]]) -> None:
-    peers = [writer for writer in samples if writer in PEERS]
-    rounds = min(len(figures) for figures in samples.values())
-    print(f"\n**{name}: {work.about}**, {rounds} rounds\n")
-    print("| | seconds | user + system | to the fastest peer (least-most) | peak memory | beyond the input | files | MB |")
-    print("|---|---|---|---|---|---|---|---|")
-    fastest = min(peers, key=lambda peer: median(samples[peer], "seconds"), default=None)
-    for writer, figures in samples.items():
-        ratio = ""
-        if fastest:
-            ratios = [a["seconds"] / b["seconds"] for a, b in zip(figures, samples[fastest])]
-            ratio = f"{statistics.median(ratios):.2f} ({min(ratios):.2f}-{max(ratios):.2f})"
-        beyond = median(figures, "peak") - median(figures, "before")
-        print(
-            f"| {writer} | {median(figures, 'seconds'):.2f} | {median(figures, 'user'):.2f} + "
-            f"{median(figures, 'sys'):.2f} | {ratio} | {median(figures, 'peak') / 1e6:.0f} | {beyond / 1e6:.0f} | "
-            f"{figures[-1]['files']} | {figures[-1]['bytes'] / 1e6:.1f} |"
-        )
+def place(above: Path) -> Path:
+    """A new directory for outputs."""
+    above.mkdir(parents=True, exist_ok=True)
+    return Path(tempfile.mkdtemp(prefix="bench-peers-", dir=above))
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--work", action="append", help="a letter; all by default")
-    parser.add_argument("--writer", action="append", choices=OURS + PEERS, help="all by default")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--scale", type=float, default=1.0, help="of the number of rows")
-    parser.add_argument("--directory", type=Path, default=TARGET / "bench-peers", help="on the file system to measure")
-    parser.add_argument("--binary", type=Path, help="built of this checkout by default")
-    parser.add_argument("--slow", action="store_true", help="also the peers that take minutes")
-    parser.add_argument("--json", type=Path, help="where to keep every figure")
-    parser.add_argument("extra", nargs="*", help="options of our writer, after --")
-    arguments = parser.parse_args()
-    if Path(sys.prefix).resolve().parent != (TARGET / "peers").resolve():
-        os.execv(venv(), [str(venv()), *sys.argv])
+    given = arguments()
+    environment.enter()
+    import measure
+    import report
     import works
 
-    binary = arguments.binary
-    if binary is None:
-        subprocess.run(["cargo", "build", "--release", "-q", "--example", "peers"], cwd=PROJECT, check=True)
-        binary = TARGET / "release" / "examples" / "peers"
-    output = arguments.directory / "output"
-    every = {}
-    for name in arguments.work or works.WORKS:
-        work = works.WORKS[name]
-        source = works.input_of(name, arguments.directory / "input", arguments.scale)
-        rows = max(int(work.rows * arguments.scale), 1)
-        writers = arguments.writer or OURS + PEERS
-        if not arguments.slow:
-            writers = [writer for writer in writers if (name, writer) not in SLOW]
-        samples = {writer: [] for writer in writers}
-        for number in range(arguments.rounds):
-            for writer in writers:
-                to = output / f"{name}-{writer}-{number}"
-                os.sync()
-                samples[writer].append(run(writer, work, source, to, binary, arguments.extra))
-                if number == 0:
-                    check_rows(to, rows)
-        report(name, work, samples)
-        every[name] = samples
-        # Not between the rounds: after a removal ext4 is slow at making files for a while.
-        shutil.rmtree(output)
-    if arguments.json:
-        arguments.json.write_text(json.dumps(every, indent=1))
+    writers = given.writer or measure.WRITERS
+    for writer in writers:
+        if writer not in measure.WRITERS:
+            sys.exit(f"there is no writer {writer}; there are {', '.join(measure.WRITERS)}")
+    asked = given.work or [*dict.fromkeys(name[0] for name in works.WORKS)]
+    groups = [[name for name in works.WORKS if name == one or (one == GROWTH and name[0] == one)] for one in asked]
+    if not all(groups):
+        sys.exit(f"there are the works {', '.join(works.WORKS)}")
+    binary = given.binary or environment.build_writers()
+    if "atomic-py" in writers:
+        environment.install_package()
+    # Whoever is ended ends what runs, and cleans up.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    directory = place(given.directory or environment.HOME)
+    settings = measure.Settings(
+        binary, directory, environment.HOME / "input", given.scale, given.rounds, given.timeout,
+        int(given.memory_cap * environment.memory_total()), given.extra,
+    )
+    found = {
+        "date": time.strftime("%Y-%m-%d"),
+        "scale": given.scale,
+        "machine": environment.machine(directory),
+        "options": given.extra,
+        "works": {},
+        "tmpfs": {},
+    }
+    started = time.monotonic()
+    try:
+        for names in groups:
+            run_work(names, writers, settings, given, found)
+        if SHARED_MEMORY.is_dir() and not given.tmpfs:
+            sync_on_memory(given, settings, found)
+    finally:
+        shutil.rmtree(directory)
+    found["minutes"] = round((time.monotonic() - started) / 60, 1)
+    print(report.markdown(found))
+    if given.out:
+        report.write(found, given.out)
 
 
 main()

@@ -5,39 +5,57 @@ use std::fs::{self, File};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use atomic_arrow::arrow::array::{Array, AsArray, RecordBatch};
-use atomic_arrow::arrow::compute::{concat_batches, interleave};
+use atomic_arrow::arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use atomic_arrow::arrow::compute::{cast, concat_batches, interleave};
+use atomic_arrow::arrow::datatypes::DataType;
 use atomic_arrow::parquet::arrow::ArrowWriter;
 use atomic_arrow::parquet::file::properties::WriterProperties;
 
-/// Writes batches, whose key is a column of strings, into one file a partition.
+/// Writes batches into one file a partition; keys are made into strings first.
 pub(crate) fn write(
     to: &Path,
+    name: &str,
     batches: &[RecordBatch],
-    key: Option<&str>,
+    keys: &[String],
     properties: &WriterProperties,
 ) {
     fs::create_dir_all(to).unwrap();
-    let Some(key) = key else {
-        let mut writer = writer(to, batches[0].clone(), properties);
+    if keys.is_empty() {
+        let mut writer = writer(&to.join(name), batches[0].clone(), properties);
         batches
             .iter()
             .for_each(|batch| writer.write(batch).unwrap());
         writer.close().unwrap();
         return;
-    };
-    let at = batches[0].schema().index_of(key).unwrap();
-    let groups = group(batches, at);
-    let kept: Vec<usize> = (0..batches[0].num_columns()).filter(|i| *i != at).collect();
+    }
+    let schema = batches[0].schema();
+    let at: Vec<usize> = keys
+        .iter()
+        .map(|key| schema.index_of(key).unwrap())
+        .collect();
+    let columns: Vec<Vec<ArrayRef>> = batches
+        .iter()
+        .map(|batch| {
+            at.iter()
+                .map(|at| cast(batch.column(*at), &DataType::Utf8).unwrap())
+        })
+        .map(Iterator::collect)
+        .collect();
+    let groups = group(keys, &columns);
+    let kept: Vec<usize> = (0..batches[0].num_columns())
+        .filter(|i| !at.contains(i))
+        .collect();
     let next = AtomicUsize::new(0);
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
-        for _ in 0..threads {
+        for _ in 0..threads.min(groups.len()) {
             scope.spawn(|| {
-                while let Some((name, rows)) = groups.get(next.fetch_add(1, Ordering::Relaxed)) {
+                while let Some((directory, rows)) = groups.get(next.fetch_add(1, Ordering::Relaxed))
+                {
                     let rows = gather(batches, &kept, rows);
-                    let mut writer =
-                        writer(&to.join(format!("{key}={name}")), rows.clone(), properties);
+                    let directory = to.join(directory);
+                    fs::create_dir_all(&directory).unwrap();
+                    let mut writer = writer(&directory.join(name), rows.clone(), properties);
                     writer.write(&rows).unwrap();
                     writer.close().unwrap();
                 }
@@ -46,27 +64,32 @@ pub(crate) fn write(
     });
 }
 
-fn writer(directory: &Path, like: RecordBatch, properties: &WriterProperties) -> ArrowWriter<File> {
-    fs::create_dir_all(directory).unwrap();
-    let file = File::create_new(directory.join("part-0.parquet")).unwrap();
+fn writer(path: &Path, like: RecordBatch, properties: &WriterProperties) -> ArrowWriter<File> {
+    let file = File::create_new(path).unwrap();
     ArrowWriter::try_new(file, like.schema(), Some(properties.clone())).unwrap()
 }
 
-/// The places of the rows of each key.
-fn group(batches: &[RecordBatch], at: usize) -> Vec<(&str, Vec<(usize, usize)>)> {
-    let mut numbers: HashMap<&str, usize> = HashMap::new();
-    let mut groups: Vec<(&str, Vec<(usize, usize)>)> = Vec::new();
-    for (batch, rows) in batches.iter().enumerate() {
-        for (row, key) in rows.column(at).as_string::<i32>().iter().enumerate() {
-            let key = key.unwrap();
-            let number = *numbers.entry(key).or_insert_with(|| {
-                groups.push((key, Vec::new()));
-                groups.len() - 1
-            });
-            groups[number].1.push((batch, row));
+/// The places of the rows of each partition, whose keys are numbered as the directories nest.
+fn group(keys: &[String], columns: &[Vec<ArrayRef>]) -> Vec<(String, Vec<(usize, usize)>)> {
+    let mut numbers: HashMap<(usize, &str), usize> = HashMap::new();
+    let mut nested: Vec<(String, Vec<(usize, usize)>)> = vec![(String::new(), Vec::new())];
+    for (batch, columns) in columns.iter().enumerate() {
+        let columns: Vec<_> = columns.iter().map(|c| c.as_string::<i32>()).collect();
+        for row in 0..columns[0].len() {
+            let mut number = 0;
+            for (key, column) in keys.iter().zip(&columns) {
+                let value = column.value(row);
+                number = *numbers.entry((number, value)).or_insert_with(|| {
+                    let above = &nested[number].0;
+                    nested.push((format!("{above}{key}={value}/"), Vec::new()));
+                    nested.len() - 1
+                });
+            }
+            nested[number].1.push((batch, row));
         }
     }
-    groups
+    nested.retain(|(_, rows)| !rows.is_empty());
+    nested
 }
 
 fn gather(batches: &[RecordBatch], kept: &[usize], rows: &[(usize, usize)]) -> RecordBatch {

@@ -1,80 +1,113 @@
-"""What is written: the input of each work, made once and kept.
+"""What is written: each work's rows, the partitions they go into, and what is asked of the output.
 
-Weather as stations report it, 9 columns, about 63 bytes a row: 5,000,000 rows take 317 MB in memory. The
-figures are drawn from a fixed seed, so that everybody writes the same rows.
+An input is made once, from a fixed seed, as an Arrow IPC file that everybody reads into memory before the
+clock starts.
 """
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
+import inputs
 import pyarrow as pa
 
-ROWS_AT_ONCE = 1 << 16
-CONDITIONS = np.array(["clear", "cloudy", "fog", "haze", "rain", "snow", "drizzle", "thunder"])
+STATION = ("station_id",)
+SCANS = ("duckdb, full", "duckdb, filtered", "pyarrow, full", "pyarrow, filtered")
 
 
 @dataclass(frozen=True)
 class Work:
-    """Rows, and the partitions they go into; the key is `station_id` unless there is one partition."""
+    """Rows and their partitions; `given` of them are in the input, of which the first are written."""
 
     about: str
-    partitions: int
-    sorted: bool = False
+    make: Callable[[int, int], Iterator[pa.Table]]
     rows: int = 5_000_000
+    partitions: int = 1
+    keys: tuple[str, ...] = STATION
+    given: int | None = None
     memory_limit: int | None = None
+    # Every batch of the input is a commit of its own.
+    commits: bool = False
+    rows_at_once: int = 1 << 16
+    rounds: int = 4
+    # The filtered scan: a column, its value, and the columns that are read.
+    wanted: tuple[str, str | int, tuple[str, ...]] = ("station_id", "K00007", ("time_hour", "temp", "condition"))
+    scan_rounds: int = 2
+    scans: tuple[str, ...] = SCANS
+    # Who writes it, where not everybody does: some would add minutes and tell nothing new.
+    writers: tuple[str, ...] | None = None
 
-    @property
-    def key(self) -> str | None:
-        return "station_id" if self.partitions > 1 else None
+
+def growth(times: int) -> Work:
+    return Work(
+        f"{5 * times:,} million rows into 500 partitions, shuffled, ours within 256 MB",
+        inputs.shuffled_weather, rows=5_000_000 * times, given=40_000_000, partitions=500,
+        memory_limit=256 << 20, rounds=3, scan_rounds=0, writers=("atomic", "polars", "duckdb"),
+    )
 
 
 WORKS = {
-    "a": Work("one file", 1),
-    "b": Work("500 partitions, sorted", 500, sorted=True),
-    "c": Work("500 partitions, shuffled", 500),
-    "d": Work("5,000 partitions, shuffled", 5_000),
-    "e": Work("50,000 partitions, shuffled, within 512 MB", 50_000, memory_limit=512 << 20),
+    "a": Work(
+        "one file, 5,000,000 rows of 9 columns", inputs.shuffled_weather, keys=(),
+        wanted=("wind_dir", 70, ("time_hour", "temp", "condition")),
+    ),
+    "b": Work("500 partitions, sorted", inputs.sorted_weather, partitions=500, rounds=3),
+    "c": Work("500 partitions, shuffled", inputs.shuffled_weather, partitions=500),
+    "d": Work("5,000 partitions, shuffled", inputs.shuffled_weather, partitions=5_000, rounds=3),
+    "e": Work(
+        "50,000 partitions, shuffled, ours within 512 MB", inputs.shuffled_weather, partitions=50_000,
+        memory_limit=512 << 20, rounds=3, scan_rounds=1, scans=tuple(kind for kind in SCANS if kind != "pyarrow, full"),
+        writers=("atomic", "unsynced", "polars", "duckdb", "delta-rs"),
+    ),
+    "f": Work(
+        "a wide table: 220,000 rows of 200 columns into 20 partitions, shuffled", inputs.wide, rows=220_000,
+        partitions=20, keys=("site",), wanted=("site", "S007", ("float_3", "int_5", "text_2")), rounds=3,
+    ),
+    "g": Work(
+        "long strings and nested lists: 300,000 rows into 50 partitions, shuffled", inputs.documents, rows=300_000,
+        partitions=50, keys=("source",), wanted=("source", "S007", ("id", "tags")), rounds=3,
+    ),
+    "h": Work(
+        "3,000,000 real flights by origin and month, 1,341 uneven partitions", inputs.flights, rows=3_000_000,
+        keys=("origin", "month"), wanted=("origin", "LAX", ("date", "delay", "destination")),
+    ),
+    "i": Work(
+        "2,000 commits of 1,000 rows, each into one of 50 partitions", inputs.turns_of_weather, rows=2_000_000,
+        partitions=50, commits=True, rows_at_once=1_000, rounds=3, scan_rounds=0,
+    ),
+    **{f"j{times}": growth(times) for times in (1, 2, 4, 8)},
+}
+
+# What would take most of the time: not run, and why.
+LEFT_OUT = {
+    ("d", "pyarrow"): "more than 200 s when it was tried",
+    ("d", "datafusion"): "61 s when it was tried",
+    ("d", "pandas"): "writes through pyarrow, which took more than 200 s",
+    ("e", "pyarrow"): "more than 200 s with a tenth of the partitions",
+    ("e", "datafusion"): "61 s and 11 GB with a tenth of the partitions",
+    ("e", "pandas"): "writes through pyarrow, which takes minutes",
 }
 
 
-def input_of(name: str, directory: Path, scale: float) -> Path:
+def scaled(work: Work, scale: float, rows: int) -> int:
+    """Some of the rows; whole batches, where each is a commit."""
+    unit = work.rows_at_once if work.commits else 1
+    return max(int(rows * scale) // unit, 1) * unit
+
+
+def input_of(work: Work, directory: Path, scale: float) -> Path:
     """The Arrow IPC file of a work, made if it is not there."""
-    work = WORKS[name]
-    rows = max(int(work.rows * scale), 1)
-    order = "sorted" if work.sorted else "shuffled"
-    path = directory / f"weather-{rows}-{work.partitions}-{order}.arrow"
+    rows = scaled(work, scale, work.given or work.rows)
+    partitions = max(min(work.partitions, rows // 10), 1)
+    path = directory / f"{work.make.__name__}-{rows}-{partitions}.arrow"
     if not path.exists():
         directory.mkdir(parents=True, exist_ok=True)
         unfinished = path.with_suffix(".new")
-        table = weather(rows, work)
-        with pa.OSFile(str(unfinished), "wb") as file:
-            with pa.ipc.new_file(file, table.schema) as writer:
-                writer.write_table(table, max_chunksize=ROWS_AT_ONCE)
+        tables = work.make(rows, partitions)
+        first = next(tables)
+        with pa.OSFile(str(unfinished), "wb") as file, pa.ipc.new_file(file, first.schema) as writer:
+            writer.write_table(first, max_chunksize=work.rows_at_once)
+            for table in tables:
+                writer.write_table(table, max_chunksize=work.rows_at_once)
         unfinished.rename(path)
     return path
-
-
-def weather(rows: int, work: Work) -> pa.Table:
-    random = np.random.default_rng(20131031)
-    station = random.integers(0, work.partitions, rows)
-    if work.sorted:
-        station.sort()
-    hour = np.arange(rows, dtype=np.int64) * 3600 % (10 * 365 * 86400)
-    temp = np.round(15 + 12 * np.sin(hour / 86400 * 2 * np.pi / 365) + random.normal(0, 4, rows), 1)
-    wind = random.gamma(2.0, 3.0, rows)
-    without = random.random(rows) < 0.03
-    names = np.array([f"K{number:05d}" for number in range(work.partitions)])
-    return pa.table(
-        {
-            "station_id": pa.array(names).take(pa.array(station)),
-            "time_hour": pa.array(hour * 1_000_000 + 1_356_998_400_000_000, pa.timestamp("us", "UTC")),
-            "temp": pa.array(temp),
-            "dewp": pa.array(np.round(temp - random.gamma(2.0, 2.0, rows), 1)),
-            "humid": pa.array(np.round(random.random(rows) * 100, 2), mask=without),
-            "wind_dir": pa.array(random.integers(0, 36, rows).astype(np.int32) * 10),
-            "wind_speed": pa.array(np.round(wind, 3), mask=without),
-            "pressure": pa.array(np.round(random.normal(1013, 8, rows), 1)),
-            "condition": pa.array(CONDITIONS).take(pa.array(random.integers(0, len(CONDITIONS), rows))),
-        }
-    )

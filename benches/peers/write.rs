@@ -1,18 +1,21 @@
-//! One write of ours, in a process of its own: `WRITER INPUT DESTINATION [KEY]`, and options.
+//! One write of ours, in a process of its own: `WRITER INPUT DESTINATION [KEY…]`, and options.
 //!
 //! `atomic` is [`DatasetWriter`] as it is by default, `unsynced` the same without syncing files, and
 //! `sketch` the least that can be done on parquet-rs: rows grouped once, gathered once a partition,
 //! encoded and written to the final path, one thread a core, neither synced nor verified nor atomic.
 //! What `atomic` takes beyond `sketch` is its overhead.
 //!
-//! The input, an Arrow IPC file, is in memory before the clock starts. One line of JSON says what it took.
+//! The input, an Arrow IPC file, is in memory before the clock starts. One line of JSON says what it took;
+//! `syncing` is the time spent in sync calls, of all threads together.
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::panic)]
 
+#[path = "../common/disk.rs"]
+mod disk;
 mod sketch;
 
-use std::fs;
-use std::io::Cursor;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 use atomic_arrow::arrow::array::RecordBatch;
@@ -21,11 +24,15 @@ use atomic_arrow::parquet::basic::{Compression, ZstdLevel};
 use atomic_arrow::parquet::file::properties::WriterProperties;
 use atomic_arrow::{DatasetWriter, Durability, PartitionBy, Verify};
 
+use disk::{Stopwatch, TimedDisk};
+
 struct Arguments {
     writer: String,
     input: PathBuf,
     to: PathBuf,
-    key: Option<String>,
+    keys: Vec<String>,
+    rows: usize,
+    commits: bool,
     memory_limit: Option<u64>,
     threads: Option<usize>,
     skip_verification: bool,
@@ -36,10 +43,13 @@ impl Arguments {
     fn parse() -> Option<Arguments> {
         let mut plain = Vec::new();
         let (mut memory_limit, mut threads) = (None, None);
+        let (mut rows, mut commits) = (usize::MAX, false);
         let (mut skip_verification, mut skip_checksums) = (false, false);
         let mut given = std::env::args().skip(1);
         while let Some(argument) = given.next() {
             match argument.as_str() {
+                "--rows" => rows = given.next()?.parse().ok()?,
+                "--commits" => commits = true,
                 "--memory-limit" => memory_limit = Some(given.next()?.parse().ok()?),
                 "--threads" => threads = Some(given.next()?.parse().ok()?),
                 "--skip-verification" => skip_verification = true,
@@ -52,7 +62,9 @@ impl Arguments {
             writer: plain.next()?,
             input: plain.next()?.into(),
             to: plain.next()?.into(),
-            key: plain.next(),
+            keys: plain.collect(),
+            rows,
+            commits,
             memory_limit,
             threads,
             skip_verification,
@@ -64,30 +76,48 @@ impl Arguments {
 fn main() {
     let Some(arguments) = Arguments::parse() else {
         println!(
-            "usage: atomic|unsynced|sketch INPUT DESTINATION [KEY] [--memory-limit BYTES] \
-             [--threads N] [--skip-verification] [--skip-checksums]"
+            "usage: atomic|unsynced|sketch INPUT DESTINATION [KEY…] [--rows N] [--commits] \
+             [--memory-limit BYTES] [--threads N] [--skip-verification] [--skip-checksums]"
         );
         return;
     };
-    let batches = read(&arguments.input);
+    let batches = read(&arguments.input, arguments.rows);
+    let commits: Vec<&[RecordBatch]> = if arguments.commits {
+        batches.chunks(1).collect()
+    } else {
+        vec![&batches]
+    };
+    let syncs = Stopwatch::default();
     let before = memory("VmRSS");
     fs::write("/proc/self/clear_refs", "5").unwrap();
     let (user, system) = processor_time();
     let start = Instant::now();
-    let taken = write(&arguments, &batches);
-    let taken = taken.map_or(0.0, |taken| (taken - start).as_secs_f64());
+    for (number, batches) in commits.into_iter().enumerate() {
+        write(&arguments, number, batches, &syncs);
+    }
     let seconds = start.elapsed().as_secs_f64();
     let (user, system) = (processor_time().0 - user, processor_time().1 - system);
-    let peak = memory("VmHWM");
+    let (peak, syncing) = (memory("VmHWM"), syncs.total().as_secs_f64());
     println!(
-        "{{\"seconds\": {seconds:.4}, \"taken\": {taken:.4}, \"user\": {user:.2}, \"sys\": {system:.2}, \
+        "{{\"seconds\": {seconds:.4}, \"syncing\": {syncing:.4}, \"user\": {user:.2}, \"sys\": {system:.2}, \
          \"before\": {before}, \"peak\": {peak}}}"
     );
 }
 
-fn read(path: &Path) -> Vec<RecordBatch> {
-    let reader = FileReader::try_new(Cursor::new(fs::read(path).unwrap()), None).unwrap();
-    reader.map(Result::unwrap).collect()
+/// The first rows of an Arrow IPC file.
+fn read(path: &Path, mut rows: usize) -> Vec<RecordBatch> {
+    let reader = FileReader::try_new(File::open(path).unwrap(), None).unwrap();
+    let mut batches = Vec::new();
+    for batch in reader {
+        let batch = batch.unwrap();
+        let taken = batch.num_rows().min(rows);
+        rows -= taken;
+        batches.push(batch.slice(0, taken));
+        if rows == 0 {
+            break;
+        }
+    }
+    batches
 }
 
 fn properties() -> WriterProperties {
@@ -96,25 +126,27 @@ fn properties() -> WriterProperties {
         .build()
 }
 
-/// Says when the last row was taken, where rows are taken before they are encoded.
-fn write(arguments: &Arguments, batches: &[RecordBatch]) -> Option<Instant> {
-    let key = arguments.key.as_deref();
+/// Writes batches as one commit.
+fn write(arguments: &Arguments, number: usize, batches: &[RecordBatch], syncs: &Stopwatch) {
+    let keys = &arguments.keys;
     let durability = match arguments.writer.as_str() {
         "atomic" => Durability::Synced,
         "unsynced" => Durability::Unsynced,
         "sketch" => {
-            sketch::write(&arguments.to, batches, key, &properties());
-            return None;
+            let name = format!("part-{number}.parquet");
+            return sketch::write(&arguments.to, &name, batches, keys, &properties());
         }
         other => panic!("there is no writer {other:?}"),
     };
+    let by = keys
+        .iter()
+        .fold(PartitionBy::none(), |by, key| by.then_column(key));
     let mut builder = DatasetWriter::builder(&arguments.to)
+        .partition_by(by)
         .durability(durability)
         .properties(properties())
-        .page_checksums(!arguments.skip_checksums);
-    if let Some(key) = key {
-        builder = builder.partition_by(PartitionBy::column(key));
-    }
+        .page_checksums(!arguments.skip_checksums)
+        .disk(Arc::new(TimedDisk(syncs.clone())));
     if let Some(bytes) = arguments.memory_limit {
         builder = builder.memory_limit(bytes);
     }
@@ -128,9 +160,7 @@ fn write(arguments: &Arguments, batches: &[RecordBatch]) -> Option<Instant> {
     for batch in batches {
         writer.write(batch).unwrap();
     }
-    let taken = Instant::now();
     writer.commit().unwrap();
-    Some(taken)
 }
 
 /// A figure of this process's memory, in bytes.

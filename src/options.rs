@@ -226,8 +226,11 @@ impl WriterOptions {
     /// How Parquet is written: row groups, pages, encodings, bloom filters, key-value metadata. By
     /// default parquet-rs's own defaults, compressed with zstd at its default level.
     ///
-    /// What is encrypted (feature `encryption`) cannot be verified, so properties that encrypt are
-    /// refused unless [`verify`](WriterOptions::verify) is [`Verify::Skip`].
+    /// With the feature `encryption` they may encrypt (`with_file_encryption_properties`). The file is
+    /// then verified with those keys, as closely as any other, before it is published: what is encrypted
+    /// is authenticated as it is opened. Its pages carry no checksums. A bloom filter of an encrypted
+    /// column is refused, since parquet-rs would not encrypt it; the partition's values are in the path,
+    /// as ever.
     #[must_use]
     pub fn properties(mut self, properties: WriterProperties) -> Self {
         self.properties = properties;
@@ -236,8 +239,8 @@ impl WriterOptions {
 
     /// Whether each page carries a CRC-32 of its bytes as they are in the file, by which readers that
     /// look at it, and [`verify_file`](crate::verify::verify_file) from [`Verify::Checksum`] on, tell
-    /// damage at rest; by default it does. Encrypted files and those with content-defined chunking never
-    /// have any.
+    /// damage at rest; by default it does. Encrypted files, whose cipher authenticates every page it
+    /// encrypts, and those with content-defined chunking never have any.
     #[must_use]
     pub fn page_checksums(mut self, checksums: bool) -> Self {
         self.page_checksums = checksums;

@@ -93,6 +93,7 @@ fn verify(bytes: &[u8], batch: &RecordBatch, metadata: &ParquetMetaData) -> Resu
         schema: &batch.schema(),
         digests: Some(&digests),
         known: None,
+        keys: None,
     };
     match verify_written(MemoryFile::open(bytes), &written, Verify::Decode) {
         Ok(_) => Ok(()),
@@ -249,6 +250,7 @@ fn other_rows_schema_length_and_footer_than_those_written_are_told() {
         schema: &batch.schema(),
         digests: None,
         known: None,
+        keys: None,
     };
     let of = |written: Written<'_>| match verify_written(
         MemoryFile::open(bytes.as_slice()),

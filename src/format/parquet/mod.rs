@@ -2,7 +2,8 @@
 //!
 //! [`check`] asks whether a file is sound in itself. [`verify_written`] also asks whether it is what
 //! was written: the footer that the writer returned, the rows and schema that were given to it, and
-//! the values. Writing Parquet is not done here.
+//! the values. What is encrypted is opened with [`Keys`], in a written file the writer's own, and is
+//! authenticated by that. Writing Parquet is not done here.
 
 use std::sync::Arc;
 

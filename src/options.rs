@@ -3,6 +3,7 @@
 //! The options are the same for one file of any bytes ([`FileOptions`]) and for one Parquet file
 //! ([`WriterOptions`], which adds what only Parquet has).
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -157,13 +158,25 @@ impl FileOptions {
 }
 
 /// Options of one Parquet file, [`AtomicArrowWriter`](crate::AtomicArrowWriter).
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct WriterOptions {
     pub(crate) file: FileOptions,
     pub(crate) properties: WriterProperties,
     pub(crate) page_checksums: bool,
     pub(crate) file_name: Option<String>,
     pub(crate) keep_partition_columns: bool,
+}
+
+/// Without the properties, which show the keys that they encrypt with.
+impl fmt::Debug for WriterOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WriterOptions")
+            .field("file", &self.file)
+            .field("page_checksums", &self.page_checksums)
+            .field("file_name", &self.file_name)
+            .field("keep_partition_columns", &self.keep_partition_columns)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Default for WriterOptions {

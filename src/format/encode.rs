@@ -29,7 +29,7 @@ use crate::options::Verify;
 use crate::staging::Draft;
 
 /// How batches are encoded.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Encoding {
     pub(crate) format: Format,
     /// For Parquet, and of its default compression those that Arrow IPC has: zstd, LZ4 and none.

@@ -31,7 +31,7 @@ pub(crate) struct Encoder {
 }
 
 /// What is asked for of a file.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct ParquetOptions {
     pub(crate) properties: WriterProperties,
     /// Whether pages carry checksums: never where properties encrypt or chunk by content.

@@ -115,6 +115,8 @@
 //! - `codecs`: Parquet's compression codecs besides zstd, for writing and for verifying.
 //! - `csv`, `ipc`, `json`: writing those [`format`](mod@format)s, and checking them before a file is
 //!   published, and by [`verify`].
+//! - `encryption`: writing encrypted Parquet ([`WriterOptions::properties`]), which is verified with its
+//!   own keys before it is published, and checking such files with theirs.
 //! - `sim`: [`disk::sim`], a disk that can lose power, for tests.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -3,6 +3,7 @@
 //! The options are the same for one file of any bytes ([`FileOptions`]) and for one Parquet file
 //! ([`WriterOptions`], which adds what only Parquet has).
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -164,13 +165,25 @@ impl FileOptions {
 }
 
 /// Options of one Parquet file, [`AtomicArrowWriter`](crate::AtomicArrowWriter).
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct WriterOptions {
     pub(crate) file: FileOptions,
     pub(crate) properties: WriterProperties,
     pub(crate) page_checksums: bool,
     pub(crate) file_name: Option<String>,
     pub(crate) keep_partition_columns: bool,
+}
+
+/// Without the properties, which show the keys that they encrypt with.
+impl fmt::Debug for WriterOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WriterOptions")
+            .field("file", &self.file)
+            .field("page_checksums", &self.page_checksums)
+            .field("file_name", &self.file_name)
+            .field("keep_partition_columns", &self.keep_partition_columns)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Default for WriterOptions {
@@ -233,8 +246,11 @@ impl WriterOptions {
     /// How Parquet is written: row groups, pages, encodings, bloom filters, key-value metadata. By
     /// default parquet-rs's own defaults, compressed with zstd at its default level.
     ///
-    /// What is encrypted (feature `encryption`) cannot be verified, so properties that encrypt are
-    /// refused unless [`verify`](WriterOptions::verify) is [`Verify::Skip`].
+    /// With the feature `encryption` they may encrypt (`with_file_encryption_properties`). The file is
+    /// then verified with those keys, as closely as any other, before it is published: what is encrypted
+    /// is authenticated as it is opened. Its pages carry no checksums. A bloom filter of an encrypted
+    /// column is refused, since parquet-rs would not encrypt it; the partition's values are in the path,
+    /// as ever.
     #[must_use]
     pub fn properties(mut self, properties: WriterProperties) -> Self {
         self.properties = properties;
@@ -243,8 +259,8 @@ impl WriterOptions {
 
     /// Whether each page carries a CRC-32 of its bytes as they are in the file, by which readers that
     /// look at it, and [`verify_file`](crate::verify::verify_file) from [`Verify::Checksum`] on, tell
-    /// damage at rest; by default it does. Encrypted files and those with content-defined chunking never
-    /// have any.
+    /// damage at rest; by default it does. Encrypted files, whose cipher authenticates every page it
+    /// encrypts, and those with content-defined chunking never have any.
     #[must_use]
     pub fn page_checksums(mut self, checksums: bool) -> Self {
         self.page_checksums = checksums;

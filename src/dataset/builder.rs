@@ -155,8 +155,13 @@ impl DatasetWriterBuilder {
     /// How Parquet is written: row groups, pages, encodings, bloom filters, key-value metadata. By
     /// default parquet-rs's own defaults, compressed with zstd.
     ///
-    /// What is encrypted (feature `encryption`) cannot be verified, so properties that encrypt are
-    /// refused unless [`verify`](DatasetWriterBuilder::verify) is [`Verify::Skip`].
+    /// With the feature `encryption` they may encrypt Parquet (`with_file_encryption_properties`). Each
+    /// file is then verified with those keys, as closely as any other, before it is published: what is
+    /// encrypted is authenticated as it is opened. Its pages carry no checksums, and receipts tell nothing
+    /// of the values of encrypted columns. A bloom filter of such a column is refused, since parquet-rs
+    /// would not encrypt it. Partition values are in the paths, as ever, and **rows that are spilled lie in
+    /// the staging area as they are** until the commit: for keeping them off the disk give a
+    /// [`memory_limit`](DatasetWriterBuilder::memory_limit) that holds them.
     ///
     /// Of other formats, Arrow IPC has the compression that columns have by default: zstd, LZ4 or
     /// none. The size of a write batch counts for all: four of them are encoded at once, and are one
@@ -168,7 +173,8 @@ impl DatasetWriterBuilder {
 
     /// Whether each page of Parquet carries a CRC-32 of its bytes as they are in the file, by which
     /// readers that look at it, and [`verify_path`](crate::verify::verify_path) from
-    /// [`Verify::Checksum`] on, tell damage at rest; by default it does. Encrypted files never have any.
+    /// [`Verify::Checksum`] on, tell damage at rest; by default it does. Encrypted files never have any:
+    /// their cipher authenticates every page it encrypts.
     pub fn page_checksums(mut self, checksums: bool) -> Self {
         self.engine.page_checksums = checksums;
         self

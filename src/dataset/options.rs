@@ -234,6 +234,12 @@ impl EngineOptions {
                 "sorting columns are set where rows are sorted: use sort_by",
             );
         }
+        #[cfg(feature = "encryption")]
+        if self.format != Format::Parquet && self.properties.file_encryption_properties().is_some()
+        {
+            let reason = format!("they encrypt, which {} has no place for", self.format);
+            return invalid("properties", &reason);
+        }
         if self.properties.content_defined_chunking().is_some() {
             return invalid(
                 "properties",

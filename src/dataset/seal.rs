@@ -196,6 +196,7 @@ impl<'a> Sealer<'a> {
                 digests: file.digests.as_deref(),
                 content: &file.content,
                 known: Some(&self.known),
+                keys: self.template.keys(),
             };
             let checked = check_bytes(reopened.as_ref(), written)
                 .and_then(|()| verify_written(Arc::clone(&reopened), &expected, options.verify))

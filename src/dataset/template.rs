@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::options::EngineOptions;
 use crate::error::{Error, Result, Step};
 use crate::format::Format;
-use crate::format::parquet::FileTemplate;
+use crate::format::parquet::{FileTemplate, Keys};
 use crate::options::Verify;
 
 /// Rows are given to encoders in so many mini-batches of theirs at once: where pages end depends on
@@ -62,6 +62,11 @@ impl Template {
         self.options.verify >= Verify::Decode
     }
 
+    /// What opens the files, if they are encrypted.
+    pub(super) fn keys(&self) -> Option<&Keys> {
+        self.parquet.as_ref()?.keys()
+    }
+
     pub(super) fn schema(&self) -> &Schema {
         &self.schema
     }
@@ -80,6 +85,6 @@ fn parquet_template(options: &EngineOptions, schema: &SchemaRef) -> Result<FileT
         path: options.root.clone(),
         source: Box::new(source),
     })?;
-    template.check(options.verify)?;
+    template.check()?;
     Ok(template)
 }

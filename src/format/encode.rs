@@ -29,7 +29,7 @@ use crate::options::Verify;
 use crate::staging::Draft;
 
 /// How batches are encoded.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Encoding {
     pub(crate) format: Format,
     /// For Parquet, and of its default compression those that Arrow IPC has: zstd, LZ4 and none.
@@ -241,6 +241,8 @@ pub(crate) struct Written<'a> {
     pub(crate) content: &'a Content,
     /// What is known of the schema in Parquet files from others of the same write.
     pub(crate) known: Option<&'a parquet::KnownSchema>,
+    /// What opens a Parquet file that is encrypted.
+    pub(crate) keys: Option<&'a parquet::Keys>,
 }
 
 /// Checks a file that was just written against what was written; the table above says how.
@@ -258,6 +260,7 @@ pub(crate) fn verify_written(
                 schema: written.schema,
                 digests: written.digests,
                 known: written.known,
+                keys: written.keys,
             };
             parquet::verify_written(file, &written, level)
         }

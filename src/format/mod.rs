@@ -218,6 +218,7 @@ pub struct PageCount {
 ///
 /// [`Verify::Skip`] checks nothing. For Parquet the levels differ; the other formats have no
 /// structure that could be checked without reading everything, so they are always read as a whole.
+/// Without keys, what is encrypted cannot be checked.
 pub(crate) fn check(
     format: Format,
     file: Arc<dyn DiskFile>,
@@ -227,7 +228,7 @@ pub(crate) fn check(
         return Ok(Contents::default());
     }
     match format {
-        Format::Parquet => parquet::check(file, level),
+        Format::Parquet => parquet::check(file, level, None),
         #[cfg(feature = "csv")]
         Format::Csv => csv::check(file),
         #[cfg(feature = "json")]

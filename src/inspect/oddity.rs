@@ -33,6 +33,14 @@ pub enum Oddity {
         /// What is wrong and where.
         damage: Damage,
     },
+    /// A data file that may be in order: it is encrypted, or uses what this build does not know. Its rows
+    /// are not counted.
+    NotCheckable {
+        /// The file.
+        path: PathBuf,
+        /// What cannot be checked, and why.
+        damage: Damage,
+    },
     /// A data file of no bytes.
     EmptyFile {
         /// The file.
@@ -171,6 +179,7 @@ impl Oddity {
     pub fn path(&self) -> Option<&Path> {
         match self {
             Oddity::Damaged { path, .. }
+            | Oddity::NotCheckable { path, .. }
             | Oddity::EmptyFile { path }
             | Oddity::NoRows { path }
             | Oddity::ForeignFile { path }
@@ -191,6 +200,7 @@ impl Oddity {
     pub fn kind(&self) -> &'static str {
         match self {
             Oddity::Damaged { .. } => "damaged",
+            Oddity::NotCheckable { .. } => "not-checkable",
             Oddity::EmptyFile { .. } => "empty-file",
             Oddity::NoRows { .. } => "no-rows",
             Oddity::Unreadable { .. } => "unreadable",
@@ -228,7 +238,9 @@ impl Oddity {
 impl fmt::Display for Oddity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Oddity::Damaged { path, damage } => write!(f, "{}: {damage}", path.display()),
+            Oddity::Damaged { path, damage } | Oddity::NotCheckable { path, damage } => {
+                write!(f, "{}: {damage}", path.display())
+            }
             Oddity::EmptyFile { path } => write!(f, "{}: has no bytes", path.display()),
             Oddity::NoRows { path } => write!(f, "{}: has no rows", path.display()),
             Oddity::Unreadable { error } => write!(f, "{error}"),

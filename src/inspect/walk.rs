@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::format::{self, Fault, Format};
 use crate::options::Verify;
 use crate::partition::Partition;
+use crate::verify::Damage;
 
 /// The staging area's name inside a root, which is looked at by other means.
 const AREA: &str = ".atomic";
@@ -134,6 +135,9 @@ impl Walker<'_> {
                 Oddity::NoRows { path }
             }
             Ok(None) => Oddity::EmptyFile { path },
+            Err(Fault::Damage(damage @ Damage::NotCheckable { .. })) => {
+                Oddity::NotCheckable { path, damage }
+            }
             Err(Fault::Damage(damage)) => Oddity::Damaged { path, damage },
             Err(Fault::Io(source)) => Oddity::Unreadable {
                 error: Error::Read { path, source },

@@ -16,10 +16,12 @@ use parquet::schema::types::SchemaDescriptor;
 use serde::{Deserialize, Serialize};
 
 use super::{LONGEST_TEXT, ReceiptError};
+use crate::format::parquet::is_encrypted;
 
 /// What a file says of one of its columns.
 ///
-/// Columns of nested types are left out: their leaves have bounds, they have none.
+/// Columns of nested types are left out: their leaves have bounds, they have none. Of an encrypted column
+/// nothing is told, since receipts and the records of commits are not encrypted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Wire", into = "Wire")]
 #[non_exhaustive]
@@ -185,7 +187,7 @@ impl StatisticsReader {
     }
 
     /// What the footer of a file of the schema says of each column that is not nested. What cannot be
-    /// read is not known.
+    /// read, or is encrypted, is not known.
     pub(crate) fn read(&self, metadata: &ParquetMetaData) -> Vec<ColumnStatistics> {
         let schema = metadata.file_metadata().schema_descr();
         let mut columns = Vec::with_capacity(self.columns.len());
@@ -196,10 +198,16 @@ impl StatisticsReader {
             let Some((name, field)) = self.columns.get(schema.get_column_root_idx(leaf)) else {
                 continue;
             };
-            let statistics = read_column(field, leaf, schema, metadata.row_groups());
+            let groups = metadata.row_groups();
+            // Receipts and records are not encrypted.
+            let is_secret = groups.iter().any(|group| is_encrypted(group.column(leaf)));
+            let statistics = match is_secret {
+                true => None,
+                false => read_column(field, leaf, schema, groups).ok(),
+            };
             columns.push(ColumnStatistics {
                 column: Arc::clone(name),
-                ..statistics.unwrap_or_else(|_| ColumnStatistics::unknown(""))
+                ..statistics.unwrap_or_else(|| ColumnStatistics::unknown(""))
             });
         }
         columns

@@ -99,6 +99,15 @@ pub enum Damage {
         source: Cause,
     },
 
+    /// What is encrypted cannot be opened.
+    #[error("{location}: cannot be decrypted: it is damaged, or was encrypted with other keys")]
+    Decrypt {
+        /// Where.
+        location: Location,
+        /// What the cipher, or the parser after it, said.
+        source: Cause,
+    },
+
     /// A number that cannot be negative is.
     #[error("{location}: {what} is negative: {found}")]
     Negative {
@@ -284,6 +293,7 @@ impl Damage {
             | Damage::PageHeader { location, .. }
             | Damage::Page { location, .. }
             | Damage::Decode { location, .. }
+            | Damage::Decrypt { location, .. }
             | Damage::Panicked { location, .. }
             | Damage::NotCheckable { location, .. } => location.clone(),
         }

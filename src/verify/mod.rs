@@ -13,8 +13,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::disk::{Disk, OsDisk};
+#[cfg(feature = "encryption")]
+use ::parquet::encryption::decrypt::FileDecryptionProperties;
+
+use crate::disk::{Disk, DiskFile, OsDisk};
 use crate::error::{Error, Result};
+#[cfg(feature = "encryption")]
+use crate::format::parquet::Keys;
 use crate::format::{self, Contents, Fault, Format};
 use crate::options::Verify;
 
@@ -36,7 +41,8 @@ pub use report::{FileReport, Summary};
 ///
 /// For Parquet, [`Verify::Footer`] checks the structure; [`Verify::Checksum`] also reads every page,
 /// checks the checksums that pages carry, and decompresses them; [`Verify::Decode`] also decodes every
-/// value. Any other format is read as a whole at each of them. [`Verify::Skip`] checks nothing.
+/// value. Any other format is read as a whole at each of them. [`Verify::Skip`] checks nothing. What is
+/// encrypted cannot be checked without its keys: the report says so ([`Damage::NotCheckable`]).
 ///
 /// # Errors
 /// [`Error::Read`] if the disk would not read the file. Nothing was changed.
@@ -57,6 +63,66 @@ pub use report::{FileReport, Summary};
 /// ```
 pub fn verify_file(path: &Path, level: Verify) -> Result<FileReport> {
     check_file(&OsDisk, path, level)
+}
+
+/// [`verify_file`] of a Parquet file that may be encrypted, opened with these keys. A file of another
+/// format, and what is not encrypted, is checked as without.
+///
+/// What is encrypted is authenticated by its own cipher: a footer and page indexes at
+/// [`Verify::Footer`], all pages from [`Verify::Checksum`] on, where columns that are encrypted are also
+/// decoded. Whoever has the keys is trusted: sizes that are declared in what is encrypted are not compared
+/// with the file before memory is taken for them.
+///
+/// # Errors
+/// [`Error::Read`] if the disk would not read the file. Nothing was changed. A key that is wrong and bytes
+/// that are cannot be told apart: both are [`Damage::Decrypt`] in a footer; a key that is missing is
+/// [`Damage::NotCheckable`].
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::sync::Arc;
+/// use atomic_arrow::arrow::array::{ArrayRef, Int64Array, RecordBatch};
+/// use atomic_arrow::parquet::encryption::decrypt::FileDecryptionProperties;
+/// use atomic_arrow::parquet::encryption::encrypt::FileEncryptionProperties;
+/// use atomic_arrow::parquet::file::properties::WriterProperties;
+/// use atomic_arrow::verify::{verify_file, verify_file_with_keys};
+/// use atomic_arrow::{AtomicArrowWriter, Partition, Verify, WriterOptions};
+/// # let lake = tempfile::tempdir()?;
+/// # let root = lake.path().join("weather");
+///
+/// let key = b"0123456789abcdef".to_vec();
+/// let encryption = FileEncryptionProperties::builder(key.clone()).build()?;
+/// let properties = WriterProperties::builder().with_file_encryption_properties(encryption).build();
+/// let wind: ArrayRef = Arc::new(Int64Array::from(vec![5, 6, 7]));
+/// let batch = RecordBatch::try_from_iter([("wind", wind)])?;
+/// let mut writer = AtomicArrowWriter::create_with_options(
+///     &root,
+///     &Partition::new([("station_id", "KSEA")])?,
+///     batch.schema(),
+///     WriterOptions::new().properties(properties).verify(Verify::Decode),
+/// )?;
+/// writer.write(&batch)?;
+/// let file = writer.commit()?; // verified with the writer's own keys
+///
+/// assert!(!verify_file(file.path(), Verify::Footer)?.is_sound(), "it cannot be checked");
+/// let keys = FileDecryptionProperties::builder(key).build()?;
+/// assert!(verify_file_with_keys(file.path(), Verify::Decode, &keys)?.is_sound());
+/// # Ok(())
+/// # }
+/// ```
+#[cfg(feature = "encryption")]
+#[cfg_attr(docsrs, doc(cfg(feature = "encryption")))]
+pub fn verify_file_with_keys(
+    path: &Path,
+    level: Verify,
+    keys: &Arc<FileDecryptionProperties>,
+) -> Result<FileReport> {
+    let keys = Keys::new(keys);
+    report_on(&OsDisk, path, level, |format, file| match format {
+        Format::Parquet => format::parquet::check(file, level, Some(&keys)),
+        #[allow(unreachable_patterns)]
+        other => format::check(other, file, level),
+    })
 }
 
 /// Checks a file, or every data file under a directory, and calls `on_file` with each report as it
@@ -104,6 +170,17 @@ pub fn each_file(path: &Path, mut on_path: impl FnMut(&Path) -> Result<()>) -> R
 
 /// [`verify_file`] on any disk.
 pub(crate) fn check_file(disk: &dyn Disk, path: &Path, level: Verify) -> Result<FileReport> {
+    report_on(disk, path, level, |format, file| {
+        format::check(format, file, level)
+    })
+}
+
+fn report_on(
+    disk: &dyn Disk,
+    path: &Path,
+    level: Verify,
+    check: impl FnOnce(Format, Arc<dyn DiskFile>) -> std::result::Result<Contents, Fault>,
+) -> Result<FileReport> {
     let format = Format::from_path(path).unwrap_or(Format::Parquet);
     let unread = |source| Error::Read {
         path: path.to_owned(),
@@ -111,7 +188,7 @@ pub(crate) fn check_file(disk: &dyn Disk, path: &Path, level: Verify) -> Result<
     };
     let file = disk.open_file(path, false).map_err(unread)?;
     let bytes = file.status().map_err(unread)?.len;
-    let (contents, damage) = match format::check(format, Arc::from(file), level) {
+    let (contents, damage) = match check(format, Arc::from(file)) {
         Ok(contents) => (contents, None),
         Err(Fault::Damage(damage)) => (Contents::default(), Some(damage)),
         Err(Fault::Io(source)) => return Err(unread(source)),

@@ -62,13 +62,14 @@ impl FileReport {
         self.contents.pages
     }
 
-    /// Whether nothing was found to be wrong.
+    /// Whether the file was checked and nothing was found to be wrong.
     #[must_use]
     pub fn is_sound(&self) -> bool {
         self.damage.is_none()
     }
 
-    /// What is wrong; of several things the one found first.
+    /// What is wrong, of several things the one found first; or why it cannot be told
+    /// ([`Damage::NotCheckable`]).
     #[must_use]
     pub fn damage(&self) -> Option<&Damage> {
         self.damage.as_ref()
@@ -81,7 +82,7 @@ impl FileReport {
 pub struct Summary {
     /// How many files were checked.
     pub files: u64,
-    /// How many of them are damaged.
+    /// How many of them are damaged, or cannot be checked ([`Damage::NotCheckable`]).
     pub damaged: u64,
     /// The rows of those that are sound, where their format has rows.
     pub rows: u64,

@@ -94,8 +94,8 @@ impl AtomicArrowWriter {
     /// [`Error::InvalidPath`] if the root or the file name cannot be used, or the partition's directory is
     /// a symbolic link or lies below one within the root; [`Error::Partition`] if a
     /// partition column's type cannot be a key; [`Error::InvalidOption`] if no column is left for the
-    /// file, its values cannot be digested for [`Verify::Decode`], or the properties encrypt, so that
-    /// it cannot be verified; [`Error::Encode`] if Parquet has no place for a type of the schema; [`Error::AlreadyExists`] if a file name was given that is taken; [`Error::Io`] if no
+    /// file, its values cannot be digested for [`Verify::Decode`], or the properties would leave something
+    /// in the clear that they are to encrypt; [`Error::Encode`] if Parquet has no place for a type of the schema; [`Error::AlreadyExists`] if a file name was given that is taken; [`Error::Io`] if no
     /// staging file can be made. Nothing is on disk then.
     pub fn create_with_options(
         root: impl AsRef<Path>,
@@ -207,6 +207,7 @@ impl AtomicArrowWriter {
             draft,
             metadata,
             digests,
+            keys,
         } = encoder.finish()?;
         let level = options.file.verify;
         let len = draft.len();
@@ -220,6 +221,7 @@ impl AtomicArrowWriter {
                 schema,
                 digests,
                 known: None,
+                keys: keys.as_ref(),
             };
             verify_written(file, &written, level).map(drop)
         };

@@ -139,6 +139,7 @@ impl Sample {
             digests: self.encoded.digests.as_deref(),
             content: &self.encoded.content,
             known: None,
+            keys: None,
         };
         verify_written(file, &written, level)
     }

@@ -11,6 +11,7 @@ use parquet::file::metadata::{
 use parquet::file::page_index::column_index::{ColumnIndexMetaData, PrimitiveColumnIndex};
 use parquet::file::statistics::Statistics;
 
+use super::keys::encryption;
 use crate::verify::{Damage, Location};
 
 /// The most characters of a value in a message.
@@ -231,6 +232,12 @@ fn compare_chunk(
         definition_level_histogram => "the definition levels' histogram",
         geo_statistics => "the geospatial statistics",
     );
+    same(
+        location,
+        "the encryption",
+        &encryption(chunk),
+        &encryption(back),
+    )?;
     let bounds = chunk.statistics().map(StatisticsBytes::of);
     same(
         location,
@@ -270,7 +277,7 @@ impl<'a> StatisticsBytes<'a> {
     }
 }
 
-fn same<T: PartialEq + Debug + ?Sized>(
+pub(super) fn same<T: PartialEq + Debug + ?Sized>(
     location: &Location,
     field: &'static str,
     written: &T,

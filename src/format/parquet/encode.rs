@@ -10,6 +10,7 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::ParquetMetaData;
 use parquet::file::properties::WriterProperties;
 
+use super::keys::Keys;
 use super::row_group::FileTemplate;
 use super::rows::RowWriter;
 use super::slot::Slot;
@@ -25,11 +26,12 @@ pub(crate) struct Encoder {
     writer: Writer,
     path: PathBuf,
     digests: Option<ColumnDigests>,
+    keys: Option<Keys>,
     max_row_group_rows: usize,
 }
 
 /// What is asked for of a file.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct ParquetOptions {
     pub(crate) properties: WriterProperties,
     /// Whether pages carry checksums: never where properties encrypt or chunk by content.
@@ -49,6 +51,8 @@ pub(crate) struct Encoded {
     pub(crate) draft: Draft,
     pub(crate) metadata: Arc<ParquetMetaData>,
     pub(crate) digests: Option<Vec<u128>>,
+    /// What opens the file, if it is encrypted.
+    pub(crate) keys: Option<Keys>,
 }
 
 impl Writer {
@@ -121,13 +125,15 @@ impl Encoder {
         })
         .map_err(|panicked| encode_error(Step::WriteRows, path, panicked.into()))?
         .map_err(|source| encode_error(Step::WriteRows, path, source.into()))?;
-        template.check(verify)?;
+        template.check()?;
+        let keys = template.keys().cloned();
         let writer = Writer::new(draft, template)
             .map_err(|source| encode_error(Step::WriteRows, path, source.into()))?;
         Ok(Encoder {
             writer,
             path: path.to_owned(),
             digests,
+            keys,
             max_row_group_rows,
         })
     }
@@ -187,6 +193,7 @@ impl Encoder {
                     draft,
                     metadata,
                     digests,
+                    keys: self.keys,
                 })
             }
             None => Err(Error::Poisoned { path: self.path }),

@@ -5,13 +5,19 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use parquet::errors::ParquetError;
 use parquet::file::metadata::{
-    PageIndexPolicy, ParquetMetaData, ParquetMetaDataOptions, ParquetMetaDataReader,
+    ColumnChunkMetaData, PageIndexPolicy, ParquetMetaData, ParquetMetaDataOptions,
+    ParquetMetaDataReader,
 };
-use parquet::schema::types::SchemaDescriptor;
 
+use super::compare::same;
+use super::crypto::Crypto;
+use super::encrypted::{self, SIGNATURE};
+use super::footer_walk::{check_names, walk};
+use super::keys::{Keys, is_encrypted};
 use super::structure;
-use super::thrift::{BINARY, I32, LIST, Malformed, STRUCT, Thrift};
+use super::thrift::Thrift;
 use crate::format::source::Source;
 use crate::format::{Fault, contained};
 use crate::verify::{Damage, Location};
@@ -25,43 +31,102 @@ const TAIL: u64 = 8;
 /// Read at once from the end: enough for footer and page indexes of most files, and all of small ones.
 const AHEAD: u64 = 64 << 10;
 
-/// The field of `FileMetaData` that says that columns are encrypted although the footer is not.
-const ENCRYPTION_ALGORITHM: i64 = 8;
-const ROW_GROUPS: i64 = 4;
-const COLUMNS: i64 = 1;
-const META_DATA: i64 = 3;
-const TYPE: i64 = 1;
-const PATH_IN_SCHEMA: i64 = 3;
+/// What ends a file: the footer, its length, and the magic number.
+struct End {
+    bytes: Bytes,
+    /// Where the footer begins.
+    start: u64,
+    /// Whether the magic number is that of an encrypted footer.
+    is_encrypted: bool,
+}
 
-/// Reads the footer and the page indexes, and checks that all of it describes this file.
-pub(super) fn read(source: &mut Source) -> Result<ParquetMetaData, Fault> {
-    let (bytes, start) = footer_bytes(source)?;
-    let unreadable = |source| Damage::Footer {
-        offset: start,
-        source,
+impl End {
+    fn footer(&self) -> &[u8] {
+        &self.bytes[..self.bytes.len() - TAIL as usize]
+    }
+}
+
+/// Reads the footer and the page indexes, and checks that all of it describes this file. What is
+/// encrypted is opened with `keys`.
+pub(super) fn read(source: &mut Source, keys: Option<&Keys>) -> Result<ParquetMetaData, Fault> {
+    let end = read_end(source, keys)?;
+    let metadata = match (end.is_encrypted, keys) {
+        (true, Some(keys)) => open_encrypted(&end, keys)?,
+        (true, None) => return Err(encrypted().into()),
+        (false, _) => parse(&end, keys)?,
     };
-    let walked = walk(&bytes).map_err(|error| unreadable(Arc::new(error)))?;
-    // A signature may follow a footer that is not encrypted itself.
-    if walked.is_encrypted {
-        return Err(encrypted().into());
-    }
-    if walked.length != bytes.len() {
-        let (declared, available) = (bytes.len() as u64, walked.length as u64);
-        return Err(Damage::FooterLength {
-            declared,
-            available,
-        }
-        .into());
-    }
-    let options = ParquetMetaDataOptions::new().with_encoding_stats_as_mask(false);
-    let metadata = contained(&Location::file().at(start), || {
-        ParquetMetaDataReader::decode_metadata_with_options(&bytes, Some(&options))
-    })?
-    .map_err(|error| unreadable(Arc::new(error)))?;
-    check_names(&walked.chunks, metadata.file_metadata().schema_descr())?;
-    structure::check(&metadata, start)?;
+    structure::check(&metadata, end.start)?;
     let metadata = read_page_indexes(source, metadata)?;
     structure::check_page_indexes(&metadata)?;
+    Ok(metadata)
+}
+
+/// Parses a footer that anybody can read. Columns may be encrypted all the same, and it is signed then.
+fn parse(end: &End, keys: Option<&Keys>) -> Result<ParquetMetaData, Damage> {
+    let footer = end.footer();
+    let unreadable = |source| Damage::Footer {
+        offset: end.start,
+        source,
+    };
+    let walked = walk(footer).map_err(|error| unreadable(Arc::new(error)))?;
+    let keys = match (walked.is_encrypted, keys) {
+        (true, None) => return Err(encrypted()),
+        (true, keys) => keys,
+        (false, _) => None,
+    };
+    check_length(footer, walked.length + keys.map_or(0, |_| SIGNATURE))?;
+    let metadata = match keys {
+        Some(keys) => open(end, keys)?,
+        None => {
+            let options = ParquetMetaDataOptions::new().with_encoding_stats_as_mask(false);
+            contained(&Location::file().at(end.start), || {
+                ParquetMetaDataReader::decode_metadata_with_options(footer, Some(&options))
+            })?
+            .map_err(|error| unreadable(Arc::new(error)))?
+        }
+    };
+    check_names(&walked.chunks, metadata.file_metadata().schema_descr())?;
+    Ok(metadata)
+}
+
+/// Opens a footer that is encrypted itself: how it is, which is not, and one module.
+fn open_encrypted(end: &End, keys: &Keys) -> Result<ParquetMetaData, Damage> {
+    let footer = end.footer();
+    let (found, length) = Crypto::parse(footer).map_err(|error| Damage::Footer {
+        offset: end.start,
+        source: Arc::new(error),
+    })?;
+    if let Some(expected) = keys.expected() {
+        let location = Location::file().at(end.start);
+        same(&location, "how the footer is encrypted", &expected, &found)?;
+    }
+    let location = Location::file().at(end.start + length as u64);
+    encrypted::check_module(&location, &footer[length..])?;
+    open(end, keys)
+}
+
+fn open(end: &End, keys: &Keys) -> Result<ParquetMetaData, Damage> {
+    let location = Location::file().at(end.start);
+    let opened = contained(&location, || keys.open_footer(&end.bytes))?;
+    let metadata = opened.map_err(|error| match error {
+        ParquetError::NYI(reason) => Damage::NotCheckable {
+            location: location.clone(),
+            reason,
+        },
+        error => Damage::Decrypt {
+            location: location.clone(),
+            source: Arc::new(error),
+        },
+    })?;
+    for (index, row_group) in metadata.row_groups().iter().enumerate() {
+        if let Some(chunk) = row_group.columns().iter().find(|chunk| keys.lack(chunk)) {
+            let path = chunk.column_descr().path().string();
+            return Err(Damage::NotCheckable {
+                location: Location::row_group(index).column(path),
+                reason: "it is encrypted, and its key is not known".to_owned(),
+            });
+        }
+    }
     Ok(metadata)
 }
 
@@ -73,30 +138,41 @@ fn encrypted() -> Damage {
     }
 }
 
-/// The footer's metadata and where it begins.
-fn footer_bytes(source: &mut Source) -> Result<(Bytes, u64), Fault> {
+fn check_length(footer: &[u8], found: usize) -> Result<(), Damage> {
+    if found == footer.len() {
+        return Ok(());
+    }
+    let (declared, available) = (footer.len() as u64, found as u64);
+    Err(Damage::FooterLength {
+        declared,
+        available,
+    })
+}
+
+fn read_end(source: &mut Source, keys: Option<&Keys>) -> Result<End, Fault> {
     let len = source.len();
+    let too_short = |len| Damage::TooShort {
+        len,
+        minimum: MINIMUM,
+    };
     if len < MINIMUM {
-        return Err(Damage::TooShort {
-            len,
-            minimum: MINIMUM,
+        return Err(too_short(len).into());
+    }
+    let end = source.read_end(AHEAD)?;
+    let is_encrypted = check_magic(&source.read(0, 4)?, 0, keys)?;
+    // The file may have become shorter since it was asked for its length.
+    let (rest, tail) = end
+        .split_last_chunk::<{ TAIL as usize }>()
+        .ok_or_else(|| too_short(end.len() as u64))?;
+    let (length, magic) = tail.split_at(4);
+    if check_magic(magic, len - 4, keys)? != is_encrypted {
+        return Err(Damage::Magic {
+            offset: len - 4,
+            expected: if is_encrypted { "PARE" } else { "PAR1" },
+            found: magic.to_vec(),
         }
         .into());
     }
-    let end = source.read_end(AHEAD)?;
-    check_magic(&source.read(0, 4)?, 0)?;
-    let tail = end.len().checked_sub(TAIL as usize);
-    let (rest, tail) = end
-        .split_at_checked(tail.unwrap_or(usize::MAX))
-        .ok_or_else(|| {
-            // The file has become shorter since it was asked for its length.
-            Damage::TooShort {
-                len: end.len() as u64,
-                minimum: MINIMUM,
-            }
-        })?;
-    let (length, magic) = tail.split_at(4);
-    check_magic(magic, len - 4)?;
     let declared = length
         .iter()
         .rev()
@@ -111,17 +187,27 @@ fn footer_bytes(source: &mut Source) -> Result<(Bytes, u64), Fault> {
     }
     let start = len - TAIL - declared;
     let bytes = if declared <= rest.len() as u64 {
-        end.slice(rest.len() - declared as usize..rest.len())
+        end.slice(rest.len() - declared as usize..)
     } else {
-        source.read(start, declared)?
+        let bytes = source.read(start, declared + TAIL)?;
+        if (bytes.len() as u64) < declared + TAIL {
+            return Err(too_short(bytes.len() as u64).into());
+        }
+        bytes
     };
-    Ok((bytes, start))
+    Ok(End {
+        bytes,
+        start,
+        is_encrypted,
+    })
 }
 
-fn check_magic(found: &[u8], offset: u64) -> Result<(), Damage> {
-    match found {
-        MAGIC => Ok(()),
-        MAGIC_ENCRYPTED => Err(encrypted()),
+/// Whether the magic number is that of an encrypted footer, which without keys is the end of the check.
+fn check_magic(found: &[u8], offset: u64, keys: Option<&Keys>) -> Result<bool, Damage> {
+    match (found, keys) {
+        (MAGIC, _) => Ok(false),
+        (MAGIC_ENCRYPTED, Some(_)) => Ok(true),
+        (MAGIC_ENCRYPTED, None) => Err(encrypted()),
         _ => Err(Damage::Magic {
             offset,
             expected: "PAR1",
@@ -141,142 +227,6 @@ pub(crate) fn encrypts(file: &[u8]) -> bool {
         || footer.is_none_or(|footer| walk(footer).map_or(true, |walked| walked.is_encrypted))
 }
 
-/// What is seen of a footer by walking over all of it, before parquet-rs allocates anything for it.
-struct Walked<'a> {
-    length: usize,
-    is_encrypted: bool,
-    /// The column chunks of each row group.
-    chunks: Vec<Vec<ChunkName<'a>>>,
-}
-
-/// What a column chunk says of its column: path and type, where it says so.
-type ChunkName<'a> = (Option<Vec<&'a [u8]>>, Option<i64>);
-
-fn walk(footer: &[u8]) -> Result<Walked<'_>, Malformed> {
-    let mut walk = Thrift::new(footer);
-    let (mut is_encrypted, mut chunks) = (false, Vec::new());
-    each_field(&mut walk, &mut |walk, number, kind| {
-        is_encrypted |= number == ENCRYPTION_ALGORITHM;
-        if (number, kind) != (ROW_GROUPS, LIST) {
-            return walk.skip(kind);
-        }
-        for _ in 0..count_of_structures(walk)? {
-            let mut columns = Vec::new();
-            each_field(walk, &mut |walk, number, kind| {
-                if (number, kind) != (COLUMNS, LIST) {
-                    return walk.skip(kind);
-                }
-                for _ in 0..count_of_structures(walk)? {
-                    columns.push(chunk_name(walk)?);
-                }
-                Ok(())
-            })?;
-            chunks.push(columns);
-        }
-        Ok(())
-    })?;
-    Ok(Walked {
-        length: walk.position(),
-        is_encrypted,
-        chunks,
-    })
-}
-
-fn count_of_structures(walk: &mut Thrift<'_>) -> Result<usize, Malformed> {
-    match walk.list()? {
-        (STRUCT, count) => Ok(count),
-        // An empty list has elements of any type.
-        (_, 0) => Ok(0),
-        (other, _) => Err(Malformed::UnknownType(other)),
-    }
-}
-
-fn chunk_name<'a>(walk: &mut Thrift<'a>) -> Result<ChunkName<'a>, Malformed> {
-    let (mut path, mut physical) = (None, None);
-    each_field(walk, &mut |walk, number, kind| {
-        if (number, kind) != (META_DATA, STRUCT) {
-            return walk.skip(kind);
-        }
-        each_field(walk, &mut |walk, number, kind| match (number, kind) {
-            (TYPE, I32) => {
-                physical = Some(walk.integer()?);
-                Ok(())
-            }
-            (PATH_IN_SCHEMA, LIST) => match walk.list()? {
-                (BINARY, count) => {
-                    path = Some(
-                        (0..count)
-                            .map(|_| walk.binary())
-                            .collect::<Result<_, _>>()?,
-                    );
-                    Ok(())
-                }
-                (_, 0) => Ok(()),
-                (other, _) => Err(Malformed::UnknownType(other)),
-            },
-            _ => walk.skip(kind),
-        })
-    })?;
-    Ok((path, physical))
-}
-
-/// Checks that every column chunk carries the path and type of its column in the schema, which
-/// parquet-rs takes for granted.
-fn check_names(chunks: &[Vec<ChunkName<'_>>], schema: &SchemaDescriptor) -> Result<(), Damage> {
-    for (row_group, columns) in chunks.iter().enumerate() {
-        for (column, found) in columns.iter().enumerate() {
-            check_name(schema, row_group, column, found)?;
-        }
-    }
-    Ok(())
-}
-
-fn check_name(
-    schema: &SchemaDescriptor,
-    row_group: usize,
-    column: usize,
-    (path, physical): &ChunkName<'_>,
-) -> Result<(), Damage> {
-    if column >= schema.num_columns() {
-        return Ok(()); // Too many columns are reported with their number.
-    }
-    let expected = schema.column(column);
-    let contradiction = |what| Damage::Contradiction {
-        location: Location::row_group(row_group).column(expected.path().string()),
-        what,
-    };
-    let parts = expected.path().parts().iter().map(String::as_bytes);
-    if let Some(path) = path
-        && !path.iter().copied().eq(parts)
-    {
-        let found: Vec<_> = path
-            .iter()
-            .map(|part| String::from_utf8_lossy(part))
-            .collect();
-        return Err(contradiction(format!(
-            "the column chunk says it is of {:?}",
-            found.join(".")
-        )));
-    }
-    let physical_type = expected.physical_type();
-    match physical {
-        Some(found) if *found != physical_type as i64 => Err(contradiction(format!(
-            "the column chunk says it is of type {found}, the schema says {physical_type}"
-        ))),
-        _ => Ok(()),
-    }
-}
-
-type OnField<'f, 'a> = &'f mut dyn FnMut(&mut Thrift<'a>, i64, u8) -> Result<(), Malformed>;
-
-fn each_field<'a>(walk: &mut Thrift<'a>, on_field: OnField<'_, 'a>) -> Result<(), Malformed> {
-    let mut last = 0;
-    while let Some((number, kind)) = walk.field(&mut last)? {
-        on_field(walk, number, kind)?;
-    }
-    Ok(())
-}
-
 /// Reads the page indexes that are declared; none where a column chunk has no offset index, since
 /// parquet-rs then keeps none of them.
 fn read_page_indexes(source: &Source, metadata: ParquetMetaData) -> Result<ParquetMetaData, Fault> {
@@ -291,7 +241,7 @@ fn read_page_indexes(source: &Source, metadata: ParquetMetaData) -> Result<Parqu
             ];
             for (offset, length) in ranges {
                 if let (Some(offset), Some(length)) = (offset, length) {
-                    measure_page_index(source, &location, offset, length)?;
+                    measure_page_index(source, &location, chunk, (offset, length))?;
                 }
             }
         }
@@ -324,13 +274,16 @@ fn read_page_indexes(source: &Source, metadata: ParquetMetaData) -> Result<Parqu
 fn measure_page_index(
     source: &Source,
     location: &Location,
-    offset: i64,
-    length: i32,
+    chunk: &ColumnChunkMetaData,
+    (offset, length): (i64, i32),
 ) -> Result<(), Fault> {
     let (offset, length) = (offset.unsigned_abs(), u64::from(length.unsigned_abs()));
     let bytes = source.read(offset, length)?;
+    let location = location.clone().at(offset);
+    if is_encrypted(chunk) {
+        return Ok(encrypted::check_module(&location, &bytes)?);
+    }
     Thrift::measure(&bytes).map(drop).map_err(|error| {
-        let location = location.clone().at(offset);
         Damage::PageIndex {
             location,
             source: Arc::new(error),

@@ -2,7 +2,8 @@
 //!
 //! [`check`] asks whether a file is sound in itself. [`verify_written`] also asks whether it is what
 //! was written: the footer that the writer returned, the rows and schema that were given to it, and
-//! the values. Writing Parquet is not done here.
+//! the values. What is encrypted is opened with [`Keys`], in a written file the writer's own, and is
+//! authenticated by that. Writing Parquet is not done here.
 
 use std::sync::Arc;
 
@@ -16,10 +17,14 @@ use crate::options::Verify;
 use crate::verify::Damage;
 
 mod compare;
+mod crypto;
 mod decode;
 mod encode;
+mod encrypted;
 mod expect;
 mod footer;
+mod footer_walk;
+mod keys;
 mod page_header;
 mod page_store;
 mod pages;
@@ -35,6 +40,7 @@ mod tests;
 
 pub(crate) use encode::{Encoded, Encoder, ParquetOptions};
 pub(crate) use expect::KnownSchema;
+pub(crate) use keys::{Keys, is_encrypted};
 pub(crate) use row_group::{FileTemplate, RowGroup};
 pub(crate) use slot::Slot;
 
@@ -53,30 +59,44 @@ pub(crate) struct Written<'a> {
     pub(crate) digests: Option<&'a [u128]>,
     /// What is known of the schema from other files of the same write.
     pub(crate) known: Option<&'a KnownSchema>,
+    /// What opens the file, if it is encrypted.
+    pub(crate) keys: Option<&'a Keys>,
 }
 
 /// Checks a file that exists.
 ///
 /// [`Verify::Footer`] checks the structure, [`Verify::Checksum`] also reads every page and checks
-/// the checksums that pages carry, [`Verify::Decode`] also decodes every value.
-pub(crate) fn check(file: Arc<dyn DiskFile>, level: Verify) -> Result<Contents, Fault> {
+/// the checksums that pages carry, [`Verify::Decode`] also decodes every value. What is encrypted is
+/// opened with `keys`; the pages of a column that is are read by decoding them, also for
+/// [`Verify::Checksum`].
+pub(crate) fn check(
+    file: Arc<dyn DiskFile>,
+    level: Verify,
+    keys: Option<&Keys>,
+) -> Result<Contents, Fault> {
     if level == Verify::Skip {
         return Ok(Contents::default());
     }
     let mut source = Source::new(file)?;
-    let checked = check_source(&mut source, level);
+    let checked = check_source(&mut source, level, keys);
     source.settle(checked)
 }
 
-fn check_source(source: &mut Source, level: Verify) -> Result<Contents, Fault> {
+fn check_source(
+    source: &mut Source,
+    level: Verify,
+    keys: Option<&Keys>,
+) -> Result<Contents, Fault> {
     let mut contents = Contents::default();
-    let metadata = Arc::new(footer::read(source)?);
+    let metadata = Arc::new(footer::read(source, keys)?);
     contents.rows = u64::try_from(metadata.file_metadata().num_rows()).ok();
     contents.row_groups = Some(metadata.num_row_groups());
     if level >= Verify::Checksum {
         contents.pages = Some(pages::read(source, &metadata)?);
     }
-    if level >= Verify::Decode {
+    let groups = metadata.row_groups().iter();
+    let is_sealed = groups.flat_map(|group| group.columns()).any(is_encrypted);
+    if level >= Verify::Decode || (level >= Verify::Checksum && is_sealed) {
         decode::decode(source, &metadata, None)?;
     }
     contents.parquet = Some(metadata);
@@ -111,7 +131,7 @@ fn verify_source(
         let (expected, found) = (written.len, source.len());
         return Err(Damage::Length { expected, found }.into());
     }
-    let metadata = Arc::new(footer::read(source)?);
+    let metadata = Arc::new(footer::read(source, written.keys)?);
     compare::compare(written.metadata, &metadata)?;
     expect::expect(&metadata, written.rows, written.schema, written.known)?;
     let mut contents = Contents {

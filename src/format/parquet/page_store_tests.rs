@@ -226,7 +226,7 @@ fn a_file_with_checksums_is_sound_and_comes_back() {
         let properties = kind.build();
         let batch = rows(300);
         let file = ours(&batch, &properties, true);
-        let contents = check(MemoryFile::open(file.as_slice()), Verify::Decode).unwrap();
+        let contents = check(MemoryFile::open(file.as_slice()), Verify::Decode, None).unwrap();
         let pages = contents.pages.unwrap();
         assert_eq!(pages.all, pages.with_crc, "{properties:?}");
         let reader = ParquetRecordBatchReaderBuilder::try_new(Bytes::from(file)).unwrap();
@@ -255,7 +255,7 @@ fn no_flipped_bit_of_a_page_is_read_or_passes() {
             for bit in 0..8 {
                 file[at] ^= 1 << bit;
                 assert!(!is_read(&file), "bit {bit} of {at}");
-                let checked = check(MemoryFile::open(file.as_slice()), Verify::Checksum);
+                let checked = check(MemoryFile::open(file.as_slice()), Verify::Checksum, None);
                 assert!(checked.is_err(), "bit {bit} of {at}");
                 file[at] ^= 1 << bit;
             }

@@ -17,6 +17,8 @@ use parquet::column::page::{Page, PageReader};
 use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
 use parquet::file::reader::SerializedPageReader;
 
+use super::encrypted;
+use super::keys::is_encrypted;
 use super::thrift::{I32, Malformed, STRUCT, Thrift};
 use crate::format::source::Source;
 use crate::format::{Fault, PageCount, contained};
@@ -50,10 +52,19 @@ pub(super) fn read(source: &Source, metadata: &ParquetMetaData) -> Result<PageCo
     for (row_group, group) in metadata.row_groups().iter().enumerate() {
         for (column, chunk) in group.columns().iter().enumerate() {
             let location = Location::row_group(row_group).column(chunk.column_path().string());
+            if is_encrypted(chunk) {
+                count.all +=
+                    encrypted::check_pages(source, &location, metadata, (row_group, column))?;
+                continue;
+            }
             let rows = group.num_rows().unsigned_abs();
             let headers = walk_headers(source, &location, chunk)?;
             check_totals(&location, chunk, rows, &headers)?;
-            check_against_offset_index(&location, metadata, (row_group, column), &headers)?;
+            let data = headers.iter().filter(|(_, header)| header.is_data());
+            let data =
+                data.map(|(at, header)| (*at, header.length + header.compressed.unsigned_abs()));
+            let data = data.collect::<Vec<_>>();
+            check_against_offset_index(&location, metadata, (row_group, column), &data)?;
             read_pages(source, &location, chunk, &headers)?;
             read_bloom_filter(source, &location, chunk)?;
             count.all += headers.len() as u64;
@@ -238,11 +249,11 @@ impl Header {
     }
 }
 
-fn check_against_offset_index(
+pub(super) fn check_against_offset_index(
     location: &Location,
     metadata: &ParquetMetaData,
     (row_group, column): (usize, usize),
-    headers: &[(u64, Header)],
+    data: &[(u64, u64)],
 ) -> Result<(), Damage> {
     let indexes = metadata
         .offset_index()
@@ -250,10 +261,6 @@ fn check_against_offset_index(
     let Some(index) = indexes.and_then(|columns| columns.get(column)) else {
         return Ok(());
     };
-    let data: Vec<_> = headers
-        .iter()
-        .filter(|(_, header)| header.is_data())
-        .collect();
     let (expected, found) = (index.page_locations().len() as u64, data.len() as u64);
     if expected != found {
         let what = "the number of data pages";
@@ -264,10 +271,9 @@ fn check_against_offset_index(
             found,
         });
     }
-    for ((at, header), place) in data.into_iter().zip(index.page_locations()) {
-        let size = header.length + header.compressed.unsigned_abs();
+    for ((at, size), place) in data.iter().zip(index.page_locations()) {
         let declared = u64::from(place.compressed_page_size.unsigned_abs());
-        if place.offset.unsigned_abs() != *at || declared != size {
+        if place.offset.unsigned_abs() != *at || declared != *size {
             let what = format!(
                 "a page of {size} bytes, where the offset index has one of {declared} at {}",
                 place.offset

@@ -19,12 +19,12 @@ use parquet::column::writer::ColumnCloseResult;
 use parquet::errors::Result;
 use parquet::file::properties::{WriterProperties, WriterPropertiesPtr};
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
-use parquet::schema::types::TypePtr;
+use parquet::schema::types::{SchemaDescriptor, TypePtr};
 
 use super::footer::encrypts;
+use super::keys::Keys;
 use super::page_store::{Chunks, PageFinish};
 use crate::error::Error;
-use crate::options::Verify;
 
 /// What files of one schema and properties have in common.
 pub(crate) struct FileTemplate {
@@ -36,7 +36,10 @@ pub(crate) struct FileTemplate {
     /// Where something is done to pages: what, and a writer of no file with the properties that column
     /// writers have then.
     finish: Option<(Arc<PageFinish>, SerializedFileWriter<Sink>)>,
-    encrypts: bool,
+    /// What opens files that are encrypted.
+    keys: Option<Keys>,
+    /// Why no such file is to be written.
+    refused: Option<String>,
 }
 
 impl fmt::Debug for FileTemplate {
@@ -63,6 +66,8 @@ impl FileTemplate {
         writer.finish()?;
         let description = writer.schema_descr();
         let encrypts = encrypts(writer.inner());
+        let keys = Keys::of_writer(writer.properties())?;
+        let refused = refusal(writer.properties(), description, (encrypts, keys.is_some()));
         let finish = match encrypts {
             true => None,
             false => PageFinish::take_over(writer.properties(), description, checksums),
@@ -82,22 +87,24 @@ impl FileTemplate {
             properties: Arc::clone(writer.properties()),
             leaves,
             finish: finish.transpose()?,
-            encrypts,
+            keys,
+            refused,
         })
     }
 
-    /// Refuses to write what could not be verified as asked for: without the keys, which only its
-    /// readers have, nothing can be said of an encrypted file.
-    pub(crate) fn check(&self, verify: Verify) -> std::result::Result<(), Error> {
-        if !self.encrypts || verify == Verify::Skip {
+    /// Refuses properties that would not encrypt what they are to encrypt, or that this build knows no
+    /// keys of.
+    pub(crate) fn check(&self) -> std::result::Result<(), Error> {
+        let Some(reason) = self.refused.clone() else {
             return Ok(());
-        }
-        Err(Error::InvalidOption {
-            option: "properties",
-            reason: "they encrypt, and what is encrypted cannot be verified: \
-                     only Verify::Skip writes it"
-                .to_owned(),
-        })
+        };
+        let option = "properties";
+        Err(Error::InvalidOption { option, reason })
+    }
+
+    /// What opens the files, if they are encrypted.
+    pub(crate) fn keys(&self) -> Option<&Keys> {
+        self.keys.as_ref()
     }
 
     pub(crate) fn properties(&self) -> &WriterProperties {
@@ -157,6 +164,24 @@ impl FileTemplate {
             chunks,
         })
     }
+}
+
+/// Why nothing is to be written with these properties: encrypted, which can be without this crate's
+/// feature where somebody else switches parquet-rs's on, or with something left in the clear.
+fn refusal(
+    properties: &WriterProperties,
+    schema: &SchemaDescriptor,
+    (encrypts, has_keys): (bool, bool),
+) -> Option<String> {
+    if encrypts && !has_keys {
+        return Some(
+            "they encrypt, which takes the feature \"encryption\" of this crate".to_owned(),
+        );
+    }
+    let column = Keys::column_in_the_clear(properties, schema)?;
+    Some(format!(
+        "the bloom filter of the encrypted column {column:?} would not be encrypted"
+    ))
 }
 
 /// A row group whose rows are in the encoders.

@@ -76,7 +76,7 @@ fn digests(batch: &RecordBatch) -> Vec<u128> {
 }
 
 fn damage_of(bytes: &[u8], level: Verify) -> Option<Damage> {
-    match check(MemoryFile::open(bytes), level) {
+    match check(MemoryFile::open(bytes), level, None) {
         Ok(_) => None,
         Err(Fault::Damage(damage)) => Some(damage),
         Err(Fault::Io(error)) => panic!("{error}"),
@@ -93,6 +93,7 @@ fn verify(bytes: &[u8], batch: &RecordBatch, metadata: &ParquetMetaData) -> Resu
         schema: &batch.schema(),
         digests: Some(&digests),
         known: None,
+        keys: None,
     };
     match verify_written(MemoryFile::open(bytes), &written, Verify::Decode) {
         Ok(_) => Ok(()),
@@ -134,7 +135,7 @@ fn with_chunk(
 fn a_sound_file_passes_every_level_and_says_what_it_holds() {
     let (bytes, _) = write(&sample(50), small());
     for level in [Verify::Footer, Verify::Checksum, Verify::Decode] {
-        let contents = check(MemoryFile::open(bytes.as_slice()), level).unwrap();
+        let contents = check(MemoryFile::open(bytes.as_slice()), level, None).unwrap();
         assert_eq!(
             (contents.rows, contents.row_groups),
             (Some(50), Some(3)),
@@ -142,7 +143,7 @@ fn a_sound_file_passes_every_level_and_says_what_it_holds() {
         );
         assert!(contents.parquet.unwrap().offset_index().is_some());
     }
-    let pages = check(MemoryFile::open(bytes), Verify::Checksum)
+    let pages = check(MemoryFile::open(bytes), Verify::Checksum, None)
         .unwrap()
         .pages
         .unwrap();
@@ -249,6 +250,7 @@ fn other_rows_schema_length_and_footer_than_those_written_are_told() {
         schema: &batch.schema(),
         digests: None,
         known: None,
+        keys: None,
     };
     let of = |written: Written<'_>| match verify_written(
         MemoryFile::open(bytes.as_slice()),
@@ -309,6 +311,7 @@ fn a_file_of_another_schema_than_the_one_known_of_its_write_is_told() {
             schema: &whole.schema(),
             digests: None,
             known: Some(&known),
+            keys: None,
         };
         verify_written(MemoryFile::open(bytes.as_slice()), &written, Verify::Footer).is_ok()
     };
@@ -470,7 +473,7 @@ fn a_disk_that_does_not_read_is_no_damage() {
         (100, Verify::Decode),
     ] {
         let file = MemoryFile::refusing_from(bytes.as_slice(), from);
-        let outcome = check(file, level);
+        let outcome = check(file, level, None);
         assert!(
             matches!(outcome, Err(Fault::Io(_))),
             "{from} {level:?}: {outcome:?}"
@@ -507,7 +510,7 @@ fn no_flipped_bit_that_changes_what_is_read_escapes() {
     let batch = sample(21);
     let (bytes, metadata) = write(&batch, small());
     let read = |bytes: &[u8]| {
-        check(MemoryFile::open(bytes), Verify::Footer)
+        check(MemoryFile::open(bytes), Verify::Footer, None)
             .ok()
             .and_then(|contents| contents.parquet)
     };
@@ -598,7 +601,7 @@ fn a_list_that_would_not_fit_into_memory_is_refused_before_it_is_made() {
 fn damage_in_a_page_is_told_with_its_place() {
     let properties = WriterProperties::builder().set_compression(Compression::UNCOMPRESSED);
     let (bytes, _) = write(&sample(50), properties.build());
-    let metadata = check(MemoryFile::open(bytes.as_slice()), Verify::Footer)
+    let metadata = check(MemoryFile::open(bytes.as_slice()), Verify::Footer, None)
         .unwrap()
         .parquet;
     let (start, _) = metadata.unwrap().row_group(0).column(2).byte_range();
@@ -683,7 +686,7 @@ fn with_checksum() -> Vec<u8> {
 #[test]
 fn a_page_that_carries_a_checksum_is_checked_by_it() {
     let bytes = with_checksum();
-    let contents = check(MemoryFile::open(bytes.as_slice()), Verify::Decode).unwrap();
+    let contents = check(MemoryFile::open(bytes.as_slice()), Verify::Decode, None).unwrap();
     assert_eq!(
         contents.pages,
         Some(crate::format::PageCount {

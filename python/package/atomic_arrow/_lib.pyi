@@ -25,6 +25,7 @@ __all__ = [
     "Table",
     "Verification",
     "__version__",
+    "already_committed",
     "commit",
     "discard",
     "inspect",

@@ -49,7 +49,11 @@ fn table(args: &InspectArgs, inspection: &Inspection) -> Table {
             },
             HumanCount(partition.files).to_string(),
             HumanCount(partition.row_groups).to_string(),
-            HumanCount(partition.rows).to_string(),
+            match (partition.uncounted_files, HumanCount(partition.rows)) {
+                (0, rows) => rows.to_string(),
+                (uncounted, _) if uncounted == partition.files => "unknown".to_owned(),
+                (_, rows) => format!("at least {rows}"),
+            },
             HumanBytes(partition.bytes).to_string(),
         ]);
     }
@@ -68,10 +72,14 @@ fn totals(args: &InspectArgs, output: &mut Output, inspection: &Inspection) {
         ));
     }
     let totals = inspection.totals();
+    let rows = match (totals.uncounted_files, plural(totals.rows, "row")) {
+        (0, rows) => rows,
+        (uncounted, _) if uncounted == totals.files => "an unknown number of rows".to_owned(),
+        (_, rows) => format!("at least {rows}"),
+    };
     output.line(format_args!(
-        "{}: {} in {} of {}, {}, {}",
+        "{}: {rows} in {} of {}, {}, {}",
         args.root.display(),
-        plural(totals.rows, "row"),
         plural(totals.files, "file"),
         plural(totals.partitions, "partition"),
         plural(totals.row_groups, "row group"),
@@ -127,6 +135,7 @@ fn as_json(inspection: &Inspection) -> Value {
         "totals": {
             "partitions": totals.partitions,
             "files": totals.files,
+            "uncounted_files": totals.uncounted_files,
             "rows": totals.rows,
             "bytes": totals.bytes,
             "row_groups": totals.row_groups,
@@ -143,6 +152,7 @@ fn partition(summary: &PartitionSummary) -> Value {
         "partition": summary.partition.as_ref().map(partition_json),
         "files": summary.files,
         "small_files": summary.small_files,
+        "uncounted_files": summary.uncounted_files,
         "rows": summary.rows,
         "bytes": summary.bytes,
         "row_groups": summary.row_groups,

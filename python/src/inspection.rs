@@ -28,6 +28,9 @@ pub(crate) struct PartitionSummary {
     /// How many of them are small.
     #[pyo3(get)]
     small_files: u64,
+    /// How many of them are not Parquet, and their rows not counted.
+    #[pyo3(get)]
+    uncounted_files: u64,
     /// The rows, by the footers that could be read.
     #[pyo3(get)]
     rows: u64,
@@ -103,6 +106,7 @@ impl Inspection {
             directory: summary.directory,
             files: summary.files,
             small_files: summary.small_files,
+            uncounted_files: summary.uncounted_files,
             rows: summary.rows,
             bytes: summary.bytes,
             row_groups: summary.row_groups,
@@ -135,6 +139,11 @@ impl Inspection {
                 (
                     "small_files",
                     numbers(all().map(|p| Some(p.small_files))),
+                    false,
+                ),
+                (
+                    "uncounted_files",
+                    numbers(all().map(|p| Some(p.uncounted_files))),
                     false,
                 ),
                 (
@@ -188,6 +197,12 @@ impl Inspection {
     #[getter]
     fn files(&self) -> u64 {
         self.totals.files
+    }
+
+    /// How many of the data files are not Parquet, and their rows not counted.
+    #[getter]
+    fn uncounted_files(&self) -> u64 {
+        self.totals.uncounted_files
     }
 
     /// The rows of all partitions.

@@ -1,7 +1,8 @@
 //! What a data set consists of, and what in it readers may stumble over.
 //!
-//! [`inspect`] walks a root, reads the footer of every Parquet file and nothing else of it, and gives
-//! an [`Inspection`]: rows and bytes by partition, how evenly they are spread, and [`Oddity`]s. It
+//! [`inspect`] walks a root, reads the footer of every Parquet file and nothing else of it, takes the
+//! size of files of the other formats that data sets are written in, and gives an [`Inspection`]: rows
+//! and bytes by partition, how evenly they are spread, and [`Oddity`]s. It
 //! changes nothing. Whether pages are sound is [`verify`](crate::verify)'s question.
 
 mod layout;
@@ -79,6 +80,8 @@ pub struct PartitionSummary {
     pub files: u64,
     /// How many of them are small ([`InspectOptions::small_file`]).
     pub small_files: u64,
+    /// How many of them are Arrow IPC, NDJSON or CSV: their rows, which no footer tells, are not counted.
+    pub uncounted_files: u64,
     /// The rows, by the footers that could be read.
     pub rows: u64,
     /// The bytes of all files.
@@ -95,6 +98,8 @@ pub struct Totals {
     pub partitions: u64,
     /// Data files.
     pub files: u64,
+    /// How many of them are not Parquet, and their rows not counted.
+    pub uncounted_files: u64,
     /// Rows.
     pub rows: u64,
     /// Bytes.
@@ -125,6 +130,7 @@ impl Inspection {
         };
         for partition in &self.partitions {
             totals.files += partition.files;
+            totals.uncounted_files += partition.uncounted_files;
             totals.rows += partition.rows;
             totals.bytes += partition.bytes;
             totals.row_groups += partition.row_groups;
@@ -132,9 +138,12 @@ impl Inspection {
         totals
     }
 
-    /// How unevenly the rows are spread; `None` where there are no rows.
+    /// How unevenly the rows are spread; `None` where there are no rows, or some that are not counted.
     #[must_use]
     pub fn skew(&self) -> Option<Skew> {
+        if self.totals().uncounted_files > 0 {
+            return None;
+        }
         let mut rows: Vec<u64> = self
             .partitions
             .iter()
@@ -211,8 +220,8 @@ impl InspectOptions {
 
 /// Looks at the data set at `root`: its partitions, rows, bytes, and oddities.
 ///
-/// Reads the footer of every file with the suffix `.parquet` or `.parq`, one at a time, so that
-/// memory grows with the number of partitions and not with rows or files. Symbolic links are
+/// Reads the footer of every file with the suffix `.parquet` or `.parq`, one at a time, and takes the
+/// size of those with `.arrow`, `.ndjson`, `.jsonl` or `.csv`, whose rows are not counted, so that memory grows with the number of partitions and not with rows or files. Symbolic links are
 /// followed, to each directory once. What cannot be read below the root is an oddity and no error.
 ///
 /// # Errors

@@ -56,7 +56,12 @@ pub enum Oddity {
         /// Which, and what the system said.
         error: Error,
     },
-    /// A file that is not named like a Parquet file, such as `x.parquet.tmp` or `x.parquet#1`.
+    /// Data files of several formats, where a reader of one fails on the others.
+    MixedFormats {
+        /// The names of the formats, sorted.
+        formats: Vec<&'static str>,
+    },
+    /// A file that is not named like a data file, such as `x.parquet.tmp` or `x.parquet#1`.
     ForeignFile {
         /// The file.
         path: PathBuf,
@@ -191,7 +196,7 @@ impl Oddity {
             | Oddity::InconsistentKeys { directory, .. }
             | Oddity::SmallFiles { directory, .. } => Some(directory),
             Oddity::Unreadable { error } => error.path(),
-            Oddity::Misread { .. } => None,
+            Oddity::Misread { .. } | Oddity::MixedFormats { .. } => None,
         }
     }
 
@@ -204,6 +209,7 @@ impl Oddity {
             Oddity::EmptyFile { .. } => "empty-file",
             Oddity::NoRows { .. } => "no-rows",
             Oddity::Unreadable { .. } => "unreadable",
+            Oddity::MixedFormats { .. } => "mixed-formats",
             Oddity::ForeignFile { .. } => "foreign-file",
             Oddity::Hidden { .. } => "hidden",
             Oddity::StagingLeftover { .. } => "staging-leftover",
@@ -244,9 +250,15 @@ impl fmt::Display for Oddity {
             Oddity::EmptyFile { path } => write!(f, "{}: has no bytes", path.display()),
             Oddity::NoRows { path } => write!(f, "{}: has no rows", path.display()),
             Oddity::Unreadable { error } => write!(f, "{error}"),
+            Oddity::MixedFormats { formats } => write!(
+                f,
+                "there are files of {}: a reader of one format fails on those of another, or passes \
+                 them over",
+                formats.join(" and ")
+            ),
             Oddity::ForeignFile { path } => write!(
                 f,
-                "{}: is not named like a Parquet file, and pyarrow, pandas, Spark and Polars fail on \
+                "{}: is not named like a data file, and pyarrow, pandas, Spark and Polars fail on \
                  it or read it as one",
                 path.display()
             ),

@@ -217,6 +217,43 @@ fn leftovers_and_files_that_are_no_data_are_odd() {
 }
 
 #[test]
+fn files_of_the_other_formats_are_counted_without_their_rows() {
+    let lake = Lake::new();
+    lake.put("month=1/part-0.csv", b"wind\n5\n");
+    lake.put("month=1/part-1.csv", b"wind\n6\n");
+    lake.put("month=2/part-0.csv", b"");
+    let inspection = lake.inspect();
+    let totals = inspection.totals();
+    assert_eq!(
+        (totals.files, totals.uncounted_files, totals.rows),
+        (3, 3, 0)
+    );
+    assert_eq!((totals.partitions, totals.bytes), (2, 14));
+    assert_eq!(inspection.skew(), None);
+    let kinds: Vec<_> = inspection.oddities.iter().map(Oddity::kind).collect();
+    assert_eq!(kinds, ["empty-file", "small-files"]);
+
+    lake.write("month=3", 3);
+    lake.put("month=3/part-0.arrow", b"ARROW1");
+    lake.put("month=3/part-0.ndjson", b"{}");
+    lake.put("month=3/part-1.jsonl", b"{}");
+    let inspection = lake.inspect();
+    let totals = inspection.totals();
+    assert_eq!(
+        (totals.files, totals.uncounted_files, totals.rows),
+        (7, 6, 3)
+    );
+    let said: Vec<_> = inspection
+        .oddities
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    let mixed = "there are files of Arrow IPC and CSV and NDJSON and Parquet: a reader of one format \
+                 fails on those of another, or passes them over";
+    assert!(said.iter().any(|said| said == mixed), "{said:?}");
+}
+
+#[test]
 fn data_files_that_are_damaged_or_empty_are_odd_and_counted() {
     let lake = Lake::new();
     lake.write("month=1", 3);

@@ -1,6 +1,6 @@
 //! The walk over the directories of a data set, one footer at a time.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use parquet::file::metadata::ParquetMetaData;
 
 use super::schema::Schemas;
 use super::{Oddity, PartitionSummary};
-use crate::disk::{Disk, Entry, EntryKind, Identity};
+use crate::disk::{Disk, DiskFile, Entry, EntryKind, Identity};
 use crate::error::{Error, Result};
 use crate::format::{self, Fault, Format};
 use crate::options::Verify;
@@ -33,6 +33,7 @@ pub(super) fn walk(disk: &dyn Disk, root: &Path, small_file: u64) -> Result<Walk
         small_file,
         walked: Walked::default(),
         schemas: Schemas::default(),
+        formats: BTreeSet::new(),
         seen: HashSet::new(),
     };
     let entries = disk.list(root).map_err(|source| unread(root, source))?;
@@ -42,9 +43,14 @@ pub(super) fn walk(disk: &dyn Disk, root: &Path, small_file: u64) -> Result<Walk
     let Walker {
         mut walked,
         schemas,
+        formats,
         ..
     } = walker;
     walked.oddities.extend(schemas.differences());
+    if formats.len() > 1 {
+        let formats = formats.into_iter().collect();
+        walked.oddities.push(Oddity::MixedFormats { formats });
+    }
     Ok(walked)
 }
 
@@ -53,6 +59,8 @@ struct Walker<'a> {
     small_file: u64,
     walked: Walked,
     schemas: Schemas,
+    /// The formats of the data files.
+    formats: BTreeSet<&'static str>,
     /// Directories that were met, by whatever name: symbolic links may lead in circles.
     seen: HashSet<Identity>,
 }
@@ -76,7 +84,10 @@ impl Walker<'_> {
                 Ok(Some(_)) if Format::from_path(&path) == Some(Format::Parquet) => {
                     self.file(path, &mut summary);
                 }
-                Ok(Some(_)) => self.walked.oddities.push(Oddity::ForeignFile { path }),
+                Ok(Some(_)) => match plain_format(&path) {
+                    Some(format) => self.plain_file(path, format, &mut summary),
+                    None => self.walked.oddities.push(Oddity::ForeignFile { path }),
+                },
                 Ok(None) => {}
                 Err(error) => self.walked.oddities.push(Oddity::Unreadable { error }),
             }
@@ -122,6 +133,7 @@ impl Walker<'_> {
 
     /// Adds a file to the summary of its directory.
     fn file(&mut self, path: PathBuf, summary: &mut PartitionSummary) {
+        self.formats.insert("Parquet");
         let oddity = match self.footer(&path, summary) {
             Ok(Some(metadata)) => {
                 let rows = metadata.file_metadata().num_rows().unsigned_abs();
@@ -152,6 +164,19 @@ impl Walker<'_> {
         path: &Path,
         summary: &mut PartitionSummary,
     ) -> Result<Option<Arc<ParquetMetaData>>, Fault> {
+        let (file, len) = self.data_file(path, summary)?;
+        if len == 0 {
+            return Ok(None);
+        }
+        Ok(format::check(Format::Parquet, Arc::from(file), Verify::Footer)?.parquet)
+    }
+
+    /// Opens a data file and counts it, with its length.
+    fn data_file(
+        &self,
+        path: &Path,
+        summary: &mut PartitionSummary,
+    ) -> io::Result<(Box<dyn DiskFile>, u64)> {
         summary.files += 1;
         let file = self.disk.open_file(path, false)?;
         let len = file.status()?.len;
@@ -159,10 +184,21 @@ impl Walker<'_> {
         if len < self.small_file {
             summary.small_files += 1;
         }
-        if len == 0 {
-            return Ok(None);
-        }
-        Ok(format::check(Format::Parquet, Arc::from(file), Verify::Footer)?.parquet)
+        Ok((file, len))
+    }
+
+    /// Adds a file that has no footer with its rows to the summary of its directory.
+    fn plain_file(&mut self, path: PathBuf, format: &'static str, summary: &mut PartitionSummary) {
+        self.formats.insert(format);
+        summary.uncounted_files += 1;
+        let oddity = match self.data_file(&path, summary) {
+            Ok((_, 0)) => Oddity::EmptyFile { path },
+            Ok(_) => return,
+            Err(source) => Oddity::Unreadable {
+                error: unread(&path, source),
+            },
+        };
+        self.walked.oddities.push(oddity);
     }
 
     /// Finds out which partition a directory with data files is.
@@ -187,10 +223,21 @@ impl PartitionSummary {
             partition: None,
             files: 0,
             small_files: 0,
+            uncounted_files: 0,
             rows: 0,
             bytes: 0,
             row_groups: 0,
         }
+    }
+}
+
+/// The format of a data file that is not Parquet, by its name; also without the feature that writes it.
+fn plain_format(path: &Path) -> Option<&'static str> {
+    match path.extension()?.to_str()? {
+        "arrow" => Some("Arrow IPC"),
+        "ndjson" | "jsonl" => Some("NDJSON"),
+        "csv" => Some("CSV"),
+        _ => None,
     }
 }
 

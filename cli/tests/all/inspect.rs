@@ -114,3 +114,21 @@ fn a_root_that_is_no_directory_exits_with_1() {
         .exits(1)
         .says("file: is not a directory");
 }
+
+#[test]
+fn a_data_set_of_another_format_is_counted_and_its_rows_are_said_to_be_unknown() {
+    let place = Place::new();
+    place.file("in.csv", "k,v\na,1\nb,2\n");
+    let args = "write in.csv --to lake/weather --partition-by k --output-format ndjson -q";
+    place.run(args.split_whitespace()).exits(0);
+    place
+        .run(["inspect", "lake/weather"])
+        .exits(0)
+        .prints("lake/weather: an unknown number of rows in 2 files of 2 partitions, ")
+        .prints("nothing odd");
+    let report = place
+        .run(["inspect", "lake/weather", "--json"])
+        .exits(0)
+        .json();
+    assert_eq!(report["totals"]["uncounted_files"], 2);
+}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable
 from types import TracebackType
-from typing import Self, Unpack
+from typing import Any, Self, Unpack
 
 from . import _lib
 from ._data import Data, Schema, length, no_schema, streams
@@ -230,7 +230,9 @@ def write_dataset(
         disk.
     """
     if options.get("write_id") is not None:
-        named = {name: options[name] for name in ("write_id", "staging") if name in options}
+        named: dict[str, Any] = {"write_id": options["write_id"]}
+        if "staging" in options:
+            named["staging"] = options["staging"]
         receipt = _lib.already_committed(local_path(root), prepared(named))
         if receipt is not None:
             log.info("%s: already committed: %s", root, receipt)

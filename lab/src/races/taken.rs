@@ -76,7 +76,12 @@ fn acknowledged(
         let refused =
             |told: &_| matches!(told, Err(Error::Conflict { .. } | Error::Aborted { .. }));
         let mut count = 0;
-        for at in 0.. {
+        // A real disk takes its time to sync.
+        let step = match kind {
+            Kind::Simulated => 1,
+            Kind::Real => 8,
+        };
+        for at in (0..).step_by(step) {
             let ((one, other, _), reached) = race(first, second, at, &setting)?;
             if !reached {
                 break;

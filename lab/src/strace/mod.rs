@@ -178,7 +178,11 @@ impl<'a> Stage<'a> {
         for (call, errors) in CALLS {
             let kill = [KILL].into_iter().filter(|_| self.is_command);
             for when in undisturbed.places.get(call).into_iter().flatten() {
-                let errors = errors.iter().copied().chain(kill.clone());
+                // Of a dead writer's lock this says that it is alive, and then it is left alone.
+                let dead = self.rules.reference.origin.is_some();
+                let true_here = |error: &&str| !(dead && call == "flock" && *error == "EAGAIN");
+                let errors = errors.iter().copied().filter(true_here);
+                let errors = errors.chain(kill.clone());
                 points.extend(errors.map(|error| (call, error, *when)));
             }
         }

@@ -1,7 +1,8 @@
 """What the samples come to: medians, ratios within one run, and whether the targets are met.
 
 Memory is what a process takes beyond what it held before the clock started: its input and its libraries are
-not its writer's doing. Targets are for ours in its default mode, synced and verified.
+not its writer's doing. The peak of the whole process, with them, is held against the same targets. Targets are
+for ours in its default mode, synced and verified.
 """
 
 import statistics
@@ -77,6 +78,9 @@ def work_verdicts(name: str, work: dict) -> dict[str, dict]:
         least = min(peers, key=lambda one: beyond(peers[one]))
         ratio = beyond(ours) / max(beyond(peers[least]), 1)
         found["memory"] = verdict(f"memory to {least}", ratio, MEMORY[name])
+        least = min(peers, key=lambda one: median(peers[one], "peak"))
+        ratio = median(ours, "peak") / median(peers[least], "peak")
+        found["process"] = verdict(f"memory of the whole process to {least}", ratio, MEMORY[name])
     same = ran(work, SAME_LIBRARY)
     if same and name in TIME:
         least = min(same, key=lambda one: same[one][0]["bytes"])

@@ -18,7 +18,7 @@ process of its own on the same cores, with its input in memory as Arrow, or as t
 starts. Writers take turns, and each begins with a disk at rest.
 
 - *to the fastest peer*: the ratio of the medians, and the least and the most of the ratios within rounds.
-- *beyond the input*: the peak of memory less what the process held before the clock started; targets are of this.
+- *beyond the input*: the peak of memory less what the process held before the clock started.
   *whole process* is the peak itself, of which the input and the libraries are a part.
 - A peer that takes more than {FAR_SLOWER} times as long as the fastest has one round, and so has pandas. No peer has a
   memory limit, and none may take more than the machine can give.
@@ -70,10 +70,9 @@ def summary(works: dict) -> str:
         peer, samples = fastest(work), ran(work)
         time = f"{median(samples[OURS], 'seconds'):.2f} s"
         against = f"{median(samples[peer], 'seconds'):.2f} s, {peer}" if peer else "none finished"
-        rows.append(
-            [f"{name}: {work['about']}", time, against, *(said(found.get(key)) for key in ("time", "memory", "size"))]
-        )
-    head = ["", "atomic-arrow", "fastest peer", "time", "memory beyond the input", "size of the output"]
+        held = [said(found.get(key)) for key in ("time", "memory", "process", "size")]
+        rows.append([f"{name}: {work['about']}", time, against, *held])
+    head = ["", "atomic-arrow", "fastest peer", "time", "memory beyond the input", "of the whole process", "size"]
     return table(head, rows)
 
 

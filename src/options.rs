@@ -78,7 +78,8 @@ pub enum StagingPlace {
     /// without partitions by [`AtomicFile`](crate::AtomicFile).
     Beside,
     /// Inside the root as `.atomic`, always. Readers that scan hidden directories list it, but no
-    /// name in it ever ends like a data file's: overwrites exchange no directories there.
+    /// name in it ever ends like a data file's, except for records, which are JSON: overwrites exchange
+    /// no directories there.
     Inside,
     /// In this directory, which must be on the same file system as the root, and where nobody else may
     /// write who may not write in the data set: what is recorded in it is carried out. Everybody who writes

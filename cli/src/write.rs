@@ -129,6 +129,11 @@ fn check(args: &WriteArgs) -> Result<(), Failure> {
     {
         return wrong("--compression: files of text are not compressed");
     }
+    if args.durability == Durability::Unsynced && args.write_id.is_some() {
+        return wrong(
+            "--write-id: is remembered, and a power cut could take what --durability says is not synced",
+        );
+    }
     if args.durability == Durability::Unsynced && args.sync != Sync::Auto {
         return wrong("--sync: says how to sync what --durability says is not synced");
     }

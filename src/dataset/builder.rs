@@ -97,7 +97,9 @@ impl DatasetWriterBuilder {
 
     /// The write's name, by which repeating it is found out: if a write of this name was committed,
     /// [`commit`](DatasetWriter::commit) publishes nothing and gives its receipt. By default none.
-    /// [`already_committed`](Self::already_committed) tells before any row is written.
+    /// [`already_committed`](Self::already_committed) tells before any row is written. A write that is
+    /// [not synced](Durability::Unsynced) cannot have a name: a power cut would take its rows, and
+    /// leave the memory of them.
     ///
     /// The receipts of named writes are kept in the staging area, in its directory `writes`, for at
     /// least 30 days; later commits of named writes then remove them.

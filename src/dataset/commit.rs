@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::{DatasetWriterBuilder, Interrupt};
 use crate::error::{Error, Result, Step};
+use crate::options::Durability;
 use crate::receipt::{Receipt, ReceiptError, StagedFileRecord};
 use crate::recover::{RecoverOptions, recover_with_options};
 use crate::staging::{Area, home_of_root, resolve};
@@ -36,7 +37,7 @@ pub(super) fn commit(
             let removed = exchange.removed.iter();
             removed.map(|path| exchange.path.join(path))
         });
-        let removed = exchanged.chain(layout.removed.iter().cloned());
+        let removed = exchanged.chain(layout.removed.iter().map(|removal| removal.path.clone()));
         let below_scope = |path: PathBuf| match path.strip_prefix(witnessed.scope()) {
             Ok(below) => below.to_owned(),
             Err(_) => path,
@@ -59,7 +60,7 @@ pub(super) fn already_committed(builder: &DatasetWriterBuilder) -> Result<Option
     let Some(write_id) = builder.write_id.as_deref() else {
         return Ok(None);
     };
-    check_write_id(Some(write_id))?;
+    check_write_id(Some(write_id), builder.engine.durability)?;
     let options = RecoverOptions::new()
         .staging(staging.clone())
         .disk(Arc::clone(disk));
@@ -79,10 +80,16 @@ pub(super) fn already_committed(builder: &DatasetWriterBuilder) -> Result<Option
     Ok(None)
 }
 
-pub(super) fn check_write_id(write_id: Option<&str>) -> Result<()> {
+pub(super) fn check_write_id(write_id: Option<&str>, durability: Durability) -> Result<()> {
     let Some(write_id) = write_id else {
         return Ok(());
     };
+    if durability == Durability::Unsynced {
+        return Err(Error::InvalidOption {
+            option: "write_id",
+            reason: "is remembered, and a power cut could take what was not synced".to_owned(),
+        });
+    }
     let none = Receipt::new(Uuid::nil(), Default::default(), Vec::new());
     none.and_then(|receipt| receipt.with_write_id(write_id))
         .map(drop)

@@ -11,6 +11,10 @@ use super::template::Template;
 /// The most memory of rows that one thread gathers at once. The more there are, the fewer rows of other
 /// partitions are skipped in between, and the better memory is read ahead; beyond this little is won.
 const SLAB_BYTES: usize = 32 << 20;
+/// The most rows of these: what a row takes is an average, and there may be partitions of larger ones.
+const SLAB_ROWS: usize = 1 << 18;
+/// What it takes to know where a row is and where it goes, and where a text ends.
+const PLACE_BYTES: usize = 32;
 /// The least and most bytes of a block of spilled rows, before compression.
 const BLOCK_BYTES: Range<usize> = 64 << 10..1 << 20;
 
@@ -83,7 +87,8 @@ impl Layout {
     ) -> Self {
         let total: u64 = rows.iter().sum();
         let threads = budget.threads;
-        let slab_rows = rows_in(budget.slab, row_bytes, chunk);
+        let slab_rows =
+            rows_in(budget.slab, row_bytes + PLACE_BYTES, chunk).min(SLAB_ROWS.max(chunk));
         let fits = |count: u64| count as u128 * row_bytes as u128 <= budget.group as u128;
         let fair = total / threads as u64;
         let can_be_wide = threads > 1 && budget.columns_apart;

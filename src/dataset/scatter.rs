@@ -82,6 +82,8 @@ impl Moves {
             DataType::LargeUtf8 => self.bytes::<arrow::datatypes::LargeUtf8Type>(&arrays),
             DataType::Binary => self.bytes::<arrow::datatypes::BinaryType>(&arrays),
             DataType::LargeBinary => self.bytes::<arrow::datatypes::LargeBinaryType>(&arrays),
+            // As wide as numbers, but not always aligned as these.
+            DataType::Interval(_) => self.any(&arrays),
             other => match other.primitive_width() {
                 Some(1) => self.fixed::<u8>(&arrays),
                 Some(2) => self.fixed::<u16>(&arrays),

@@ -14,7 +14,7 @@ use crate::disk::{DiskDirectory, DiskFile};
 use crate::error::Result;
 use crate::options::StagingPlace;
 use crate::partition::Partition;
-use crate::receipt::{ColumnStatistics, StagedFileRecord, StagedWrite, sum};
+use crate::receipt::{ColumnStatistics, CommitMode, StagedFileRecord, StagedWrite, sum};
 use crate::staging::Draft;
 use crate::target::{LocalTarget, Target as _};
 use crate::transaction::{StagedRecord, Transaction, Witnessed};
@@ -103,8 +103,9 @@ impl Session {
     ) -> Result<StagedWrite> {
         let totals = sum(files.iter().map(StagedFileRecord::file)).map_err(invalid_receipt)?;
         let mode = self.witnessed.mode();
-        // Without files there is nothing to be kept.
-        let kept = (!files.is_empty()).then_some(self.id);
+        // Without files there is nothing to be kept, but what a write that empties the data set has seen.
+        let keeps = !files.is_empty() || mode == CommitMode::Overwrite;
+        let kept = keeps.then_some(self.id);
         if kept.is_some() {
             let (root, durability) = (self.target.named_root(), transaction.durability());
             let record = StagedRecord::new(root, durability, &self.witnessed, files);

@@ -12,7 +12,7 @@ use super::commit::{check_write_id, commit};
 use crate::disk::{Disk, OsDisk};
 use crate::error::{Error, Result};
 use crate::options::Durability;
-use crate::receipt::{Receipt, StagedWrite};
+use crate::receipt::{CommitMode, Receipt, StagedWrite};
 use crate::staging::{home_of_root, resolve};
 use crate::target::{LocalTarget, Target as _};
 use crate::transaction::{Transaction, Witnessed, open_area};
@@ -118,7 +118,7 @@ impl StagedWrites {
 
     /// The first write, which speaks for all.
     fn check(&self) -> Result<&StagedWrite> {
-        check_write_id(self.write_id.as_deref())?;
+        check_write_id(self.write_id.as_deref(), Durability::Synced)?;
         let first = self.writes.first();
         let first = first.ok_or_else(|| invalid("nothing is staged"))?;
         for write in &self.writes {
@@ -159,6 +159,7 @@ impl StagedWrites {
             .map(|staged| transaction.adopt(staged))
             .collect::<Result<Vec<_>>>()?;
         if records.iter().any(|record| record.unsynced) {
+            check_write_id(self.write_id.as_deref(), Durability::Unsynced)?;
             transaction.leave_unsynced();
         }
         let scope = records.first().map(|record| &record.scope);
@@ -170,12 +171,11 @@ impl StagedWrites {
         }
         let witnessed = match Witnessed::joined(target.as_ref(), &records)? {
             Some(witnessed) => witnessed,
-            // Nobody had a row; what the data set comes to is decided by what it is now.
-            None => {
-                let root = resolve(self.disk.as_ref(), first.root())?;
-                let scope = root.strip_prefix(target.root()).unwrap_or(Path::new(""));
-                Witnessed::begin(target.as_ref(), first.mode(), scope)?
+            // Nobody had a row, and nothing is to be replaced.
+            None if first.mode() != CommitMode::Overwrite => {
+                Witnessed::begin(target.as_ref(), first.mode(), Path::new(""))?
             }
+            None => return Err(invalid("they are not what was staged")),
         };
         let files = records.into_iter().flat_map(|record| record.files);
         commit(

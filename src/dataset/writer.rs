@@ -92,7 +92,7 @@ impl DatasetWriter {
             on_file,
             engine: mut options,
         } = builder;
-        check_write_id(write_id.as_deref())?;
+        check_write_id(write_id.as_deref(), options.durability)?;
         // What cannot be done is found out before anything is touched.
         let file_schema = Arc::clone(
             by.bind(&schema, options.keep_partition_columns)?

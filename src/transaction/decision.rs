@@ -16,8 +16,9 @@ use crate::receipt::Receipt;
 
 /// The version of the record that this crate writes, and the only one that it reads.
 pub(super) const VERSION: u32 = 1;
-/// The longest record that is written and read, in bytes: more than a million files.
-pub(crate) const LONGEST: u64 = 512 << 20;
+/// The longest record that is written and read, in bytes: a file with the statistics of a few columns takes
+/// about a thousand.
+pub(crate) const LONGEST: u64 = 2 << 30;
 
 /// What became of a transaction.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -56,7 +57,7 @@ pub(crate) struct Plan {
     pub(crate) exchanges: Vec<Exchange>,
     /// Files below the data set's root that are removed once all others are published.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) removed: Vec<PathBuf>,
+    pub(crate) removed: Vec<Removal>,
     /// What the caller gets back, also if it repeats the write.
     pub(crate) receipt: Receipt,
 }
@@ -69,6 +70,17 @@ pub(crate) struct Move {
     pub(crate) staged: PathBuf,
     /// Below the data set's root, or in an arrangement below the transaction's directory too.
     pub(crate) path: PathBuf,
+}
+
+/// One file that goes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Removal {
+    /// Below the data set's root.
+    pub(crate) path: PathBuf,
+    /// What tells it from a later one of its name, which stays; as a text: not every reader of JSON has
+    /// integers of 128 bits.
+    identity: String,
 }
 
 /// One directory on its way to take another's place.
@@ -118,6 +130,19 @@ impl Plan {
             true => Durability::Unsynced,
             false => Durability::Synced,
         }
+    }
+}
+
+impl Removal {
+    pub(crate) fn new(path: PathBuf, identity: u128) -> Self {
+        Removal {
+            path,
+            identity: format!("{identity:032x}"),
+        }
+    }
+
+    pub(crate) fn is_of(&self, identity: u128) -> bool {
+        self.identity == format!("{identity:032x}")
     }
 }
 
@@ -190,7 +215,8 @@ impl Plan {
                 .chain(&exchange.files)
                 .chain(&exchange.removed)
         });
-        let all = moves.chain(exchanges).chain(&self.removed);
+        let removed = self.removed.iter().map(|removal| &removal.path);
+        let all = moves.chain(exchanges).chain(removed);
         all.map(PathBuf::as_path)
     }
 }

@@ -10,6 +10,7 @@ mod staged;
 #[cfg(test)]
 mod tests;
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,7 +23,7 @@ use crate::receipt::Receipt;
 use crate::staging::{Area, Home};
 use crate::target::{Decided, Hold, LocalTarget, Taken, Target};
 
-pub(crate) use decision::{Decision, Exchange, LONGEST, Move, Plan};
+pub(crate) use decision::{Decision, Exchange, LONGEST, Move, Plan, Removal};
 pub(crate) use plan::{Layout, StagedName, Witnessed, staged_name};
 pub(crate) use staged::StagedRecord;
 
@@ -178,10 +179,29 @@ fn settle_and_lock(target: &dyn Target, kind: LockKind) -> Result<Option<Hold>> 
         for id in target.transactions()? {
             match recover_one(target, id, false) {
                 // It is another's commit that is published in part, and not ours.
-                Err(Error::Unfinished { source, .. }) => return Err(*source),
-                recovered => drop(recovered?),
+                Err(Error::Unfinished { source, .. }) => return Err(of_another(*source)),
+                recovered => drop(recovered.map_err(of_another)?),
             }
         }
+    }
+}
+
+/// What keeps another's commit from being finished says nothing of what became of ours: that is not
+/// published.
+fn of_another(error: Error) -> Error {
+    match error {
+        Error::Unknown { path, source } => Error::Io {
+            step: Step::Decide,
+            path,
+            source,
+        },
+        // Nor is it our staging file that is not there.
+        Error::Io { step, path, source } if source.kind() == io::ErrorKind::NotFound => Error::Io {
+            step,
+            path,
+            source: io::Error::other(source),
+        },
+        error => error,
     }
 }
 

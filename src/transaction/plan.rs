@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use twox_hash::XxHash3_128;
 
 use super::staged::{Seen, StagedRecord};
-use super::{Exchange, Move};
+use super::{Exchange, Move, Removal};
 use crate::disk::LockKind;
 use crate::error::{Error, Result};
 use crate::partition::Partition;
@@ -47,7 +47,7 @@ pub(crate) struct Layout {
     pub(crate) arrangement: Vec<Move>,
     pub(crate) files: Vec<Move>,
     pub(crate) exchanges: Vec<Exchange>,
-    pub(crate) removed: Vec<PathBuf>,
+    pub(crate) removed: Vec<Removal>,
 }
 
 impl Witnessed {
@@ -202,8 +202,9 @@ impl Witnessed {
                 staged: file.staged.clone(),
                 path: directory.join(below),
             }));
-            let removed = old.into_iter().map(|(path, _)| directory.join(path));
-            layout.removed.extend(removed);
+            let removal =
+                |(path, identity)| Removal::new(directory.join::<PathBuf>(path), identity);
+            layout.removed.extend(old.into_iter().map(removal));
             return Ok(());
         };
         layout

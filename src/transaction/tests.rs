@@ -421,3 +421,44 @@ fn a_power_cut_after_unsynced_overwrites_harms_no_synced_file_after_them() {
         assert_eq!(found.read(path).unwrap(), b"later");
     }
 }
+
+#[test]
+fn whoever_finishes_an_overwrite_leaves_a_file_that_was_written_under_an_old_name_since() {
+    const EIO: i32 = 5;
+    let overwrite = |disk: &SimDisk| {
+        let target = target_at(disk, &StagingPlace::Inside);
+        write(&target, CommitMode::Overwrite, None, &NEW)
+    };
+    let whole = old_disk(true, true);
+    overwrite(&whole).unwrap();
+    let calls = whole.calls();
+    let decided = calls
+        .iter()
+        .position(|call| call.starts_with("publish") && call.contains("decision.json"))
+        .unwrap();
+
+    let disk = old_disk(true, true);
+    for call in decided + 1..calls.len() + 100 {
+        disk.fail_call(call, EIO, FaultTime::Before);
+    }
+    assert_ne!(
+        overwrite(&disk).unwrap_err().outcome(),
+        Outcome::NotPublished
+    );
+    while disk.calls().len() < calls.len() + 100 {
+        let _ = disk.place(Path::new("/"));
+    }
+    disk.remove_file(Path::new("/lake/year=1/old.parquet"))
+        .unwrap();
+    disk.put("/lake/year=1/old.parquet", b"later").unwrap();
+    let target = target_at(&disk, &StagingPlace::Inside);
+    for (_, recovered) in recover_all(target.as_ref(), false).unwrap() {
+        assert_eq!(recovered.unwrap(), Recovered::Finished);
+    }
+    let mut found = contents(&disk);
+    found.retain(|content| !content.is_empty());
+    assert_eq!(
+        found,
+        [b"later".to_vec(), b"new one".to_vec(), b"new two".to_vec()]
+    );
+}

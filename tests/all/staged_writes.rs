@@ -13,9 +13,9 @@ use atomic_arrow::disk::Disk as _;
 use atomic_arrow::disk::sim::{FaultTime, Lie, SimDisk};
 use atomic_arrow::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use atomic_arrow::{
-    CommitMode, DatasetWriter, DatasetWriterBuilder, Error, Outcome, PartitionBy, PublishMode,
-    RecoverOptions, Recovery, StagedWrite, StagedWrites, StagingPlace, SyncPolicy, recover,
-    recover_with_options,
+    CommitMode, DatasetWriter, DatasetWriterBuilder, Durability, Error, Outcome, PartitionBy,
+    PublishMode, RecoverOptions, Recovery, StagedWrite, StagedWrites, StagingPlace, SyncPolicy,
+    recover, recover_with_options,
 };
 
 use crate::child::{Child, Part, ROWS, STATIONS};
@@ -215,6 +215,54 @@ fn a_write_without_rows_is_staged_as_nothing_and_committed_as_nothing() {
     let full = stage(&disk, CommitMode::Append, &["KSEA"], 0);
     all(&disk, &[empty, full]).commit().unwrap();
     assert_eq!(rows(&disk), [0]);
+}
+
+#[test]
+fn an_overwrite_staged_without_rows_removes_what_its_writer_saw_and_nothing_else() {
+    let disk = SimDisk::new();
+    let append = |first| {
+        let rows = batch(&["KSEA"], first);
+        write(builder(&disk, CommitMode::Append), &rows)
+            .commit()
+            .unwrap();
+    };
+    let empty = || [stage(&disk, CommitMode::Overwrite, &[], 0)];
+    append(0);
+    let writes = empty();
+    append(10);
+    let error = all(&disk, &writes).commit().unwrap_err();
+    assert!(matches!(error, Error::Conflict { .. }), "{error:?}");
+    assert_eq!(rows(&disk), [0, 10]);
+    all(&disk, &writes).discard().unwrap();
+
+    let writes = empty();
+    let receipt = all(&disk, &writes).commit().unwrap();
+    assert_eq!((receipt.totals().removed, rows(&disk)), (2, NONE.to_vec()));
+    assert_eq!(left(&disk), Vec::<PathBuf>::new());
+    append(20);
+    let error = all(&disk, &writes).commit().unwrap_err();
+    assert!(matches!(error, Error::StagedWriteGone { .. }), "{error:?}");
+    assert_eq!(rows(&disk), [20]);
+}
+
+#[test]
+fn a_write_that_is_not_synced_has_no_name_that_would_outlive_its_rows() {
+    let disk = SimDisk::new();
+    let unsynced = || builder(&disk, CommitMode::Append).durability(Durability::Unsynced);
+    let rows = batch(&["KSEA"], 0);
+    let refused = |error: Error| {
+        let named = |option| option == "write_id";
+        assert!(
+            matches!(error, Error::InvalidOption { option, .. } if named(option)),
+            "{error:?}"
+        );
+    };
+    let named = || unsynced().write_id("monday");
+    refused(named().build(rows.schema()).unwrap_err());
+    refused(named().already_committed().unwrap_err());
+    let staged = [write(unsynced(), &rows).stage().unwrap()];
+    refused(all(&disk, &staged).write_id("monday").commit().unwrap_err());
+    all(&disk, &staged).commit().unwrap();
 }
 
 #[test]

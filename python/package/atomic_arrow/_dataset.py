@@ -233,6 +233,8 @@ def write_dataset(
         named: dict[str, Any] = {"write_id": options["write_id"]}
         if "staging" in options:
             named["staging"] = options["staging"]
+        if "durability" in options:
+            named["durability"] = options["durability"]
         receipt = _lib.already_committed(local_path(root), prepared(named))
         if receipt is not None:
             log.info("%s: already committed: %s", root, receipt)

@@ -17,7 +17,9 @@ use twox_hash::XxHash3_128;
 use uuid::Uuid;
 
 use super::{Decided, Hold, Taken, Target};
-use crate::disk::{Disk, DiskDirectory, DiskFile, EntryKind, LockKind, LockOutcome, PublishMode};
+use crate::disk::{
+    Disk, DiskDirectory, DiskFile, EntryKind, FileStatus, LockKind, LockOutcome, PublishMode,
+};
 use crate::error::{Error, IoContext, Result, Step};
 use crate::options::Durability;
 use crate::publish::{self, Standing};
@@ -164,11 +166,8 @@ impl Target for LocalTarget {
                 if entry.kind == EntryKind::Directory {
                     pending.push(entry.path);
                 } else if let Some((_, status)) = disk.status(&entry.path).map_err(reading)? {
-                    // What every machine says of it that sees this file system, also after a restart.
-                    let identity = (status.identity.file, status.len, status.modified);
-                    let identity = format!("{identity:?}");
                     let below = entry.path.strip_prefix(&top).unwrap_or(&entry.path);
-                    files.push((below.to_owned(), XxHash3_128::oneshot(identity.as_bytes())));
+                    files.push((below.to_owned(), identity(&status)));
                 }
             }
         }
@@ -291,7 +290,7 @@ impl Target for LocalTarget {
         for exchange in &plan.exchanges {
             mover.exchange(&directory, &self.root, exchange)?;
         }
-        mover.remove_files(&self.root, &plan.removed)
+        mover.remove_files(&self.root, &self.unchanged(&plan.removed)?)
     }
 
     fn forget(&self, plan: &Plan) -> Result<()> {
@@ -333,6 +332,13 @@ impl Target for LocalTarget {
     fn recall(&self, write_id: &str) -> Result<Option<Receipt>> {
         self.read_receipt(write_id)
     }
+}
+
+/// What tells a file from a later one of its name: what every machine says of it that sees this file
+/// system, also after a restart.
+fn identity(status: &FileStatus) -> u128 {
+    let identity = (status.identity.file, status.len, status.modified);
+    XxHash3_128::oneshot(format!("{identity:?}").as_bytes())
 }
 
 fn unless_gone<T>(result: io::Result<T>) -> io::Result<Option<T>> {

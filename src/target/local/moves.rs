@@ -132,7 +132,8 @@ impl Mover<'_> {
             // A power cut took what was not synced, and must not keep others from committing.
             Err(error)
                 if error.kind() == io::ErrorKind::NotFound
-                    && self.durability == Durability::Unsynced => {}
+                    && self.durability == Durability::Unsynced
+                    && disk.status(&staged).at(Step::Publish, &staged)?.is_none() => {}
             done => done.at(Step::Publish, &path)?,
         }
         self.sync(parent)?;

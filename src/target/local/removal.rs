@@ -1,13 +1,28 @@
 //! Removing what is left of a transaction. Symbolic links in it are removed, and not followed.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::{DEAD, LocalTarget, unless_gone};
+use super::{DEAD, LocalTarget, identity, unless_gone};
 use crate::disk::{Disk, EntryKind, PublishMode};
 use crate::error::{IoContext, Result, Step};
+use crate::transaction::Removal;
 
 impl LocalTarget {
+    /// Those of the files that are gone, or are what they were when it was decided to remove them. What
+    /// was written under their names since is not a part of that.
+    pub(super) fn unchanged(&self, removals: &[Removal]) -> Result<Vec<PathBuf>> {
+        let mut unchanged = Vec::new();
+        for removal in removals {
+            let path = self.root.join(&removal.path);
+            let found = self.disk.status(&path).at(Step::Publish, &path)?;
+            if found.is_none_or(|(_, status)| removal.is_of(identity(&status))) {
+                unchanged.push(removal.path.clone());
+            }
+        }
+        Ok(unchanged)
+    }
+
     /// Removes the directory of a transaction.
     pub(super) fn remove_directory(&self, directory: &Path) -> Result<()> {
         // Under another name first, so that a writer that comes back finds none of it.

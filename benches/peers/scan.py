@@ -11,6 +11,10 @@ if only some rows are asked for: a column, its value, and the columns to read; `
 import json
 import sys
 import time
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).resolve().parents[2] / "tests" / "peers"))
+import ending  # noqa: E402
 
 
 def glob(root: str, keys: list[str]) -> str:
@@ -81,4 +85,4 @@ def main() -> None:
     print(json.dumps({"rows": rows, "digest": str(digest) if digest is not None else None, "seconds": seconds}))
 
 
-main()
+ending.run(main)

@@ -23,6 +23,7 @@ import sys
 from collections import Counter
 
 import pyarrow as pa
+import ending
 import readers
 
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
@@ -136,4 +137,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    ending.run(main)

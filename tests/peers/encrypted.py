@@ -11,6 +11,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pyarrow.parquet.encryption as pe
 
+import ending
+
 
 class Told(pe.KmsClient):
     """Takes wrapped keys for the keys, in hexadecimal."""
@@ -22,20 +24,25 @@ class Told(pe.KmsClient):
         return bytes.fromhex(wrapped_key)
 
 
-path, *direct = sys.argv[1:]
-if direct:
-    key, prefix = (argument.encode() for argument in direct)
-    keys = pe.create_decryption_properties(key, aad_prefix=prefix)
-else:
-    factory = pe.CryptoFactory(lambda _: Told())
-    keys = factory.file_decryption_properties(pe.KmsConnectionConfig())
-table = pq.ParquetFile(path, decryption_properties=keys, page_checksum_verification=True).read()
-print(
-    json.dumps(
-        {
-            "rows": table.num_rows,
-            "ids": pc.sum(table["id"]).as_py(),
-            "last_note": table["note"][-1].as_py(),
-        }
+def main():
+    path, *direct = sys.argv[1:]
+    if direct:
+        key, prefix = (argument.encode() for argument in direct)
+        keys = pe.create_decryption_properties(key, aad_prefix=prefix)
+    else:
+        factory = pe.CryptoFactory(lambda _: Told())
+        keys = factory.file_decryption_properties(pe.KmsConnectionConfig())
+    table = pq.ParquetFile(path, decryption_properties=keys, page_checksum_verification=True).read()
+    print(
+        json.dumps(
+            {
+                "rows": table.num_rows,
+                "ids": pc.sum(table["id"]).as_py(),
+                "last_note": table["note"][-1].as_py(),
+            }
+        )
     )
-)
+
+
+if __name__ == "__main__":
+    ending.run(main)

@@ -12,6 +12,7 @@ import argparse
 import json
 import sys
 
+import ending
 import readers
 
 
@@ -47,4 +48,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    ending.run(main)

@@ -15,9 +15,10 @@ import sys
 import time
 
 import readers
+import ending
 
 
-def ending(until):
+def told_to_end(until):
     """A function that says whether the loop is to end."""
     parent = os.getppid()
     try:
@@ -34,7 +35,7 @@ def main():
         print(__doc__, file=sys.stderr)
         sys.exit(2)
     reader, root, until = sys.argv[1:]
-    over = ending(until)
+    over = told_to_end(until)
     scan = 0
     last = False
     while not last:
@@ -52,4 +53,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    ending.run(main)

@@ -24,8 +24,9 @@ import sys
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import ending
 import readers
-from scan_loop import ending
+from scan_loop import told_to_end
 
 MISSING = ("no such file or directory", "not found", "no files found")
 
@@ -79,7 +80,7 @@ def main():
         sys.exit(2)
     reader, root, until, kind, rows = sys.argv[1:]
     look, endured = KINDS[kind]
-    over = ending(until)
+    over = told_to_end(until)
     seen = set()
     scan = 0
     found = "whole"
@@ -105,4 +106,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    ending.run(main)

@@ -1,7 +1,10 @@
 //! One Parquet file being encoded: where its row groups and the file end, and its footer.
 
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::cmp::Reverse;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, FieldRef, Schema};
@@ -15,7 +18,7 @@ use super::template::Template;
 use crate::error::{Error, Result, Step};
 use crate::format::digest::ColumnDigests;
 use crate::format::encode::Content;
-use crate::format::parquet::{FileTemplate, Slot};
+use crate::format::parquet::{Ended, FileTemplate, Slot};
 use crate::pool::for_each;
 use crate::staging::Draft;
 
@@ -23,10 +26,21 @@ use crate::staging::Draft;
 pub(super) struct ParquetFile<'a> {
     template: &'a Template,
     common: &'a FileTemplate,
-    writer: SerializedFileWriter<Slot>,
+    output: Output,
     group: Option<Group>,
+    /// How many row groups have ended.
+    groups: usize,
+    /// The columns, those first that took longest at the rows before: so all threads end at about one time.
+    order: Vec<usize>,
     digests: Option<ColumnDigests>,
     rows: u64,
+}
+
+/// Where column chunks go.
+struct Output {
+    writer: SerializedFileWriter<Slot>,
+    /// A row group that is not written yet.
+    ended: Option<Vec<Ended>>,
     path: PathBuf,
 }
 
@@ -51,11 +65,16 @@ impl<'a> ParquetFile<'a> {
         Ok(ParquetFile {
             template,
             common,
-            writer,
+            output: Output {
+                writer,
+                ended: None,
+                path,
+            },
             group: None,
+            groups: 0,
+            order: (0..common.fields()).collect(),
             digests,
             rows: 0,
-            path,
         })
     }
 
@@ -65,7 +84,7 @@ impl<'a> ParquetFile<'a> {
             Some(group) => group,
             None => self
                 .begin_group()
-                .map_err(|source| self.error(Step::WriteRows, source))?,
+                .map_err(|source| self.output.error(Step::WriteRows, source))?,
         };
         let room = group.room();
         self.group = Some(group);
@@ -74,7 +93,7 @@ impl<'a> ParquetFile<'a> {
 
     fn begin_group(&mut self) -> Result<Group, ParquetError> {
         let options = &self.template.options;
-        let written = self.writer.bytes_written() as u64;
+        let written = self.output.writer.bytes_written() as u64;
         let rows_left = options
             .target_file_rows
             .map_or(u64::MAX, |target| target.saturating_sub(self.rows));
@@ -93,53 +112,55 @@ impl<'a> ParquetFile<'a> {
         Group::new(
             self.template,
             self.common,
-            &self.writer,
+            (&self.output.writer, self.groups),
             (most_rows, most_bytes),
         )
     }
 
     /// Encodes rows, no more than there is [`room`](ParquetFile::room) for, columns side by side on up
-    /// to `threads` threads. Says whether the file ends here.
+    /// to `threads` threads, while the row group before them is written. Says whether the file ends here.
     pub(super) fn encode(&mut self, batch: &RecordBatch, threads: usize) -> Result<bool> {
+        let path = &self.output.path.clone();
         if let Some(digests) = &mut self.digests {
             let digested = without_dictionaries(batch).and_then(|batch| digests.update(&batch));
-            digested.map_err(|source| Error::Encode {
-                step: Step::WriteRows,
-                path: self.path.clone(),
-                source: Box::new(source),
-            })?;
+            digested.map_err(|source| encode_error(path, source))?;
         }
         let Some(mut group) = self.group.take() else {
             return Ok(false);
         };
         let chunk = self.template.chunk;
-        for_each(threads, batch.num_columns(), &self.path, |index| {
-            group
-                .encoders()
-                .encode(index, batch, chunk)
-                .map_err(|source| self.encode_error(source))
+        let took: Vec<AtomicU64> = self.order.iter().map(|_| AtomicU64::new(0)).collect();
+        let writes = usize::from(self.output.ended.is_some());
+        let output = Mutex::new(&mut self.output);
+        for_each(threads, writes + took.len(), path, |number| {
+            let Some(number) = number.checked_sub(writes) else {
+                return locked(&output).write_ended();
+            };
+            let column = self.order[number];
+            let begun = Instant::now();
+            let encoded = group.encoders().encode(column, batch, chunk);
+            took[column].store(begun.elapsed().as_nanos() as u64, Ordering::Relaxed);
+            encoded.map_err(|source| encode_error(path, source))
         })?;
+        self.order
+            .sort_by_key(|column| Reverse(took[*column].load(Ordering::Relaxed)));
         group.add_rows(batch.num_rows());
         self.rows += batch.num_rows() as u64;
         if group.is_full(chunk) {
-            self.end_group(group, threads)?;
+            self.end_group(&group, threads)?;
+            // Where its length says when the file ends, or nobody could encode meanwhile, it is written now.
+            if threads == 1 || self.template.options.target_file_bytes.is_some() {
+                self.output.write_ended()?;
+            }
             return Ok(self.is_full());
         }
         self.group = Some(group);
         Ok(false)
     }
 
-    fn encode_error(&self, source: ParquetError) -> Error {
-        Error::Encode {
-            step: Step::WriteRows,
-            path: self.path.clone(),
-            source: Box::new(source),
-        }
-    }
-
     fn is_full(&self) -> bool {
         let options = &self.template.options;
-        let written = self.writer.bytes_written() as u64;
+        let written = self.output.writer.bytes_written() as u64;
         // What is left is not worth a row group.
         let nearly = |target: u64| written >= target - target / 8;
         options.target_file_bytes.is_some_and(nearly)
@@ -148,34 +169,61 @@ impl<'a> ParquetFile<'a> {
                 .is_some_and(|target| self.rows >= target)
     }
 
-    fn end_group(&mut self, group: Group, threads: usize) -> Result<()> {
+    fn end_group(&mut self, group: &Group, threads: usize) -> Result<()> {
+        let path = &self.output.path;
         let fields = self.common.fields();
         let ended: Vec<Mutex<Vec<_>>> = (0..fields).map(|_| Mutex::default()).collect();
-        for_each(threads, fields, &self.path, |index| {
+        for_each(threads, fields, path, |index| {
             let chunks = group.encoders().end(index);
-            let chunks = chunks.map_err(|source| self.encode_error(source))?;
-            *ended[index].lock().unwrap_or_else(PoisonError::into_inner) = chunks;
+            *locked(&ended[index]) = chunks.map_err(|source| encode_error(path, source))?;
             Ok(())
         })?;
+        let chunks = ended
+            .into_iter()
+            .flat_map(|chunks| chunks.into_inner().unwrap_or_else(PoisonError::into_inner));
+        self.output.ended = Some(chunks.collect());
+        self.groups += 1;
+        Ok(())
+    }
+
+    /// [`Step::WriteFooter`].
+    pub(super) fn finish(mut self, threads: usize) -> Result<EncodedFile> {
+        self.output.write_ended()?;
+        if let Some(group) = self.group.take()
+            && group.rows() > 0
+        {
+            self.end_group(&group, threads)?;
+            self.output.write_ended()?;
+        }
+        let (content, draft, footer_bytes) = self.output.finish()?;
+        Ok(EncodedFile {
+            draft,
+            content,
+            digests: self.digests.map(|digests| digests.finish()),
+            rows: self.rows,
+            footer_bytes: Some(footer_bytes),
+            path: self.output.path,
+        })
+    }
+}
+
+impl Output {
+    /// Writes the row group that has ended, if there is one.
+    fn write_ended(&mut self) -> Result<()> {
+        let Some(chunks) = self.ended.take() else {
+            return Ok(());
+        };
         let written = (|| {
             let mut writer = self.writer.next_row_group()?;
-            for chunks in ended {
-                for chunk in chunks.into_inner().unwrap_or_else(PoisonError::into_inner) {
-                    chunk.append_to(&mut writer)?;
-                }
+            for chunk in chunks {
+                chunk.append_to(&mut writer)?;
             }
             writer.close().map(drop)
         })();
         written.map_err(|source| self.error(Step::WriteRows, source))
     }
 
-    /// [`Step::WriteFooter`].
-    pub(super) fn finish(mut self, threads: usize) -> Result<EncodedFile> {
-        if let Some(group) = self.group.take()
-            && group.rows() > 0
-        {
-            self.end_group(group, threads)?;
-        }
+    fn finish(&mut self) -> Result<(Content, Draft, u64)> {
         let end = self.writer.bytes_written() as u64;
         if let Some(draft) = self.writer.inner_mut().draft() {
             draft.ends_from(end);
@@ -185,15 +233,10 @@ impl<'a> ParquetFile<'a> {
             Err(source) => return Err(self.error(Step::WriteFooter, source)),
         };
         match self.writer.inner_mut().take() {
-            Some((draft, footer_bytes)) => Ok(EncodedFile {
-                draft,
-                content,
-                digests: self.digests.map(|digests| digests.finish()),
-                rows: self.rows,
-                footer_bytes: Some(footer_bytes),
-                path: self.path,
+            Some((draft, footer_bytes)) => Ok((content, draft, footer_bytes)),
+            None => Err(Error::Poisoned {
+                path: self.path.clone(),
             }),
-            None => Err(Error::Poisoned { path: self.path }),
         }
     }
 
@@ -210,6 +253,18 @@ impl<'a> ParquetFile<'a> {
             },
         }
     }
+}
+
+fn encode_error(path: &Path, source: impl std::error::Error + Send + Sync + 'static) -> Error {
+    Error::Encode {
+        step: Step::WriteRows,
+        path: path.to_owned(),
+        source: Box::new(source),
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Rows come with dictionaries or without, and their digests are the same.

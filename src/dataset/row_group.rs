@@ -19,15 +19,15 @@ pub(super) struct Group {
 }
 
 impl Group {
-    /// Begins the next row group of `file`, of at most so many rows and bytes.
+    /// Begins a row group of `file`, the so-manyth, of at most so many rows and bytes.
     pub(super) fn new<W: Write + Send>(
         template: &Template,
         common: &FileTemplate,
-        file: &SerializedFileWriter<W>,
+        (file, number): (&SerializedFileWriter<W>, usize),
         (most_rows, most_bytes): (usize, Option<usize>),
     ) -> Result<Self> {
         Ok(Group {
-            encoders: common.row_group(file)?,
+            encoders: common.row_group(file, number)?,
             rows: 0,
             most_rows,
             look_at: most_bytes.map_or(usize::MAX, |_| template.chunk),

@@ -41,7 +41,7 @@ mod tests;
 pub(crate) use encode::{Encoded, Encoder, ParquetOptions};
 pub(crate) use expect::KnownSchema;
 pub(crate) use keys::{Keys, is_encrypted};
-pub(crate) use row_group::{FileTemplate, RowGroup};
+pub(crate) use row_group::{Ended, FileTemplate, RowGroup};
 pub(crate) use slot::Slot;
 
 /// What was written, as its writer knows it.

@@ -132,10 +132,11 @@ impl FileTemplate {
         ArrowWriter::try_new_with_options(output, Arc::clone(&self.arrow_schema), options)
     }
 
-    /// Begins the next row group of a file.
+    /// Begins a row group of a file, counted from 0. The others before it need not be written yet.
     pub(crate) fn row_group<W: Write + Send>(
         &self,
         file: &SerializedFileWriter<W>,
+        number: usize,
     ) -> Result<RowGroup> {
         let schema = Arc::clone(&self.arrow_schema);
         let (factory, chunks) = match &self.finish {
@@ -147,7 +148,6 @@ impl FileTemplate {
             }
             None => (ArrowRowGroupWriterFactory::new(file, schema), None),
         };
-        let number = file.flushed_row_groups().len();
         let mut leaves = factory.create_column_writers(number)?.into_iter();
         let mut first_leaf = 0;
         let fields = self.leaves.iter().map(|count| {

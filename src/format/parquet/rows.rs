@@ -51,7 +51,11 @@ impl<W: Write + Send> RowWriter<W> {
             }
             let (group, held) = match self.open.take() {
                 Some(open) => open,
-                None => (self.template.row_group(&self.file)?, 0),
+                None => (
+                    self.template
+                        .row_group(&self.file, self.file.flushed_row_groups().len())?,
+                    0,
+                ),
             };
             match self.room(&group, held, rows) {
                 0 => {

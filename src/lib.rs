@@ -28,7 +28,7 @@
 //!   data set, and [`partition`] has the rules of its name.
 //! - [`Receipt`] says what a commit to a data set published and removed.
 //! - [`verify`] checks files that exist, [`recover`]
-//!   removes what dead writers left.
+//!   finishes what dead writers had committed, and removes the rest of what they left.
 //! - [`Error`] says of every failure in which [`Step`] it came and, by its [`Outcome`], what is on disk.
 //!
 //! # Promises
@@ -41,7 +41,7 @@
 //! every instant and after every crash.
 //!
 //! **P2, durable on `Ok`.** A commit that returned survives a power cut: the file, its directory entry,
-//! and every directory above it.
+//! and every directory above it, as far as this user may sync those that others made.
 //!
 //! **P3, verified before visible.** The staged file is re-opened and compared with what was written;
 //! one that fails never reaches its final path. A check proves that the file is well-formed and is what
@@ -50,8 +50,8 @@
 //!
 //! **P4, readers undisturbed.** No write in flight, and nothing that a dead writer left, ever makes a
 //! scan of the data set fail or return uncommitted rows: files are staged beside the data set, not in
-//! it. Where that is impossible ([`StagingPlace`]), they are staged in a hidden directory of it, which
-//! a Polars scan of the directory refuses.
+//! it. Where that is impossible, and for an [`AtomicFile`] in no partition ([`StagingPlace`]), they are
+//! staged in a hidden directory of it, which a Polars scan of the directory refuses.
 //!
 //! **P5, truthful outcome.** Every error says what is on disk: not published, published but maybe not
 //! durable, or unknown.
@@ -80,6 +80,9 @@
 //!   for a moment.
 //! - A reader that has listed a directory before it is exchanged may not find the files it listed, and
 //!   has to list it again.
+//! - A directory above the root that somebody else made, and that this user may not open or sync, is
+//!   left to whoever made it.
+//! - An overwrite takes away whatever is in the directories that it replaces, also what no reader sees.
 //! - A disk that acknowledges a sync and forgets the data is not noticed.
 //! - Below the root no symbolic link is written through: a partition whose directory is one, or lies below
 //!   one, is refused, because whoever may write above it could lead a write elsewhere. The root itself,
@@ -102,13 +105,14 @@
 //! | `WriteFooter` | end the file and keep the metadata that was written | what was there before |
 //! | `SyncFile` | fsync once, on the descriptor that wrote; never retried | what was there before |
 //! | `Verify` | re-open it by name and compare it with what was written | what was there before |
-//! | `Decide` | several files only: record durably that all of them are committed, unless somebody aborted them | what was there before; or, once it is recorded, all the new files, which recovery then publishes |
+//! | `Decide` | data sets only: record durably that all files of the write are committed, unless somebody aborted them | what was there before; or, once it is recorded, all the new files, which recovery then publishes |
 //! | `CreateDirectory` | make the missing directories of the final path, and fsync the parent of each | what was there before, and at most empty directories on the way |
 //! | `Publish` | rename it to the final path, refusing to replace a file unless asked to | what was there before, or the whole new file |
 //! | `SyncDirectory` | fsync the directory that now holds the file | the whole new file; a power cut may still bring back what was there before |
 //!
 //! Directories that were there before are synced as well, once in a process: whoever made them may not
-//! have. The staging area is never synced: what a crash brings back there is swept.
+//! have. The staging area of a file that is written by itself is not synced: what a crash brings back
+//! there is swept.
 //!
 //! # Features
 //!

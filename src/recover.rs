@@ -78,7 +78,8 @@ impl RecoverOptions {
     }
 }
 
-/// Removes what dead writers left of the data set at `root`, or of the lone files in that directory.
+/// Finishes what dead writers had committed of the data set at `root`, and removes the rest of what they left
+/// of it, or of lone files in that directory. Finishing an overwrite removes what it replaces.
 ///
 /// Every writer does the same when it opens the data set, so this is needed only where none comes.
 /// Safe at any time, beside any number of writers and other recoveries: a file is removed only when
@@ -94,7 +95,8 @@ impl RecoverOptions {
 ///
 /// # Errors
 /// [`Error::InvalidPath`] and [`Error::Io`] if the root cannot be resolved. What is in the way of
-/// single files is in [`Recovery::failed`]. Published files are never touched.
+/// single transactions and files is in [`Recovery::failed`]: each says what is on disk, and the others are
+/// recovered all the same.
 pub fn recover(root: impl AsRef<Path>) -> Result<Recovery> {
     recover_with_options(root, &RecoverOptions::default())
 }

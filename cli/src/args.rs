@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use atomic_arrow::StagingPlace;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
@@ -29,6 +30,16 @@ pub(crate) enum Command {
     Inspect(InspectArgs),
     Recover(RecoverArgs),
     Completions(CompletionsArgs),
+}
+
+/// Where files are staged.
+#[derive(Debug, Args)]
+pub(crate) struct StagingArgs {
+    /// Where files are staged: auto, beside, inside, or a directory
+    ///
+    /// `beside` is .NAME.atomic beside the root, where no reader of it looks; `inside` is .atomic in it; `auto` is beside where that can be, but for a file that is put into no partition: inside. A directory has to be on the root's file system and closed to those who may not write in the root, and every command for that root has to name it.
+    #[arg(long = "staging", value_name = "PLACE", default_value = "auto", value_parser = values::staging())]
+    pub(crate) place: StagingPlace,
 }
 
 /// Put the bytes of a file at a path, atomically
@@ -64,6 +75,9 @@ pub(crate) struct PutArgs {
     #[arg(long, value_enum, value_name = "HOW", default_value_t = Durability::Synced)]
     pub(crate) durability: Durability,
 
+    #[command(flatten)]
+    pub(crate) staging: StagingArgs,
+
     /// Print the receipt as one JSON object
     #[arg(long)]
     pub(crate) json: bool,
@@ -76,7 +90,8 @@ pub(crate) struct PutArgs {
 /// Check files, and all data files under directories
 ///
 /// Prints a line for every damaged file: what is wrong with it, and where. Files are checked as the
-/// format of their suffix, files named without a known suffix as Parquet.
+/// format of their suffix, files named without a known suffix as Parquet. Files that are encrypted are
+/// not checkable, and not sound: the exit code is 1 then, or 3 if others are damaged.
 #[derive(Debug, Args)]
 #[command(after_help = CODES)]
 pub(crate) struct VerifyArgs {
@@ -97,7 +112,7 @@ pub(crate) struct VerifyArgs {
     pub(crate) quiet: bool,
 
     /// Name sound files too
-    #[arg(short, long)]
+    #[arg(short, long, conflicts_with = "json")]
     pub(crate) verbose: bool,
 }
 
@@ -116,6 +131,9 @@ pub(crate) struct InspectArgs {
     /// Show all partitions and oddities [default: the first 50 partitions, and 5 oddities of a kind]
     #[arg(long)]
     pub(crate) all: bool,
+
+    #[command(flatten)]
+    pub(crate) staging: StagingArgs,
 
     /// Print everything as one JSON object
     #[arg(long)]
@@ -137,6 +155,9 @@ pub(crate) struct RecoverArgs {
     /// Say what would be published and removed, and do neither
     #[arg(long)]
     pub(crate) dry_run: bool,
+
+    #[command(flatten)]
+    pub(crate) staging: StagingArgs,
 
     /// Print one JSON object
     #[arg(long)]

@@ -69,7 +69,7 @@ fn check_root(root: &Path) -> Result<(), Failure> {
     }
 }
 
-/// Whether the partition has no visible file.
+/// Whether there is no file below the partition's directory, of any name and at any depth.
 fn check_free(directory: &Path) -> Result<(), Failure> {
     let unread = |error| {
         Failure::io(
@@ -83,8 +83,12 @@ fn check_free(directory: &Path) -> Result<(), Failure> {
     };
     for entry in entries {
         let entry = entry.map_err(unread)?;
-        let hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
-        if !hidden && entry.file_type().map_err(unread)?.is_file() {
+        if entry.file_type().map_err(unread)?.is_dir() {
+            // What is staged inside the root is not part of it.
+            if entry.file_name() != ".atomic" {
+                check_free(&entry.path())?;
+            }
+        } else {
             let text = format!("{}: has files already", directory.display());
             return Err(Failure::new(Exit::Conflict, text));
         }

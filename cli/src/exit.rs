@@ -18,7 +18,8 @@ Exit codes:
     1  failed, nothing published
     2  wrong usage, nothing done
     3  damage found, by `verify` or in a file before it was published
-    4  published in part, which `recover` or the next `write` finishes, or not known to be durable
+    4  published in part, which `recover` or the next `write` finishes, or not known to be published,
+       or to be durable
     5  conflict: something is there already, or was changed meanwhile; nothing published
   130  interrupted, nothing published";
 

@@ -20,7 +20,9 @@ const PARTITIONS: usize = 50;
 const ODDITIES: usize = 5;
 
 pub(crate) fn run(args: &InspectArgs, output: &mut Output) -> Result<Exit, Failure> {
-    let options = InspectOptions::new().small_file(args.small_file);
+    let options = InspectOptions::new()
+        .small_file(args.small_file)
+        .staging(args.staging.place.clone());
     let inspection = inspect_with_options(&args.root, &options)?;
     if args.json {
         output.json(&as_json(&inspection));

@@ -23,7 +23,9 @@ pub(crate) fn run(args: &PutArgs, output: &mut Output) -> Result<Exit, Failure> 
     let mut file = AtomicFile::create_with_options(&args.dest, options(args))?;
     copy(&mut source, &mut file, !args.quiet && !args.json)?;
     let staged = file.finish()?;
-    interrupt.check()?;
+    if interrupt.is_raised_at_last() {
+        return Err(Failure::interrupted());
+    }
     let published = staged.publish()?;
     if args.json {
         output.json(&json!({
@@ -47,6 +49,7 @@ fn options(args: &PutArgs) -> FileOptions {
     let options = FileOptions::new()
         .publish_mode(mode)
         .verify(args.verify.into())
+        .staging(args.staging.place.clone())
         .durability(args.durability.into());
     match args.check {
         Some(format) => options.format(format.into()),

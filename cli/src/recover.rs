@@ -12,7 +12,9 @@ use crate::output::{Output, message};
 use crate::receipt::plural;
 
 pub(crate) fn run(args: &RecoverArgs, output: &mut Output) -> Result<Exit, Failure> {
-    let options = RecoverOptions::new().dry_run(args.dry_run);
+    let options = RecoverOptions::new()
+        .dry_run(args.dry_run)
+        .staging(args.staging.place.clone());
     let recovery = recover_with_options(&args.root, &options)?;
     if args.json {
         output.json(&json!({
@@ -21,6 +23,7 @@ pub(crate) fn run(args: &RecoverArgs, output: &mut Output) -> Result<Exit, Failu
             "aborted": paths(&recovery.aborted),
             "removed": paths(&recovery.removed),
             "alive": paths(&recovery.alive),
+            "staged": paths(&recovery.staged),
             "failed": recovery
                 .failed
                 .iter()
@@ -47,12 +50,18 @@ pub(crate) fn run(args: &RecoverArgs, output: &mut Output) -> Result<Exit, Failu
         for path in &recovery.alive {
             output.line(format_args!("left {}: its writer is alive", path.display()));
         }
+        for path in &recovery.staged {
+            output.line(format_args!(
+                "left {}: it is staged, to be committed",
+                path.display()
+            ));
+        }
         let (finish, remove) = match args.dry_run {
             true => ("would finish", "remove"),
             false => ("finished", "removed"),
         };
         output.line(format_args!(
-            "{}: {finish} {} and {remove} {} of dead writers, left {} of live ones",
+            "{}: {finish} {} and {remove} {} of dead writers, left {} of live ones{}",
             args.root.display(),
             plural(recovery.finished.len() as u64, "commit"),
             plural(
@@ -60,6 +69,10 @@ pub(crate) fn run(args: &RecoverArgs, output: &mut Output) -> Result<Exit, Failu
                 "leftover"
             ),
             recovery.alive.len(),
+            match recovery.staged.len() {
+                0 => String::new(),
+                count => format!(" and {} staged", plural(count as u64, "write")),
+            },
         ));
     }
     let nothing_found = [
@@ -67,6 +80,7 @@ pub(crate) fn run(args: &RecoverArgs, output: &mut Output) -> Result<Exit, Failu
         &recovery.aborted,
         &recovery.removed,
         &recovery.alive,
+        &recovery.staged,
     ]
     .iter()
     .all(|found| found.is_empty());
@@ -76,11 +90,19 @@ pub(crate) fn run(args: &RecoverArgs, output: &mut Output) -> Result<Exit, Failu
             args.root.display()
         ));
     }
-    let failed = !recovery.failed.is_empty();
+    // What was finished is published, whatever failed beside it.
+    let published = !args.dry_run && !recovery.finished.is_empty();
+    let mut exit = Exit::Done;
     for error in recovery.failed {
-        Failure::from(error).print();
+        let failure = Failure::from(error);
+        failure.print();
+        exit = match (exit, failure.exit()) {
+            (Exit::Partial, _) | (_, Exit::Partial) => Exit::Partial,
+            _ if published => Exit::Partial,
+            _ => Exit::Failed,
+        };
     }
-    Ok(if failed { Exit::Failed } else { Exit::Done })
+    Ok(exit)
 }
 
 fn paths(paths: &[PathBuf]) -> Vec<Value> {

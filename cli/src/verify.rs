@@ -1,6 +1,6 @@
 //! `verify`: whether files are what they claim to be.
 
-use atomic_arrow::verify::{Damage, FileReport, Summary, verify_path};
+use atomic_arrow::verify::{Damage, FileReport, verify_path};
 use indicatif::{HumanBytes, HumanCount};
 use serde_json::{Value, json};
 
@@ -12,17 +12,48 @@ use crate::output::{Output, message};
 use crate::progress::Progress;
 use crate::receipt::plural;
 
+/// What was found in all files together.
+#[derive(Default)]
+struct Totals {
+    files: u64,
+    damaged: u64,
+    /// Files of which it cannot be told here, as of those that are encrypted.
+    not_checkable: u64,
+    rows: u64,
+    bytes: u64,
+}
+
+impl Totals {
+    fn add(&mut self, report: &FileReport) {
+        self.files += 1;
+        match report.damage() {
+            None => {}
+            Some(Damage::NotCheckable { .. }) => self.not_checkable += 1,
+            Some(_) => self.damaged += 1,
+        }
+        self.rows += report.rows().unwrap_or(0);
+        self.bytes += report.bytes();
+    }
+
+    fn sound(&self) -> u64 {
+        self.files - self.damaged - self.not_checkable
+    }
+}
+
 pub(crate) fn run(args: &VerifyArgs, output: &mut Output) -> Result<Exit, Failure> {
-    let mut total = Summary::default();
-    let mut damaged = Vec::new();
+    let mut total = Totals::default();
+    let (mut damaged, mut not_checkable) = (Vec::new(), Vec::new());
     let mut errors = Vec::new();
     let progress = Progress::files(!args.quiet && !args.json);
     for path in &args.paths {
         let checked = verify_path(path, args.level.into(), |report| {
             progress.advance();
-            add(&mut total, report);
+            total.add(report);
             match report.damage() {
-                Some(damage) if args.json => damaged.push(damage_json(report, damage)),
+                Some(damage) if args.json => match damage {
+                    Damage::NotCheckable { .. } => not_checkable.push(damage_json(report, damage)),
+                    _ => damaged.push(damage_json(report, damage)),
+                },
                 damage => progress.suspend(|| line(args, output, report, damage)),
             }
         });
@@ -36,27 +67,23 @@ pub(crate) fn run(args: &VerifyArgs, output: &mut Output) -> Result<Exit, Failur
         output.json(&json!({
             "level": args.level.name(),
             "files": total.files,
-            "sound": total.files - total.damaged,
+            "sound": total.sound(),
             "damaged": damaged,
+            "not_checkable": not_checkable,
             "errors": errors,
             "rows": total.rows,
             "bytes": total.bytes,
         }));
     } else if !args.quiet {
-        summary(args, output, total, errors.len());
+        summary(args, output, &total, errors.len());
     }
-    Ok(match (total.damaged, errors.len()) {
-        (0, 0) => Exit::Done,
-        (0, _) => Exit::Failed,
-        _ => Exit::Damage,
-    })
-}
-
-fn add(total: &mut Summary, report: &FileReport) {
-    total.files += 1;
-    total.damaged += u64::from(!report.is_sound());
-    total.rows += report.rows().unwrap_or(0);
-    total.bytes += report.bytes();
+    Ok(
+        match (total.damaged, errors.len() as u64 + total.not_checkable) {
+            (0, 0) => Exit::Done,
+            (0, _) => Exit::Failed,
+            _ => Exit::Damage,
+        },
+    )
 }
 
 fn line(args: &VerifyArgs, output: &mut Output, report: &FileReport, damage: Option<&Damage>) {
@@ -83,7 +110,7 @@ fn damage_json(report: &FileReport, damage: &Damage) -> Value {
     })
 }
 
-fn summary(args: &VerifyArgs, output: &mut Output, total: Summary, errors: usize) {
+fn summary(args: &VerifyArgs, output: &mut Output, total: &Totals, errors: usize) {
     if total.files == 0 && errors == 0 {
         return message("no data files found: those of data sets end in .parquet");
     }
@@ -91,11 +118,15 @@ fn summary(args: &VerifyArgs, output: &mut Output, total: Summary, errors: usize
         0 => String::new(),
         errors => format!(", {} not read to the end", plural(errors as u64, "path")),
     };
+    let unknown = match total.not_checkable {
+        0 => String::new(),
+        count => format!(", {} not checkable", HumanCount(count)),
+    };
     output.line(format_args!(
-        "{} checked ({}): {} sound, {} damaged{unread}; {} rows, {}",
+        "{} checked ({}): {} sound, {} damaged{unknown}{unread}; {} rows, {}",
         plural(total.files, "file"),
         args.level.name(),
-        HumanCount(total.files - total.damaged),
+        HumanCount(total.sound()),
         HumanCount(total.damaged),
         HumanCount(total.rows),
         HumanBytes(total.bytes),

@@ -156,6 +156,7 @@ fn builder(args: &WriteArgs) -> DatasetWriterBuilder {
         .keep_partition_columns(files.keep_partition_columns)
         .verify(args.verify.into())
         .durability(args.durability.into())
+        .staging(args.staging.place.clone())
         .sync(args.sync.into())
         .max_open_files(bounds.max_open_files as usize);
     if let Some(write_id) = &args.write_id {

@@ -95,14 +95,15 @@ impl DatasetWriterBuilder {
         self
     }
 
-    /// The write's name, by which repeating it is found out: if a write of this name was committed,
-    /// [`commit`](DatasetWriter::commit) publishes nothing and gives its receipt. By default none.
+    /// The write's name, by which repeating it is found out: if a write of this name to this root was
+    /// committed, [`commit`](DatasetWriter::commit) publishes nothing and gives its receipt. By default none.
     /// [`already_committed`](Self::already_committed) tells before any row is written. A write that is
     /// [not synced](Durability::Unsynced) cannot have a name: a power cut would take its rows, and
     /// leave the memory of them.
     ///
     /// The receipts of named writes are kept in the staging area, in its directory `writes`, for at
-    /// least 30 days; later commits of named writes then remove them.
+    /// least 30 days; later commits of named writes then remove them, and a write that is repeated after
+    /// that is written again. A root that is reached through another staging place has another memory.
     pub fn write_id(mut self, write_id: impl Into<String>) -> Self {
         self.write_id = Some(write_id.into());
         self
@@ -148,7 +149,9 @@ impl DatasetWriterBuilder {
         self
     }
 
-    /// How rows are sorted within each file; by default they keep the order in which they came.
+    /// How rows are sorted within each file; by default they keep the order in which they came. A
+    /// partition whose rows take more than an eighth of the memory limit becomes several files then, each
+    /// sorted by itself.
     pub fn sort_by(mut self, columns: impl IntoIterator<Item = SortBy>) -> Self {
         self.engine.sort_by = columns.into_iter().collect();
         self
@@ -164,6 +167,9 @@ impl DatasetWriterBuilder {
     /// would not encrypt it. Partition values are in the paths, as ever, and **rows that are spilled lie in
     /// the staging area as they are** until the commit: for keeping them off the disk give a
     /// [`memory_limit`](DatasetWriterBuilder::memory_limit) that holds them.
+    ///
+    /// Sorting columns are refused, because [`sort_by`](DatasetWriterBuilder::sort_by) sets them, and so is
+    /// content-defined chunking.
     ///
     /// Of other formats, Arrow IPC has the compression that columns have by default: zstd, LZ4 or
     /// none. The size of a write batch counts for all: four of them are encoded at once, and are one
@@ -206,7 +212,8 @@ impl DatasetWriterBuilder {
         self
     }
 
-    /// The most files that are open at once, at least 8; by default 64.
+    /// The most files that are open at once; by default 64. Fewer than 8 are refused, and up to half as
+    /// many threads encode.
     pub fn max_open_files(mut self, files: usize) -> Self {
         self.engine.max_open_files = files;
         self

@@ -73,7 +73,7 @@ pub(super) fn already_committed(builder: &DatasetWriterBuilder) -> Result<Option
         if area.check_owner().is_err() {
             continue;
         }
-        if let Some(receipt) = LocalTarget::new(area).recall(write_id)? {
+        if let Some(receipt) = LocalTarget::new(area).recall(home.scope(), write_id)? {
             return Ok(Some(receipt));
         }
     }

@@ -15,12 +15,14 @@ use crate::options::{Durability, Verify, WriterOptions};
 
 /// The default memory limit, where the machine has four times as much.
 const MEMORY_LIMIT: u64 = 1 << 30;
+/// The fewest files that may have to be open at once.
+const FEWEST_OPEN_FILES: usize = 8;
 
 /// How many files are synced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum SyncPolicy {
-    /// From 64 files on, the file system as a whole where it reports failures of that (Linux 5.8
-    /// with ext4, XFS, Btrfs, F2FS or tmpfs), else each file. The default.
+    /// From 64 partitions on [`FileSystem`](SyncPolicy::FileSystem), where the file system reports failures
+    /// of that (Linux 5.8 with ext4, XFS, Btrfs, F2FS or tmpfs), else each file. The default.
     #[default]
     Auto,
     /// Each file by itself, in the background.
@@ -245,6 +247,10 @@ impl EngineOptions {
                 "properties",
                 "content-defined chunking is not possible in data sets",
             );
+        }
+        if self.max_open_files < FEWEST_OPEN_FILES {
+            let reason = format!("must be at least {FEWEST_OPEN_FILES}");
+            return invalid("max_open_files", &reason);
         }
         if self.target_file_bytes == Some(0) || self.target_file_rows == Some(0) {
             return invalid("target_file_size", "a file cannot be that small");

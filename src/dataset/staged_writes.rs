@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 use std::fmt;
-use std::path::Path;
 use std::sync::Arc;
 
 use uuid::Uuid;
@@ -144,7 +143,7 @@ impl StagedWrites {
 
     fn recall(&self, target: &LocalTarget) -> Result<Option<Receipt>> {
         match &self.write_id {
-            Some(write_id) => target.recall(write_id),
+            Some(write_id) => target.recall(target.scope(), write_id),
             None => Ok(None),
         }
     }
@@ -173,7 +172,7 @@ impl StagedWrites {
             Some(witnessed) => witnessed,
             // Nobody had a row, and nothing is to be replaced.
             None if first.mode() != CommitMode::Overwrite => {
-                Witnessed::begin(target.as_ref(), first.mode(), Path::new(""))?
+                Witnessed::begin(target.as_ref(), first.mode(), target.scope())?
             }
             None => return Err(invalid("they are not what was staged")),
         };

@@ -98,6 +98,7 @@ impl DatasetWriter {
             by.bind(&schema, options.keep_partition_columns)?
                 .file_schema(),
         );
+        options.check(&file_schema)?;
         let root = resolve(disk.as_ref(), &root)?;
         let home = home_of_root(disk.as_ref(), &root, &staging)?;
         let area = open_area(&disk, home)?;
@@ -105,14 +106,10 @@ impl DatasetWriter {
             true => StagingPlace::Directory(area.path().to_owned()),
             false => staging,
         };
-        let scope = root
-            .strip_prefix(area.home().root())
-            .unwrap_or(Path::new(""))
-            .to_owned();
         let target = Arc::new(LocalTarget::new(area));
         let verbs = Arc::clone(&target) as Arc<dyn Target>;
         let transaction = Transaction::begin(verbs, options.durability)?;
-        let witnessed = Witnessed::begin(target.as_ref(), mode, &scope)?;
+        let witnessed = Witnessed::begin(target.as_ref(), mode, target.scope())?;
         let session = Arc::new(Session::new(&transaction, target, witnessed, &root));
         let interrupt = options.interrupt.clone();
         options.root = root;

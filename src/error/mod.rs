@@ -26,7 +26,9 @@ pub enum Outcome {
     NotPublished,
     /// The final path holds the complete, verified new file, but a power cut may still undo it.
     PublishedNotDurable,
-    /// It could not be told whether the file was published; if it was, it is complete.
+    /// It could not be told whether the file was published; if it was, it is complete. Of a data set, whether
+    /// the write is committed: if it is, whoever opens the data set next for writing publishes all of it, and
+    /// else nothing.
     Unknown,
     /// Several files are committed, and some of them are not published yet: whoever opens the data
     /// set next for writing, and [`recover`](crate::recover), publishes the rest.
@@ -52,11 +54,12 @@ impl fmt::Display for Outcome {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A partition's key, value or column cannot be used; nothing was touched by it.
+    /// A partition's key, value or column cannot be used; nothing was published. A data set's writer is
+    /// poisoned if it came with rows.
     #[error(transparent)]
     Partition(#[from] PartitionError),
 
-    /// A path given by the caller cannot be written to; nothing was touched.
+    /// A path given by the caller cannot be written to; nothing was published.
     #[error("{}: {reason}", path.display())]
     InvalidPath {
         /// The path as it was given.
@@ -65,7 +68,7 @@ pub enum Error {
         reason: &'static str,
     },
 
-    /// Options that contradict each other or the schema; nothing was touched.
+    /// Options that contradict each other or the schema; nothing was published.
     #[error("{option}: {reason}")]
     InvalidOption {
         /// The option's name.
@@ -176,12 +179,13 @@ pub enum Error {
     },
 
     /// The rename failed in a way that does not tell whether it happened; if it did, the file is
-    /// complete. The staging file was left for the sweep.
+    /// complete. The staging file was left for the sweep. Of a data set, the same of the record that commits
+    /// it: recovery finds out, and publishes all of its files or none.
     #[error("{}: unknown whether published", path.display())]
     Unknown {
-        /// The final path.
+        /// The final path, or the data set's root.
         path: PathBuf,
-        /// What the system said to the rename.
+        /// What the system said.
         source: io::Error,
     },
 

@@ -68,7 +68,7 @@ impl Step {
             Step::SyncFile => "fsync once, on the descriptor that wrote; never retried",
             Step::Verify => "re-open it by name and compare it with what was written",
             Step::Decide => {
-                "several files only: record durably that all of them are committed, unless somebody aborted them"
+                "data sets only: record durably that all files of the write are committed, unless somebody aborted them"
             }
             Step::CreateDirectory => {
                 "make the missing directories of the final path, and fsync the parent of each"

@@ -1,7 +1,6 @@
 //! What can be wrong with a partition, its text, or the values that make one.
 //!
-//! Every variant arises before anything touches a disk, so none of them says what is on it: nothing
-//! is. This module holds no rule of its own; the rules are where the values are made.
+//! No variant says what is on disk: none arises once anything is published. This module holds no rule of its own; the rules are where the values are made.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -11,7 +10,7 @@ use arrow::error::ArrowError;
 
 use super::Transform;
 
-/// Why something is not a partition; nothing has been written when one of these is returned.
+/// Why something is not a partition; nothing has been published when one of these is returned.
 ///
 /// Rows are numbered from zero within the batch (or the column) at hand, and are known where the
 /// value came from one.

@@ -6,12 +6,17 @@ pub enum CommitMode {
     /// Adds files, under names that nobody else has. Never conflicts. The default.
     #[default]
     Append,
-    /// Adds files, but only to partitions that have none.
+    /// Adds files, but only to partitions that have none: no file of any name, at any depth below their
+    /// directories.
     ErrorIfExists,
-    /// Replaces the files of the partitions that the write has rows of, and leaves the others. A write
-    /// without rows replaces nothing.
+    /// Replaces the directories of the partitions that the write has rows of, with **everything** that is
+    /// in them at any depth, whatever its name, and leaves the others. Without partition keys that is the
+    /// root. A write without rows replaces nothing. A new directory has the group and the permissions of
+    /// the one that it replaces, as far as the user may give them.
     OverwritePartitions,
-    /// Replaces the whole data set. A write without rows leaves it empty: the old files are removed one
-    /// by one, all of them also after a crash in the middle.
+    /// Replaces the whole data set: the root with everything in it. The new root has the group and the
+    /// permissions of the old one, as far as the user may give them; directories and files in it have
+    /// those of new ones. A write without rows leaves it empty: the old files are removed one by one,
+    /// all of them also after a crash in the middle.
     Overwrite,
 }

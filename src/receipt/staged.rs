@@ -130,7 +130,8 @@ impl StagedWrite {
         &self.staging
     }
 
-    /// The transaction in which it is staged, which is not that of the commit; none if it has no files.
+    /// The transaction in which it is staged, which is not that of the commit; none if it has no files,
+    /// unless it overwrites the whole data set.
     #[must_use]
     pub fn transaction(&self) -> Option<Uuid> {
         self.transaction

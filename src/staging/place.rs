@@ -83,6 +83,11 @@ impl Home {
         &self.root
     }
 
+    /// The directory that the caller named, below the root.
+    pub(crate) fn scope(&self) -> &Path {
+        self.named.strip_prefix(&self.root).unwrap_or(Path::new(""))
+    }
+
     pub(crate) fn is_data_set(&self) -> bool {
         !matches!(self.kind, HomeKind::LoneFile)
     }

@@ -126,6 +126,7 @@ pub(crate) trait Target: fmt::Debug + Send + Sync {
     /// Removes what is left of aborted transactions whose removal was interrupted, as far as it can be.
     fn sweep(&self);
 
-    /// The receipt of the write of this name, if it was committed and is still remembered.
-    fn recall(&self, write_id: &str) -> Result<Option<Receipt>>;
+    /// The receipt of the write of this name into this directory of the data set, if it was committed and
+    /// is still remembered.
+    fn recall(&self, scope: &Path, write_id: &str) -> Result<Option<Receipt>>;
 }

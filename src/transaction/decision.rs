@@ -44,6 +44,8 @@ pub(crate) struct Plan {
     pub(crate) transaction: Uuid,
     /// The data set's root, where the staging area may serve others too.
     pub(crate) root: Option<PathBuf>,
+    /// The directory that the caller named, below the data set's root.
+    pub(crate) scope: PathBuf,
     /// Whether nothing of it need survive a power cut.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     unsynced: bool,
@@ -102,7 +104,7 @@ pub(crate) struct Exchange {
 impl Plan {
     pub(crate) fn new(
         transaction: Uuid,
-        root: Option<PathBuf>,
+        (root, scope): (Option<PathBuf>, PathBuf),
         durability: Durability,
         write_id: Option<String>,
         layout: Layout,
@@ -112,6 +114,7 @@ impl Plan {
             version: VERSION,
             transaction,
             root,
+            scope,
             unsynced: durability == Durability::Unsynced,
             write_id,
             arrangement: layout.arrangement,

@@ -79,7 +79,7 @@ impl Transaction {
         let target = Arc::clone(&self.target);
         let _lock = settle_and_lock(target.as_ref(), witnessed.mode().lock(write_id))?;
         if let Some(write_id) = write_id
-            && let Some(receipt) = target.recall(write_id)?
+            && let Some(receipt) = target.recall(witnessed.scope(), write_id)?
         {
             return Ok(receipt);
         }
@@ -88,9 +88,9 @@ impl Transaction {
         let files = staged.iter().map(|file| file.staged.as_path());
         let (files, durability) = (files.collect::<Vec<_>>(), self.durability);
         target.seal(self.id, &files, durability)?;
+        let place = (target.named_root(), witnessed.scope().to_owned());
         let name = write_id.map(str::to_owned);
-        let root = target.named_root();
-        let plan = Plan::new(self.id, root, durability, name, layout, receipt);
+        let plan = Plan::new(self.id, place, durability, name, layout, receipt);
         let decision = Decision::Committed(Box::new(plan));
         // From here on the record tells, whatever this call answers.
         self.decided = true;

@@ -576,3 +576,44 @@ fn a_name_is_known_to_be_committed_where_its_writer_died_right_after_deciding() 
         assert_eq!(self::rows(&found).len(), 3);
     }
 }
+
+#[test]
+fn a_name_counts_for_one_root_alone() {
+    let given = StagingPlace::Directory("/lake/staging".into());
+    for (place, roots) in [
+        (StagingPlace::Auto, ["/lake/runs/run=1", "/lake/runs/run=2"]),
+        (given, ["/lake/first", "/lake/runs/run=2"]),
+    ] {
+        let disk = old_disk();
+        let first = disk.moments().len();
+        let data = batch(&["KSEA", "KORD"], 2);
+        let named = |disk: &SimDisk, root: &str| {
+            let place = place.clone();
+            let builder = builder(root).disk(Arc::new(disk.clone())).staging(place);
+            builder.write_id("monday").sync(SyncPolicy::EachFile)
+        };
+        let known = |disk: &SimDisk, root| named(disk, root).already_committed().unwrap().is_some();
+        let files = |disk: &SimDisk, root: &str| {
+            let files = disk.files().into_iter();
+            files.filter(|file| file.starts_with(root)).count()
+        };
+        for root in roots {
+            assert!(!known(&disk, root));
+            for _ in 0..2 {
+                write(named(&disk, root), std::slice::from_ref(&data)).unwrap();
+                assert_eq!(files(&disk, root), 2);
+                assert!(known(&disk, root));
+            }
+        }
+        // Also where it is the other's writer that finishes what the one had decided.
+        let moments = disk.moments().split_off(first);
+        let decided = moments.iter().position(|moment| {
+            moment.call.starts_with("publish") && moment.call.ends_with("decision.json")
+        });
+        for found in moments[decided.unwrap() + 1].after_power_loss() {
+            assert!(!known(&found, roots[1]));
+            assert!(known(&found, roots[0]));
+            assert_eq!([2, 0], roots.map(|root| files(&found, root)));
+        }
+    }
+}

@@ -4,14 +4,14 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt, symlink};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use atomic_arrow::disk::{Disk as _, OsDisk};
 use atomic_arrow::{
-    AtomicArrowWriter, AtomicFile, Error, FileOptions, PublishMode, RecoverOptions, StagingPlace,
-    WriterOptions, recover, recover_with_options,
+    AtomicArrowWriter, AtomicFile, CommitMode, DatasetWriter, Error, FileOptions, PartitionBy,
+    PublishMode, RecoverOptions, StagingPlace, WriterOptions, recover, recover_with_options,
 };
 
 use crate::child::{Child, Part};
@@ -421,6 +421,35 @@ fn a_new_file_has_the_usual_permissions_and_a_replaced_one_keeps_its_own() {
     }
     let absent = AtomicFile::create_with_options(parent.join("absent"), replace()).unwrap();
     assert_eq!(mode(absent.commit().unwrap().path()), usual);
+}
+
+#[test]
+fn a_directory_that_replaces_another_keeps_its_permissions() {
+    let (_guard, parent) = directory();
+    let root = parent.join("weather");
+    for bits in [0o700, 0o750, 0o2775, 0o755] {
+        for keys in [PartitionBy::default(), PartitionBy::column("station_id")] {
+            for by in [CommitMode::Overwrite, CommitMode::OverwritePartitions] {
+                let write = |mode| {
+                    let rows = weather("KSEA", 3);
+                    let builder = DatasetWriter::builder(&root).partition_by(keys.clone());
+                    let mut writer = builder.mode(mode).build(rows.schema()).unwrap();
+                    writer.write(&rows).unwrap();
+                    writer.commit().unwrap();
+                };
+                write(CommitMode::Overwrite);
+                let replaced = match by {
+                    CommitMode::Overwrite => root.clone(),
+                    _ => published(&root)[0].parent().unwrap().to_owned(),
+                };
+                fs::set_permissions(&replaced, fs::Permissions::from_mode(bits)).unwrap();
+                let before = fs::metadata(&replaced).unwrap().ino();
+                write(by);
+                assert_ne!(fs::metadata(&replaced).unwrap().ino(), before);
+                assert_eq!(mode(&replaced), bits, "{keys:?} {by:?}");
+            }
+        }
+    }
 }
 
 #[test]

@@ -2,9 +2,10 @@
 
 use atomic_arrow::format::Format;
 use atomic_arrow::parquet::basic::{BrotliLevel, Compression, GzipLevel, ZstdLevel};
-use atomic_arrow::{CommitMode, PartitionBy, SortBy, SyncPolicy};
+use atomic_arrow::{CommitMode, PartitionBy, SortBy, StagingPlace, SyncPolicy};
 use bytesize::ByteSize;
 use clap::ValueEnum;
+use clap::builder::{OsStringValueParser, TypedValueParser};
 
 /// What `verify` checks.
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -94,9 +95,11 @@ pub(crate) enum Mode {
     Append,
     /// Where a partition that rows go to has any, that is a conflict, and nothing is published
     ErrorIfExists,
-    /// Those of the partitions that rows go to are replaced, and other partitions stay
+    /// The directories of the partitions that rows go to are replaced, with everything in them, and
+    /// other partitions stay
     OverwritePartitions,
-    /// The whole data set is replaced; by nothing if the input has no rows
+    /// The whole data set is replaced, with everything in its directory; by nothing if the input has
+    /// no rows
     Overwrite,
 }
 
@@ -276,6 +279,16 @@ pub(super) fn sort_by(text: &str) -> Result<SortBy, String> {
             .descending(descending)
             .nulls_first(nulls_first)),
     }
+}
+
+/// A place where files are staged.
+pub(super) fn staging() -> impl TypedValueParser<Value = StagingPlace> {
+    OsStringValueParser::new().map(|place| match place.to_str() {
+        Some("auto") => StagingPlace::Auto,
+        Some("beside") => StagingPlace::Beside,
+        Some("inside") => StagingPlace::Inside,
+        _ => StagingPlace::Directory(place.into()),
+    })
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use atomic_arrow::parquet::basic::{Compression, ZstdLevel};
 use atomic_arrow::{PartitionBy, SortBy};
 use clap::Args;
 
+use super::StagingArgs;
 use super::values::{self, Durability, Mode, OutputFormat, Switch, Sync, VerifyLevel};
 use crate::exit::CODES;
 use crate::input::{InputFormat, InputOptions, SchemaSpec};
@@ -46,7 +47,7 @@ pub(crate) struct WriteArgs {
 
     /// A name of this write, which makes repeating it harmless
     ///
-    /// If a write of this name was committed, its receipt is the answer, and no input is read. The receipts of named writes are kept in the staging area beside ROOT, until that is removed.
+    /// If a write of this name to ROOT was committed, its receipt is the answer, and no input is read. The receipts of named writes are kept in the staging area beside ROOT for at least 30 days.
     #[arg(long, value_name = "ID")]
     pub(crate) write_id: Option<String>,
 
@@ -57,6 +58,9 @@ pub(crate) struct WriteArgs {
     /// Whether to wait until the medium has what was written
     #[arg(long, value_enum, value_name = "HOW", default_value_t = Durability::Synced)]
     pub(crate) durability: Durability,
+
+    #[command(flatten)]
+    pub(crate) staging: StagingArgs,
 
     /// How files are synced
     #[arg(long, value_enum, value_name = "HOW", default_value_t = Sync::Auto)]

@@ -66,3 +66,47 @@ fn a_root_that_is_not_there_has_nothing_to_recover() {
         .exits(1)
         .says("file: is not a directory");
 }
+
+#[test]
+fn what_is_staged_elsewhere_is_left_and_found_there() {
+    for (named, area) in [
+        ("beside", "lake/.flat.atomic"),
+        ("inside", "lake/flat/.atomic"),
+        ("lake/own", "lake/own"),
+    ] {
+        let place = Place::new();
+        place.file("lake/flat/a.txt", "");
+        place.file("lake/own/keep", "");
+        let mut child = place.start(["put", "-", "lake/flat/out", "--staging", named]);
+        let staged = || {
+            let files = place.files(area).into_iter();
+            files.filter(|name| name.ends_with(".staged")).count()
+        };
+        crate::run::wait_until("a file is staged", || staged() == 1);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let run = |command: &str| place.run([command, "lake/flat", "--staging", named, "--json"]);
+        let oddities = run("inspect").exits(0).json()["oddities"].to_string();
+        assert!(oddities.contains(".staged"), "{oddities}");
+        let removed = run("recover").exits(0).json()["removed"].clone();
+        assert_eq!(removed.as_array().unwrap().len(), 1, "{named}");
+        assert_eq!(staged(), 0);
+    }
+}
+
+#[test]
+fn a_data_set_is_written_where_it_is_told_to_stage() {
+    let place = Place::new();
+    place.file("lake/own/keep", "");
+    for named in ["beside", "inside", "lake/own"] {
+        place.write_weather(&["-q", "--staging", named]).exits(0);
+    }
+    let files = place.files("lake/weather").into_iter();
+    let data = files.filter(|name| name.ends_with(".parquet"));
+    assert_eq!(data.count(), 3 * 36);
+    let files_before = place.files("lake/weather").len();
+    place
+        .write_weather(&["--staging", "lake/own/keep"])
+        .exits(1);
+    assert_eq!(place.files("lake/weather").len(), files_before);
+}

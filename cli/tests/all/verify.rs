@@ -130,3 +130,20 @@ fn pages_carry_checksums_unless_none_are_asked_for() {
         }
     }
 }
+
+#[test]
+fn a_file_that_cannot_be_checked_is_neither_sound_nor_damaged() {
+    let place = Place::new();
+    let encrypted = testdata("odd/encrypted-footer.parquet");
+    place
+        .run(["verify", &encrypted])
+        .exits(1)
+        .prints("0 sound, 0 damaged, 1 not checkable");
+    let report = place.run(["verify", &encrypted, "--json"]).exits(1).json();
+    assert_eq!(report["damaged"].as_array().unwrap().len(), 0);
+    assert_eq!(report["not_checkable"][0]["path"], encrypted);
+    place
+        .run(["verify", &encrypted, &testdata("odd/text.parquet")])
+        .exits(3)
+        .prints("0 sound, 1 damaged, 1 not checkable");
+}

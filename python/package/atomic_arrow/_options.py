@@ -65,10 +65,10 @@ class WriteOptions(ParquetOptions, FileOptions, total=False):
     mode: Mode
     """What becomes of the files that are there: ``"append"``, the default, leaves them;
     ``"error_if_exists"`` fails if a touched partition has any; ``"overwrite_partitions"`` replaces
-    those of the touched partitions, ``"overwrite"`` all."""
+    the directories of the touched partitions with everything in them, ``"overwrite"`` the whole root."""
     write_id: str | None
-    """The write's name: if a write of this name was committed, nothing is published again, and its
-    receipt is given. By default it has none."""
+    """The write's name: if a write of this name to this root was committed, nothing is published again,
+    and its receipt is given. It is remembered for at least 30 days. By default it has none."""
     format: Format
     """What the files are; by default ``"parquet"``."""
     target_file_size: int | str | None
@@ -78,7 +78,7 @@ class WriteOptions(ParquetOptions, FileOptions, total=False):
     """The number of rows at which a file ends and another begins."""
     sort_by: SortColumns
     """Names of columns, or :class:`SortBy`, by which rows are sorted within each file; by default they
-    keep their order."""
+    keep their order. A partition larger than an eighth of the memory limit becomes several files then."""
     keep_partition_columns: bool
     """Whether partition columns stay in the files as well as in their paths; by default they do
     not."""
@@ -91,7 +91,7 @@ class WriteOptions(ParquetOptions, FileOptions, total=False):
     threads: int | None
     """How many threads encode; by default as many as the machine runs at once."""
     max_open_files: int | None
-    """The most files open at once; by default 64."""
+    """The most files open at once, at least 8; by default 64."""
     sync: Sync
     """How files are synced: ``"each_file"`` by itself, the ``"file_system"`` as a whole, or, the
     default, ``"auto"``: what is faster."""

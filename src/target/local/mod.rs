@@ -54,6 +54,11 @@ impl LocalTarget {
         LocalTarget { disk, root, area }
     }
 
+    /// The directory that the caller named, below the data set's root.
+    pub(crate) fn scope(&self) -> &Path {
+        self.area.home().scope()
+    }
+
     /// A new staging file of a transaction.
     pub(crate) fn create(&self, transaction: Uuid, number: u64, hashing: bool) -> Result<Draft> {
         let path = self.place(transaction).join(staged_name(number));
@@ -329,8 +334,8 @@ impl Target for LocalTarget {
         }
     }
 
-    fn recall(&self, write_id: &str) -> Result<Option<Receipt>> {
-        self.read_receipt(write_id)
+    fn recall(&self, scope: &Path, write_id: &str) -> Result<Option<Receipt>> {
+        self.read_receipt(scope, write_id)
     }
 }
 

@@ -122,7 +122,11 @@ impl Mover<'_> {
         let exchanged = match (done, there) {
             // Perhaps only begun, where nothing can be exchanged.
             (true, _) => Err(io::ErrorKind::Unsupported.into()),
-            (false, true) => disk.exchange(&staged, &path),
+            (false, true) => {
+                // Whoever shares the old one shares the new one, and nobody else, as far as we may say.
+                let _ = disk.share_like(&staged, &path);
+                disk.exchange(&staged, &path)
+            }
             (false, false) => disk.publish(&staged, &path, PublishMode::CreateNew),
         };
         match exchanged {

@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use twox_hash::XxHash3_128;
 use uuid::Uuid;
 
@@ -22,6 +23,17 @@ const WRITES: &str = "writes";
 const PIECE: u64 = 64 << 10;
 /// How long they are kept at least.
 const REMEMBERED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// What is kept of a named write.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NamedWrite {
+    /// The data set's root, where the staging area may serve others too.
+    root: Option<PathBuf>,
+    /// The directory that the caller named, below the data set's root.
+    scope: PathBuf,
+    receipt: Receipt,
+}
 
 impl LocalTarget {
     pub(super) fn read_decision(&self, path: &Path, transaction: Uuid) -> Result<Option<Decision>> {
@@ -68,8 +80,17 @@ impl LocalTarget {
         renamed
     }
 
-    fn memory(&self, write_id: &str) -> PathBuf {
-        let hash = XxHash3_128::oneshot(write_id.as_bytes());
+    /// Where the receipt of a named write into a directory of the data set is kept.
+    fn memory(&self, scope: &Path, write_id: &str) -> PathBuf {
+        let root = self.named_root().unwrap_or_default();
+        let mut hasher = XxHash3_128::new();
+        for part in [root.as_os_str(), scope.as_os_str()] {
+            hasher.write(part.as_encoded_bytes());
+            // No path holds it.
+            hasher.write(&[0]);
+        }
+        hasher.write(write_id.as_bytes());
+        let hash = hasher.finish_128();
         self.writes().join(format!("{hash:032x}.json"))
     }
 
@@ -82,11 +103,16 @@ impl LocalTarget {
         let Some(write_id) = &plan.write_id else {
             return Ok(());
         };
-        let path = self.memory(write_id);
+        let path = self.memory(&plan.scope, write_id);
         check_inside(self.disk.as_ref(), self.area.path(), &self.writes())?;
         let writes = [self.writes()].into();
         publish::prepare(self.disk.as_ref(), &writes, plan.durability())?;
-        let record = serde_json::to_vec(&plan.receipt).map_err(|error| Error::InvalidDecision {
+        let written = NamedWrite {
+            root: plan.root.clone(),
+            scope: plan.scope.clone(),
+            receipt: plan.receipt.clone(),
+        };
+        let record = serde_json::to_vec(&written).map_err(|error| Error::InvalidDecision {
             path: path.clone(),
             reason: error.to_string(),
         })?;
@@ -106,19 +132,22 @@ impl LocalTarget {
         }
     }
 
-    /// The receipt of a named write.
-    pub(super) fn read_receipt(&self, write_id: &str) -> Result<Option<Receipt>> {
-        let path = self.memory(write_id);
+    /// The receipt of a named write into a directory of the data set.
+    pub(super) fn read_receipt(&self, scope: &Path, write_id: &str) -> Result<Option<Receipt>> {
+        let path = self.memory(scope, write_id);
         let Some(bytes) = read(self.disk.as_ref(), &path)? else {
             return Ok(None);
         };
-        let receipt: Receipt =
+        let written: NamedWrite =
             serde_json::from_slice(&bytes).map_err(|error| Error::InvalidDecision {
                 path,
                 reason: error.to_string(),
             })?;
-        // Another name could have the same hash.
-        Ok(Some(receipt).filter(|receipt| receipt.write_id() == Some(write_id)))
+        // Another could have the same hash.
+        let is_it = written.root == self.named_root()
+            && written.scope == scope
+            && written.receipt.write_id() == Some(write_id);
+        Ok(is_it.then_some(written.receipt))
     }
 }
 

@@ -54,7 +54,7 @@ impl ArrowWriter {
 
     /// Appends all rows of a stream.
     fn write(&self, py: Python<'_>, stream: &Stream) -> PyResult<()> {
-        let mut batches = stream.read(py)?;
+        let mut batches = stream.read(py, false)?;
         let signals = Signals::default();
         let written = self.writer.with(py, |writer| {
             let work = |batch: RecordBatch| {

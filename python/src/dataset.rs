@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 
 use atomic_arrow::arrow::array::RecordBatch;
 use atomic_arrow::{DatasetWriter as Writer, Error, Outcome, StagedWrites};
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -52,9 +53,10 @@ impl DatasetWriter {
         })
     }
 
-    /// Takes all rows of a stream.
-    fn write(&self, py: Python<'_>, stream: &Stream) -> PyResult<()> {
-        let mut batches = stream.read(py)?;
+    /// Takes all rows of a stream. With `copy` their producer may change its memory afterwards.
+    #[pyo3(signature = (stream, copy=true))]
+    fn write(&self, py: Python<'_>, stream: &Stream, copy: bool) -> PyResult<()> {
+        let mut batches = stream.read(py, copy)?;
         let written = self.writer.with(py, |writer| {
             let work = |batch: RecordBatch| writer.write(&batch);
             with_worker(py, &self.calls, work, |worker| {
@@ -75,10 +77,7 @@ impl DatasetWriter {
     /// Publishes everything that was written, or nothing.
     fn commit(&self, py: Python<'_>) -> PyResult<Receipt> {
         let writer = self.taken(py)?;
-        let (committed, mut raised) = run(py, &self.calls, || writer.commit())?;
-        if raised.is_none() && committed.is_ok() {
-            raised = self.calls.tell(py).err();
-        }
+        let (committed, raised) = run(py, &self.calls, || writer.commit())?;
         let receipt = settle(py, &self.root, committed, raised, |receipt, raised| {
             // For whoever wants to know what was published nevertheless.
             raised.value(py).setattr("receipt", Receipt::new(receipt))
@@ -89,10 +88,7 @@ impl DatasetWriter {
     /// Leaves everything that was written for a commit to come.
     fn stage(&self, py: Python<'_>) -> PyResult<StagedWrite> {
         let writer = self.taken(py)?;
-        let (staged, mut raised) = run(py, &self.calls, || writer.stage())?;
-        if raised.is_none() && staged.is_ok() {
-            raised = self.calls.tell(py).err();
-        }
+        let (staged, raised) = run(py, &self.calls, || writer.stage())?;
         match (staged, raised) {
             (Ok(staged), None) => Ok(StagedWrite::new(staged)),
             (Err(error), None) => Err(raise(py, &error)),
@@ -112,6 +108,10 @@ impl DatasetWriter {
         let writer = self.writer.take(py)?;
         self.calls.stop().store(true, Ordering::Relaxed);
         detached(py, || drop(writer))
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.calls.traverse(&visit)
     }
 
     /// How far the write has come.

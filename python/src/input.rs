@@ -2,10 +2,15 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use atomic_arrow::arrow::array::{RecordBatch, RecordBatchOptions, RecordBatchReader};
+use atomic_arrow::arrow::array::{
+    Array as _, ArrayRef, RecordBatch, RecordBatchOptions, RecordBatchReader,
+};
+use atomic_arrow::arrow::buffer::Buffer;
 use atomic_arrow::arrow::compute::cast;
 use atomic_arrow::arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, SchemaRef};
 use atomic_arrow::arrow::error::ArrowError;
+use atomic_arrow::arrow::ipc::reader::StreamDecoder;
+use atomic_arrow::arrow::ipc::writer::StreamWriter;
 use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
 use pyo3_arrow::input::AnyRecordBatch;
@@ -98,8 +103,8 @@ fn open(data: &Bound<'_, PyAny>) -> PyResult<Reader> {
 }
 
 impl Stream {
-    /// Takes the reader, which can be done once.
-    pub(crate) fn read(&self, py: Python<'_>) -> PyResult<Batches> {
+    /// Takes the reader, which can be done once; with `copy` its batches have memory of their own.
+    pub(crate) fn read(&self, py: Python<'_>, copy: bool) -> PyResult<Batches> {
         let reader = self.lock().take();
         let reader = reader
             .ok_or_else(|| errors::refuse(py, "InputError", "this stream was read already"))?;
@@ -107,6 +112,7 @@ impl Stream {
         Ok(Batches {
             reader,
             converted,
+            copy,
             rest: None,
         })
     }
@@ -121,6 +127,8 @@ pub(crate) struct Batches {
     reader: Reader,
     /// The schema, where it is not the reader's.
     converted: Option<SchemaRef>,
+    /// Whether their memory is the producer's, and must not be kept.
+    copy: bool,
     rest: Option<RecordBatch>,
 }
 
@@ -145,12 +153,29 @@ impl Batches {
                 error => return Some(error),
             },
         };
-        if batch.num_rows() <= SLICE {
-            return Some(Ok(batch));
+        let mut batch = batch;
+        if batch.num_rows() > SLICE {
+            self.rest = Some(batch.slice(SLICE, batch.num_rows() - SLICE));
+            batch = batch.slice(0, SLICE);
         }
-        self.rest = Some(batch.slice(SLICE, batch.num_rows() - SLICE));
-        Some(Ok(batch.slice(0, SLICE)))
+        Some(if self.copy { copied(&batch) } else { Ok(batch) })
     }
+}
+
+/// The same rows in memory of our own: that of frames of pandas, and of arrays that were made of NumPy's,
+/// changes under their owner's hands.
+fn copied(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+    let size = |column: &ArrayRef| column.to_data().get_slice_memory_size();
+    let sizes = batch.columns().iter().map(size);
+    let bytes = Vec::with_capacity(sizes.sum::<Result<usize, _>>().unwrap_or(0));
+    let mut writer = StreamWriter::try_new(bytes, batch.schema_ref())?;
+    writer.write(batch)?;
+    let mut bytes = writer.into_inner()?;
+    bytes.shrink_to_fit();
+    let copy = StreamDecoder::new().decode(&mut Buffer::from_vec(bytes))?;
+    let columns = copy.map_or_else(Vec::new, |copy| copy.columns().to_vec());
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    RecordBatch::try_new_with_options(batch.schema(), columns, &options)
 }
 
 fn unreadable(py: Python<'_>, error: ArrowError) -> PyErr {

@@ -196,7 +196,8 @@ pub(crate) fn run<R: Send>(
         },
     )?;
     match answer {
-        Ok(Some(answer)) => Ok((answer, raised)),
+        // Once more: what comes now would be raised after the call, when nobody can say what is on disk.
+        Ok(Some(answer)) => Ok((answer, raised.or_else(|| meanwhile.tick(py).err()))),
         Ok(None) => Err(errors::internal("work was asked for twice")),
         Err(panicked) => Err(panicked.raise(py)),
     }

@@ -227,3 +227,26 @@ def test_checking_a_file_is_interrupted(lake: Path, files: Callable[[Path], list
                 file.commit()
     assert raised.value.outcome is aa.Outcome.NOT_PUBLISHED
     assert files(lake) == []
+
+
+def test_an_interrupt_at_the_end_of_a_commit_tells_what_is_published(
+    lake: Path, files: Callable[[Path], list[str]]
+) -> None:
+    table = pa.table({"value": [1, 2, 3]})
+    told = 0
+    for attempt in range(20):
+        root = lake / str(attempt)
+        try:
+            with interrupt_when(lambda root=root: root.exists() and files(root) != []):  # type: ignore[misc]
+                writer = aa.DatasetWriter(root, schema=table.schema)
+                writer.write(table)
+                writer.commit()
+                # It may still come.
+                time.sleep(0.05)
+        except aa.Interrupted as interrupted:
+            assert interrupted.outcome is aa.Outcome.PUBLISHED
+            assert writer.receipt.rows == 3
+            told += 1
+        except KeyboardInterrupt:
+            assert writer.receipt.rows == 3
+    assert told > 0

@@ -48,6 +48,33 @@ def in_a_fork(call: Callable[[], Any]) -> str:
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork")
+def test_a_process_forked_during_a_commit_keeps_nobody_waiting(lake: Path) -> None:
+    reading, writing = os.pipe()
+    child = 0
+
+    def fork(_: aa.FileRecord) -> None:
+        nonlocal child
+        child = os.fork()
+        if child == 0:
+            os.close(writing)
+            os.read(reading, 1)
+            os._exit(0)
+
+    def write(on_file: Callable[[aa.FileRecord], None] | None = None) -> None:
+        aa.write_dataset(ROWS, lake / "weather", mode="overwrite", on_file=on_file)
+
+    write(fork)
+    again = threading.Thread(target=write, daemon=True)
+    again.start()
+    again.join(60)
+    waits = again.is_alive()
+    os.close(writing)
+    os.close(reading)
+    os.waitpid(child, 0)
+    assert not waits
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork")
 def test_after_a_fork_a_writer_says_so_and_stays_its_parents(lake: Path) -> None:
     with aa.DatasetWriter(lake / "weather", schema=ROWS.schema) as writer:
         writer.write(ROWS)

@@ -6,6 +6,8 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::process;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::SystemTime;
 
 use super::sys;
@@ -35,7 +37,7 @@ impl Disk for OsDisk {
         let file = options.open(path)?;
         let kind = file.metadata()?.file_type();
         if kind.is_file() {
-            Ok(Box::new(OsFile(file)))
+            Ok(Box::new(OsFile::new(file)))
         } else if kind.is_dir() {
             Err(io::ErrorKind::IsADirectory.into())
         } else {
@@ -150,10 +152,38 @@ impl Disk for OsDisk {
 }
 
 #[derive(Debug)]
-struct OsFile(File);
+struct OsFile {
+    file: File,
+    /// The process that holds a lock by it; 0 if none does.
+    holder: AtomicU32,
+}
+
+impl OsFile {
+    fn new(file: File) -> Self {
+        let holder = AtomicU32::new(0);
+        OsFile { file, holder }
+    }
+
+    fn locked(&self, outcome: io::Result<LockOutcome>) -> io::Result<LockOutcome> {
+        if matches!(outcome, Ok(LockOutcome::Held)) {
+            self.holder.store(process::id(), Ordering::Relaxed);
+        }
+        outcome
+    }
+}
+
+impl Drop for OsFile {
+    /// Closing would not give the lock back while a process that was forked meanwhile has the file open,
+    /// and in such a process it is not ours to give.
+    fn drop(&mut self) {
+        if *self.holder.get_mut() == process::id() {
+            let _ = self.file.unlock();
+        }
+    }
+}
 
 fn open(options: &mut OpenOptions, path: &Path) -> io::Result<Box<dyn DiskFile>> {
-    Ok(Box::new(OsFile(options.open(path)?)))
+    Ok(Box::new(OsFile::new(options.open(path)?)))
 }
 
 fn kind(file_type: fs::FileType) -> EntryKind {
@@ -187,7 +217,7 @@ pub(super) fn born(metadata: &fs::Metadata) -> Option<i128> {
 impl DiskFile for OsFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         loop {
-            match self.0.write(bytes) {
+            match self.file.write(bytes) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 written => return written,
             }
@@ -196,7 +226,7 @@ impl DiskFile for OsFile {
 
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         loop {
-            match sys::read_at(&self.0, buffer, offset) {
+            match sys::read_at(&self.file, buffer, offset) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 read => return read,
             }
@@ -204,37 +234,37 @@ impl DiskFile for OsFile {
     }
 
     fn status(&self) -> io::Result<FileStatus> {
-        let metadata = self.0.metadata()?;
-        let identity = sys::identity(&self.0, &metadata)?;
+        let metadata = self.file.metadata()?;
+        let identity = sys::identity(&self.file, &metadata)?;
         status(&metadata, identity)
     }
 
     fn set_mode(&self, mode: u32) -> io::Result<()> {
-        sys::set_mode(&self.0, mode)
+        sys::set_mode(&self.file, mode)
     }
 
     fn sync(&self) -> io::Result<()> {
         // On macOS the standard library issues F_FULLFSYNC, on Windows FlushFileBuffers.
-        self.0.sync_all()
+        self.file.sync_all()
     }
 
     fn check_close(&self) -> io::Result<()> {
-        sys::check_close(&self.0)
+        sys::check_close(&self.file)
     }
 
     fn drop_cache(&self) -> io::Result<()> {
-        sys::drop_cache(&self.0)
+        sys::drop_cache(&self.file)
     }
 
     fn try_lock(&self, kind: LockKind) -> io::Result<LockOutcome> {
-        sys::try_lock(&self.0, kind)
+        self.locked(sys::try_lock(&self.file, kind))
     }
 
     fn lock(&self, kind: LockKind) -> io::Result<LockOutcome> {
         loop {
-            match sys::lock(&self.0, kind) {
+            match sys::lock(&self.file, kind) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                locked => return locked,
+                locked => return self.locked(locked),
             }
         }
     }

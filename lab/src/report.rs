@@ -84,8 +84,12 @@ fn circumstances() -> Vec<(&'static str, String)> {
     ];
     let mut found = vec![("atomic-arrow", env!("CARGO_PKG_VERSION").to_owned())];
     for (name, program, arguments) in asked {
-        let said = first_line(program, arguments);
-        found.push((name, said.unwrap_or_else(|| "not there".to_owned())));
+        let mut said = first_line(program, arguments).unwrap_or_else(|| "not there".to_owned());
+        // What follows is the builder's own.
+        if let Some(end) = said.find('-').filter(|_| name == "kernel") {
+            said.truncate(end);
+        }
+        found.push((name, said));
     }
     found
 }

@@ -234,7 +234,7 @@ impl PartitionSummary {
 /// The format of a data file that is not Parquet, by its name; also without the feature that writes it.
 fn plain_format(path: &Path) -> Option<&'static str> {
     match path.extension()?.to_str()? {
-        "arrow" => Some("Arrow IPC"),
+        "arrow" | "feather" | "ipc" => Some("Arrow IPC"),
         "ndjson" | "jsonl" => Some("NDJSON"),
         "csv" => Some("CSV"),
         _ => None,

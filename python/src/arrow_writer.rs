@@ -85,13 +85,15 @@ impl ArrowWriter {
                 "this AtomicArrowWriter is closed",
             ));
         };
-        let published = publishing(py, &self.path, |signals| {
+        let publish = |signals: &Signals| {
             let staged = writer.finish()?;
             // The last moment at which nothing is visible.
             signals.check(Step::Publish, &self.path)?;
             staged.publish()
-        })?;
-        Ok(PublishedFile::parquet(&published))
+        };
+        publishing(py, &self.path, publish, |published| {
+            PublishedFile::parquet(&published)
+        })
     }
 
     /// Removes what was written.

@@ -12,7 +12,7 @@ use pyo3::types::PyDict;
 use crate::errors::{self, raise};
 use crate::options;
 use crate::owned::Owned;
-use crate::settle::publishing;
+use crate::settle::{Signals, publishing};
 use crate::table::{bytes, plural};
 use crate::work::detached;
 
@@ -64,13 +64,15 @@ impl File {
         let Some(file) = self.file.take(py)? else {
             return Err(errors::refuse(py, "ClosedError", "this file is closed"));
         };
-        let published = publishing(py, &self.path, |signals| {
+        let publish = |signals: &Signals| {
             let staged = file.finish()?;
             // The last moment at which nothing is visible.
             signals.check(Step::Publish, &self.path)?;
             staged.publish()
-        })?;
-        Ok(PublishedFile::of(&published, None))
+        };
+        publishing(py, &self.path, publish, |published| {
+            PublishedFile::of(&published, None)
+        })
     }
 
     /// Removes what was written.

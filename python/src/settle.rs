@@ -60,13 +60,18 @@ impl Meanwhile for Signals {
     }
 }
 
-/// Runs work that publishes and heeds signals: it may ask for them before it is too late.
-pub(crate) fn publishing<R: Send>(
-    py: Python<'_>,
+/// Runs work that publishes and heeds signals: it may ask for them before it is too late. What is published
+/// nevertheless is the `receipt` of what is raised.
+pub(crate) fn publishing<'py, R: Send, T: IntoPyObject<'py>>(
+    py: Python<'py>,
     path: &Path,
     work: impl FnOnce(&Signals) -> Done<R> + Send,
-) -> PyResult<R> {
+    receipt: impl Fn(R) -> T,
+) -> PyResult<T> {
     let signals = Signals::default();
     let (done, raised) = run(py, &signals, || work(&signals))?;
-    settle(py, path, done, raised, |_, _| Ok(()))
+    let done = settle(py, path, done, raised, |done, raised| {
+        raised.value(py).setattr("receipt", receipt(done))
+    })?;
+    Ok(receipt(done))
 }

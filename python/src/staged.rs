@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 
 use crate::errors::raise;
 use crate::receipt::{Receipt, mode_name, unusable};
-use crate::settle::publishing;
+use crate::settle::{Signals, publishing};
 use crate::table::{bytes, plural};
 use crate::work::detached;
 
@@ -138,11 +138,11 @@ pub(crate) fn commit(
     if let Some(write_id) = write_id {
         writes = writes.write_id(write_id);
     }
-    let committed = publishing(py, &root, |signals| {
+    let commit = |signals: &Signals| {
         signals.check(Step::Decide, &root)?;
         writes.commit()
-    })?;
-    Ok(Receipt::new(committed))
+    };
+    publishing(py, &root, commit, Receipt::new)
 }
 
 /// Removes everything that is staged.

@@ -121,6 +121,58 @@ def test_the_first_error_poisons_the_writer(lake: Path, files: Callable[[Path], 
     assert files(lake) == []
 
 
+def one_file(lake: Path) -> aa.AtomicArrowWriter:
+    return aa.AtomicArrowWriter(lake / "weather", {"year": 2026}, ROWS.schema)
+
+
+def data_set(lake: Path) -> aa.DatasetWriter:
+    return aa.DatasetWriter(lake / "weather", schema=ROWS.schema)
+
+
+@pytest.mark.parametrize("open_writer", [one_file, data_set])
+@pytest.mark.parametrize("end", ["raises", "no table", "another schema", "reader"])
+def test_an_iterable_that_fails_half_way_poisons_the_writer(
+    lake: Path, files: Callable[[Path], list[str]], open_writer: Callable[[Path], Any], end: str
+) -> None:
+    def half() -> Iterator[Any]:
+        yield ROWS.to_batches()[0]
+        if end == "no table":
+            yield 7
+        if end == "another schema":
+            yield ROWS.select(["temp"])
+        raise OSError("connection reset")
+
+    data: Any = half()
+    if end == "reader":
+        data = pa.RecordBatchReader.from_batches(ROWS.schema, half())
+    with pytest.raises(aa.PoisonedError, match="an earlier write failed") as raised:
+        with open_writer(lake) as writer:
+            with pytest.raises((OSError, TypeError, aa.InputError, aa.SchemaMismatchError)):
+                writer.write(data)
+            with pytest.raises(aa.PoisonedError):
+                writer.write(ROWS)
+    assert raised.value.outcome is aa.Outcome.NOT_PUBLISHED
+    assert files(lake) == []
+    with pytest.raises(aa.ClosedError):
+        writer.commit()
+
+
+def test_a_writer_that_failed_cannot_be_staged_but_discarded(
+    lake: Path, files: Callable[[Path], list[str]]
+) -> None:
+    for end in ("stage", "discard"):
+        writer = data_set(lake)
+        with pytest.raises(TypeError, match="rows"):
+            writer.write([ROWS, 7])
+        if end == "stage":
+            with pytest.raises(aa.PoisonedError):
+                writer.stage()
+        writer.discard()
+        with pytest.raises(aa.ClosedError):
+            writer.write(ROWS)
+    assert files(lake) == []
+
+
 def test_parquet_is_written_as_asked(lake: Path) -> None:
     receipt = aa.write_dataset(
         pa.table({"n": list(range(1000, 0, -1)), "text": ["a", "b"] * 500}),

@@ -11,11 +11,11 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, Unpack, overload
 
 from . import _lib
-from ._dataset import say_discarded
 from ._errors import DiscardedWarning
 from ._lib import PublishedFile
 from ._options import Durability, FileOptions, log, prepared
 from ._paths import StrPath, local_path
+from ._writer import say_discarded
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer

@@ -8,7 +8,7 @@ from typing import Any, Unpack
 
 from . import _lib
 from ._data import Data, Schema, length, no_schema, streams
-from ._errors import ForkedError, make
+from ._errors import ForkedError, make, unpublished
 from ._lib import FileRecord, Progress, Receipt, StagedWrite
 from ._options import WriteOptions, log, prepared
 from ._paths import StrPath, local_path
@@ -243,7 +243,8 @@ def _written(
 ) -> DatasetWriter:
     """A writer that has taken all rows; whatever is raised before, it is discarded."""
     opened = streams(data, index=index)
-    first = next(opened, None)
+    with unpublished(local_path(root)):
+        first = next(opened, None)
     known = first if schema is None else schema
     if known is None:
         raise no_schema()

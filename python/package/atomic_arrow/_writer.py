@@ -10,7 +10,15 @@ from typing import Generic, Self, TypeVar
 
 from . import _lib
 from ._data import Data, streams
-from ._errors import AtomicArrowError, BusyError, ClosedError, ForkedError, Interrupted, make
+from ._errors import (
+    AtomicArrowError,
+    BusyError,
+    ClosedError,
+    ForkedError,
+    Interrupted,
+    make,
+    unpublished,
+)
 from ._lib import Stream
 
 Inner = TypeVar("Inner", _lib.DatasetWriter, _lib.ArrowWriter)
@@ -43,15 +51,16 @@ class Writer(ABC, Generic[Inner]):
     def _feed(self, opened: Iterable[Stream]) -> None:
         """Takes all rows; after an exception some were taken, so nothing may be published."""
         taken = False
-        try:
-            for stream in opened:
-                self._check().write(stream)
-                taken = True
-        except BaseException as error:
-            # A writer that was closed before has nothing of these rows.
-            if taken or not isinstance(error, ClosedError):
-                self._poison()
-            raise
+        with unpublished(self._place):
+            try:
+                for stream in opened:
+                    self._check().write(stream)
+                    taken = True
+            except BaseException as error:
+                # A writer that was closed before has nothing of these rows.
+                if taken or not isinstance(error, ClosedError):
+                    self._poison()
+                raise
 
     def _poison(self) -> None:
         if self._inner is None:

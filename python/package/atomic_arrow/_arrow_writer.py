@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from . import _lib
-from ._data import Data, Schema
+from ._data import Data, Schema, schema_of
 from ._errors import make
 from ._keys import partition_values
 from ._lib import PublishedFile
@@ -38,7 +38,8 @@ class AtomicArrowWriter(Writer[_lib.ArrowWriter]):
     :param partition: Keys and values: ``None``, ``bool``, ``int``, ``float``, ``str``, dates, times
         or decimals. A column of the schema that is named like a key is checked to carry its value,
         and is left out of the file.
-    :param schema: What exports the Arrow schema interface, or a table that has the schema.
+    :param schema: What exports the Arrow schema interface, or a table that has the schema; a pandas
+        frame has that of its rows as they are written, with its index or without.
     :param file_name: The name within the partition; by default one that no other writer has.
     :param replace: Whether a file of that name is replaced.
     :param keep_partition_columns: Whether partition columns stay in the file.
@@ -67,7 +68,8 @@ class AtomicArrowWriter(Writer[_lib.ArrowWriter]):
         taken["replace"] = replace
         taken["keep_partition_columns"] = keep_partition_columns
         values = partition_values(partition)
-        self._inner = _lib.ArrowWriter(local_path(root), values, schema, taken)
+        known = schema_of(schema, index=index)
+        self._inner = _lib.ArrowWriter(local_path(root), values, known, taken)
         self.path: Path = self._inner.path
         """Where the file will be published."""
         self._place = str(self.path)

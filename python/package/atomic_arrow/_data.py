@@ -58,6 +58,13 @@ def streams(data: Data, *, index: bool) -> Iterator[Stream]:
         yield Stream(one)
 
 
+def schema_of(schema: Schema, *, index: bool) -> Schema:
+    """A schema, or what exports that of a table as its rows are exported."""
+    if isinstance(schema, ArrowSchema) or not isinstance(schema, ArrowStream | ArrowArray):
+        return schema
+    return Stream(_exporter(schema, index))
+
+
 def _exporter(data: Any, index: bool) -> Any:
     """What exports the rows of one object; None if it has none to export."""
     if _is_a(data, "pandas", "DataFrame"):

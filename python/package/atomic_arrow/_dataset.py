@@ -7,7 +7,7 @@ from itertools import chain
 from typing import Any, Unpack
 
 from . import _lib
-from ._data import Data, Schema, length, no_schema, streams
+from ._data import Data, Schema, length, no_schema, schema_of, streams
 from ._errors import ForkedError, make, unpublished
 from ._lib import FileRecord, Progress, Receipt, StagedWrite
 from ._options import WriteOptions, log, prepared
@@ -32,7 +32,8 @@ class DatasetWriter(Writer[_lib.DatasetWriter]):
     ['KJFK', 'KSEA']
 
     :param root: The data set: a path or ``file://`` URL.
-    :param schema: What exports the Arrow schema interface, or a table that has the schema.
+    :param schema: What exports the Arrow schema interface, or a table that has the schema; a pandas
+        frame has that of its rows as they are written, with its index or without.
     :param index: Whether the index of a pandas frame becomes columns.
     :param on_file: Called with each finished file, which is not published yet.
     :param progress: ``True`` for a bar, or a function that is called with a :class:`Progress`.
@@ -57,7 +58,8 @@ class DatasetWriter(Writer[_lib.DatasetWriter]):
         self.root = self._place = local_path(root)
         taken = prepared(options)
         self._shown = Shown(progress, _rows)
-        self._inner = _lib.DatasetWriter(self.root, schema, taken, on_file, self._shown.call)
+        known = schema_of(schema, index=index)
+        self._inner = _lib.DatasetWriter(self.root, known, taken, on_file, self._shown.call)
         log.debug("%s: writing", self.root)
 
     def write(self, data: Data) -> None:

@@ -49,7 +49,7 @@ from ._errors import (
     UnfinishedError,
     UnknownOutcomeError,
 )
-from ._file import AtomicBinaryFile, AtomicTextFile, open, write_bytes, write_json, write_text
+from ._file import AtomicBinaryFile, AtomicTextFile, open
 from ._keys import PartitionKey, SortBy, column, date, day, hour, month, year
 from ._lib import (
     FileRecord,
@@ -68,6 +68,7 @@ from ._lib import (
 )
 from ._options import FileOptions, ParquetOptions, WriteOptions
 from ._reports import inspect, recover, verify
+from ._whole import write_bytes, write_json, write_text
 
 __all__ = [
     "AbortedError",

@@ -35,9 +35,9 @@ class AtomicArrowWriter(Writer[_lib.ArrowWriter]):
     3
 
     :param root: The data set: a path or ``file://`` URL.
-    :param partition: Keys and values: ``None``, ``bool``, ``int``, ``float``, ``str``, dates, times
-        or decimals. A column of the schema that is named like a key is checked to carry its value,
-        and is left out of the file.
+    :param partition: Keys and values: ``None``, ``bool``, ``int``, ``float``, ``str``, a date, a
+        datetime or a decimal, also as a scalar of NumPy or pandas. A column of the schema that is
+        named like a key is checked to carry its value, and is left out of the file.
     :param schema: What exports the Arrow schema interface, or a table that has the schema; a pandas
         frame has that of its rows as they are written, with its index or without.
     :param file_name: The name within the partition; by default one that no other writer has.

@@ -67,10 +67,10 @@ def schema_of(schema: Schema, *, index: bool) -> Schema:
 
 def _exporter(data: Any, index: bool) -> Any:
     """What exports the rows of one object; None if it has none to export."""
-    if _is_a(data, "pandas", "DataFrame"):
+    if is_a(data, "pandas", "DataFrame"):
         # Its own export would make a column of any index that is not a mere count.
         return data.reset_index(drop=not index) if _has_index(data) or index else data
-    if _is_a(data, "polars", "LazyFrame"):
+    if is_a(data, "polars", "LazyFrame"):
         return data.collect_batches()
     if isinstance(data, ArrowStream | ArrowArray):
         return data
@@ -82,7 +82,7 @@ def _has_index(frame: Any) -> bool:
     return not (isinstance(frame.index, pandas.RangeIndex) and frame.index.name is None)
 
 
-def _is_a(value: Any, module: str, name: str) -> bool:
+def is_a(value: Any, module: str, name: str) -> bool:
     """Whether it is an instance of a class of a library, which is not imported for that."""
     loaded = sys.modules.get(module)
     kind = getattr(loaded, name, None)
@@ -104,7 +104,7 @@ def no_schema() -> Exception:
 
 def length(data: Any) -> int | None:
     """How many rows there are, where that is known without reading them."""
-    if _is_a(data, "pandas", "DataFrame") or _is_a(data, "polars", "DataFrame"):
+    if is_a(data, "pandas", "DataFrame") or is_a(data, "polars", "DataFrame"):
         return len(data)
     rows = getattr(data, "num_rows", None)
     return rows if isinstance(rows, int) else None

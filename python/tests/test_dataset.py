@@ -202,6 +202,12 @@ def test_parquet_is_written_as_asked(lake: Path) -> None:
     assert column.compression == "UNCOMPRESSED"
 
 
+def test_one_column_or_several_have_bloom_filters(lake: Path) -> None:
+    write = lambda columns: aa.write_dataset(ROWS, lake / "weather", bloom_filters=columns).bytes
+    assert write("station_id") == write(["station_id"]) > write([]) + 32
+    assert write(["station_id", "temp"]) > write("station_id") + 32
+
+
 @pytest.mark.parametrize("format", ["csv", "ndjson", "ipc"])
 def test_other_formats_are_written(lake: Path, format: Any) -> None:
     receipt = aa.write_dataset(ROWS, lake / "weather", format=format, partition_by="station_id")
@@ -224,6 +230,18 @@ def test_other_formats_are_written(lake: Path, format: Any) -> None:
         ("staging", "elsewhere"),
         ("schema_policy", "any"),
         ("memory_limit", "much"),
+        ("memory_limit", -1),
+        ("memory_limit", "99999999999TB"),
+        ("target_file_size", -1),
+        ("target_file_rows", -5),
+        ("row_group_size", -5),
+        ("row_group_size", 2**64),
+        ("compression_level", 2**31),
+        ("threads", -1),
+        ("max_open_files", -1),
+        ("keep_staged", -1),
+        ("keep_staged", float("nan")),
+        ("keep_staged", float("inf")),
         ("target_file_size", "1 parsec"),
         ("target_file_rows", 0),
         ("row_group_size", 0),
@@ -241,6 +259,9 @@ def test_an_option_that_cannot_be_is_named(
     assert files(lake) == []
     with pytest.raises(TypeError, match="nonsense"):
         aa.write_dataset(ROWS, lake / "weather", nonsense=1)  # type: ignore[call-arg]
+    for name in ("memory_limit", "threads"):
+        with pytest.raises(TypeError, match=f"{name}: a whole number, not float"):
+            aa.write_dataset(ROWS, lake / "weather", **{name: 5e8})  # type: ignore[arg-type]
 
 
 def test_files_and_progress_are_told(lake: Path) -> None:

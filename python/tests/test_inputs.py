@@ -231,6 +231,47 @@ def test_what_holds_no_rows_is_an_error(
     assert files(lake) == []
 
 
+class Broken:
+    """An object whose library fails to export it."""
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        raise LookupError("no more weather")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pd.DataFrame({"a": [1, "x"]}),
+        pd.DataFrame([[1, 2]], columns=["a", "a"]),
+        pd.Series([1]),
+        pl.Series([1]),
+        Broken(),
+    ],
+    ids=["mixed", "duplicate", "pandas", "polars", "broken"],
+)
+def test_what_its_library_cannot_export_is_an_input_error(
+    lake: Path, files: Callable[[Path], list[str]], data: Any
+) -> None:
+    calls: list[Callable[[], object]] = [
+        lambda: aa.write_dataset(data, lake / "weather"),
+        lambda: aa.write_dataset([data], lake / "weather"),
+        lambda: aa.DatasetWriter(lake / "weather", schema=data),
+        lambda: aa.AtomicArrowWriter(lake / "weather", {"key": 1}, data),
+    ]
+    for call in calls:
+        with pytest.raises(aa.InputError, match="cannot be read\n  because: ") as raised:
+            call()
+        assert raised.value.outcome is aa.Outcome.NOT_PUBLISHED
+        assert str(raised.value.__cause__) in str(raised.value)
+    assert files(lake) == []
+
+
+def test_an_index_that_has_the_name_of_a_column_is_an_input_error(lake: Path) -> None:
+    df = pd.DataFrame({"a": [1]}, index=pd.Index([1], name="a"))
+    with pytest.raises(aa.InputError, match="already exists"):
+        aa.write_dataset(df, lake / "weather", index=True)
+
+
 def test_an_error_in_the_data_publishes_nothing(
     lake: Path, files: Callable[[Path], list[str]]
 ) -> None:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
-from ._errors import make
+from ._errors import AtomicArrowError, make
 from ._lib import Stream
 
 
@@ -44,25 +44,38 @@ Schema: TypeAlias = ArrowSchema | ArrowStream
 
 def streams(data: Data, *, index: bool) -> Iterator[Stream]:
     """The data as streams, one after another, each opened when its turn comes."""
-    one = _exporter(data, index)
+    one = _stream(data, index)
     if one is not None:
-        yield Stream(one)
+        yield one
         return
     # A mapping or a text could be iterated too, and hardly holds data sets' rows.
     if isinstance(data, str | bytes | dict) or not isinstance(data, Iterable):
         raise _no_rows(data)
     for item in data:
-        one = _exporter(item, index)
+        one = _stream(item, index)
         if one is None:
             raise _no_rows(item)
-        yield Stream(one)
+        yield one
 
 
 def schema_of(schema: Schema, *, index: bool) -> Schema:
     """A schema, or what exports that of a table as its rows are exported."""
     if isinstance(schema, ArrowSchema) or not isinstance(schema, ArrowStream | ArrowArray):
         return schema
-    return Stream(_exporter(schema, index))
+    return _stream(schema, index) or schema
+
+
+def _stream(data: Any, index: bool) -> Stream | None:
+    """The rows of one object; None if it has none to export."""
+    try:
+        one = _exporter(data, index)
+        return None if one is None else Stream(one)
+    except AtomicArrowError:
+        raise
+    except Exception as error:
+        # Each library has its own for what it cannot export.
+        message = f"the data cannot be read\n  because: {error}"
+        raise make("InputError", message, outcome="not_published") from error
 
 
 def _exporter(data: Any, index: bool) -> Any:

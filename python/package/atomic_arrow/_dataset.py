@@ -55,7 +55,9 @@ class DatasetWriter(Writer[_lib.DatasetWriter]):
     ) -> None:
         self._receipt: Receipt | None = None
         self._index = index
-        self.root = self._place = local_path(root)
+        self.root = local_path(root)
+        """The path of the data set."""
+        self._place = self.root
         taken = prepared(options)
         self._shown = Shown(progress, _rows)
         known = schema_of(schema, index=index)

@@ -121,6 +121,58 @@ def test_the_first_error_poisons_the_writer(lake: Path, files: Callable[[Path], 
     assert files(lake) == []
 
 
+def one_file(lake: Path) -> aa.AtomicArrowWriter:
+    return aa.AtomicArrowWriter(lake / "weather", {"year": 2026}, ROWS.schema)
+
+
+def data_set(lake: Path) -> aa.DatasetWriter:
+    return aa.DatasetWriter(lake / "weather", schema=ROWS.schema)
+
+
+@pytest.mark.parametrize("open_writer", [one_file, data_set])
+@pytest.mark.parametrize("end", ["raises", "no table", "another schema", "reader"])
+def test_an_iterable_that_fails_half_way_poisons_the_writer(
+    lake: Path, files: Callable[[Path], list[str]], open_writer: Callable[[Path], Any], end: str
+) -> None:
+    def half() -> Iterator[Any]:
+        yield ROWS.to_batches()[0]
+        if end == "no table":
+            yield 7
+        if end == "another schema":
+            yield ROWS.select(["temp"])
+        raise OSError("connection reset")
+
+    data: Any = half()
+    if end == "reader":
+        data = pa.RecordBatchReader.from_batches(ROWS.schema, half())
+    with pytest.raises(aa.PoisonedError, match="an earlier write failed") as raised:
+        with open_writer(lake) as writer:
+            with pytest.raises((OSError, TypeError, aa.InputError, aa.SchemaMismatchError)):
+                writer.write(data)
+            with pytest.raises(aa.PoisonedError):
+                writer.write(ROWS)
+    assert raised.value.outcome is aa.Outcome.NOT_PUBLISHED
+    assert files(lake) == []
+    with pytest.raises(aa.ClosedError):
+        writer.commit()
+
+
+def test_a_writer_that_failed_cannot_be_staged_but_discarded(
+    lake: Path, files: Callable[[Path], list[str]]
+) -> None:
+    for end in ("stage", "discard"):
+        writer = data_set(lake)
+        with pytest.raises(TypeError, match="rows"):
+            writer.write([ROWS, 7])
+        if end == "stage":
+            with pytest.raises(aa.PoisonedError):
+                writer.stage()
+        writer.discard()
+        with pytest.raises(aa.ClosedError):
+            writer.write(ROWS)
+    assert files(lake) == []
+
+
 def test_parquet_is_written_as_asked(lake: Path) -> None:
     receipt = aa.write_dataset(
         pa.table({"n": list(range(1000, 0, -1)), "text": ["a", "b"] * 500}),
@@ -150,6 +202,12 @@ def test_parquet_is_written_as_asked(lake: Path) -> None:
     assert column.compression == "UNCOMPRESSED"
 
 
+def test_one_column_or_several_have_bloom_filters(lake: Path) -> None:
+    write = lambda columns: aa.write_dataset(ROWS, lake / "weather", bloom_filters=columns).bytes
+    assert write("station_id") == write(["station_id"]) > write([]) + 32
+    assert write(["station_id", "temp"]) > write("station_id") + 32
+
+
 @pytest.mark.parametrize("format", ["csv", "ndjson", "ipc"])
 def test_other_formats_are_written(lake: Path, format: Any) -> None:
     receipt = aa.write_dataset(ROWS, lake / "weather", format=format, partition_by="station_id")
@@ -172,6 +230,18 @@ def test_other_formats_are_written(lake: Path, format: Any) -> None:
         ("staging", "elsewhere"),
         ("schema_policy", "any"),
         ("memory_limit", "much"),
+        ("memory_limit", -1),
+        ("memory_limit", "99999999999TB"),
+        ("target_file_size", -1),
+        ("target_file_rows", -5),
+        ("row_group_size", -5),
+        ("row_group_size", 2**64),
+        ("compression_level", 2**31),
+        ("threads", -1),
+        ("max_open_files", -1),
+        ("keep_staged", -1),
+        ("keep_staged", float("nan")),
+        ("keep_staged", float("inf")),
         ("target_file_size", "1 parsec"),
         ("target_file_rows", 0),
         ("row_group_size", 0),
@@ -189,6 +259,9 @@ def test_an_option_that_cannot_be_is_named(
     assert files(lake) == []
     with pytest.raises(TypeError, match="nonsense"):
         aa.write_dataset(ROWS, lake / "weather", nonsense=1)  # type: ignore[call-arg]
+    for name in ("memory_limit", "threads"):
+        with pytest.raises(TypeError, match=f"{name}: a whole number, not float"):
+            aa.write_dataset(ROWS, lake / "weather", **{name: 5e8})  # type: ignore[arg-type]
 
 
 def test_files_and_progress_are_told(lake: Path) -> None:

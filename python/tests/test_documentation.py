@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import doctest
 import importlib
+import inspect
 import os
 import pkgutil
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import atomic_arrow as aa
@@ -31,6 +35,44 @@ def test_examples_in_docstrings(name: str, tmp_path: Path) -> None:
     assert runner.summarize(verbose=False).failed == 0
 
 
+def members(thing: type) -> Iterator[tuple[str, object]]:
+    """The public functions, methods and properties of a class and the package's classes it is of."""
+    for kind in thing.__mro__:
+        if not kind.__module__.startswith("atomic_arrow"):
+            continue
+        for name, value in vars(kind).items():
+            described = inspect.isdatadescriptor(value) and not inspect.ismemberdescriptor(value)
+            if not name.startswith("_") and (described or callable(getattr(thing, name))):
+                yield f"{kind.__name__}.{name}", getattr(kind, name)
+
+
+def attributes(module: str) -> Iterator[tuple[str, bool]]:
+    """The public attributes in the source of a module's public classes, and if each is described."""
+    source = Path(aa.__file__).with_name(f"{module}.py").read_text()
+    for kind in ast.walk(ast.parse(source)):
+        if not isinstance(kind, ast.ClassDef) or kind.name not in aa.__all__:
+            continue
+        inits = [node for node in kind.body if getattr(node, "name", "") == "__init__"]
+        for body in [
+            kind.body,
+            *[init.body for init in inits if isinstance(init, ast.FunctionDef)],
+        ]:
+            for node, after in pairwise([*body, ast.Pass()]):
+                described = isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant)
+                for name in targets(node, "self" if body is not kind.body else None):
+                    yield f"{kind.name}.{name}", described
+
+
+def targets(node: ast.stmt, of: str | None) -> Iterator[str]:
+    """The public names that a statement assigns to, or the attributes of one name."""
+    assigned = [node.target] if isinstance(node, ast.AnnAssign) else getattr(node, "targets", [])
+    for target in assigned:
+        text = ast.unparse(target)
+        owner, _, name = text.rpartition(".")
+        if owner == (of or "") and name.isidentifier() and not name.startswith("_"):
+            yield name
+
+
 def test_every_public_thing_is_documented() -> None:
     for name in aa.__all__:
         thing = getattr(aa, name)
@@ -39,9 +81,15 @@ def test_every_public_thing_is_documented() -> None:
         assert thing.__doc__, name
         assert thing.__module__.startswith("atomic_arrow"), name
         if isinstance(thing, type):
-            for member in vars(thing):
-                public = not member.startswith("_") and callable(getattr(thing, member))
-                assert not public or getattr(thing, member).__doc__, f"{name}.{member}"
+            for member, value in members(thing):
+                assert value.__doc__, member
+    found = [found for module in MODULES if module != "_lib" for found in attributes(module)]
+    assert [name for name, described in found if not described] == []
+    assert {"Outcome.UNKNOWN", "WriteOptions.mode", "SortBy.column", "DatasetWriter.root"} <= {
+        name for name, _ in found
+    }
+    named = {name for kind in (aa.AtomicTextFile, aa.Receipt) for name, _ in members(kind)}
+    assert {"AtomicTextFile.commit", "_Atomic.published", "Receipt.rows"} <= named
 
 
 def blocks(language: str) -> list[str]:

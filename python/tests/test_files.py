@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import gc
 import gzip
@@ -59,9 +60,67 @@ def test_closing_is_no_commit(lake: Path, files: Callable[[Path], list[str]], mo
     with pytest.warns(aa.DiscardedWarning, match="closed without a commit"):
         f.close()
     f.close()
-    with pytest.raises(ValueError, match="closed"):
+    with pytest.raises(aa.ClosedError, match="closed"):
         f.commit()
     assert files(lake) == []
+
+
+def wrap_text(f: Any) -> None:
+    with io.TextIOWrapper(f, encoding="utf-8") as text:
+        text.write("11.5")
+
+
+def wrap_codec(f: Any) -> None:
+    with codecs.getwriter("utf-8")(f) as text:
+        text.write("11.5")
+
+
+def wrap_arrow(f: Any) -> None:
+    with pa.PythonFile(f, "w") as file:
+        file.write(b"11.5")
+
+
+def wrap_buffer(f: Any) -> None:
+    f.buffer.close()
+
+
+@pytest.mark.filterwarnings("ignore::atomic_arrow.DiscardedWarning")
+@pytest.mark.parametrize(
+    ("mode", "wrap"),
+    [("wb", wrap_text), ("wb", wrap_codec), ("wb", wrap_arrow), ("w", wrap_buffer)],
+)
+def test_a_block_whose_file_was_closed_is_an_error(
+    lake: Path, files: Callable[[Path], list[str]], mode: Any, wrap: Callable[[Any], None]
+) -> None:
+    with pytest.raises(aa.ClosedError, match="nothing was published") as raised:
+        with aa.open(lake / TARGET, mode) as f:
+            wrap(f)
+    assert isinstance(raised.value, ValueError)
+    assert raised.value.outcome is aa.Outcome.NOT_PUBLISHED
+    assert TARGET in str(raised.value)
+    # An exception of the block's own stays what it is.
+    with pytest.raises(LookupError) as own:
+        with aa.open(lake / TARGET, mode) as f:
+            wrap(f)
+            raise LookupError
+    assert "nothing was published" in own.value.__notes__[0]
+    assert files(lake) == []
+
+
+@pytest.mark.parametrize("mode", ["w", "wb"])
+def test_within_a_block_one_may_commit_or_discard(lake: Path, mode: Any) -> None:
+    for end in ("commit", "discard"):
+        with aa.open(lake / end, mode) as f:
+            getattr(f, end)()
+        assert (lake / end).exists() == (end == "commit")
+        with pytest.raises(aa.ClosedError, match="closed"):
+            f.commit()
+    # A commit that failed was one, too.
+    with aa.open(lake / "late", mode.replace("w", "x")) as f:
+        aa.write_text("first", lake / "late")
+        with pytest.raises(aa.AlreadyExistsError):
+            f.commit()
+    assert (lake / "late").read_text() == "first"
 
 
 @pytest.mark.parametrize("mode", ["w", "wb"])
@@ -235,6 +294,8 @@ def test_files_say_what_they_are(lake: Path) -> None:
             f.read()
         with pytest.raises(io.UnsupportedOperation):
             f.fileno()
+        with pytest.raises(io.UnsupportedOperation):
+            numpy.arange(3).tofile(f)
     with aa.open(lake / "text") as t:
         assert t.encoding == "utf-8"
 

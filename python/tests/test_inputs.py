@@ -112,9 +112,30 @@ def test_a_pandas_index_is_written_only_when_asked_for(lake: Path) -> None:
     filtered = pd.DataFrame(ROWS)[lambda df: df.temp > 3.0]  # Its index has gaps.
     aa.write_dataset(filtered, lake / "filtered")
     assert pq.read_table(lake / "filtered").column_names == ["station_id", "temp", "number"]
-    with aa.DatasetWriter(lake / "keyed", schema=df.reset_index(), index=True) as writer:
+
+
+@pytest.mark.parametrize("index", [False, True])
+@pytest.mark.parametrize("kind", ["count", "gaps", "named", "two levels"])
+def test_a_pandas_frame_gives_the_schema_of_its_own_rows(
+    lake: Path, kind: str, index: bool
+) -> None:
+    df = pd.DataFrame(ROWS)
+    if kind == "gaps":
+        df = df[df.number.isin([1, 2, 4])]
+    if kind == "named":
+        df = df.set_index("station_id")
+    if kind == "two levels":
+        df = df.set_index(["station_id", "number"])
+    with aa.DatasetWriter(lake / "a", schema=df, index=index) as writer:
         writer.write(df)
-    assert "row" in pq.read_table(lake / "keyed").column_names
+    with aa.AtomicArrowWriter(lake / "b", {"key": 1}, df, index=index) as one:
+        one.write(df)
+    aa.write_dataset([df, df], lake / "c", schema=df, index=index)
+    expected = df.reset_index(drop=not index).columns.to_list()
+    for root in ("a", "b/key=1", "c"):
+        back = pq.read_table(lake / root, partitioning=None)
+        assert back.column_names == expected
+        assert back.num_rows == len(df) * (2 if root == "c" else 1)
 
 
 def test_pandas_reads_back_what_pandas_wrote(lake: Path) -> None:
@@ -208,6 +229,47 @@ def test_what_holds_no_rows_is_an_error(
     with pytest.raises((TypeError, ValueError)):
         aa.write_dataset(data, lake / "weather")
     assert files(lake) == []
+
+
+class Broken:
+    """An object whose library fails to export it."""
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        raise LookupError("no more weather")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pd.DataFrame({"a": [1, "x"]}),
+        pd.DataFrame([[1, 2]], columns=["a", "a"]),
+        pd.Series([1]),
+        pl.Series([1]),
+        Broken(),
+    ],
+    ids=["mixed", "duplicate", "pandas", "polars", "broken"],
+)
+def test_what_its_library_cannot_export_is_an_input_error(
+    lake: Path, files: Callable[[Path], list[str]], data: Any
+) -> None:
+    calls: list[Callable[[], object]] = [
+        lambda: aa.write_dataset(data, lake / "weather"),
+        lambda: aa.write_dataset([data], lake / "weather"),
+        lambda: aa.DatasetWriter(lake / "weather", schema=data),
+        lambda: aa.AtomicArrowWriter(lake / "weather", {"key": 1}, data),
+    ]
+    for call in calls:
+        with pytest.raises(aa.InputError, match="cannot be read\n  because: ") as raised:
+            call()
+        assert raised.value.outcome is aa.Outcome.NOT_PUBLISHED
+        assert str(raised.value.__cause__) in str(raised.value)
+    assert files(lake) == []
+
+
+def test_an_index_that_has_the_name_of_a_column_is_an_input_error(lake: Path) -> None:
+    df = pd.DataFrame({"a": [1]}, index=pd.Index([1], name="a"))
+    with pytest.raises(aa.InputError, match="already exists"):
+        aa.write_dataset(df, lake / "weather", index=True)
 
 
 def test_an_error_in_the_data_publishes_nothing(

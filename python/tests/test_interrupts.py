@@ -70,6 +70,50 @@ def test_reading_and_spilling_is_interrupted(
     assert files(lake) == []
 
 
+def interrupted_half_way() -> Iterator[pa.RecordBatch]:
+    """A producer in Python that Ctrl-C finds at work."""
+    yield ROWS.to_batches()[0]
+    signal.raise_signal(signal.SIGINT)
+    yield ROWS.to_batches()[0]
+
+
+@pytest.mark.parametrize("call", ["write_dataset", "stage", "DatasetWriter", "AtomicArrowWriter"])
+@pytest.mark.parametrize("source", ["generator", "first item", "reader"])
+def test_a_producer_in_python_is_interrupted(
+    lake: Path, files: Callable[[Path], list[str]], call: str, source: str
+) -> None:
+    data: Any = interrupted_half_way()
+    if source == "first item":
+        next(data)
+    if source == "reader":
+        data = pa.RecordBatchReader.from_batches(ROWS.schema, data)
+    with pytest.raises(aa.Interrupted, match="nothing was published") as raised:
+        if call == "write_dataset":
+            aa.write_dataset(data, lake / "weather")
+        elif call == "stage":
+            aa.stage(data, lake / "weather")
+        elif call == "DatasetWriter":
+            with aa.DatasetWriter(lake / "weather", schema=ROWS.schema) as writer:
+                writer.write(data)
+        else:
+            with aa.AtomicArrowWriter(lake / "weather", {"a": 1}, ROWS.schema) as one:
+                one.write(data)
+    assert raised.value.outcome is aa.Outcome.NOT_PUBLISHED
+    assert raised.value.path is not None
+    assert raised.value.path.is_relative_to(lake / "weather")
+    assert files(lake) == []
+
+
+def test_a_producer_that_only_speaks_of_ctrl_c_failed_by_itself(lake: Path) -> None:
+    def failing() -> Iterator[pa.RecordBatch]:
+        yield ROWS.to_batches()[0]
+        raise LookupError("no\nKeyboardInterrupt")
+
+    with pytest.raises(aa.InputError, match="LookupError"):
+        reader = pa.RecordBatchReader.from_batches(ROWS.schema, failing())
+        aa.write_dataset(reader, lake / "weather")
+
+
 def test_a_commit_is_interrupted(lake: Path, files: Callable[[Path], list[str]]) -> None:
     """Encoding with the slowest compression takes several seconds, and ends long before that."""
     started = threading.Event()

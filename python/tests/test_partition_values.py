@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import atomic_arrow as aa
+import numpy
+import pandas as pd
 import pyarrow as pa
 import pyarrow.dataset as ds
 import pytest
@@ -118,6 +120,91 @@ def test_a_value_that_is_given_names_the_directory_of_the_same_in_a_column(
     with aa.AtomicArrowWriter(lake / "b", {"key": value}, schema) as writer:
         writer.write(pa.table({"n": [1]}))
     assert [p.name for p in (lake / "a").iterdir()] == [p.name for p in (lake / "b").iterdir()]
+
+
+def directory(lake: Path, value: Any) -> str:
+    """The partition directory that a value names."""
+    writer = aa.AtomicArrowWriter(lake / "one", {"key": value}, pa.schema([("n", pa.int64())]))
+    writer.discard()
+    return writer.path.parent.name
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        numpy.datetime64("2013-01-31T05:00:00", "ns"),
+        numpy.datetime64("2013-01-31T05:00:00.25", "ns"),
+        numpy.datetime64("1913-01-31T05:00:00.000000001", "ns"),
+        numpy.datetime64("2013-01-31T05:00:00.250001", "us"),
+        numpy.datetime64("2013-01-31T05:00:00", "s"),
+        numpy.datetime64("2013-01-31", "D"),
+        numpy.datetime64("NaT", "ns"),
+        numpy.int16(-7),
+        numpy.uint64(2**64 - 1),
+        numpy.float16(0.1),
+        numpy.float32(0.1),
+        numpy.float32(1e-30),
+        numpy.float32(16777216),
+        numpy.float64(0.1),
+        numpy.bool_(True),
+        numpy.str_("a/b"),
+        pd.NaT,
+        pd.NA,
+        pd.Timestamp("2013-01-31T05:00:00"),
+        pd.Timestamp("2013-01-31T05:00:00.000001"),
+        pd.Timestamp("2013-01-31T05:00:00.000000123"),
+        pd.Timestamp("2013-01-31T05:00:00.000000123", tz="America/New_York"),
+        pd.Timestamp("2013-07-31T05:00:00", tz="UTC"),
+        decimal.Decimal("-0.0"),
+        decimal.Decimal("1E+3"),
+    ],
+    ids=repr,
+)
+def test_scalars_of_numpy_and_pandas_are_what_they_are_in_a_column(lake: Path, value: Any) -> None:
+    column: Any = pa.array([value]) if isinstance(value, decimal.Decimal) else None
+    if column is None and isinstance(value, numpy.generic):
+        column = pa.array(numpy.array([value]))
+    elif column is None:
+        column = pa.array(pd.Series([value], dtype="Int64" if value is pd.NA else None))
+    rows = pa.table({"key": column, "n": [1]})
+    aa.write_dataset(rows, lake / "column", partition_by="key")
+    assert [path.name for path in (lake / "column").iterdir()] == [directory(lake, value)]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        numpy.timedelta64(5, "ns"),
+        numpy.timedelta64(5, "D"),
+        pd.Timedelta(5),
+        datetime.timedelta(5),
+        datetime.time(5),
+        numpy.longdouble(1),
+        numpy.complex128(1),
+        numpy.array("2013-01-31", "datetime64[ns]"),
+        b"bytes",
+    ],
+    ids=repr,
+)
+def test_what_a_column_of_keys_cannot_hold_is_no_value_either(lake: Path, value: Any) -> None:
+    with pytest.raises(TypeError, match=r"key: a partition's value cannot be a \w+"):
+        directory(lake, value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        2**64,
+        -(2**63) - 1,
+        decimal.Decimal("NaN"),
+        decimal.Decimal("-Infinity"),
+        numpy.datetime64("12013-01-31", "s"),
+    ],
+    ids=repr,
+)
+def test_values_that_are_out_of_bounds_are_partition_errors(lake: Path, value: Any) -> None:
+    with pytest.raises(aa.PartitionError, match="key"):
+        directory(lake, value)
 
 
 @pytest.mark.parametrize(

@@ -39,8 +39,12 @@ def test_levels_find_different_damage() -> None:
     path = ODD / "page-flipped-crc.parquet"
     assert aa.verify(path).is_sound
     assert not aa.verify(path, level="checksum").is_sound
-    with pytest.raises(aa.InvalidOptionError):
-        aa.verify(path, level="all")  # type: ignore[arg-type]
+    for level in ("all", "skip"):
+        with pytest.raises(aa.InvalidOptionError, match="level"):
+            aa.verify(path, level=level)  # type: ignore[arg-type]
+    for size in (-1, 2**64):
+        with pytest.raises(aa.InvalidOptionError, match="small_file"):
+            aa.inspect(ODD, small_file=size)
 
 
 def test_each_report_is_told(lake: Path) -> None:

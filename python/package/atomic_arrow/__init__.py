@@ -12,7 +12,8 @@ the kernel or the power at any moment leaves the whole new file or none of it; t
 - :func:`verify`, :func:`inspect` and :func:`recover` look after what is there.
 
 Every exception is an :class:`AtomicArrowError`, or on Ctrl-C :class:`Interrupted`, and says in its
-``outcome`` what is on disk. Messages go to the logger ``atomic_arrow``.
+``outcome`` what is on disk; but what iterators and callbacks raise stays what it is, and an argument of
+the wrong type is a :class:`TypeError`. Messages go to the logger ``atomic_arrow``.
 """
 
 from ._arrow_writer import ArrowWriterOptions, AtomicArrowWriter
@@ -49,7 +50,7 @@ from ._errors import (
     UnfinishedError,
     UnknownOutcomeError,
 )
-from ._file import AtomicBinaryFile, AtomicTextFile, open, write_bytes, write_json, write_text
+from ._file import AtomicBinaryFile, AtomicTextFile, open
 from ._keys import PartitionKey, SortBy, column, date, day, hour, month, year
 from ._lib import (
     FileRecord,
@@ -68,6 +69,7 @@ from ._lib import (
 )
 from ._options import FileOptions, ParquetOptions, WriteOptions
 from ._reports import inspect, recover, verify
+from ._whole import write_bytes, write_json, write_text
 
 __all__ = [
     "AbortedError",

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self, Unpack
+from typing import Any, Unpack
 
 from . import _lib
-from ._data import Data, Schema, streams
-from ._dataset import say_discarded
+from ._data import Data, Schema, schema_of
 from ._errors import make
 from ._keys import partition_values
 from ._lib import PublishedFile
 from ._options import FileOptions, ParquetOptions, log, prepared
 from ._paths import StrPath, local_path
+from ._writer import Writer
 
 
 class ArrowWriterOptions(ParquetOptions, FileOptions, total=False):
     """What can be asked of an :class:`AtomicArrowWriter`."""
 
 
-class AtomicArrowWriter:
+class AtomicArrowWriter(Writer[_lib.ArrowWriter]):
     """Writes one Parquet file into a partition of a data set.
 
     A ``with`` block commits on a clean exit and discards on any exception; a writer that is merely
@@ -37,10 +35,11 @@ class AtomicArrowWriter:
     3
 
     :param root: The data set: a path or ``file://`` URL.
-    :param partition: Keys and values: ``None``, ``bool``, ``int``, ``float``, ``str``, dates, times
-        or decimals. A column of the schema that is named like a key is checked to carry its value,
-        and is left out of the file.
-    :param schema: What exports the Arrow schema interface, or a table that has the schema.
+    :param partition: Keys and values: ``None``, ``bool``, ``int``, ``float``, ``str``, a date, a
+        datetime or a decimal, also as a scalar of NumPy or pandas. A column of the schema that is
+        named like a key is checked to carry its value, and is left out of the file.
+    :param schema: What exports the Arrow schema interface, or a table that has the schema; a pandas
+        frame has that of its rows as they are written, with its index or without.
     :param file_name: The name within the partition; by default one that no other writer has.
     :param replace: Whether a file of that name is replaced.
     :param keep_partition_columns: Whether partition columns stay in the file.
@@ -62,7 +61,6 @@ class AtomicArrowWriter:
         index: bool = False,
         **options: Unpack[ArrowWriterOptions],
     ) -> None:
-        self._inner: _lib.ArrowWriter | None = None
         self._file: PublishedFile | None = None
         self._index = index
         taken = prepared(options)
@@ -70,19 +68,22 @@ class AtomicArrowWriter:
         taken["replace"] = replace
         taken["keep_partition_columns"] = keep_partition_columns
         values = partition_values(partition)
-        self._inner = _lib.ArrowWriter(local_path(root), values, schema, taken)
+        known = schema_of(schema, index=index)
+        self._inner = _lib.ArrowWriter(local_path(root), values, known, taken)
         self.path: Path = self._inner.path
         """Where the file will be published."""
+        self._place = str(self.path)
         log.debug("%s: writing", self.path)
 
     def write(self, data: Data) -> None:
         """Appends all rows of some data, which has exactly the writer's schema.
 
         :raises SchemaMismatchError, StrayRowError, InputError, EncodeError, IoError: Nothing is
-            published, and the writer can only be discarded.
+            published, and the writer can only be discarded; so it is after whatever an iterable
+            raises.
+        :raises PoisonedError: After any of these.
         """
-        for stream in streams(data, index=self._index):
-            self._open().write(stream)
+        self._write(data)
 
     def commit(self) -> PublishedFile:
         """Writes the footer, syncs, verifies and publishes the file.
@@ -91,8 +92,10 @@ class AtomicArrowWriter:
         :raises UnknownOutcomeError: If the system does not tell.
         :raises AtomicArrowError: Whatever the first step to fail says; nothing is published then.
         """
-        inner = self._open()
-        self._inner = None
+        try:
+            inner = self._check()
+        finally:
+            self._inner = None
         self._file = inner.commit()
         log.info("%s: published", self.path)
         return self._file
@@ -114,36 +117,6 @@ class AtomicArrowWriter:
             message = f"{self.path}: this writer has not committed"
             raise make("AtomicArrowError", message, outcome="not_published")
         return self._file
-
-    def _open(self) -> _lib.ArrowWriter:
-        if self._inner is None:
-            message = f"{self.path}: this AtomicArrowWriter is closed"
-            raise make("ClosedError", message, outcome="not_published")
-        return self._inner
-
-    def __enter__(self) -> Self:
-        self._open()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if self._inner is None:
-            return
-        if error is None:
-            self.commit()
-            return
-        say_discarded(str(self.path), error)
-        self.discard()
-
-    def __del__(self) -> None:
-        # Not there if the initialisation failed.
-        if getattr(self, "_inner", None) is not None:
-            message = f"{self!r} was dropped: discarded"
-            warnings.warn(message, ResourceWarning, stacklevel=2, source=self)
 
     def __repr__(self) -> str:
         state = "open" if self._inner is not None else "closed"

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
-from ._errors import make
+from ._errors import AtomicArrowError, make
 from ._lib import Stream
 
 
@@ -44,26 +44,46 @@ Schema: TypeAlias = ArrowSchema | ArrowStream
 
 def streams(data: Data, *, index: bool) -> Iterator[Stream]:
     """The data as streams, one after another, each opened when its turn comes."""
-    one = _exporter(data, index)
+    one = _stream(data, index)
     if one is not None:
-        yield Stream(one)
+        yield one
         return
     # A mapping or a text could be iterated too, and hardly holds data sets' rows.
     if isinstance(data, str | bytes | dict) or not isinstance(data, Iterable):
         raise _no_rows(data)
     for item in data:
-        one = _exporter(item, index)
+        one = _stream(item, index)
         if one is None:
             raise _no_rows(item)
-        yield Stream(one)
+        yield one
+
+
+def schema_of(schema: Schema, *, index: bool) -> Schema:
+    """A schema, or what exports that of a table as its rows are exported."""
+    if isinstance(schema, ArrowSchema) or not isinstance(schema, ArrowStream | ArrowArray):
+        return schema
+    return _stream(schema, index) or schema
+
+
+def _stream(data: Any, index: bool) -> Stream | None:
+    """The rows of one object; None if it has none to export."""
+    try:
+        one = _exporter(data, index)
+        return None if one is None else Stream(one)
+    except AtomicArrowError:
+        raise
+    except Exception as error:
+        # Each library has its own for what it cannot export.
+        message = f"the data cannot be read\n  because: {error}"
+        raise make("InputError", message, outcome="not_published") from error
 
 
 def _exporter(data: Any, index: bool) -> Any:
     """What exports the rows of one object; None if it has none to export."""
-    if _is_a(data, "pandas", "DataFrame"):
+    if is_a(data, "pandas", "DataFrame"):
         # Its own export would make a column of any index that is not a mere count.
         return data.reset_index(drop=not index) if _has_index(data) or index else data
-    if _is_a(data, "polars", "LazyFrame"):
+    if is_a(data, "polars", "LazyFrame"):
         return data.collect_batches()
     if isinstance(data, ArrowStream | ArrowArray):
         return data
@@ -75,7 +95,7 @@ def _has_index(frame: Any) -> bool:
     return not (isinstance(frame.index, pandas.RangeIndex) and frame.index.name is None)
 
 
-def _is_a(value: Any, module: str, name: str) -> bool:
+def is_a(value: Any, module: str, name: str) -> bool:
     """Whether it is an instance of a class of a library, which is not imported for that."""
     loaded = sys.modules.get(module)
     kind = getattr(loaded, name, None)
@@ -97,7 +117,7 @@ def no_schema() -> Exception:
 
 def length(data: Any) -> int | None:
     """How many rows there are, where that is known without reading them."""
-    if _is_a(data, "pandas", "DataFrame") or _is_a(data, "polars", "DataFrame"):
+    if is_a(data, "pandas", "DataFrame") or is_a(data, "polars", "DataFrame"):
         return len(data)
     rows = getattr(data, "num_rows", None)
     return rows if isinstance(rows, int) else None

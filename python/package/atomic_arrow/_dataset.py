@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable
-from types import TracebackType
-from typing import Any, Self, Unpack
+from itertools import chain
+from typing import Any, Unpack
 
 from . import _lib
-from ._data import Data, Schema, length, no_schema, streams
-from ._errors import AtomicArrowError, ForkedError, Interrupted, make
-from ._lib import FileRecord, Progress, Receipt, StagedWrite, Stream
+from ._data import Data, Schema, length, no_schema, schema_of, streams
+from ._errors import ForkedError, make, unpublished
+from ._lib import FileRecord, Progress, Receipt, StagedWrite
 from ._options import WriteOptions, log, prepared
 from ._paths import StrPath, local_path
 from ._progress import OnProgress, Shown
+from ._writer import Writer
 
 
-class DatasetWriter:
+class DatasetWriter(Writer[_lib.DatasetWriter]):
     """Writes rows into a Hive-partitioned data set, all or nothing.
 
     Rows may come in any order. They are held within a memory limit and spilled beyond it, and each
@@ -32,7 +32,8 @@ class DatasetWriter:
     ['KJFK', 'KSEA']
 
     :param root: The data set: a path or ``file://`` URL.
-    :param schema: What exports the Arrow schema interface, or a table that has the schema.
+    :param schema: What exports the Arrow schema interface, or a table that has the schema; a pandas
+        frame has that of its rows as they are written, with its index or without.
     :param index: Whether the index of a pandas frame becomes columns.
     :param on_file: Called with each finished file, which is not published yet.
     :param progress: ``True`` for a bar, or a function that is called with a :class:`Progress`.
@@ -52,13 +53,15 @@ class DatasetWriter:
         _rows: int | None = None,
         **options: Unpack[WriteOptions],
     ) -> None:
-        self._inner: _lib.DatasetWriter | None = None
         self._receipt: Receipt | None = None
         self._index = index
         self.root = local_path(root)
+        """The path of the data set."""
+        self._place = self.root
         taken = prepared(options)
         self._shown = Shown(progress, _rows)
-        self._inner = _lib.DatasetWriter(self.root, schema, taken, on_file, self._shown.call)
+        known = schema_of(schema, index=index)
+        self._inner = _lib.DatasetWriter(self.root, known, taken, on_file, self._shown.call)
         log.debug("%s: writing", self.root)
 
     def write(self, data: Data) -> None:
@@ -70,13 +73,10 @@ class DatasetWriter:
         :raises PartitionError: If a value cannot be in a path.
         :raises InputError: If it cannot be read.
         :raises IoError, EncodeError: If rows cannot be spilled.
-        :raises PoisonedError: After any of these. Nothing is published.
+        :raises PoisonedError: After any of these, or whatever an iterable raises. Nothing is
+            published, and the writer can only be discarded.
         """
-        for stream in streams(data, index=self._index):
-            self._take(stream)
-
-    def _take(self, stream: Stream) -> None:
-        self._open().write(stream)
+        self._write(data)
 
     def commit(self) -> Receipt:
         """Encodes, syncs and verifies all files, and publishes them as one.
@@ -85,9 +85,9 @@ class DatasetWriter:
         :raises UnfinishedError: If the commit is decided, but not all files are published yet.
         :raises AtomicArrowError: Whatever the first step to fail says; nothing is published then.
         """
-        inner = self._open()
+        self._open()
         try:
-            self._receipt = inner.commit()
+            self._receipt = self._check().commit()
         except BaseException as error:
             self._receipt = getattr(error, "receipt", None)
             raise
@@ -105,9 +105,9 @@ class DatasetWriter:
         :raises AtomicArrowError: Whatever the first step to fail says. Nothing is published, and
             nothing is left.
         """
-        inner = self._open()
+        self._open()
         try:
-            staged = inner.stage()
+            staged = self._check().stage()
         finally:
             self._close()
         log.info("%s: %r", self.root, staged)
@@ -145,39 +145,9 @@ class DatasetWriter:
         """How far the write has come."""
         return self._open().progress
 
-    def _open(self) -> _lib.DatasetWriter:
-        if self._inner is None:
-            message = f"{self.root}: this DatasetWriter is closed"
-            raise make("ClosedError", message, outcome="not_published")
-        return self._inner
-
     def _close(self) -> None:
         self._inner = None
         self._shown.close()
-
-    def __enter__(self) -> Self:
-        self._open()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if self._inner is None:
-            return
-        if error is None:
-            self.commit()
-            return
-        say_discarded(self.root, error)
-        self.discard()
-
-    def __del__(self) -> None:
-        # Not there if the initialisation failed.
-        if getattr(self, "_inner", None) is not None:
-            message = f"{self!r} was dropped: discarded"
-            warnings.warn(message, ResourceWarning, stacklevel=2, source=self)
 
     def __repr__(self) -> str:
         if self._receipt is not None:
@@ -188,12 +158,6 @@ class DatasetWriter:
             return f"<DatasetWriter {self.root}: of another process>"
         state = "closed" if taken is None else f"{taken:,} rows taken"
         return f"<DatasetWriter {self.root}: {state}>"
-
-
-def say_discarded(path: str, error: BaseException) -> None:
-    """Notes on an exception of the caller's what comes of it."""
-    if not isinstance(error, AtomicArrowError | Interrupted):
-        error.add_note(f"{path}: nothing was published")
 
 
 def write_dataset(
@@ -283,7 +247,8 @@ def _written(
 ) -> DatasetWriter:
     """A writer that has taken all rows; whatever is raised before, it is discarded."""
     opened = streams(data, index=index)
-    first = next(opened, None)
+    with unpublished(local_path(root)):
+        first = next(opened, None)
     known = first if schema is None else schema
     if known is None:
         raise no_schema()
@@ -297,9 +262,8 @@ def _written(
         **options,
     )
     try:
-        while first is not None:
-            writer._take(first)
-            first = next(opened, None)
+        if first is not None:
+            writer._feed(chain([first], opened))
     except BaseException as error:
         writer.__exit__(type(error), error, error.__traceback__)
         raise

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno as _errno
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -252,3 +254,25 @@ def interrupted(
     error.outcome = known
     error.path = None if path is None else Path(path)
     return error
+
+
+@contextmanager
+def unpublished(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Makes of a Ctrl-C within, because of which nothing is published, :class:`Interrupted`."""
+    try:
+        yield
+    except BaseException as error:
+        if type(error) is KeyboardInterrupt or _is_of_ctrl_c(error):
+            raise interrupted(KeyboardInterrupt(), Outcome.NOT_PUBLISHED, path) from error
+        raise
+
+
+def _is_of_ctrl_c(error: BaseException) -> bool:
+    """Whether it is a Ctrl-C that came while PyArrow had Python for its next batch.
+
+    What is raised there passes the Arrow C stream interface as a text, which ends with its traceback.
+    """
+    text = str(error) if isinstance(error, InputError) else ""
+    return "error: . Detail: Python exception: Traceback" in text and text.rstrip().endswith(
+        "\nKeyboardInterrupt"
+    )

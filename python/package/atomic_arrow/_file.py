@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import warnings
 from abc import ABC, abstractmethod
 from pathlib import Path
@@ -11,11 +10,11 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, Unpack, overload
 
 from . import _lib
-from ._dataset import say_discarded
-from ._errors import DiscardedWarning
+from ._errors import DiscardedWarning, make
 from ._lib import PublishedFile
-from ._options import Durability, FileOptions, log, prepared
+from ._options import FileOptions, log, prepared
 from ._paths import StrPath, local_path
+from ._writer import say_discarded
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -36,6 +35,8 @@ class _Raw(io.RawIOBase):
         self._inner = _lib.File(path, options)
         self.final_path: Path = self._inner.path
         self.published: PublishedFile | None = None
+        self.settled = False
+        """Whether :meth:`commit` or :meth:`discard` was asked for, not merely a close."""
 
     def writable(self) -> bool:
         return True
@@ -106,13 +107,21 @@ class _Atomic(ABC):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if not self._raw.is_open:
+        if self._raw.settled:
             return
-        if error is None:
+        if error is not None:
+            say_discarded(str(self.final_path), error)
+            self.discard()
+        elif self._raw.is_open:
             self.commit()
-            return
-        say_discarded(str(self.final_path), error)
-        self.discard()
+        else:
+            message = "something closed the file within its with block, so nothing was published"
+            raise make("ClosedError", f"{self.final_path}: {message}", outcome="not_published")
+
+    def _check_open(self) -> None:
+        if not self._raw.is_open:
+            message = f"{self.final_path}: this file is closed"
+            raise make("ClosedError", message, outcome="not_published")
 
     def _warn(self, kind: type[Warning], how: str, level: int) -> None:
         if self._raw.is_open:
@@ -133,16 +142,23 @@ class AtomicBinaryFile(_Atomic, io.BufferedWriter):
         :raises AlreadyExistsError: If the name was taken meanwhile and ``mode`` is ``"x"``.
         :raises DamagedError: If it is not of the format asked for.
         :raises NotDurableError: If it is published, but may not survive a power cut.
+        :raises ClosedError: If it was committed, discarded or closed before.
         :raises AtomicArrowError: Whatever else fails; nothing is published then.
         """
+        self._check_open()
+        self._raw.settled = True
         try:
             self.flush()
             return self._raw.commit()
         finally:
-            self.discard()
+            self._end()
 
     def discard(self) -> None:
         """Removes what was written, and closes the file."""
+        self._raw.settled = True
+        self._end()
+
+    def _end(self) -> None:
         self._raw.discard()
         # What is still in the buffer has nowhere to go.
         self._raw.close()
@@ -151,13 +167,13 @@ class AtomicBinaryFile(_Atomic, io.BufferedWriter):
         """Closes the file: without a commit before, what was written is discarded."""
         if not self.closed:
             self._warn(DiscardedWarning, "closed", 2)
-        self.discard()
+        self._end()
 
     def __del__(self) -> None:
         # Not there if the initialisation failed.
         if hasattr(self, "_raw"):
             self._warn(ResourceWarning, "dropped", 2)
-            self.discard()
+            self._end()
 
 
 class AtomicTextFile(_Atomic, io.TextIOWrapper):
@@ -176,8 +192,10 @@ class AtomicTextFile(_Atomic, io.TextIOWrapper):
         :raises AlreadyExistsError: If the name was taken meanwhile and ``mode`` is ``"x"``.
         :raises DamagedError: If it is not of the format asked for.
         :raises NotDurableError: If it is published, but may not survive a power cut.
+        :raises ClosedError: If it was committed, discarded or closed before.
         :raises AtomicArrowError: Whatever else fails; nothing is published then.
         """
+        self._check_open()
         try:
             self.flush()
             return self._binary.commit()
@@ -188,17 +206,20 @@ class AtomicTextFile(_Atomic, io.TextIOWrapper):
         """Removes what was written, and closes the file."""
         self._binary.discard()
 
+    def _end(self) -> None:
+        self._binary._end()
+
     def close(self) -> None:
         """Closes the file: without a commit before, what was written is discarded."""
         if not self.closed:
             self._warn(DiscardedWarning, "closed", 2)
-        self.discard()
+        self._end()
 
     def __del__(self) -> None:
         # Not there if the initialisation failed.
         if hasattr(self, "_binary"):
             self._warn(ResourceWarning, "dropped", 2)
-            self.discard()
+            self._end()
 
 
 @overload
@@ -238,8 +259,10 @@ def open(
 
     A ``with`` block commits on a clean exit and discards on any exception. Without one, call
     ``commit()``: a file that is merely closed or dropped is discarded, with a warning, since nobody
-    can tell whether it was complete. Missing directories are made by the commit. Everything that
-    takes a writable file object takes it.
+    can tell whether it was complete. So is one that something closes within its ``with`` block, as
+    :class:`io.TextIOWrapper` closes what it wraps; the block ends in :class:`ClosedError` then.
+    Missing directories are made by the commit. What calls the methods of a file object can write to
+    it; what asks for its descriptor, as ``tofile`` of a NumPy array does, cannot.
 
     >>> import json
     >>> with open(lake / "raw/station_id=123/data.json", "w") as f:
@@ -277,74 +300,3 @@ def open(
     except BaseException:
         file.discard()
         raise
-
-
-def write_bytes(
-    data: ReadableBuffer,
-    path: StrPath,
-    *,
-    replace: bool = True,
-    check: Check | None = None,
-    durability: Durability = "synced",
-) -> PublishedFile:
-    """Publishes a file of these bytes, whole or not at all.
-
-    >>> write_bytes(b"11.5", lake / "raw/temp").bytes
-    4
-
-    :param replace: Whether a file that is there is replaced.
-    :param check: The format that the bytes must have.
-    """
-    mode: BinaryMode = "wb" if replace else "xb"
-    with open(path, mode, check=check, durability=durability) as file:
-        file.write(data)
-    return _published(file)
-
-
-def write_text(
-    text: str,
-    path: StrPath,
-    *,
-    replace: bool = True,
-    encoding: str = "utf-8",
-    check: Check | None = None,
-    durability: Durability = "synced",
-) -> PublishedFile:
-    """Publishes a file of this text, whole or not at all; line ends stay as they are.
-
-    :param replace: Whether a file that is there is replaced.
-    :param check: The format that the bytes must have.
-    """
-    mode: TextMode = "w" if replace else "x"
-    with open(
-        path, mode, encoding=encoding, newline="", check=check, durability=durability
-    ) as file:
-        file.write(text)
-    return _published(file)
-
-
-def write_json(
-    value: Any,
-    path: StrPath,
-    *,
-    replace: bool = True,
-    durability: Durability = "synced",
-    **dumps: Any,
-) -> PublishedFile:
-    """Publishes a file of this value as JSON, read back before it is visible.
-
-    >>> write_json({"station_id": 123}, lake / "raw/data.json").path.name
-    'data.json'
-
-    :param replace: Whether a file that is there is replaced.
-    :param dumps: Passed on to :func:`json.dumps`.
-    :raises TypeError, ValueError: If the value is no JSON; nothing is published.
-    """
-    text = json.dumps(value, **dumps)
-    return write_text(text, path, replace=replace, check="json", durability=durability)
-
-
-def _published(file: AtomicTextFile | AtomicBinaryFile) -> PublishedFile:
-    # The commit has returned, so there is one.
-    assert file.published is not None
-    return file.published

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import datetime
 import decimal
+import math
 import operator
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
+
+from ._data import is_a
+from ._errors import make
 
 Transform: TypeAlias = Literal["identity", "year", "month", "day", "hour", "date"]
 
@@ -121,21 +126,75 @@ def partition_values(partition: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _value(key: str, value: Any) -> bool | int | float | str | None:
-    if value is None or isinstance(value, bool | int | float | str):
+    """What has the text that the same value has in a column."""
+    if _is_null(value):
+        return None
+    if isinstance(value, bool | float | str):
         return value
     if isinstance(value, datetime.datetime):
-        timespec = "seconds" if value.microsecond == 0 else "microseconds"
-        if value.microsecond and value.microsecond % 1000 == 0:
-            timespec = "milliseconds"
-        return value.isoformat(sep=" ", timespec=timespec)
+        return value.isoformat(sep=" ", timespec=_timespec(value))
     if isinstance(value, datetime.date):
         return value.isoformat()
     if isinstance(value, decimal.Decimal):
-        return format(value, "f")
-    if hasattr(value, "item"):  # A scalar of NumPy.
-        return _value(key, value.item())
+        return _decimal(value)
+    if is_a(value, "numpy", "datetime64"):
+        return _numpy_time(key, value)
+    # A difference of times is a whole number to NumPy, and no value for a path.
+    if is_a(value, "numpy", "generic") and not is_a(value, "numpy", "timedelta64"):
+        # The shortest text of a number of 32 bits has fewer digits than that of its double.
+        small = value.dtype.char in "ef"
+        item = float(str(value.astype("float32"))) if small else value.item()
+        if not is_a(item, "numpy", "generic"):
+            return _value(key, item)
     try:
-        return operator.index(value)
+        return _whole(key, operator.index(value))
     except TypeError:
         kind = type(value).__name__
         raise TypeError(f"{key}: a partition's value cannot be a {kind}") from None
+
+
+def _is_null(value: Any) -> bool:
+    pandas = sys.modules.get("pandas")
+    nulls = (None, getattr(pandas, "NaT", None), getattr(pandas, "NA", None))
+    return any(value is null for null in nulls)
+
+
+def _timespec(time: datetime.datetime) -> str:
+    # Those of pandas may have more.
+    if getattr(time, "nanosecond", 0):
+        return "nanoseconds"
+    if time.microsecond % 1000:
+        return "microseconds"
+    return "milliseconds" if time.microsecond else "seconds"
+
+
+def _numpy_time(key: str, time: Any) -> bool | int | float | str | None:
+    known = time.item()
+    if not isinstance(known, int):
+        return _value(key, known)
+    # What datetime does not know: nanoseconds, and the years that have no four digits.
+    text = str(time).replace("T", " ")
+    if text[4] != "-":
+        raise _unusable(key, f"{time} is not of the years 1 to 9999")
+    while text.endswith("000"):
+        text = text[:-3]
+    return text.removesuffix(".")
+
+
+def _decimal(value: decimal.Decimal) -> str | float:
+    if value.is_nan():
+        return math.nan
+    if value.is_infinite():
+        return float(value)
+    # There is one zero only.
+    return format(value if value else value.copy_abs(), "f")
+
+
+def _whole(key: str, value: int) -> int:
+    if not -(2**63) <= value < 2**64:
+        raise _unusable(key, f"{value} has more than 64 bits")
+    return value
+
+
+def _unusable(key: str, reason: str) -> Exception:
+    return make("PartitionError", f"{key}: {reason}", outcome="not_published")

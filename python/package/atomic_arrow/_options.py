@@ -6,11 +6,12 @@ import datetime
 import logging
 import os
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any, Literal, TypeAlias, TypedDict
 
 from ._keys import PartitionBy, SortColumns, partition_keys, sort_columns
 from ._paths import local_path
-from ._sizes import size
+from ._sizes import invalid, size, whole
 
 log = logging.getLogger("atomic_arrow")
 
@@ -35,8 +36,8 @@ class ParquetOptions(TypedDict, total=False):
     """The most rows of a row group; by default 1,048,576."""
     dictionary: bool | None
     """Whether dictionary encoding is tried; by default it is."""
-    bloom_filters: Iterable[str]
-    """The columns with bloom filters; by default none."""
+    bloom_filters: str | Iterable[str]
+    """The columns with bloom filters, or the only one; by default none."""
     metadata: Mapping[str, str] | None
     """Pairs for the key-value metadata; by default none."""
 
@@ -105,13 +106,18 @@ def prepared(options: Mapping[str, Any]) -> dict[str, Any]:
     change: dict[str, Callable[[Any], object]] = {
         "partition_by": partition_keys,
         "sort_by": sort_columns,
-        "bloom_filters": list,
+        "bloom_filters": lambda names: [names] if isinstance(names, str) else list(names),
         "metadata": lambda metadata: list((metadata or {}).items()),
         "staging": staging_place,
         "keep_staged": _duration,
         "target_file_size": lambda value: size("target_file_size", value),
         "memory_limit": lambda value: size("memory_limit", value),
+        "compression_level": lambda value: whole(
+            "compression_level", value, least=-(2**31), most=2**31 - 1
+        ),
     }
+    for name in ("row_group_size", "target_file_rows", "threads", "max_open_files"):
+        change[name] = partial(whole, name)
     for name in change.keys() & taken.keys():
         taken[name] = change[name](taken[name])
     return taken
@@ -123,6 +129,12 @@ def staging_place(place: Staging) -> str | tuple[str]:
 
 
 def _duration(keep: float | datetime.timedelta | None) -> datetime.timedelta | None:
-    if keep is None or isinstance(keep, datetime.timedelta):
-        return keep
-    return datetime.timedelta(seconds=keep)
+    if keep is None:
+        return None
+    try:
+        time = keep if isinstance(keep, datetime.timedelta) else datetime.timedelta(seconds=keep)
+    except (OverflowError, ValueError):
+        raise invalid("keep_staged", f"{keep} is no number of seconds that can be") from None
+    if time < datetime.timedelta():
+        raise invalid("keep_staged", f"{keep} is negative")
+    return time

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 from . import _lib
 from ._lib import FileReport, Inspection, Recovery, Verification
 from ._options import Staging, log, staging_place
 from ._paths import StrPath, local_path
-from ._sizes import size
+from ._sizes import invalid, size
 
 CheckLevel: TypeAlias = Literal["footer", "checksum", "decode"]
 
@@ -34,8 +34,13 @@ def verify(
         its checksum where it has one, ``"decode"`` also every value. Other formats are read as a
         whole.
     :param on_file: Called with each report as it comes.
+    :raises InvalidOptionError: If there is no such level.
     :raises ReadError: If the system would not read a file or directory. Nothing was changed.
     """
+    if level not in get_args(CheckLevel):
+        # Writers have a level that checks nothing, of which nothing could be told.
+        known = ", ".join(get_args(CheckLevel))
+        raise invalid("level", f"{level!r} is none of {known}")
     verification = _lib.verify(local_path(path), level, on_file)
     for report in verification.damaged:
         log.warning("%s: damaged: %s", report.path, report.damage)

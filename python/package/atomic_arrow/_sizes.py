@@ -1,8 +1,10 @@
-"""Numbers of bytes, in words."""
+"""Numbers, and numbers of bytes in words."""
 
 from __future__ import annotations
 
+import operator
 import re
+from typing import SupportsIndex
 
 from ._errors import make
 
@@ -20,10 +22,29 @@ def size(option: str, value: int | str | None) -> int | None:
     >>> size("memory_limit", "512MiB")
     536870912
     """
-    if value is None or isinstance(value, int):
-        return value
+    if not isinstance(value, str):
+        return whole(option, value)
     match = _SIZE.fullmatch(value)
     if match is None or match[2].upper() not in _UNITS:
-        reason = f"{value!r} is no size, such as 512MiB or 2GB"
-        raise make("InvalidOptionError", f"{option}: {reason}", outcome="not_published")
-    return int(float(match[1]) * _UNITS[match[2].upper()])
+        raise invalid(option, f"{value!r} is no size, such as 512MiB or 2GB")
+    return whole(option, int(float(match[1]) * _UNITS[match[2].upper()]))
+
+
+def whole(
+    option: str, value: SupportsIndex | None, *, least: int = 0, most: int = 2**64 - 1
+) -> int | None:
+    """A whole number of a certain range."""
+    if value is None:
+        return None
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{option}: a whole number, not {type(value).__name__}") from None
+    if not least <= number <= most:
+        raise invalid(option, f"{number} is not of the numbers from {least} to {most}")
+    return number
+
+
+def invalid(option: str, reason: str) -> Exception:
+    """The exception for an option that cannot be."""
+    return make("InvalidOptionError", f"{option}: {reason}", outcome="not_published")

@@ -53,10 +53,9 @@ impl DatasetWriter {
         })
     }
 
-    /// Takes all rows of a stream. With `copy` their producer may change its memory afterwards.
-    #[pyo3(signature = (stream, copy=true))]
-    fn write(&self, py: Python<'_>, stream: &Stream, copy: bool) -> PyResult<()> {
-        let mut batches = stream.read(py, copy)?;
+    /// Takes all rows of a stream, which are held until the commit.
+    fn write(&self, py: Python<'_>, stream: &Stream) -> PyResult<()> {
+        let mut batches = stream.read(py, true)?;
         let written = self.writer.with(py, |writer| {
             let work = |batch: RecordBatch| writer.write(&batch);
             with_worker(py, &self.calls, work, |worker| {

@@ -74,17 +74,21 @@ type Reader = Box<dyn RecordBatchReader + Send>;
 pub(crate) struct Stream {
     schema: SchemaRef,
     reader: Mutex<Option<Reader>>,
+    /// Whether its producer keeps its memory as it is until the commit.
+    lasts: bool,
 }
 
 #[pymethods]
 impl Stream {
     #[new]
-    fn new(py: Python<'_>, data: &Bound<'_, PyAny>) -> PyResult<Self> {
+    #[pyo3(signature = (data, *, lasts=false))]
+    fn new(py: Python<'_>, data: &Bound<'_, PyAny>, lasts: bool) -> PyResult<Self> {
         // What foreign pointers lead to is not checked everywhere without a panic.
         let opened = contained(|| open(data)).map_err(|panicked| panicked.raise(py))??;
         Ok(Stream {
             schema: writable(&opened.schema()),
             reader: Mutex::new(Some(opened)),
+            lasts,
         })
     }
 
@@ -103,8 +107,8 @@ fn open(data: &Bound<'_, PyAny>) -> PyResult<Reader> {
 }
 
 impl Stream {
-    /// Takes the reader, which can be done once; with `copy` its batches have memory of their own.
-    pub(crate) fn read(&self, py: Python<'_>, copy: bool) -> PyResult<Batches> {
+    /// Takes the reader, which can be done once; what is held may need memory of its own.
+    pub(crate) fn read(&self, py: Python<'_>, held: bool) -> PyResult<Batches> {
         let reader = self.lock().take();
         let reader = reader
             .ok_or_else(|| errors::refuse(py, "InputError", "this stream was read already"))?;
@@ -112,7 +116,7 @@ impl Stream {
         Ok(Batches {
             reader,
             converted,
-            copy,
+            copy: held && !self.lasts,
             rest: None,
         })
     }

@@ -45,6 +45,10 @@ def test_memory_that_a_producer_fills_again_is_written_each_time(lake: Path) -> 
 
     aa.write_dataset(refilled(), lake / "arrays")
     assert values(lake / "arrays") == [0, 0, 1, 1, 2, 2]
+    batches = (batch for table in refilled() for batch in table.to_batches())
+    reader = pa.RecordBatchReader.from_batches(SCHEMA, batches)
+    aa.write_dataset(reader, lake / "reader")
+    assert values(lake / "reader") == [0, 0, 1, 1, 2, 2]
 
 
 @pytest.mark.parametrize(

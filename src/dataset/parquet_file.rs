@@ -121,6 +121,12 @@ impl<'a> ParquetFile<'a> {
     /// to `threads` threads, while the row group before them is written. Says whether the file ends here.
     pub(super) fn encode(&mut self, batch: &RecordBatch, threads: usize) -> Result<bool> {
         let path = &self.output.path.clone();
+        if batch.num_columns() == 0 {
+            return Err(Error::InvalidOption {
+                option: "schema",
+                reason: "Parquet has no rows without columns".to_owned(),
+            });
+        }
         if let Some(digests) = &mut self.digests {
             let digested = without_dictionaries(batch).and_then(|batch| digests.update(&batch));
             digested.map_err(|source| encode_error(path, source))?;

@@ -139,7 +139,7 @@ impl<'a> Sealer<'a> {
         let options = &self.template.options;
         let left = options
             .max_open_files
-            .saturating_sub(2 * options.threads + 2);
+            .saturating_sub(options.threads.saturating_mul(2).saturating_add(2));
         (left / 2).clamp(1, SYNC_THREADS)
     }
 

@@ -12,10 +12,10 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use arrow::array::{
     ArrayRef, AsArray, Decimal128Array, DictionaryArray, Float64Array, Int32Array, Int64Array,
-    ListArray, RecordBatch, StringArray, UInt32Array,
+    ListArray, RecordBatch, RecordBatchOptions, StringArray, UInt32Array,
 };
 use arrow::compute::concat_batches;
-use arrow::datatypes::{Int8Type, Int32Type, Int64Type};
+use arrow::datatypes::{Int8Type, Int32Type, Int64Type, Schema};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::file::metadata::SortingColumn;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
@@ -988,5 +988,35 @@ fn progress_and_files_are_told() {
             file.rows
         );
         assert!(file.metadata.is_none());
+    }
+}
+
+#[test]
+fn rows_without_columns_are_refused_and_no_rows_are_no_file() {
+    let schema = Arc::new(Schema::empty());
+    let rows = |count| {
+        let options = RecordBatchOptions::new().with_row_count(Some(count));
+        RecordBatch::try_new_with_options(Arc::clone(&schema), Vec::new(), &options).unwrap()
+    };
+    for threads in [1, 2] {
+        let write = |count| {
+            let options = EngineOptions {
+                threads,
+                ..options()
+            };
+            written(&Place::new(), "", options, &[rows(count)])
+        };
+        assert!(write(0).unwrap().is_empty());
+        let error = write(3).unwrap_err();
+        assert!(
+            matches!(
+                error,
+                Error::InvalidOption {
+                    option: "schema",
+                    ..
+                }
+            ),
+            "{error:?}"
+        );
     }
 }

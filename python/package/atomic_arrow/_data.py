@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from ._errors import AtomicArrowError, make
@@ -42,9 +42,13 @@ Schema: TypeAlias = ArrowSchema | ArrowStream
 """A schema, or a table that has it."""
 
 
-def streams(data: Data, *, index: bool) -> Iterator[Stream]:
-    """The data as streams, one after another, each opened when its turn comes."""
-    one = _stream(data, index)
+def streams(data: Data, *, index: bool, lasts: bool = False) -> Iterator[Stream]:
+    """The data as streams, one after another, each opened when its turn comes.
+
+    Data that ``lasts`` stays as it is until the commit, which its owner waits for; what it gives piece
+    by piece does not, for its memory may be used again.
+    """
+    one = _stream(data, index, lasts=lasts and isinstance(data, Sized))
     if one is not None:
         yield one
         return
@@ -65,11 +69,11 @@ def schema_of(schema: Schema, *, index: bool) -> Schema:
     return _stream(schema, index) or schema
 
 
-def _stream(data: Any, index: bool) -> Stream | None:
+def _stream(data: Any, index: bool, *, lasts: bool = False) -> Stream | None:
     """The rows of one object; None if it has none to export."""
     try:
         one = _exporter(data, index)
-        return None if one is None else Stream(one)
+        return None if one is None else Stream(one, lasts=lasts)
     except AtomicArrowError:
         raise
     except Exception as error:

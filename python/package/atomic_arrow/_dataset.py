@@ -246,7 +246,7 @@ def _written(
     options: WriteOptions,
 ) -> DatasetWriter:
     """A writer that has taken all rows; whatever is raised before, it is discarded."""
-    opened = streams(data, index=index)
+    opened = streams(data, index=index, lasts=True)
     with unpublished(local_path(root)):
         first = next(opened, None)
     known = first if schema is None else schema

@@ -8,7 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ._lib import PublishedFile, Receipt
 
 
 class Outcome(StrEnum):
@@ -171,6 +174,8 @@ class Interrupted(KeyboardInterrupt):
     """What is on disk; nearly always :attr:`Outcome.NOT_PUBLISHED`."""
     path: Path | None = None
     """The data set or file."""
+    receipt: Receipt | PublishedFile | None = None
+    """What was published, where all of it was when the interrupt came."""
 
 
 class DiscardedWarning(UserWarning):

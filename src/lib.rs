@@ -137,6 +137,7 @@ mod pool;
 mod publish;
 pub mod receipt;
 mod recover;
+mod scratch;
 mod staged;
 mod staging;
 mod target;

@@ -163,7 +163,7 @@ impl Rules {
         let stays = |path: &PathBuf| {
             let lock = path.file_name().is_some_and(|name| name == "lock");
             let receipt = path.starts_with(&receipts)
-                && path.extension().is_none_or(|suffix| suffix == "json");
+                && path.extension().is_none_or(|suffix| suffix == "record");
             areas.contains(path) || lock || (self.scenario.remembers && receipt)
         };
         let all = found.files.keys().chain(&found.directories);

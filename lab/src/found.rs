@@ -82,7 +82,7 @@ impl Found {
         let mut hasher = DefaultHasher::new();
         for (path, content) in &self.files {
             path.hash(&mut hasher);
-            let decision = path.with_file_name("decision.json");
+            let decision = path.with_file_name("decision.record");
             let staged = path
                 .extension()
                 .is_some_and(|suffix| ["staged", "scratch", "new"].iter().any(|s| suffix == *s));
@@ -98,7 +98,7 @@ impl Found {
 
     fn has_decision_above(&self, path: &Path) -> bool {
         path.ancestors()
-            .any(|above| self.files.contains_key(&above.join("decision.json")))
+            .any(|above| self.files.contains_key(&above.join("decision.record")))
     }
 }
 

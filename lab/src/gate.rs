@@ -27,8 +27,9 @@ struct Carried {
     together: &'static [&'static str],
 }
 
-const RECORD_REMOVED: &str = "SyncDirectory lake/.weather.atomic/*, after RemoveFile decision.json";
-const RECEIPT: &str = "SyncDirectory lake/.weather.atomic/writes, after Publish *.json";
+const RECORD_REMOVED: &str =
+    "SyncDirectory lake/.weather.atomic/*, after RemoveFile decision.record";
+const RECEIPT: &str = "SyncDirectory lake/.weather.atomic/writes, after Publish *.record";
 const ARRANGED: &[&str] = &[
     "SyncDirectory lake/.weather.atomic/*, after CreateDirectory new",
     "SyncDirectory lake/.weather.atomic/*, after CreateDirectory new-00000",
@@ -69,7 +70,7 @@ const CARRIED: [Carried; 7] = [
         together: &[],
     },
     Carried {
-        marks: &["SyncDirectory lake/weather/.atomic/*, after RemoveFile decision.json"],
+        marks: &["SyncDirectory lake/weather/.atomic/*, after RemoveFile decision.record"],
         why: "where nothing is exchanged, what is carried out again changes nothing",
         together: &[],
     },

@@ -36,8 +36,9 @@ impl ArrowWriter {
     ) -> PyResult<Self> {
         let partition = Partition::new(partition_fields(partition)?)
             .map_err(|error| raise(py, &error.into()))?;
-        let options = options::parquet_file(options)?;
         let schema = schema_of(schema)?;
+        options::check_columns(options, &schema)?;
+        let options = options::parquet_file(options)?;
         let open = || AtomicArrowWriter::create_with_options(&root, &partition, schema, options);
         let writer = detached(py, open)?.map_err(|error| raise(py, &error))?;
         Ok(ArrowWriter {
@@ -72,7 +73,7 @@ impl ArrowWriter {
                 Err(self.not_published(py, raised))
             }
             Err(Failure::Refused(error)) => Err(raise(py, &error)),
-            Err(Failure::Panicked(panicked)) => Err(panicked.raise(py)),
+            Err(Failure::Panicked(panicked)) => Err(panicked.raise_unpublished(py)),
         }
     }
 

@@ -45,6 +45,7 @@ impl DatasetWriter {
         let calls = Calls::new(on_file, on_progress);
         let builder = calls.listen(options::dataset(root.clone(), options)?);
         let schema = schema_of(schema)?;
+        options::check_columns(options, &schema)?;
         let writer = detached(py, || builder.build(schema))?;
         Ok(DatasetWriter {
             root,
@@ -69,7 +70,7 @@ impl DatasetWriter {
                 Err(self.not_published(py, raised))
             }
             Err(Failure::Refused(error)) => Err(raise(py, &error)),
-            Err(Failure::Panicked(panicked)) => Err(panicked.raise(py)),
+            Err(Failure::Panicked(panicked)) => Err(panicked.raise_unpublished(py)),
         }
     }
 

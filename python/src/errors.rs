@@ -98,6 +98,20 @@ struct Carried<'a> {
     errno: (Option<i32>, Option<&'static str>),
 }
 
+impl Carried<'_> {
+    /// Of an exception that no error of the library is behind.
+    fn by_itself(class: &'static str, message: String, outcome: &'static str) -> Self {
+        Carried {
+            class,
+            message,
+            outcome,
+            step: None,
+            path: None,
+            errno: (None, None),
+        }
+    }
+}
+
 fn make(py: Python<'_>, carried: Carried<'_>) -> PyErr {
     let made = (|| {
         let fields = PyDict::new(py);
@@ -131,17 +145,8 @@ pub(crate) fn raise(py: Python<'_>, error: &Error) -> PyErr {
 
 /// An exception that the binding itself has to raise; nothing was published by it.
 pub(crate) fn refuse(py: Python<'_>, class: &'static str, message: impl ToString) -> PyErr {
-    make(
-        py,
-        Carried {
-            class,
-            message: message.to_string(),
-            outcome: outcome_name(Outcome::NotPublished),
-            step: None,
-            path: None,
-            errno: (None, None),
-        },
-    )
+    let outcome = outcome_name(Outcome::NotPublished);
+    make(py, Carried::by_itself(class, message.to_string(), outcome))
 }
 
 /// An option that cannot be.
@@ -151,11 +156,11 @@ pub(crate) fn invalid_option(py: Python<'_>, option: &str, reason: impl ToString
 }
 
 /// A panic of the library.
-pub(crate) fn panicked(py: Python<'_>, message: &str) -> PyErr {
-    refuse(
+pub(crate) fn panicked(py: Python<'_>, message: &str, outcome: Outcome) -> PyErr {
+    let message = format!("the library panicked: {message}");
+    make(
         py,
-        "PanicError",
-        format_args!("the library panicked: {message}"),
+        Carried::by_itself("PanicError", message, outcome_name(outcome)),
     )
 }
 

@@ -18,7 +18,7 @@ use pyo3_arrow::{PyRecordBatchReader, PySchema};
 
 use crate::errors;
 use crate::table::export_schema;
-use crate::work::{contained, detached};
+use crate::work::contained;
 
 /// A dictionary's values, where no writer of Parquet takes the type that they have.
 fn writable_type(data_type: &DataType) -> DataType {
@@ -84,7 +84,8 @@ impl Stream {
     #[pyo3(signature = (data, *, lasts=false))]
     fn new(py: Python<'_>, data: &Bound<'_, PyAny>, lasts: bool) -> PyResult<Self> {
         // What foreign pointers lead to is not checked everywhere without a panic.
-        let opened = contained(|| open(data)).map_err(|panicked| panicked.raise(py))??;
+        let opened =
+            contained(|| open(data)).map_err(|panicked| panicked.raise_unpublished(py))??;
         Ok(Stream {
             schema: writable(&opened.schema()),
             reader: Mutex::new(Some(opened)),
@@ -139,7 +140,8 @@ pub(crate) struct Batches {
 impl Batches {
     /// The next batch; `None` at the end.
     pub(crate) fn next(&mut self, py: Python<'_>) -> PyResult<Option<RecordBatch>> {
-        let next = detached(py, || self.pull())?;
+        let next = py.detach(|| contained(|| self.pull()));
+        let next = next.map_err(|panicked| panicked.raise_unpublished(py))?;
         next.transpose().map_err(|error| unreadable(py, error))
     }
 
@@ -206,6 +208,6 @@ pub(crate) fn schema_of(schema: &Bound<'_, PyAny>) -> PyResult<SchemaRef> {
         true => Ok(schema.extract::<PySchema>()?.into_inner()),
         false => Ok(open(schema)?.schema()),
     });
-    let taken = taken.map_err(|panicked| panicked.raise(py))?;
+    let taken = taken.map_err(|panicked| panicked.raise_unpublished(py))?;
     taken.map(|schema| writable(&schema))
 }

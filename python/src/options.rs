@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use atomic_arrow::arrow::datatypes::Schema;
 use atomic_arrow::format::Format;
 use atomic_arrow::parquet::basic::{BrotliLevel, Compression, GzipLevel, ZstdLevel};
 use atomic_arrow::parquet::file::metadata::KeyValue;
@@ -245,6 +246,22 @@ pub(crate) fn dataset(
         };
     }
     Ok(builder.properties(properties.build(options.py())?))
+}
+
+/// Refuses options that name columns which `schema` has not, and which parquet-rs would pass over.
+pub(crate) fn check_columns(options: &Bound<'_, PyDict>, schema: &Schema) -> PyResult<()> {
+    let mut properties = Properties::default();
+    if let Some(columns) = options.get_item("bloom_filters")? {
+        properties.take("bloom_filters", &columns)?;
+    }
+    let missing = |column: &&String| schema.field_with_name(column).is_err();
+    match properties.bloom_filters.iter().find(missing) {
+        Some(column) => {
+            let reason = format!("there is no column {column:?}");
+            Err(invalid_option(options.py(), "bloom_filters", reason))
+        }
+        None => Ok(()),
+    }
 }
 
 /// The options of one Parquet file; those that are `None` keep their defaults.

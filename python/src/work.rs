@@ -13,6 +13,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use atomic_arrow::Outcome;
 use pyo3::prelude::*;
 
 use crate::errors;
@@ -33,8 +34,14 @@ impl Panicked {
         Panicked(text.unwrap_or_else(|| "no message".to_owned()))
     }
 
+    /// The exception, where it can have been at any step.
     pub(crate) fn raise(&self, py: Python<'_>) -> PyErr {
-        errors::panicked(py, &self.0)
+        errors::panicked(py, &self.0, Outcome::Unknown)
+    }
+
+    /// The exception, where nothing was to be published yet.
+    pub(crate) fn raise_unpublished(&self, py: Python<'_>) -> PyErr {
+        errors::panicked(py, &self.0, Outcome::NotPublished)
     }
 }
 
@@ -167,7 +174,7 @@ pub(crate) fn apart<F: Send + 'static, R: Send + 'static>(
             Ok(Finding::All(done)) => return done.map_err(|panicked| panicked.raise(py)),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => {
-                return Err(errors::panicked(py, "the thread is gone"));
+                return Err(Panicked("the thread is gone".to_owned()).raise(py));
             }
         }
         py.check_signals()?;

@@ -222,6 +222,7 @@ def test_other_formats_are_written(lake: Path, format: Any) -> None:
     [
         ("mode", "replace"),
         ("compression", "zip"),
+        ("bloom_filters", ["no such column"]),
         ("compression_level", 99),
         ("verify", "all"),
         ("durability", "maybe"),

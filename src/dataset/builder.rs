@@ -116,8 +116,16 @@ impl DatasetWriterBuilder {
         self
     }
 
-    /// How many bytes rows, encoders and bookkeeping may take in memory; what is beyond is spilled to
-    /// the staging area. By default 1 GiB, or a quarter of the machine's memory if that is less.
+    /// How many bytes rows, encoded pages and bookkeeping may take in memory; what is beyond is spilled to
+    /// the staging area, however large partitions, row groups and single rows are. By default 1 GiB, or a
+    /// quarter of the machine's memory if that is less.
+    ///
+    /// Less than some work takes at least is taken as that: for each thread and each column a page and a
+    /// dictionary that parquet-rs is filling, each of up to 1 MiB by default, and four of its write batches
+    /// of rows, which are 4,096 rows by default
+    /// ([`WriterProperties::write_batch_size`](parquet::file::properties::WriterProperties::write_batch_size)):
+    /// with rows of megabytes, a smaller write batch keeps that small. The batch that is being
+    /// [written](DatasetWriter::write) comes on top.
     pub fn memory_limit(mut self, bytes: u64) -> Self {
         self.engine.memory_limit = bytes;
         self
@@ -212,8 +220,8 @@ impl DatasetWriterBuilder {
         self
     }
 
-    /// The most files that are open at once; by default 64. Fewer than 8 are refused, and up to half as
-    /// many threads encode.
+    /// The most files that are open at once; by default 64. Fewer than 8 are refused, and no more threads
+    /// encode than half of it, less two.
     pub fn max_open_files(mut self, files: usize) -> Self {
         self.engine.max_open_files = files;
         self

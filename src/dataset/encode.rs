@@ -7,7 +7,7 @@ use arrow::array::{ArrayRef, RecordBatch, UInt32Array};
 use arrow::compute::{SortColumn, SortOptions, lexsort_to_indices, take_record_batch};
 use arrow::error::ArrowError;
 
-use super::gather::batch_of;
+use super::gather::{batch_of, unless_too_large};
 use super::layout::Layout;
 use super::partition_writer::PartitionWriter;
 use super::reader::{Layers, Reader, Slab};
@@ -60,66 +60,83 @@ impl Encoding<'_> {
 
     /// Encodes partitions one after another, the columns of each on up to `threads` threads.
     fn encode(&self, partitions: Range<u32>, threads: usize) -> Result<()> {
-        let sorting = self.is_sorting();
-        let slab_rows = match sorting {
-            true => self.layout.window_rows,
-            false => self.layout.slab_rows,
+        let portion = match self.is_sorting() {
+            true => self.layout.window,
+            false => self.layout.slab,
         };
-        let mut reader = Reader::new(self.layers, partitions, slab_rows);
         let mut writer = None;
-        while let Some(slab) = reader.next()? {
-            self.template.options.check_interrupt(Step::WriteRows)?;
-            let rows = self.gather(&slab, threads)?;
-            let mut start = 0;
-            for part in &slab.parts {
-                if part.rows == 0 && writer.is_none() {
-                    continue;
-                }
-                let number = part.partition;
-                let writer_of = || {
-                    let partition = (number, &self.partitions[number as usize]);
-                    PartitionWriter::new(self.template, self.sealer, partition, threads)
-                };
-                let open: &mut PartitionWriter<'_> = writer.get_or_insert_with(writer_of);
-                let mut rows = rows.slice(start, part.rows);
-                start += part.rows;
-                if sorting {
-                    rows = self
-                        .sorted(&rows)
-                        .map_err(|source| encode_error(self.root(), source))?;
-                }
-                open.write(&rows, part.last || sorting)?;
-                if part.last || sorting {
-                    open.end_file()?;
-                }
-                if part.last {
-                    writer = None;
-                }
+        Reader::new(self.layers, partitions, portion).for_each(
+            |slab, room| self.gather(slab, room, threads),
+            |slab, rows| {
+                self.template.options.check_interrupt(Step::WriteRows)?;
+                self.write(slab, &rows, &mut writer, threads)
+            },
+        )
+    }
+
+    /// Writes the rows of a slab; `writer` is that of the partition which a slab left off in.
+    fn write<'a>(
+        &'a self,
+        slab: &Slab,
+        rows: &RecordBatch,
+        writer: &mut Option<PartitionWriter<'a>>,
+        threads: usize,
+    ) -> Result<()> {
+        let sorting = self.is_sorting();
+        let mut start = 0;
+        for part in &slab.parts {
+            if part.rows == 0 && writer.is_none() {
+                continue;
+            }
+            let number = part.partition;
+            let open = writer.get_or_insert_with(|| {
+                let partition = (number, &self.partitions[number as usize]);
+                PartitionWriter::new(self.template, self.sealer, partition, threads)
+            });
+            let mut rows = rows.slice(start, part.rows);
+            start += part.rows;
+            if sorting {
+                rows = self
+                    .sorted(&rows)
+                    .map_err(|source| encode_error(self.root(), source))?;
+            }
+            open.write(&rows, part.last || sorting)?;
+            if part.last || sorting {
+                open.end_file()?;
+            }
+            if part.last {
+                *writer = None;
             }
         }
         Ok(())
     }
 
-    fn gather(&self, slab: &Slab, threads: usize) -> Result<RecordBatch> {
+    /// The rows of a slab, columns side by side, or none if they take more than `room`.
+    fn gather(&self, slab: &Slab, room: usize, threads: usize) -> Result<Option<RecordBatch>> {
         let schema = &self.template.schema;
-        let failed = |source| encode_error(self.root(), source);
         if threads == 1 || slab.rows.rows() == 0 {
-            return slab.rows.gather(schema).map_err(failed);
+            return unless_too_large(slab.rows.gather(schema, room), self.root());
         }
-        let gather = slab.rows.ready();
+        let gather = slab.rows.ready(room);
         let columns: Vec<Mutex<Option<ArrayRef>>> =
             schema.fields().iter().map(|_| Mutex::default()).collect();
         for_each(threads, columns.len(), self.root(), |index| {
-            let gathered = gather.column(index).map_err(failed)?;
+            let gathered = unless_too_large(gather.column(index), self.root())?;
             *columns[index]
                 .lock()
-                .unwrap_or_else(PoisonError::into_inner) = Some(gathered);
+                .unwrap_or_else(PoisonError::into_inner) = gathered;
             Ok(())
         })?;
         let columns = columns
             .into_iter()
-            .filter_map(|column| column.into_inner().unwrap_or_else(PoisonError::into_inner));
-        batch_of(schema, columns.collect(), slab.rows.rows()).map_err(failed)
+            .map(|column| column.into_inner().unwrap_or_else(PoisonError::into_inner));
+        let Some(columns) = columns.collect() else {
+            return Ok(None);
+        };
+        let batch = batch_of(schema, columns, slab.rows.rows());
+        batch
+            .map(Some)
+            .map_err(|source| encode_error(self.root(), source))
     }
 
     /// The rows in the order that was asked for; those that are equal in it stay as they stood.

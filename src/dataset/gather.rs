@@ -1,6 +1,8 @@
 //! Putting rows from several batches together, in order.
 
+use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions};
 use arrow::compute::{cast, concat};
@@ -8,6 +10,9 @@ use arrow::datatypes::{DataType, SchemaRef};
 use arrow::error::ArrowError;
 
 use super::scatter::Moves;
+use super::size::{size_of_rows, varies};
+use super::spill::encode as encode_error;
+use crate::error::Error;
 
 /// Below this many rows a piece, rows are copied one by one, else piece by piece.
 const LONG: usize = 24;
@@ -34,6 +39,65 @@ pub(super) struct Gather<'a> {
     selection: &'a Selection,
     /// Each row's way, where pieces are short.
     moves: Option<Moves>,
+    /// What columns may take whose rows are not all of one size.
+    room: Room,
+}
+
+/// How much memory is left for columns whose rows are not all of one size.
+#[derive(Debug)]
+pub(super) struct Room {
+    left: AtomicUsize,
+    rows: usize,
+}
+
+/// What was gathered, or none if it takes more than there is room for.
+pub(super) fn unless_too_large<T>(
+    gathered: Result<T, Ungathered>,
+    root: &Path,
+) -> Result<Option<T>, Error> {
+    match gathered {
+        Ok(gathered) => Ok(Some(gathered)),
+        Err(Ungathered::TooLarge) => Ok(None),
+        Err(Ungathered::Failed(source)) => Err(encode_error(root, source)),
+    }
+}
+
+/// Why columns are not gathered.
+#[derive(Debug)]
+pub(super) enum Ungathered {
+    /// There are too many rows for the room, or for the offsets of a column.
+    TooLarge,
+    Failed(ArrowError),
+}
+
+impl From<ArrowError> for Ungathered {
+    fn from(error: ArrowError) -> Self {
+        Ungathered::Failed(error)
+    }
+}
+
+impl Room {
+    /// So many bytes, for columns of so many rows.
+    pub(super) fn new(bytes: usize, rows: usize) -> Self {
+        Room {
+            left: AtomicUsize::new(bytes),
+            rows,
+        }
+    }
+
+    /// Takes what a column is going to need.
+    pub(super) fn take(&self, bytes: usize) -> Result<(), Ungathered> {
+        let less = |left: usize| left.checked_sub(bytes);
+        let relaxed = Ordering::Relaxed;
+        let fits = self.left.fetch_update(relaxed, relaxed, less).is_ok();
+        // Offsets of 32 bits reach no further.
+        let reached = bytes <= i32::MAX as usize;
+        // One row cannot be made less, and is of an array with such offsets itself.
+        match (fits && reached) || self.rows == 1 {
+            true => Ok(()),
+            false => Err(Ungathered::TooLarge),
+        }
+    }
 }
 
 impl Selection {
@@ -59,23 +123,56 @@ impl Selection {
         self.pieces.push(piece);
     }
 
-    pub(super) fn ready(&self) -> Gather<'_> {
+    /// Takes the rows from the so-manyth on out of it.
+    pub(super) fn split_off(&mut self, rows: usize) -> Selection {
+        let mut rest = Selection {
+            batches: self.batches.clone(),
+            ..Selection::default()
+        };
+        let pieces = std::mem::take(&mut self.pieces);
+        self.rows = 0;
+        for piece in pieces {
+            let before = (rows - self.rows).min(piece.rows as usize) as u32;
+            let after = Piece {
+                start: piece.start + before,
+                rows: piece.rows - before,
+                ..piece
+            };
+            for (selection, rows, piece) in
+                [(&mut *self, before, piece), (&mut rest, after.rows, after)]
+            {
+                if rows > 0 {
+                    selection.push(Piece { rows, ..piece });
+                }
+            }
+        }
+        rest
+    }
+
+    /// Makes it ready for gathering columns; those whose rows are not all of one size may take `room`.
+    pub(super) fn ready(&self, room: usize) -> Gather<'_> {
         let short = self.rows < LONG * self.pieces.len() && self.pieces.len() > 1;
         let moves = short.then(|| Moves::new(&self.pieces, self.batches.len()));
         Gather {
             selection: self,
             moves,
+            room: Room::new(room, self.rows),
         }
     }
 
     /// All columns of the rows.
-    pub(super) fn gather(&self, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
+    pub(super) fn gather(
+        &self,
+        schema: &SchemaRef,
+        room: usize,
+    ) -> Result<RecordBatch, Ungathered> {
         if self.rows == 0 {
             return Ok(RecordBatch::new_empty(Arc::clone(schema)));
         }
-        let gather = self.ready();
+        let gather = self.ready(room);
         let columns = (0..schema.fields().len()).map(|column| gather.column(column));
-        batch_of(schema, columns.collect::<Result<_, _>>()?, self.rows)
+        let columns = columns.collect::<Result<_, _>>()?;
+        Ok(batch_of(schema, columns, self.rows)?)
     }
 }
 
@@ -117,23 +214,27 @@ pub(super) fn without_dictionaries(batch: &RecordBatch) -> Result<RecordBatch, A
 
 impl Gather<'_> {
     /// One column of the rows.
-    pub(super) fn column(&self, column: usize) -> Result<ArrayRef, ArrowError> {
+    pub(super) fn column(&self, column: usize) -> Result<ArrayRef, Ungathered> {
         let Selection {
             batches, pieces, ..
         } = self.selection;
         debug_assert!(!pieces.is_empty(), "no rows are not gathered");
-        if let [piece] = pieces.as_slice() {
+        let slice = |piece: &Piece| {
             let array = batches[piece.batch as usize].column(column);
-            return Ok(array.slice(piece.start as usize, piece.rows as usize));
-        }
+            array.slice(piece.start as usize, piece.rows as usize)
+        };
+        let size = |slice: &ArrayRef| match varies(slice.data_type()) {
+            true => size_of_rows(slice, 0..slice.len()),
+            false => 0,
+        };
         let gathered = match &self.moves {
-            Some(moves) => moves.column(batches, column)?,
+            Some(moves) => moves.column(batches, column, &self.room)?,
             None => {
-                let slices = pieces.iter().map(|piece| {
-                    let array = batches[piece.batch as usize].column(column);
-                    array.slice(piece.start as usize, piece.rows as usize)
-                });
-                let slices: Vec<ArrayRef> = slices.collect();
+                let slices: Vec<ArrayRef> = pieces.iter().map(slice).collect();
+                self.room.take(slices.iter().map(size).sum())?;
+                if let [slice] = slices.as_slice() {
+                    return Ok(Arc::clone(slice));
+                }
                 let slices: Vec<&dyn Array> = slices.iter().map(AsRef::as_ref).collect();
                 concat(&slices)?
             }

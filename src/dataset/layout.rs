@@ -15,8 +15,14 @@ const SLAB_BYTES: usize = 32 << 20;
 const SLAB_ROWS: usize = 1 << 18;
 /// What it takes to know where a row is and where it goes, and where a text ends.
 const PLACE_BYTES: usize = 32;
+/// How many times more than on average rows may take that are gathered at once: beyond, fewer are.
+const SKEW: usize = 2;
 /// The least and most bytes of a block of spilled rows, before compression.
 const BLOCK_BYTES: Range<usize> = 64 << 10..1 << 20;
+
+/// Files that are open beside those which are encoded and verified, of which a thread has up to two: the
+/// lease and the lock of the transaction, its directory, the scratch file.
+pub(super) const BESIDE: usize = 4;
 
 /// How the memory limit is divided.
 #[derive(Debug, Clone, Copy)]
@@ -27,8 +33,11 @@ pub(super) struct Budget {
     slab: usize,
     /// What the rows of a row group may take that one thread has in its encoders.
     group: usize,
+    /// What encoded pages may take that are not in their files yet.
+    pub(super) pages: usize,
     /// What the rows may take that are sorted at once.
     window: usize,
+    /// What a block of spilled rows takes.
     block: usize,
     threads: usize,
     /// Whether several threads can encode one file, each some of its columns.
@@ -39,13 +48,15 @@ impl Budget {
     pub(super) fn new(template: &Template) -> Self {
         let options = &template.options;
         let limit = usize::try_from(options.memory_limit).unwrap_or(usize::MAX);
-        let threads = options
-            .threads
-            .clamp(1, (options.max_open_files / 2).max(1));
+        let threads = options.threads.clamp(
+            1,
+            (options.max_open_files.saturating_sub(BESIDE) / 2).max(1),
+        );
         Budget {
             held: limit / 8 * 5,
             slab: (limit / 16 / threads).min(SLAB_BYTES),
             group: limit / 8 / threads,
+            pages: limit / 8,
             window: limit / 8,
             block: (limit / 1024).clamp(BLOCK_BYTES.start, BLOCK_BYTES.end),
             threads,
@@ -62,8 +73,38 @@ pub(super) struct Layout {
     pub(super) wide: Vec<u32>,
     /// Neighbouring partitions that are encoded one after another, beside other such.
     pub(super) narrow: Vec<Range<u32>>,
-    pub(super) slab_rows: usize,
-    pub(super) window_rows: usize,
+    pub(super) slab: Portion,
+    pub(super) window: Portion,
+}
+
+/// How many rows are gathered at once.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Portion {
+    /// As many as fit by what a row takes on average, and at least one.
+    rows: usize,
+    /// What they may take, where their sizes differ.
+    bytes: usize,
+    /// As many are always gathered at once.
+    least: usize,
+}
+
+impl Portion {
+    /// How many more rows belong to it, given how many there are and what was read for them.
+    pub(super) fn wanted(&self, rows: usize, loaded: usize) -> usize {
+        let most = match loaded > self.bytes {
+            true => self.least,
+            false => self.rows,
+        };
+        most.saturating_sub(rows)
+    }
+
+    /// What so many rows may take. With a limit, they can be fewer.
+    pub(super) fn room(&self, rows: usize) -> usize {
+        match rows > self.least {
+            true => self.bytes,
+            false => usize::MAX,
+        }
+    }
 }
 
 /// How many rows of `row_bytes` fit into some memory, in whole chunks.
@@ -95,7 +136,7 @@ impl Layout {
         let is_wide =
             |count: u64| can_be_wide && count >= 4 * chunk as u64 && (!fits(count) || count > fair);
         // Each range reads the first block of each run, so it had better read several.
-        let blocks = 4 * runs * block_rows(budget, row_bytes);
+        let blocks = 4 * runs * block(budget, row_bytes).rows;
         let least = (slab_rows.max(blocks) as u64).min(fair / 8);
         let (mut wide, mut narrow) = (Vec::new(), Vec::new());
         let (mut start, mut sum) = (0, 0);
@@ -122,15 +163,27 @@ impl Layout {
             threads,
             wide,
             narrow,
-            slab_rows,
-            window_rows: rows_in(budget.window, row_bytes, chunk),
+            slab: Portion {
+                rows: slab_rows,
+                bytes: SKEW * budget.slab,
+                least: chunk,
+            },
+            window: Portion {
+                rows: rows_in(budget.window, row_bytes, chunk),
+                bytes: SKEW * budget.window,
+                least: chunk,
+            },
         }
     }
 }
 
 /// How many rows a block of spilled rows has.
-pub(super) fn block_rows(budget: Budget, row_bytes: usize) -> usize {
-    (budget.block / row_bytes.max(1)).max(1)
+pub(super) fn block(budget: Budget, row_bytes: usize) -> Portion {
+    Portion {
+        rows: (budget.block / row_bytes.max(1)).max(1),
+        bytes: SKEW * budget.block,
+        least: 1,
+    }
 }
 
 /// Divides partitions into `parts` ranges of about as many rows each.

@@ -27,6 +27,7 @@ mod row_group;
 mod scatter;
 mod seal;
 mod session;
+mod size;
 mod spill;
 mod stage;
 mod staged_writes;
@@ -43,15 +44,18 @@ use arrow::datatypes::SchemaRef;
 
 use crate::disk::DiskDirectory;
 use crate::error::{Error, Result, Step};
+use crate::format::parquet::PageSpill;
 use crate::options::Durability;
 use crate::partition::PartitionBy;
 use crate::pool;
+use crate::scratch::Scratch;
 use buffer::Buffer;
+use gather::unless_too_large;
 use ids::Ids;
-use layout::{Budget, Layout, block_rows, even_ranges};
+use layout::{Budget, Layout, block, even_ranges};
 use reader::{Layers, Reader};
 use seal::Sealer;
-use spill::{Run, Scratch, encode as encode_error};
+use spill::{Run, encode as encode_error};
 use template::Template;
 
 pub use builder::DatasetWriterBuilder;
@@ -78,7 +82,7 @@ pub(crate) struct Engine {
     /// The rows of each partition that are in runs.
     spilled: Vec<u64>,
     runs: Vec<Run>,
-    scratch: Vec<Scratch>,
+    scratch: Arc<Scratch>,
     progress: Progress,
     /// What the rows so far would take in memory, each once.
     row_bytes: u64,
@@ -110,8 +114,13 @@ impl Engine {
             Durability::Synced => Some(stage.directory()?),
             Durability::Unsynced => None,
         };
+        let budget = Budget::new(&template);
+        let makes_scratch = Arc::clone(&stage);
+        let scratch = Scratch::new(&template.options.root, move || makes_scratch.scratch());
+        let scratch = Arc::new(scratch);
+        let template = template.spilling(PageSpill::new(budget.pages, Arc::clone(&scratch)));
         Ok(Engine {
-            budget: Budget::new(&template),
+            budget,
             buffer: Buffer::new(Arc::clone(&template.schema)),
             ids: Ids::new(splitter),
             stage,
@@ -120,7 +129,7 @@ impl Engine {
             held: Vec::new(),
             spilled: Vec::new(),
             runs: Vec::new(),
-            scratch: Vec::new(),
+            scratch,
             progress: Progress::default(),
             row_bytes: 0,
             poisoned: false,
@@ -195,39 +204,24 @@ impl Engine {
     fn spill(&mut self) -> Result<()> {
         let threads = Layout::threads(self.budget);
         let ranges = even_ranges(&self.held, threads);
-        while self.scratch.len() < ranges.len() {
-            let file = self.stage.scratch()?;
-            self.scratch
-                .push(Scratch::new(file, &self.template.options.root));
-        }
         let memory = self.buffer.take_sorted(self.held.len());
         let layers = Layers {
             runs: &[],
-            scratch: &[],
+            scratch: &self.scratch,
             memory: &memory,
         };
-        let block = block_rows(self.budget, self.row_size());
-        let scratch: Vec<Mutex<&mut Scratch>> = self.scratch.iter_mut().map(Mutex::new).collect();
+        let block = block(self.budget, self.row_size());
         let parts: Vec<Mutex<Run>> = ranges.iter().map(|_| Mutex::default()).collect();
         let root = &self.template.options.root;
         pool::for_each(threads, ranges.len(), root, |number| {
-            let mut scratch = scratch[number]
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
             let mut run = parts[number].lock().unwrap_or_else(PoisonError::into_inner);
-            let mut reader = Reader::new(&layers, ranges[number].clone(), block);
-            while let Some(slab) = reader.next()? {
-                self.template.options.check_interrupt(Step::WriteRows)?;
-                let parts = slab.parts.iter().map(|part| (part.partition, part.rows));
-                run.append(
-                    &mut scratch,
-                    number,
-                    &slab.rows,
-                    parts,
-                    &self.template.schema,
-                )?;
-            }
-            Ok(())
+            Reader::new(&layers, ranges[number].clone(), block).for_each(
+                |slab, room| unless_too_large(slab.rows.gather(&self.template.schema, room), root),
+                |slab, rows| {
+                    self.template.options.check_interrupt(Step::WriteRows)?;
+                    run.append(&self.scratch, &rows, &slab.parts)
+                },
+            )
         })?;
         let mut run = Run::default();
         for part in parts {
@@ -272,7 +266,7 @@ impl Engine {
             partitions,
             self.progress,
         );
-        sealer.run(|sealer| {
+        sealer.run(layout.threads, |sealer| {
             let encoding = encode::Encoding {
                 template: &self.template,
                 sealer,

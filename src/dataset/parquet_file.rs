@@ -18,7 +18,7 @@ use super::template::Template;
 use crate::error::{Error, Result, Step};
 use crate::format::digest::ColumnDigests;
 use crate::format::encode::Content;
-use crate::format::parquet::{Ended, FileTemplate, Slot};
+use crate::format::parquet::{Ended, FileTemplate, Slot, own_error};
 use crate::pool::for_each;
 use crate::staging::Draft;
 
@@ -129,7 +129,7 @@ impl<'a> ParquetFile<'a> {
         }
         if let Some(digests) = &mut self.digests {
             let digested = without_dictionaries(batch).and_then(|batch| digests.update(&batch));
-            digested.map_err(|source| encode_error(path, source))?;
+            digested.map_err(|source| super::spill::encode(path, source))?;
         }
         let Some(mut group) = self.group.take() else {
             return Ok(false);
@@ -250,9 +250,10 @@ impl Output {
     fn error(&mut self, step: Step, source: ParquetError) -> Error {
         let draft = self.writer.inner_mut().draft();
         let fault = draft.and_then(|draft| Some((draft.take_fault()?, draft.path().to_owned())));
-        match fault {
-            Some((source, path)) => Error::Io { step, path, source },
-            None => Error::Encode {
+        match (fault, own_error(source)) {
+            (Some((source, path)), _) => Error::Io { step, path, source },
+            (None, Ok(own)) => own,
+            (None, Err(source)) => Error::Encode {
                 step,
                 path: self.path.clone(),
                 source: Box::new(source),
@@ -261,11 +262,14 @@ impl Output {
     }
 }
 
-fn encode_error(path: &Path, source: impl std::error::Error + Send + Sync + 'static) -> Error {
-    Error::Encode {
-        step: Step::WriteRows,
-        path: path.to_owned(),
-        source: Box::new(source),
+fn encode_error(path: &Path, source: ParquetError) -> Error {
+    match own_error(source) {
+        Ok(own) => own,
+        Err(source) => Error::Encode {
+            step: Step::WriteRows,
+            path: path.to_owned(),
+            source: Box::new(source),
+        },
     }
 }
 

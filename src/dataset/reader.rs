@@ -12,14 +12,16 @@ use arrow::array::RecordBatch;
 
 use super::buffer::Sorted;
 use super::gather::{Piece, Selection};
-use super::spill::{Run, Scratch};
+use super::layout::Portion;
+use super::spill::Run;
 use crate::error::Result;
+use crate::scratch::Scratch;
 
 /// Rows of partitions, in order of partitions.
 #[derive(Debug)]
 pub(super) struct Layers<'a> {
     pub(super) runs: &'a [Run],
-    pub(super) scratch: &'a [Scratch],
+    pub(super) scratch: &'a Scratch,
     pub(super) memory: &'a Sorted,
 }
 
@@ -40,12 +42,41 @@ pub(super) struct Part {
     pub(super) last: bool,
 }
 
+impl Slab {
+    /// The rows before its middle, and the others. It has more than one.
+    pub(super) fn halves(mut self) -> (Slab, Slab) {
+        let mut left = self.rows.rows() / 2;
+        let second = self.rows.split_off(left);
+        let mut parts = Vec::new();
+        self.parts.retain_mut(|part| {
+            let before = part.rows.min(left);
+            let is_before = left > 0 && before == part.rows;
+            left -= before;
+            if is_before {
+                return true;
+            }
+            parts.push(Part {
+                rows: part.rows - before,
+                ..*part
+            });
+            part.rows = before;
+            part.last = false;
+            before > 0
+        });
+        let second = Slab {
+            rows: second,
+            parts,
+        };
+        (self, second)
+    }
+}
+
 /// Reads the rows of a range of partitions.
 #[derive(Debug)]
 pub(super) struct Reader<'a> {
     layers: &'a Layers<'a>,
     partitions: Range<u32>,
-    slab_rows: usize,
+    portion: Portion,
     /// The layer that the next row is in, runs first.
     layer: usize,
     /// The next row within the layer's rows of the partition; in memory, the next piece and the next
@@ -53,6 +84,8 @@ pub(super) struct Reader<'a> {
     row: u64,
     piece: usize,
     cursors: Vec<Cursor>,
+    /// What the blocks take that were read for the slab.
+    loaded: usize,
     /// The place of each batch in memory among those of the slab, if it was added.
     places: Vec<Option<u32>>,
     used: Vec<u32>,
@@ -66,27 +99,53 @@ struct Cursor {
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(layers: &'a Layers<'a>, partitions: Range<u32>, slab_rows: usize) -> Self {
+    pub(super) fn new(layers: &'a Layers<'a>, partitions: Range<u32>, portion: Portion) -> Self {
         Reader {
             layers,
             partitions,
-            slab_rows: slab_rows.max(1),
+            portion,
             layer: 0,
             row: 0,
             piece: 0,
             cursors: layers.runs.iter().map(|_| Cursor::default()).collect(),
+            loaded: 0,
             places: vec![None; layers.memory.batches.len()],
             used: Vec::new(),
         }
     }
 
+    /// Gives all rows to `take`, slab by slab, in memory of their own.
+    ///
+    /// `gather` puts a slab's rows together unless they take more than its room, and then it gets them in
+    /// halves.
+    pub(super) fn for_each(
+        mut self,
+        gather: impl Fn(&Slab, usize) -> Result<Option<RecordBatch>>,
+        mut take: impl FnMut(&Slab, RecordBatch) -> Result<()>,
+    ) -> Result<()> {
+        while let Some(slab) = self.next()? {
+            let mut slabs = vec![slab];
+            while let Some(slab) = slabs.pop() {
+                let room = self.portion.room(slab.rows.rows());
+                if let Some(rows) = gather(&slab, room)? {
+                    take(&slab, rows)?;
+                } else {
+                    let (first, second) = slab.halves();
+                    slabs.extend([second, first]);
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// The next rows, or none when there are no more.
-    pub(super) fn next(&mut self) -> Result<Option<Slab>> {
+    fn next(&mut self) -> Result<Option<Slab>> {
         let mut slab = Slab::default();
-        while !self.partitions.is_empty() && slab.rows.rows() < self.slab_rows {
+        self.loaded = 0;
+        while !self.partitions.is_empty() && self.wanted(&slab.rows) > 0 {
             let partition = self.partitions.start;
             let before = slab.rows.rows();
-            while self.layer <= self.layers.runs.len() && slab.rows.rows() < self.slab_rows {
+            while self.layer <= self.layers.runs.len() && self.wanted(&slab.rows) > 0 {
                 self.read_layer(&mut slab.rows)?;
             }
             let last = self.layer > self.layers.runs.len();
@@ -112,6 +171,11 @@ impl<'a> Reader<'a> {
         Ok((!slab.parts.is_empty()).then_some(slab))
     }
 
+    /// How many more rows the slab may have.
+    fn wanted(&self, rows: &Selection) -> usize {
+        self.portion.wanted(rows.rows(), self.loaded)
+    }
+
     /// Reads from one layer until the slab is full or the layer has no more of the partition.
     fn read_layer(&mut self, rows: &mut Selection) -> Result<()> {
         let partition = self.partitions.start;
@@ -127,12 +191,12 @@ impl<'a> Reader<'a> {
     }
 
     fn read_run(&mut self, run: &Run, of: Range<u64>, rows: &mut Selection) -> Result<bool> {
-        let cursor = &mut self.cursors[self.layer];
         while of.start + self.row < of.end {
-            let wanted = self.slab_rows - rows.rows();
+            let wanted = self.wanted(rows);
             if wanted == 0 {
                 return Ok(false);
             }
+            let cursor = &mut self.cursors[self.layer];
             let (place, start) = run.find(of.start + self.row);
             let batch = match &cursor.block {
                 Some((loaded, batch)) if *loaded == place => batch,
@@ -141,6 +205,7 @@ impl<'a> Reader<'a> {
                     // The old block goes before the new one comes.
                     cursor.block = None;
                     let batch = run.load(self.layers.scratch, place)?;
+                    self.loaded += batch.get_array_memory_size();
                     &cursor.block.insert((place, batch)).1
                 }
             };
@@ -165,7 +230,7 @@ impl<'a> Reader<'a> {
         let memory = self.layers.memory;
         let pieces = memory.pieces(partition as usize);
         while let Some(piece) = pieces.get(self.piece) {
-            let wanted = self.slab_rows - rows.rows();
+            let wanted = self.wanted(rows);
             if wanted == 0 {
                 return false;
             }
@@ -189,5 +254,72 @@ impl<'a> Reader<'a> {
             }
         }
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn slab(parts: &[(u32, usize, bool)]) -> Slab {
+        let mut slab = Slab::default();
+        let mut start = 0;
+        for (partition, rows, last) in parts.iter().copied() {
+            slab.rows.push(Piece {
+                batch: 0,
+                start,
+                rows: rows as u32,
+            });
+            // No neighbours, so that pieces stay as they are.
+            start += rows as u32 + 1;
+            slab.parts.push(Part {
+                partition,
+                rows,
+                last,
+            });
+        }
+        slab
+    }
+
+    fn parts(slab: &Slab) -> Vec<(u32, usize, bool)> {
+        let parts = slab.parts.iter();
+        parts
+            .map(|part| (part.partition, part.rows, part.last))
+            .collect()
+    }
+
+    #[test]
+    fn halves_have_the_rows_of_the_whole_and_end_partitions_once() {
+        for (whole, first, second) in [
+            (vec![(3, 8, true)], vec![(3, 4, false)], vec![(3, 4, true)]),
+            (
+                vec![(3, 9, false)],
+                vec![(3, 4, false)],
+                vec![(3, 5, false)],
+            ),
+            (
+                vec![(1, 2, true), (2, 2, true)],
+                vec![(1, 2, true)],
+                vec![(2, 2, true)],
+            ),
+            (
+                vec![(1, 0, true), (2, 3, true), (4, 0, true), (5, 3, false)],
+                vec![(1, 0, true), (2, 3, true)],
+                vec![(4, 0, true), (5, 3, false)],
+            ),
+            (
+                vec![(1, 1, true), (2, 6, true), (3, 1, false)],
+                vec![(1, 1, true), (2, 3, false)],
+                vec![(2, 3, true), (3, 1, false)],
+            ),
+        ] {
+            let (one, other) = slab(&whole).halves();
+            assert_eq!((parts(&one), parts(&other)), (first, second), "{whole:?}");
+            let rows = |slab: &Slab| slab.parts.iter().map(|part| part.rows).sum::<usize>();
+            assert_eq!(
+                (rows(&one), rows(&other)),
+                (one.rows.rows(), other.rows.rows())
+            );
+        }
     }
 }

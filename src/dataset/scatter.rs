@@ -14,7 +14,8 @@ use arrow::datatypes::{ArrowNativeType, ByteArrayType, DataType};
 use arrow::error::ArrowError;
 use arrow::util::bit_util::{ceil, unset_bit};
 
-use super::gather::Piece;
+use super::gather::{Piece, Room, Ungathered};
+use super::size::{size_of_rows, varies};
 
 /// Where rows are taken from and put to.
 #[derive(Debug)]
@@ -72,27 +73,43 @@ impl Moves {
         &self,
         batches: &[Arc<RecordBatch>],
         column: usize,
-    ) -> Result<ArrayRef, ArrowError> {
+        room: &Room,
+    ) -> Result<ArrayRef, Ungathered> {
         let arrays: Vec<&ArrayRef> = batches.iter().map(|batch| batch.column(column)).collect();
         let Some(first) = arrays.first() else {
-            return interleave(&[], &[]);
+            return Ok(interleave(&[], &[])?);
         };
         match first.data_type() {
-            DataType::Utf8 => self.bytes::<arrow::datatypes::Utf8Type>(&arrays),
-            DataType::LargeUtf8 => self.bytes::<arrow::datatypes::LargeUtf8Type>(&arrays),
-            DataType::Binary => self.bytes::<arrow::datatypes::BinaryType>(&arrays),
-            DataType::LargeBinary => self.bytes::<arrow::datatypes::LargeBinaryType>(&arrays),
+            DataType::Utf8 => self.bytes::<arrow::datatypes::Utf8Type>(&arrays, room),
+            DataType::LargeUtf8 => self.bytes::<arrow::datatypes::LargeUtf8Type>(&arrays, room),
+            DataType::Binary => self.bytes::<arrow::datatypes::BinaryType>(&arrays, room),
+            DataType::LargeBinary => self.bytes::<arrow::datatypes::LargeBinaryType>(&arrays, room),
             // As wide as numbers, but not always aligned as these.
-            DataType::Interval(_) => self.any(&arrays),
+            DataType::Interval(_) => Ok(self.any(&arrays)?),
             other => match other.primitive_width() {
-                Some(1) => self.fixed::<u8>(&arrays),
-                Some(2) => self.fixed::<u16>(&arrays),
-                Some(4) => self.fixed::<u32>(&arrays),
-                Some(8) => self.fixed::<u64>(&arrays),
-                Some(16) => self.fixed::<i128>(&arrays),
-                _ => self.any(&arrays),
+                Some(1) => Ok(self.fixed::<u8>(&arrays)?),
+                Some(2) => Ok(self.fixed::<u16>(&arrays)?),
+                Some(4) => Ok(self.fixed::<u32>(&arrays)?),
+                Some(8) => Ok(self.fixed::<u64>(&arrays)?),
+                Some(16) => Ok(self.fixed::<i128>(&arrays)?),
+                _ => {
+                    if varies(other) {
+                        room.take(self.size(&arrays))?;
+                    }
+                    Ok(self.any(&arrays)?)
+                }
             },
         }
+    }
+
+    /// What the rows take.
+    fn size(&self, arrays: &[&ArrayRef]) -> usize {
+        let sizes = arrays.iter().enumerate().map(|(batch, array)| {
+            let rows = self.of(batch).iter().map(|row| row.from as usize);
+            rows.map(|row| size_of_rows(array, row..row + 1))
+                .sum::<usize>()
+        });
+        sizes.sum()
     }
 
     fn fixed<T: ArrowNativeType>(&self, arrays: &[&ArrayRef]) -> Result<ArrayRef, ArrowError> {
@@ -116,7 +133,11 @@ impl Moves {
         Ok(make_array(data.build()?))
     }
 
-    fn bytes<T: ByteArrayType>(&self, arrays: &[&ArrayRef]) -> Result<ArrayRef, ArrowError> {
+    fn bytes<T: ByteArrayType>(
+        &self,
+        arrays: &[&ArrayRef],
+        room: &Room,
+    ) -> Result<ArrayRef, Ungathered> {
         let mut ends = vec![0_usize; self.rows.len() + 1];
         for (batch, array) in arrays.iter().enumerate() {
             let offsets = array.as_bytes::<T>().offsets();
@@ -131,9 +152,7 @@ impl Moves {
             sum += *end;
             *end = sum;
         }
-        if T::Offset::from_usize(sum).is_none() {
-            return Err(ArrowError::OffsetOverflowError(sum));
-        }
+        room.take(sum)?;
         let mut values = vec![0_u8; sum];
         for (batch, array) in arrays.iter().enumerate() {
             let array = array.as_bytes::<T>();
@@ -266,7 +285,8 @@ mod tests {
                 let arrays: Vec<&dyn Array> =
                     batches.iter().map(|batch| batch.column(column).as_ref()).collect();
                 let expected = interleave(&arrays, &places).unwrap();
-                prop_assert_eq!(&moves.column(&batches, column).unwrap(), &expected);
+                let room = Room::new(usize::MAX, places.len());
+                prop_assert_eq!(&moves.column(&batches, column, &room).unwrap(), &expected);
             }
         }
     }

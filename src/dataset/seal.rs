@@ -9,6 +9,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::file::EncodedFile;
+use super::layout::BESIDE;
 use super::options::{Progress, SyncPolicy};
 use super::stage::{Finished, Stage};
 use super::template::Template;
@@ -94,13 +95,14 @@ impl<'a> Sealer<'a> {
         &self.template.options.root
     }
 
-    /// Runs `encode` while files are sealed, and gives them in order when all are.
+    /// Runs `encode`, on so many threads, while files are sealed, and gives them in order when all are.
     pub(super) fn run(
         self,
+        encoding: usize,
         encode: impl FnOnce(&Sealer<'a>) -> Result<()>,
     ) -> Result<Vec<Finished>> {
         let threads = match *self.queue() {
-            Some(_) => self.waiting_threads(),
+            Some(_) => self.waiting_threads(encoding),
             None => 0,
         };
         std::thread::scope(|scope| {
@@ -134,12 +136,11 @@ impl<'a> Sealer<'a> {
         Ok(files.into_iter().map(|(_, file)| file).collect())
     }
 
-    /// As many threads as may have files open: each has two while it verifies one.
-    fn waiting_threads(&self) -> usize {
-        let options = &self.template.options;
-        let left = options
-            .max_open_files
-            .saturating_sub(options.threads.saturating_mul(2).saturating_add(2));
+    /// As many threads as may have files open, beside as many that encode one each: each has two while it
+    /// verifies one.
+    fn waiting_threads(&self, encoding: usize) -> usize {
+        let open = self.template.options.max_open_files;
+        let left = open.saturating_sub(BESIDE + encoding);
         (left / 2).clamp(1, SYNC_THREADS)
     }
 

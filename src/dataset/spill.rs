@@ -1,43 +1,28 @@
-//! Rows that had to leave memory: runs of rows in order of their partitions, in scratch files.
+//! Rows that had to leave memory: runs of rows in order of their partitions, in the scratch file.
 //!
 //! A run is written as blocks, Arrow IPC streams of one batch each, compressed with LZ4, and what is
-//! needed to find a partition's rows in it stays in memory. Each block has a checksum, so that what
-//! comes back is what left. The scratch files are as many as there are threads, whatever the number
-//! of runs.
+//! needed to find a partition's rows in it stays in memory.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 use arrow::ipc::CompressionType;
 use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::{IpcWriteOptions, StreamWriter};
-use twox_hash::XxHash3_128;
 
-use super::gather::{Selection, without_dictionaries};
-use crate::disk::DiskFile;
-use crate::error::{Error, IoContext, Result, Step};
+use super::gather::without_dictionaries;
+use super::reader::Part;
+use crate::error::{Error, Result, Step};
+use crate::scratch::{Extent, Scratch};
 
-/// A scratch file, which only grows.
-#[derive(Debug)]
-pub(super) struct Scratch {
-    file: Box<dyn DiskFile>,
-    len: u64,
-    /// The data set's root; for messages.
-    root: PathBuf,
-}
-
-/// A batch in a scratch file.
+/// A batch in the scratch file.
 #[derive(Debug, Clone, Copy)]
 struct Block {
-    scratch: u32,
-    offset: u64,
-    len: u32,
+    extent: Extent,
     /// Its place among the rows of its run.
     first_row: u64,
-    hash: u128,
 }
 
 /// Rows in order of their partitions.
@@ -47,67 +32,6 @@ pub(super) struct Run {
     /// The partitions that it has rows of, ascending, each with its first row.
     partitions: Vec<(u32, u64)>,
     rows: u64,
-}
-
-#[derive(Debug, thiserror::Error)]
-enum Unreadable {
-    #[error("spilled rows came back changed")]
-    Changed,
-    #[error("a spilled block is too large")]
-    TooLarge,
-}
-
-impl Scratch {
-    pub(super) fn new(file: Box<dyn DiskFile>, root: &Path) -> Self {
-        Scratch {
-            file,
-            len: 0,
-            root: root.to_owned(),
-        }
-    }
-
-    fn append(&mut self, mut bytes: &[u8]) -> Result<()> {
-        while !bytes.is_empty() {
-            let written = match self.file.write(bytes) {
-                Ok(0) => Err(std::io::ErrorKind::WriteZero.into()),
-                written => written,
-            };
-            let written = written.at(Step::WriteRows, &self.root)?;
-            self.len += written as u64;
-            bytes = &bytes[written..];
-        }
-        Ok(())
-    }
-
-    fn read(&self, block: &Block) -> Result<RecordBatch> {
-        let mut bytes = vec![0; block.len as usize];
-        let mut filled = 0;
-        while filled < bytes.len() {
-            let offset = block.offset + filled as u64;
-            let read = match self.file.read_at(&mut bytes[filled..], offset) {
-                Ok(0) => Err(std::io::ErrorKind::UnexpectedEof.into()),
-                read => read,
-            };
-            filled += read.at(Step::WriteRows, &self.root)?;
-        }
-        if XxHash3_128::oneshot(&bytes) != block.hash {
-            return Err(self.unreadable(Unreadable::Changed));
-        }
-        let mut reader = StreamReader::try_new(bytes.as_slice(), None)
-            .map_err(|source| encode(&self.root, source))?;
-        match reader.next() {
-            Some(batch) => batch.map_err(|source| encode(&self.root, source)),
-            None => Err(self.unreadable(Unreadable::Changed)),
-        }
-    }
-
-    fn unreadable(&self, source: Unreadable) -> Error {
-        Error::Encode {
-            step: Step::WriteRows,
-            path: self.root.clone(),
-            source: Box::new(source),
-        }
-    }
 }
 
 pub(super) fn encode(path: &Path, source: ArrowError) -> Error {
@@ -127,43 +51,30 @@ impl Run {
         self.blocks.len() * size_of::<Block>() + self.partitions.len() * 16
     }
 
-    /// Adds a block; `parts` are the partitions of its rows, ascending, each with its rows.
+    /// Adds a block; `parts` say whose rows they are, in the order of partitions.
     pub(super) fn append(
         &mut self,
-        scratch: &mut Scratch,
-        number: usize,
-        rows: &Selection,
-        parts: impl Iterator<Item = (u32, usize)>,
-        schema: &SchemaRef,
+        scratch: &Scratch,
+        rows: &RecordBatch,
+        parts: &[Part],
     ) -> Result<()> {
-        if rows.rows() == 0 {
+        if rows.num_rows() == 0 {
             return Ok(());
         }
-        let bytes = rows
-            .gather(schema)
-            .and_then(|batch| block_of(&batch))
-            .map_err(|source| encode(&scratch.root, source))?;
-        let Ok(len) = u32::try_from(bytes.len()) else {
-            return Err(scratch.unreadable(Unreadable::TooLarge));
-        };
-        let block = Block {
-            scratch: number as u32,
-            offset: scratch.len,
-            len,
+        let bytes = block_of(rows).map_err(|source| encode(scratch.root(), source))?;
+        self.blocks.push(Block {
+            extent: scratch.append(&bytes)?,
             first_row: self.rows,
-            hash: XxHash3_128::oneshot(&bytes),
-        };
-        scratch.append(&bytes)?;
-        self.blocks.push(block);
-        for (partition, rows) in parts {
+        });
+        for part in parts {
             if self
                 .partitions
                 .last()
-                .is_none_or(|last| last.0 != partition)
+                .is_none_or(|last| last.0 != part.partition)
             {
-                self.partitions.push((partition, self.rows));
+                self.partitions.push((part.partition, self.rows));
             }
-            self.rows += rows as u64;
+            self.rows += part.rows as u64;
         }
         Ok(())
     }
@@ -202,9 +113,14 @@ impl Run {
         (place, row - self.blocks[place].first_row)
     }
 
-    pub(super) fn load(&self, scratch: &[Scratch], place: usize) -> Result<Arc<RecordBatch>> {
-        let block = &self.blocks[place];
-        scratch[block.scratch as usize].read(block).map(Arc::new)
+    pub(super) fn load(&self, scratch: &Scratch, place: usize) -> Result<Arc<RecordBatch>> {
+        let bytes = scratch.read(&self.blocks[place].extent)?;
+        let failed = |source| encode(scratch.root(), source);
+        let mut reader = StreamReader::try_new(bytes.as_slice(), None).map_err(failed)?;
+        match reader.next() {
+            Some(batch) => batch.map(Arc::new).map_err(failed),
+            None => Err(scratch.changed()),
+        }
     }
 }
 

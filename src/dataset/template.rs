@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::options::EngineOptions;
 use crate::error::{Error, Result, Step};
 use crate::format::Format;
-use crate::format::parquet::{FileTemplate, Keys};
+use crate::format::parquet::{FileTemplate, Keys, PageSpill};
 use crate::options::Verify;
 
 /// Rows are given to encoders in so many mini-batches of theirs at once: where pages end depends on
@@ -45,6 +45,12 @@ impl Template {
             schema,
             options,
         })
+    }
+
+    /// The same, encoded pages going where `spill` says when they are too many for memory.
+    pub(super) fn spilling(mut self, spill: PageSpill) -> Self {
+        self.parquet = self.parquet.map(|parquet| parquet.spilling(spill));
+        self
     }
 
     /// The name of a partition's file, counted from 0.

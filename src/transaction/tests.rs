@@ -434,7 +434,7 @@ fn whoever_finishes_an_overwrite_leaves_a_file_that_was_written_under_an_old_nam
     let calls = whole.calls();
     let decided = calls
         .iter()
-        .position(|call| call.starts_with("publish") && call.contains("decision.json"))
+        .position(|call| call.starts_with("publish") && call.contains("decision.record"))
         .unwrap();
 
     let disk = old_disk(true, true);

@@ -58,6 +58,9 @@ pub(crate) enum Part {
     Die,
     /// Recovers, says what it finished and what failed, and then whether it could commit a data set.
     Follow,
+    /// Commits a data set of the kind that it is told, and says by how much its memory grew, see
+    /// [`memory`](crate::memory).
+    Memory,
 }
 
 /// How often a child does what it does.
@@ -84,6 +87,7 @@ impl Part {
         Part::Fuzz,
         Part::Die,
         Part::Follow,
+        Part::Memory,
     ];
 }
 
@@ -166,6 +170,10 @@ impl Child {
     }
 
     fn spawn(mut command: Command, part: Part, root: &Path) -> std::io::Result<Self> {
+        if matches!(part, Part::Memory) {
+            // glibc gives larger pieces back to the kernel at once then, so that what it counts is in use.
+            command.env("MALLOC_MMAP_THRESHOLD_", "65536");
+        }
         let mut process = command
             .args([
                 ENTRY,
@@ -425,6 +433,10 @@ fn play(part: Part, root: &Path) {
                 Err(error) => say(&format!("{:?}: {error}", error.outcome())),
             }
         }
+        #[cfg(target_os = "linux")]
+        Part::Memory => crate::memory::play(root),
+        #[cfg(not(target_os = "linux"))]
+        Part::Memory => {}
         Part::Kill => crate::kills::play(root),
         Part::Crowd => crate::crowd::play(root),
         Part::Damage => crate::damage::play(root),

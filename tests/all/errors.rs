@@ -793,10 +793,10 @@ fn invalid_decision() -> Case {
         .root
         .join(format!(".weather.atomic/{}", Uuid::now_v7()));
     std::fs::create_dir_all(&place).unwrap();
-    std::fs::write(place.join("decision.json"), b"{}").unwrap();
+    std::fs::write(place.join("decision.record"), b"{}").unwrap();
     let mut recovery = recover(scene.root.join("weather")).unwrap();
     let error = recovery.failed.pop().unwrap();
-    let record = "{root}/.weather.atomic/{transaction}/decision.json";
+    let record = "{root}/.weather.atomic/{transaction}/decision.record";
     scene
         .case("a record that nobody wrote", "InvalidDecision", error)
         .says(&format!(
@@ -806,7 +806,7 @@ fn invalid_decision() -> Case {
         .leaves(&[
             "/.weather.atomic/",
             "/.weather.atomic/{transaction}/",
-            "/.weather.atomic/{transaction}/decision.json",
+            "/.weather.atomic/{transaction}/decision.record",
         ])
 }
 

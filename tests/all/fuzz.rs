@@ -150,7 +150,7 @@ const TEXTS: [&str; 23] = [
     "station_id=KJFK/part-0.parquet",
     ".atomic/lock",
     "lease",
-    "decision.json",
+    "decision.record",
     "00000.staged",
     "00001.staged",
     "new",
@@ -290,7 +290,7 @@ fn decided(mode: CommitMode) -> Content {
             let staged = content.keys().filter(|path| {
                 path.ends_with("staged") || path.extension().is_some_and(|end| end == "staged")
             });
-            if ending(&content, "decision.json").is_some() && staged.count() == 2 {
+            if ending(&content, "decision.record").is_some() && staged.count() == 2 {
                 return content;
             }
         }
@@ -363,7 +363,7 @@ fn files(hand: &Hand, dice: &mut Dice, cases: usize) -> Tally {
 fn records(hand: &Hand, dice: &mut Dice, cases: usize, name: &str) -> Tally {
     let mut starts: Vec<(Content, PathBuf, Option<StagedWrite>)> = Vec::new();
     match name {
-        "decision.json" => {
+        "decision.record" => {
             for mode in [
                 CommitMode::Append,
                 CommitMode::OverwritePartitions,
@@ -374,13 +374,13 @@ fn records(hand: &Hand, dice: &mut Dice, cases: usize, name: &str) -> Tally {
                 starts.push((start, path, None));
             }
         }
-        "staged.json" => {
+        "staged.record" => {
             let disk = scene();
             let staged = begun(builder(&disk, CommitMode::OverwritePartitions))
                 .stage()
                 .unwrap();
             let start = content(&disk);
-            for name in ["staged.json", "decision.json"] {
+            for name in ["staged.record", "decision.record"] {
                 let path = ending(&start, name).unwrap().clone();
                 starts.push((start.clone(), path, Some(staged.clone())));
             }
@@ -539,11 +539,11 @@ pub(crate) fn play(root: &Path) {
     type Target = fn(&Hand, &mut Dice, usize) -> Tally;
     let targets: [(&str, usize, Target); 6] = [
         ("data files", 2_000, files),
-        ("decision.json", 150, |hand, dice, cases| {
-            records(hand, dice, cases, "decision.json")
+        ("decision.record", 150, |hand, dice, cases| {
+            records(hand, dice, cases, "decision.record")
         }),
-        ("staged.json", 100, |hand, dice, cases| {
-            records(hand, dice, cases, "staged.json")
+        ("staged.record", 100, |hand, dice, cases| {
+            records(hand, dice, cases, "staged.record")
         }),
         ("receipts kept", 50, |hand, dice, cases| {
             records(hand, dice, cases, "writes")

@@ -68,7 +68,7 @@ impl Scene {
         fs::create_dir_all(elsewhere.join(DEAD)).unwrap();
         let precious = [
             "precious.json",
-            "decision.json",
+            "decision.record",
             "lease",
             "part-0.parquet",
             "00000.staged",
@@ -181,16 +181,16 @@ fn what_stands_in_the_place_of_the_lock_is_not_followed_and_nobody_waits_for_it(
 
 #[test]
 fn what_stands_in_the_place_of_a_transactions_records_is_not_followed_and_nobody_waits_for_it() {
-    for name in ["lease", "decision.json", "staged.json"] {
+    for name in ["lease", "decision.record", "staged.record"] {
         for what in ["a link", "a pipe", "a directory"] {
             let scene = Scene::new();
             let transaction = scene.area.join(DEAD);
             fs::create_dir(&transaction).unwrap();
             fs::write(transaction.join("lease"), "").unwrap();
-            if name == "staged.json" {
+            if name == "staged.record" {
                 let staged = json!({"decision": "staged", "version": 1, "transaction": DEAD,
                     "keep_seconds": 1_000_000});
-                fs::write(transaction.join("decision.json"), staged.to_string()).unwrap();
+                fs::write(transaction.join("decision.record"), staged.to_string()).unwrap();
             }
             let path = transaction.join(name);
             let _ = fs::remove_file(&path);
@@ -388,7 +388,7 @@ fn decided(scene: &Scene, mode: CommitMode) -> PathBuf {
     assert!(matches!(error, Error::Unfinished { .. }), "{error:?}");
     let decision = tree(&scene.area)
         .into_iter()
-        .find(|name| name.ends_with("/decision.json"));
+        .find(|name| name.ends_with("/decision.record"));
     scene.area.join(decision.unwrap())
 }
 
@@ -698,7 +698,7 @@ mod users {
                 assert!(
                     tree(&area)
                         .iter()
-                        .any(|name| name.ends_with("decision.json"))
+                        .any(|name| name.ends_with("decision.record"))
                 );
 
                 let said = follows(BOB, &root);

@@ -460,7 +460,7 @@ pub(crate) fn leftovers(root: &Path) -> Vec<String> {
         return Vec::new();
     }
     let receipt =
-        |name: &str| name == "writes/" || name.starts_with("writes/") && name.ends_with(".json");
+        |name: &str| name == "writes/" || name.starts_with("writes/") && name.ends_with(".record");
     tree(&area)
         .into_iter()
         .filter(|name| name != "lock" && !receipt(name))
@@ -527,7 +527,7 @@ fn copy(of: &Path) -> (TempDir, PathBuf) {
 fn moments(points: &[Point]) -> Vec<Point> {
     let decided = points
         .iter()
-        .position(|point| point.call == "renameat2" && point.line.contains("decision.json"))
+        .position(|point| point.call == "renameat2" && point.line.contains("decision.record"))
         .unwrap();
     let mut renames = points[decided + 1..]
         .iter()

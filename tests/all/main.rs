@@ -26,6 +26,8 @@ mod hostile;
 mod interleave;
 #[cfg(target_os = "linux")]
 mod kills;
+#[cfg(target_os = "linux")]
+mod memory;
 mod race;
 mod readers;
 #[cfg(target_os = "linux")]

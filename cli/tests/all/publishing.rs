@@ -50,7 +50,7 @@ fn end(child: Child, lock: File) -> Ran {
 /// Whether the record of a decision is in the staging area.
 fn is_decided(place: &Place) -> bool {
     let area = place.files("lake/.weather.atomic");
-    area.iter().any(|name| name.ends_with("/decision.json"))
+    area.iter().any(|name| name.ends_with("/decision.record"))
 }
 
 /// A write into 93 partitions that is decided and stopped before all of them are published.

@@ -45,7 +45,7 @@ pub fn all(kind: Kind, sample: Sample) -> Result<Vec<(String, Option<Wrong>)>, W
             found.push((name, first_wrong(&[(first, second)], &setting, sample)));
         }
         // A commit whose abortion is on record.
-        let mutation = Mutation::Refusal("decision.json");
+        let mutation = Mutation::Refusal("decision.record");
         let name = mutation.to_string();
         let noticed = acknowledged((kind, mutation, Life::PastAge), Recover, Begun);
         found.push((name, noticed));

@@ -129,7 +129,7 @@ const NOT_DURABLE: &str = "before its record was durable";
 
 fn deaths() -> Vec<Death> {
     use CommitMode::{Append, Overwrite, OverwritePartitions};
-    const RECORD: &str = "decision.json";
+    const RECORD: &str = "decision.record";
     const TRANSACTION: &str = ".weather.atomic/*";
     let mut deaths = vec![
         death("before its record", Append, 2, Verb::SyncFile, ".staged"),

@@ -122,7 +122,10 @@ class InvalidDecisionError(AtomicArrowError, RuntimeError):
 
 
 class PanicError(AtomicArrowError, RuntimeError):
-    """A fault of this package."""
+    """A fault of this package.
+
+    Its outcome is unknown unless nothing was to be published yet.
+    """
 
 
 class IoError(AtomicArrowError, OSError):

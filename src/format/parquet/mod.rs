@@ -26,6 +26,7 @@ mod footer;
 mod footer_walk;
 mod keys;
 mod page_header;
+mod page_spill;
 mod page_store;
 mod pages;
 mod row_group;
@@ -41,6 +42,7 @@ mod tests;
 pub(crate) use encode::{Encoded, Encoder, ParquetOptions};
 pub(crate) use expect::KnownSchema;
 pub(crate) use keys::{Keys, is_encrypted};
+pub(crate) use page_spill::{PageSpill, own_error};
 pub(crate) use row_group::{Ended, FileTemplate, RowGroup};
 pub(crate) use slot::Slot;
 

@@ -27,6 +27,7 @@ use zstd::bulk::Compressor;
 use zstd::zstd_safe::compress_bound;
 
 use super::page_header::Header;
+use super::page_spill::{ChunkPages, PageSpill, Pages};
 use super::thrift::Malformed;
 
 /// What is done to the pages of each column, and the contexts for that.
@@ -122,7 +123,7 @@ pub(crate) struct Chunk {
     header: Option<Bytes>,
     /// The dictionary comes last, and goes into the file first.
     dictionary: Vec<u8>,
-    data: Vec<u8>,
+    data: Pages,
     /// How long each data page is, its header included.
     pages: Vec<usize>,
     /// How many bytes came.
@@ -133,13 +134,16 @@ pub(crate) struct Chunk {
 }
 
 impl Chunks {
-    pub(super) fn new(finish: &Arc<PageFinish>) -> Self {
+    /// Of a row group whose pages go to `spill` where memory has no room for them.
+    pub(super) fn new(finish: &Arc<PageFinish>, spill: Option<&Arc<PageSpill>>) -> Self {
+        let chunk = |_| {
+            Arc::new(Mutex::new(Chunk {
+                data: Pages::new(spill.cloned()),
+                ..Chunk::default()
+            }))
+        };
         Chunks {
-            chunks: finish
-                .codecs
-                .iter()
-                .map(|_| SharedChunk::default())
-                .collect(),
+            chunks: finish.codecs.iter().map(chunk).collect(),
             finish: Arc::clone(finish),
         }
     }
@@ -152,12 +156,12 @@ impl Chunks {
         (uncompressed + pages).saturating_sub(chunk.received)
     }
 
-    /// The bytes of a leaf's column chunk, and what its writer said of it at the end, corrected.
+    /// The pages of a leaf's column chunk, and what its writer said of it at the end, corrected.
     pub(super) fn take(
         &self,
         leaf: usize,
         mut close: ColumnCloseResult,
-    ) -> Result<(Bytes, ColumnCloseResult)> {
+    ) -> Result<(ChunkPages, ColumnCloseResult)> {
         let chunk = std::mem::take(&mut *lock(&self.chunks[leaf]));
         let dictionary = chunk.dictionary.len();
         let length = dictionary + chunk.data.len();
@@ -174,14 +178,7 @@ impl Chunks {
         if let Some(index) = &close.offset_index {
             close.offset_index = Some(chunk.moved(index)?);
         }
-        let bytes = if dictionary == 0 {
-            chunk.data
-        } else {
-            let mut bytes = chunk.dictionary;
-            bytes.extend_from_slice(&chunk.data);
-            bytes
-        };
-        Ok((bytes.into(), close))
+        Ok((ChunkPages::new(chunk.dictionary, chunk.data), close))
     }
 }
 
@@ -218,19 +215,22 @@ impl Chunk {
     fn push(&mut self, header: &[u8], page: &[u8], checksum: bool) -> Result<()> {
         let malformed = |malformed: Malformed| ParquetError::External(Box::new(malformed));
         let header = Header::parse(header).map_err(malformed)?;
-        let into = match header.is_dictionary() {
-            true => &mut self.dictionary,
-            false => &mut self.data,
-        };
-        let start = into.len();
         let crc = checksum.then(|| crc32fast::hash(page));
-        self.checksums += header.write(page.len(), crc, into);
-        self.grown += (into.len() - start) as i64 - header.length() as i64;
-        into.extend_from_slice(page);
-        let total = into.len() - start;
-        if !header.is_dictionary() {
+        let (mut total, mut checksums) = (0, 0);
+        let mut write = |into: &mut Vec<u8>| {
+            let start = into.len();
+            checksums = header.write(page.len(), crc, into);
+            into.extend_from_slice(page);
+            total = into.len() - start;
+        };
+        if header.is_dictionary() {
+            write(&mut self.dictionary);
+        } else {
+            self.data.push(write)?;
             self.pages.push(total);
         }
+        self.checksums += checksums;
+        self.grown += (total - page.len()) as i64 - header.length() as i64;
         Ok(())
     }
 }
@@ -275,7 +275,7 @@ impl PageStore for Store {
 
     fn memory_size(&self) -> usize {
         let chunk = lock(&self.chunk);
-        chunk.dictionary.capacity() + chunk.data.capacity()
+        chunk.dictionary.capacity() + chunk.data.memory_size()
     }
 }
 

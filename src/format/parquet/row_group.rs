@@ -9,7 +9,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow::array::{Array, RecordBatch};
 use arrow::datatypes::SchemaRef;
-use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::{
     ArrowColumnChunk, ArrowColumnWriter, ArrowRowGroupWriterFactory, ArrowWriterOptions,
@@ -23,6 +22,7 @@ use parquet::schema::types::{SchemaDescriptor, TypePtr};
 
 use super::footer::encrypts;
 use super::keys::Keys;
+use super::page_spill::{ChunkPages, PageSpill, SpillingStores};
 use super::page_store::{Chunks, PageFinish};
 use crate::error::Error;
 
@@ -36,6 +36,8 @@ pub(crate) struct FileTemplate {
     /// Where something is done to pages: what, and a writer of no file with the properties that column
     /// writers have then.
     finish: Option<(Arc<PageFinish>, SerializedFileWriter<Sink>)>,
+    /// Where pages go that memory has no room for; else all stay in memory.
+    spill: Option<Arc<PageSpill>>,
     /// What opens files that are encrypted.
     keys: Option<Keys>,
     /// Why no such file is to be written.
@@ -87,9 +89,21 @@ impl FileTemplate {
             properties: Arc::clone(writer.properties()),
             leaves,
             finish: finish.transpose()?,
+            spill: None,
             keys,
             refused,
         })
+    }
+
+    /// The same, pages going where `spill` says when they are too many for memory.
+    pub(crate) fn spilling(mut self, spill: PageSpill) -> Self {
+        self.spill = Some(Arc::new(spill));
+        self
+    }
+
+    #[cfg(test)]
+    pub(super) fn spill(&self) -> Option<&Arc<PageSpill>> {
+        self.spill.as_ref()
     }
 
     /// Refuses properties that would not encrypt what they are to encrypt, or that this build knows no
@@ -141,12 +155,22 @@ impl FileTemplate {
         let schema = Arc::clone(&self.arrow_schema);
         let (factory, chunks) = match &self.finish {
             Some((finish, writer)) => {
-                let chunks = Arc::new(Chunks::new(finish));
+                let chunks = Arc::new(Chunks::new(finish, self.spill.as_ref()));
                 let stores = Arc::clone(&chunks);
                 let factory = ArrowRowGroupWriterFactory::new(writer, schema);
                 (factory.with_page_store_factory(stores), Some(chunks))
             }
-            None => (ArrowRowGroupWriterFactory::new(file, schema), None),
+            None => {
+                let factory = ArrowRowGroupWriterFactory::new(file, schema);
+                let factory = match &self.spill {
+                    Some(spill) => {
+                        let stores = SpillingStores(Arc::clone(spill));
+                        factory.with_page_store_factory(Arc::new(stores))
+                    }
+                    None => factory,
+                };
+                (factory, None)
+            }
         };
         let mut leaves = factory.create_column_writers(number)?.into_iter();
         let mut first_leaf = 0;
@@ -199,7 +223,7 @@ struct Field {
 
 /// A column chunk that is ready to go into the file.
 pub(crate) enum Ended {
-    Pages(Bytes, Box<ColumnCloseResult>),
+    Pages(ChunkPages, Box<ColumnCloseResult>),
     Encoder(Box<ArrowColumnChunk>),
 }
 
@@ -258,8 +282,8 @@ impl RowGroup {
                 return Ok(Ended::Encoder(Box::new(chunk)));
             };
             let close = chunk.close().clone();
-            let (bytes, close) = chunks.take(field.first_leaf + number, close)?;
-            Ok(Ended::Pages(bytes, Box::new(close)))
+            let (pages, close) = chunks.take(field.first_leaf + number, close)?;
+            Ok(Ended::Pages(pages, Box::new(close)))
         };
         leaves.into_iter().enumerate().map(end).collect()
     }
@@ -271,7 +295,7 @@ impl Ended {
         writer: &mut SerializedRowGroupWriter<'_, W>,
     ) -> Result<()> {
         match self {
-            Ended::Pages(bytes, close) => writer.append_column(&bytes, *close),
+            Ended::Pages(pages, close) => writer.append_column(&pages, *close),
             Ended::Encoder(chunk) => chunk.append_to_row_group(writer),
         }
     }

@@ -28,9 +28,9 @@ use crate::staging::{Area, Draft, check_inside};
 use crate::transaction::{Decision, Plan, StagedRecord, staged_name};
 use moves::Mover;
 
-const DECISION: &str = "decision.json";
+const DECISION: &str = "decision.record";
 /// The record of what is staged for another transaction.
-const STAGED: &str = "staged.json";
+const STAGED: &str = "staged.record";
 /// What the name of an aborted transaction's directory ends with.
 const DEAD: &str = "dead";
 /// What the names of files with spilled rows end with.

@@ -91,7 +91,7 @@ impl LocalTarget {
         }
         hasher.write(write_id.as_bytes());
         let hash = hasher.finish_128();
-        self.writes().join(format!("{hash:032x}.json"))
+        self.writes().join(format!("{hash:032x}.record"))
     }
 
     fn writes(&self) -> PathBuf {
@@ -227,7 +227,7 @@ mod tests {
 
     fn of(bytes: Vec<u8>, broken_from: u64) -> Result<Vec<u8>> {
         let file = MemoryFile::refusing_from(bytes, broken_from);
-        read_text(file.as_ref(), Path::new("decision.json"))
+        read_text(file.as_ref(), Path::new("decision.record"))
     }
 
     #[test]

@@ -1,0 +1,165 @@
+//! Pages that were spilled go into the file as those that were not.
+
+use std::path::Path;
+
+use arrow::array::{ArrayRef, BinaryArray, Int64Array, RecordBatch};
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::properties::{WriterProperties, WriterVersion};
+
+use super::super::row_group::FileTemplate;
+use super::super::rows::RowWriter;
+use super::*;
+use crate::disk::{Disk, DiskFile, OsDisk};
+use crate::error::Step;
+
+/// Texts that repeat, and bytes that nothing compresses.
+fn rows() -> RecordBatch {
+    let mut seed = 1_u64;
+    let mut noise = || {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (seed >> 33) as u8
+    };
+    let blobs: Vec<Vec<u8>> = (0..3_000)
+        .map(|row| (0..row % 300).map(|_| noise()).collect())
+        .collect();
+    let columns: [(&str, ArrayRef); 3] = [
+        ("number", Arc::new(Int64Array::from_iter_values(0..3_000))),
+        (
+            "few",
+            Arc::new(Int64Array::from_iter_values((0..3_000).map(|row| row % 7))),
+        ),
+        ("blob", Arc::new(BinaryArray::from_iter_values(blobs))),
+    ];
+    RecordBatch::try_from_iter(columns).unwrap()
+}
+
+fn properties() -> Vec<WriterProperties> {
+    let pages = || {
+        WriterProperties::builder()
+            .set_compression(Compression::ZSTD(ZstdLevel::try_new(3).unwrap()))
+            .set_data_page_size_limit(16 << 10)
+            .set_dictionary_page_size_limit(16 << 10)
+            .set_write_batch_size(64)
+    };
+    vec![
+        pages().build(),
+        pages().set_max_row_group_row_count(Some(1_100)).build(),
+        pages()
+            .set_writer_version(WriterVersion::PARQUET_2_0)
+            .build(),
+        pages().set_compression(Compression::UNCOMPRESSED).build(),
+    ]
+}
+
+fn file(template: FileTemplate) -> Result<Vec<u8>> {
+    let mut writer = RowWriter::new(template, Vec::new())?;
+    for start in (0..3_000).step_by(500) {
+        writer.write(&rows().slice(start, 500))?;
+    }
+    writer.finish()?;
+    Ok(std::mem::take(writer.inner_mut()))
+}
+
+fn spilling(
+    limit: usize,
+    create: impl Fn() -> Box<dyn DiskFile> + Send + Sync + 'static,
+) -> PageSpill {
+    let scratch = Scratch::new(Path::new("/lake"), move || Ok(create()));
+    PageSpill::new(limit, Arc::new(scratch))
+}
+
+#[test]
+fn a_file_is_the_same_wherever_its_pages_were() {
+    let directory = tempfile::tempdir().unwrap();
+    for (number, properties) in properties().into_iter().enumerate() {
+        for checksums in [true, false] {
+            let template =
+                || FileTemplate::new(&rows().schema(), properties.clone(), checksums).unwrap();
+            let expected = file(template()).unwrap();
+            for limit in [0, 200 << 10, usize::MAX] {
+                let path = directory
+                    .path()
+                    .join(format!("{number} {checksums} {limit}"));
+                let of = path.clone();
+                let spill = spilling(limit, move || OsDisk.create_file(&of, true).unwrap());
+                assert!(file(template().spilling(spill)).unwrap() == expected);
+                let spilled = std::fs::metadata(&path).map_or(0, |found| found.len());
+                match limit {
+                    0 => assert!(spilled > 300 << 10, "{spilled} bytes were spilled"),
+                    usize::MAX => assert_eq!(spilled, 0),
+                    _ => assert!((64 << 10..400 << 10).contains(&spilled), "{spilled}"),
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn nothing_is_counted_when_the_file_is_written() {
+    let directory = tempfile::tempdir().unwrap();
+    for properties in properties() {
+        for checksums in [true, false] {
+            let path = directory.path().join("scratch");
+            let spill = spilling(100 << 10, move || {
+                let file = OsDisk.create_file(&path, true).unwrap();
+                OsDisk.remove_file(&path).unwrap();
+                file
+            });
+            let template = FileTemplate::new(&rows().schema(), properties.clone(), checksums);
+            let template = template.unwrap().spilling(spill);
+            let spill = Arc::clone(template.spill().unwrap());
+            file(template).unwrap();
+            assert_eq!(spill.held.load(Ordering::Relaxed), 0);
+        }
+    }
+}
+
+#[test]
+fn a_full_disk_is_told_as_such() {
+    for properties in properties() {
+        for checksums in [true, false] {
+            let full = || {
+                Err(Error::Io {
+                    step: Step::WriteRows,
+                    path: "/lake".into(),
+                    source: io::ErrorKind::StorageFull.into(),
+                })
+            };
+            let spill = PageSpill::new(0, Arc::new(Scratch::new(Path::new("/lake"), full)));
+            let template = FileTemplate::new(&rows().schema(), properties.clone(), checksums);
+            let error = file(template.unwrap().spilling(spill)).unwrap_err();
+            match own_error(error) {
+                Ok(Error::Io { source, .. }) => {
+                    assert_eq!(source.kind(), io::ErrorKind::StorageFull);
+                }
+                error => panic!("{error:?}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn pages_that_come_back_changed_go_nowhere() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("scratch");
+    for properties in properties() {
+        for checksums in [true, false] {
+            let of = path.clone();
+            let spill = spilling(0, move || OsDisk.create_file(&of, true).unwrap());
+            let template = FileTemplate::new(&rows().schema(), properties.clone(), checksums);
+            let mut writer = RowWriter::new(template.unwrap().spilling(spill), Vec::new()).unwrap();
+            writer.write(&rows().slice(0, 1_000)).unwrap();
+            let mut spilled = std::fs::read(&path).unwrap();
+            let middle = spilled.len() / 2;
+            spilled[middle] ^= 1;
+            std::fs::write(&path, spilled).unwrap();
+            match own_error(writer.finish().unwrap_err()) {
+                Ok(Error::Encode { source, .. }) => {
+                    assert_eq!(source.to_string(), "what was spilled came back changed");
+                }
+                error => panic!("{error:?}"),
+            }
+            std::fs::remove_file(&path).unwrap();
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! What a write takes in memory stays within its limit (promise P9), as the kernel counts it: with row
+//! groups that are larger than the limit, and with partitions whose rows are larger than others'.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, BinaryArray, RecordBatch, StringArray};
+use atomic_arrow::parquet::basic::Compression;
+use atomic_arrow::parquet::file::properties::WriterProperties;
+use atomic_arrow::{DatasetWriter, PartitionBy};
+
+use crate::child::{Child, Part, heard, say};
+use crate::ground::{count_rows, directory, published};
+
+const MIB: usize = 1 << 20;
+
+/// Rows of so many bytes that nothing compresses, all of one partition.
+fn rows(key: &str, count: usize, bytes: usize, seed: &mut u64) -> RecordBatch {
+    let mut blob = || {
+        let words = (0..bytes.div_ceil(8)).flat_map(|_| {
+            *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (*seed ^ *seed >> 29).to_le_bytes()
+        });
+        words.take(bytes).collect::<Vec<u8>>()
+    };
+    let blobs: Vec<Vec<u8>> = (0..count).map(|_| blob()).collect();
+    let columns: [(&str, ArrayRef); 2] = [
+        ("key", Arc::new(StringArray::from(vec![key; count]))),
+        ("blob", Arc::new(BinaryArray::from_iter_values(blobs))),
+    ];
+    RecordBatch::try_from_iter(columns).unwrap()
+}
+
+/// What the kernel says of this process's memory, in bytes.
+fn status(name: &str) -> usize {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
+    let kilobytes = line.and_then(|line| line.trim_start_matches(':').trim().strip_suffix(" kB"));
+    kilobytes.unwrap().parse::<usize>().unwrap() * 1024
+}
+
+/// [`Part::Memory`].
+pub(crate) fn play(root: &Path) {
+    let kind = heard().unwrap();
+    // The program itself is in memory once it has done all of this.
+    write(&root.with_file_name("before"), &kind, 1);
+    // The peak is counted from here on: proc_pid_clear_refs(5).
+    fs::write("/proc/self/clear_refs", "5").unwrap();
+    let before = status("VmRSS");
+    write(root, &kind, 40);
+    say(&status("VmHWM").saturating_sub(before).to_string());
+}
+
+/// Commits rows of a kind, a fortieth of them so many times.
+fn write(root: &Path, kind: &str, times: usize) {
+    let mut seed = 1;
+    let small = rows("small", 5_000, 10, &mut seed);
+    let properties = WriterProperties::builder()
+        .set_compression(Compression::UNCOMPRESSED)
+        .set_write_batch_size(16)
+        .build();
+    let mut writer = DatasetWriter::builder(root)
+        .partition_by(PartitionBy::column("key"))
+        .properties(properties)
+        .threads(1)
+        .memory_limit(LIMIT as u64)
+        .build(small.schema())
+        .unwrap();
+    for _ in 0..times {
+        let large = match kind {
+            LARGE_ROW_GROUP => rows("large", 2_000, 2_000, &mut seed),
+            LARGE_ROWS => rows("large", 60, 50_000, &mut seed),
+            other => panic!("{other}"),
+        };
+        writer.write(&small).unwrap();
+        writer.write(&large).unwrap();
+    }
+    writer.commit().unwrap();
+}
+
+const LARGE_ROW_GROUP: &str = "a large row group";
+const LARGE_ROWS: &str = "large rows";
+/// What the children may take.
+const LIMIT: usize = 32 * MIB;
+/// What comes on top: a batch, a page, a dictionary, what the allocator keeps.
+const SLACK: usize = 24 * MIB;
+
+/// By how much a child's memory grows that commits so many rows.
+fn grown(kind: &str, count: usize) -> usize {
+    let (_directory, root) = directory();
+    let mut child = Child::start(Part::Memory, &root);
+    child.tell(kind);
+    let grown: usize = child.says().unwrap().parse().unwrap();
+    child.finish();
+    let written: usize = published(&root).iter().map(|path| count_rows(path)).sum();
+    assert_eq!(written, count);
+    grown
+}
+
+/// 160 MB in one row group, as its settings have it.
+#[test]
+fn a_row_group_may_be_larger_than_the_memory_limit() {
+    assert!(grown(LARGE_ROW_GROUP, 40 * 7_000) < LIMIT + SLACK);
+}
+
+/// 120 MB in 2,400 rows, and 200,000 rows of a few bytes each: what a row takes on average says little.
+#[test]
+fn a_partition_may_have_larger_rows_than_others() {
+    assert!(grown(LARGE_ROWS, 40 * 5_060) < LIMIT + SLACK);
+}

@@ -120,12 +120,9 @@ impl DatasetWriterBuilder {
     /// the staging area, however large partitions, row groups and single rows are. By default 1 GiB, or a
     /// quarter of the machine's memory if that is less.
     ///
-    /// Less than some work takes at least is taken as that: for each thread and each column a page and a
-    /// dictionary that parquet-rs is filling, each of up to 1 MiB by default, and four of its write batches
-    /// of rows, which are 4,096 rows by default
-    /// ([`WriterProperties::write_batch_size`](parquet::file::properties::WriterProperties::write_batch_size)):
-    /// with rows of megabytes, a smaller write batch keeps that small. The batch that is being
-    /// [written](DatasetWriter::write) comes on top.
+    /// What cannot wait anywhere else comes on top: the batch that is being [written](DatasetWriter::write), a
+    /// page and a dictionary of each column that a thread encodes, by default of up to 1 MiB each, and single
+    /// rows that are larger than the limit.
     pub fn memory_limit(mut self, bytes: u64) -> Self {
         self.engine.memory_limit = bytes;
         self
@@ -180,8 +177,8 @@ impl DatasetWriterBuilder {
     /// content-defined chunking.
     ///
     /// Of other formats, Arrow IPC has the compression that columns have by default: zstd, LZ4 or
-    /// none. The size of a write batch counts for all: four of them are encoded at once, and are one
-    /// record batch of Arrow IPC.
+    /// none. The size of a write batch counts for all: four of them are encoded at once, or as many rows as
+    /// have 8 MiB of texts, bytes and lists if these are fewer, and are one record batch of Arrow IPC.
     pub fn properties(mut self, properties: WriterProperties) -> Self {
         self.engine.properties = properties;
         self

@@ -1,7 +1,7 @@
 //! One file being encoded: Parquet by columns side by side, every other format in order.
 //!
-//! Formats without row groups get rows in chunks, counted from the file's first row, so that what is
-//! in the file depends on the rows alone; they end after a chunk.
+//! Formats without row groups get rows in units, counted from the file's first row, so that what is
+//! in the file depends on the rows alone; they end after a unit.
 
 use std::path::PathBuf;
 
@@ -10,6 +10,7 @@ use arrow::array::RecordBatch;
 use super::parquet_file::ParquetFile;
 use super::stage::Stage;
 use super::template::Template;
+use super::units::Cut;
 use crate::error::Result;
 use crate::format::encode::{Content, Encoder, Encoding};
 use crate::staging::Draft;
@@ -68,12 +69,25 @@ impl<'a> OpenFile<'a> {
         }
     }
 
-    /// Encodes rows, no more than there is [`room`](OpenFile::room) for, on up to `threads` threads
-    /// where the format lets them. Says whether the file ends here.
-    pub(super) fn encode(&mut self, batch: &RecordBatch, threads: usize) -> Result<bool> {
+    /// Whether it is to be asked after a unit, which its bytes cut short or not, before there is another.
+    pub(super) fn asks_after(&self, by_bytes: bool) -> bool {
         match self {
-            OpenFile::Parquet(file) => file.encode(batch, threads),
-            OpenFile::Plain(file) => file.encode(batch),
+            OpenFile::Parquet(_) => by_bytes,
+            OpenFile::Plain(file) => file.template.options.target_file_bytes.is_some(),
+        }
+    }
+
+    /// Encodes units of rows, no more than there is [`room`](OpenFile::room) for, on up to `threads` threads
+    /// where the format lets them. Says whether the file ends here.
+    pub(super) fn encode(
+        &mut self,
+        batch: &RecordBatch,
+        cut: &Cut,
+        threads: usize,
+    ) -> Result<bool> {
+        match self {
+            OpenFile::Parquet(file) => file.encode(batch, cut, threads),
+            OpenFile::Plain(file) => file.encode(batch, cut),
         }
     }
 
@@ -102,21 +116,15 @@ impl<'a> PlainFile<'a> {
     }
 
     fn room(&self) -> usize {
-        let options = &self.template.options;
-        let left = options.target_file_rows.map_or(usize::MAX, |target| {
+        let target = self.template.options.target_file_rows;
+        target.map_or(usize::MAX, |target| {
             usize::try_from(target.saturating_sub(self.encoder.rows())).unwrap_or(usize::MAX)
-        });
-        match options.target_file_bytes {
-            Some(_) => left.min(self.template.chunk),
-            None => left,
-        }
+        })
     }
 
-    fn encode(&mut self, batch: &RecordBatch) -> Result<bool> {
-        let chunk = self.template.chunk;
-        for start in (0..batch.num_rows()).step_by(chunk) {
-            let rows = chunk.min(batch.num_rows() - start);
-            self.encoder.write(&batch.slice(start, rows))?;
+    fn encode(&mut self, batch: &RecordBatch, cut: &Cut) -> Result<bool> {
+        for unit in cut.ranges() {
+            self.encoder.write(&batch.slice(unit.start, unit.len()))?;
         }
         let options = &self.template.options;
         let reached = |target: Option<u64>, is: u64| target.is_some_and(|target| is >= target);

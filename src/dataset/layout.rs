@@ -83,33 +83,22 @@ pub(super) struct Portion {
     /// As many as fit by what a row takes on average, and at least one.
     rows: usize,
     /// What they may take, where their sizes differ.
-    bytes: usize,
-    /// As many are always gathered at once.
-    least: usize,
+    pub(super) bytes: usize,
 }
 
 impl Portion {
     /// How many more rows belong to it, given how many there are and what was read for them.
     pub(super) fn wanted(&self, rows: usize, loaded: usize) -> usize {
-        let most = match loaded > self.bytes {
-            true => self.least,
-            false => self.rows,
-        };
-        most.saturating_sub(rows)
-    }
-
-    /// What so many rows may take. With a limit, they can be fewer.
-    pub(super) fn room(&self, rows: usize) -> usize {
-        match rows > self.least {
-            true => self.bytes,
-            false => usize::MAX,
+        match rows > 0 && loaded > self.bytes {
+            true => 0,
+            false => self.rows.saturating_sub(rows),
         }
     }
 }
 
-/// How many rows of `row_bytes` fit into some memory, in whole chunks.
-fn rows_in(bytes: usize, row_bytes: usize, chunk: usize) -> usize {
-    (bytes / row_bytes.max(1) / chunk * chunk).max(chunk)
+/// How many rows of `row_bytes` fit into some memory, in whole units.
+fn rows_in(bytes: usize, row_bytes: usize, unit: usize) -> usize {
+    (bytes / row_bytes.max(1) / unit * unit).max(unit)
 }
 
 impl Layout {
@@ -123,18 +112,18 @@ impl Layout {
         budget: Budget,
         rows: &[u64],
         row_bytes: usize,
-        chunk: usize,
+        unit: usize,
         runs: usize,
     ) -> Self {
         let total: u64 = rows.iter().sum();
         let threads = budget.threads;
         let slab_rows =
-            rows_in(budget.slab, row_bytes + PLACE_BYTES, chunk).min(SLAB_ROWS.max(chunk));
+            rows_in(budget.slab, row_bytes + PLACE_BYTES, unit).min(SLAB_ROWS.max(unit));
         let fits = |count: u64| count as u128 * row_bytes as u128 <= budget.group as u128;
         let fair = total / threads as u64;
         let can_be_wide = threads > 1 && budget.columns_apart;
         let is_wide =
-            |count: u64| can_be_wide && count >= 4 * chunk as u64 && (!fits(count) || count > fair);
+            |count: u64| can_be_wide && count >= 4 * unit as u64 && (!fits(count) || count > fair);
         // Each range reads the first block of each run, so it had better read several.
         let blocks = 4 * runs * block(budget, row_bytes).rows;
         let least = (slab_rows.max(blocks) as u64).min(fair / 8);
@@ -166,12 +155,10 @@ impl Layout {
             slab: Portion {
                 rows: slab_rows,
                 bytes: SKEW * budget.slab,
-                least: chunk,
             },
             window: Portion {
-                rows: rows_in(budget.window, row_bytes, chunk),
+                rows: rows_in(budget.window, row_bytes, unit),
                 bytes: SKEW * budget.window,
-                least: chunk,
             },
         }
     }
@@ -182,7 +169,6 @@ pub(super) fn block(budget: Budget, row_bytes: usize) -> Portion {
     Portion {
         rows: (budget.block / row_bytes.max(1)).max(1),
         bytes: SKEW * budget.block,
-        least: 1,
     }
 }
 

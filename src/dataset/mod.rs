@@ -34,6 +34,7 @@ mod staged_writes;
 mod template;
 #[cfg(test)]
 mod tests;
+mod units;
 mod writer;
 
 use std::fmt;
@@ -253,7 +254,13 @@ impl Engine {
             .map(|(a, b)| a + b)
             .collect();
         let (row_size, runs) = (self.row_size(), self.runs.len());
-        let layout = Layout::new(self.budget, &rows, row_size, self.template.chunk, runs);
+        let layout = Layout::new(
+            self.budget,
+            &rows,
+            row_size,
+            self.template.units.most_rows(),
+            runs,
+        );
         let layers = Layers {
             runs: &self.runs,
             scratch: &self.scratch,

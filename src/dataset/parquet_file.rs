@@ -15,6 +15,7 @@ use super::file::EncodedFile;
 use super::gather::without_dictionaries;
 use super::row_group::Group;
 use super::template::Template;
+use super::units::Cut;
 use crate::error::{Error, Result, Step};
 use crate::format::digest::ColumnDigests;
 use crate::format::encode::Content;
@@ -117,9 +118,14 @@ impl<'a> ParquetFile<'a> {
         )
     }
 
-    /// Encodes rows, no more than there is [`room`](ParquetFile::room) for, columns side by side on up
+    /// Encodes units of rows, no more than there is [`room`](ParquetFile::room) for, columns side by side on up
     /// to `threads` threads, while the row group before them is written. Says whether the file ends here.
-    pub(super) fn encode(&mut self, batch: &RecordBatch, threads: usize) -> Result<bool> {
+    pub(super) fn encode(
+        &mut self,
+        batch: &RecordBatch,
+        cut: &Cut,
+        threads: usize,
+    ) -> Result<bool> {
         let path = &self.output.path.clone();
         if batch.num_columns() == 0 {
             return Err(Error::InvalidOption {
@@ -134,7 +140,6 @@ impl<'a> ParquetFile<'a> {
         let Some(mut group) = self.group.take() else {
             return Ok(false);
         };
-        let chunk = self.template.chunk;
         let took: Vec<AtomicU64> = self.order.iter().map(|_| AtomicU64::new(0)).collect();
         let writes = usize::from(self.output.ended.is_some());
         let output = Mutex::new(&mut self.output);
@@ -144,7 +149,7 @@ impl<'a> ParquetFile<'a> {
             };
             let column = self.order[number];
             let begun = Instant::now();
-            let encoded = group.encoders().encode(column, batch, chunk);
+            let encoded = group.encoders().encode(column, batch, cut.ranges());
             took[column].store(begun.elapsed().as_nanos() as u64, Ordering::Relaxed);
             encoded.map_err(|source| encode_error(path, source))
         })?;
@@ -152,7 +157,7 @@ impl<'a> ParquetFile<'a> {
             .sort_by_key(|column| Reverse(took[*column].load(Ordering::Relaxed)));
         group.add_rows(batch.num_rows());
         self.rows += batch.num_rows() as u64;
-        if group.is_full(chunk) {
+        if group.is_full(self.template.units.most_rows(), cut.by_bytes) {
             self.end_group(&group, threads)?;
             // Where its length says when the file ends, or nobody could encode meanwhile, it is written now.
             if threads == 1 || self.template.options.target_file_bytes.is_some() {

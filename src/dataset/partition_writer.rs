@@ -9,6 +9,7 @@ use super::file::OpenFile;
 use super::seal::Sealer;
 use super::spill::encode;
 use super::template::Template;
+use super::units::Cut;
 use crate::error::Result;
 use crate::partition::Partition;
 
@@ -20,7 +21,7 @@ pub(super) struct PartitionWriter<'a> {
     number: u32,
     file: Option<OpenFile<'a>>,
     files: u32,
-    /// Rows that are fewer than are encoded at once.
+    /// The first rows of a unit.
     carried: Option<RecordBatch>,
     threads: usize,
 }
@@ -46,43 +47,48 @@ impl<'a> PartitionWriter<'a> {
 
     /// Takes rows; `last` if none follow that may be encoded together with these.
     pub(super) fn write(&mut self, batch: &RecordBatch, last: bool) -> Result<()> {
-        let chunk = self.template.chunk;
+        let units = &self.template.units;
         let mut start = 0;
-        loop {
-            let left = batch.num_rows() - start;
-            let carried = self.carried.as_ref().map_or(0, RecordBatch::num_rows);
-            if left == 0 && (carried == 0 || !last) {
-                return Ok(());
-            }
-            let room = self.open()?.room()?;
-            let count = if carried > 0 {
-                left.min(room.min(chunk) - carried)
-            } else if left >= room {
-                room
-            } else if last || left < chunk {
-                left
-            } else {
-                left / chunk * chunk
-            };
-            let rows = self.joined(batch.slice(start, count))?;
-            start += count;
-            if rows.num_rows() < room.min(chunk) && !last {
-                self.carried = Some(rows);
-            } else {
-                let threads = self.threads;
-                if self.open()?.encode(&rows, threads)? {
-                    self.end_file()?;
+        while start < batch.num_rows() || (last && self.carried.is_some()) {
+            let left = batch.slice(start, batch.num_rows() - start);
+            let carried = self.carried.take();
+            let file = self.open()?;
+            let room = file.room()?;
+            let (rows, cut) = match carried {
+                Some(begun) => {
+                    let (count, cut) = units.complete(&begun, &left, room);
+                    start += count;
+                    let rows = self.joined(&begun, &left.slice(0, count))?;
+                    let cut = cut.or_else(|| last.then(|| Cut::at(rows.num_rows())));
+                    (rows, cut)
                 }
+                None => {
+                    let cut = units.cut(&left, room, last, |by_bytes| file.asks_after(by_bytes));
+                    let count = cut.ends.last().copied();
+                    start += count.unwrap_or(left.num_rows());
+                    (
+                        left.slice(0, count.unwrap_or(left.num_rows())),
+                        count.map(|_| cut),
+                    )
+                }
+            };
+            let Some(cut) = cut else {
+                self.carried = Some(rows);
+                continue;
+            };
+            let threads = self.threads;
+            if self.open()?.encode(&rows, &cut, threads)? {
+                self.end_file()?;
             }
         }
+        Ok(())
     }
 
     /// The carried rows and these.
-    fn joined(&mut self, rows: RecordBatch) -> Result<RecordBatch> {
-        match self.carried.take() {
-            None => Ok(rows),
-            Some(carried) if rows.num_rows() == 0 => Ok(carried),
-            Some(carried) => concat_batches(&carried.schema(), [&carried, &rows])
+    fn joined(&self, carried: &RecordBatch, rows: &RecordBatch) -> Result<RecordBatch> {
+        match rows.num_rows() {
+            0 => Ok(carried.clone()),
+            _ => concat_batches(&carried.schema(), [carried, rows])
                 .map_err(|source| encode(&self.template.options.root, source)),
         }
     }

@@ -126,8 +126,7 @@ impl<'a> Reader<'a> {
         while let Some(slab) = self.next()? {
             let mut slabs = vec![slab];
             while let Some(slab) = slabs.pop() {
-                let room = self.portion.room(slab.rows.rows());
-                if let Some(rows) = gather(&slab, room)? {
+                if let Some(rows) = gather(&slab, self.portion.bytes)? {
                     take(&slab, rows)?;
                 } else {
                     let (first, second) = slab.halves();

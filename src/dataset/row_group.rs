@@ -30,7 +30,7 @@ impl Group {
             encoders: common.row_group(file, number)?,
             rows: 0,
             most_rows,
-            look_at: most_bytes.map_or(usize::MAX, |_| template.chunk),
+            look_at: most_bytes.map_or(usize::MAX, |_| template.units.most_rows()),
             most_bytes,
         })
     }
@@ -54,12 +54,14 @@ impl Group {
 
     /// Whether the row group ends here; and if not, where it is to be asked again.
     ///
-    /// The encoders are asked at few places, which depend on the rows alone.
-    pub(super) fn is_full(&mut self, chunk: usize) -> bool {
+    /// The encoders are asked at few places, which depend on the rows alone: after so many rows, and after a
+    /// unit that was cut short because of its bytes. The next place is a multiple of `unit` rows further.
+    pub(super) fn is_full(&mut self, unit: usize, by_bytes: bool) -> bool {
         if self.rows >= self.most_rows {
             return true;
         }
-        let Some(most) = self.most_bytes.filter(|_| self.rows >= self.look_at) else {
+        let looks = by_bytes || self.rows >= self.look_at;
+        let Some(most) = self.most_bytes.filter(|_| looks) else {
             return false;
         };
         let bytes = self.encoders.estimate();
@@ -67,8 +69,8 @@ impl Group {
             return true;
         }
         let rows_left = (most - bytes) as u128 * self.rows as u128 / bytes.max(1) as u128;
-        let step = usize::try_from(rows_left * 3 / 4).unwrap_or(usize::MAX) / chunk * chunk;
-        self.look_at = self.rows.saturating_add(step.max(chunk));
+        let step = usize::try_from(rows_left * 3 / 4).unwrap_or(usize::MAX) / unit * unit;
+        self.look_at = self.rows.saturating_add(step.max(unit));
         false
     }
 }

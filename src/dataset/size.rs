@@ -12,6 +12,8 @@ use arrow::datatypes::{
 /// The longest value that a view holds in itself.
 const INLINE: u32 = 12;
 const VIEW: usize = 16;
+/// What a value is taken for of a type that nothing is known of, and a boolean.
+const UNKNOWN: usize = 1;
 
 /// Whether [`size_of_rows`] tells more than an average.
 pub(super) fn varies(data_type: &DataType) -> bool {
@@ -33,8 +35,8 @@ pub(super) fn varies(data_type: &DataType) -> bool {
 
 /// The bytes of neighbouring rows of a column, but for nulls and offsets.
 ///
-/// Of types that are no texts, bytes, lists or structures it is what they take on average, and of
-/// dictionaries the keys.
+/// Of dictionaries it is what the values would take in the place of the keys. Types that have no texts,
+/// bytes, lists or structures and no width count as [`UNKNOWN`].
 pub(super) fn size_of_rows(array: &dyn Array, rows: Range<usize>) -> usize {
     match array.data_type() {
         DataType::Utf8 => within(array.as_bytes::<Utf8Type>().offsets(), &rows).len(),
@@ -66,15 +68,22 @@ pub(super) fn size_of_rows(array: &dyn Array, rows: Range<usize>) -> usize {
                 .map(|column| size_of_rows(column, rows.clone()))
                 .sum()
         }
-        DataType::Dictionary(keys, _) => keys.primitive_width().unwrap_or_default() * rows.len(),
-        other => match other.primitive_width() {
-            Some(width) => width * rows.len(),
-            None => {
-                let size = array.to_data().get_slice_memory_size().unwrap_or_default();
-                size / array.len().max(1) * rows.len()
-            }
-        },
+        DataType::Dictionary(_, _) => size_of_keys(&array.slice(rows.start, rows.len())),
+        DataType::FixedSizeBinary(width) => *width as usize * rows.len(),
+        other => other.primitive_width().unwrap_or(UNKNOWN) * rows.len(),
     }
+}
+
+fn size_of_keys(array: &dyn Array) -> usize {
+    let dictionary = array.as_any_dictionary();
+    let values = dictionary.values();
+    if values.is_empty() {
+        return 0;
+    }
+    let keys = dictionary.normalized_keys().into_iter().enumerate();
+    let keys = keys.filter(|(row, key)| array.is_valid(*row) && values.is_valid(*key));
+    keys.map(|(_, key)| size_of_rows(values, key..key + 1))
+        .sum()
 }
 
 fn within<O: OffsetSizeTrait>(offsets: &OffsetBuffer<O>, rows: &Range<usize>) -> Range<usize> {

@@ -4,14 +4,11 @@ use arrow::datatypes::{Schema, SchemaRef};
 use uuid::Uuid;
 
 use super::options::EngineOptions;
+use super::units::Units;
 use crate::error::{Error, Result, Step};
 use crate::format::Format;
 use crate::format::parquet::{FileTemplate, Keys, PageSpill};
 use crate::options::Verify;
-
-/// Rows are given to encoders in so many mini-batches of theirs at once: where pages end depends on
-/// it, so it must not depend on how the rows came.
-const MINI_BATCHES: usize = 4;
 
 /// What all files of a write have in common.
 #[derive(Debug)]
@@ -21,9 +18,9 @@ pub(super) struct Template {
     pub(super) schema: SchemaRef,
     /// Where the files are Parquet.
     pub(super) parquet: Option<FileTemplate>,
-    /// How many rows are encoded at once, counted from the beginning of a row group or, where the
-    /// format has none, of the file.
-    pub(super) chunk: usize,
+    /// Which rows are encoded at once, counted from the beginning of a row group or, where the format has
+    /// none, of the file.
+    pub(super) units: Units,
     stem: String,
 }
 
@@ -40,7 +37,7 @@ impl Template {
         };
         Ok(Template {
             parquet,
-            chunk: options.properties.write_batch_size().max(1) * MINI_BATCHES,
+            units: Units::new(&schema, options.properties.write_batch_size()),
             stem,
             schema,
             options,

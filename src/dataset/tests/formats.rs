@@ -2,7 +2,7 @@
 
 use std::io::BufReader;
 
-use arrow::array::StringViewArray;
+use arrow::array::{BinaryArray, StringViewArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Schema};
 use arrow::ipc::reader::FileReader;
@@ -283,6 +283,49 @@ fn a_damaged_staged_file_is_refused_in_every_format() {
                 }
                 (outcome, _) => panic!("{format}: {outcome:?}"),
             }
+        }
+    }
+}
+
+#[test]
+fn files_of_large_rows_are_the_same_bytes_whatever_the_memory() {
+    let sizes = (0..90).map(|row: usize| (row * 7_919) % 13 * 80_000);
+    let blobs: Vec<Vec<u8>> = sizes.map(|size| vec![size as u8; size]).collect();
+    let columns: [(&str, ArrayRef); 2] = [
+        (
+            "key",
+            Arc::new(Int64Array::from_iter_values((0..90).map(|row| row % 2))),
+        ),
+        ("blob", Arc::new(BinaryArray::from_iter_values(blobs))),
+    ];
+    let all = RecordBatch::try_from_iter(columns).unwrap();
+    for (format, target) in [
+        (Format::Parquet, None),
+        (Format::Parquet, Some(4 << 20)),
+        (Format::Ipc, None),
+        (Format::Ipc, Some(9 << 20)),
+    ] {
+        let write = |size: usize, threads: usize, memory_limit: u64| {
+            let options = EngineOptions {
+                format,
+                threads,
+                memory_limit,
+                target_file_bytes: target,
+                properties: WriterProperties::builder().build(),
+                ..options()
+            };
+            contents(&written(&Place::new(), "key", options, &cut(&all, size)).unwrap())
+        };
+        let reference = write(90, 1, 1 << 30);
+        assert_eq!(
+            reference.len() > 2,
+            target.is_some(),
+            "{format:?} {}",
+            reference.len()
+        );
+        for (size, threads, memory_limit) in [(90, 2, 1 << 30), (7, 1, 0), (1, 3, 4 << 20)] {
+            let same = reference == write(size, threads, memory_limit);
+            assert!(same, "{format:?} {size} {threads} {memory_limit}");
         }
     }
 }

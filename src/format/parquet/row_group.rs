@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::io::{self, Sink, Write};
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow::array::{Array, RecordBatch};
@@ -234,13 +235,17 @@ impl Field {
 }
 
 impl RowGroup {
-    /// Encodes one field of some rows, so many at once.
-    pub(crate) fn encode(&self, field: usize, batch: &RecordBatch, chunk: usize) -> Result<()> {
+    /// Encodes one field of some rows, those of a range at once.
+    pub(crate) fn encode(
+        &self,
+        field: usize,
+        batch: &RecordBatch,
+        ranges: impl IntoIterator<Item = Range<usize>>,
+    ) -> Result<()> {
         let mut leaves = self.fields[field].leaves();
         let (array, field) = (batch.column(field), batch.schema_ref().field(field));
-        for start in (0..array.len()).step_by(chunk) {
-            let rows = chunk.min(array.len() - start);
-            let values = compute_leaves(field, &array.slice(start, rows))?;
+        for rows in ranges {
+            let values = compute_leaves(field, &array.slice(rows.start, rows.len()))?;
             for (writer, leaf) in leaves.iter_mut().zip(&values) {
                 writer.write(leaf)?;
             }

@@ -94,7 +94,7 @@ impl<W: Write + Send> RowWriter<W> {
     fn encode(&mut self, group: RowGroup, held: usize, batch: &RecordBatch) -> Result<()> {
         let rows = batch.num_rows();
         for field in 0..self.template.fields() {
-            group.encode(field, batch, rows)?;
+            group.encode(field, batch, std::iter::once(0..rows))?;
         }
         let held = held + rows;
         let properties = self.template.properties();

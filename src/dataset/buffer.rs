@@ -13,6 +13,7 @@ use arrow::error::ArrowError;
 use super::gather::{Piece, batch_of, compact};
 use super::ids::Assignment;
 use super::memory::{Cost, Counted};
+use super::size::size_of_rows;
 
 /// What a piece of neighbouring rows takes while rows are put in order.
 const PIECE: usize = size_of::<Piece>();
@@ -82,6 +83,36 @@ impl Buffer {
         }
     }
 
+    /// Whether some dictionaries that come are replaced by their values.
+    pub(super) fn resolves(&self) -> bool {
+        let mut dictionaries = self.dictionaries.iter();
+        dictionaries.any(|dictionary| matches!(dictionary, Dictionary::Resolved))
+    }
+
+    /// What the values of dictionaries that are held would take in their place, if they are not those of
+    /// `batch`.
+    pub(super) fn would_resolve(&self, batch: &RecordBatch) -> usize {
+        let other = |index: &usize| match &self.dictionaries[*index] {
+            Dictionary::One(one) => {
+                batch
+                    .column(*index)
+                    .as_any_dictionary_opt()
+                    .is_some_and(|dictionary| {
+                        !is_one(one, dictionary.values()) && one != dictionary.values()
+                    })
+            }
+            Dictionary::None | Dictionary::Resolved => false,
+        };
+        let differ: Vec<usize> = (0..self.dictionaries.len()).filter(other).collect();
+        let columns = self
+            .held
+            .iter()
+            .flat_map(|(batch, _)| differ.iter().map(|index| batch.column(*index)));
+        columns
+            .map(|column| size_of_rows(column, 0..column.len()))
+            .sum()
+    }
+
     /// Takes rows. Those of a small part of a large batch are copied if holding the whole would take
     /// more than `room`.
     pub(super) fn push(
@@ -120,7 +151,7 @@ impl Buffer {
                     self.dictionaries[index] = Dictionary::One(Arc::clone(values));
                     continue;
                 }
-                Dictionary::One(one) if one.to_data().ptr_eq(&values.to_data()) => continue,
+                Dictionary::One(one) if is_one(one, values) => continue,
                 Dictionary::One(one) if one == values => dictionary.with_values(Arc::clone(one)),
                 Dictionary::One(_) => {
                     self.resolve(index)?;
@@ -183,6 +214,11 @@ impl Buffer {
             starts,
         }
     }
+}
+
+/// Whether they are the same in memory.
+fn is_one(one: &ArrayRef, other: &ArrayRef) -> bool {
+    one.to_data().ptr_eq(&other.to_data())
 }
 
 fn each_piece(held: &[(Arc<RecordBatch>, Assignment)], call: &mut impl FnMut(u32, Piece)) {

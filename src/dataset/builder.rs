@@ -120,9 +120,9 @@ impl DatasetWriterBuilder {
     /// the staging area, however large partitions, row groups and single rows are. By default 1 GiB, or a
     /// quarter of the machine's memory if that is less.
     ///
-    /// What cannot wait anywhere else comes on top: the batch that is being [written](DatasetWriter::write), a
-    /// page and a dictionary of each column that a thread encodes, by default of up to 1 MiB each, and single
-    /// rows that are larger than the limit.
+    /// What cannot wait anywhere else comes on top: the batch that is being [written](DatasetWriter::write);
+    /// for each thread the rows that it encodes at once, of up to 4 MiB, and a page and a dictionary of each of
+    /// their columns, by default of up to 1 MiB each; and single rows that are larger than the limit.
     pub fn memory_limit(mut self, bytes: u64) -> Self {
         self.engine.memory_limit = bytes;
         self
@@ -178,7 +178,7 @@ impl DatasetWriterBuilder {
     ///
     /// Of other formats, Arrow IPC has the compression that columns have by default: zstd, LZ4 or
     /// none. The size of a write batch counts for all: four of them are encoded at once, or as many rows as
-    /// have 8 MiB of texts, bytes and lists if these are fewer, and are one record batch of Arrow IPC.
+    /// have 4 MiB of texts, bytes and lists if these are fewer, and are one record batch of Arrow IPC.
     pub fn properties(mut self, properties: WriterProperties) -> Self {
         self.engine.properties = properties;
         self
@@ -217,8 +217,8 @@ impl DatasetWriterBuilder {
         self
     }
 
-    /// The most files that are open at once; by default 64. Fewer than 8 are refused, and no more threads
-    /// encode than half of it, less two.
+    /// The most files that are open at once while rows are written and staged; by default 64. Fewer than 8 are
+    /// refused, and no more threads encode than half of it, less two. Publishing has up to 10 open.
     pub fn max_open_files(mut self, files: usize) -> Self {
         self.engine.max_open_files = files;
         self

@@ -10,7 +10,7 @@ use arrow::error::ArrowError;
 use super::gather::{batch_of, unless_too_large};
 use super::layout::Layout;
 use super::partition_writer::PartitionWriter;
-use super::reader::{Layers, Reader, Slab};
+use super::reader::{Layers, Part, Reader, Slab};
 use super::seal::Sealer;
 use super::spill::encode as encode_error;
 use super::template::Template;
@@ -67,24 +67,25 @@ impl Encoding<'_> {
         let mut writer = None;
         Reader::new(self.layers, partitions, portion).for_each(
             |slab, room| self.gather(slab, room, threads),
-            |slab, rows| {
+            |parts, rows| {
                 self.template.options.check_interrupt(Step::WriteRows)?;
-                self.write(slab, &rows, &mut writer, threads)
+                self.write(parts, rows, &mut writer, threads)
             },
         )
     }
 
-    /// Writes the rows of a slab; `writer` is that of the partition which a slab left off in.
+    /// Writes rows, which are those of `parts`; `writer` is that of the partition which the rows before
+    /// left off in.
     fn write<'a>(
         &'a self,
-        slab: &Slab,
-        rows: &RecordBatch,
+        parts: &[Part],
+        rows: RecordBatch,
         writer: &mut Option<PartitionWriter<'a>>,
         threads: usize,
     ) -> Result<()> {
         let sorting = self.is_sorting();
-        let mut start = 0;
-        for part in &slab.parts {
+        let mut left = rows;
+        for part in parts {
             if part.rows == 0 && writer.is_none() {
                 continue;
             }
@@ -93,8 +94,12 @@ impl Encoding<'_> {
                 let partition = (number, &self.partitions[number as usize]);
                 PartitionWriter::new(self.template, self.sealer, partition, threads)
             });
-            let mut rows = rows.slice(start, part.rows);
-            start += part.rows;
+            let mut rows = left.slice(0, part.rows);
+            left = match left.num_rows() - part.rows {
+                // Else it would keep the memory of all.
+                0 => RecordBatch::new_empty(left.schema()),
+                rest => left.slice(part.rows, rest),
+            };
             if sorting {
                 rows = self
                     .sorted(&rows)

@@ -123,7 +123,7 @@ impl<'a> PlainFile<'a> {
     }
 
     fn encode(&mut self, batch: &RecordBatch, cut: &Cut) -> Result<bool> {
-        for unit in cut.ranges() {
+        for unit in cut.units() {
             self.encoder.write(&batch.slice(unit.start, unit.len()))?;
         }
         let options = &self.template.options;

@@ -27,9 +27,7 @@ impl Counted {
         let mut cost = Cost { held: 0, copied: 0 };
         for column in batch.columns() {
             let data = column.to_data();
-            cost.copied += data
-                .get_slice_memory_size()
-                .unwrap_or_else(|_| data.get_buffer_memory_size());
+            cost.copied += size_of_data(&data);
             each_buffer(&data, &mut |buffer| {
                 let start = buffer.data_ptr().as_ptr() as usize;
                 if !self.buffers.contains(&start) && new.insert(start) {
@@ -52,6 +50,17 @@ impl Counted {
     pub(super) fn clear(&mut self) {
         self.buffers.clear();
     }
+}
+
+/// What a copy of the rows would take.
+pub(super) fn size_of(batch: &RecordBatch) -> usize {
+    let columns = batch.columns().iter();
+    columns.map(|column| size_of_data(&column.to_data())).sum()
+}
+
+fn size_of_data(data: &ArrayData) -> usize {
+    data.get_slice_memory_size()
+        .unwrap_or_else(|_| data.get_buffer_memory_size())
 }
 
 fn each_buffer(data: &ArrayData, call: &mut impl FnMut(&Buffer)) {

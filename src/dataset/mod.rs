@@ -56,6 +56,7 @@ use ids::Ids;
 use layout::{Budget, Layout, block, even_ranges};
 use reader::{Layers, Reader};
 use seal::Sealer;
+use size::size_of_dictionaries;
 use spill::{Run, encode as encode_error};
 use template::Template;
 
@@ -152,13 +153,32 @@ impl Engine {
         // Until it has gone well.
         self.poisoned = true;
         self.template.options.check_interrupt(Step::WriteRows)?;
-        self.hold(batch)?;
-        if self.bytes() > self.budget.held {
-            self.spill()?;
+        let mut parts = vec![batch.clone()];
+        while let Some(part) = parts.pop() {
+            let rows = part.num_rows();
+            if rows > 1 && self.resolves_too_much(&part) {
+                let middle = rows / 2;
+                parts.push(part.slice(middle, rows - middle));
+                parts.push(part.slice(0, middle));
+                continue;
+            }
+            if !self.hold(&part)? {
+                // Dictionaries are resolved from now on.
+                self.spill()?;
+                parts.push(part);
+            } else if self.bytes() > self.budget.held {
+                self.spill()?;
+            }
         }
         self.poisoned = false;
         self.template.options.progress(self.progress);
         Ok(())
+    }
+
+    /// Whether the values of dictionaries are put in their place in these rows, and take more than a part of
+    /// what may be held.
+    fn resolves_too_much(&self, batch: &RecordBatch) -> bool {
+        self.buffer.resolves() && size_of_dictionaries(batch) > self.budget.held / 4
     }
 
     fn check_poisoned(&self) -> Result<()> {
@@ -169,7 +189,8 @@ impl Engine {
         }
     }
 
-    fn hold(&mut self, batch: &RecordBatch) -> Result<()> {
+    /// Takes rows, unless what is held is to be spilled first.
+    fn hold(&mut self, batch: &RecordBatch) -> Result<bool> {
         let (rows, assignment) = self.ids.assign(batch)?;
         let partitions = self.ids.partitions().len();
         for partition in &self.ids.partitions()[self.held.len()..] {
@@ -177,6 +198,10 @@ impl Engine {
         }
         self.held.resize(partitions, 0);
         self.spilled.resize(partitions, 0);
+        // Else what is held would be resolved at once, and could take many times as much.
+        if self.buffer.would_resolve(&rows) > self.budget.held / 4 {
+            return Ok(false);
+        }
         assignment.count(&mut self.held);
         let count = rows.num_rows() as u64;
         if count > 0 {
@@ -187,7 +212,7 @@ impl Engine {
         }
         self.progress.rows += count;
         self.progress.partitions = partitions as u64;
-        Ok(())
+        Ok(true)
     }
 
     /// Everything that is held, encoders aside: there are none until the end.
@@ -217,10 +242,18 @@ impl Engine {
         pool::for_each(threads, ranges.len(), root, |number| {
             let mut run = parts[number].lock().unwrap_or_else(PoisonError::into_inner);
             Reader::new(&layers, ranges[number].clone(), block).for_each(
-                |slab, room| unless_too_large(slab.rows.gather(&self.template.schema, room), root),
-                |slab, rows| {
+                |slab, room| {
+                    let gathered = slab.rows.gather(&self.template.schema, room);
+                    let rows = unless_too_large(gathered, root)?;
+                    // Blocks have the values in the place of dictionaries.
+                    let fits = |rows: &RecordBatch| {
+                        rows.num_rows() == 1 || size_of_dictionaries(rows) <= room
+                    };
+                    Ok(rows.filter(fits))
+                },
+                |parts, rows| {
                     self.template.options.check_interrupt(Step::WriteRows)?;
-                    run.append(&self.scratch, &rows, &slab.parts)
+                    run.append(&self.scratch, &rows, parts)
                 },
             )
         })?;

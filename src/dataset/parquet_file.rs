@@ -140,6 +140,7 @@ impl<'a> ParquetFile<'a> {
         let Some(mut group) = self.group.take() else {
             return Ok(false);
         };
+        let at_once = self.at_once();
         let took: Vec<AtomicU64> = self.order.iter().map(|_| AtomicU64::new(0)).collect();
         let writes = usize::from(self.output.ended.is_some());
         let output = Mutex::new(&mut self.output);
@@ -149,7 +150,7 @@ impl<'a> ParquetFile<'a> {
             };
             let column = self.order[number];
             let begun = Instant::now();
-            let encoded = group.encoders().encode(column, batch, cut.ranges());
+            let encoded = group.encoders().encode(column, batch, cut.pieces(at_once));
             took[column].store(begun.elapsed().as_nanos() as u64, Ordering::Relaxed);
             encoded.map_err(|source| encode_error(path, source))
         })?;
@@ -167,6 +168,19 @@ impl<'a> ParquetFile<'a> {
         }
         self.group = Some(group);
         Ok(false)
+    }
+
+    /// How many rows the encoders get at once.
+    ///
+    /// parquet-rs asks after each write batch whether a page ends, but of columns that have no buffer of
+    /// nulls after as many rows as a page has at most. Whether a column without nulls has such a buffer
+    /// depends on how its rows came, so that they get no more than both.
+    fn at_once(&self) -> usize {
+        let properties = self.common.properties();
+        let least = properties
+            .write_batch_size()
+            .min(properties.data_page_row_count_limit());
+        least.max(1)
     }
 
     fn is_full(&self) -> bool {

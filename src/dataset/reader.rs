@@ -13,6 +13,7 @@ use arrow::array::RecordBatch;
 use super::buffer::Sorted;
 use super::gather::{Piece, Selection};
 use super::layout::Portion;
+use super::memory::size_of;
 use super::spill::Run;
 use crate::error::Result;
 use crate::scratch::Scratch;
@@ -84,7 +85,7 @@ pub(super) struct Reader<'a> {
     row: u64,
     piece: usize,
     cursors: Vec<Cursor>,
-    /// What the blocks take that were read for the slab.
+    /// What those rows of the slab take that were read from blocks.
     loaded: usize,
     /// The place of each batch in memory among those of the slab, if it was added.
     places: Vec<Option<u32>>,
@@ -94,8 +95,17 @@ pub(super) struct Reader<'a> {
 /// The block of a run that was read last.
 #[derive(Debug, Default)]
 struct Cursor {
-    block: Option<(usize, Arc<RecordBatch>)>,
+    block: Option<Loaded>,
     place: Option<u32>,
+}
+
+#[derive(Debug)]
+struct Loaded {
+    /// Its place in the run.
+    place: usize,
+    batch: Arc<RecordBatch>,
+    /// What a row of it takes.
+    row_bytes: usize,
 }
 
 impl<'a> Reader<'a> {
@@ -114,20 +124,25 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Gives all rows to `take`, slab by slab, in memory of their own.
+    /// Gives all rows to `take`, slab by slab, with whose they are.
     ///
     /// `gather` puts a slab's rows together unless they take more than its room, and then it gets them in
     /// halves.
     pub(super) fn for_each(
         mut self,
         gather: impl Fn(&Slab, usize) -> Result<Option<RecordBatch>>,
-        mut take: impl FnMut(&Slab, RecordBatch) -> Result<()>,
+        mut take: impl FnMut(&[Part], RecordBatch) -> Result<()>,
     ) -> Result<()> {
         while let Some(slab) = self.next()? {
             let mut slabs = vec![slab];
             while let Some(slab) = slabs.pop() {
                 if let Some(rows) = gather(&slab, self.portion.bytes)? {
-                    take(&slab, rows)?;
+                    let Slab {
+                        parts,
+                        rows: whence,
+                    } = slab;
+                    drop(whence);
+                    take(&parts, rows)?;
                 } else {
                     let (first, second) = slab.halves();
                     slabs.extend([second, first]);
@@ -197,15 +212,20 @@ impl<'a> Reader<'a> {
             }
             let cursor = &mut self.cursors[self.layer];
             let (place, start) = run.find(of.start + self.row);
-            let batch = match &cursor.block {
-                Some((loaded, batch)) if *loaded == place => batch,
+            let Loaded {
+                batch, row_bytes, ..
+            } = match &cursor.block {
+                Some(loaded) if loaded.place == place => loaded,
                 _ => {
                     cursor.place = None;
                     // The old block goes before the new one comes.
                     cursor.block = None;
                     let batch = run.load(self.layers.scratch, place)?;
-                    self.loaded += batch.get_array_memory_size();
-                    &cursor.block.insert((place, batch)).1
+                    cursor.block.insert(Loaded {
+                        place,
+                        row_bytes: size_of(&batch) / batch.num_rows().max(1),
+                        batch,
+                    })
                 }
             };
             let in_block = batch.num_rows() as u64 - start;
@@ -220,6 +240,7 @@ impl<'a> Reader<'a> {
                 start: start as u32,
                 rows: count as u32,
             });
+            self.loaded += (*row_bytes as u64 * count) as usize;
             self.row += count;
         }
         Ok(true)

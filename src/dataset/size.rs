@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use arrow::array::{Array, AsArray, OffsetSizeTrait};
+use arrow::array::{Array, AsArray, OffsetSizeTrait, RecordBatch};
 use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{
     BinaryType, BinaryViewType, ByteViewType, DataType, LargeBinaryType, LargeUtf8Type,
@@ -72,6 +72,15 @@ pub(super) fn size_of_rows(array: &dyn Array, rows: Range<usize>) -> usize {
         DataType::FixedSizeBinary(width) => *width as usize * rows.len(),
         other => other.primitive_width().unwrap_or(UNKNOWN) * rows.len(),
     }
+}
+
+/// What the values of columns that are dictionaries would take in the place of the keys.
+pub(super) fn size_of_dictionaries(batch: &RecordBatch) -> usize {
+    let columns = batch.columns().iter();
+    let dictionaries = columns.filter(|column| column.as_any_dictionary_opt().is_some());
+    dictionaries
+        .map(|column| size_of_rows(column, 0..column.len()))
+        .sum()
 }
 
 fn size_of_keys(array: &dyn Array) -> usize {

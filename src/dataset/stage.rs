@@ -17,7 +17,7 @@ pub(crate) trait Stage: fmt::Debug + Send + Sync {
     /// A new staging file of this write.
     fn create(&self, hashing: bool) -> Result<Draft>;
 
-    /// A new scratch file for spilled rows, removed with the transaction and never published.
+    /// A new scratch file for what memory has no room for, removed with the transaction and never published.
     fn scratch(&self) -> Result<Box<dyn DiskFile>>;
 
     /// Told of each partition when its first row has come.

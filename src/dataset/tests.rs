@@ -274,6 +274,61 @@ fn files_are_the_same_bytes_whatever_the_batches_threads_and_memory() {
     }
 }
 
+/// Where no row of a column is null, whether there is a buffer that says so depends on the rows beside.
+#[test]
+fn files_are_the_same_bytes_where_only_some_rows_are_near_nulls() {
+    let texts = (0..60_000).map(|row: i64| (row > 3_000).then(|| format!("{:0100}", row * 7_919)));
+    let texts: StringArray = texts.collect();
+    let columns: [(&str, ArrayRef); 2] = [
+        (
+            "key",
+            Arc::new((0..60_000).map(|row| row % 3).collect::<Int64Array>()),
+        ),
+        ("text", Arc::new(texts)),
+    ];
+    let all = RecordBatch::try_from_iter(columns).unwrap();
+    let write = |threads: usize, memory_limit: u64| {
+        let options = EngineOptions {
+            threads,
+            memory_limit,
+            properties: WriterProperties::builder()
+                .set_dictionary_enabled(false)
+                .build(),
+            ..options()
+        };
+        contents(&written(&Place::new(), "key", options, &cut(&all, 1_000)).unwrap())
+    };
+    let reference = write(1, 1 << 30);
+    for (threads, memory_limit) in [(2, 1 << 30), (8, 64 << 20), (1, 16 << 20), (1, 4 << 20)] {
+        assert!(
+            reference == write(threads, memory_limit),
+            "{threads} {memory_limit}"
+        );
+    }
+}
+
+#[test]
+fn a_partition_that_takes_less_than_an_eighth_of_the_memory_is_sorted_as_a_whole() {
+    let noise = |column: u64| {
+        let values = (0..24_000_u64).map(|row| {
+            let mixed = (row + column * 24_000).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+            (mixed ^ mixed >> 31) as i64
+        });
+        Arc::new(values.collect::<Int64Array>()) as ArrayRef
+    };
+    let keys: Int64Array = (0..24_000).map(|row| row * 7 % 8).collect();
+    let mut columns = vec![("key".to_owned(), Arc::new(keys) as ArrayRef)];
+    columns.extend((0..30).map(|column| (format!("c{column}"), noise(column))));
+    let all = RecordBatch::try_from_iter(columns).unwrap();
+    let options = EngineOptions {
+        memory_limit: 8 << 20,
+        sort_by: vec![SortBy::column("c0")],
+        ..options()
+    };
+    let files = written(&Place::new(), "key", options, &cut(&all, 500)).unwrap();
+    assert_eq!(files.len(), 8);
+}
+
 #[test]
 fn files_roll_at_rows_and_bytes_at_the_same_rows_whatever_the_memory() {
     let all = rows(0..6_000, |n| Some(n % 2 + 1));

@@ -13,7 +13,7 @@ use super::size::{size_of_rows, varies};
 /// A unit has at most so many mini-batches of the encoders.
 const MINI_BATCHES: usize = 4;
 /// It ends with the row with which its texts, bytes and lists reach so many bytes.
-const BYTES: usize = 8 << 20;
+const BYTES: usize = 4 << 20;
 
 /// How rows are divided into units.
 #[derive(Debug)]
@@ -43,9 +43,17 @@ impl Cut {
     }
 
     /// The rows of each unit.
-    pub(super) fn ranges(&self) -> impl Iterator<Item = Range<usize>> {
+    pub(super) fn units(&self) -> impl Iterator<Item = Range<usize>> {
         let starts = std::iter::once(&0).chain(&self.ends);
         starts.zip(&self.ends).map(|(start, end)| *start..*end)
+    }
+
+    /// The rows of each unit, no more than `most` at once.
+    pub(super) fn pieces(&self, most: usize) -> impl Iterator<Item = Range<usize>> {
+        self.units().flat_map(move |unit| {
+            let starts = unit.clone().step_by(most);
+            starts.map(move |start| start..unit.end.min(start + most))
+        })
     }
 }
 

@@ -33,7 +33,7 @@ const DECISION: &str = "decision.record";
 const STAGED: &str = "staged.record";
 /// What the name of an aborted transaction's directory ends with.
 const DEAD: &str = "dead";
-/// What the names of files with spilled rows end with.
+/// What the names of files end with that hold what memory has no room for.
 const SCRATCH: &str = "scratch";
 /// What the names of records end with that are not complete.
 const NEW: &str = "new";

@@ -42,6 +42,7 @@ pub(super) struct Budget {
     threads: usize,
     /// Whether several threads can encode one file, each some of its columns.
     columns_apart: bool,
+    sorting: bool,
 }
 
 impl Budget {
@@ -61,6 +62,7 @@ impl Budget {
             block: (limit / 1024).clamp(BLOCK_BYTES.start, BLOCK_BYTES.end),
             threads,
             columns_apart: template.parquet.is_some(),
+            sorting: !options.sort_by.is_empty(),
         }
     }
 }
@@ -69,7 +71,7 @@ impl Budget {
 #[derive(Debug)]
 pub(super) struct Layout {
     pub(super) threads: usize,
-    /// Partitions that are encoded one after another, the columns of each side by side.
+    /// Partitions that are encoded one after another, the columns of each side by side where they can be.
     pub(super) wide: Vec<u32>,
     /// Neighbouring partitions that are encoded one after another, beside other such.
     pub(super) narrow: Vec<Range<u32>>,
@@ -121,9 +123,12 @@ impl Layout {
             rows_in(budget.slab, row_bytes + PLACE_BYTES, unit).min(SLAB_ROWS.max(unit));
         let fits = |count: u64| count as u128 * row_bytes as u128 <= budget.group as u128;
         let fair = total / threads as u64;
-        let can_be_wide = threads > 1 && budget.columns_apart;
-        let is_wide =
-            |count: u64| can_be_wide && count >= 4 * unit as u64 && (!fits(count) || count > fair);
+        let is_wide = |count: u64| {
+            let is_long = budget.columns_apart && count >= 4 * unit as u64;
+            // Of rows that are sorted, no more are in memory than one thread may have.
+            let is_alone = !fits(count) && (is_long || budget.sorting);
+            threads > 1 && (is_alone || (is_long && count > fair))
+        };
         // Each range reads the first block of each run, so it had better read several.
         let blocks = 4 * runs * block(budget, row_bytes).rows;
         let least = (slab_rows.max(blocks) as u64).min(fair / 8);

@@ -15,6 +15,7 @@ const SLAB_BYTES: usize = 32 << 20;
 const SLAB_ROWS: usize = 1 << 18;
 /// What it takes to know where a row is and where it goes, and where a text ends.
 const PLACE_BYTES: usize = 32;
+const LEAST_RESOLVED: usize = 1 << 20;
 /// How many times more than on average rows may take that are gathered at once: beyond, fewer are.
 const SKEW: usize = 2;
 /// The least and most bytes of a block of spilled rows, before compression.
@@ -29,6 +30,8 @@ pub(super) const BESIDE: usize = 4;
 pub(super) struct Budget {
     /// What rows and bookkeeping may take before rows are spilled.
     pub(super) held: usize,
+    /// What the values of dictionaries may take that are put in the place of their keys at once.
+    pub(super) resolved: usize,
     /// What the rows that one thread gathers at once may take.
     slab: usize,
     /// What the rows of a row group may take that one thread has in its encoders.
@@ -55,6 +58,8 @@ impl Budget {
         );
         Budget {
             held: limit / 8 * 5,
+            // Rows are not to be spilled one by one, however little memory there is.
+            resolved: (limit / 8).max(LEAST_RESOLVED),
             slab: (limit / 16 / threads).min(SLAB_BYTES),
             group: limit / 8 / threads,
             pages: limit / 8,

@@ -178,7 +178,7 @@ impl Engine {
     /// Whether the values of dictionaries are put in their place in these rows, and take more than a part of
     /// what may be held.
     fn resolves_too_much(&self, batch: &RecordBatch) -> bool {
-        self.buffer.resolves() && size_of_dictionaries(batch) > self.budget.held / 4
+        self.buffer.resolves() && size_of_dictionaries(batch) > self.budget.resolved
     }
 
     fn check_poisoned(&self) -> Result<()> {
@@ -199,7 +199,7 @@ impl Engine {
         self.held.resize(partitions, 0);
         self.spilled.resize(partitions, 0);
         // Else what is held would be resolved at once, and could take many times as much.
-        if self.buffer.would_resolve(&rows) > self.budget.held / 4 {
+        if self.buffer.would_resolve(&rows) > self.budget.resolved {
             return Ok(false);
         }
         assignment.count(&mut self.held);

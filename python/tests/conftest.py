@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,9 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests" / "peers"))
 
 WEATHER = Path(__file__).parents[2] / "testdata" / "weather.csv"
+
+# A shell that starts the tests in the background has Ctrl-C ignored, and they with it; some tests send it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def skip(reason: str) -> None:

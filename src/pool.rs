@@ -58,11 +58,7 @@ fn panicked(path: &Path, payload: &(dyn Any + Send)) -> Error {
         .map(|message| (*message).to_owned())
         .or_else(|| payload.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "no message".to_owned());
-    Error::Encode {
-        step: Step::WriteRows,
-        path: path.to_owned(),
-        source: Box::new(WorkerPanicked(message)),
-    }
+    Error::encode(Step::WriteRows, path, WorkerPanicked(message))
 }
 
 /// Does `count` pieces of work on up to `threads` threads, this one among them.

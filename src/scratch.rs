@@ -105,11 +105,7 @@ impl Scratch {
 
     /// That something else came back than was put there.
     pub(crate) fn changed(&self) -> Error {
-        Error::Encode {
-            step: Step::WriteRows,
-            path: self.root.clone(),
-            source: Box::new(Changed),
-        }
+        Error::encode(Step::WriteRows, &self.root, Changed)
     }
 }
 

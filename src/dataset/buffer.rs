@@ -89,17 +89,32 @@ impl Buffer {
         dictionaries.any(|dictionary| matches!(dictionary, Dictionary::Resolved))
     }
 
+    /// The same rows, dictionaries that equal those which are held being these.
+    pub(super) fn share_dictionaries(&self, batch: RecordBatch) -> Result<RecordBatch, ArrowError> {
+        let mut columns = None;
+        for (index, dictionary) in self.dictionaries.iter().enumerate() {
+            if let (Dictionary::One(one), Some(column)) =
+                (dictionary, batch.column(index).as_any_dictionary_opt())
+                && !is_one(one, column.values())
+                && one == column.values()
+            {
+                let shared = column.with_values(Arc::clone(one));
+                columns.get_or_insert_with(|| batch.columns().to_vec())[index] = shared;
+            }
+        }
+        match columns {
+            Some(columns) => batch_of(&self.schema, columns, batch.num_rows()),
+            None => Ok(batch),
+        }
+    }
+
     /// What the values of dictionaries that are held would take in their place, if they are not those of
-    /// `batch`.
+    /// `batch`, which [shares](Buffer::share_dictionaries) those that are equal.
     pub(super) fn would_resolve(&self, batch: &RecordBatch) -> usize {
         let other = |index: &usize| match &self.dictionaries[*index] {
             Dictionary::One(one) => {
-                batch
-                    .column(*index)
-                    .as_any_dictionary_opt()
-                    .is_some_and(|dictionary| {
-                        !is_one(one, dictionary.values()) && one != dictionary.values()
-                    })
+                let column = batch.column(*index).as_any_dictionary_opt();
+                column.is_some_and(|column| !is_one(one, column.values()))
             }
             Dictionary::None | Dictionary::Resolved => false,
         };
@@ -113,7 +128,7 @@ impl Buffer {
             .sum()
     }
 
-    /// Takes rows. Those of a small part of a large batch are copied if holding the whole would take
+    /// Takes rows, which [share](Buffer::share_dictionaries) dictionaries. Those of a small part of a large batch are copied if holding the whole would take
     /// more than `room`.
     pub(super) fn push(
         &mut self,
@@ -152,7 +167,6 @@ impl Buffer {
                     continue;
                 }
                 Dictionary::One(one) if is_one(one, values) => continue,
-                Dictionary::One(one) if one == values => dictionary.with_values(Arc::clone(one)),
                 Dictionary::One(_) => {
                     self.resolve(index)?;
                     cast(column, values.data_type())?

@@ -12,9 +12,8 @@ use super::layout::Layout;
 use super::partition_writer::PartitionWriter;
 use super::reader::{Layers, Part, Reader, Slab};
 use super::seal::Sealer;
-use super::spill::encode as encode_error;
 use super::template::Template;
-use crate::error::{Result, Step};
+use crate::error::{Error, Result, Step};
 use crate::partition::Partition;
 use crate::pool::for_each;
 
@@ -103,7 +102,7 @@ impl Encoding<'_> {
             if sorting {
                 rows = self
                     .sorted(&rows)
-                    .map_err(|source| encode_error(self.root(), source))?;
+                    .map_err(|source| Error::encode(Step::WriteRows, self.root(), source))?;
             }
             open.write(&rows, part.last || sorting)?;
             if part.last || sorting {
@@ -141,7 +140,7 @@ impl Encoding<'_> {
         let batch = batch_of(schema, columns, slab.rows.rows());
         batch
             .map(Some)
-            .map_err(|source| encode_error(self.root(), source))
+            .map_err(|source| Error::encode(Step::WriteRows, self.root(), source))
     }
 
     /// The rows in the order that was asked for; those that are equal in it stay as they stood.

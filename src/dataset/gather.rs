@@ -11,8 +11,7 @@ use arrow::error::ArrowError;
 
 use super::scatter::Moves;
 use super::size::{size_of_rows, varies};
-use super::spill::encode as encode_error;
-use crate::error::Error;
+use crate::error::{Error, Step};
 
 /// Below this many rows a piece, rows are copied one by one, else piece by piece.
 const LONG: usize = 24;
@@ -58,7 +57,7 @@ pub(super) fn unless_too_large<T>(
     match gathered {
         Ok(gathered) => Ok(Some(gathered)),
         Err(Ungathered::TooLarge) => Ok(None),
-        Err(Ungathered::Failed(source)) => Err(encode_error(root, source)),
+        Err(Ungathered::Failed(source)) => Err(Error::encode(Step::WriteRows, root, source)),
     }
 }
 

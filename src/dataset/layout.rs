@@ -15,6 +15,8 @@ const SLAB_BYTES: usize = 32 << 20;
 const SLAB_ROWS: usize = 1 << 18;
 /// What it takes to know where a row is and where it goes, and where a text ends.
 const PLACE_BYTES: usize = 32;
+/// What the values of dictionaries may always take that are put in the place of their keys at once: rows
+/// are not to be spilled one by one, however little memory there is.
 const LEAST_RESOLVED: usize = 1 << 20;
 /// How many times more than on average rows may take that are gathered at once: beyond, fewer are.
 const SKEW: usize = 2;
@@ -58,7 +60,6 @@ impl Budget {
         );
         Budget {
             held: limit / 8 * 5,
-            // Rows are not to be spilled one by one, however little memory there is.
             resolved: (limit / 8).max(LEAST_RESOLVED),
             slab: (limit / 16 / threads).min(SLAB_BYTES),
             group: limit / 8 / threads,

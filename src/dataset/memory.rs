@@ -53,7 +53,7 @@ impl Counted {
 }
 
 /// What a copy of the rows would take.
-pub(super) fn size_of(batch: &RecordBatch) -> usize {
+pub(super) fn size_of_copy(batch: &RecordBatch) -> usize {
     let columns = batch.columns().iter();
     columns.map(|column| size_of_data(&column.to_data())).sum()
 }

@@ -57,7 +57,7 @@ use layout::{Budget, Layout, block, even_ranges};
 use reader::{Layers, Reader};
 use seal::Sealer;
 use size::size_of_dictionaries;
-use spill::{Run, encode as encode_error};
+use spill::Run;
 use template::Template;
 
 pub use builder::DatasetWriterBuilder;
@@ -120,7 +120,8 @@ impl Engine {
         let makes_scratch = Arc::clone(&stage);
         let scratch = Scratch::new(&template.options.root, move || makes_scratch.scratch());
         let scratch = Arc::new(scratch);
-        let template = template.spilling(PageSpill::new(budget.pages, Arc::clone(&scratch)));
+        let spill = PageSpill::new(budget.pages, Arc::clone(&scratch));
+        let template = template.spilling(Arc::new(spill));
         Ok(Engine {
             budget,
             buffer: Buffer::new(Arc::clone(&template.schema)),
@@ -198,6 +199,8 @@ impl Engine {
         }
         self.held.resize(partitions, 0);
         self.spilled.resize(partitions, 0);
+        let failed = |source| Error::encode(Step::WriteRows, &self.template.options.root, source);
+        let rows = self.buffer.share_dictionaries(rows).map_err(failed)?;
         // Else what is held would be resolved at once, and could take many times as much.
         if self.buffer.would_resolve(&rows) > self.budget.resolved {
             return Ok(false);
@@ -207,7 +210,7 @@ impl Engine {
         if count > 0 {
             let room = self.budget.held.saturating_sub(self.bytes());
             let cost = self.buffer.push(rows, assignment, room);
-            let cost = cost.map_err(|source| encode_error(&self.template.options.root, source))?;
+            let cost = cost.map_err(failed)?;
             self.row_bytes += cost.copied as u64;
         }
         self.progress.rows += count;

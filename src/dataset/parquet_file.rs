@@ -58,11 +58,7 @@ impl<'a> ParquetFile<'a> {
         };
         let writer = common
             .file(Slot::new(draft))
-            .map_err(|source| Error::Encode {
-                step: Step::WriteRows,
-                path: path.clone(),
-                source: Box::new(source),
-            })?;
+            .map_err(|source| Error::encode(Step::WriteRows, &path, source))?;
         Ok(ParquetFile {
             template,
             common,
@@ -135,7 +131,7 @@ impl<'a> ParquetFile<'a> {
         }
         if let Some(digests) = &mut self.digests {
             let digested = without_dictionaries(batch).and_then(|batch| digests.update(&batch));
-            digested.map_err(|source| super::spill::encode(path, source))?;
+            digested.map_err(|source| Error::encode(Step::WriteRows, path, source))?;
         }
         let Some(mut group) = self.group.take() else {
             return Ok(false);
@@ -152,7 +148,7 @@ impl<'a> ParquetFile<'a> {
             let begun = Instant::now();
             let encoded = group.encoders().encode(column, batch, cut.pieces(at_once));
             took[column].store(begun.elapsed().as_nanos() as u64, Ordering::Relaxed);
-            encoded.map_err(|source| encode_error(path, source))
+            encoded.map_err(|source| encode_error(Step::WriteRows, path, source))
         })?;
         self.order
             .sort_by_key(|column| Reverse(took[*column].load(Ordering::Relaxed)));
@@ -200,7 +196,8 @@ impl<'a> ParquetFile<'a> {
         let ended: Vec<Mutex<Vec<_>>> = (0..fields).map(|_| Mutex::default()).collect();
         for_each(threads, fields, path, |index| {
             let chunks = group.encoders().end(index);
-            *locked(&ended[index]) = chunks.map_err(|source| encode_error(path, source))?;
+            *locked(&ended[index]) =
+                chunks.map_err(|source| encode_error(Step::WriteRows, path, source))?;
             Ok(())
         })?;
         let chunks = ended
@@ -269,27 +266,15 @@ impl Output {
     fn error(&mut self, step: Step, source: ParquetError) -> Error {
         let draft = self.writer.inner_mut().draft();
         let fault = draft.and_then(|draft| Some((draft.take_fault()?, draft.path().to_owned())));
-        match (fault, own_error(source)) {
-            (Some((source, path)), _) => Error::Io { step, path, source },
-            (None, Ok(own)) => own,
-            (None, Err(source)) => Error::Encode {
-                step,
-                path: self.path.clone(),
-                source: Box::new(source),
-            },
+        match fault {
+            Some((source, path)) => Error::Io { step, path, source },
+            None => encode_error(step, &self.path, source),
         }
     }
 }
 
-fn encode_error(path: &Path, source: ParquetError) -> Error {
-    match own_error(source) {
-        Ok(own) => own,
-        Err(source) => Error::Encode {
-            step: Step::WriteRows,
-            path: path.to_owned(),
-            source: Box::new(source),
-        },
-    }
+fn encode_error(step: Step, path: &Path, source: ParquetError) -> Error {
+    own_error(source).unwrap_or_else(|source| Error::encode(step, path, source))
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -7,10 +7,9 @@ use arrow::compute::concat_batches;
 
 use super::file::OpenFile;
 use super::seal::Sealer;
-use super::spill::encode;
 use super::template::Template;
 use super::units::Cut;
-use crate::error::Result;
+use crate::error::{Error, Result, Step};
 use crate::partition::Partition;
 
 /// Writes the rows of one partition.
@@ -64,12 +63,10 @@ impl<'a> PartitionWriter<'a> {
                 }
                 None => {
                     let cut = units.cut(&left, room, last, |by_bytes| file.asks_after(by_bytes));
-                    let count = cut.ends.last().copied();
-                    start += count.unwrap_or(left.num_rows());
-                    (
-                        left.slice(0, count.unwrap_or(left.num_rows())),
-                        count.map(|_| cut),
-                    )
+                    let count = cut.ends.last().copied().unwrap_or(left.num_rows());
+                    start += count;
+                    let cut = (!cut.ends.is_empty()).then_some(cut);
+                    (left.slice(0, count), cut)
                 }
             };
             let Some(cut) = cut else {
@@ -88,8 +85,9 @@ impl<'a> PartitionWriter<'a> {
     fn joined(&self, carried: &RecordBatch, rows: &RecordBatch) -> Result<RecordBatch> {
         match rows.num_rows() {
             0 => Ok(carried.clone()),
-            _ => concat_batches(&carried.schema(), [carried, rows])
-                .map_err(|source| encode(&self.template.options.root, source)),
+            _ => concat_batches(&carried.schema(), [carried, rows]).map_err(|source| {
+                Error::encode(Step::WriteRows, &self.template.options.root, source)
+            }),
         }
     }
 

@@ -13,7 +13,7 @@ use arrow::array::RecordBatch;
 use super::buffer::Sorted;
 use super::gather::{Piece, Selection};
 use super::layout::Portion;
-use super::memory::size_of;
+use super::memory::size_of_copy;
 use super::spill::Run;
 use crate::error::Result;
 use crate::scratch::Scratch;
@@ -223,7 +223,7 @@ impl<'a> Reader<'a> {
                     let batch = run.load(self.layers.scratch, place)?;
                     cursor.block.insert(Loaded {
                         place,
-                        row_bytes: size_of(&batch) / batch.num_rows().max(1),
+                        row_bytes: size_of_copy(&batch) / batch.num_rows().max(1),
                         batch,
                     })
                 }

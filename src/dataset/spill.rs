@@ -3,7 +3,6 @@
 //! A run is written as blocks, Arrow IPC streams of one batch each, compressed with LZ4, and what is
 //! needed to find a partition's rows in it stays in memory.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -34,14 +33,6 @@ pub(super) struct Run {
     rows: u64,
 }
 
-pub(super) fn encode(path: &Path, source: ArrowError) -> Error {
-    Error::Encode {
-        step: Step::WriteRows,
-        path: path.to_owned(),
-        source: Box::new(source),
-    }
-}
-
 impl Run {
     pub(super) fn rows(&self) -> u64 {
         self.rows
@@ -61,7 +52,8 @@ impl Run {
         if rows.num_rows() == 0 {
             return Ok(());
         }
-        let bytes = block_of(rows).map_err(|source| encode(scratch.root(), source))?;
+        let bytes = block_of(rows)
+            .map_err(|source| Error::encode(Step::WriteRows, scratch.root(), source))?;
         self.blocks.push(Block {
             extent: scratch.append(&bytes)?,
             first_row: self.rows,
@@ -115,7 +107,7 @@ impl Run {
 
     pub(super) fn load(&self, scratch: &Scratch, place: usize) -> Result<Arc<RecordBatch>> {
         let bytes = scratch.read(&self.blocks[place].extent)?;
-        let failed = |source| encode(scratch.root(), source);
+        let failed = |source: ArrowError| Error::encode(Step::WriteRows, scratch.root(), source);
         let mut reader = StreamReader::try_new(bytes.as_slice(), None).map_err(failed)?;
         match reader.next() {
             Some(batch) => batch.map(Arc::new).map_err(failed),

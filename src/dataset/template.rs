@@ -1,5 +1,7 @@
 //! What all files of a write have in common.
 
+use std::sync::Arc;
+
 use arrow::datatypes::{Schema, SchemaRef};
 use uuid::Uuid;
 
@@ -45,7 +47,7 @@ impl Template {
     }
 
     /// The same, encoded pages going where `spill` says when they are too many for memory.
-    pub(super) fn spilling(mut self, spill: PageSpill) -> Self {
+    pub(super) fn spilling(mut self, spill: Arc<PageSpill>) -> Self {
         self.parquet = self.parquet.map(|parquet| parquet.spilling(spill));
         self
     }
@@ -83,11 +85,8 @@ fn parquet_template(options: &EngineOptions, schema: &SchemaRef) -> Result<FileT
         .set_sorting_columns(options.sorting_columns(schema))
         .build();
     let template = FileTemplate::new(schema, properties, options.page_checksums);
-    let template = template.map_err(|source| Error::Encode {
-        step: Step::WriteRows,
-        path: options.root.clone(),
-        source: Box::new(source),
-    })?;
+    let template =
+        template.map_err(|source| Error::encode(Step::WriteRows, &options.root, source))?;
     template.check()?;
     Ok(template)
 }

@@ -255,6 +255,19 @@ fn field_text(field: &str) -> String {
 }
 
 impl Error {
+    /// [`Error::Encode`].
+    pub(crate) fn encode(
+        step: Step,
+        path: &Path,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Error::Encode {
+            step,
+            path: path.to_owned(),
+            source: source.into(),
+        }
+    }
+
     /// What is at the final path now.
     #[must_use]
     pub fn outcome(&self) -> Outcome {

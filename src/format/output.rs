@@ -37,11 +37,7 @@ impl Output {
         step: Step,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Error {
-        Error::Encode {
-            step,
-            path: self.path.clone(),
-            source: source.into(),
-        }
+        Error::encode(step, &self.path, source)
     }
 
     pub(super) fn into_draft(self) -> Draft {

@@ -123,12 +123,12 @@ impl Encoder {
         let template = contained(&Location::file(), || {
             FileTemplate::new(schema, properties, page_checksums)
         })
-        .map_err(|panicked| encode_error(Step::WriteRows, path, panicked.into()))?
-        .map_err(|source| encode_error(Step::WriteRows, path, source.into()))?;
+        .map_err(|panicked| Error::encode(Step::WriteRows, path, panicked))?
+        .map_err(|source| Error::encode(Step::WriteRows, path, source))?;
         template.check()?;
         let keys = template.keys().cloned();
         let writer = Writer::new(draft, template)
-            .map_err(|source| encode_error(Step::WriteRows, path, source.into()))?;
+            .map_err(|source| Error::encode(Step::WriteRows, path, source))?;
         Ok(Encoder {
             writer,
             path: path.to_owned(),
@@ -168,7 +168,7 @@ impl Encoder {
         match &mut self.digests {
             Some(digests) => digests
                 .update(batch)
-                .map_err(|source| encode_error(Step::WriteRows, &self.path, source.into())),
+                .map_err(|source| Error::encode(Step::WriteRows, &self.path, source)),
             None => Ok(()),
         }
     }
@@ -206,19 +206,7 @@ impl Encoder {
         let fault = draft.and_then(|draft| Some((draft.take_fault()?, draft.path().to_owned())));
         match fault {
             Some((source, path)) => Error::Io { step, path, source },
-            None => encode_error(step, &self.path, source.into()),
+            None => Error::encode(step, &self.path, source),
         }
-    }
-}
-
-fn encode_error(
-    step: Step,
-    path: &Path,
-    source: Box<dyn std::error::Error + Send + Sync>,
-) -> Error {
-    Error::Encode {
-        step,
-        path: path.to_owned(),
-        source,
     }
 }

@@ -63,9 +63,9 @@ fn file(template: FileTemplate) -> Result<Vec<u8>> {
 fn spilling(
     limit: usize,
     create: impl Fn() -> Box<dyn DiskFile> + Send + Sync + 'static,
-) -> PageSpill {
+) -> Arc<PageSpill> {
     let scratch = Scratch::new(Path::new("/lake"), move || Ok(create()));
-    PageSpill::new(limit, Arc::new(scratch))
+    Arc::new(PageSpill::new(limit, Arc::new(scratch)))
 }
 
 #[test]
@@ -106,8 +106,7 @@ fn nothing_is_counted_when_the_file_is_written() {
                 file
             });
             let template = FileTemplate::new(&rows().schema(), properties.clone(), checksums);
-            let template = template.unwrap().spilling(spill);
-            let spill = Arc::clone(template.spill().unwrap());
+            let template = template.unwrap().spilling(Arc::clone(&spill));
             file(template).unwrap();
             assert_eq!(spill.held.load(Ordering::Relaxed), 0);
         }
@@ -126,6 +125,7 @@ fn a_full_disk_is_told_as_such() {
                 })
             };
             let spill = PageSpill::new(0, Arc::new(Scratch::new(Path::new("/lake"), full)));
+            let spill = Arc::new(spill);
             let template = FileTemplate::new(&rows().schema(), properties.clone(), checksums);
             let error = file(template.unwrap().spilling(spill)).unwrap_err();
             match own_error(error) {

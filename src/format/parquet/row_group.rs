@@ -97,14 +97,9 @@ impl FileTemplate {
     }
 
     /// The same, pages going where `spill` says when they are too many for memory.
-    pub(crate) fn spilling(mut self, spill: PageSpill) -> Self {
-        self.spill = Some(Arc::new(spill));
+    pub(crate) fn spilling(mut self, spill: Arc<PageSpill>) -> Self {
+        self.spill = Some(spill);
         self
-    }
-
-    #[cfg(test)]
-    pub(super) fn spill(&self) -> Option<&Arc<PageSpill>> {
-        self.spill.as_ref()
     }
 
     /// Refuses properties that would not encrypt what they are to encrypt, or that this build knows no

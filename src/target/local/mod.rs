@@ -320,18 +320,7 @@ impl Target for LocalTarget {
     }
 
     fn sweep(&self) {
-        let entries = self.disk.list(self.area.path()).unwrap_or_default();
-        for entry in entries {
-            let stem = entry.path.file_stem().and_then(|stem| stem.to_str());
-            let dead = entry
-                .path
-                .extension()
-                .is_some_and(|extension| extension == DEAD)
-                && stem.is_some_and(|stem| Uuid::try_parse(stem).is_ok());
-            if dead && entry.kind == EntryKind::Directory {
-                let _ = self.bury(&entry.path);
-            }
-        }
+        self.bury_all();
     }
 
     fn recall(&self, scope: &Path, write_id: &str) -> Result<Option<Receipt>> {

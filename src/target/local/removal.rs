@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use uuid::Uuid;
+
 use super::{DEAD, LocalTarget, identity, unless_gone};
 use crate::disk::{Disk, EntryKind, PublishMode};
 use crate::error::{IoContext, Result, Step};
@@ -34,8 +36,24 @@ impl LocalTarget {
         self.bury(&dead)
     }
 
+    /// Removes what is left of all transactions whose removal was begun, as far as it can be.
+    pub(super) fn bury_all(&self) {
+        let entries = self.disk.list(self.area.path()).unwrap_or_default();
+        for entry in entries {
+            let stem = entry.path.file_stem().and_then(|stem| stem.to_str());
+            let dead = entry
+                .path
+                .extension()
+                .is_some_and(|extension| extension == DEAD)
+                && stem.is_some_and(|stem| Uuid::try_parse(stem).is_ok());
+            if dead && entry.kind == EntryKind::Directory {
+                let _ = self.bury(&entry.path);
+            }
+        }
+    }
+
     /// Removes what is left of a transaction but what it had adopted, which goes back to where it was.
-    pub(super) fn bury(&self, dead: &Path) -> Result<()> {
+    fn bury(&self, dead: &Path) -> Result<()> {
         self.give_back(dead)?;
         remove_tree(self.disk.as_ref(), dead).at(Step::Decide, dead)
     }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::disk::DiskFile;
 use crate::error::{Error, IoContext, Result, Step};
 use crate::format;
+use crate::local_path::local_path;
 use crate::options::{FileOptions, Verify};
 use crate::staged::{PublishedFile, StagedFile, Target};
 use crate::staging::{Draft, home_of_file, resolve};
@@ -63,11 +64,13 @@ impl AtomicFile {
     /// Starts a file that will be published at `path`.
     ///
     /// # Errors
-    /// [`Error::InvalidPath`] if `path` names no file, a directory, or something below a file;
+    /// [`Error::InvalidPath`] if `path` names no file, a directory, something below a file, or what
+    /// [`local_path`](crate::local_path) refuses, or if a symbolic link, pipe, device or socket is to be
+    /// replaced;
     /// [`Error::AlreadyExists`] if it is taken and replacing was not asked for; [`Error::Io`] if no
     /// staging file can be made. Nothing is on disk then.
     pub fn create_with_options(path: impl AsRef<Path>, options: FileOptions) -> Result<Self> {
-        let path = path.as_ref();
+        let path = &*local_path(path.as_ref())?;
         let invalid = |reason| Error::InvalidPath {
             path: path.to_owned(),
             reason,

@@ -131,6 +131,7 @@ mod error;
 mod file;
 pub mod format;
 pub mod inspect;
+mod local_path;
 mod options;
 pub mod partition;
 mod pool;
@@ -144,6 +145,7 @@ mod target;
 mod transaction;
 mod unify;
 pub mod verify;
+mod walk;
 mod writer;
 
 pub use dataset::{
@@ -152,6 +154,7 @@ pub use dataset::{
 pub use error::{Error, Outcome, Result, Step};
 pub use file::AtomicFile;
 pub use inspect::{InspectOptions, Inspection, Oddity, inspect, inspect_with_options};
+pub use local_path::local_path;
 pub use options::{Durability, FileOptions, PublishMode, StagingPlace, Verify, WriterOptions};
 pub use partition::{
     Partition, PartitionBy, PartitionError, PartitionKey, PartitionSplitter, PartitionValue,

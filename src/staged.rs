@@ -46,8 +46,14 @@ impl Target {
                 reason: "its name is longer than 255 bytes",
             });
         }
+        if name.as_encoded_bytes().contains(&0) {
+            return Err(Error::InvalidPath {
+                path,
+                reason: "contains a NUL byte",
+            });
+        }
         // What cannot be looked at now will be an error of the step that needs it.
-        let (kind, mode) = match disk.status(&path) {
+        let mode = match disk.status(&path) {
             Ok(Some((EntryKind::Directory, _))) => {
                 let reason = "is a directory";
                 return Err(Error::InvalidPath { path, reason });
@@ -55,10 +61,12 @@ impl Target {
             Ok(Some(_)) if mode == PublishMode::CreateNew => {
                 return Err(Error::AlreadyExists { path });
             }
-            Ok(Some((kind, status))) => (kind, status.mode & 0o777),
-            _ => return Ok(Target { path, mode: None }),
+            Ok(Some((kind, status))) => {
+                check_replaceable(&path, kind)?;
+                Some(status.mode & 0o777)
+            }
+            Ok(None) | Err(_) => None,
         };
-        let mode = (kind == EntryKind::File).then_some(mode);
         Ok(Target { path, mode })
     }
 
@@ -78,6 +86,21 @@ impl Target {
             reached => reached.map(|()| draft),
         }
     }
+}
+
+/// Refuses to replace what is no regular file, but leaves a directory to the rename, which refuses it.
+fn check_replaceable(path: &Path, kind: EntryKind) -> Result<()> {
+    let reason = match kind {
+        EntryKind::File | EntryKind::Directory => return Ok(()),
+        EntryKind::Link => {
+            "is a symbolic link, which is not replaced: name the file that it leads to, or remove it"
+        }
+        EntryKind::Other => "is a pipe, device or socket, which is not replaced",
+    };
+    Err(Error::InvalidPath {
+        path: path.to_owned(),
+        reason,
+    })
 }
 
 /// A finished, synced and verified file that no reader can see yet.
@@ -165,7 +188,8 @@ impl<C> StagedFile<C> {
     /// # Errors
     /// [`Error::AlreadyExists`] if the name is taken and replacing was not asked for;
     /// [`Error::StagingLost`] if this writer was taken for dead; [`Error::InvalidPath`] if somebody has
-    /// put a symbolic link in the place of its directory; [`Error::Io`] if the system refused: nothing is published then, and the staging file is removed.
+    /// put a symbolic link in the place of its directory, or what is no regular file in its own;
+    /// [`Error::Io`] if the system refused: nothing is published then, and the staging file is removed.
     /// [`Error::NotDurable`] if the file is published but may not survive a power cut;
     /// [`Error::Unknown`] if the system does not tell.
     pub fn publish(self) -> Result<PublishedFile<C>> {
@@ -186,6 +210,11 @@ impl<C> StagedFile<C> {
         };
         let directory = target.path.parent().unwrap_or(&target.path);
         check_inside(draft.disk(), draft.area().home().root(), directory)?;
+        if mode == PublishMode::Replace
+            && let Ok(Some((kind, _))) = draft.disk().status(&target.path)
+        {
+            check_replaceable(&target.path, kind)?;
+        }
         publish(draft, &target.path, mode, durability)?;
         Ok(PublishedFile {
             path: target.path,

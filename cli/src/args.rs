@@ -8,6 +8,7 @@ use clap_complete::Shell;
 
 use crate::exit::CODES;
 
+mod paths;
 mod values;
 mod write;
 
@@ -38,7 +39,7 @@ pub(crate) struct StagingArgs {
     /// Where files are staged: auto, beside, inside, or a directory
     ///
     /// `beside` is .NAME.atomic beside the root, where no reader of it looks; `inside` is .atomic in it; `auto` is beside where that can be, but for a file that is put into no partition: inside. A directory has to be on the root's file system and closed to those who may not write in the root, and every command for that root has to name it.
-    #[arg(long = "staging", value_name = "PLACE", default_value = "auto", value_parser = values::staging())]
+    #[arg(long = "staging", value_name = "PLACE", default_value = "auto", value_parser = paths::staging())]
     pub(crate) place: StagingPlace,
 }
 
@@ -51,18 +52,18 @@ pub(crate) struct StagingArgs {
 #[command(after_help = CODES)]
 pub(crate) struct PutArgs {
     /// The file to read, or - for standard input
-    #[arg(value_name = "FILE")]
+    #[arg(value_name = "FILE", value_parser = paths::path())]
     pub(crate) file: PathBuf,
 
     /// The path to publish at, file name included; its directories are made if they are missing
-    #[arg(value_name = "DEST")]
+    #[arg(value_name = "DEST", value_parser = paths::path())]
     pub(crate) dest: PathBuf,
 
     /// Publish only what parses, as a whole, as this format [default: any bytes will do]
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub(crate) check: Option<Check>,
 
-    /// Replace what is at DEST, in one step
+    /// Replace the regular file at DEST, in one step; a symbolic link, pipe, device or socket is refused
     #[arg(long)]
     pub(crate) replace: bool,
 
@@ -96,12 +97,19 @@ pub(crate) struct PutArgs {
 #[command(after_help = CODES)]
 pub(crate) struct VerifyArgs {
     /// Files and directories
-    #[arg(required = true, value_name = "PATH")]
+    #[arg(required = true, value_name = "PATH", value_parser = paths::path())]
     pub(crate) paths: Vec<PathBuf>,
 
     /// How closely Parquet files are checked; files of other formats are always read as a whole
     #[arg(long, value_enum, value_name = "LEVEL", default_value_t = Level::Footer)]
     pub(crate) level: Level,
+
+    /// Also check what is mounted below the directories
+    ///
+    /// Symbolic links are never followed, and pipes, devices and sockets never opened: like mounts, they
+    /// are not checkable.
+    #[arg(long)]
+    pub(crate) cross_mounts: bool,
 
     /// Print one JSON object
     #[arg(long)]
@@ -121,7 +129,7 @@ pub(crate) struct VerifyArgs {
 #[command(after_help = CODES)]
 pub(crate) struct InspectArgs {
     /// The data set's root directory
-    #[arg(value_name = "ROOT")]
+    #[arg(value_name = "ROOT", value_parser = paths::path())]
     pub(crate) root: PathBuf,
 
     /// Files of fewer bytes are small, which is odd where a partition has several
@@ -131,6 +139,10 @@ pub(crate) struct InspectArgs {
     /// Show all partitions and oddities [default: the first 50 partitions, and 5 oddities of a kind]
     #[arg(long)]
     pub(crate) all: bool,
+
+    /// Also look into what is mounted below the root
+    #[arg(long)]
+    pub(crate) cross_mounts: bool,
 
     #[command(flatten)]
     pub(crate) staging: StagingArgs,
@@ -149,7 +161,7 @@ pub(crate) struct InspectArgs {
 #[command(after_help = CODES)]
 pub(crate) struct RecoverArgs {
     /// The data set's root directory
-    #[arg(value_name = "ROOT")]
+    #[arg(value_name = "ROOT", value_parser = paths::path())]
     pub(crate) root: PathBuf,
 
     /// Say what would be published and removed, and do neither

@@ -21,7 +21,9 @@ Exit codes:
     4  published in part, which `recover` or the next `write` finishes, or not known to be published,
        or to be durable
     5  conflict: something is there already, or was changed meanwhile; nothing published
-  130  interrupted, nothing published";
+  130  interrupted, nothing published
+A file that grows beyond `ulimit -f` is a failure like a full disk. Where nobody reads the output any more
+(a broken pipe), the work goes on, and the code is the same.";
 
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -173,6 +175,11 @@ fn hint(cause: &(dyn StdError + 'static)) -> Option<&'static str> {
     #[cfg(unix)]
     if error.raw_os_error() == Some(rustix::io::Errno::MFILE.raw_os_error()) {
         return Some("raise the limit with `ulimit -n`; `write` also has --max-open-files");
+    }
+    if error.kind() == io::ErrorKind::FileTooLarge {
+        return Some(
+            "the limit is that of `ulimit -f`, or the file system's; what was staged has been removed",
+        );
     }
     (error.kind() == io::ErrorKind::StorageFull)
         .then_some("make room and run it again: what was staged has been removed")

@@ -22,6 +22,7 @@ const ODDITIES: usize = 5;
 pub(crate) fn run(args: &InspectArgs, output: &mut Output) -> Result<Exit, Failure> {
     let options = InspectOptions::new()
         .small_file(args.small_file)
+        .cross_mounts(args.cross_mounts)
         .staging(args.staging.place.clone());
     let inspection = inspect_with_options(&args.root, &options)?;
     if args.json {

@@ -16,6 +16,7 @@ mod receipt;
 mod recover;
 mod signal;
 mod source;
+mod stdin;
 mod verify;
 mod write;
 
@@ -29,7 +30,8 @@ use crate::output::Output;
 
 /// Runs the command with its arguments, its own name first, and gives its exit code.
 ///
-/// It prints, and it watches SIGINT and SIGTERM from then on: for a process that does nothing else.
+/// It prints, and it watches SIGINT, SIGTERM and SIGXFSZ from then on: for a process that does nothing
+/// else.
 #[must_use]
 pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
     let cli = match Cli::try_parse_from(args) {
@@ -41,6 +43,10 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
         }
     };
     let mut output = Output::new();
+    if let Err(failure) = signal::take_limits_as_errors() {
+        failure.print();
+        return failure.exit().into();
+    }
     let done = match &cli.command {
         Command::Write(args) => write::run(args, &mut output),
         Command::Put(args) => put::run(args, &mut output),

@@ -5,10 +5,24 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use signal_hook::SigId;
+#[cfg(unix)]
+use signal_hook::consts::SIGXFSZ;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::{flag, low_level};
 
 use crate::exit::{Exit, Failure};
+
+/// Lets a write beyond the limit of a file's size (`ulimit -f`) fail, instead of ending the process. So
+/// does the standard library with one to a pipe that nobody reads.
+///
+/// # Errors
+/// The system's.
+pub(crate) fn take_limits_as_errors() -> Result<(), Failure> {
+    #[cfg(unix)]
+    flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)))
+        .map_err(|error| Failure::io("signals cannot be watched", &error))?;
+    Ok(())
+}
 
 /// Whether a signal came that asks to stop.
 #[derive(Debug, Clone)]

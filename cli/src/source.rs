@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::exit::Failure;
 use crate::signal::Interrupt;
+use crate::stdin::stdin;
 
 /// A file or standard input.
 pub(crate) struct Source {
@@ -85,17 +86,4 @@ fn is_readable(file: &File) -> Result<bool, Failure> {
 #[cfg(not(unix))]
 fn is_readable(_: &File) -> Result<bool, Failure> {
     Ok(true)
-}
-
-/// Standard input without the standard library's buffer, which would hide bytes from `poll`.
-#[cfg(unix)]
-fn stdin() -> io::Result<File> {
-    use std::os::fd::AsFd as _;
-    Ok(File::from(io::stdin().as_fd().try_clone_to_owned()?))
-}
-
-#[cfg(windows)]
-fn stdin() -> io::Result<File> {
-    use std::os::windows::io::AsHandle as _;
-    Ok(File::from(io::stdin().as_handle().try_clone_to_owned()?))
 }

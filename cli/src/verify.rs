@@ -1,6 +1,6 @@
 //! `verify`: whether files are what they claim to be.
 
-use atomic_arrow::verify::{Damage, FileReport, verify_path};
+use atomic_arrow::verify::{Damage, FileReport, VerifyOptions, verify_path_with_options};
 use indicatif::{HumanBytes, HumanCount};
 use serde_json::{Value, json};
 
@@ -45,8 +45,11 @@ pub(crate) fn run(args: &VerifyArgs, output: &mut Output) -> Result<Exit, Failur
     let (mut damaged, mut not_checkable) = (Vec::new(), Vec::new());
     let mut errors = Vec::new();
     let progress = Progress::files(!args.quiet && !args.json);
+    let options = VerifyOptions::new()
+        .level(args.level.into())
+        .cross_mounts(args.cross_mounts);
     for path in &args.paths {
-        let checked = verify_path(path, args.level.into(), |report| {
+        let checked = verify_path_with_options(path, &options, |report| {
             progress.advance();
             total.add(report);
             match report.damage() {
@@ -56,6 +59,7 @@ pub(crate) fn run(args: &VerifyArgs, output: &mut Output) -> Result<Exit, Failur
                 },
                 damage => progress.suspend(|| line(args, output, report, damage)),
             }
+            Ok(())
         });
         if let Err(error) = checked {
             errors.push(with_causes(&error, error.source()));

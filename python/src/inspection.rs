@@ -266,10 +266,12 @@ pub(crate) fn inspect(
     py: Python<'_>,
     root: PathBuf,
     small_file: u64,
+    cross_mounts: bool,
     staging: &Bound<'_, PyAny>,
 ) -> PyResult<Inspection> {
     let options = InspectOptions::new()
         .small_file(small_file)
+        .cross_mounts(cross_mounts)
         .staging(options::staging(staging)?);
     let look = move |_: &dyn Fn(()) -> bool| inspect_with_options(&root, &options);
     let inspection = apart(py, look, |()| Ok(()))?;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use atomic_arrow::arrow::array::RecordBatch;
-use atomic_arrow::verify::{self as checks, verify_file};
+use atomic_arrow::verify::{self as checks, VerifyOptions, verify_path_with_options};
 use atomic_arrow::{Error, Step};
 use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
@@ -178,25 +178,28 @@ impl Verification {
 
 /// Checks a file, or every data file under a directory.
 #[pyfunction]
-#[pyo3(signature = (path, level, on_file=None))]
+#[pyo3(signature = (path, level, cross_mounts, on_file=None))]
 pub(crate) fn verify(
     py: Python<'_>,
     path: PathBuf,
     level: &Bound<'_, PyAny>,
+    cross_mounts: bool,
     on_file: Option<Py<PyAny>>,
 ) -> PyResult<Verification> {
-    let level = options::level(level)?;
+    let options = VerifyOptions::new()
+        .level(options::level(level)?)
+        .cross_mounts(cross_mounts);
     let check = move |find: &dyn Fn(FileReport) -> bool| {
-        checks::each_file(&path, |file| {
-            let report = verify_file(file, level)?;
-            match find(FileReport::of(&report)) {
+        verify_path_with_options(&path, &options, |report| {
+            match find(FileReport::of(report)) {
                 true => Ok(()),
                 false => Err(Error::Interrupted {
                     step: Step::Verify,
-                    path: file.to_owned(),
+                    path: report.path().to_owned(),
                 }),
             }
         })
+        .map(drop)
     };
     let mut reports = Vec::new();
     let checked = apart(py, check, |report: FileReport| {

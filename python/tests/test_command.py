@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 import subprocess
 import sys
@@ -47,3 +48,11 @@ def test_an_interrupted_command_publishes_nothing(
         process.send_signal(signal.SIGINT)
         assert process.wait() == 130
     assert files(lake) == []
+
+
+@pytest.mark.parametrize("form", COMMANDS)
+def test_a_closed_standard_input_is_no_empty_file(lake: Path, form: str) -> None:
+    script = shlex.join([*COMMANDS[form], "put", "-", str(lake / "out")]) + " <&-"
+    ran = subprocess.run(["sh", "-c", script], capture_output=True, text=True)
+    assert (ran.returncode, (lake / "out").exists()) == (1, False), ran.stderr
+    assert "it is closed" in ran.stderr

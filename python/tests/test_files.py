@@ -8,6 +8,7 @@ import gc
 import gzip
 import io
 import json
+import os
 import pickle
 import tempfile
 import zipfile
@@ -309,3 +310,47 @@ def test_all_bytes_are_there_in_their_order(chunks: list[bytes]) -> None:
                 assert file.write(chunk) == len(chunk)
             assert file.tell() == sum(map(len, chunks))
         assert path.read_bytes() == b"".join(chunks)
+
+
+def test_a_tilde_is_the_home_directory(lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(lake / "home"))
+    monkeypatch.chdir(lake)
+    aa.write_bytes(b"x", "~/a.bin")
+    aa.write_dataset(pa.table({"v": [1]}), "~/rows")
+    assert sorted(path.name for path in (lake / "home").iterdir() if path.name[0] != ".") == [
+        "a.bin",
+        "rows",
+    ]
+    aa.write_bytes(b"x", "./~/a.bin")
+    assert (lake / "~" / "a.bin").exists()
+
+
+def test_what_is_no_regular_file_is_not_replaced(lake: Path) -> None:
+    os.mkfifo(lake / "pipe")
+    (lake / "target").write_text("old")
+    (lake / "link").symlink_to("target")
+    for name in ("pipe", "link"):
+        with pytest.raises(aa.InvalidPathError, match="not replaced"):
+            aa.open(lake / name, "w")
+        with pytest.raises(aa.AlreadyExistsError):
+            aa.open(lake / name, "x")
+    rows = pa.table({"v": [1]})
+    (lake / "rows").mkdir()
+    (lake / "rows" / "a.parquet").symlink_to("nowhere")
+    with pytest.raises(aa.InvalidPathError, match="symbolic link"):
+        aa.AtomicArrowWriter(lake / "rows", {}, rows.schema, file_name="a.parquet", replace=True)
+    assert (lake / "target").read_text() == "old"
+    assert not (lake / ".atomic").exists()
+
+
+@pytest.mark.parametrize("name", ["a\0b", "k=v/a\0b", "a\0/b"])
+def test_a_nul_byte_is_a_plain_error(lake: Path, name: str) -> None:
+    path = f"{lake}/{name}"
+    for call in (
+        lambda: aa.open(path, "w"),
+        lambda: aa.write_dataset(pa.table({"v": [1]}), path),
+        lambda: aa.AtomicArrowWriter(path, {}, pa.schema([("v", pa.int64())])),
+    ):
+        with pytest.raises((aa.InvalidPathError, ValueError)):
+            call()
+    assert list(lake.iterdir()) == []

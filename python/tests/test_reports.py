@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Callable
@@ -114,3 +115,17 @@ def test_recovery_is_told(lake: Path, files: Callable[[Path], list[str]]) -> Non
     assert pa.table(recovery).to_pylist() == [{"action": "alive", "path": str(recovery.alive[0])}]
     assert "alive" in recovery._repr_html_()
     assert files(lake) == []
+
+
+def test_links_and_special_files_are_reported_and_not_opened(lake: Path) -> None:
+    aa.write_dataset(pa.table({"v": [1]}), lake / "rows")
+    (lake / "rows" / "link.parquet").symlink_to("/etc/passwd")
+    os.mkfifo(lake / "rows" / "pipe.parquet")
+    verification = aa.verify(lake / "rows", cross_mounts=True)
+    found = {file.path.name: file.damage for file in verification.damaged}
+    assert sorted(found) == ["link.parquet", "pipe.parquet"]
+    assert all("cannot be checked" in damage for damage in found.values() if damage)
+    inspection = aa.inspect(lake / "rows", cross_mounts=True)
+    kinds = sorted(oddity.kind for oddity in inspection.oddities)
+    assert kinds == ["link", "special-file"]
+    assert inspection.rows == 1

@@ -48,7 +48,9 @@ pub enum EntryKind {
     File,
     /// A directory.
     Directory,
-    /// A symbolic link, or anything else.
+    /// A symbolic link.
+    Link,
+    /// Anything else: a pipe, a device, a socket.
     Other,
 }
 
@@ -88,8 +90,8 @@ pub enum PublishMode {
     /// Nothing: a taken name is an error, and of several racing writers one wins. The default.
     #[default]
     CreateNew,
-    /// Anything but a directory: a file or symbolic link there is replaced in one step. A symbolic
-    /// link is replaced itself, not followed.
+    /// A regular file, which is replaced in one step. Writers refuse to replace directories, pipes, devices
+    /// and sockets, and symbolic links, which are neither followed nor replaced.
     Replace,
 }
 

@@ -191,6 +191,8 @@ fn kind(file_type: fs::FileType) -> EntryKind {
         EntryKind::File
     } else if file_type.is_dir() {
         EntryKind::Directory
+    } else if file_type.is_symlink() {
+        EntryKind::Link
     } else {
         EntryKind::Other
     }

@@ -24,6 +24,7 @@ use crate::partition::Partition;
 use crate::recover::{RecoverOptions, recover_with_options};
 use crate::staging::resolve;
 
+pub use crate::walk::PassedOver;
 pub use oddity::{Misreading, Oddity};
 
 /// Files of fewer bytes are small, unless another limit is asked for: 1 MiB.
@@ -174,6 +175,7 @@ impl Inspection {
 #[derive(Debug, Clone)]
 pub struct InspectOptions {
     small_file: u64,
+    cross_mounts: bool,
     staging: StagingPlace,
     disk: Arc<dyn Disk>,
 }
@@ -182,6 +184,7 @@ impl Default for InspectOptions {
     fn default() -> Self {
         InspectOptions {
             small_file: SMALL_FILE,
+            cross_mounts: false,
             staging: StagingPlace::default(),
             disk: Arc::new(OsDisk),
         }
@@ -199,6 +202,14 @@ impl InspectOptions {
     #[must_use]
     pub fn small_file(mut self, bytes: u64) -> Self {
         self.small_file = bytes;
+        self
+    }
+
+    /// Whether files and directories are looked into on which something else is mounted; by default they
+    /// are an [`Oddity::PassedOver`].
+    #[must_use]
+    pub fn cross_mounts(mut self, cross: bool) -> Self {
+        self.cross_mounts = cross;
         self
     }
 
@@ -221,8 +232,10 @@ impl InspectOptions {
 /// Looks at the data set at `root`: its partitions, rows, bytes, and oddities.
 ///
 /// Reads the footer of every file with the suffix `.parquet` or `.parq`, one at a time, and takes the
-/// size of those with `.arrow`, `.ndjson`, `.jsonl` or `.csv`, whose rows are not counted, so that memory grows with the number of partitions and not with rows or files. Symbolic links are
-/// followed, to each directory once. What cannot be read below the root is an oddity and no error.
+/// size of those with `.arrow`, `.ndjson`, `.jsonl` or `.csv`, whose rows are not counted, so that memory
+/// grows with the number of partitions and not with rows or files. Nothing outside the root is read, and
+/// nothing that could block: symbolic links below it, mounts, pipes, devices and sockets are an
+/// [`Oddity::PassedOver`]. What cannot be read below the root is an oddity and no error.
 ///
 /// # Errors
 /// [`Error::InvalidPath`](crate::Error::InvalidPath) if the root is no directory,
@@ -241,6 +254,7 @@ pub fn inspect_with_options(
 ) -> Result<Inspection> {
     let InspectOptions {
         small_file,
+        cross_mounts,
         staging,
         disk,
     } = options;
@@ -248,7 +262,7 @@ pub fn inspect_with_options(
     let walk::Walked {
         partitions,
         mut oddities,
-    } = walk::walk(disk.as_ref(), &root, *small_file)?;
+    } = walk::walk(disk.as_ref(), &root, *small_file, *cross_mounts)?;
     let recover = RecoverOptions::new()
         .dry_run(true)
         .staging(staging.clone())

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::error::Error;
 use crate::partition::PartitionError;
 use crate::verify::Damage;
+use crate::walk::PassedOver;
 
 /// Something in a data set that readers may stumble over.
 ///
@@ -50,6 +51,13 @@ pub enum Oddity {
     NoRows {
         /// The file.
         path: PathBuf,
+    },
+    /// A symbolic link, a mount, or a pipe, device or socket, which was not looked into.
+    PassedOver {
+        /// Where.
+        path: PathBuf,
+        /// What it is.
+        what: PassedOver,
     },
     /// A file or directory that the system would not read.
     Unreadable {
@@ -189,6 +197,7 @@ impl Oddity {
             | Oddity::NoRows { path }
             | Oddity::ForeignFile { path }
             | Oddity::Hidden { path }
+            | Oddity::PassedOver { path, .. }
             | Oddity::StagingLeftover { path }
             | Oddity::SchemaDiffers { path, .. } => Some(path),
             Oddity::EmptyDirectory { directory }
@@ -212,6 +221,7 @@ impl Oddity {
             Oddity::MixedFormats { .. } => "mixed-formats",
             Oddity::ForeignFile { .. } => "foreign-file",
             Oddity::Hidden { .. } => "hidden",
+            Oddity::PassedOver { what, .. } => what.kind(),
             Oddity::StagingLeftover { .. } => "staging-leftover",
             Oddity::EmptyDirectory { .. } => "empty-directory",
             Oddity::NotAPartition { .. } => "not-a-partition",
@@ -268,6 +278,7 @@ impl fmt::Display for Oddity {
                  Polars may read",
                 path.display()
             ),
+            Oddity::PassedOver { path, what } => write!(f, "{}: {what}", path.display()),
             Oddity::StagingLeftover { path } => {
                 write!(
                     f,

@@ -271,15 +271,42 @@ fn data_files_that_are_damaged_or_empty_are_odd_and_counted() {
 
 #[cfg(unix)]
 #[test]
-fn what_cannot_be_read_is_odd_and_links_in_circles_end() {
+fn links_and_special_files_are_odd_and_nothing_behind_them_is_counted() {
+    use std::os::unix::{fs::symlink, net::UnixListener};
+
     let lake = Lake::new();
     lake.write("month=1", 3);
-    std::os::unix::fs::symlink("nowhere", lake.root().join("month=1/link.parquet")).unwrap();
-    std::os::unix::fs::symlink("../..", lake.root().join("month=1/up")).unwrap();
-    std::os::unix::fs::symlink(lake.root(), lake.root().join("round")).unwrap();
+    let elsewhere = Lake::new();
+    elsewhere.write("month=2", 4);
+    symlink(
+        elsewhere.root().join("month=2"),
+        lake.root().join("month=2"),
+    )
+    .unwrap();
+    symlink("nowhere", lake.root().join("month=1/link.parquet")).unwrap();
+    symlink(lake.root(), lake.root().join("round")).unwrap();
+    let _listener = UnixListener::bind(lake.root().join("socket.parquet")).unwrap();
+    let pipe = lake.root().join("month=1/pipe.parquet");
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        &pipe,
+        rustix::fs::FileType::Fifo,
+        0o600.into(),
+        0,
+    )
+    .unwrap();
+    let mut oddities = lake.oddities();
+    oddities.sort();
+    let expected = [
+        ("link", "link.parquet"),
+        ("link", "month=2"),
+        ("link", "round"),
+        ("special-file", "pipe.parquet"),
+        ("special-file", "socket.parquet"),
+    ];
     assert_eq!(
-        lake.oddities()[0],
-        ("unreadable", "link.parquet".to_owned())
+        oddities,
+        expected.map(|(kind, name)| (kind, name.to_owned()))
     );
     assert_eq!(lake.inspect().totals().rows, 3);
 }

@@ -1,6 +1,6 @@
 //! The walk over the directories of a data set, one footer at a time.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,12 +9,13 @@ use parquet::file::metadata::ParquetMetaData;
 
 use super::schema::Schemas;
 use super::{Oddity, PartitionSummary};
-use crate::disk::{Disk, DiskFile, Entry, EntryKind, Identity};
+use crate::disk::{Disk, DiskFile};
 use crate::error::{Error, Result};
 use crate::format::{self, Fault, Format};
 use crate::options::Verify;
 use crate::partition::Partition;
 use crate::verify::Damage;
+use crate::walk::{Met, entries};
 
 /// The staging area's name inside a root, which is looked at by other means.
 const AREA: &str = ".atomic";
@@ -27,19 +28,37 @@ pub(super) struct Walked {
 }
 
 /// Walks everything below `root`, which is absolute and resolved.
-pub(super) fn walk(disk: &dyn Disk, root: &Path, small_file: u64) -> Result<Walked> {
+pub(super) fn walk(
+    disk: &dyn Disk,
+    root: &Path,
+    small_file: u64,
+    cross_mounts: bool,
+) -> Result<Walked> {
     let mut walker = Walker {
         disk,
         small_file,
         walked: Walked::default(),
         schemas: Schemas::default(),
         formats: BTreeSet::new(),
-        seen: HashSet::new(),
     };
-    let entries = disk.list(root).map_err(|source| unread(root, source))?;
-    let (_, identity) = walker.target(root).map_err(|source| unread(root, source))?;
-    walker.seen.insert(identity);
-    walker.directory(Path::new(""), entries);
+    let mut to_visit = vec![PathBuf::new()];
+    while let Some(relative) = to_visit.pop() {
+        let path = match relative.as_os_str().is_empty() {
+            true => root.to_owned(),
+            false => root.join(&relative),
+        };
+        match entries(disk, &path, cross_mounts) {
+            Ok(entries) => {
+                let below = walker.directory(&relative, entries);
+                to_visit.extend(below.into_iter().rev());
+            }
+            Err(source) if path == root => return Err(unread(root, source)),
+            Err(source) => {
+                let error = unread(&path, source);
+                walker.walked.oddities.push(Oddity::Unreadable { error });
+            }
+        }
+    }
     let Walker {
         mut walked,
         schemas,
@@ -61,17 +80,15 @@ struct Walker<'a> {
     schemas: Schemas,
     /// The formats of the data files.
     formats: BTreeSet<&'static str>,
-    /// Directories that were met, by whatever name: symbolic links may lead in circles.
-    seen: HashSet<Identity>,
 }
 
 impl Walker<'_> {
-    /// The entries of the directory at `relative` to the root.
-    fn directory(&mut self, relative: &Path, mut entries: Vec<Entry>) {
-        entries.sort_by(|a, b| a.path.cmp(&b.path));
+    /// Takes the entries of the directory at `relative` to the root, and gives the directories in it.
+    fn directory(&mut self, relative: &Path, entries: Vec<(PathBuf, Met)>) -> Vec<PathBuf> {
         let mut summary = PartitionSummary::of(relative);
         let mut below = Vec::new();
-        for Entry { path, kind } in entries {
+        let mut passed_over = false;
+        for (path, met) in entries {
             if relative.as_os_str().is_empty() && path.file_name() == Some(AREA.as_ref()) {
                 continue;
             }
@@ -79,56 +96,30 @@ impl Walker<'_> {
                 self.walked.oddities.push(Oddity::Hidden { path });
                 continue;
             }
-            match self.kind(&path, kind) {
-                Ok(Some(EntryKind::Directory)) => below.push(path),
-                Ok(Some(_)) if Format::from_path(&path) == Some(Format::Parquet) => {
+            match met {
+                Met::Directory => below.push(relative.join(path.file_name().unwrap_or_default())),
+                Met::PassedOver(what) => {
+                    passed_over = true;
+                    self.walked.oddities.push(Oddity::PassedOver { path, what });
+                }
+                Met::File if Format::from_path(&path) == Some(Format::Parquet) => {
                     self.file(path, &mut summary);
                 }
-                Ok(Some(_)) => match plain_format(&path) {
+                Met::File => match plain_format(&path) {
                     Some(format) => self.plain_file(path, format, &mut summary),
                     None => self.walked.oddities.push(Oddity::ForeignFile { path }),
                 },
-                Ok(None) => {}
-                Err(error) => self.walked.oddities.push(Oddity::Unreadable { error }),
             }
         }
         let is_root = relative.as_os_str().is_empty();
         if summary.files > 0 {
             self.partition(summary);
-        } else if below.is_empty() && !is_root {
+        } else if below.is_empty() && !passed_over && !is_root {
             self.walked.oddities.push(Oddity::EmptyDirectory {
                 directory: relative.to_owned(),
             });
         }
-        for path in below {
-            match self.disk.list(&path) {
-                Ok(entries) => {
-                    let name = path.file_name().unwrap_or_default();
-                    self.directory(&relative.join(name), entries);
-                }
-                Err(source) => {
-                    let error = unread(&path, source);
-                    self.walked.oddities.push(Oddity::Unreadable { error });
-                }
-            }
-        }
-    }
-
-    /// What a path leads to; `None` for a directory that was met before.
-    fn kind(&mut self, path: &Path, kind: EntryKind) -> Result<Option<EntryKind>> {
-        if kind == EntryKind::File {
-            return Ok(Some(kind));
-        }
-        let (kind, identity) = self.target(path).map_err(|source| unread(path, source))?;
-        Ok((kind != EntryKind::Directory || self.seen.insert(identity)).then_some(kind))
-    }
-
-    /// What a path leads to, all symbolic links followed.
-    fn target(&self, path: &Path) -> io::Result<(EntryKind, Identity)> {
-        match self.disk.status(&self.disk.canonicalize(path)?)? {
-            Some((kind, status)) => Ok((kind, status.identity)),
-            None => Err(io::ErrorKind::NotFound.into()),
-        }
+        below
     }
 
     /// Adds a file to the summary of its directory.

@@ -10,6 +10,7 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::disk::{Disk, EntryKind};
 use crate::error::{Error, IoContext, Result, Step};
+use crate::local_path::local_path;
 use crate::options::StagingPlace;
 
 /// The area's name inside a root.
@@ -193,14 +194,14 @@ pub(crate) fn check_inside(disk: &dyn Disk, top: &Path, path: &Path) -> Result<(
             .at(Step::CreateDirectory, &directory)?
         {
             Some((EntryKind::Directory, _)) => {}
-            Some((EntryKind::Other, _)) => {
+            Some((EntryKind::Link, _)) => {
                 return Err(Error::InvalidPath {
                     path: directory,
                     reason: "is a symbolic link, where a directory of the data set belongs",
                 });
             }
             // What is made below a file fails by itself.
-            Some((EntryKind::File, _)) | None => break,
+            Some((EntryKind::File | EntryKind::Other, _)) | None => break,
         }
     }
     Ok(())
@@ -216,8 +217,10 @@ pub(super) fn is_impossible(error: &io::Error) -> bool {
     )
 }
 
-/// The absolute path of a directory that may not exist yet, with every symbolic link resolved.
+/// The absolute path of a directory that may not exist yet and that the caller named, with every symbolic
+/// link resolved.
 pub(crate) fn resolve(disk: &dyn Disk, path: &Path) -> Result<PathBuf> {
+    let path = &*local_path(path)?;
     let invalid = |reason| Error::InvalidPath {
         path: path.to_owned(),
         reason,
@@ -255,7 +258,7 @@ pub(crate) fn resolve(disk: &dyn Disk, path: &Path) -> Result<PathBuf> {
                 let there = disk.status(existing).at(Step::CreateStaging, existing)?;
                 // A directory has been made since by another writer, and will be made by this one too
                 // if it goes away again.
-                if matches!(there, Some((EntryKind::Other, _))) {
+                if matches!(there, Some((EntryKind::Link, _))) {
                     return Err(invalid("is, or lies below, a symbolic link to nothing"));
                 }
             }

@@ -21,7 +21,9 @@ use crate::error::{Error, Result};
 #[cfg(feature = "encryption")]
 use crate::format::parquet::Keys;
 use crate::format::{self, Contents, Fault, Format};
+use crate::local_path::local_path;
 use crate::options::Verify;
+use crate::walk::PassedOver;
 
 mod content;
 mod damage;
@@ -130,7 +132,11 @@ pub fn verify_file_with_keys(
 ///
 /// Under a directory, those files are checked whose suffix is that of a [`Format`], in the order of
 /// their paths. Names that begin with `.` or `_` are left out, as readers of data sets do, unless
-/// they are a partition's (they have a `=`). Symbolic links are followed, to each directory once.
+/// they are a partition's (they have a `=`).
+///
+/// Nothing outside the directory is read, and nothing that could block: symbolic links below it,
+/// mounts, and pipes, devices and sockets named like data are reported as [`Damage::NotCheckable`] and
+/// not opened. `path` itself may be a symbolic link. [`VerifyOptions`] can cross mounts.
 ///
 /// # Errors
 /// [`Error::Read`] if the disk would not read a file or a directory. Nothing was changed, and
@@ -138,12 +144,69 @@ pub fn verify_file_with_keys(
 pub fn verify_path(
     path: &Path,
     level: Verify,
-    on_file: impl FnMut(&FileReport),
+    mut on_file: impl FnMut(&FileReport),
 ) -> Result<Summary> {
-    check_path(&OsDisk, path, level, on_file)
+    let options = VerifyOptions::new().level(level);
+    check_path(&OsDisk, path, &options, &mut |report| {
+        on_file(report);
+        Ok(())
+    })
 }
 
-/// Calls `on_path` with every file that [`verify_path`] would check, for those who check them on their
+/// Options of [`verify_path_with_options`].
+///
+/// ```
+/// use atomic_arrow::Verify;
+/// use atomic_arrow::verify::{VerifyOptions, verify_path_with_options};
+/// # let lake = tempfile::tempdir()?;
+///
+/// let options = VerifyOptions::new().level(Verify::Decode).cross_mounts(true);
+/// let summary = verify_path_with_options(lake.path(), &options, |_| Ok(()))?;
+/// assert_eq!(summary.files, 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct VerifyOptions {
+    level: Verify,
+    cross_mounts: bool,
+}
+
+impl VerifyOptions {
+    /// The defaults: [`Verify::Footer`], and mounts are not crossed.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How closely files are checked; by default [`Verify::Footer`].
+    #[must_use]
+    pub fn level(mut self, level: Verify) -> Self {
+        self.level = level;
+        self
+    }
+
+    /// Whether files and directories are checked on which something else is mounted; by default they are
+    /// reported as [`Damage::NotCheckable`].
+    #[must_use]
+    pub fn cross_mounts(mut self, cross: bool) -> Self {
+        self.cross_mounts = cross;
+        self
+    }
+}
+
+/// [`verify_path`] with options; an error of `on_file` ends it.
+///
+/// # Errors
+/// Those of [`verify_path`], and those of `on_file`.
+pub fn verify_path_with_options(
+    path: &Path,
+    options: &VerifyOptions,
+    mut on_file: impl FnMut(&FileReport) -> Result<()>,
+) -> Result<Summary> {
+    check_path(&OsDisk, path, options, &mut on_file)
+}
+
+/// Calls `on_path` with every file that [`verify_path`] would open, for those who check them on their
 /// own terms; an error of it ends the walk.
 ///
 /// # Errors
@@ -165,7 +228,15 @@ pub fn verify_path(
 /// # }
 /// ```
 pub fn each_file(path: &Path, mut on_path: impl FnMut(&Path) -> Result<()>) -> Result<()> {
-    walk::each_file(&OsDisk, path, &mut on_path)
+    walk::each_file(
+        &OsDisk,
+        &local_path(path)?,
+        false,
+        &mut |path, passed_over| match passed_over {
+            None => on_path(path),
+            Some(_) => Ok(()),
+        },
+    )
 }
 
 /// [`verify_file`] on any disk.
@@ -181,6 +252,7 @@ fn report_on(
     level: Verify,
     check: impl FnOnce(Format, Arc<dyn DiskFile>) -> std::result::Result<Contents, Fault>,
 ) -> Result<FileReport> {
+    let path = &*local_path(path)?;
     let format = Format::from_path(path).unwrap_or(Format::Parquet);
     let unread = |source| Error::Read {
         path: path.to_owned(),
@@ -203,19 +275,41 @@ fn report_on(
     })
 }
 
-/// [`verify_path`] on any disk.
+/// [`verify_path_with_options`] on any disk.
 pub(crate) fn check_path(
     disk: &dyn Disk,
     path: &Path,
-    level: Verify,
-    mut on_file: impl FnMut(&FileReport),
+    options: &VerifyOptions,
+    on_file: &mut dyn FnMut(&FileReport) -> Result<()>,
 ) -> Result<Summary> {
+    let (level, cross_mounts) = (options.level, options.cross_mounts);
     let mut summary = Summary::default();
-    walk::each_file(disk, path, &mut |path| {
-        let report = check_file(disk, path, level)?;
-        summary.add(&report);
-        on_file(&report);
-        Ok(())
-    })?;
+    walk::each_file(
+        disk,
+        &local_path(path)?,
+        cross_mounts,
+        &mut |path, passed_over| {
+            let report = match passed_over {
+                None => check_file(disk, path, level)?,
+                Some(what) => not_opened(path, level, what),
+            };
+            summary.add(&report);
+            on_file(&report)
+        },
+    )?;
     Ok(summary)
+}
+
+fn not_opened(path: &Path, level: Verify, what: PassedOver) -> FileReport {
+    FileReport {
+        path: path.to_owned(),
+        format: Format::from_path(path).unwrap_or(Format::Parquet),
+        level,
+        bytes: 0,
+        contents: Contents::default(),
+        damage: Some(Damage::NotCheckable {
+            location: Location::file(),
+            reason: format!("it {what}"),
+        }),
+    }
 }

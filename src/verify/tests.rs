@@ -125,7 +125,8 @@ fn what_is_not_there_is_an_error_and_no_damage() {
 
 #[cfg(unix)]
 #[test]
-fn links_are_followed_but_never_in_a_loop() {
+fn links_and_special_files_are_reported_and_not_opened() {
+    use rustix::fs::{CWD, FileType, mknodat};
     use std::os::unix::fs::symlink;
 
     let good = parquet_bytes();
@@ -133,24 +134,52 @@ fn links_are_followed_but_never_in_a_loop() {
     let elsewhere = directory(&[("y.parquet", &good)]);
     symlink(root.path(), root.path().join("a/loop")).unwrap();
     symlink(elsewhere.path(), root.path().join("b")).unwrap();
-    symlink(elsewhere.path(), root.path().join("c")).unwrap();
     symlink(
         elsewhere.path().join("y.parquet"),
         root.path().join("z.parquet"),
     )
     .unwrap();
     symlink("nowhere", root.path().join("dangling")).unwrap();
-    let (paths, _) = checked(root.path());
+    for name in ["a/pipe.parquet", "a/pipe"] {
+        let pipe = root.path().join(name);
+        mknodat(CWD, &pipe, FileType::Fifo, 0o600.into(), 0).unwrap();
+    }
+    let mut found = Vec::new();
+    let summary = verify_path(root.path(), Verify::Decode, |report| {
+        let path = report.path().strip_prefix(root.path()).unwrap();
+        let damage = report.damage().map(ToString::to_string);
+        found.push((path.display().to_string(), damage.unwrap_or_default()));
+    })
+    .unwrap();
+    let link = "file: cannot be checked: it is a symbolic link, which is not followed";
+    let pipe = "file: cannot be checked: it is a pipe, device or socket, which is not opened";
+    let expected = [
+        ("a/loop", link),
+        ("a/pipe.parquet", pipe),
+        ("a/x.parquet", ""),
+        ("b", link),
+        ("dangling", link),
+        ("z.parquet", link),
+    ];
     assert_eq!(
-        paths,
-        ["a/x.parquet", "b/y.parquet", "z.parquet"].map(PathBuf::from)
+        found,
+        expected.map(|(path, damage)| (path.to_owned(), damage.to_owned()))
     );
-    symlink("nowhere", root.path().join("dangling.parquet")).unwrap();
-    let error = verify_path(root.path(), Verify::Footer, |_| {}).unwrap_err();
-    assert!(
-        matches!(error, Error::Read { .. }),
-        "a reader would fail on it"
-    );
+    assert_eq!((summary.files, summary.damaged), (6, 5));
+    let mut opened = 0;
+    each_file(root.path(), |_| {
+        opened += 1;
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!(opened, 1);
+    // What the caller names is the caller's own.
+    let link = elsewhere.path().join("link");
+    symlink(root.path().join("a"), &link).unwrap();
+    assert_eq!(checked(&link).0.len(), 3);
+    let pipe = root.path().join("a/pipe.parquet");
+    let error = verify_path(&pipe, Verify::Footer, |_| {}).unwrap_err();
+    assert!(matches!(error, Error::Read { .. }), "{error}");
 }
 
 #[test]

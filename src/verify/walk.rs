@@ -1,57 +1,46 @@
 //! Which files of a directory are data, as readers of data sets see it.
 
-use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::io;
 use std::path::Path;
 
-use crate::disk::{Disk, Entry, EntryKind, Identity};
+use crate::disk::{Disk, EntryKind};
 use crate::error::{Error, Result};
 use crate::format::Format;
+use crate::walk::{Met, PassedOver, entries};
 
 /// Calls `on_file` with `path` itself if it is a file, else with every data file under it, in the
-/// order of paths.
+/// order of paths, and with what is passed over in the place of one.
 pub(super) fn each_file(
     disk: &dyn Disk,
     path: &Path,
-    on_file: &mut dyn FnMut(&Path) -> Result<()>,
+    cross_mounts: bool,
+    on_file: &mut dyn FnMut(&Path, Option<PassedOver>) -> Result<()>,
 ) -> Result<()> {
-    match target(disk, path)? {
-        (EntryKind::Directory, identity) => {
-            visit(disk, path, &mut HashSet::from([identity]), on_file)
-        }
-        _ => on_file(path),
+    if !is_directory(disk, path)? {
+        return on_file(path, None);
     }
-}
-
-fn visit(
-    disk: &dyn Disk,
-    directory: &Path,
-    seen: &mut HashSet<Identity>,
-    on_file: &mut dyn FnMut(&Path) -> Result<()>,
-) -> Result<()> {
-    let mut entries = disk
-        .list(directory)
-        .map_err(|source| unread(directory, source))?;
-    entries.retain(|entry| entry.path.file_name().is_some_and(is_data));
-    entries.sort_by(|a, b| a.path.cmp(&b.path));
-    for Entry { path, kind } in entries {
+    let list = |directory: &Path| -> Result<_> {
+        let mut entries =
+            entries(disk, directory, cross_mounts).map_err(|source| unread(directory, source))?;
+        entries.retain(|(path, _)| path.file_name().is_some_and(is_data));
+        Ok(entries.into_iter())
+    };
+    let mut open = vec![list(path)?];
+    while let Some(directory) = open.last_mut() {
+        let Some((path, met)) = directory.next() else {
+            open.pop();
+            continue;
+        };
         let known = Format::from_path(&path).is_some();
-        match kind {
-            EntryKind::File if known => on_file(&path)?,
-            EntryKind::File => {}
-            EntryKind::Directory | EntryKind::Other => match target(disk, &path) {
-                Ok((EntryKind::Directory, identity)) => {
-                    if seen.insert(identity) {
-                        visit(disk, &path, seen, on_file)?;
-                    }
-                }
-                Ok((EntryKind::File, _)) if known => on_file(&path)?,
-                Ok(_) => {}
-                // A link to nothing is no data, unless a reader would open it as such.
-                Err(error) if known || kind == EntryKind::Directory => return Err(error),
-                Err(_) => {}
-            },
+        match met {
+            Met::Directory => open.push(list(&path)?),
+            Met::File if known => on_file(&path, None)?,
+            // A link and a mount may lead to a directory of data, whatever they are called.
+            Met::PassedOver(what) if known || what != PassedOver::SpecialFile => {
+                on_file(&path, Some(what))?;
+            }
+            Met::File | Met::PassedOver(_) => {}
         }
     }
     Ok(())
@@ -63,11 +52,11 @@ fn is_data(name: &OsStr) -> bool {
     !name.starts_with(b".") && !name.starts_with(b"_") || name.contains(&b'=')
 }
 
-/// What a path leads to, all symbolic links followed.
-fn target(disk: &dyn Disk, path: &Path) -> Result<(EntryKind, Identity)> {
+/// Whether what the caller named is a directory; symbolic links to it are the caller's own.
+fn is_directory(disk: &dyn Disk, path: &Path) -> Result<bool> {
     let found = disk.canonicalize(path).and_then(|real| disk.status(&real));
     match found.map_err(|source| unread(path, source))? {
-        Some((kind, status)) => Ok((kind, status.identity)),
+        Some((kind, _)) => Ok(kind == EntryKind::Directory),
         None => Err(unread(path, io::ErrorKind::NotFound.into())),
     }
 }

@@ -321,7 +321,7 @@ fn before_the_first_step() -> Vec<Case> {
 
 fn paths() -> Vec<Case> {
     type Given = fn(&Path) -> PathBuf;
-    let cases: [(&str, Given, &str); 8] = [
+    let cases: [(&str, Given, &str); 11] = [
         (
             "a path ends in a slash",
             |root| root.join("data/"),
@@ -351,6 +351,23 @@ fn paths() -> Vec<Case> {
             "a path has a NUL byte",
             |root| root.join("a\0b/x"),
             "{root}/a\0b: contains a NUL byte",
+        ),
+        (
+            "a name has a NUL byte",
+            |root| root.join("a\0b"),
+            "{root}/a\0b: contains a NUL byte",
+        ),
+        (
+            "a path is a URL",
+            |_| "s3://bucket/x".into(),
+            "s3://bucket/x: this kind of URL is not supported; supported are paths and file:// URLs, \
+             and a local path that looks like a URL can be given with `./` before it",
+        ),
+        (
+            "a path begins with a tilde",
+            |_| "~/x".into(),
+            "~/x: begins with `~`, which is not expanded here: name the home directory itself, or a \
+             directory called `~` as `./~`",
         ),
         (
             "a path leads to nothing",

@@ -177,6 +177,45 @@ fn a_directory_is_never_replaced() {
     assert_eq!(tree(&root), ["data/"]);
 }
 
+#[cfg(unix)]
+#[test]
+fn what_is_no_regular_file_is_never_replaced() {
+    use rustix::fs::{CWD, FileType, mknodat};
+    use std::os::unix::fs::symlink;
+
+    let (_guard, root) = directory();
+    let path = root.join("data");
+    let plant: [&dyn Fn(); 3] = [
+        &|| mknodat(CWD, &path, FileType::Fifo, 0o600.into(), 0).unwrap(),
+        &|| symlink("nowhere", &path).unwrap(),
+        &|| {
+            fs::write(root.join("target"), "old").unwrap();
+            symlink("target", &path).unwrap();
+        },
+    ];
+    let replacing = || FileOptions::new().publish_mode(PublishMode::Replace);
+    for plant in plant {
+        plant();
+        let early = put(&path, b"new", replacing());
+        fs::remove_file(&path).unwrap();
+        // Planted while it is written.
+        fs::write(&path, "old").unwrap();
+        let mut file = AtomicFile::create_with_options(&path, replacing()).unwrap();
+        file.write_all(b"new").unwrap();
+        fs::remove_file(&path).unwrap();
+        plant();
+        for result in [early, file.commit()] {
+            assert!(
+                matches!(&result, Err(Error::InvalidPath { path: about, .. }) if *about == path),
+                "{result:?}"
+            );
+        }
+        fs::remove_file(&path).unwrap();
+    }
+    assert_eq!(fs::read(root.join("target")).unwrap(), b"old");
+    assert_eq!(tree(&root), ["target"]);
+}
+
 #[test]
 fn a_name_may_have_255_bytes_and_no_more() {
     let (_guard, root) = directory();

@@ -270,8 +270,8 @@ fn a_pipe_among_the_data_is_reported_and_nobody_waits_for_it() {
     let path = scene.root.join("station_id=KJFK/part-0.parquet");
     pipe(&path);
     let inspection = inspect(&scene.root).unwrap();
-    let unreadable = |oddity: &&Oddity| matches!(oddity, Oddity::Unreadable { .. });
-    assert_eq!(inspection.oddities.iter().filter(unreadable).count(), 1);
+    let reported = |oddity: &&Oddity| matches!(oddity, Oddity::PassedOver { .. });
+    assert_eq!(inspection.oddities.iter().filter(reported).count(), 1);
     let error = verify_file(&path, Verify::Footer).unwrap_err();
     assert!(matches!(error, Error::Read { .. }), "{error:?}");
 }

@@ -686,25 +686,3 @@ mod users {
         }
     }
 }
-
-#[test]
-fn a_link_at_the_final_path_is_replaced_and_not_followed() {
-    let (_guard, parent) = directory();
-    fs::write(parent.join("other"), "precious").unwrap();
-    for target in ["other", "nowhere"] {
-        let path = parent.join(format!("link-to-{target}"));
-        symlink(target, &path).unwrap();
-        assert!(matches!(
-            AtomicFile::create(&path),
-            Err(Error::AlreadyExists { .. })
-        ));
-        let options = FileOptions::new().publish_mode(PublishMode::Replace);
-        let mut file = AtomicFile::create_with_options(&path, options).unwrap();
-        file.write_all(b"new").unwrap();
-        file.commit().unwrap();
-        assert!(fs::symlink_metadata(&path).unwrap().is_file());
-        assert_eq!(fs::read(&path).unwrap(), b"new");
-    }
-    assert_eq!(fs::read(parent.join("other")).unwrap(), b"precious");
-    assert!(!parent.join("nowhere").exists());
-}

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use atomic_arrow::Verify;
-use atomic_arrow::verify::verify_file;
+use atomic_arrow::verify::{verify_file, verify_path};
+use atomic_arrow::{Verify, inspect};
 use serde_json::Value;
 
 /// What the index of the test data expects of a file at a level: `good`, `damaged` or `any`.
@@ -46,4 +46,27 @@ fn every_file_of_the_test_data_is_what_its_index_says() {
         }
     }
     assert!(checked > 100, "{checked}");
+}
+
+/// Depth costs neither stack nor more than the path.
+#[test]
+fn a_tree_of_any_depth_is_walked() {
+    let root = tempfile::tempdir().unwrap();
+    let deep = root.path().join("d/".repeat(1900));
+    std::fs::create_dir_all(&deep).unwrap();
+    std::fs::write(deep.join("x.parquet"), b"PAR1").unwrap();
+    let walk = move || {
+        let summary = verify_path(root.path(), Verify::Footer, |_| {}).unwrap();
+        let inspection = inspect(root.path()).unwrap();
+        // The standard library removes it by recursion.
+        let path = root.keep();
+        (summary.damaged, inspection.totals().files, path)
+    };
+    let walk = std::thread::Builder::new()
+        .stack_size(128 << 10)
+        .spawn(walk)
+        .unwrap();
+    let (damaged, files, path) = walk.join().unwrap();
+    std::fs::remove_dir_all(path).unwrap();
+    assert_eq!((damaged, files), (1, 1));
 }

@@ -2,10 +2,9 @@
 
 use atomic_arrow::format::Format;
 use atomic_arrow::parquet::basic::{BrotliLevel, Compression, GzipLevel, ZstdLevel};
-use atomic_arrow::{CommitMode, PartitionBy, SortBy, StagingPlace, SyncPolicy};
+use atomic_arrow::{CommitMode, PartitionBy, SortBy, SyncPolicy};
 use bytesize::ByteSize;
 use clap::ValueEnum;
-use clap::builder::{OsStringValueParser, TypedValueParser};
 
 /// What `verify` checks.
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -279,16 +278,6 @@ pub(super) fn sort_by(text: &str) -> Result<SortBy, String> {
             .descending(descending)
             .nulls_first(nulls_first)),
     }
-}
-
-/// A place where files are staged.
-pub(super) fn staging() -> impl TypedValueParser<Value = StagingPlace> {
-    OsStringValueParser::new().map(|place| match place.to_str() {
-        Some("auto") => StagingPlace::Auto,
-        Some("beside") => StagingPlace::Beside,
-        Some("inside") => StagingPlace::Inside,
-        _ => StagingPlace::Directory(place.into()),
-    })
 }
 
 #[cfg(test)]

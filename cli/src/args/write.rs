@@ -7,6 +7,7 @@ use atomic_arrow::{PartitionBy, SortBy};
 use clap::Args;
 
 use super::StagingArgs;
+use super::paths;
 use super::values::{self, Durability, Mode, OutputFormat, Switch, Sync, VerifyLevel};
 use crate::exit::CODES;
 use crate::input::{InputFormat, InputOptions, SchemaSpec};
@@ -26,12 +27,12 @@ pub(crate) struct WriteArgs {
     /// Files, patterns such as 'raw/*.csv.gz', or - for standard input
     ///
     /// CSV, TSV, NDJSON, Parquet, Arrow IPC files and streams, each also compressed with gzip or
-    /// zstd, told by their suffixes. All have the columns of the first one.
-    #[arg(required = true, value_name = "INPUT")]
+    /// zstd, told by their suffixes. All have the columns of the first one. A file:// URL is its path.
+    #[arg(required = true, value_name = "INPUT", value_parser = paths::input)]
     pub(crate) inputs: Vec<String>,
 
     /// The data set's root directory; made if it is missing
-    #[arg(long, value_name = "ROOT")]
+    #[arg(long, value_name = "ROOT", value_parser = paths::path())]
     pub(crate) to: PathBuf,
 
     /// The keys to partition by, such as 'station_id=origin,year,month'

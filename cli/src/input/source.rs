@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use super::InputError;
 use super::format::{Compression, InputFormat};
 use super::paths::Place;
+use crate::stdin::stdin;
 
 /// Bytes asked of the operating system at once.
 pub(super) const CHUNK: usize = 256 * 1024;
@@ -290,19 +291,6 @@ fn is_readable(file: &File) -> io::Result<bool> {
 #[cfg(not(unix))]
 fn is_readable(_: &File) -> io::Result<bool> {
     Ok(true)
-}
-
-/// Standard input without the buffer of the standard library, which would hide bytes from `poll`.
-#[cfg(unix)]
-fn stdin() -> io::Result<File> {
-    use std::os::fd::AsFd;
-    Ok(File::from(io::stdin().as_fd().try_clone_to_owned()?))
-}
-
-#[cfg(windows)]
-fn stdin() -> io::Result<File> {
-    use std::os::windows::io::AsHandle;
-    Ok(File::from(io::stdin().as_handle().try_clone_to_owned()?))
 }
 
 #[cfg(test)]

@@ -154,3 +154,38 @@ fn far_fewer_files_are_open_than_there_are_partitions() {
     let ran: Ran = shell.output().unwrap().into();
     ran.exits(0).prints("36 files");
 }
+
+#[test]
+fn mounts_below_a_data_set_are_looked_into_only_if_asked_for() {
+    let place = Place::new();
+    place.write_weather(&[]).exits(0);
+    let mounted = place.path("lake/weather/station_id=LGA/year=2014");
+    let _disk = match Tmpfs::mount(&mounted, "size=1m") {
+        Ok(disk) => disk,
+        Err(reason) => return skip(reason),
+    };
+    place.file(
+        "lake/weather/station_id=LGA/year=2014/x.parquet",
+        "PAR1 torn",
+    );
+    let text = "station_id=LGA/year=2014: file: cannot be checked: it is a mount";
+    place
+        .run(["verify", "lake/weather"])
+        .exits(1)
+        .prints(text)
+        .prints("0 damaged, 1 not checkable");
+    place
+        .run(["verify", "lake/weather", "--cross-mounts"])
+        .exits(3)
+        .prints("1 damaged;");
+    place
+        .run(["inspect", "lake/weather"])
+        .exits(0)
+        .prints("odd [mount]: ")
+        .prints("in 36 files");
+    place
+        .run(["inspect", "lake/weather", "--cross-mounts"])
+        .exits(0)
+        .prints("odd [damaged]: ")
+        .prints("in 37 files");
+}

@@ -11,6 +11,7 @@ mod completions;
 mod disks;
 mod inputs;
 mod inspect;
+mod paths;
 mod peers;
 mod publishing;
 mod put;

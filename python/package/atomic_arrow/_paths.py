@@ -16,12 +16,15 @@ _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|file:")
 
 
 def local_path(path: StrPath) -> str:
-    """The path that a path or ``file://`` URL means."""
+    """The path that a path or ``file://`` URL means, with the home directory for ``~``.
+
+    A name that looks like a URL or begins with ``~`` can be given with ``./`` before it.
+    """
     text = os.fspath(path)
     if not isinstance(text, str):
         raise TypeError(f"a path is a str or os.PathLike[str], not {type(text).__name__}")
     if not _URL.match(text):
-        return text
+        return os.path.expanduser(text)
     # An octothorpe or a question mark belongs into a path escaped, as everything else does.
     url = urlsplit(text)
     if url.scheme.lower() != "file":

@@ -18,6 +18,7 @@ def verify(
     path: StrPath,
     *,
     level: CheckLevel = "footer",
+    cross_mounts: bool = False,
     on_file: Callable[[FileReport], object] | None = None,
 ) -> Verification:
     """Checks a file, or every data file under a directory; damage is in the report.
@@ -33,6 +34,9 @@ def verify(
     :param level: For Parquet, ``"footer"`` checks the structure, ``"checksum"`` also every page and
         its checksum where it has one, ``"decode"`` also every value. Other formats are read as a
         whole.
+    :param cross_mounts: Whether also files and directories are checked on which something else is
+        mounted. Like symbolic links below the path, and pipes, devices and sockets, they are reported
+        as not checkable otherwise, and not opened.
     :param on_file: Called with each report as it comes.
     :raises InvalidOptionError: If there is no such level.
     :raises ReadError: If the system would not read a file or directory. Nothing was changed.
@@ -41,14 +45,18 @@ def verify(
         # Writers have a level that checks nothing, of which nothing could be told.
         known = ", ".join(get_args(CheckLevel))
         raise invalid("level", f"{level!r} is none of {known}")
-    verification = _lib.verify(local_path(path), level, on_file)
+    verification = _lib.verify(local_path(path), level, cross_mounts, on_file)
     for report in verification.damaged:
         log.warning("%s: damaged: %s", report.path, report.damage)
     return verification
 
 
 def inspect(
-    root: StrPath, *, small_file: int | str = "1MiB", staging: Staging = "auto"
+    root: StrPath,
+    *,
+    small_file: int | str = "1MiB",
+    cross_mounts: bool = False,
+    staging: Staging = "auto",
 ) -> Inspection:
     """Looks at a data set: its partitions, rows, bytes, and what readers may stumble over.
 
@@ -60,12 +68,14 @@ def inspect(
 
     :param root: A path or ``file://`` URL.
     :param small_file: Files of fewer bytes are small.
+    :param cross_mounts: Whether to look into what is mounted below the root. Symbolic links are never
+        followed, and pipes, devices and sockets never opened.
     :param staging: Where the writers stage their files.
     :raises InvalidPathError, ReadError: If the root is no directory or cannot be listed. Nothing was
         changed.
     """
     limit = size("small_file", small_file)
-    return _lib.inspect(local_path(root), limit or 0, staging_place(staging))
+    return _lib.inspect(local_path(root), limit or 0, cross_mounts, staging_place(staging))
 
 
 def recover(root: StrPath, *, dry_run: bool = False, staging: Staging = "auto") -> Recovery:

@@ -139,6 +139,7 @@ mod publish;
 pub mod receipt;
 mod recover;
 mod scratch;
+mod size;
 mod staged;
 mod staging;
 mod target;

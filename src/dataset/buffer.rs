@@ -13,7 +13,7 @@ use arrow::error::ArrowError;
 use super::gather::{Piece, batch_of, compact};
 use super::ids::Assignment;
 use super::memory::{Cost, Counted};
-use super::size::size_of_rows;
+use crate::size::size_of_rows;
 
 /// What a piece of neighbouring rows takes while rows are put in order.
 const PIECE: usize = size_of::<Piece>();

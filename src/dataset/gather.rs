@@ -10,8 +10,8 @@ use arrow::datatypes::{DataType, SchemaRef};
 use arrow::error::ArrowError;
 
 use super::scatter::Moves;
-use super::size::{size_of_rows, varies};
 use crate::error::{Error, Step};
+use crate::size::{size_of_rows, varies};
 
 /// Below this many rows a piece, rows are copied one by one, else piece by piece.
 const LONG: usize = 24;

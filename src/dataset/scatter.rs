@@ -15,7 +15,7 @@ use arrow::error::ArrowError;
 use arrow::util::bit_util::{ceil, unset_bit};
 
 use super::gather::{Piece, Room, Ungathered};
-use super::size::{size_of_rows, varies};
+use crate::size::{size_of_rows, varies};
 
 /// Where rows are taken from and put to.
 #[derive(Debug)]

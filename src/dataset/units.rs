@@ -8,7 +8,7 @@ use std::ops::Range;
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Schema};
 
-use super::size::{size_of_rows, varies};
+use crate::size::{size_of_rows, varies};
 
 /// A unit has at most so many mini-batches of the encoders.
 const MINI_BATCHES: usize = 4;

@@ -20,6 +20,13 @@ use super::{
 #[derive(Debug, Clone, Copy, Default)]
 pub struct OsDisk;
 
+impl OsDisk {
+    /// A file that is open already.
+    pub(crate) fn file(file: File) -> Box<dyn DiskFile> {
+        Box::new(OsFile::new(file))
+    }
+}
+
 impl Disk for OsDisk {
     fn create_file(&self, path: &Path, private: bool) -> io::Result<Box<dyn DiskFile>> {
         let mut options = OpenOptions::new();

@@ -11,15 +11,18 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, RecordBatch};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, FieldRef, Schema};
 use arrow::error::ArrowError;
 use arrow::row::{RowConverter, Rows, SortField};
 use twox_hash::XxHash3_128;
 
-/// Rows that are converted at once, which bounds the memory taken by it.
+use crate::size::{size_of_rows, varies};
+
+/// Rows that are converted at once, at most, and about the most bytes of them: what bounds the memory taken.
 const ROWS_AT_ONCE: usize = 1024;
+const CONVERTED_AT_ONCE: usize = 1 << 20;
 /// Bytes that are gathered before they are hashed, since the hash takes its time over each write,
 /// however short.
 const BYTES_AT_ONCE: usize = 64 << 10;
@@ -95,13 +98,34 @@ impl ColumnDigests {
             let what = format!("{found} columns, expected {expected}");
             return Err(ArrowError::InvalidArgumentError(what));
         }
-        for (array, column) in batch.columns().iter().zip(&mut self.columns) {
-            for start in (0..array.len()).step_by(ROWS_AT_ONCE) {
-                let length = ROWS_AT_ONCE.min(array.len() - start);
+        self.update_from(0, batch)
+    }
+
+    /// Adds rows of neighbouring columns, which begin with the column `first`.
+    ///
+    /// # Errors
+    /// The columns have not the schema's types.
+    pub(crate) fn update_from(
+        &mut self,
+        first: usize,
+        batch: &RecordBatch,
+    ) -> Result<(), ArrowError> {
+        for (array, column) in batch.columns().iter().zip(&mut self.columns[first..]) {
+            let varies = varies(array.data_type()) || array.as_any_dictionary_opt().is_some();
+            let mut start = 0;
+            while start < array.len() {
+                let mut length = ROWS_AT_ONCE.min(array.len() - start);
+                while varies
+                    && length > 1
+                    && size_of_rows(array, start..start + length) > CONVERTED_AT_ONCE
+                {
+                    length /= 2;
+                }
                 column.rows.clear();
                 column
                     .converter
                     .append(&mut column.rows, &[expand(&array.slice(start, length))?])?;
+                start += length;
                 for row in &column.rows {
                     // The length keeps neighbours apart, and counts rows that have no bytes.
                     let bytes = row.as_ref();

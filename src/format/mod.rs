@@ -41,6 +41,8 @@ mod source;
 #[cfg(any(feature = "csv", feature = "json"))]
 mod text;
 
+pub use self::parquet::ParquetBatches;
+
 /// A file format that can be checked.
 ///
 /// ```

@@ -8,10 +8,14 @@ use std::path::{Path, PathBuf};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use atomic_arrow::format::ParquetBatches;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 
 use super::InputError;
 use super::source::Watch;
+
+/// About the most bytes of the rows of a batch.
+const BATCH_BYTES: usize = 4 << 20;
 
 /// Counts the bytes of a file by the share of it that was decoded.
 pub(super) struct Share {
@@ -58,8 +62,7 @@ impl Share {
 /// An iterator over the batches of a Parquet file.
 pub(super) struct ParquetReader {
     path: PathBuf,
-    schema: SchemaRef,
-    batches: ParquetRecordBatchReader,
+    batches: ParquetBatches,
     share: Share,
 }
 
@@ -76,25 +79,24 @@ impl ParquetReader {
     ) -> Result<Self, InputError> {
         let bytes = file_len(&path, &file)?;
         let open = |file| {
-            let builder = ParquetRecordBatchReaderBuilder::try_new(file)?;
-            let rows = builder.metadata().file_metadata().num_rows();
-            let schema = builder.schema().clone();
-            let batches = builder.with_batch_size(batch_rows.max(1)).build()?;
-            Ok((rows, schema, batches))
+            let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new())?;
+            ParquetBatches::new(file, metadata, batch_rows, BATCH_BYTES)
         };
         match open(file) {
-            Ok((rows, schema, batches)) => Ok(Self {
-                path,
-                schema,
-                batches,
-                share: Share::new(watch, bytes, u64::try_from(rows).unwrap_or_default()),
-            }),
+            Ok(batches) => {
+                let rows = batches.metadata().file_metadata().num_rows();
+                Ok(Self {
+                    path,
+                    share: Share::new(watch, bytes, u64::try_from(rows).unwrap_or_default()),
+                    batches,
+                })
+            }
             Err(source) => Err(InputError::Parquet { path, source }),
         }
     }
 
     pub(super) fn schema(&self) -> SchemaRef {
-        self.schema.clone()
+        self.batches.schema().clone()
     }
 }
 
@@ -113,7 +115,7 @@ impl Iterator for ParquetReader {
             }
             Err(source) => Err(InputError::Parquet {
                 path: self.path.clone(),
-                source: source.into(),
+                source,
             }),
         })
     }

@@ -1,18 +1,22 @@
 //! Every value of a Parquet file, decoded to Arrow.
 //!
-//! Row group by row group, in batches of limited rows, each counted against its row group. Where the
-//! digests of what went in are known, those of what came out are compared with them. Some encodings
-//! declare counts within a page; parquet-rs trusts some of them for an allocation, and that cannot be
-//! checked from outside before.
+//! Row group by row group, and of wide ones some columns at a time, in batches of limited bytes, the rows
+//! of each counted against its row group. Where the digests of what went in are known, those of what came
+//! out are compared with them. Some encodings declare counts within a page; parquet-rs trusts some of them
+//! for an allocation, and that cannot be checked from outside before.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::datatypes::Schema;
+use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
 };
 use parquet::errors::ParquetError;
-use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
+use parquet::file::metadata::ParquetMetaData;
+
+use super::cost::{Cost, cost, with_views};
 
 use crate::format::digest::ColumnDigests;
 use crate::format::source::Source;
@@ -55,7 +59,8 @@ pub(super) fn decode(
 }
 
 /// How to decode: to the types of what went in, where parquet-rs can, since a file without the Arrow
-/// schema would come back as other types, whose digests differ.
+/// schema would come back as other types, whose digests differ; but texts and bytes as views, whose
+/// digests do not.
 fn arrow_metadata(
     metadata: &Arc<ParquetMetaData>,
     expected: Option<&Expected<'_>>,
@@ -66,27 +71,96 @@ fn arrow_metadata(
             ArrowReaderMetadata::try_new(Arc::clone(metadata), options)
         })
     };
+    let load_as = |schema| load(ArrowReaderOptions::new().with_schema(schema));
     if let Some(expected) = expected {
-        let schema = Arc::new(expected.schema.clone());
-        if let Ok(Ok(arrow)) = load(ArrowReaderOptions::new().with_schema(schema)) {
-            return Ok(arrow);
+        for schema in [
+            with_views(expected.schema),
+            Arc::new(expected.schema.clone()),
+        ] {
+            if let Ok(Ok(arrow)) = load_as(schema) {
+                return Ok(arrow);
+            }
         }
     }
-    load(ArrowReaderOptions::new())?.map_err(|error| undecodable(location.clone(), error))
+    let arrow =
+        load(ArrowReaderOptions::new())?.map_err(|error| undecodable(location.clone(), error))?;
+    match load_as(with_views(arrow.schema())) {
+        Ok(Ok(views)) => Ok(views),
+        _ => Ok(arrow),
+    }
 }
 
+/// Decodes neighbouring columns together as long as their pages are small.
 fn decode_row_group(
     source: &Source,
     arrow: &ArrowReaderMetadata,
     index: usize,
     mut digests: Option<&mut ColumnDigests>,
 ) -> Result<(), Fault> {
+    let costs = root_costs(source, arrow, index)?;
+    let mut first = 0;
+    loop {
+        let mut cost = Cost::default();
+        let mut end = first;
+        while let Some(next) = costs.get(end) {
+            let held = next.pages.saturating_add(next.row);
+            let room = BATCH_BYTES.saturating_sub(cost.pages.saturating_add(cost.row));
+            if end > first && held > room {
+                break;
+            }
+            cost.row = cost.row.saturating_add(next.row);
+            cost.pages = cost.pages.saturating_add(next.pages);
+            end += 1;
+        }
+        let rows = (BATCH_BYTES / cost.row.max(1)).clamp(1, BATCH_ROWS) as usize;
+        decode_columns(
+            source,
+            arrow,
+            (index, first..end, rows),
+            digests.as_deref_mut(),
+        )?;
+        first = end;
+        if first >= costs.len() {
+            return Ok(());
+        }
+    }
+}
+
+/// What decoding each top-level column takes.
+fn root_costs(
+    source: &Source,
+    arrow: &ArrowReaderMetadata,
+    index: usize,
+) -> Result<Vec<Cost>, Fault> {
+    let row_group = arrow.metadata().row_group(index);
+    let schema = arrow.parquet_schema();
+    let mut costs = vec![Cost::default(); schema.root_schema().get_fields().len()];
+    for (leaf, chunk) in row_group.columns().iter().enumerate() {
+        let location = Location::row_group(index).column(chunk.column_path().string());
+        let rows = row_group.num_rows().unsigned_abs();
+        let found = cost(source, &location, chunk, rows)?;
+        if let Some(root) = costs.get_mut(schema.get_column_root_idx(leaf)) {
+            root.row = root.row.saturating_add(found.row);
+            root.pages = root.pages.saturating_add(found.pages);
+        }
+    }
+    Ok(costs)
+}
+
+fn decode_columns(
+    source: &Source,
+    arrow: &ArrowReaderMetadata,
+    (index, columns, rows): (usize, Range<usize>, usize),
+    mut digests: Option<&mut ColumnDigests>,
+) -> Result<(), Fault> {
     let location = Location::row_group(index);
     let row_group = arrow.metadata().row_group(index);
+    let first = columns.start;
     let mut reader = contained(&location, || {
         ParquetRecordBatchReaderBuilder::new_with_metadata(source.clone(), arrow.clone())
             .with_row_groups(vec![index])
-            .with_batch_size(batch_rows(row_group))
+            .with_projection(ProjectionMask::roots(arrow.parquet_schema(), columns))
+            .with_batch_size(rows)
             .build()
     })?
     .map_err(|error| undecodable(location.clone(), error))?;
@@ -99,7 +173,7 @@ fn decode_row_group(
         let batch = batch.map_err(damage)?;
         found += batch.num_rows() as u64;
         if let Some(digests) = digests.as_deref_mut() {
-            contained(&location, || digests.update(&batch))?.map_err(damage)?;
+            contained(&location, || digests.update_from(first, &batch))?.map_err(damage)?;
         }
     }
     let expected = row_group.num_rows().unsigned_abs();
@@ -114,12 +188,6 @@ fn decode_row_group(
         .into());
     }
     Ok(())
-}
-
-fn batch_rows(row_group: &RowGroupMetaData) -> usize {
-    let row_bytes =
-        row_group.total_byte_size().unsigned_abs() / row_group.num_rows().unsigned_abs().max(1);
-    (BATCH_BYTES / row_bytes.max(1)).clamp(1, BATCH_ROWS) as usize
 }
 
 fn undecodable(location: Location, error: ParquetError) -> Damage {

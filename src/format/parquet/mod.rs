@@ -16,7 +16,9 @@ use crate::disk::DiskFile;
 use crate::options::Verify;
 use crate::verify::Damage;
 
+mod batches;
 mod compare;
+mod cost;
 mod crypto;
 mod decode;
 mod encode;
@@ -39,6 +41,7 @@ mod types;
 #[cfg(test)]
 mod tests;
 
+pub use batches::ParquetBatches;
 pub(crate) use encode::{Encoded, Encoder, ParquetOptions};
 pub(crate) use expect::KnownSchema;
 pub(crate) use keys::{Keys, is_encrypted};

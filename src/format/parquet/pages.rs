@@ -31,14 +31,15 @@ const HEADER_MAXIMUM: u64 = 64 << 20;
 
 /// What a page header says.
 #[derive(Debug, Clone, Copy, Default)]
-struct Header {
+pub(super) struct Header {
     length: u64,
     kind: i64,
-    uncompressed: i64,
+    pub(super) uncompressed: i64,
     compressed: i64,
     has_crc: bool,
-    values: i64,
+    pub(super) values: i64,
     rows: Option<i64>,
+    encoding: i64,
 }
 
 const DATA: i64 = 0;
@@ -75,7 +76,7 @@ pub(super) fn read(source: &Source, metadata: &ParquetMetaData) -> Result<PageCo
 }
 
 /// The pages of a column chunk, each with its place; together they fill the chunk.
-fn walk_headers(
+pub(super) fn walk_headers(
     source: &Source,
     location: &Location,
     chunk: &ColumnChunkMetaData,
@@ -137,13 +138,16 @@ fn parse_header(bytes: &[u8]) -> Result<Header, Malformed> {
     Ok(header)
 }
 
-/// Field 1 is the number of values in all three, field 3 that of rows in version 2.
+/// Field 1 is the number of values in all three, field 3 that of rows in version 2; the encoding is field 4
+/// there and else field 2.
 fn parse_counts(walk: &mut Thrift<'_>, v2: bool, header: &mut Header) -> Result<(), Malformed> {
     let mut last = 0;
     while let Some((number, kind)) = walk.field(&mut last)? {
         match (number, kind) {
             (1, I32) => header.values = walk.integer()?,
             (3, I32) if v2 => header.rows = Some(walk.integer()?),
+            (4, I32) if v2 => header.encoding = walk.integer()?,
+            (2, I32) if !v2 => header.encoding = walk.integer()?,
             _ => walk.skip(kind)?,
         }
     }
@@ -244,8 +248,13 @@ fn check_totals(
 }
 
 impl Header {
-    fn is_data(&self) -> bool {
+    pub(super) fn is_data(&self) -> bool {
         matches!(self.kind, DATA | DATA_V2)
+    }
+
+    /// Whether the page holds indices of the dictionary (PLAIN_DICTIONARY, RLE_DICTIONARY).
+    pub(super) fn is_dictionary_encoded(&self) -> bool {
+        matches!(self.encoding, 2 | 8)
     }
 }
 

@@ -16,7 +16,7 @@ const VIEW: usize = 16;
 const UNKNOWN: usize = 1;
 
 /// Whether [`size_of_rows`] tells more than an average.
-pub(super) fn varies(data_type: &DataType) -> bool {
+pub(crate) fn varies(data_type: &DataType) -> bool {
     match data_type {
         DataType::Utf8
         | DataType::LargeUtf8
@@ -37,7 +37,7 @@ pub(super) fn varies(data_type: &DataType) -> bool {
 ///
 /// Of dictionaries it is what the values would take in the place of the keys. Types that have no texts,
 /// bytes, lists or structures and no width count as [`UNKNOWN`].
-pub(super) fn size_of_rows(array: &dyn Array, rows: Range<usize>) -> usize {
+pub(crate) fn size_of_rows(array: &dyn Array, rows: Range<usize>) -> usize {
     match array.data_type() {
         DataType::Utf8 => within(array.as_bytes::<Utf8Type>().offsets(), &rows).len(),
         DataType::LargeUtf8 => within(array.as_bytes::<LargeUtf8Type>().offsets(), &rows).len(),
@@ -75,7 +75,7 @@ pub(super) fn size_of_rows(array: &dyn Array, rows: Range<usize>) -> usize {
 }
 
 /// What the values of columns that are dictionaries would take in the place of the keys.
-pub(super) fn size_of_dictionaries(batch: &RecordBatch) -> usize {
+pub(crate) fn size_of_dictionaries(batch: &RecordBatch) -> usize {
     let columns = batch.columns().iter();
     let dictionaries = columns.filter(|column| column.as_any_dictionary_opt().is_some());
     dictionaries

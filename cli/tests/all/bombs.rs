@@ -1,0 +1,51 @@
+//! Inputs of few bytes that stand for many: they are read, and take no more memory than others.
+#![cfg(target_os = "linux")]
+
+use std::fs::File;
+use std::process::Command;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, DictionaryArray, Int32Array, RecordBatch, StringArray};
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_writer::ArrowWriterOptions;
+
+use crate::run::{Place, Ran, binary};
+
+/// A Parquet file of a dictionary of one text of a megabyte, which rows without end have.
+fn bomb(place: &Place, name: &str, rows: usize) {
+    let keys = Int32Array::from(vec![0; rows]);
+    let text = StringArray::from(vec!["x".repeat(1_000_000)]);
+    let column: ArrayRef = Arc::new(DictionaryArray::new(keys, Arc::new(text)));
+    let batch = RecordBatch::try_from_iter([("text", column)]).unwrap();
+    let options = ArrowWriterOptions::new().with_skip_arrow_metadata(true);
+    let file = File::create(place.path(name)).unwrap();
+    let mut writer = ArrowWriter::try_new_with_options(file, batch.schema(), options).unwrap();
+    writer.write(&batch).unwrap();
+    writer.close().unwrap();
+}
+
+/// Runs the command with so much memory, in KiB, and no more.
+fn within(place: &Place, kibibytes: u64, command: &str) -> Ran {
+    let mut shell = Command::new("sh");
+    let script = format!("ulimit -v {kibibytes}; exec \"$1\" {command}");
+    shell
+        .args(["-c", &script, "sh"])
+        .arg(binary().get_program());
+    shell.current_dir(place.path("")).output().unwrap().into()
+}
+
+#[test]
+fn a_text_that_many_rows_share_is_decoded_a_few_rows_at_a_time() {
+    let place = Place::new();
+    bomb(&place, "many.parquet", 5_000);
+    within(&place, 700 << 10, "verify many.parquet --level decode")
+        .exits(0)
+        .prints("1 sound, 0 damaged; 5,000 rows");
+    bomb(&place, "some.parquet", 40);
+    let write = "write some.parquet --to lake --memory-limit 16MiB --threads 1 --verify decode";
+    within(&place, 700 << 10, write).exits(0);
+    place
+        .run(["verify", "lake", "--level", "decode"])
+        .exits(0)
+        .prints("40 rows");
+}

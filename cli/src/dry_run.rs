@@ -12,24 +12,34 @@ use serde_json::json;
 
 use crate::args::WriteArgs;
 use crate::exit::{Exit, Failure};
-use crate::input::Input;
+use crate::input::{Input, InputError};
 use crate::output::Output;
 use crate::progress::Progress;
 use crate::receipt::{partition_json, plural};
-use crate::write::{Row, is_shown};
+use crate::write::{Row, is_shown, say};
 
 /// The rows of each partition that was met.
 type Tally = HashMap<Partition, u64>;
 
-pub(crate) fn run(args: &WriteArgs, input: Input, output: &mut Output) -> Result<Exit, Failure> {
+pub(crate) fn run(
+    args: &WriteArgs,
+    mut input: Input,
+    output: &mut Output,
+) -> Result<Exit, Failure> {
     check_root(&args.to)?;
-    let splitter = args
-        .partition_by
-        .clone()
-        .unwrap_or_default()
-        .bind(&input.schema(), args.files.keep_partition_columns)
-        .map_err(|error| Failure::rows(input.current_path().display(), &error))?;
-    let tally = read(args, input, &splitter)?;
+    let tally = loop {
+        say(args, &mut input);
+        let splitter = args
+            .partition_by
+            .clone()
+            .unwrap_or_default()
+            .bind(&input.schema(), args.files.keep_partition_columns)
+            .map_err(|error| Failure::rows(input.current_path().display(), &error))?;
+        match read(args, &mut input, &splitter)? {
+            Some(tally) => break tally,
+            None => input.restart()?,
+        }
+    };
     if CommitMode::from(args.mode) == CommitMode::ErrorIfExists {
         for partition in tally.keys() {
             check_free(&args.to.join(partition.path()))?;
@@ -39,14 +49,19 @@ pub(crate) fn run(args: &WriteArgs, input: Input, output: &mut Output) -> Result
     Ok(Exit::Done)
 }
 
+/// The rows of each partition; none where everything has to be read again under other types.
 fn read(
     args: &WriteArgs,
-    mut input: Input,
+    input: &mut Input,
     splitter: &PartitionSplitter,
-) -> Result<Tally, Failure> {
+) -> Result<Option<Tally>, Failure> {
     let progress = Progress::bytes(is_shown(args), input.bytes_total());
     let (mut tally, mut row) = (Tally::new(), Row::default());
-    while let Some(batch) = input.next().transpose()? {
+    while let Some(batch) = input.next() {
+        let batch = match batch {
+            Err(InputError::Guessed { .. }) => return Ok(None),
+            batch => batch?,
+        };
         row.enter(input.current_path());
         let parts = splitter.split(&batch).map_err(|error| row.failure(error))?;
         row.pass(batch.num_rows());
@@ -55,7 +70,7 @@ fn read(
         }
         progress.set(input.bytes_read());
     }
-    Ok(tally)
+    Ok(Some(tally))
 }
 
 /// A root that is a file.

@@ -12,7 +12,7 @@ use atomic_arrow::{DatasetWriter, DatasetWriterBuilder, Error, PartitionError, R
 use crate::args::{Durability, OutputFormat, Switch, Sync, VerifyLevel, WriteArgs};
 use crate::dry_run;
 use crate::exit::{Exit, Failure};
-use crate::input::{self, Input};
+use crate::input::{self, Input, InputError};
 use crate::output::{Output, message};
 use crate::progress::WriteProgress;
 use crate::receipt::{plural, summary};
@@ -27,26 +27,32 @@ pub(crate) fn run(args: &WriteArgs, output: &mut Output) -> Result<Exit, Failure
         answer(args, output, &receipt, None);
         return Ok(Exit::Done);
     }
-    let input = input::open(&args.inputs, &args.input.options(), interrupt.flag())?;
-    if args.verbose {
-        message(format_args!("columns: {}", columns(&input.schema())));
-    }
+    let mut input = input::open(&args.inputs, &args.input.options(), interrupt.flag())?;
     if args.dry_run {
         return dry_run::run(args, input, output);
     }
     let progress = WriteProgress::reading(is_shown(args), input.bytes_total());
-    let asking = interrupt.clone();
-    let mut row = Row::default();
-    row.enter(input.current_path());
-    let mut writer = builder(args)
-        .on_progress(progress.listener())
-        .interrupt_when(move |step| match step {
-            Step::Decide => asking.is_raised_at_last(),
-            _ => asking.is_raised(),
-        })
-        .build(input.schema())
-        .map_err(|error| row.write_failure(error))?;
-    read(input, row, &mut writer, &progress)?;
+    let writer = loop {
+        say(args, &mut input);
+        let mut row = Row::default();
+        row.enter(input.current_path());
+        let asking = interrupt.clone();
+        let mut writer = builder(args)
+            .on_progress(progress.listener())
+            .interrupt_when(move |step| match step {
+                Step::Decide => asking.is_raised_at_last(),
+                _ => asking.is_raised(),
+            })
+            .build(input.schema())
+            .map_err(|error| row.write_failure(error))?;
+        if read(&mut input, row, &mut writer, &progress)? {
+            break writer;
+        }
+        // Nothing of it was published.
+        drop(writer);
+        input.restart()?;
+    };
+    say_notes(args, &mut input);
     let (transaction, spilled) = (writer.transaction(), writer.progress().rows_spilled);
     progress.encoding(writer.progress().rows);
     let receipt = writer.commit()?;
@@ -59,13 +65,34 @@ pub(crate) fn run(args: &WriteArgs, output: &mut Output) -> Result<Exit, Failure
     Ok(Exit::Done)
 }
 
+/// Says on standard error what there is to say of an input before it is read.
+pub(crate) fn say(args: &WriteArgs, input: &mut Input) {
+    say_notes(args, input);
+    if args.verbose {
+        message(format_args!("columns: {}", columns(&input.schema())));
+    }
+}
+
+fn say_notes(args: &WriteArgs, input: &mut Input) {
+    for note in input.take_notes() {
+        if !args.quiet {
+            message(format_args!("note: {note}"));
+        }
+    }
+}
+
+/// Writes all rows; says whether that was all, or has to begin again under other types.
 fn read(
-    mut input: Input,
+    input: &mut Input,
     mut row: Row,
     writer: &mut DatasetWriter,
     progress: &WriteProgress,
-) -> Result<(), Failure> {
-    while let Some(batch) = input.next().transpose()? {
+) -> Result<bool, Failure> {
+    while let Some(batch) = input.next() {
+        let batch = match batch {
+            Err(InputError::Guessed { .. }) => return Ok(false),
+            batch => batch?,
+        };
         row.enter(input.current_path());
         writer
             .write(&batch)
@@ -73,7 +100,7 @@ fn read(
         row.pass(batch.num_rows());
         progress.read(input.bytes_read());
     }
-    Ok(())
+    Ok(true)
 }
 
 /// Which row of which input comes next.

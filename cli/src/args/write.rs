@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use atomic_arrow::parquet::basic::{Compression, ZstdLevel};
 use atomic_arrow::{PartitionBy, SortBy};
 use clap::Args;
+use encoding_rs::Encoding;
 
 use super::StagingArgs;
 use super::paths;
 use super::values::{self, Durability, Mode, OutputFormat, Switch, Sync, VerifyLevel};
 use crate::exit::CODES;
-use crate::input::{InputFormat, InputOptions, SchemaSpec};
+use crate::input::{DateFormat, InputFormat, InputOptions, SchemaSpec, encoding_named};
 
 /// Write CSV, NDJSON, Parquet or Arrow input as the files of a data set
 ///
@@ -24,10 +25,13 @@ use crate::input::{InputFormat, InputOptions, SchemaSpec};
 #[derive(Debug, Args)]
 #[command(after_help = CODES)]
 pub(crate) struct WriteArgs {
-    /// Files, patterns such as 'raw/*.csv.gz', or - for standard input
+    /// Files, directories, patterns such as 'raw/*.csv.gz', or - for standard input
     ///
     /// CSV, TSV, NDJSON, Parquet, Arrow IPC files and streams, each also compressed with gzip or
-    /// zstd, told by their suffixes. All have the columns of the first one. A file:// URL is its path.
+    /// zstd, told by their suffixes. All have the columns of the first one, in any order, and types
+    /// that unite: a string in any form, a narrower number, nothing but nulls. Of a directory all files
+    /// below it are read, but those that readers pass over, whose names begin with `.` or `_`. A
+    /// file:// URL is its path.
     #[arg(required = true, value_name = "INPUT", value_parser = paths::input)]
     pub(crate) inputs: Vec<String>,
 
@@ -111,20 +115,50 @@ pub(crate) struct InputArgs {
     #[arg(long)]
     no_header: bool,
 
+    /// The encoding of CSV and NDJSON without a byte order mark, such as utf-16le, latin1 or shift_jis
+    /// [default: utf-8]
+    #[arg(long, value_name = "NAME", value_parser = encoding_named)]
+    encoding: Option<&'static Encoding>,
+
+    /// A character by which a quote within a quoted field of CSV is escaped, besides doubling it
+    #[arg(long, value_name = "CHAR", value_parser = values::delimiter)]
+    escape: Option<u8>,
+
+    /// A character that begins lines of CSV which are passed over
+    #[arg(long, value_name = "CHAR", value_parser = values::delimiter)]
+    comment: Option<u8>,
+
+    /// The format of all dates and times in CSV, such as %d/%m/%Y or '%d.%m.%Y %H:%M' [default: ISO 8601]
+    #[arg(long, value_name = "FORMAT")]
+    date_format: Option<DateFormat>,
+
     /// A text that is null in CSV; may be given several times. The empty field always is null, and
     /// NA is in every column but those of text
     #[arg(long = "null", value_name = "TEXT")]
     nulls: Vec<String>,
 
-    /// Rows of the first input from which types are inferred
+    /// Rows of the first input from which types are inferred at first
+    ///
+    /// Where a later value, also of another input, does not fit its column as it is, everything is read
+    /// for its types, and then again. Of standard input this takes a copy of at most 1 GiB of it.
     #[arg(long, value_name = "N", default_value_t = InputOptions::default().infer_rows)]
     infer_rows: usize,
+
+    /// Do not read the values of directories named key=value above a file as columns
+    #[arg(long)]
+    no_hive: bool,
+
+    /// Types of the columns that directories give, as in --schema [default: int64 or date where all
+    /// values are such, else string]
+    #[arg(long, value_name = "TYPES", conflicts_with = "no_hive")]
+    hive_types: Option<SchemaSpec>,
 
     /// Types of columns that are not to be inferred: 'name=type;name=type', or @FILE with one a line
     ///
     /// string, bool, int8 to int64, uint8 to uint64, float32, float64, date, time, timestamp (of
     /// microseconds) or, with unit and zone, 'timestamp[ms, UTC]', 'decimal(10, 2)', binary, and any
-    /// other as Arrow writes it, such as 'Time32(Second)'.
+    /// other as Arrow writes it, such as 'Time32(Second)'. A value that the type does not hold as it is
+    /// ends the write. Objects and lists of NDJSON are kept as JSON in a column set to string.
     #[arg(long, value_name = "TYPES")]
     schema: Option<SchemaSpec>,
 }
@@ -141,6 +175,12 @@ impl InputArgs {
                 .into_iter()
                 .chain(self.nulls.clone())
                 .collect(),
+            escape: self.escape,
+            comment: self.comment,
+            dates: self.date_format.clone(),
+            encoding: self.encoding,
+            hive: !self.no_hive,
+            hive_types: self.hive_types.clone().unwrap_or_default(),
             infer_rows: self.infer_rows,
             schema: self.schema.clone().unwrap_or_default(),
             batch_size: defaults.batch_size,

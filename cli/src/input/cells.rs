@@ -1,14 +1,17 @@
-//! What the text of a CSV cell means: null or not, which type a column has, and its value.
+//! What the text of a cell means: null or not, and which value of its column's type.
 //!
-//! Owns the rules by which text becomes typed. They favour loss of convenience over loss of data:
-//! a column whose sampled texts do not all survive as a narrower type stays text. Where a cell
-//! stands in the input is the reader's to know.
+//! Owns turning texts into arrays, and that nothing is lost by it: a text that the type does not
+//! hold as a whole is an error, never a null, a rounded number or a date without its time of day.
+//! What a text says is in `exact`, which type a column has in `guess`. Where a cell stands in the
+//! input is the reader's to know.
 
 use arrow::array::{Array, ArrayRef, AsArray, StringArray};
 use arrow::compute::{CastOptions, cast_with_options};
-use arrow::csv::reader::Format;
-use arrow::datatypes::{DataType, TimeUnit};
+use arrow::datatypes::{DataType, Float16Type, Float32Type, TimeUnit};
 use arrow::error::ArrowError;
+
+use super::dates::DateFormat;
+use super::exact::{self, Decimal, Moment};
 
 /// The mark of a missing value that R and its data sets write.
 const NOT_AVAILABLE: &str = "NA";
@@ -48,28 +51,149 @@ pub(super) fn is_text(data_type: &DataType) -> bool {
     }
 }
 
-/// Turns texts into values; the error is the index of the first that is none of this type.
-pub(super) fn parse(texts: &ArrayRef, data_type: &DataType) -> Result<ArrayRef, Unparsed> {
+/// How texts are turned into values.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reading<'a> {
+    /// Whether the type was guessed: zeros before a number and a plus sign then say that it is none.
+    pub(super) guessed: bool,
+    /// The format of dates and times; ISO 8601 by default.
+    pub(super) dates: Option<&'a DateFormat>,
+}
+
+/// Turns texts into values; the error is the index of the first that does not become one of this
+/// type, or not without loss.
+pub(super) fn parse(
+    texts: &ArrayRef,
+    data_type: &DataType,
+    reading: Reading<'_>,
+) -> Result<ArrayRef, Unparsed> {
     if texts.data_type() == data_type {
         return Ok(texts.clone());
     }
-    if matches!(data_type, DataType::Timestamp(_, None))
-        && let Some(index) = texts.as_string::<i32>().iter().position(has_offset)
-    {
-        // Arrow would move it to UTC and forget that it did.
-        return Err(Unparsed::Cell(index));
-    }
+    let strings = texts.as_string::<i32>();
+    let fits = |text| is_kept(text, data_type, reading);
+    let lost = strings
+        .iter()
+        .position(|text| text.is_some_and(|text| !fits(text)));
+    let texts = match reading.dates {
+        Some(format) if is_dated(data_type) => &format.to_iso(strings).map_err(Unparsed::Cell)?,
+        _ => texts,
+    };
     let values = cast_with_options(texts, data_type, &CastOptions::default())?;
-    if values.logical_null_count() == texts.null_count() {
-        return Ok(values);
-    }
     let nulls = values.logical_nulls();
-    let lost = (0..texts.len())
-        .find(|&i| texts.is_valid(i) && nulls.as_ref().is_some_and(|nulls| nulls.is_null(i)));
-    match lost {
+    let unparsed = match values.logical_null_count() == texts.null_count() {
+        true => None,
+        false => (0..texts.len())
+            .find(|&i| texts.is_valid(i) && nulls.as_ref().is_some_and(|nulls| nulls.is_null(i))),
+    };
+    let rounded = rounded(strings, &values)?;
+    match [lost, unparsed, rounded].into_iter().flatten().min() {
         Some(index) => Err(Unparsed::Cell(index)),
         None => Ok(values),
     }
+}
+
+/// Whether the type has dates that a format may spell.
+fn is_dated(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Date32 | DataType::Date64 | DataType::Timestamp(..) => true,
+        DataType::Dictionary(_, values) => is_dated(values),
+        _ => false,
+    }
+}
+
+/// Whether the type, as far as the text alone can tell, holds all that it says.
+fn is_kept(text: &str, data_type: &DataType, reading: Reading<'_>) -> bool {
+    let unit_digits = |unit: &TimeUnit| match unit {
+        TimeUnit::Second => 0,
+        TimeUnit::Millisecond => 3,
+        TimeUnit::Microsecond => 6,
+        TimeUnit::Nanosecond => 9,
+    };
+    match data_type {
+        DataType::Dictionary(_, values) => is_kept(text, values, reading),
+        integer if integer.is_integer() => !reading.guessed || exact::is_plain_integer(text),
+        float if float.is_floating() && reading.guessed => {
+            exact::is_special(text) || exact::is_plain_number(text)
+        }
+        dated if is_dated(dated) && reading.dates.is_some() => true,
+        DataType::Date32 | DataType::Date64 => {
+            // What has nothing but digits and signs has no time of day that could be lost.
+            let is_date = |byte: u8| byte.is_ascii_digit() || matches!(byte, b'-' | b'+');
+            match Moment::parse(text) {
+                Some(moment) => match reading.guessed {
+                    true => !moment.clock,
+                    false => moment.midnight && !moment.zoned,
+                },
+                None => !reading.guessed && text.bytes().all(is_date),
+            }
+        }
+        DataType::Timestamp(unit, zone) => {
+            let known = Moment::parse(text);
+            exact::fraction_digits(text) <= unit_digits(unit)
+                && !exact::has_leap_second(text)
+                && (zone.is_some() || !exact::has_offset(text))
+                && (!reading.guessed || known.is_some_and(|moment| moment.zoned == zone.is_some()))
+        }
+        DataType::Time32(unit) | DataType::Time64(unit) => {
+            // A number would be taken for units since midnight.
+            text.contains(':')
+                && exact::fraction_digits(text) <= unit_digits(unit)
+                && !text
+                    .splitn(3, ':')
+                    .nth(2)
+                    .is_some_and(|second| second.starts_with("60"))
+        }
+        DataType::Boolean if reading.guessed => {
+            text.eq_ignore_ascii_case("true") || text.eq_ignore_ascii_case("false")
+        }
+        _ => true,
+    }
+}
+
+/// The first text whose number the value is not; only floats and decimals round.
+fn rounded(texts: &StringArray, values: &ArrayRef) -> Result<Option<usize>, ArrowError> {
+    let differs = |index: usize, same: &dyn Fn(&Decimal) -> bool| {
+        texts.is_valid(index)
+            && values.is_valid(index)
+            && Decimal::parse(texts.value(index))
+                .map_or(!exact::is_special(texts.value(index)), |number| {
+                    !same(&number)
+                })
+    };
+    let rows = 0..texts.len();
+    Ok(match values.data_type() {
+        DataType::Float64 => {
+            (0..texts.len()).find(|&at| texts.is_valid(at) && !exact::is_f64(texts.value(at)))
+        }
+        DataType::Float32 => {
+            let floats = values.as_primitive::<Float32Type>();
+            let is = |at: usize| f64::from(floats.value(at));
+            rows.into_iter()
+                .find(|&at| differs(at, &|number| number.is_float(is(at))))
+        }
+        DataType::Float16 => {
+            let floats = values.as_primitive::<Float16Type>();
+            let is = |at: usize| floats.value(at).to_f64();
+            rows.into_iter()
+                .find(|&at| differs(at, &|number| number.is_float(is(at))))
+        }
+        decimal if decimal.is_decimal() => {
+            let printed = cast_with_options(values, &DataType::Utf8, &CastOptions::default())?;
+            let printed = printed.as_string::<i32>();
+            let is = |at: usize| Decimal::parse(printed.value(at));
+            rows.into_iter().find(|&at| {
+                differs(at, &|number| {
+                    is(at).is_some_and(|value| value.equals(number))
+                })
+            })
+        }
+        DataType::Dictionary(_, values_type) if !is_text(values_type) => {
+            let plain = cast_with_options(values, values_type, &CastOptions::default())?;
+            rounded(texts, &plain)?
+        }
+        _ => None,
+    })
 }
 
 /// Why texts could not be turned into values.
@@ -87,121 +211,24 @@ impl From<ArrowError> for Unparsed {
     }
 }
 
-/// The types of columns of sampled cells, null ones given as empty.
-///
-/// # Errors
-/// None that well-formed cells could raise.
-pub(super) fn infer(sample: &[Vec<&str>], columns: usize) -> Result<Vec<DataType>, ArrowError> {
-    let csv_error = |error: &dyn std::fmt::Display| ArrowError::CsvError(error.to_string());
-    let mut csv = csv::Writer::from_writer(Vec::new());
-    // A row for the columns' number, since there may be no other.
-    csv.write_record(vec![""; columns])
-        .map_err(|error| csv_error(&error))?;
-    for row in sample {
-        csv.write_record(row).map_err(|error| csv_error(&error))?;
-    }
-    let csv = csv.into_inner().map_err(|error| csv_error(&error))?;
-    let (schema, _) = Format::default().infer_schema(csv.as_slice(), None)?;
-    let inferred = schema.fields().iter().enumerate();
-    Ok(inferred
-        .map(|(index, field)| {
-            let cells = sample.iter().map(|row| row[index]);
-            refine(field.data_type(), cells.filter(|cell| !cell.is_empty()))
-        })
-        .collect())
-}
-
-/// Takes back what Arrow infers where it would change or hide what the cells say.
-fn refine<'a>(inferred: &DataType, cells: impl Iterator<Item = &'a str> + Clone) -> DataType {
-    let refined = match inferred {
-        DataType::Null => DataType::Utf8,
-        // A number would lose the zeros of a postal code or station name.
-        DataType::Int64 if cells.clone().any(has_leading_zero) => DataType::Utf8,
-        DataType::Timestamp(unit, _) => {
-            let zoned = cells.clone().filter(|cell| has_offset(Some(cell))).count();
-            // Parquet has no seconds, and microseconds are what every reader knows.
-            let unit = match unit {
-                TimeUnit::Nanosecond => TimeUnit::Nanosecond,
-                _ => TimeUnit::Microsecond,
-            };
-            match zoned {
-                0 => DataType::Timestamp(unit, None),
-                n if n == cells.clone().count() => DataType::Timestamp(unit, Some("UTC".into())),
-                _ => DataType::Utf8,
-            }
-        }
-        other => other.clone(),
-    };
-    let texts: ArrayRef = std::sync::Arc::new(StringArray::from_iter_values(cells));
-    match parse(&texts, &refined) {
-        Ok(_) => refined,
-        // It looked like a date, say, but is none: 2013-02-30.
-        Err(_) => DataType::Utf8,
-    }
-}
-
-fn has_leading_zero(cell: &str) -> bool {
-    let digits = cell.strip_prefix('-').unwrap_or(cell);
-    digits.len() > 1 && digits.starts_with('0')
-}
-
-/// Whether the text of a point in time ends in `Z` or an offset such as `+02:00`.
-fn has_offset(cell: Option<&str>) -> bool {
-    // The date's own hyphens stand within the first ten bytes.
-    let Some(clock) = cell.and_then(|cell| cell.get(10..)) else {
-        return false;
-    };
-    clock.ends_with(['Z', 'z']) || clock.contains(['+', '-'])
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
     use super::*;
 
-    fn inferred(cells: &[&str]) -> DataType {
-        let rows: Vec<Vec<&str>> = cells.iter().map(|cell| vec![*cell]).collect();
-        infer(&rows, 1).unwrap().remove(0)
-    }
+    const TOLD: Reading<'static> = Reading {
+        guessed: false,
+        dates: None,
+    };
+    const GUESSED: Reading<'static> = Reading {
+        guessed: true,
+        dates: None,
+    };
 
-    #[test]
-    fn types_are_inferred_only_where_nothing_is_lost() {
-        use DataType::{Boolean, Date32, Float64, Int64, Timestamp, Utf8};
-        use TimeUnit::{Microsecond, Nanosecond};
-        let utc = Timestamp(Microsecond, Some("UTC".into()));
-        for (cells, expected) in [
-            (&["1", "-2", "0", ""][..], Int64),
-            (&["1", "2.5"], Float64),
-            (&["0.5", "NaN"], Float64),
-            (&["true", "FALSE"], Boolean),
-            (&["2013-01-01"], Date32),
-            (&["2013-02-30"], Utf8),
-            (&["2013-01-01T06:00:00Z"], utc.clone()),
-            (
-                &["2013-01-01 06:00:00+02:00", "2013-01-01T06:00:00.5Z"],
-                utc,
-            ),
-            (
-                &["2013-01-01T06:00:00", "2013-01-01"],
-                Timestamp(Microsecond, None),
-            ),
-            (
-                &["2013-01-01T06:00:00.123456789"],
-                Timestamp(Nanosecond, None),
-            ),
-            (&["2013-01-01T06:00:00Z", "2013-01-01T06:00:00"], Utf8),
-            (&["2013-01-01T06:00:00 o'clock"], Utf8),
-            (&["007", "8"], Utf8),
-            (&["-01"], Utf8),
-            (&["99999999999999999999"], Utf8),
-            (&["1", "x"], Utf8),
-            (&["a \"quoted\", text"], Utf8),
-            (&["", ""], Utf8),
-            (&[], Utf8),
-        ] {
-            assert_eq!(inferred(cells), expected, "{cells:?}");
-        }
+    fn parses(text: &str, data_type: &DataType, reading: Reading<'_>) -> bool {
+        let texts: ArrayRef = Arc::new(StringArray::from(vec![text]));
+        parse(&texts, data_type, reading).is_ok()
     }
 
     #[test]
@@ -218,10 +245,10 @@ mod tests {
     #[test]
     fn the_first_text_that_is_no_value_is_pointed_at() {
         let texts: ArrayRef = Arc::new(StringArray::from(vec![Some("1"), None, Some("x")]));
-        let parsed = parse(&texts, &DataType::Int64);
+        let parsed = parse(&texts, &DataType::Int64, TOLD);
         assert!(matches!(parsed, Err(Unparsed::Cell(2))), "{parsed:?}");
         let dictionary = DataType::Dictionary(Box::new(DataType::Int8), Box::new(DataType::Utf8));
-        assert_eq!(parse(&texts, &dictionary).unwrap().null_count(), 1);
+        assert_eq!(parse(&texts, &dictionary, TOLD).unwrap().null_count(), 1);
     }
 
     #[test]
@@ -231,8 +258,197 @@ mod tests {
             "2013-01-01T06:00:00+01:00",
         ]));
         let naive = DataType::Timestamp(TimeUnit::Microsecond, None);
-        assert!(matches!(parse(&texts, &naive), Err(Unparsed::Cell(1))));
+        assert!(matches!(
+            parse(&texts, &naive, TOLD),
+            Err(Unparsed::Cell(1))
+        ));
         let utc = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
-        assert!(parse(&texts, &utc).is_ok());
+        assert!(parse(&texts, &utc, TOLD).is_ok());
+    }
+
+    #[test]
+    fn what_a_type_does_not_hold_as_a_whole_is_refused() {
+        use DataType::{Date32, Decimal128, Float16, Float32, Float64, Int64, Time32, Timestamp};
+        let micros = Timestamp(TimeUnit::Microsecond, None);
+        for (text, data_type, told, guessed) in [
+            ("007", Int64, true, false),
+            ("7", Int64, true, true),
+            ("2.5", Int64, false, false),
+            ("2.50", Decimal128(10, 1), true, true),
+            ("2.55", Decimal128(10, 1), false, false),
+            ("1e-2", Decimal128(10, 1), false, false),
+            ("12345", Decimal128(4, 0), false, false),
+            ("9007199254740993", Float64, false, false),
+            ("1e400", Float64, false, false),
+            ("inf", Float64, true, true),
+            ("39.02", Float32, true, true),
+            ("16777217", Float32, false, false),
+            ("1e39", Float32, false, false),
+            ("0.5", Float16, true, true),
+            ("70000", Float16, false, false),
+            ("2013-01-06", Date32, true, true),
+            ("2013-01-06T00:00:00", Date32, true, false),
+            ("2013-01-06T10:30:00", Date32, false, false),
+            ("2013-01-06T00:00:00Z", Date32, false, false),
+            ("2013-01-06T10:30:00.1234560", micros.clone(), true, true),
+            ("2013-01-06T10:30:00.1234567", micros.clone(), false, false),
+            ("2013-01-06T10:30:60", micros.clone(), false, false),
+            ("2013-01-06T10:30:00 Europe/Berlin", micros, false, false),
+            ("10:30:00.5", Time32(TimeUnit::Second), false, false),
+            ("10:30:00.0", Time32(TimeUnit::Second), true, true),
+        ] {
+            assert_eq!(
+                parses(text, &data_type, TOLD),
+                told,
+                "{text} as {data_type}"
+            );
+            assert_eq!(
+                parses(text, &data_type, GUESSED),
+                guessed,
+                "{text}, guessed {data_type}"
+            );
+        }
+    }
+
+    #[test]
+    fn dates_of_a_format_are_read_and_all_others_refused() {
+        let format = "%d/%m/%Y".parse().unwrap();
+        let reading = Reading {
+            guessed: false,
+            dates: Some(&format),
+        };
+        assert!(parses("31/12/2013", &DataType::Date32, reading));
+        assert!(!parses("2013-12-31", &DataType::Date32, reading));
+    }
+
+    mod properties {
+        use arrow::util::display::array_value_to_string;
+        use proptest::prelude::*;
+
+        use super::super::*;
+        use crate::input::guess::Guess;
+
+        fn texts() -> impl Strategy<Value = String> {
+            prop_oneof![
+                "-?[0-9]{1,24}",
+                "-?[0-9]{1,20}\\.[0-9]{0,20}",
+                "-?[0-9]{1,3}(\\.[0-9]{1,3})?[eE][+-]?[0-9]{1,4}",
+                any::<f64>().prop_map(|value| value.to_string()),
+                any::<f64>().prop_map(|value| format!("{value:.16e}")),
+                any::<f32>().prop_map(|value| value.to_string()),
+                "(19|20)[0-9]{2}-(0[1-9]|1[0-2])-[0-3][0-9]([T ][0-2][0-9]:[0-5][0-9]:[0-6][0-9](\\.[0-9]{1,9})?(Z|[+-]0[0-9]:30)?)?",
+                "[0-2][0-9]:[0-5][0-9]:[0-6][0-9](\\.[0-9]{1,9})?",
+                "(true|FALSE|nan|inf|-Infinity|x|12e4567)",
+            ]
+        }
+
+        fn types() -> impl Strategy<Value = DataType> {
+            use DataType::*;
+            use TimeUnit::*;
+            prop::sample::select(vec![
+                Boolean,
+                Int8,
+                Int32,
+                Int64,
+                UInt8,
+                UInt64,
+                Float16,
+                Float32,
+                Float64,
+                Decimal128(10, 2),
+                Decimal128(38, 10),
+                Decimal256(50, 20),
+                Date32,
+                Date64,
+                Timestamp(Second, None),
+                Timestamp(Millisecond, None),
+                Timestamp(Microsecond, None),
+                Timestamp(Nanosecond, None),
+                Timestamp(Microsecond, Some("UTC".into())),
+                Timestamp(Nanosecond, Some("+02:00".into())),
+                Time32(Second),
+                Time64(Microsecond),
+                Dictionary(Box::new(Int8), Box::new(Float32)),
+            ])
+        }
+
+        /// Whether a value, as it is displayed, says all that the text did.
+        fn says_the_same(text: &str, shown: &str, data_type: &DataType) -> bool {
+            match data_type {
+                DataType::Dictionary(_, values) => says_the_same(text, shown, values),
+                DataType::Boolean => true,
+                DataType::Float16 | DataType::Float32 | DataType::Float64 => {
+                    let Some(number) = Decimal::parse(text) else {
+                        return exact::is_special(text);
+                    };
+                    // Shown with the fewest digits that tell it apart, and so as a number once more.
+                    match data_type {
+                        DataType::Float64 => number.is_float(shown.parse().unwrap()),
+                        _ => {
+                            number.equals(&Decimal::parse(shown).unwrap())
+                                || number.is_float(f64::from(shown.parse::<f32>().unwrap()))
+                        }
+                    }
+                }
+                number if number.is_integer() || number.is_decimal() => Decimal::parse(text)
+                    .unwrap()
+                    .equals(&Decimal::parse(shown).unwrap()),
+                DataType::Timestamp(_, Some(_)) => instant(text) == instant(shown),
+                DataType::Date32 | DataType::Date64 => match text.len() {
+                    // Midnight is shown or not, as the type is.
+                    10 => shown.starts_with(text),
+                    _ => Moment::parse(text).is_some_and(|moment| moment.midnight),
+                },
+                _ => {
+                    let plain = |text: &str| {
+                        let text = text.replace(' ', "T");
+                        match text.contains('.') {
+                            true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
+                            false => text,
+                        }
+                    };
+                    let midnight = format!("{text}T00:00:00");
+                    plain(text) == plain(shown) || midnight == shown
+                }
+            }
+        }
+
+        /// The nanoseconds of a point in time; without an offset, those of its wall clock in UTC.
+        fn instant(text: &str) -> Option<i64> {
+            let zone: arrow::array::timezone::Tz = "+02:00".parse().unwrap();
+            match Moment::parse(text).is_some_and(|moment| moment.zoned) {
+                true => arrow::compute::kernels::cast_utils::string_to_timestamp_nanos(text).ok(),
+                false => arrow::compute::kernels::cast_utils::string_to_datetime(&zone, text)
+                    .ok()
+                    .and_then(|time| time.timestamp_nanos_opt()),
+            }
+        }
+
+        proptest! {
+            #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(1000) })]
+
+            #[test]
+            fn what_is_read_says_what_was_written(text in texts(), data_type in types(), guessed: bool) {
+                let reading = Reading { guessed, dates: None };
+                let array: ArrayRef = std::sync::Arc::new(StringArray::from(vec![text.as_str()]));
+                if let Ok(values) = parse(&array, &data_type, reading) {
+                    let shown = array_value_to_string(&values, 0).unwrap();
+                    // A wall clock in a zone that is told is not in the text.
+                    let wall = matches!(&data_type, DataType::Timestamp(_, Some(zone)) if &**zone == "UTC")
+                        && Moment::parse(&text).is_some_and(|moment| !moment.zoned);
+                    prop_assert!(wall || says_the_same(&text, &shown, &data_type), "{text} as {data_type}: {shown}");
+                }
+            }
+
+            #[test]
+            fn every_text_is_of_the_type_guessed_from_it(texts in prop::collection::vec(texts(), 1..5)) {
+                let mut guess = Guess::default();
+                texts.iter().for_each(|text| guess.add(text, None));
+                let array: ArrayRef = std::sync::Arc::new(StringArray::from(texts.clone()));
+                let reading = Reading { guessed: true, dates: None };
+                let parsed = parse(&array, &guess.data_type(), reading);
+                prop_assert!(parsed.is_ok(), "{texts:?} as {}: {parsed:?}", guess.data_type());
+            }
+        }
     }
 }

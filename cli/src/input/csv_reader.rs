@@ -9,15 +9,18 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use arrow::array::builder::StringBuilder;
-use arrow::array::{ArrayRef, AsArray, RecordBatch};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions};
 use arrow::compute::can_cast_types;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use csv::ByteRecord;
 
-use super::cells::{self, Nulls, Unparsed};
+use super::cells::{self, Nulls, Reading, Unparsed};
 use super::csv_rows::{Row, Rows};
-use super::source::{Stream, read_error, without_bom};
-use super::{BATCH_BYTES, InputError, InputOptions, SAMPLE_BYTES};
+use super::dates::DateFormat;
+use super::encoding::to_utf8;
+use super::guess::Guess;
+use super::source::{Stream, read_error};
+use super::{BATCH_BYTES, InputError, InputOptions, Known, SAMPLE_BYTES};
 
 /// An iterator over the batches of delimited text.
 pub(super) struct CsvReader {
@@ -28,12 +31,16 @@ pub(super) struct CsvReader {
     schema: SchemaRef,
     /// Where in a row each field of the schema stands.
     places: Vec<usize>,
+    /// Whether a field's type was guessed, and whether from no value at all.
+    guessed: Vec<bool>,
+    unseen: Vec<bool>,
     nulls: Nulls,
+    dates: Option<DateFormat>,
     batch_rows: usize,
 }
 
 impl CsvReader {
-    /// Reads the header and, unless `first` gives the schema, enough rows to infer it.
+    /// Reads the header and, unless the schema is known, enough rows to infer it.
     ///
     /// # Errors
     /// An empty input, a broken row, columns that are not those wanted.
@@ -43,10 +50,11 @@ impl CsvReader {
         compressed: bool,
         delimiter: u8,
         options: &InputOptions,
-        first: Option<&SchemaRef>,
+        known: Option<Known<'_>>,
     ) -> Result<Self, InputError> {
-        let stream = without_bom(stream).map_err(|source| read_error(&path, compressed, source))?;
-        let mut rows = Rows::new(path, stream, compressed, delimiter);
+        let stream = to_utf8(stream, options.encoding)
+            .map_err(|source| read_error(&path, compressed, source))?;
+        let mut rows = Rows::new(path, stream, compressed, delimiter, options);
         let mut sample = VecDeque::new();
         let names = rows.names(options.header, &mut sample)?;
         let mut reader = Self {
@@ -55,13 +63,18 @@ impl CsvReader {
             sample,
             schema: Arc::new(Schema::empty()),
             places: Vec::new(),
+            guessed: Vec::new(),
+            unseen: Vec::new(),
             nulls: Nulls::new(&options.null_values),
+            dates: options.dates.clone(),
             batch_rows: options.batch_size.max(1),
         };
-        match first {
-            Some(first) => reader.agree(first)?,
+        match known {
+            Some(known) => reader.agree(known)?,
             None => reader.infer(options)?,
         }
+        let told = |field: &Arc<Field>| options.schema.get(field.name()).is_some();
+        reader.guessed = reader.schema.fields().iter().map(|f| !told(f)).collect();
         reader.check_castable()?;
         Ok(reader)
     }
@@ -70,23 +83,51 @@ impl CsvReader {
         self.schema.clone()
     }
 
-    /// Takes the first input's types for the columns of the same names, in whatever order.
-    fn agree(&mut self, first: &SchemaRef) -> Result<(), InputError> {
+    /// The columns whose sampled cells were all null.
+    pub(super) fn unseen(&self) -> Vec<String> {
+        let fields = self.schema.fields().iter().zip(&self.unseen);
+        let unseen = fields.filter(|(_, unseen)| **unseen);
+        unseen.map(|(field, _)| field.name().clone()).collect()
+    }
+
+    /// Another delimiter than the one used, if the text looks as if that were meant.
+    pub(super) fn other_delimiter(&self, used: u8) -> Option<char> {
+        let [name] = self.names.as_slice() else {
+            return None;
+        };
+        let row = self.sample.front().map(|(_, record)| record.as_slice());
+        [',', ';', '\t', '|'].into_iter().find(|other| {
+            let count = name.matches(*other).count();
+            let same =
+                |row: &[u8]| row.iter().filter(|b| char::from(**b) == *other).count() == count;
+            u32::from(*other) != u32::from(used) && count > 0 && row.is_none_or(same)
+        })
+    }
+
+    /// Takes the known types for the columns of the same names, in whatever order.
+    fn agree(&mut self, known: Known<'_>) -> Result<(), InputError> {
         let disagree = |column: &str, difference: &str| InputError::Disagree {
             path: self.rows.path.clone(),
             column: column.to_owned(),
             difference: difference.to_owned(),
         };
-        for field in first.fields() {
-            let place = self.names.iter().position(|name| name == field.name());
-            let missing = || disagree(field.name(), "is missing; the first input has it");
-            self.places.push(place.ok_or_else(missing)?);
+        let mut fields = Vec::with_capacity(known.schema.fields().len());
+        for field in known.schema.fields() {
+            match self.names.iter().position(|name| name == field.name()) {
+                Some(place) => {
+                    self.places.push(place);
+                    self.unseen.push(known.unseen.contains(field.name()));
+                    fields.push(Arc::clone(field));
+                }
+                None if known.keys.contains(&field.name().as_str()) => {}
+                None => return Err(disagree(field.name(), "is missing; the first input has it")),
+            }
         }
-        let extra = |name: &&String| first.column_with_name(name).is_none();
+        let extra = |name: &&String| known.schema.column_with_name(name).is_none();
         if let Some(name) = self.names.iter().find(extra) {
             return Err(disagree(name, "is not in the first input"));
         }
-        self.schema = first.clone();
+        self.schema = Arc::new(Schema::new(fields));
         Ok(())
     }
 
@@ -108,28 +149,49 @@ impl CsvReader {
             bytes += record.as_slice().len();
             self.sample.push_back((line, record));
         }
-        let mut sample = Vec::with_capacity(self.sample.len());
+        let mut guesses = vec![Guess::default(); self.names.len()];
         for (line, record) in &self.sample {
-            let mut row = Vec::with_capacity(record.len());
-            for (index, cell) in record.iter().enumerate() {
-                let cell = self.rows.text(cell, *line, &self.names[index])?;
-                let null = self.nulls.is_null(cell, false);
-                row.push(if null { "" } else { cell });
-            }
-            sample.push(row);
+            self.add(&mut guesses, *line, record)?;
         }
-        let types =
-            cells::infer(&sample, self.names.len()).map_err(|source| InputError::Infer {
-                path: self.rows.path.clone(),
-                source,
-            })?;
-        let fields = self.names.iter().zip(types).map(|(name, inferred)| {
-            let data_type = options.schema.get(name).cloned().unwrap_or(inferred);
-            Field::new(name, data_type, true)
+        let fields = self.names.iter().zip(&guesses).map(|(name, guess)| {
+            let told = options.schema.get(name).cloned();
+            Field::new(name, told.unwrap_or_else(|| guess.data_type()), true)
         });
         self.schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+        let told = |name: &String| options.schema.get(name).is_some();
+        let unseen = self.names.iter().zip(&guesses);
+        self.unseen = unseen
+            .map(|(name, guess)| !guess.is_seen() && !told(name))
+            .collect();
         self.places = (0..self.names.len()).collect();
         Ok(())
+    }
+
+    /// Takes a row into account for the types of the columns.
+    fn add(&self, guesses: &mut [Guess], line: u64, row: &ByteRecord) -> Result<(), InputError> {
+        for ((cell, guess), name) in row.iter().zip(guesses).zip(&self.names) {
+            let cell = self.rows.text(cell, line, name)?;
+            if !self.nulls.is_null(cell, false) {
+                guess.add(cell, self.dates.as_ref());
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads to the end, and gives the columns with what all their cells say of their types.
+    ///
+    /// # Errors
+    /// A broken row.
+    pub(super) fn survey(mut self) -> Result<Vec<(String, Guess)>, InputError> {
+        let mut guesses = vec![Guess::default(); self.names.len()];
+        while let Some((line, row)) = self.sample.pop_front() {
+            self.add(&mut guesses, line, &row)?;
+        }
+        let mut row = ByteRecord::new();
+        while let Some(line) = self.rows.next(&mut row)? {
+            self.add(&mut guesses, line, &row)?;
+        }
+        Ok(self.names.into_iter().zip(guesses).collect())
     }
 
     fn check_castable(&self) -> Result<(), InputError> {
@@ -188,11 +250,12 @@ impl CsvReader {
             return Ok(None);
         }
         let mut columns = Vec::with_capacity(builders.len());
-        for (mut builder, field) in builders.into_iter().zip(&fields) {
+        for (index, (mut builder, field)) in builders.into_iter().zip(&fields).enumerate() {
             let texts: ArrayRef = Arc::new(builder.finish());
-            columns.push(self.parse(&texts, field, &lines)?);
+            columns.push(self.parse(&texts, index, field, &lines)?);
         }
-        let batch = RecordBatch::try_new(self.schema.clone(), columns);
+        let options = RecordBatchOptions::new().with_row_count(Some(lines.len()));
+        let batch = RecordBatch::try_new_with_options(self.schema.clone(), columns, &options);
         batch.map(Some).map_err(|source| InputError::Arrow {
             path: self.rows.path.clone(),
             source,
@@ -202,11 +265,21 @@ impl CsvReader {
     fn parse(
         &self,
         texts: &ArrayRef,
+        index: usize,
         field: &Field,
         lines: &[u64],
     ) -> Result<ArrayRef, InputError> {
         let path = self.rows.path.clone();
-        cells::parse(texts, field.data_type()).map_err(|unparsed| match unparsed {
+        let reading = Reading {
+            guessed: self.guessed[index],
+            dates: self.dates.as_ref(),
+        };
+        let seen = (0..texts.len()).find(|&at| self.unseen[index] && texts.is_valid(at));
+        let parsed = match seen {
+            Some(at) => Err(Unparsed::Cell(at)),
+            None => cells::parse(texts, field.data_type(), reading),
+        };
+        parsed.map_err(|unparsed| match unparsed {
             Unparsed::Cell(index) => InputError::Value {
                 path,
                 line: lines[index],

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use csv::ByteRecord;
 
 use super::source::{CHUNK, Stream, read_error};
-use super::{InputError, ROW_BYTES};
+use super::{InputError, InputOptions, ROW_BYTES};
 
 /// A row and the line on which it starts.
 pub(super) type Row = (u64, ByteRecord);
@@ -26,9 +26,17 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    pub(super) fn new(path: PathBuf, stream: Stream, compressed: bool, delimiter: u8) -> Self {
+    pub(super) fn new(
+        path: PathBuf,
+        stream: Stream,
+        compressed: bool,
+        delimiter: u8,
+        options: &InputOptions,
+    ) -> Self {
         let reader = csv::ReaderBuilder::new()
             .delimiter(delimiter)
+            .escape(options.escape)
+            .comment(options.comment)
             .has_headers(false)
             .buffer_capacity(CHUNK)
             .from_reader(Tail::new(stream));

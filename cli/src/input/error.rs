@@ -38,9 +38,37 @@ pub(crate) enum InputError {
         pattern: String,
         source: glob::GlobError,
     },
-    /// A directory was named where a file is wanted.
-    #[error("{}: is a directory; name its files, for instance with a pattern", path.display())]
-    Directory { path: PathBuf },
+    /// A directory without a file that readers would see.
+    #[error("{}: has no files, hidden ones aside", path.display())]
+    EmptyDirectory { path: PathBuf },
+    /// A symbolic link to a directory above it.
+    #[error("{}: leads back to a directory above it", path.display())]
+    Circle { path: PathBuf },
+    /// A key that `--hive-types` names and no directory has.
+    #[error("--hive-types: no directory of the inputs has the key `{key}`")]
+    HiveMissing { key: String },
+    /// A directory whose value is not of its key's type.
+    #[error(
+        "{}: the value `{value}` of the key `{key}` is not a {data_type}; set the type with --hive-types",
+        path.display()
+    )]
+    HiveValue {
+        path: PathBuf,
+        key: String,
+        value: String,
+        data_type: DataType,
+    },
+    /// A file that says other than the directory it is in.
+    #[error(
+        "{}: column `{key}` is not everywhere `{value}`, which its directory says; \
+         --no-hive reads the column alone",
+        path.display()
+    )]
+    HiveDiffers {
+        path: PathBuf,
+        key: String,
+        value: String,
+    },
     /// Neither the name nor the first bytes tell the format.
     #[error("{}: cannot tell its format; name it with --format", path.display())]
     UnknownFormat { path: PathBuf },
@@ -126,10 +154,10 @@ pub(crate) enum InputError {
         column: String,
         source: std::str::Utf8Error,
     },
-    /// A value that its column's type does not hold.
+    /// A value that its column's type does not hold, or not without loss.
     #[error(
-        "{}, line {line}, column `{column}`: `{value}` is not a {data_type}; \
-         set the type with --schema, or look at more rows with --infer-rows",
+        "{}, line {line}, column `{column}`: `{value}` cannot be kept as {data_type}; \
+         set another type with --schema",
         path.display()
     )]
     Value {
@@ -139,6 +167,20 @@ pub(crate) enum InputError {
         value: String,
         data_type: DataType,
     },
+    /// A timestamp beyond its unit, or finer than it.
+    #[error("{}, row {row}: column `{column}`: {reason}", path.display())]
+    Int96 {
+        path: PathBuf,
+        row: u64,
+        column: String,
+        reason: &'static str,
+    },
+    /// A guessed type that did not hold: everything has to be read again, with a wider one.
+    #[error("the types of {} were guessed too narrow", path.display())]
+    Guessed {
+        path: PathBuf,
+        source: Box<InputError>,
+    },
     /// A line that is not one JSON object.
     #[error("{}, line {line}: not one JSON object a line", path.display())]
     JsonLine {
@@ -146,6 +188,27 @@ pub(crate) enum InputError {
         line: u64,
         source: Option<serde_json::Error>,
     },
+    /// A JSON text that is an array, and not a whole one.
+    #[error("{}, line {line}: the array {reason}", path.display())]
+    JsonArray {
+        path: PathBuf,
+        line: u64,
+        reason: &'static str,
+    },
+    /// A JSON row that is not UTF-8.
+    #[error("{}, line {line}: not valid UTF-8", path.display())]
+    JsonText {
+        path: PathBuf,
+        line: u64,
+        source: std::str::Utf8Error,
+    },
+    /// A column of objects or lists in some rows, and of something else in others.
+    #[error(
+        "{}: column `{column}` has objects or lists, and other values too; \
+         with --schema, its column can be read as string, which keeps them as JSON",
+        path.display()
+    )]
+    JsonConflict { path: PathBuf, column: String },
     /// A JSON object that does not fit the columns.
     #[error("{}, line {line}: does not fit the columns", path.display())]
     JsonRow {
@@ -153,21 +216,35 @@ pub(crate) enum InputError {
         line: u64,
         source: ArrowError,
     },
-    /// No schema fits the sampled rows.
-    #[error("{}: no schema fits its first rows", path.display())]
-    Infer { path: PathBuf, source: ArrowError },
     /// An Arrow file, stream or batch that cannot be decoded.
     #[error("{}: cannot be decoded as Arrow data", path.display())]
     Arrow { path: PathBuf, source: ArrowError },
     /// A Parquet file that cannot be decoded.
     #[error("{}: cannot be decoded as Parquet", path.display())]
     Parquet { path: PathBuf, source: ParquetError },
+    /// A Parquet file whose footer says other than its row groups.
+    #[error(
+        "{}: is damaged: its footer says {footer} rows, but its row groups have {row_groups}",
+        path.display()
+    )]
+    RowCount {
+        path: PathBuf,
+        footer: i64,
+        row_groups: i64,
+    },
     /// Bytes so contradictory that the decoder gave up on them.
     #[error("{}: is damaged: {reason}", path.display())]
     Damaged { path: PathBuf, reason: String },
     /// An Arrow stream without its end.
     #[error("{}: the Arrow stream is cut short: its end-of-stream mark is missing", path.display())]
     StreamCut { path: PathBuf },
+    /// A column whose type does not unite with that of the inputs before.
+    #[error("{}: column `{column}` {difference}", path.display())]
+    TypesDisagree {
+        path: PathBuf,
+        column: String,
+        difference: String,
+    },
     /// An input whose columns are not those of the first input.
     #[error("{}: column `{column}` {difference}", path.display())]
     Disagree {

@@ -15,7 +15,7 @@ use arrow::datatypes::{Schema, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::ipc::convert::fb_to_schema;
 use arrow::ipc::reader::{FileDecoder, StreamDecoder, read_footer_length};
-use arrow::ipc::{Block, root_as_footer};
+use arrow::ipc::{Block, root_as_footer, root_as_message};
 
 use super::InputError;
 use super::parquet_reader::{Share, file_len};
@@ -23,6 +23,8 @@ use super::source::{CHUNK, Stream, Watch, read_error};
 
 /// The bytes that open and close an Arrow IPC file.
 const MAGIC: &[u8] = b"ARROW1";
+/// The bytes before the length of each message of a stream.
+const MARK: &[u8] = &[0xff; 4];
 
 /// An iterator over the batches of an Arrow IPC file.
 pub(super) struct IpcFileReader {
@@ -142,6 +144,40 @@ impl Blocks {
     }
 }
 
+/// The length of the first message, which stands behind the mark, or since before version 0.15 of
+/// Arrow alone; none where that is no length of a schema.
+fn schema_len(opening: &[u8]) -> Option<u64> {
+    const LONGEST: i32 = 64 << 20;
+    let len = opening.strip_prefix(&MARK[..]).unwrap_or(opening);
+    let len = i32::from_le_bytes(len.try_into().ok()?);
+    (0..=LONGEST)
+        .contains(&len)
+        .then(|| u64::from(len.unsigned_abs()))
+}
+
+/// Whether a stream begins with a schema of this machine's byte order.
+fn check_opening(opening: &[u8]) -> Result<(), &'static str> {
+    const FOREIGN: &str = "it does not begin as an Arrow IPC stream does";
+    let message = opening.strip_prefix(&MARK[..]).unwrap_or(opening);
+    // What is cut short is for the decoder to tell.
+    let cut = opening.starts_with(MARK)
+        && (message.len() < 4
+            || schema_len(&opening[..8]).is_some_and(|len| message.len() as u64 - 4 < len));
+    if cut || opening.is_empty() {
+        return Ok(());
+    }
+    let message = message
+        .get(4..)
+        .filter(|message| !message.is_empty())
+        .ok_or(FOREIGN)?;
+    let message = root_as_message(message).map_err(|_| FOREIGN)?;
+    let schema = message.header_as_schema().ok_or(FOREIGN)?;
+    match schema.endianness().equals_to_target_endianness() {
+        true => Ok(()),
+        false => Err("its byte order is not this machine's"),
+    }
+}
+
 /// An iterator over the batches of an Arrow IPC stream.
 pub(super) struct IpcStreamReader {
     path: PathBuf,
@@ -174,12 +210,11 @@ impl IpcStreamReader {
             schema: SchemaRef::new(Schema::empty()),
             ahead: None,
         };
-        reader.fill()?;
-        // Anything else would be taken for a length, and that much of it read into memory.
-        if !reader.rest.starts_with(&[0xff; 4]) {
-            let foreign = "it does not begin with the mark of an Arrow IPC stream";
-            return Err(reader.arrow_error(ArrowError::IpcError(foreign.to_owned())));
+        let opening = reader.opening()?;
+        if let Err(reason) = check_opening(&opening) {
+            return Err(reader.arrow_error(ArrowError::IpcError(reason.to_owned())));
         }
+        reader.rest = Buffer::from_vec(opening);
         while reader.decoder.schema().is_none() {
             reader.ahead = reader.decode()?;
             if reader.ahead.is_none() && reader.decoder.schema().is_none() && !reader.fill()? {
@@ -194,6 +229,24 @@ impl IpcStreamReader {
 
     pub(super) fn schema(&self) -> SchemaRef {
         self.schema.clone()
+    }
+
+    /// Reads the first message, with what stands before it, as far as there is one.
+    fn opening(&mut self) -> Result<Vec<u8>, InputError> {
+        let mut opening = Vec::new();
+        let mut read = |opening: &mut Vec<u8>, n: u64| {
+            let mut more = self.stream.by_ref().take(n);
+            let read = more.read_to_end(opening);
+            read.map_err(|source| read_error(&self.path, self.compressed, source))
+        };
+        read(&mut opening, 4)?;
+        if opening == MARK {
+            read(&mut opening, 4)?;
+        }
+        if let Some(len) = schema_len(&opening) {
+            read(&mut opening, len)?;
+        }
+        Ok(opening)
     }
 
     fn next_batch(&mut self) -> Result<Option<RecordBatch>, InputError> {

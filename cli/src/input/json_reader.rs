@@ -1,36 +1,52 @@
 //! Reading NDJSON: lines to batches, strictly.
 //!
-//! Owns lines and their numbers, and what a JSON value may become. A key that is no column is an
-//! error, for dropping it would lose data, and so is a fraction in a column of integers. Memory
-//! holds one batch of lines and, at the start, those that are sampled.
+//! Owns what a JSON value may become. A key that is no column is an error, for dropping it would lose
+//! data, and so is a fraction in a column of integers. Memory holds one batch of rows and, at the
+//! start, those that are sampled. Where rows begin and end is in `json_lines`, what they say in
+//! `json_rows`.
 
-use std::io::{BufRead, BufReader, Cursor, Read};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::array::{
+    Array, ArrayRef, AsArray, LargeListArray, ListArray, MapArray, RecordBatch, StructArray,
+};
 use arrow::compute::{CastOptions, can_cast_types, cast_with_options};
-use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::json::ReaderBuilder;
-use arrow::json::reader::{Decoder, infer_json_schema_from_iterator};
-use serde_json::Value;
+use arrow::json::reader::Decoder;
+use arrow::util::display::array_value_to_string;
 
-use super::source::{CHUNK, Stream, read_error, without_bom};
-use super::{BATCH_BYTES, InputError, InputOptions, ROW_BYTES, SAMPLE_BYTES};
+use super::cells::{self, Reading, Unparsed};
+use super::encoding::to_utf8;
+use super::json_lines::{Block, Lines};
+use super::json_rows::{self, ObjectGuess, Remarks};
+use super::source::{Stream, read_error};
+use super::{BATCH_BYTES, InputError, InputOptions, Known, SAMPLE_BYTES, SchemaSpec};
 
 /// An iterator over the batches of NDJSON.
 pub(super) struct JsonReader {
     lines: Lines,
+    /// Rows read ahead of the batches, for inference.
+    sample: Option<Block>,
     schema: SchemaRef,
-    /// The schema in which Arrow decodes: integers are text, see `raw_fields`.
+    /// The schema in which Arrow decodes: see `raw_field`.
     raw: SchemaRef,
+    /// Whether the type of each column was guessed.
+    guessed: Vec<bool>,
+    /// Columns that were guessed from nothing but nulls.
+    unseen: Vec<String>,
+    /// Columns in which the user wants objects and lists as texts.
+    texts: HashSet<String>,
+    remarks: Remarks,
     decoder: Decoder,
     batch_rows: usize,
 }
 
 impl JsonReader {
-    /// Reads enough lines to infer the schema, unless `first` gives it.
+    /// Reads enough rows to infer the schema, unless it is known.
     ///
     /// # Errors
     /// A sampled line that is not one JSON object, an input without rows, an unknown column.
@@ -39,17 +55,23 @@ impl JsonReader {
         stream: Stream,
         compressed: bool,
         options: &InputOptions,
-        first: Option<&SchemaRef>,
+        known: Option<Known<'_>>,
     ) -> Result<Self, InputError> {
-        let stream = without_bom(stream).map_err(|source| read_error(&path, compressed, source))?;
-        let mut lines = Lines {
-            path,
-            compressed,
-            reader: Box::new(BufReader::with_capacity(CHUNK, stream)),
-            number: 0,
-        };
-        let schema = match first {
-            Some(first) => first.clone(),
+        let stream = to_utf8(stream, options.encoding)
+            .map_err(|source| read_error(&path, compressed, source))?;
+        let mut lines = Lines::new(path, stream, compressed);
+        let (schema, sample, remarks) = match known {
+            Some(known) => {
+                let remarks = Remarks {
+                    unseen: known.unseen.to_vec(),
+                    empty_objects: known.empty_objects.to_vec(),
+                    ..Remarks::default()
+                };
+                let is_added = |field: &&FieldRef| known.keys.contains(&field.name().as_str());
+                let fields = known.schema.fields().iter();
+                let fields: Fields = fields.filter(|field| !is_added(field)).cloned().collect();
+                (Arc::new(Schema::new(fields)), None, remarks)
+            }
             None => infer(&mut lines, options)?,
         };
         let raw = Arc::new(Schema::new(raw_fields(schema.fields().iter())));
@@ -67,10 +89,19 @@ impl JsonReader {
             path: lines.path.clone(),
             source,
         })?;
+        let told = options.schema.iter();
+        let told_texts = told.filter(|(_, data_type)| cells::is_text(data_type));
+        let texts = told_texts.map(|(name, _)| name.to_owned());
+        let told = |field: &FieldRef| options.schema.get(field.name()).is_some();
         Ok(Self {
+            guessed: schema.fields().iter().map(|field| !told(field)).collect(),
+            unseen: remarks.unseen.clone(),
+            texts: texts.collect(),
             lines,
+            sample,
             schema,
             raw,
+            remarks,
             decoder,
             batch_rows,
         })
@@ -80,33 +111,121 @@ impl JsonReader {
         self.schema.clone()
     }
 
+    /// What was made of values that no type of their own holds.
+    pub(super) fn remarks(&self) -> &Remarks {
+        &self.remarks
+    }
+
     fn next_batch(&mut self) -> Result<Option<RecordBatch>, InputError> {
-        let block = self.lines.block(self.batch_rows, BATCH_BYTES)?;
+        let sample = self.sample.take();
+        let mut block = match sample {
+            Some(mut sample) if sample.rows.len() > self.batch_rows => {
+                // The rest of the sample comes next.
+                let end = sample.rows[self.batch_rows - 1].1;
+                let rest = Block {
+                    bytes: sample.bytes.split_off(end),
+                    rows: sample.rows.split_off(self.batch_rows),
+                };
+                let rows = rest
+                    .rows
+                    .iter()
+                    .map(|(line, at)| (*line, at - end))
+                    .collect();
+                self.sample = Some(Block { rows, ..rest });
+                sample
+            }
+            Some(sample) => {
+                let mut block = sample;
+                let more = self
+                    .lines
+                    .block(self.batch_rows - block.rows.len(), BATCH_BYTES)?;
+                let start = block.bytes.len();
+                block.bytes.extend(more.bytes);
+                let rows = more.rows.into_iter();
+                block
+                    .rows
+                    .extend(rows.map(|(line, end)| (line, start + end)));
+                block
+            }
+            None => self.lines.block(self.batch_rows, BATCH_BYTES)?,
+        };
         if block.rows.is_empty() {
             return Ok(None);
         }
-        match decode(
-            &mut self.decoder,
-            &block.bytes,
-            block.rows.len(),
-            &self.schema,
-        ) {
-            Ok(batch) => Ok(Some(batch)),
+        for (line, bytes) in block.iter() {
+            let row = text(&self.lines.path, line, bytes)?;
+            json_rows::check(row).map_err(|source| self.bad_row(line, source))?;
+        }
+        if !self.texts.is_empty() || !self.remarks.empty_objects.is_empty() {
+            block = self.with_texts(&block)?;
+        }
+        match self.decode(&block.bytes, block.rows.len()) {
+            Ok(batch) => self.check_unseen(&block, batch).map(Some),
             Err(error) => Err(self.locate(&block, error)),
         }
+    }
+
+    fn bad_row(&self, line: u64, source: serde_json::Error) -> InputError {
+        InputError::JsonLine {
+            path: self.lines.path.clone(),
+            line,
+            source: Some(source),
+        }
+    }
+
+    /// The block with objects and lists as texts where columns hold such.
+    fn with_texts(&self, block: &Block) -> Result<Block, InputError> {
+        let mut written = Block::default();
+        let is_text = |place: &str, value: &str| {
+            let is_place = |empty: &String| empty == place;
+            self.texts.contains(place)
+                || (json_rows::is_empty_object(value)
+                    && self.remarks.empty_objects.iter().any(is_place))
+        };
+        for (line, bytes) in block.iter() {
+            let mut row = String::with_capacity(bytes.len() + 16);
+            json_rows::with_texts(text(&self.lines.path, line, bytes)?, &is_text, &mut row)
+                .map_err(|source| self.bad_row(line, source))?;
+            written.bytes.extend(row.bytes());
+            written.bytes.push(b'\n');
+            written.rows.push((line, written.bytes.len()));
+        }
+        Ok(written)
+    }
+
+    /// Refuses a value in a column that was guessed from nulls alone.
+    fn check_unseen(&self, block: &Block, batch: RecordBatch) -> Result<RecordBatch, InputError> {
+        let column = self
+            .unseen
+            .iter()
+            .filter_map(|name| Some((name, batch.column_by_name(name)?)));
+        for (name, column) in column {
+            if let Some(row) = (0..column.len()).find(|&row| column.is_valid(row)) {
+                return Err(InputError::Value {
+                    path: self.lines.path.clone(),
+                    line: block.rows[row].0,
+                    column: name.clone(),
+                    value: array_value_to_string(column, row).unwrap_or_default(),
+                    data_type: DataType::Null,
+                });
+            }
+        }
+        Ok(batch)
+    }
+
+    fn decode(&mut self, bytes: &[u8], rows: usize) -> Result<RecordBatch, ArrowError> {
+        decode(&mut self.decoder, bytes, rows, &self.schema, &self.guessed)
     }
 
     /// Decodes line by line to find the one that a failed batch failed at.
     fn locate(&self, block: &Block, error: ArrowError) -> InputError {
         let path = self.lines.path.clone();
         for (line, bytes) in block.iter() {
-            let one = decoder(&self.raw, 2)
-                .and_then(|mut decoder| decode(&mut decoder, bytes, 1, &self.schema));
+            let one = decoder(&self.raw, 2).and_then(|mut decoder| {
+                decode(&mut decoder, bytes, 1, &self.schema, &self.guessed)
+            });
             if let Err(source) = one {
-                return match parse_object(&path, line, bytes) {
-                    Err(error) => error,
-                    Ok(_) => InputError::JsonRow { path, line, source },
-                };
+                return InputError::JsonRow { path, line, source };
             }
         }
         InputError::Arrow {
@@ -138,6 +257,7 @@ fn decode(
     bytes: &[u8],
     rows: usize,
     schema: &SchemaRef,
+    guessed: &[bool],
 ) -> Result<RecordBatch, ArrowError> {
     let consumed = decoder.decode(bytes)?;
     let batch = decoder.flush()?;
@@ -145,62 +265,154 @@ fn decode(
     let batch = batch
         .filter(|batch| batch.num_rows() == rows && rest.trim_ascii().is_empty())
         .ok_or_else(|| ArrowError::JsonError("not one JSON object a line".to_owned()))?;
-    let options = CastOptions {
-        safe: false,
-        ..CastOptions::default()
-    };
-    let columns = batch.columns().iter().zip(schema.fields());
-    let columns = columns.map(|(column, field)| {
-        cast_with_options(column, field.data_type(), &options)
+    let columns = batch.columns().iter().zip(schema.fields()).zip(guessed);
+    let columns = columns.map(|((column, field), &guessed)| {
+        let reading = Reading {
+            guessed,
+            dates: None,
+        };
+        convert(column, field.data_type(), reading)
             .map_err(|error| ArrowError::JsonError(format!("column `{}`: {error}", field.name())))
     });
     RecordBatch::try_new(schema.clone(), columns.collect::<Result<_, _>>()?)
 }
 
-/// The fields with every integer as text.
+/// Turns raw values into those wanted; texts by the rule of all text.
+fn convert(
+    column: &ArrayRef,
+    data_type: &DataType,
+    reading: Reading<'_>,
+) -> Result<ArrayRef, ArrowError> {
+    let rebuilt: ArrayRef = match (column.data_type(), data_type) {
+        (found, wanted) if found == wanted => column.clone(),
+        (DataType::Utf8, _) => {
+            return cells::parse(column, data_type, reading).map_err(|unparsed| match unparsed {
+                Unparsed::Column(error) => error,
+                Unparsed::Cell(row) => {
+                    let text = column.as_string::<i32>().value(row);
+                    ArrowError::CastError(format!("`{text}` is not a {data_type} without loss"))
+                }
+            });
+        }
+        (DataType::List(_), DataType::List(item)) => {
+            let list = column.as_list::<i32>();
+            let values = convert(list.values(), item.data_type(), reading)?;
+            let (offsets, nulls) = (list.offsets().clone(), list.nulls().cloned());
+            Arc::new(ListArray::try_new(item.clone(), offsets, values, nulls)?)
+        }
+        (DataType::LargeList(_), DataType::LargeList(item)) => {
+            let list = column.as_list::<i64>();
+            let values = convert(list.values(), item.data_type(), reading)?;
+            let (offsets, nulls) = (list.offsets().clone(), list.nulls().cloned());
+            Arc::new(LargeListArray::try_new(
+                item.clone(),
+                offsets,
+                values,
+                nulls,
+            )?)
+        }
+        (DataType::Struct(_), DataType::Struct(fields)) => {
+            let object = column.as_struct();
+            let children = object.columns().iter().zip(fields);
+            let children =
+                children.map(|(child, field)| convert(child, field.data_type(), reading));
+            let children = children.collect::<Result<_, _>>()?;
+            Arc::new(StructArray::try_new(
+                fields.clone(),
+                children,
+                object.nulls().cloned(),
+            )?)
+        }
+        (DataType::Map(..), DataType::Map(entries, sorted)) => {
+            let map = column.as_map();
+            let found: ArrayRef = Arc::new(map.entries().clone());
+            let values = convert(&found, entries.data_type(), reading)?;
+            let (offsets, nulls) = (map.offsets().clone(), map.nulls().cloned());
+            let values = values.as_struct().clone();
+            Arc::new(MapArray::try_new(
+                entries.clone(),
+                offsets,
+                values,
+                nulls,
+                *sorted,
+            )?)
+        }
+        _ => {
+            let options = CastOptions {
+                safe: false,
+                ..CastOptions::default()
+            };
+            cast_with_options(column, data_type, &options)?
+        }
+    };
+    Ok(rebuilt)
+}
+
+/// The fields with every number and every date and time as text.
 ///
-/// Arrow's JSON decoder cuts 1.5 to 1 for an integer column; the text's cast refuses it.
+/// Arrow's JSON decoder cuts 1.5 to 1 for an integer column, rounds decimals and drops the time of
+/// day from dates.
 fn raw_fields<'a>(fields: impl Iterator<Item = &'a FieldRef>) -> Vec<FieldRef> {
     fields.map(raw_field).collect()
 }
 
 fn raw_field(field: &FieldRef) -> FieldRef {
     let data_type = match field.data_type() {
-        integer if integer.is_integer() => DataType::Utf8,
+        DataType::Dictionary(_, values) if cells::is_text(values) => DataType::Utf8,
+        number if number.is_numeric() || number.is_temporal() => DataType::Utf8,
         DataType::List(item) => DataType::List(raw_field(item)),
         DataType::LargeList(item) => DataType::LargeList(raw_field(item)),
         DataType::Struct(fields) => DataType::Struct(raw_fields(fields.iter()).into()),
+        DataType::Map(entries, sorted) => DataType::Map(raw_field(entries), *sorted),
         other => other.clone(),
     };
     Arc::new(field.as_ref().clone().with_data_type(data_type))
 }
 
-/// Infers the schema from the first lines and puts them back.
-fn infer(lines: &mut Lines, options: &InputOptions) -> Result<SchemaRef, InputError> {
+/// Reads a whole text, and takes all rows into account for the types.
+///
+/// # Errors
+/// A row that is not one JSON object.
+pub(super) fn survey(
+    path: PathBuf,
+    stream: Stream,
+    compressed: bool,
+    options: &InputOptions,
+    guess: &mut ObjectGuess,
+) -> Result<(), InputError> {
+    let stream = to_utf8(stream, options.encoding)
+        .map_err(|source| read_error(&path, compressed, source))?;
+    let mut lines = Lines::new(path, stream, compressed);
+    loop {
+        let block = lines.block(options.batch_size.max(1), BATCH_BYTES)?;
+        if block.rows.is_empty() {
+            return Ok(());
+        }
+        guess_rows(&lines.path, &block, guess)?;
+    }
+}
+
+/// Infers the schema from the first rows, and gives these back too.
+fn infer(
+    lines: &mut Lines,
+    options: &InputOptions,
+) -> Result<(SchemaRef, Option<Block>, Remarks), InputError> {
     let block = lines.block(options.infer_rows, SAMPLE_BYTES)?;
     let whole = block.rows.len() < options.infer_rows && block.bytes.len() < SAMPLE_BYTES;
-    let mut objects = Vec::with_capacity(block.rows.len());
-    for (line, bytes) in block.iter() {
-        objects.push(Ok(parse_object(&lines.path, line, bytes)?));
-    }
-    let inferred = infer_json_schema_from_iterator(objects.into_iter());
-    let inferred = inferred.map_err(|source| InputError::Infer {
-        path: lines.path.clone(),
-        source,
-    })?;
-    let mut fields: Vec<FieldRef> = inferred.fields().iter().map(nulls_as_text).collect();
+    let mut guess = ObjectGuess::default();
+    guess_rows(&lines.path, &block, &mut guess)?;
+    let mut remarks = Remarks::default();
+    let mut fields = fields(&lines.path, &guess, &options.schema, &mut remarks)?;
     for (name, data_type) in options.schema.iter() {
-        let field = Arc::new(Field::new(name, data_type.clone(), true));
-        match fields.iter_mut().find(|field| field.name() == name) {
-            Some(inferred) => *inferred = field,
+        if !fields.iter().any(|field| field.name() == name) {
             // Beyond the sample the column may well come; all of the input says that it does not.
-            None if whole && !block.rows.is_empty() => {
+            if whole && !block.rows.is_empty() {
                 return Err(InputError::SchemaMissing {
                     path: lines.path.clone(),
                     column: name.to_owned(),
                 });
             }
-            None => fields.push(field),
+            fields.push(Arc::new(Field::new(name, data_type.clone(), true)));
         }
     }
     if fields.is_empty() {
@@ -209,99 +421,61 @@ fn infer(lines: &mut Lines, options: &InputOptions) -> Result<SchemaRef, InputEr
             missing: "no row says which columns there are",
         });
     }
-    lines.put_back(block);
-    Ok(Arc::new(Schema::new(fields)))
+    Ok((Arc::new(Schema::new(fields)), Some(block), remarks))
 }
 
-/// The field with text wherever only nulls were seen.
-fn nulls_as_text(field: &FieldRef) -> FieldRef {
-    let data_type = match field.data_type() {
-        DataType::Null => DataType::Utf8,
-        DataType::List(item) => DataType::List(nulls_as_text(item)),
-        DataType::Struct(fields) => DataType::Struct(fields.iter().map(nulls_as_text).collect()),
-        other => other.clone(),
+/// The fields that were guessed, with the types that the user set.
+///
+/// # Errors
+/// A column of objects or lists in some rows and of something else in others.
+pub(super) fn fields(
+    path: &Path,
+    guess: &ObjectGuess,
+    told: &SchemaSpec,
+    remarks: &mut Remarks,
+) -> Result<Vec<FieldRef>, InputError> {
+    let mut fields = guess.fields("", remarks);
+    let is_told = |place: &String| {
+        let column = place.split(['.', '[']).next().unwrap_or_default();
+        told.get(place).or_else(|| told.get(column)).is_some()
     };
-    Arc::new(field.as_ref().clone().with_data_type(data_type))
+    for places in [
+        &mut remarks.mixed,
+        &mut remarks.empty_objects,
+        &mut remarks.unseen,
+    ] {
+        places.retain(|place| !is_told(place));
+    }
+    if let Some(column) = remarks.conflict.take().filter(|place| !is_told(place)) {
+        return Err(InputError::JsonConflict {
+            path: path.to_owned(),
+            column,
+        });
+    }
+    for field in &mut fields {
+        if let Some(data_type) = told.get(field.name()) {
+            *field = Arc::new(Field::new(field.name(), data_type.clone(), true));
+        }
+    }
+    Ok(fields)
 }
 
-fn parse_object(path: &Path, line: u64, bytes: &[u8]) -> Result<Value, InputError> {
-    let (value, source) = match serde_json::from_slice::<Value>(bytes) {
-        Ok(value) => (Some(value), None),
-        Err(error) => (None, Some(error)),
-    };
-    value
-        .filter(Value::is_object)
-        .ok_or_else(|| InputError::JsonLine {
+fn guess_rows(path: &Path, block: &Block, guess: &mut ObjectGuess) -> Result<(), InputError> {
+    for (line, bytes) in block.iter() {
+        let row = text(path, line, bytes)?;
+        guess.add(row).map_err(|source| InputError::JsonLine {
             path: path.to_owned(),
             line,
-            source,
-        })
-}
-
-/// The lines of the text, numbered.
-struct Lines {
-    path: PathBuf,
-    compressed: bool,
-    reader: Box<dyn BufRead + Send>,
-    number: u64,
-}
-
-/// Some lines, blank ones included in the bytes but not among the rows.
-#[derive(Default)]
-struct Block {
-    bytes: Vec<u8>,
-    /// The number of each line that holds something, and where it ends.
-    rows: Vec<(u64, usize)>,
-    first_line: u64,
-}
-
-impl Block {
-    fn iter(&self) -> impl Iterator<Item = (u64, &[u8])> {
-        let mut start = 0;
-        self.rows.iter().map(move |&(line, end)| {
-            let bytes = self.bytes[start..end].trim_ascii();
-            start = end;
-            (line, bytes)
-        })
+            source: Some(source),
+        })?;
     }
+    Ok(())
 }
 
-impl Lines {
-    /// Reads lines until there are so many rows or bytes.
-    fn block(&mut self, rows: usize, bytes: usize) -> Result<Block, InputError> {
-        let mut block = Block {
-            first_line: self.number,
-            ..Block::default()
-        };
-        while block.rows.len() < rows && block.bytes.len() < bytes {
-            let start = block.bytes.len();
-            let mut reader = self.reader.by_ref().take(ROW_BYTES + 1);
-            let n = reader
-                .read_until(b'\n', &mut block.bytes)
-                .map_err(|source| read_error(&self.path, self.compressed, source))?;
-            if n == 0 {
-                break;
-            }
-            self.number += 1;
-            if n as u64 > ROW_BYTES {
-                return Err(InputError::TooLong {
-                    path: self.path.clone(),
-                    line: self.number,
-                    limit: ROW_BYTES,
-                });
-            }
-            if !block.bytes[start..].trim_ascii().is_empty() {
-                block.rows.push((self.number, block.bytes.len()));
-            }
-        }
-        Ok(block)
-    }
-
-    /// Makes a block the next to be read again.
-    fn put_back(&mut self, block: Block) {
-        let empty: Box<dyn BufRead + Send> = Box::new(std::io::empty());
-        let rest = std::mem::replace(&mut self.reader, empty);
-        self.reader = Box::new(Cursor::new(block.bytes).chain(rest));
-        self.number = block.first_line;
-    }
+fn text<'a>(path: &Path, line: u64, bytes: &'a [u8]) -> Result<&'a str, InputError> {
+    std::str::from_utf8(bytes).map_err(|source| InputError::JsonText {
+        path: path.to_owned(),
+        line,
+        source,
+    })
 }

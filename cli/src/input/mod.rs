@@ -2,41 +2,53 @@
 //!
 //! Owns the way from `INPUT…` to Arrow batches of one schema, strictly: an input that is cut short,
 //! damaged or of other columns than the first ends the run with an error, and nothing is padded,
-//! dropped or guessed. Memory stays bounded whatever the input's length. It writes nothing.
+//! dropped or rounded. A type that is inferred from a sample, or taken from the first of several
+//! inputs, is a guess: where it does not hold, everything is read for its types, and then again.
+//! Memory stays bounded whatever the input's length. It writes nothing.
 
 mod agree;
 mod cells;
 mod csv_reader;
 mod csv_rows;
+mod dates;
+mod encoding;
 mod error;
+mod exact;
 mod format;
 mod guard;
+mod guess;
+mod hive;
+mod int96;
 mod ipc_reader;
+mod json_lines;
 mod json_reader;
+mod json_rows;
 mod parquet_reader;
 mod paths;
+mod place;
 mod schema_spec;
 mod source;
+mod survey;
 
-use std::collections::VecDeque;
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::datatypes::{FieldRef, Schema, SchemaRef, TimeUnit};
+use encoding_rs::Encoding;
 
+pub(crate) use self::dates::DateFormat;
+pub(crate) use self::encoding::named as encoding_named;
 pub(crate) use self::error::InputError;
 pub(crate) use self::format::InputFormat;
 pub(crate) use self::schema_spec::SchemaSpec;
 
-use self::csv_reader::CsvReader;
 use self::guard::guard;
-use self::ipc_reader::{IpcFileReader, IpcStreamReader};
-use self::json_reader::JsonReader;
-use self::parquet_reader::ParquetReader;
 use self::paths::Place;
-use self::source::{Body, Source, Stream, Watch};
+use self::place::{Batches, Opened, Opening};
+use self::source::Watch;
 
 /// Bytes of rows read ahead to infer a schema, at most.
 const SAMPLE_BYTES: usize = 16 << 20;
@@ -58,7 +70,19 @@ pub(crate) struct InputOptions {
     ///
     /// `NA` is null besides in columns that are not text, also without being named here.
     pub(crate) null_values: Vec<String>,
-    /// Rows of the first input from which types are inferred, by default 10,000.
+    /// What takes its meaning from the quote after it in CSV, besides a second quote; by default nothing.
+    pub(crate) escape: Option<u8>,
+    /// What begins a line of CSV that is passed over; by default nothing.
+    pub(crate) comment: Option<u8>,
+    /// The format of dates and times in CSV; by default that of ISO 8601.
+    pub(crate) dates: Option<DateFormat>,
+    /// The encoding of text without a byte order mark; by default UTF-8.
+    pub(crate) encoding: Option<&'static Encoding>,
+    /// Whether directories named `key=value` give columns; by default they do.
+    pub(crate) hive: bool,
+    /// Types of those columns that are not to be inferred; by default none.
+    pub(crate) hive_types: SchemaSpec,
+    /// Rows of the first input from which types are inferred at first, by default 10,000.
     pub(crate) infer_rows: usize,
     /// Types of columns that are not to be inferred; by default none.
     pub(crate) schema: SchemaSpec,
@@ -73,6 +97,12 @@ impl Default for InputOptions {
             delimiter: None,
             header: true,
             null_values: vec![String::new()],
+            escape: None,
+            comment: None,
+            dates: None,
+            encoding: None,
+            hive: true,
+            hive_types: SchemaSpec::default(),
             infer_rows: 10_000,
             schema: SchemaSpec::default(),
             batch_size: 8_192,
@@ -92,48 +122,104 @@ pub(crate) fn open(
     options: &InputOptions,
     interrupt: Arc<AtomicBool>,
 ) -> Result<Input, InputError> {
-    let mut places: VecDeque<Place> = paths::expand(inputs)?.into();
-    let bytes_total = places.iter().map(Place::len).sum();
-    let watch = Watch::new(interrupt);
-    let Some(first) = places.pop_front() else {
-        return Err(InputError::NoInput);
-    };
-    let path = first.path().to_owned();
-    let (schema, batches) = open_place(&first, options, None, &watch)
-        .map_err(|error| watch.or_interrupted(&path, error))?;
-    Ok(Input {
+    let places = paths::expand(inputs)?;
+    let named = places.iter().filter(|_| options.hive).map(Place::path);
+    let key_types = hive::types(named, &options.hive_types)?;
+    let mut input = Input {
+        bytes_total: places.iter().map(Place::len).sum(),
         options: options.clone(),
-        watch,
+        watch: Watch::new(interrupt),
+        path: places
+            .first()
+            .map(|place| place.path().to_owned())
+            .unwrap_or_default(),
         places,
-        path,
-        schema,
-        batches: Some(batches),
-        bytes_total,
-    })
+        next: 0,
+        key_types,
+        columns: Columns::default(),
+        surveyed: false,
+        reading: None,
+        notes: Vec::new(),
+        said: HashSet::new(),
+    };
+    input.begin().map_err(|error| input.or_interrupted(error))?;
+    Ok(input)
 }
 
-/// The batches of all inputs, one after the other, under the first one's schema.
+/// The batches of all inputs, one after the other, under one schema.
 ///
-/// After an error there are no more batches.
+/// The schema is the first input's until something does not fit it: then the next batch is
+/// [`InputError::Guessed`], and [`Input::restart`] gives all batches again under a schema that holds
+/// everything. After another error there are no more batches.
 pub(crate) struct Input {
     options: InputOptions,
     watch: Watch,
-    /// The inputs still to come.
-    places: VecDeque<Place>,
+    places: Vec<Place>,
+    /// Which place comes next.
+    next: usize,
     path: PathBuf,
-    schema: SchemaRef,
-    /// The batches of the input at `path`; none once all is read or failed.
-    batches: Option<Batches>,
+    /// The columns that directories may give.
+    key_types: Vec<FieldRef>,
+    columns: Columns,
+    /// Whether everything was read to find the types: they are no guesses then.
+    surveyed: bool,
+    /// The input at `path`; none once all is read or failed.
+    reading: Option<Reading>,
+    /// What the user should know, and what he was told already.
+    notes: Vec<String>,
+    said: HashSet<String>,
     bytes_total: Option<u64>,
 }
 
-/// The batches of one input.
-type Batches = Box<dyn Iterator<Item = Result<RecordBatch, InputError>> + Send>;
+/// The columns of all inputs, as far as they are known.
+#[derive(Debug, Clone)]
+struct Columns {
+    schema: SchemaRef,
+    /// Columns guessed from nothing but nulls.
+    unseen: Vec<String>,
+    /// Places in JSON with nothing but objects without keys.
+    empty_objects: Vec<String>,
+    /// Keys of directories that the files have as columns too.
+    kept: Vec<String>,
+    /// Whether any type comes from text.
+    from_text: bool,
+    /// The unit in which INT96 is read.
+    int96: TimeUnit,
+}
+
+impl Default for Columns {
+    fn default() -> Self {
+        Self {
+            schema: Arc::new(Schema::empty()),
+            unseen: Vec::new(),
+            empty_objects: Vec::new(),
+            kept: Vec::new(),
+            from_text: false,
+            int96: TimeUnit::Nanosecond,
+        }
+    }
+}
+
+/// What a reader of text is told of the columns, where they are known.
+#[derive(Debug, Clone, Copy)]
+struct Known<'a> {
+    schema: &'a SchemaRef,
+    /// Columns that the directories of the file give.
+    keys: &'a [&'a str],
+    unseen: &'a [String],
+    empty_objects: &'a [String],
+}
+
+/// An input that is being read.
+struct Reading {
+    keys: hive::Columns,
+    batches: Batches,
+}
 
 impl Input {
     /// The schema of every batch.
     pub(crate) fn schema(&self) -> SchemaRef {
-        self.schema.clone()
+        self.columns.schema.clone()
     }
 
     /// The length of all inputs as they lie on disk, where it is known.
@@ -151,36 +237,140 @@ impl Input {
         &self.path
     }
 
+    /// What the user should know of how the inputs are read, each once.
+    pub(crate) fn take_notes(&mut self) -> Vec<String> {
+        let mut notes = std::mem::take(&mut self.notes);
+        notes.retain(|note| self.said.insert(note.clone()));
+        notes
+    }
+
+    /// Reads everything for its types, and begins again with those.
+    ///
+    /// # Errors
+    /// What cannot be read.
+    pub(crate) fn restart(&mut self) -> Result<(), InputError> {
+        self.reading = None;
+        let survey = survey::run(
+            &self.places,
+            &self.options,
+            &self.columns,
+            &self.key_types,
+            &self.watch,
+        );
+        let (columns, notes) = survey.map_err(|error| self.or_interrupted(error))?;
+        (self.columns, self.surveyed, self.next) = (columns, true, 0);
+        self.notes.extend(notes);
+        self.watch.bytes_read.store(0, Ordering::Relaxed);
+        self.reading = self
+            .next_input()
+            .map_err(|error| self.or_interrupted(error))?;
+        Ok(())
+    }
+
+    fn or_interrupted(&self, error: InputError) -> InputError {
+        self.watch.or_interrupted(&self.path, error)
+    }
+
+    /// Opens the first input, whose columns are those of all.
+    fn begin(&mut self) -> Result<(), InputError> {
+        let Some(first) = self.places.first() else {
+            return Err(InputError::NoInput);
+        };
+        let opened = self.opening().open(first, None)?;
+        let Opened {
+            schema,
+            unseen,
+            empty_objects,
+            keys,
+            notes,
+            is_text,
+            batches,
+        } = opened;
+        self.columns = Columns {
+            schema,
+            unseen,
+            empty_objects,
+            kept: keys.kept(),
+            from_text: is_text,
+            ..Columns::default()
+        };
+        self.notes.extend(notes);
+        self.reading = Some(Reading { keys, batches });
+        self.next = 1;
+        Ok(())
+    }
+
+    fn opening(&self) -> Opening<'_> {
+        Opening {
+            options: &self.options,
+            watch: &self.watch,
+            key_types: &self.key_types,
+            int96: self.columns.int96,
+        }
+    }
+
     fn next_batch(&mut self) -> Result<Option<RecordBatch>, InputError> {
-        while let Some(batches) = &mut self.batches {
+        while let Some(reading) = &mut self.reading {
             if self.watch.interrupted() {
                 return Err(InputError::Interrupted {
                     path: self.path.clone(),
                 });
             }
-            match guarded(&self.path, || batches.next().transpose())? {
+            match guarded(&self.path, || reading.batches.next().transpose())? {
                 Some(batch) if batch.num_rows() == 0 => {}
                 Some(batch) => {
-                    let conformed = agree::conform(batch, &self.schema);
+                    let batch = reading.keys.add(&self.path, batch)?;
+                    let conformed = agree::conform(batch, &self.columns.schema);
                     return conformed.map(Some).map_err(|source| InputError::Arrow {
                         path: self.path.clone(),
                         source,
                     });
                 }
-                None => self.batches = self.next_input()?,
+                None => self.reading = self.next_input()?,
             }
         }
         Ok(None)
     }
 
-    fn next_input(&mut self) -> Result<Option<Batches>, InputError> {
-        let Some(place) = self.places.pop_front() else {
+    fn next_input(&mut self) -> Result<Option<Reading>, InputError> {
+        let Some(place) = self.places.get(self.next) else {
             return Ok(None);
         };
+        self.next += 1;
         self.path = place.path().to_owned();
-        let first = Some(&self.schema);
-        let (_, batches) = open_place(&place, &self.options, first, &self.watch)?;
-        Ok(Some(batches))
+        let opened = self.opening().open(place, Some(&self.columns))?;
+        self.columns.from_text |= opened.is_text;
+        let merged = agree::merge(&self.path, &self.columns.schema, &opened.schema)?;
+        if let Some((was, is)) = merged
+            .fields()
+            .iter()
+            .zip(self.columns.schema.fields())
+            .find_map(|(wider, known)| (wider != known).then_some((known, wider)))
+        {
+            let column = is.name().clone();
+            let (is, was) = (is.data_type(), was.data_type());
+            return Err(InputError::TypesDisagree {
+                path: self.path.clone(),
+                column,
+                difference: format!("needs {is}, but is {was} in the first input"),
+            });
+        }
+        self.notes.extend(opened.notes);
+        let Opened { keys, batches, .. } = opened;
+        Ok(Some(Reading { keys, batches }))
+    }
+
+    /// Whether reading again with wider types may do away with an error.
+    fn is_guessed(&self, error: &InputError) -> bool {
+        let told = |column: &str| self.options.schema.get(column).is_some();
+        let may_widen = match error {
+            InputError::Value { column, .. } => !told(column),
+            InputError::JsonRow { .. } => true,
+            InputError::Int96 { .. } => self.columns.int96 == TimeUnit::Nanosecond,
+            InputError::TypesDisagree { .. } => true,
+            _ => false,
+        };
+        may_widen && !self.surveyed && self.watch.can_restart()
     }
 }
 
@@ -188,14 +378,21 @@ impl Iterator for Input {
     type Item = Result<RecordBatch, InputError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let batch = self.next_batch();
-        if batch.is_err() {
-            self.batches = None;
-            self.places.clear();
+        let error = match self.next_batch() {
+            Ok(batch) => return batch.map(Ok),
+            Err(error) => self.or_interrupted(error),
+        };
+        self.reading = None;
+        if !self.is_guessed(&error) {
+            return Some(Err(error));
         }
-        batch
-            .map_err(|error| self.watch.or_interrupted(&self.path, error))
-            .transpose()
+        if matches!(error, InputError::Int96 { .. }) {
+            self.columns.int96 = TimeUnit::Microsecond;
+        }
+        Some(Err(InputError::Guessed {
+            path: self.path.clone(),
+            source: Box::new(error),
+        }))
     }
 }
 
@@ -207,115 +404,6 @@ fn guarded<T>(path: &Path, work: impl FnOnce() -> Result<T, InputError>) -> Resu
             reason,
         })
     })
-}
-
-/// Opens one input and holds its columns against those of the first, where that is another.
-fn open_place(
-    place: &Place,
-    options: &InputOptions,
-    first: Option<&SchemaRef>,
-    watch: &Watch,
-) -> Result<(SchemaRef, Batches), InputError> {
-    guarded(place.path(), || {
-        open_unguarded(place, options, first, watch)
-    })
-}
-
-fn open_unguarded(
-    place: &Place,
-    options: &InputOptions,
-    first: Option<&SchemaRef>,
-    watch: &Watch,
-) -> Result<(SchemaRef, Batches), InputError> {
-    let source = Source::open(place, options.format, watch)?;
-    let path = source.path.clone();
-    let (schema, batches) = match source.body {
-        Body::Stream(stream) => {
-            return open_stream(
-                source.path,
-                stream,
-                source.compressed,
-                source.format,
-                options,
-                first,
-            );
-        }
-        Body::File { file, counted } => {
-            let watch = (!counted).then(|| watch.clone());
-            if source.format == InputFormat::Parquet {
-                let reader = ParquetReader::open(source.path, file, watch, options.batch_size)?;
-                (reader.schema(), Box::new(reader) as Batches)
-            } else {
-                let reader = IpcFileReader::open(source.path, file, watch)?;
-                (reader.schema(), Box::new(reader) as Batches)
-            }
-        }
-    };
-    check_typed(&path, &schema, options, first)?;
-    Ok((schema, batches))
-}
-
-fn open_stream(
-    path: PathBuf,
-    stream: Stream,
-    compressed: bool,
-    format: InputFormat,
-    options: &InputOptions,
-    first: Option<&SchemaRef>,
-) -> Result<(SchemaRef, Batches), InputError> {
-    let delimiter = match format {
-        InputFormat::Ndjson => {
-            let reader = JsonReader::open(path, stream, compressed, options, first)?;
-            return Ok((reader.schema(), Box::new(reader)));
-        }
-        InputFormat::Arrows => {
-            let reader = IpcStreamReader::open(path.clone(), stream, compressed)?;
-            check_typed(&path, &reader.schema(), options, first)?;
-            return Ok((reader.schema(), Box::new(reader)));
-        }
-        InputFormat::Tsv => b'\t',
-        InputFormat::Csv | InputFormat::Parquet | InputFormat::Arrow => b',',
-    };
-    let delimiter = options.delimiter.unwrap_or(delimiter);
-    let reader = CsvReader::open(path, stream, compressed, delimiter, options, first)?;
-    Ok((reader.schema(), Box::new(reader)))
-}
-
-/// Checks columns that bring their types: against the first input, or against `--schema`.
-fn check_typed(
-    path: &Path,
-    found: &Schema,
-    options: &InputOptions,
-    first: Option<&SchemaRef>,
-) -> Result<(), InputError> {
-    if let Some(first) = first {
-        return agree::check(path, first, found);
-    }
-    for (index, field) in found.fields().iter().enumerate() {
-        if found.index_of(field.name()).is_ok_and(|at| at != index) {
-            return Err(InputError::DuplicateColumn {
-                path: path.to_owned(),
-                column: field.name().clone(),
-            });
-        }
-    }
-    for (column, wanted) in options.schema.iter() {
-        let Some((_, field)) = found.column_with_name(column) else {
-            return Err(InputError::SchemaMissing {
-                path: path.to_owned(),
-                column: column.to_owned(),
-            });
-        };
-        if !field.data_type().equals_datatype(wanted) {
-            let (is, set) = (field.data_type(), wanted);
-            return Err(InputError::Disagree {
-                path: path.to_owned(),
-                column: column.to_owned(),
-                difference: format!("is {is} in the file, but --schema sets {set}"),
-            });
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -1,17 +1,19 @@
 //! Reading Parquet, and counting how far a file with a footer has been read.
 //!
 //! Owns what a truncated or foreign Parquet file looks like. Types are the file's own; nothing is
-//! inferred or converted.
+//! inferred or converted, but for INT96, see `int96`.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{SchemaRef, TimeUnit};
 use atomic_arrow::format::ParquetBatches;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
+use parquet::errors::ParquetError;
 
 use super::InputError;
+use super::int96::{self, Int96Check};
 use super::source::Watch;
 
 /// About the most bytes of the rows of a batch.
@@ -63,34 +65,57 @@ impl Share {
 pub(super) struct ParquetReader {
     path: PathBuf,
     batches: ParquetBatches,
+    int96: Option<Int96Check>,
     share: Share,
 }
 
 impl ParquetReader {
-    /// Reads the footer.
+    /// Reads the footer; `int96` is the unit in which INT96 is read.
     ///
     /// # Errors
-    /// A file that is not Parquet or lacks its end.
+    /// A file that is not Parquet, lacks its end, or contradicts itself.
     pub(super) fn open(
         path: PathBuf,
         file: File,
         watch: Option<Watch>,
         batch_rows: usize,
+        int96: TimeUnit,
     ) -> Result<Self, InputError> {
         let bytes = file_len(&path, &file)?;
-        let open = |file| {
-            let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new())?;
-            ParquetBatches::new(file, metadata, batch_rows, BATCH_BYTES)
+        let batch_rows = batch_rows.max(1);
+        let error = |source| InputError::Parquet {
+            path: path.clone(),
+            source,
         };
-        match open(file) {
-            Ok(batches) => {
-                let rows = batches.metadata().file_metadata().num_rows();
-                Ok(Self {
-                    path,
-                    share: Share::new(watch, bytes, u64::try_from(rows).unwrap_or_default()),
-                    batches,
-                })
-            }
+        let metadata =
+            ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).map_err(error)?;
+        let footer = metadata.metadata().file_metadata().num_rows();
+        let groups = metadata.metadata().row_groups().iter();
+        let row_groups = groups.fold(0i64, |sum, group| sum.saturating_add(group.num_rows()));
+        let negative = metadata
+            .metadata()
+            .row_groups()
+            .iter()
+            .any(|group| group.num_rows() < 0);
+        if footer != row_groups || negative {
+            return Err(InputError::RowCount {
+                path,
+                footer,
+                row_groups,
+            });
+        }
+        let open = || -> Result<_, ParquetError> {
+            let (metadata, int96) = int96::open(&file, metadata, batch_rows, int96)?;
+            let batches = ParquetBatches::new(file, metadata, batch_rows, BATCH_BYTES)?;
+            Ok((batches, int96))
+        };
+        match open() {
+            Ok((batches, int96)) => Ok(Self {
+                path,
+                batches,
+                int96,
+                share: Share::new(watch, bytes, u64::try_from(footer).unwrap_or_default()),
+            }),
             Err(source) => Err(InputError::Parquet { path, source }),
         }
     }
@@ -111,7 +136,10 @@ impl Iterator for ParquetReader {
         Some(match batch {
             Ok(batch) => {
                 self.share.advance(batch.num_rows() as u64);
-                Ok(batch)
+                match &mut self.int96 {
+                    None => Ok(batch),
+                    Some(check) => check.check(&self.path, &batch).map(|()| batch),
+                }
             }
             Err(source) => Err(InputError::Parquet {
                 path: self.path.clone(),

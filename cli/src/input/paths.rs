@@ -38,7 +38,7 @@ impl Place {
 /// The places that `inputs` stand for, patterns expanded.
 ///
 /// # Errors
-/// No input, a path or pattern without a file, a directory, standard input named twice.
+/// No input, a path, pattern or directory without a file, standard input named twice.
 pub(super) fn expand(inputs: &[String]) -> Result<Vec<Place>, InputError> {
     let mut places = Vec::new();
     for input in inputs {
@@ -51,7 +51,8 @@ pub(super) fn expand(inputs: &[String]) -> Result<Vec<Place>, InputError> {
         }
         // A file that exists is meant literally, even where its name could be a pattern.
         match std::fs::metadata(input) {
-            Ok(metadata) => places.push(place(PathBuf::from(input), &metadata)?),
+            Ok(metadata) if metadata.is_dir() => expand_directory(input, &mut places)?,
+            Ok(metadata) => places.push(place(PathBuf::from(input), &metadata)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 expand_pattern(input, &mut places)?;
             }
@@ -85,8 +86,8 @@ fn expand_pattern(pattern: &str, places: &mut Vec<Place>) -> Result<(), InputErr
             path: path.clone(),
             source,
         })?;
-        if !metadata.is_dir() {
-            places.push(place(path, &metadata)?);
+        if !metadata.is_dir() && !is_below_hidden(pattern, &path) {
+            places.push(place(path, &metadata));
         }
     }
     if places.len() == before {
@@ -97,12 +98,69 @@ fn expand_pattern(pattern: &str, places: &mut Vec<Place>) -> Result<(), InputErr
     Ok(())
 }
 
-fn place(path: PathBuf, metadata: &Metadata) -> Result<Place, InputError> {
-    if metadata.is_dir() {
-        return Err(InputError::Directory { path });
+/// Adds the files below a directory in the order of their names, hidden ones passed over.
+fn expand_directory(root: &str, places: &mut Vec<Place>) -> Result<(), InputError> {
+    let before = places.len();
+    let root = PathBuf::from(root);
+    // The ways to the directories above, since symbolic links may lead in circles.
+    let mut directories = vec![(root.clone(), Vec::new())];
+    while let Some((directory, above)) = directories.pop() {
+        let unread = |source| InputError::Io {
+            path: directory.clone(),
+            source,
+        };
+        let real = std::fs::canonicalize(&directory).map_err(unread)?;
+        if above.contains(&real) {
+            return Err(InputError::Circle { path: directory });
+        }
+        let mut entries = Vec::new();
+        for entry in std::fs::read_dir(&directory).map_err(unread)? {
+            let path = entry.map_err(unread)?.path();
+            if !is_hidden(&path) {
+                entries.push(path);
+            }
+        }
+        entries.sort();
+        let above = [above, vec![real]].concat();
+        let mut below = Vec::new();
+        for path in entries {
+            let metadata = std::fs::metadata(&path).map_err(|source| InputError::Io {
+                path: path.clone(),
+                source,
+            })?;
+            match metadata.is_dir() {
+                true => below.push((path, above.clone())),
+                false => places.push(place(path, &metadata)),
+            }
+        }
+        // The last one pushed comes next.
+        directories.extend(below.into_iter().rev());
     }
+    if places.len() == before {
+        return Err(InputError::EmptyDirectory { path: root });
+    }
+    Ok(())
+}
+
+/// Whether a wildcard, rather than the pattern's own words, led into something hidden.
+fn is_below_hidden(pattern: &str, path: &Path) -> bool {
+    path.components().any(|component| {
+        let name = Path::new(component.as_os_str());
+        let told = |name: &str| pattern.split('/').any(|part| part == name);
+        let by_name = name.to_str().is_some_and(told);
+        !by_name && is_hidden(name) && name.as_os_str() != ".." && name.as_os_str() != "."
+    })
+}
+
+/// Whether readers of data sets pass over a name: a partition's directory is seen whatever it begins with.
+fn is_hidden(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+    name.starts_with(b".") || (name.starts_with(b"_") && !name.contains(&b'='))
+}
+
+fn place(path: PathBuf, metadata: &Metadata) -> Place {
     let len = metadata.is_file().then_some(metadata.len());
-    Ok(Place::File { path, len })
+    Place::File { path, len }
 }
 
 #[cfg(test)]
@@ -147,6 +205,30 @@ mod tests {
     }
 
     #[test]
+    fn a_directory_gives_the_files_below_it_but_hidden_ones() {
+        let dir = directory_with(&["z.csv", "_SUCCESS", ".z.csv.crc"]);
+        for below in ["k=1", "k=2/_day=3", ".atomic", "_delta_log"] {
+            std::fs::create_dir_all(dir.path().join(below)).unwrap();
+            std::fs::write(dir.path().join(below).join("a.csv"), "abc").unwrap();
+        }
+        let expected = ["z.csv", "k=1/a.csv", "k=2/_day=3/a.csv"];
+        assert_eq!(expand_in(dir.path(), &[""]).unwrap(), expected);
+        let expected = ["k=1/a.csv", "k=2/_day=3/a.csv", "z.csv"];
+        assert_eq!(expand_in(dir.path(), &["**/*.csv"]).unwrap(), expected);
+        let expected = [".atomic/a.csv"];
+        assert_eq!(expand_in(dir.path(), &[".atomic/*.csv"]).unwrap(), expected);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_directory_within_itself_is_an_error() {
+        let dir = directory_with(&["a.csv"]);
+        std::os::unix::fs::symlink(dir.path(), dir.path().join("b")).unwrap();
+        let error = expand_in(dir.path(), &[""]).unwrap_err();
+        assert!(matches!(error, InputError::Circle { .. }), "{error}");
+    }
+
+    #[test]
     fn a_file_that_exists_is_taken_literally() {
         let dir = directory_with(&["a[1].csv", "a1.csv"]);
         assert_eq!(expand_in(dir.path(), &["a[1].csv"]).unwrap(), ["a[1].csv"]);
@@ -164,7 +246,10 @@ mod tests {
             );
         }
         let error = expand_in(dir.path(), &["d.csv"]).unwrap_err();
-        assert!(matches!(error, InputError::Directory { .. }), "{error}");
+        assert!(
+            matches!(error, InputError::EmptyDirectory { .. }),
+            "{error}"
+        );
         let error = expand_in(dir.path(), &["a[.csv"]).unwrap_err();
         assert!(matches!(error, InputError::Pattern { .. }), "{error}");
         assert!(matches!(expand(&[]), Err(InputError::NoInput)));

@@ -4,19 +4,23 @@
 //! interrupt flag by more than a moment, also when it waits for a pipe. Nothing is held in memory
 //! but fixed-size buffers; what needs seeking and cannot be sought goes to an anonymous file.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufReader, Cursor, Read, Seek};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::InputError;
+use super::encoding::Undecodable;
 use super::format::{Compression, InputFormat};
 use super::paths::Place;
 use crate::stdin::stdin;
 
 /// Bytes asked of the operating system at once.
 pub(super) const CHUNK: usize = 256 * 1024;
+/// Bytes of a pipe that are kept in a temporary file, for the case that it has to be read again.
+const KEPT_BYTES: u64 = if cfg!(test) { 1 << 16 } else { 1 << 30 };
 /// How long a wait for a pipe may last before the interrupt flag is looked at again.
 #[cfg(unix)]
 const POLL: rustix::event::Timespec = rustix::event::Timespec {
@@ -29,13 +33,15 @@ const POLL: rustix::event::Timespec = rustix::event::Timespec {
 pub(super) struct Watch {
     interrupt: Arc<AtomicBool>,
     pub(super) bytes_read: Arc<AtomicU64>,
+    /// What was read of inputs that give their bytes only once, by name.
+    kept: Arc<Mutex<HashMap<PathBuf, Kept>>>,
 }
 
 impl Watch {
     pub(super) fn new(interrupt: Arc<AtomicBool>) -> Self {
         Self {
             interrupt,
-            bytes_read: Arc::default(),
+            ..Self::default()
         }
     }
 
@@ -47,6 +53,25 @@ impl Watch {
         self.bytes_read.fetch_add(bytes, Ordering::Relaxed);
     }
 
+    /// Whether every input can be read from its beginning again.
+    pub(super) fn can_restart(&self) -> bool {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.values().all(Kept::is_whole)
+    }
+
+    /// The bytes of an input that gives them only once, from the first, and a copy kept of them.
+    fn once(&self, path: &Path, origin: impl FnOnce() -> io::Result<Stream>) -> io::Result<Once> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if !kept.contains_key(path) {
+            kept.insert(path.to_owned(), Kept::new(origin()?)?);
+        }
+        Ok(Once {
+            path: path.to_owned(),
+            kept: Arc::clone(&self.kept),
+            offset: 0,
+        })
+    }
+
     /// Turns any failure into an interruption once the flag is up, for that is what it came from.
     pub(super) fn or_interrupted(&self, path: &Path, error: InputError) -> InputError {
         if self.interrupted() {
@@ -56,6 +81,77 @@ impl Watch {
         } else {
             error
         }
+    }
+}
+
+/// An input that gives its bytes only once, and those that it gave, as far as they are kept.
+struct Kept {
+    origin: Stream,
+    copy: File,
+    len: u64,
+    /// Whether there is a copy of all that was given.
+    whole: bool,
+}
+
+impl std::fmt::Debug for Kept {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Kept")
+            .field("len", &self.len)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Kept {
+    fn new(origin: Stream) -> io::Result<Self> {
+        Ok(Self {
+            origin,
+            copy: tempfile::tempfile()?,
+            len: 0,
+            whole: true,
+        })
+    }
+
+    fn is_whole(&self) -> bool {
+        self.whole
+    }
+
+    /// Gives bytes from the offset on: of the copy, or else further ones.
+    fn read(&mut self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
+        if self.whole && offset < self.len {
+            self.copy.seek(io::SeekFrom::Start(offset))?;
+            return self.copy.read(into);
+        }
+        let n = self.origin.read(into)?;
+        self.len += n as u64;
+        if self.whole && self.len > KEPT_BYTES {
+            self.whole = false;
+            self.copy.set_len(0)?;
+        } else if self.whole {
+            self.copy.seek(io::SeekFrom::End(0))?;
+            // Where there is no room for a copy, there is none.
+            self.whole = io::Write::write_all(&mut self.copy, &into[..n]).is_ok();
+        }
+        Ok(n)
+    }
+}
+
+/// One reading of an input that gives its bytes only once.
+struct Once {
+    path: PathBuf,
+    kept: Arc<Mutex<HashMap<PathBuf, Kept>>>,
+    offset: u64,
+}
+
+impl Read for Once {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(kept) = kept.get_mut(&self.path) else {
+            return Ok(0);
+        };
+        let n = kept.read(self.offset, into)?;
+        self.offset += n as u64;
+        Ok(n)
     }
 }
 
@@ -91,30 +187,35 @@ impl Source {
         match place {
             Place::Stdin => {
                 let path = place.path();
-                let origin = Origin {
-                    file: stdin().map_err(|source| io_error(path, source))?,
-                    wait: true,
-                    watch: watch.clone(),
-                };
-                Self::from_nameless(path, origin, format)
+                let origin =
+                    || -> io::Result<Stream> { Ok(Box::new(Origin::new(stdin()?, true, watch))) };
+                let stream = watch
+                    .once(path, origin)
+                    .map_err(|source| io_error(path, source))?;
+                Self::from_nameless(path, stream, format)
             }
             Place::File { path, len } => {
                 let format = format
                     .or_else(|| InputFormat::of_path(path))
                     .ok_or_else(|| InputError::UnknownFormat { path: path.clone() })?;
-                let origin = Origin {
-                    file: File::open(path).map_err(|source| io_error(path, source))?,
-                    wait: len.is_none(),
-                    watch: watch.clone(),
-                };
-                Self::from_file(path, origin, format)
+                let open = || File::open(path);
+                if len.is_none() {
+                    let origin = || -> io::Result<Stream> {
+                        Ok(Box::new(Origin::new(open()?, true, watch)))
+                    };
+                    let stream = watch
+                        .once(path, origin)
+                        .map_err(|source| io_error(path, source))?;
+                    return Self::from_stream(path, Box::new(stream), format);
+                }
+                let file = open().map_err(|source| io_error(path, source))?;
+                Self::from_file(path, Origin::new(file, false, watch), format)
             }
         }
     }
 
     fn from_file(path: &Path, origin: Origin, format: InputFormat) -> Result<Self, InputError> {
-        let compression = Compression::of_path(path);
-        if format.needs_seek() && compression.is_none() && !origin.wait {
+        if format.needs_seek() && Compression::of_path(path).is_none() {
             return Ok(Self {
                 path: path.to_owned(),
                 format,
@@ -125,8 +226,13 @@ impl Source {
                 },
             });
         }
+        Self::from_stream(path, Box::new(origin), format)
+    }
+
+    fn from_stream(path: &Path, stream: Stream, format: InputFormat) -> Result<Self, InputError> {
+        let compression = Compression::of_path(path);
         let compressed = compression.is_some();
-        let stream = decompress(Box::new(origin), compression)
+        let stream = decompress(stream, compression)
             .map_err(|source| read_error(path, compressed, source))?;
         Self::new(path, format, compressed, stream)
     }
@@ -216,19 +322,13 @@ pub(super) fn peek(mut stream: Stream) -> io::Result<(Vec<u8>, Stream)> {
     Ok((head, Box::new(whole)))
 }
 
-/// The stream without the byte order mark that may open a text.
-pub(super) fn without_bom(stream: Stream) -> io::Result<Stream> {
-    let (head, mut stream) = peek(stream)?;
-    if head.starts_with(b"\xef\xbb\xbf") {
-        stream.read_exact(&mut [0; 3])?;
-    }
-    Ok(stream)
-}
-
 /// The error of a failed read, told apart by whether a decompressor may have raised it.
 pub(super) fn read_error(path: &Path, compressed: bool, source: io::Error) -> InputError {
     // What the system itself refuses carries its code; a decompressor's complaint has none.
-    if compressed && source.raw_os_error().is_none() {
+    let undecodable = source
+        .get_ref()
+        .is_some_and(|source| source.is::<Undecodable>());
+    if compressed && source.raw_os_error().is_none() && !undecodable {
         InputError::Compressed {
             path: path.to_owned(),
             source,
@@ -251,6 +351,16 @@ struct Origin {
     /// Whether bytes may be long in coming, as with a pipe or a terminal.
     wait: bool,
     watch: Watch,
+}
+
+impl Origin {
+    fn new(file: File, wait: bool, watch: &Watch) -> Self {
+        Self {
+            file,
+            wait,
+            watch: watch.clone(),
+        }
+    }
 }
 
 impl Read for Origin {
@@ -446,17 +556,25 @@ mod tests {
     }
 
     #[test]
-    fn a_byte_order_mark_is_dropped_and_nothing_else() {
-        for (bytes, expected) in [
-            (&b"\xef\xbb\xbfabc"[..], &b"abc"[..]),
-            (b"\xef\xbb", b"\xef\xbb"),
-            (b"abcdefghijk", b"abcdefghijk"),
-            (b"", b""),
-        ] {
-            let mut stream = without_bom(Box::new(Cursor::new(bytes.to_vec()))).unwrap();
-            let mut read = Vec::new();
-            stream.read_to_end(&mut read).unwrap();
-            assert_eq!(read, expected);
-        }
+    fn a_pipe_can_be_read_again_as_far_as_it_is_kept() {
+        let watch = Watch::default();
+        let path = Path::new("pipe");
+        let bytes = noise(usize::try_from(KEPT_BYTES).unwrap() + 10);
+        let open = || {
+            let bytes = bytes.clone();
+            watch
+                .once(path, || Ok(Box::new(Cursor::new(bytes))))
+                .unwrap()
+        };
+        let mut begin = vec![0; 1000];
+        open().read_exact(&mut begin).unwrap();
+        assert_eq!(begin, bytes[..1000]);
+        let mut again = vec![0; 5000];
+        open().read_exact(&mut again).unwrap();
+        assert_eq!(again, bytes[..5000]);
+        assert!(watch.can_restart());
+        let mut all = Vec::new();
+        open().read_to_end(&mut all).unwrap();
+        assert!(all == bytes && !watch.can_restart());
     }
 }

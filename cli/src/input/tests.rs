@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fs::File;
 use std::io::Write;
 
-use arrow::array::{Array, AsArray};
+use arrow::array::{Array, AsArray, Int16Array, Int64Array, NullArray, StringArray};
 use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType, Field, Float64Type, Int64Type, TimeUnit};
 use arrow::ipc::writer::{FileWriter, StreamWriter};
@@ -35,9 +35,14 @@ impl Files {
     }
 
     fn read(&self, names: &[&str], options: &InputOptions) -> Result<RecordBatch, InputError> {
-        let input = self.open(names, options)?;
+        let mut input = self.open(names, options)?;
+        let batches = loop {
+            match input.by_ref().collect::<Result<Vec<_>, _>>() {
+                Err(InputError::Guessed { .. }) => input.restart()?,
+                batches => break batches?,
+            }
+        };
         let schema = input.schema();
-        let batches = input.collect::<Result<Vec<_>, _>>()?;
         for batch in &batches {
             assert_eq!(batch.schema(), schema);
         }
@@ -229,16 +234,94 @@ fn csv_cut_within_quotes_is_refused() {
 }
 
 #[test]
-fn csv_values_of_another_type_are_named_with_line_and_column() {
+fn csv_values_of_another_type_than_told_are_named_with_line_and_column() {
     let files = Files::new(&[("a.csv", b"a,b\n1,2\n\n3,\"x\"\n")]);
-    let options = options(|o| o.infer_rows = 1);
+    let told = options(|o| o.schema = "b=int64".parse().unwrap());
     assert_eq!(
-        files.error(&["a.csv"], &options),
-        "a.csv, line 4, column `b`: `x` is not a Int64; set the type with --schema, or look at \
-         more rows with --infer-rows"
+        files.error(&["a.csv"], &told),
+        "a.csv, line 4, column `b`: `x` cannot be kept as Int64; set another type with --schema"
     );
-    let batch = files.read(&["a.csv"], &InputOptions::default()).unwrap();
-    assert_eq!(types(&batch), [DataType::Int64, DataType::Utf8]);
+}
+
+#[test]
+fn a_type_guessed_from_a_sample_gives_way_to_later_values() {
+    use DataType::{Float64, Int64, Timestamp, UInt64, Utf8};
+    let micros = Timestamp(TimeUnit::Microsecond, None);
+    let short = options(|o| o.infer_rows = 1);
+    for (first, later, data_type) in [
+        ("90210", "00501", Utf8),
+        ("1", "2.5", Float64),
+        ("1", "9007199254740993", Int64),
+        ("0.5", "9007199254740993", Utf8),
+        ("0.5", "1e400", Utf8),
+        ("0.5", "3.14159265358979323846", Utf8),
+        ("1", "18446744073709551615", UInt64),
+        ("1234567", "12e4567", Utf8),
+        ("2013-01-01", "2013-01-06T10:30:00", micros),
+        ("2013-01-01T00:00:00", "2013-01-06T10:30:00Z", Utf8),
+        ("true", "1", Utf8),
+        ("", "1", Int64),
+        ("NA", "2.5", Float64),
+    ] {
+        let (one, two) = (format!("a,b\n{first},x\n"), format!("a,b\n{later},x\n"));
+        let both = format!("{one}{later},x\n");
+        let files = Files::new(&[
+            ("1.csv", one.as_bytes()),
+            ("2.csv", two.as_bytes()),
+            ("both.csv", both.as_bytes()),
+            ("both.csv.gz", &gzip(both.as_bytes())),
+        ]);
+        for names in [&["1.csv", "2.csv"][..], &["both.csv"], &["both.csv.gz"]] {
+            let batch = files.read(names, &short).unwrap();
+            assert_eq!(types(&batch)[0], data_type, "{first}, {later} of {names:?}");
+            let whole = files.read(names, &InputOptions::default()).unwrap();
+            assert_eq!(batch, whole, "{first}, {later} of {names:?}");
+            if data_type == Utf8 {
+                let null = |text: &str| text.is_empty();
+                assert!(null(first) || rows(&batch)[0].starts_with(first));
+                assert!(rows(&batch)[1].starts_with(later));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_pipe_is_read_again_as_far_as_it_is_kept() {
+    use std::os::fd::AsRawFd as _;
+    for (rows_between, expected) in [(10, Ok(DataType::Float64)), (50_000, Err(()))] {
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        let text = format!("a\n{}2.5\n", "1\n".repeat(rows_between));
+        let writing = std::thread::spawn(move || {
+            // The reader stops early where the pipe cannot be read again.
+            let _ = writer.write_all(text.as_bytes());
+        });
+        let name = format!("/proc/self/fd/{}", reader.as_raw_fd());
+        let options = options(|o| {
+            o.infer_rows = 1;
+            o.format = Some(InputFormat::Csv);
+        });
+        let mut input = open(&[name], &options, Arc::default()).unwrap();
+        let error = input.by_ref().find_map(Result::err).unwrap();
+        match expected {
+            Ok(data_type) => {
+                assert!(matches!(error, InputError::Guessed { .. }), "{error}");
+                input.restart().unwrap();
+                assert_eq!(*input.schema().field(0).data_type(), data_type);
+                let read: usize = input.map(|batch| batch.unwrap().num_rows()).sum();
+                assert_eq!(read, rows_between + 1);
+            }
+            Err(()) => {
+                let error = error.to_string();
+                let place = format!("line {}, column `a`: `2.5`", rows_between + 2);
+                assert!(
+                    error.contains(&place) && error.contains("--schema"),
+                    "{error}"
+                );
+            }
+        }
+        drop(reader);
+        writing.join().unwrap();
+    }
 }
 
 #[test]
@@ -341,20 +424,172 @@ fn json_numbers_stay_exact() {
 }
 
 #[test]
-fn json_integers_are_not_cut_from_fractions() {
-    let files = Files::new(&[("a.json", b"{\"a\":1}\n\n{\"a\":1.5}\n")]);
-    let error = files
-        .read(&["a.json"], &options(|o| o.infer_rows = 1))
-        .unwrap_err();
+fn json_numbers_that_the_type_told_does_not_hold_are_refused() {
+    for (told, value) in [
+        ("int64", "1.5"),
+        ("decimal(10, 1)", "1.55"),
+        ("float64", "9007199254740993"),
+        ("float64", "1e400"),
+        ("date", "\"2013-01-06T10:30:00\""),
+        ("timestamp[ms]", "\"2013-01-06T10:30:00.0001\""),
+        ("timestamp", "\"2013-01-06T10:30:00Z\""),
+        ("List(Int64)", "[1.5]"),
+    ] {
+        let text = format!("{{\"a\":null}}\n\n{{\"a\":{value}}}\n");
+        let files = Files::new(&[("a.json", text.as_bytes())]);
+        let told = options(|o| o.schema = format!("a={told}").parse().unwrap());
+        let error = files.read(&["a.json"], &told).unwrap_err();
+        assert!(
+            matches!(error, InputError::JsonRow { line: 3, .. }),
+            "{value}: {error}"
+        );
+        let cause = error.source().unwrap().to_string();
+        assert!(cause.contains("column `a`"), "{cause}");
+    }
+}
+
+#[test]
+fn json_types_give_way_to_later_values() {
+    use DataType::{Float64, Int64, UInt64, Utf8};
+    let short = options(|o| o.infer_rows = 1);
+    for (values, data_type, expected) in [
+        (&["1", "1.5"][..], Float64, ["1.0", "1.5"]),
+        (
+            &["9223372036854775808", "18446744073709551615"],
+            UInt64,
+            ["9223372036854775808", "18446744073709551615"],
+        ),
+        (
+            &["1", "18446744073709551617"],
+            Utf8,
+            ["1", "18446744073709551617"],
+        ),
+        (
+            &["-1", "18446744073709551615"],
+            Utf8,
+            ["-1", "18446744073709551615"],
+        ),
+        (&["1.5", "1e400"], Utf8, ["1.5", "1e400"]),
+        (&["1", "\"x\""], Utf8, ["1", "x"]),
+        (&["null", "5"], Int64, ["-", "5"]),
+        (
+            &["{}", "{\"k\":1}"],
+            DataType::Struct(vec![Field::new("k", Int64, true)].into()),
+            ["{k: }", "{k: 1}"],
+        ),
+    ] {
+        let text: String = values
+            .iter()
+            .map(|value| format!("{{\"a\":{value}}}\n"))
+            .collect();
+        let files = Files::new(&[("a.json", text.as_bytes())]);
+        for options in [&short, &InputOptions::default()] {
+            let batch = files.read(&["a.json"], options).unwrap();
+            assert_eq!(types(&batch), [data_type.clone()], "{values:?}");
+            assert_eq!(rows(&batch), expected, "{values:?}");
+        }
+    }
+}
+
+#[test]
+fn json_that_becomes_text_is_said() {
+    let files = Files::new(&[(
+        "a.json",
+        b"{\"a\":1,\"b\":\"x\"}\n{\"a\":18446744073709551617}\n",
+    )]);
+    let mut input = files.open(&["a.json"], &InputOptions::default()).unwrap();
+    let notes = input.take_notes();
     assert!(
-        matches!(error, InputError::JsonRow { line: 3, .. }),
+        notes.len() == 1 && notes[0].contains("column `a`"),
+        "{notes:?}"
+    );
+    assert!(input.take_notes().is_empty());
+}
+
+#[test]
+fn json_keys_are_in_an_object_once() {
+    for text in [
+        "{\"a\":1,\"a\":2}\n",
+        "{\"a\":[{\"b\":1,\"b\":2}]}\n",
+        "{\"a\":{\"b\":1,\"c\":1,\"b\":null}}\n",
+        "{\"b\":1,\"a\":{},\"\\u0061\":2}\n",
+    ] {
+        for text in [text.to_owned(), format!("{{\"b\":0}}\n{text}")] {
+            let files = Files::new(&[("a.json", text.as_bytes())]);
+            let error = files
+                .read(&["a.json"], &options(|o| o.infer_rows = 1))
+                .unwrap_err();
+            let line = text.lines().count();
+            assert!(
+                error.to_string().contains(&format!("line {line}")),
+                "{error}"
+            );
+            let cause = error.source().unwrap().to_string();
+            assert!(cause.contains("twice"), "{text}: {cause}");
+        }
+    }
+}
+
+#[test]
+fn json_objects_without_keys_are_text_and_objects_are_where_told() {
+    let text = "{\"x\":1,\"m\":{},\"l\":[{}]}\n{\"x\":2,\"m\":null,\"l\":[]}\n";
+    let batch = json(text).unwrap();
+    assert_eq!(rows(&batch), ["1|{}|[{}]", "2|-|[]"]);
+    let files = Files::new(&[(
+        "a.json",
+        b"{\"m\":{\"k\":[1, 1e400]}}\n{\"m\":\"x\"}\n{\"m\":5}\n",
+    )]);
+    let told = options(|o| o.schema = "m=string".parse().unwrap());
+    let batch = files.read(&["a.json"], &told).unwrap();
+    assert_eq!(rows(&batch), ["{\"k\":[1, 1e400]}", "x", "5"]);
+    let error = files.error(&["a.json"], &InputOptions::default());
+    assert!(
+        error.contains("column `m`") && error.contains("--schema"),
         "{error}"
     );
-    let cause = error.source().unwrap().to_string();
-    assert!(
-        cause.contains("column `a`") && cause.contains("1.5"),
-        "{cause}"
-    );
+}
+
+#[test]
+fn json_that_is_one_array_is_read_element_by_element() {
+    for text in [
+        "[{\"a\":1,\"b\":\"],\\\"[\"},{\"a\":2,\"b\":\"x\"}]",
+        " \n[\n  {\n \"a\": 1, \"b\": \"],\\\"[\"\n  },\r\n {\"a\":2,\n\"b\":\"x\"}\n]\n\n",
+    ] {
+        for options in [InputOptions::default(), options(|o| o.infer_rows = 1)] {
+            let files = Files::new(&[("a.json", text.as_bytes())]);
+            let batch = files.read(&["a.json"], &options).unwrap();
+            assert_eq!(rows(&batch), ["1|],\"[", "2|x"], "{text}");
+        }
+    }
+    for (text, message) in [
+        (
+            "[{\"a\":1}",
+            "a.json, line 1: the array is cut short: its closing bracket is missing",
+        ),
+        (
+            "[{\"a\":1},\n",
+            "a.json, line 2: the array is cut short: its closing bracket is missing",
+        ),
+        (
+            "[{\"a\":1}\n]\n{}",
+            "a.json, line 3: the array is followed by something else",
+        ),
+        (
+            "[{\"a\":1}}",
+            "a.json, line 1: the array lacks a comma between two elements",
+        ),
+        (
+            "[{\"a\":1},\n5]",
+            "a.json, line 2: not one JSON object a line",
+        ),
+        ("[{\"a\":1},]", "a.json, line 1: not one JSON object a line"),
+        (
+            "[]",
+            "a.json: is empty: no row says which columns there are",
+        ),
+    ] {
+        assert_eq!(json_error(text), message, "{text}");
+    }
 }
 
 #[test]
@@ -362,7 +597,6 @@ fn json_that_is_not_one_object_a_line_is_refused_with_its_line() {
     for (text, line) in [
         ("{\"a\":1}\n{\"a\":", 2),
         ("{\"a\":1}\n\n{\"a\":1", 3),
-        ("[{\"a\":1}]", 1),
         ("{\"a\":1}\n5\n", 2),
         ("{\"a\":1}{\"a\":2}\n", 1),
         ("{\n\"a\":1\n}\n", 1),
@@ -382,12 +616,8 @@ fn json_that_is_not_one_object_a_line_is_refused_with_its_line() {
 fn json_keys_that_are_no_columns_are_not_dropped() {
     let files = Files::new(&[("a.json", b"{\"a\":1}\n{\"a\":2,\"b\":3}\n")]);
     let short = options(|o| o.infer_rows = 1);
-    let error = files.read(&["a.json"], &short).unwrap_err();
-    assert!(
-        matches!(error, InputError::JsonRow { line: 2, .. }),
-        "{error}"
-    );
-    assert!(error.source().unwrap().to_string().contains('b'));
+    let batch = files.read(&["a.json"], &short).unwrap();
+    assert_eq!(rows(&batch), ["1|-", "2|3"]);
     let named = options(|o| {
         o.infer_rows = 1;
         o.schema = "b=int64".parse().unwrap();
@@ -413,7 +643,7 @@ fn json_without_rows_says_so() {
 fn json_that_is_not_utf8_is_refused_with_its_line() {
     let files = Files::new(&[("a.json", b"{\"a\":\"x\"}\n{\"a\":\"\xff\"}\n")]);
     let error = files.error(&["a.json"], &options(|o| o.infer_rows = 1));
-    assert_eq!(error, "a.json, line 2: not one JSON object a line");
+    assert_eq!(error, "a.json, line 2: not valid UTF-8");
 }
 
 fn parquet(batch: &RecordBatch) -> Vec<u8> {
@@ -564,8 +794,8 @@ fn later_inputs_that_disagree_are_named_with_the_column() {
         ("a.csv", b"a,b\n1,2\n"),
         ("missing.csv", b"a\n1\n"),
         ("extra.csv", b"a,b,c\n1,2,3\n"),
-        ("type.csv", b"a,b\n1,x\n"),
-        ("type.parquet", &parquet(&csv("a,b\n1,x\n").unwrap())),
+        ("type.parquet", &parquet(&csv("a,b\n1,true\n").unwrap())),
+        ("type.json", b"{\"a\":1,\"b\":[2]}\n"),
         ("empty.csv", b""),
     ]);
     for (name, message) in [
@@ -578,14 +808,10 @@ fn later_inputs_that_disagree_are_named_with_the_column() {
             "extra.csv: column `c` is not in the first input",
         ),
         (
-            "type.csv",
-            "type.csv, line 2, column `b`: `x` is not a Int64; set the type with \
-          --schema, or look at more rows with --infer-rows",
-        ),
-        (
             "type.parquet",
-            "type.parquet: column `b` is Utf8, but Int64 in the first input",
+            "a.csv, line 2, column `b`: `2` cannot be kept as Boolean; set another type with --schema",
         ),
+        ("type.json", "type.json, line 1: does not fit the columns"),
         ("empty.csv", "empty.csv: is empty: it has no header"),
     ] {
         assert_eq!(
@@ -761,4 +987,248 @@ fn a_flipped_byte_is_an_error_or_harmless_and_never_a_panic() {
         }
     }
     assert!(damaged > 0, "no decoder panics any more: the guard can go");
+}
+
+/// A Parquet file of one column `t` of INT96: nanoseconds of the day and the Julian day of each value.
+fn int96(values: &[(u64, u32)]) -> Vec<u8> {
+    use parquet::data_type::{Int96, Int96Type};
+    use parquet::file::writer::SerializedFileWriter;
+    let schema = "message schema { optional int96 t; }";
+    let schema = parquet::schema::parser::parse_message_type(schema).unwrap();
+    let mut bytes = Vec::new();
+    let mut writer =
+        SerializedFileWriter::new(&mut bytes, Arc::new(schema), Arc::default()).unwrap();
+    let mut group = writer.next_row_group().unwrap();
+    let mut column = group.next_column().unwrap().unwrap();
+    let values: Vec<Int96> = values
+        .iter()
+        .map(|(nanoseconds, day)| {
+            let mut value = Int96::new();
+            let low = (nanoseconds & 0xffff_ffff) as u32;
+            value.set_data(low, (nanoseconds >> 32) as u32, *day);
+            value
+        })
+        .collect();
+    let levels = vec![1; values.len()];
+    let typed = column.typed::<Int96Type>();
+    typed.write_batch(&values, Some(&levels), None).unwrap();
+    column.close().unwrap();
+    group.close().unwrap();
+    writer.close().unwrap();
+    bytes
+}
+
+#[test]
+fn int96_is_read_in_the_unit_that_holds_all_its_values() {
+    let (in_2024, in_9999, in_300000) = ((1_500, 2_460_311), (2_000, 5_373_484), (0, 110_000_000));
+    let nanoseconds = int96(&[in_2024]);
+    let files = Files::new(&[
+        ("1.parquet", &nanoseconds),
+        ("2.parquet", &int96(&[in_9999])),
+        ("both.parquet", &int96(&[(0, 2_460_311), in_9999])),
+        ("cut.parquet", &int96(&[in_9999, in_2024])),
+        ("beyond.parquet", &int96(&[in_9999, in_300000])),
+        ("whole.parquet", &int96(&[(0, 2_460_311)])),
+    ]);
+    let unit = |unit| DataType::Timestamp(unit, None);
+    let options = InputOptions::default();
+    let batch = files.read(&["1.parquet"], &options).unwrap();
+    assert_eq!(types(&batch), [unit(TimeUnit::Nanosecond)]);
+    assert_eq!(rows(&batch), ["2024-01-01T00:00:00.000001500"]);
+    for names in [&["both.parquet"][..], &["whole.parquet", "2.parquet"]] {
+        let batch = files.read(names, &options).unwrap();
+        assert_eq!(types(&batch), [unit(TimeUnit::Microsecond)]);
+        assert_eq!(
+            rows(&batch),
+            ["2024-01-01T00:00:00", "9999-12-31T00:00:00.000002"]
+        );
+    }
+    for (names, message) in [
+        (
+            &["cut.parquet"][..],
+            "cut.parquet, row 2: column `t`: a timestamp has nanoseconds, but others of the column are beyond the years that those hold",
+        ),
+        (
+            &["1.parquet", "2.parquet"],
+            "1.parquet, row 1: column `t`: a timestamp has nanoseconds, but others of the column are beyond the years that those hold",
+        ),
+        (
+            &["beyond.parquet"],
+            "beyond.parquet, row 2: column `t`: a timestamp is beyond the years that microseconds hold",
+        ),
+    ] {
+        assert_eq!(files.error(names, &options), message);
+    }
+}
+
+#[test]
+fn parquet_whose_footer_contradicts_its_row_groups_is_refused() {
+    for name in ["rows-disagree.parquet", "rows-negative.parquet"] {
+        let path = format!("{}/../testdata/odd/{name}", env!("CARGO_MANIFEST_DIR"));
+        let error = open(&[path], &InputOptions::default(), Arc::default())
+            .err()
+            .unwrap();
+        // A negative number may have stopped the decoder before.
+        let damaged = matches!(
+            error,
+            InputError::RowCount { .. } | InputError::Damaged { .. }
+        );
+        assert!(damaged, "{name}: {error}");
+    }
+}
+
+#[test]
+fn inputs_with_types_are_united() {
+    let batch = |columns: Vec<(&str, Arc<dyn Array>)>| {
+        parquet(&RecordBatch::try_from_iter(columns).unwrap())
+    };
+    let int64 = |values: &[i64]| Arc::new(Int64Array::from(values.to_vec())) as Arc<dyn Array>;
+    let texts = |text: &str| Arc::new(StringArray::from(vec![text])) as Arc<dyn Array>;
+    let in_form =
+        |text: &str, data_type: &DataType| arrow::compute::cast(&texts(text), data_type).unwrap();
+    let dictionary = DataType::Dictionary(Box::new(DataType::Int8), Box::new(DataType::Utf8));
+    let files = Files::new(&[
+        (
+            "1.parquet",
+            &batch(vec![("a", int64(&[1])), ("s", texts("x"))]),
+        ),
+        (
+            "order.parquet",
+            &batch(vec![("s", texts("y")), ("a", int64(&[2]))]),
+        ),
+        (
+            "large.parquet",
+            &batch(vec![
+                ("a", int64(&[2])),
+                ("s", in_form("y", &DataType::LargeUtf8)),
+            ]),
+        ),
+        (
+            "view.parquet",
+            &batch(vec![
+                ("a", int64(&[2])),
+                ("s", in_form("y", &DataType::Utf8View)),
+            ]),
+        ),
+        (
+            "dictionary.parquet",
+            &batch(vec![("a", int64(&[2])), ("s", in_form("y", &dictionary))]),
+        ),
+        (
+            "null.parquet",
+            &batch(vec![("a", int64(&[2])), ("s", Arc::new(NullArray::new(1)))]),
+        ),
+        (
+            "narrow.parquet",
+            &batch(vec![
+                ("a", Arc::new(Int16Array::from(vec![2]))),
+                ("s", texts("y")),
+            ]),
+        ),
+        ("text.csv", b"s,a\ny,2\n"),
+    ]);
+    for name in [
+        "order.parquet",
+        "large.parquet",
+        "view.parquet",
+        "dictionary.parquet",
+        "null.parquet",
+        "narrow.parquet",
+        "text.csv",
+    ] {
+        let other = if name == "null.parquet" { "2|-" } else { "2|y" };
+        let batch = files
+            .read(&["1.parquet", name], &InputOptions::default())
+            .unwrap();
+        assert_eq!(rows(&batch), ["1|x", other], "{name}");
+        assert_eq!(types(&batch), [DataType::Int64, DataType::Utf8], "{name}");
+        let batch = files
+            .read(&[name, "1.parquet"], &InputOptions::default())
+            .unwrap();
+        assert_eq!(
+            batch.column_by_name("a").unwrap().data_type(),
+            &DataType::Int64
+        );
+        assert_eq!(batch.num_rows(), 2, "{name}");
+        assert_ne!(
+            batch.column_by_name("s").unwrap().data_type(),
+            &DataType::Null
+        );
+    }
+}
+
+#[test]
+fn nulls_below_a_column_are_taken_where_the_first_input_has_none() {
+    let list = |nullable, value: Option<i64>| {
+        let item = Arc::new(Field::new_list_field(DataType::Int64, nullable));
+        let values = Arc::new(Int64Array::from(vec![value]));
+        let offsets = arrow::buffer::OffsetBuffer::from_lengths([1]);
+        let list = arrow::array::ListArray::new(item, offsets, values, None);
+        let field = Field::new("l", list.data_type().clone(), false);
+        RecordBatch::try_new(Arc::new(Schema::new(vec![field])), vec![Arc::new(list)]).unwrap()
+    };
+    let files = Files::new(&[
+        ("1.arrow", &ipc_file(&list(false, Some(1)))),
+        ("2.arrow", &ipc_file(&list(true, None))),
+    ]);
+    let batch = files
+        .read(&["1.arrow", "2.arrow"], &InputOptions::default())
+        .unwrap();
+    assert_eq!(rows(&batch), ["[1]", "[]"]);
+    let DataType::List(item) = &types(&batch)[0] else {
+        panic!("not a list");
+    };
+    assert!(item.is_nullable());
+}
+
+#[test]
+fn an_arrow_stream_of_before_the_mark_is_read() {
+    use arrow::ipc::MetadataVersion;
+    use arrow::ipc::writer::IpcWriteOptions;
+    let batch = csv("a,b\n1,x\n2,y\n").unwrap();
+    let legacy = IpcWriteOptions::try_new(8, true, MetadataVersion::V4).unwrap();
+    let mut writer =
+        StreamWriter::try_new_with_options(Vec::new(), &batch.schema(), legacy).unwrap();
+    writer.write(&batch).unwrap();
+    let stream = writer.into_inner().unwrap();
+    assert!(!stream.starts_with(&[0xff; 4]));
+    let files = Files::new(&[
+        ("a.arrows", &stream),
+        ("cut.arrows", &stream[..stream.len() - 8]),
+    ]);
+    assert_eq!(
+        files.read(&["a.arrows"], &InputOptions::default()).unwrap(),
+        batch
+    );
+    let error = files.error(&["cut.arrows"], &InputOptions::default());
+    assert!(error.contains("cut short"), "{error}");
+}
+
+#[test]
+fn an_arrow_stream_of_another_byte_order_is_refused() {
+    use arrow::ipc::{Endianness, MessageBuilder, MessageHeader, MetadataVersion, SchemaBuilder};
+    let mut builder = flatbuffers::FlatBufferBuilder::new();
+    let fields = builder.create_vector::<flatbuffers::ForwardsUOffset<arrow::ipc::Field<'_>>>(&[]);
+    let mut schema = SchemaBuilder::new(&mut builder);
+    schema.add_endianness(Endianness::Big);
+    schema.add_fields(fields);
+    let schema = schema.finish().as_union_value();
+    let mut message = MessageBuilder::new(&mut builder);
+    message.add_version(MetadataVersion::V5);
+    message.add_header_type(MessageHeader::Schema);
+    message.add_header(schema);
+    let message = message.finish();
+    builder.finish(message, None);
+    let message = builder.finished_data();
+    let len = u32::try_from(message.len()).unwrap().to_le_bytes();
+    let end = [&[0xff; 4][..], &[0; 4]].concat();
+    for mark in [&[0xff; 4][..], &[]] {
+        let stream = [mark, &len, message, &end].concat();
+        let files = Files::new(&[("a.arrows", &stream)]);
+        let error = files
+            .read(&["a.arrows"], &InputOptions::default())
+            .unwrap_err();
+        let cause = error.source().unwrap().to_string();
+        assert!(cause.contains("byte order"), "{cause}");
+    }
 }

@@ -10,6 +10,7 @@ mod support;
 mod bombs;
 mod completions;
 mod disks;
+mod faithful;
 mod inputs;
 mod inspect;
 mod paths;

@@ -1,0 +1,157 @@
+//! Turning text of other encodings into UTF-8 while it is read.
+//!
+//! Owns byte order marks and `--encoding`. Bytes that are no text in the encoding end the input with
+//! an error; nothing is replaced. UTF-8 passes as it is, and the readers check it, since they know
+//! the line.
+
+use std::io::{self, Read};
+
+use encoding_rs::{DecoderResult, Encoding, UTF_8};
+use thiserror::Error;
+
+use super::source::{CHUNK, Stream, peek};
+
+/// Bytes that are no text in their encoding.
+#[derive(Debug, Error)]
+#[error("not valid {encoding} within the bytes up to {offset}")]
+pub(super) struct Undecodable {
+    encoding: &'static str,
+    offset: u64,
+}
+
+/// The text as UTF-8, without the mark that may open it, which wins over the encoding named.
+pub(super) fn to_utf8(stream: Stream, encoding: Option<&'static Encoding>) -> io::Result<Stream> {
+    let (head, mut stream) = peek(stream)?;
+    let mark = Encoding::for_bom(&head);
+    if let Some((_, len)) = mark {
+        stream.read_exact(&mut [0; 3][..len])?;
+    }
+    let encoding = mark.map(|(encoding, _)| encoding).or(encoding);
+    Ok(match encoding {
+        None => stream,
+        Some(encoding) if encoding == UTF_8 => stream,
+        Some(encoding) => Box::new(Transcoder {
+            stream,
+            decoder: encoding.new_decoder_without_bom_handling(),
+            bytes: Vec::new(),
+            consumed: 0,
+            offset: 0,
+            ended: false,
+            text: String::with_capacity(3 * CHUNK),
+            given: 0,
+            finished: false,
+        }),
+    })
+}
+
+struct Transcoder {
+    stream: Stream,
+    decoder: encoding_rs::Decoder,
+    bytes: Vec<u8>,
+    consumed: usize,
+    offset: u64,
+    ended: bool,
+    text: String,
+    given: usize,
+    finished: bool,
+}
+
+impl Transcoder {
+    fn refill(&mut self) -> io::Result<()> {
+        if self.consumed == self.bytes.len() && !self.ended {
+            self.bytes.resize(CHUNK, 0);
+            let n = loop {
+                match self.stream.read(&mut self.bytes) {
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    read => break read?,
+                }
+            };
+            self.bytes.truncate(n);
+            (self.consumed, self.ended) = (0, n == 0);
+        }
+        self.text.clear();
+        self.given = 0;
+        let (result, read) = self.decoder.decode_to_string_without_replacement(
+            &self.bytes[self.consumed..],
+            &mut self.text,
+            self.ended,
+        );
+        self.consumed += read;
+        self.offset += read as u64;
+        match result {
+            DecoderResult::InputEmpty => self.finished = self.ended,
+            DecoderResult::OutputFull => {}
+            DecoderResult::Malformed(..) => {
+                let encoding = self.decoder.encoding().name();
+                let offset = self.offset;
+                return Err(io::Error::other(Undecodable { encoding, offset }));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Read for Transcoder {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        while self.given == self.text.len() && !self.finished {
+            self.refill()?;
+        }
+        let rest = &self.text.as_bytes()[self.given..];
+        let n = rest.len().min(into.len());
+        into[..n].copy_from_slice(&rest[..n]);
+        self.given += n;
+        Ok(n)
+    }
+}
+
+/// Reads the name of an encoding, as the web knows it.
+pub(crate) fn named(label: &str) -> Result<&'static Encoding, String> {
+    Encoding::for_label(label.as_bytes())
+        .ok_or_else(|| "not an encoding, such as utf-16le, latin1 or shift_jis".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use super::*;
+
+    fn read(bytes: &[u8], encoding: Option<&str>) -> io::Result<String> {
+        let encoding = encoding.map(|label| named(label).unwrap());
+        let mut text = String::new();
+        to_utf8(Box::new(Cursor::new(bytes.to_vec())), encoding)?.read_to_string(&mut text)?;
+        Ok(text)
+    }
+
+    #[test]
+    fn a_byte_order_mark_tells_and_is_dropped() {
+        for (bytes, expected) in [
+            (&b"\xef\xbb\xbfabc"[..], "abc"),
+            (b"\xff\xfea\0\xe9\0", "aé"),
+            (b"\xfe\xff\0a\0\xe9", "aé"),
+            (b"abcdefghijk", "abcdefghijk"),
+            (b"\xff\xfe", ""),
+            (b"", ""),
+        ] {
+            assert_eq!(read(bytes, None).unwrap(), expected, "{bytes:?}");
+        }
+        assert_eq!(read(b"\xef\xbb\xbf\xc3\xa9", Some("latin1")).unwrap(), "é");
+    }
+
+    #[test]
+    fn what_is_no_text_in_the_encoding_is_an_error() {
+        assert_eq!(read(b"caf\xe9", Some("latin1")).unwrap(), "café");
+        assert_eq!(read(b"\x83e\x83X", Some("shift_jis")).unwrap(), "テス");
+        for (bytes, encoding) in [
+            (&b"a\0b"[..], "utf-16le"),
+            (b"\0\xd8a\0", "utf-16le"),
+            (b"\x83", "shift_jis"),
+        ] {
+            let error = read(bytes, Some(encoding)).unwrap_err();
+            assert!(error.to_string().contains("not valid"), "{error}");
+        }
+        let long = "é".repeat(CHUNK);
+        let bytes: Vec<u8> = long.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        assert_eq!(read(&bytes, Some("utf-16le")).unwrap(), long);
+    }
+}

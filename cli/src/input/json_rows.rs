@@ -1,0 +1,288 @@
+//! What a row of JSON says: its keys, each once, and the types of its values.
+//!
+//! Owns reading a row as far as Arrow's decoder does not tell: a key that an object has twice, and
+//! numbers as they are written, which a float would round. What a row becomes is the reader's.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::fmt;
+use std::path::Path;
+
+use arrow::datatypes::{DataType, Field, FieldRef};
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::guess::Guess;
+
+/// The entries of an object in their order, no key twice.
+struct Entries<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'de> Deserialize<'de> for Entries<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object;
+        impl<'de> Visitor<'de> for Object {
+            type Value = Entries<'de>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut entries: Vec<(Cow<'de, str>, &'de RawValue)> = Vec::new();
+                while let Some(Key(key)) = map.next_key()? {
+                    entries.push((key, map.next_value()?));
+                }
+                let mut keys: Vec<&str> = entries.iter().map(|(key, _)| key.as_ref()).collect();
+                keys.sort_unstable();
+                match keys.windows(2).find(|pair| pair[0] == pair[1]) {
+                    Some(pair) => Err(A::Error::custom(format_args!(
+                        "an object has the key `{}` twice",
+                        pair[0]
+                    ))),
+                    None => Ok(Entries(entries)),
+                }
+            }
+        }
+        deserializer.deserialize_map(Object)
+    }
+}
+
+/// A key, borrowed where nothing in it is escaped.
+struct Key<'a>(Cow<'a, str>);
+
+impl<'de> Deserialize<'de> for Key<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+        impl<'de> Visitor<'de> for Text {
+            type Value = Key<'de>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a key")
+            }
+
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(Key(Cow::Borrowed(text)))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Key(Cow::Owned(text.to_owned())))
+            }
+        }
+        deserializer.deserialize_str(Text)
+    }
+}
+
+type Parsed<T> = Result<T, serde_json::Error>;
+
+/// Checks that a row is one object, and that no object in it has a key twice.
+pub(super) fn check(row: &str) -> Parsed<()> {
+    for (_, value) in serde_json::from_str::<Entries<'_>>(row)?.0 {
+        check_value(value.get())?;
+    }
+    Ok(())
+}
+
+fn check_value(value: &str) -> Parsed<()> {
+    match value.as_bytes().first() {
+        Some(b'{') => check(value),
+        Some(b'[') if value.contains('{') => {
+            let items: Vec<&RawValue> = serde_json::from_str(value)?;
+            items.iter().try_for_each(|item| check_value(item.get()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Writes a row with every object or list that stands where `is_text` says as a text of itself.
+///
+/// It is asked with the place and the value. Places are named by their keys, `station.name`, and items of a list by `[]`.
+pub(super) fn with_texts(
+    row: &str,
+    is_text: &impl Fn(&str, &str) -> bool,
+    into: &mut String,
+) -> Parsed<()> {
+    rewrite(row, "", is_text, into)
+}
+
+fn rewrite(
+    value: &str,
+    place: &str,
+    is_text: &impl Fn(&str, &str) -> bool,
+    into: &mut String,
+) -> Parsed<()> {
+    let first = value.as_bytes().first();
+    if matches!(first, Some(b'{' | b'[')) && !place.is_empty() && is_text(place, value) {
+        into.push_str(&serde_json::to_string(value)?);
+        return Ok(());
+    }
+    match first {
+        Some(b'{') => {
+            into.push('{');
+            for (index, (key, value)) in serde_json::from_str::<Entries<'_>>(value)?
+                .0
+                .iter()
+                .enumerate()
+            {
+                if index > 0 {
+                    into.push(',');
+                }
+                into.push_str(&serde_json::to_string(key)?);
+                into.push(':');
+                rewrite(value.get(), &below(place, key), is_text, into)?;
+            }
+            into.push('}');
+        }
+        Some(b'[') => {
+            into.push('[');
+            let items: Vec<&RawValue> = serde_json::from_str(value)?;
+            for (index, item) in items.iter().enumerate() {
+                if index > 0 {
+                    into.push(',');
+                }
+                rewrite(item.get(), &format!("{place}[]"), is_text, into)?;
+            }
+            into.push(']');
+        }
+        _ => into.push_str(value),
+    }
+    Ok(())
+}
+
+/// Whether a value is an object without keys.
+pub(super) fn is_empty_object(value: &str) -> bool {
+    let inner = value
+        .strip_prefix('{')
+        .and_then(|value| value.strip_suffix('}'));
+    inner.is_some_and(|inner| inner.trim_ascii().is_empty())
+}
+
+fn below(place: &str, key: &str) -> String {
+    match place {
+        "" => key.to_owned(),
+        place => format!("{place}.{key}"),
+    }
+}
+
+/// What the values seen at one place may be.
+#[derive(Debug, Clone, Default)]
+pub(super) struct JsonGuess {
+    scalars: Guess,
+    text: bool,
+    item: Option<Box<JsonGuess>>,
+    object: Option<ObjectGuess>,
+}
+
+/// What the objects seen at one place have.
+#[derive(Debug, Clone, Default)]
+pub(super) struct ObjectGuess {
+    fields: Vec<(String, JsonGuess)>,
+    places: HashMap<String, usize>,
+}
+
+/// What was made of values that no type of their own holds.
+#[derive(Debug, Default)]
+pub(super) struct Remarks {
+    /// Places of text where numbers or truth values were seen too, or numbers beyond every type.
+    pub(super) mixed: Vec<String>,
+    /// Places of text where nothing but objects without keys was seen.
+    pub(super) empty_objects: Vec<String>,
+    /// Places where only nulls were seen.
+    pub(super) unseen: Vec<String>,
+    /// A place where objects or lists were seen and something else too.
+    pub(super) conflict: Option<String>,
+}
+
+impl Remarks {
+    /// What the user should know of them.
+    pub(super) fn notes(&self, path: &Path) -> Vec<String> {
+        let note = |place: &String| {
+            format!(
+                "{}: column `{place}` has numbers that no one type holds, or several kinds of values: \
+                 all are kept as text",
+                path.display()
+            )
+        };
+        self.mixed.iter().map(note).collect()
+    }
+}
+
+impl ObjectGuess {
+    /// Takes a row into account.
+    pub(super) fn add(&mut self, row: &str) -> Parsed<()> {
+        for (key, value) in serde_json::from_str::<Entries<'_>>(row)?.0 {
+            let at = match self.places.get(key.as_ref()) {
+                Some(at) => *at,
+                None => {
+                    let at = self.fields.len();
+                    self.places.insert(key.to_string(), at);
+                    self.fields.push((key.into_owned(), JsonGuess::default()));
+                    at
+                }
+            };
+            self.fields[at].1.add(value.get())?;
+        }
+        Ok(())
+    }
+
+    /// The field of each key, in the order in which they were met.
+    pub(super) fn fields(&self, place: &str, remarks: &mut Remarks) -> Vec<FieldRef> {
+        let field = |(key, guess): &(String, JsonGuess)| {
+            let data_type = guess.data_type(&below(place, key), remarks);
+            FieldRef::new(Field::new(key, data_type, true))
+        };
+        self.fields.iter().map(field).collect()
+    }
+}
+
+impl JsonGuess {
+    fn add(&mut self, value: &str) -> Parsed<()> {
+        match value.as_bytes().first() {
+            Some(b'{') => self.object.get_or_insert_default().add(value)?,
+            Some(b'[') => {
+                let item = self.item.get_or_insert_default();
+                let items: Vec<&RawValue> = serde_json::from_str(value)?;
+                for value in items {
+                    item.add(value.get())?;
+                }
+            }
+            Some(b'"') => self.text = true,
+            Some(b't' | b'f') => self.scalars.add_json_boolean(),
+            Some(b'n') | None => {}
+            Some(_) => self.scalars.add_json_number(value),
+        }
+        Ok(())
+    }
+
+    fn data_type(&self, place: &str, remarks: &mut Remarks) -> DataType {
+        let scalar = self.text || self.scalars.is_seen();
+        match (&self.object, &self.item) {
+            (Some(object), None) if !scalar => {
+                if object.fields.is_empty() {
+                    remarks.empty_objects.push(place.to_owned());
+                    return DataType::Utf8;
+                }
+                DataType::Struct(object.fields(place, remarks).into())
+            }
+            (None, Some(item)) if !scalar => {
+                let data_type = item.data_type(&format!("{place}[]"), remarks);
+                DataType::List(FieldRef::new(Field::new_list_field(data_type, true)))
+            }
+            (None, None) => {
+                let data_type = match self.text {
+                    true => DataType::Utf8,
+                    false => self.scalars.data_type(),
+                };
+                if !scalar {
+                    remarks.unseen.push(place.to_owned());
+                } else if self.scalars.is_seen() && data_type == DataType::Utf8 {
+                    remarks.mixed.push(place.to_owned());
+                }
+                data_type
+            }
+            _ => {
+                remarks.conflict.get_or_insert_with(|| place.to_owned());
+                DataType::Utf8
+            }
+        }
+    }
+}

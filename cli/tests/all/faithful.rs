@@ -1,0 +1,276 @@
+//! What is read is what the input says, whatever was guessed of it at first.
+
+use std::fs;
+
+use crate::run::{Place, Ran};
+
+/// Writes the inputs as NDJSON to `out`, and gives its lines.
+#[track_caller]
+fn rows(place: &Place, args: &str) -> Vec<String> {
+    lines(place, place.run(arguments(args)))
+}
+
+fn arguments(args: &str) -> Vec<String> {
+    let all = format!(
+        "write {args} --to out --output-format ndjson --mode overwrite --durability unsynced"
+    );
+    all.split_whitespace().map(str::to_owned).collect()
+}
+
+#[track_caller]
+fn lines(place: &Place, ran: Ran) -> Vec<String> {
+    ran.exits(0);
+    let mut lines = Vec::new();
+    for file in place.files("out") {
+        let text = fs::read_to_string(place.path("out").join(file)).unwrap();
+        lines.extend(text.lines().map(str::to_owned));
+    }
+    lines
+}
+
+#[test]
+fn a_later_value_widens_the_type_that_was_guessed() {
+    let place = Place::new();
+    let zips: String = (0..10_000)
+        .map(|i| format!("{},{i}\n", 90_000 - i))
+        .collect();
+    place.file("zip.csv", format!("zip,n\n{zips}00501,1\n"));
+    let read = rows(&place, "zip.csv");
+    assert_eq!(read.len(), 10_001);
+    assert_eq!(read[10_000], r#"{"zip":"00501","n":1}"#);
+
+    place.file("ca.csv", "zip,n\n90210,1\n");
+    place.file("nj.csv", "zip,n\n07001,2\n");
+    let read = rows(&place, "ca.csv nj.csv");
+    assert_eq!(
+        read,
+        [r#"{"zip":"90210","n":1}"#, r#"{"zip":"07001","n":2}"#]
+    );
+
+    place.file("day.csv", "day\n2013-01-01\n");
+    place.file("time.csv", "day\n2013-01-06T10:30:00\n");
+    let read = rows(&place, "day.csv time.csv");
+    assert_eq!(
+        read,
+        [
+            r#"{"day":"2013-01-01T00:00:00"}"#,
+            r#"{"day":"2013-01-06T10:30:00"}"#
+        ]
+    );
+    place
+        .run(arguments("day.csv time.csv --schema day=date"))
+        .exits(1)
+        .says("time.csv, line 2, column `day`: `2013-01-06T10:30:00` cannot be kept as Date32");
+
+    place.file("sha.csv", "sha,n\n1234567,1\n12e4567,2\n7654321,3\n");
+    assert_eq!(rows(&place, "sha.csv")[1], r#"{"sha":"12e4567","n":2}"#);
+}
+
+#[test]
+fn standard_input_is_read_again_too() {
+    let place = Place::new();
+    let args = arguments("- --format csv --infer-rows 1 -v");
+    let ran = place.run_with(b"a,b\n1,x\n2.5,y\n", args);
+    assert!(
+        ran.stderr.contains("columns: a Int64, b Utf8"),
+        "{}",
+        ran.stderr
+    );
+    assert!(
+        ran.stderr.contains("columns: a Float64, b Utf8"),
+        "{}",
+        ran.stderr
+    );
+    assert_eq!(
+        lines(&place, ran),
+        [r#"{"a":1.0,"b":"x"}"#, r#"{"a":2.5,"b":"y"}"#]
+    );
+}
+
+#[test]
+fn a_dry_run_sees_the_same_types() {
+    let place = Place::new();
+    place.file("in.csv", "zip,n\n90210,1\n07001,2\n");
+    let args = "write in.csv --to lake --partition-by zip --infer-rows 1 --dry-run";
+    place
+        .run(args.split_whitespace())
+        .exits(0)
+        .prints("zip=07001: 1 row")
+        .prints("zip=90210: 1 row");
+}
+
+#[test]
+fn ndjson_keeps_integers_keys_and_objects() {
+    let place = Place::new();
+    place.file(
+        "ids.ndjson",
+        "{\"id\":9223372036854775808}\n{\"id\":18446744073709551615}\n",
+    );
+    let read = rows(&place, "ids.ndjson");
+    assert_eq!(
+        read,
+        [
+            "{\"id\":9223372036854775808}",
+            "{\"id\":18446744073709551615}"
+        ]
+    );
+    place.file("twice.ndjson", "{\"a\":1,\"a\":2}\n");
+    place
+        .run(arguments("twice.ndjson"))
+        .exits(1)
+        .says("twice.ndjson, line 1")
+        .says("the key `a` twice");
+    place.file("empty.ndjson", "{\"x\":1,\"meta\":{}}\n");
+    for more in ["", " --schema meta=string"] {
+        let read = rows(&place, &format!("empty.ndjson{more}"));
+        assert_eq!(read, [r#"{"x":1,"meta":"{}"}"#]);
+    }
+    place.file("array.json", "[\n {\"x\": 1},\n {\"x\": 2}\n]\n");
+    assert_eq!(rows(&place, "array.json"), ["{\"x\":1}", "{\"x\":2}"]);
+    place.file("mixed.ndjson", "{\"a\":1}\n{\"a\":\"x\"}\n");
+    place
+        .run(arguments("mixed.ndjson"))
+        .exits(0)
+        .says("note: mixed.ndjson: column `a` has");
+}
+
+#[test]
+fn csv_has_encodings_escapes_comments_and_date_formats() {
+    let place = Place::new();
+    let utf16: Vec<u8> = "\u{feff}a,b\né,1\n"
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    place.file("utf16.csv", utf16);
+    assert_eq!(rows(&place, "utf16.csv"), [r#"{"a":"é","b":1}"#]);
+    place.file("latin1.csv", b"a,b\n\xe9,1\n");
+    assert_eq!(
+        rows(&place, "latin1.csv --encoding latin1"),
+        [r#"{"a":"é","b":1}"#]
+    );
+    place
+        .run(arguments("latin1.csv"))
+        .exits(1)
+        .says("latin1.csv, line 2, column `a`: not valid UTF-8");
+    place.file(
+        "odd.csv",
+        "# made by hand\na,b\n\"x \\\"y\\\"\",31/12/2013\n# more\nz,1/2/2014\n",
+    );
+    let read = rows(
+        &place,
+        "odd.csv --comment # --escape \\ --date-format %d/%m/%Y",
+    );
+    assert_eq!(
+        read,
+        [
+            r#"{"a":"x \"y\"","b":"2013-12-31"}"#,
+            r#"{"a":"z","b":"2014-02-01"}"#
+        ]
+    );
+    for wrong in ["--encoding klingon", "--date-format %H", "--comment ab"] {
+        place.run(arguments(&format!("odd.csv {wrong}"))).exits(2);
+    }
+}
+
+#[test]
+fn one_column_full_of_semicolons_is_said() {
+    let place = Place::new();
+    place.file("in.csv", "a;b;c\n1;2;3\n");
+    place
+        .run(arguments("in.csv"))
+        .exits(0)
+        .says("if ';' divides its fields, say so with --delimiter");
+    let ran = place.run(arguments("in.csv --delimiter ;"));
+    assert!(!ran.stderr.contains("note"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_data_set_gives_its_keys_back_and_can_be_rewritten_onto_itself() {
+    let place = Place::new();
+    place.file(
+        "in.csv",
+        "station,day,v\nNew York,2013-01-01,1\n,2013-01-02,2\n",
+    );
+    for _ in 0..2 {
+        place
+            .run([
+                "write",
+                "in.csv",
+                "--to",
+                "lake",
+                "--partition-by",
+                "station,day",
+            ])
+            .exits(0);
+    }
+    let expected = [
+        r#"{"v":1,"station":"New York","day":"2013-01-01"}"#,
+        r#"{"v":1,"station":"New York","day":"2013-01-01"}"#,
+        r#"{"v":2,"station":null,"day":"2013-01-02"}"#,
+        r#"{"v":2,"station":null,"day":"2013-01-02"}"#,
+    ];
+    for input in ["lake", "lake/", "lake/**/*.parquet", "lake/*/*/*"] {
+        let mut read = rows(&place, input);
+        read.sort();
+        assert_eq!(read, expected, "{input}");
+    }
+    place
+        .run([
+            "write",
+            "lake",
+            "--to",
+            "lake",
+            "--mode",
+            "overwrite",
+            "--partition-by",
+            "station,day",
+        ])
+        .exits(0)
+        .prints("4 rows in 2 files of 2 partitions");
+    place
+        .run(["write", "lake", "--to", "lake", "--mode", "overwrite"])
+        .exits(0);
+    let mut read = rows(&place, "lake");
+    read.sort();
+    assert_eq!(read, expected);
+}
+
+#[test]
+fn keys_are_typed_as_their_values_allow_or_as_told() {
+    let place = Place::new();
+    place.file("in/k=1/a.csv", "v\n1\n");
+    place.file("in/k=02/a.csv", "v\n2\n");
+    place.file("in/_SUCCESS", "");
+    assert_eq!(
+        rows(&place, "in"),
+        [r#"{"v":2,"k":"02"}"#, r#"{"v":1,"k":"1"}"#]
+    );
+    let told = rows(&place, "in --hive-types k=int32");
+    assert_eq!(told, [r#"{"v":2,"k":2}"#, r#"{"v":1,"k":1}"#]);
+    assert_eq!(rows(&place, "in --no-hive"), [r#"{"v":2}"#, r#"{"v":1}"#]);
+    place
+        .run(arguments("in --hive-types k=date"))
+        .exits(1)
+        .says("the value `02` of the key `k` is not a Date32")
+        .says("--hive-types");
+    place
+        .run(arguments("in --hive-types q=date"))
+        .exits(1)
+        .says("no directory of the inputs has the key `q`");
+    place.file("in/b.csv", "v\n3\n");
+    place.run(arguments("in")).exits(1).says("column `k`");
+}
+
+#[test]
+fn a_key_that_the_file_has_too_must_agree() {
+    let place = Place::new();
+    place.file("in/k=1/a.csv", "k,v\n1,1\n");
+    place.file("in/k=1/b.ndjson", "{\"k\":1,\"v\":2}\n");
+    assert_eq!(rows(&place, "in"), [r#"{"k":1,"v":1}"#, r#"{"k":1,"v":2}"#]);
+    place.file("in/k=1/b.ndjson", "{\"k\":3,\"v\":2}\n");
+    place
+        .run(arguments("in"))
+        .exits(1)
+        .says("b.ndjson: column `k` is not everywhere `1`, which its directory says")
+        .says("--no-hive");
+}

@@ -84,25 +84,26 @@ impl Decimal {
     pub(super) fn equals(&self, other: &Self) -> bool {
         self == other || (self.digits.is_empty() && other.digits.is_empty())
     }
-
-    /// Whether every number of so few digits comes back from an `f64`.
-    fn is_short(&self) -> bool {
-        let magnitude = self.exponent.saturating_add(self.digits.len() as i64);
-        self.digits.len() <= 15 && magnitude.abs() < 300
-    }
-
-    /// Whether the sign tells apart what numbers do not: minus zero.
-    fn is_minus_zero(&self) -> bool {
-        self.negative && self.digits.is_empty()
-    }
 }
 
 /// Whether an `f64` says the same as the text.
 pub(super) fn is_f64(text: &str) -> bool {
+    if is_short(text) {
+        return true;
+    }
     match Decimal::parse(text) {
-        Some(number) => number.is_short() || text.parse().is_ok_and(|value| number.is_float(value)),
+        Some(number) => text.parse().is_ok_and(|value| number.is_float(value)),
         None => is_special(text),
     }
+}
+
+/// Whether the text is a number of so few digits that it comes back from every `f64`.
+fn is_short(text: &str) -> bool {
+    const DIGITS: usize = 15;
+    let unsigned = text.strip_prefix('-').unwrap_or(text).as_bytes();
+    let points = unsigned.iter().filter(|byte| **byte == b'.').count();
+    let digits = unsigned.iter().filter(|byte| byte.is_ascii_digit()).count();
+    (1..=DIGITS).contains(&digits) && points <= 1 && points + digits == unsigned.len()
 }
 
 /// Whether the text is a float's `nan` or `inf`.
@@ -125,15 +126,10 @@ pub(super) fn is_plain_number(text: &str) -> bool {
     }
 }
 
-/// Whether the text is a whole number as programs print them.
+/// Whether the text is a whole number as programs print them, which minus zero is not.
 pub(super) fn is_plain_integer(text: &str) -> bool {
-    is_plain_number(text)
-        && text
-            .strip_prefix('-')
-            .unwrap_or(text)
-            .bytes()
-            .all(|byte| byte.is_ascii_digit())
-        && !Decimal::parse(text).is_some_and(|number| number.is_minus_zero())
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    is_plain_number(text) && digits.bytes().all(|byte| byte.is_ascii_digit()) && text != "-0"
 }
 
 /// Whether a number is written in the way that hexadecimal digests may be by chance: `12e45`.

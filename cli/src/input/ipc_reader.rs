@@ -148,7 +148,7 @@ impl Blocks {
 /// Arrow alone; none where that is no length of a schema.
 fn schema_len(opening: &[u8]) -> Option<u64> {
     const LONGEST: i32 = 64 << 20;
-    let len = opening.strip_prefix(&MARK[..]).unwrap_or(opening);
+    let len = opening.strip_prefix(MARK).unwrap_or(opening);
     let len = i32::from_le_bytes(len.try_into().ok()?);
     (0..=LONGEST)
         .contains(&len)
@@ -158,7 +158,7 @@ fn schema_len(opening: &[u8]) -> Option<u64> {
 /// Whether a stream begins with a schema of this machine's byte order.
 fn check_opening(opening: &[u8]) -> Result<(), &'static str> {
     const FOREIGN: &str = "it does not begin as an Arrow IPC stream does";
-    let message = opening.strip_prefix(&MARK[..]).unwrap_or(opening);
+    let message = opening.strip_prefix(MARK).unwrap_or(opening);
     // What is cut short is for the decoder to tell.
     let cut = opening.starts_with(MARK)
         && (message.len() < 4

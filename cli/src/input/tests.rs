@@ -485,7 +485,11 @@ fn json_types_give_way_to_later_values() {
         let files = Files::new(&[("a.json", text.as_bytes())]);
         for options in [&short, &InputOptions::default()] {
             let batch = files.read(&["a.json"], options).unwrap();
-            assert_eq!(types(&batch), [data_type.clone()], "{values:?}");
+            assert_eq!(
+                types(&batch),
+                std::slice::from_ref(&data_type),
+                "{values:?}"
+            );
             assert_eq!(rows(&batch), expected, "{values:?}");
         }
     }

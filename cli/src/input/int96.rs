@@ -214,7 +214,7 @@ fn first_difference(
                 let mut rows = (0..column.len()).map(|row| {
                     let pair = (column.slice(row, 1), other.slice(row, 1));
                     let found = difference(&pair.0, &pair.1, differs)?;
-                    Ok(found.map(|(_, reason)| (row, reason)))
+                    Ok::<_, ArrowError>(found.map(|(_, reason)| (row, reason)))
                 });
                 rows.find_map(Result::transpose).transpose()?
             }

@@ -41,9 +41,13 @@ pub(crate) enum InputError {
     /// A directory without a file that readers would see.
     #[error("{}: has no files, hidden ones aside", path.display())]
     EmptyDirectory { path: PathBuf },
-    /// A symbolic link to a directory above it.
-    #[error("{}: leads back to a directory above it", path.display())]
-    Circle { path: PathBuf },
+    /// A symbolic link, pipe, device or socket below a directory that was named.
+    #[error(
+        "{}: is neither a file nor a directory; below a directory no link is followed and no pipe opened, \
+         but one that is named, or matches a pattern, is read",
+        path.display()
+    )]
+    NoFile { path: PathBuf },
     /// A key that `--hive-types` names and no directory has.
     #[error("--hive-types: no directory of the inputs has the key `{key}`")]
     HiveMissing { key: String },
@@ -96,21 +100,21 @@ pub(crate) enum InputError {
         path: PathBuf,
         missing: &'static str,
     },
-    /// An entry of `--schema` that is not `name=Type`.
-    #[error("--schema: `{entry}` is not of the form name=Type")]
+    /// An entry of `--schema` or `--hive-types` that is not `name=Type`.
+    #[error("`{entry}` is not of the form name=Type")]
     SchemaEntry { entry: String },
     /// A type in `--schema` that does not exist.
-    #[error("--schema: column `{column}`: `{text}` is not a type")]
+    #[error("column `{column}`: `{text}` is not a type")]
     SchemaType {
         column: String,
         text: String,
         source: ArrowError,
     },
     /// A column that `--schema` names twice.
-    #[error("--schema: column `{column}` is named twice")]
+    #[error("column `{column}` is named twice")]
     SchemaTwice { column: String },
     /// The file of `--schema @file` cannot be read.
-    #[error("--schema: {}: cannot be read", path.display())]
+    #[error("{}: cannot be read", path.display())]
     SchemaFile {
         path: PathBuf,
         source: std::io::Error,
@@ -182,7 +186,7 @@ pub(crate) enum InputError {
         source: Box<InputError>,
     },
     /// A line that is not one JSON object.
-    #[error("{}, line {line}: not one JSON object a line", path.display())]
+    #[error("{}, line {line}: not one valid JSON object a line", path.display())]
     JsonLine {
         path: PathBuf,
         line: u64,

@@ -195,20 +195,20 @@ impl JsonReader {
 
     /// Refuses a value in a column that was guessed from nulls alone.
     fn check_unseen(&self, block: &Block, batch: RecordBatch) -> Result<RecordBatch, InputError> {
-        let column = self
-            .unseen
-            .iter()
-            .filter_map(|name| Some((name, batch.column_by_name(name)?)));
-        for (name, column) in column {
-            if let Some(row) = (0..column.len()).find(|&row| column.is_valid(row)) {
-                return Err(InputError::Value {
-                    path: self.lines.path.clone(),
-                    line: block.rows[row].0,
-                    column: name.clone(),
-                    value: array_value_to_string(column, row).unwrap_or_default(),
-                    data_type: DataType::Null,
-                });
-            }
+        if self.unseen.is_empty() {
+            return Ok(batch);
+        }
+        for (field, column) in self.schema.fields().iter().zip(batch.columns()) {
+            let Some(row) = first_seen(column, field.name(), &self.unseen) else {
+                continue;
+            };
+            return Err(InputError::Value {
+                path: self.lines.path.clone(),
+                line: block.rows[row].0,
+                column: field.name().clone(),
+                value: array_value_to_string(column, row).unwrap_or_default(),
+                data_type: DataType::Null,
+            });
         }
         Ok(batch)
     }
@@ -241,6 +241,22 @@ impl Iterator for JsonReader {
     fn next(&mut self) -> Option<Self::Item> {
         self.next_batch().transpose()
     }
+}
+
+/// The first row with a value at a place that had only nulls; below a list, the first row of all.
+fn first_seen(column: &ArrayRef, place: &str, unseen: &[String]) -> Option<usize> {
+    if let Some(object) = column.as_struct_opt() {
+        let mut children = object.columns().iter().zip(object.fields());
+        return children.find_map(|(child, field)| {
+            first_seen(child, &json_rows::below(place, field.name()), unseen)
+        });
+    }
+    if let Some(list) = column.as_list_opt::<i32>() {
+        let seen = first_seen(list.values(), &format!("{place}[]"), unseen);
+        return seen.map(|_| 0);
+    }
+    let is_unseen = unseen.iter().any(|unseen| unseen == place);
+    (0..column.len()).find(|&row| is_unseen && column.is_valid(row))
 }
 
 fn decoder(raw: &SchemaRef, rows: usize) -> Result<Decoder, ArrowError> {

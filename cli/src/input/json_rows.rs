@@ -156,7 +156,8 @@ pub(super) fn is_empty_object(value: &str) -> bool {
     inner.is_some_and(|inner| inner.trim_ascii().is_empty())
 }
 
-fn below(place: &str, key: &str) -> String {
+/// The place of a key in an object.
+pub(super) fn below(place: &str, key: &str) -> String {
     match place {
         "" => key.to_owned(),
         place => format!("{place}.{key}"),

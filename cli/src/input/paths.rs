@@ -99,20 +99,18 @@ fn expand_pattern(pattern: &str, places: &mut Vec<Place>) -> Result<(), InputErr
 }
 
 /// Adds the files below a directory in the order of their names, hidden ones passed over.
+///
+/// What is neither a file nor a directory is refused: a link may lead anywhere, a pipe may wait for
+/// ever, and to pass over either would drop rows in silence.
 fn expand_directory(root: &str, places: &mut Vec<Place>) -> Result<(), InputError> {
     let before = places.len();
     let root = PathBuf::from(root);
-    // The ways to the directories above, since symbolic links may lead in circles.
-    let mut directories = vec![(root.clone(), Vec::new())];
-    while let Some((directory, above)) = directories.pop() {
+    let mut directories = vec![root.clone()];
+    while let Some(directory) = directories.pop() {
         let unread = |source| InputError::Io {
             path: directory.clone(),
             source,
         };
-        let real = std::fs::canonicalize(&directory).map_err(unread)?;
-        if above.contains(&real) {
-            return Err(InputError::Circle { path: directory });
-        }
         let mut entries = Vec::new();
         for entry in std::fs::read_dir(&directory).map_err(unread)? {
             let path = entry.map_err(unread)?.path();
@@ -121,16 +119,18 @@ fn expand_directory(root: &str, places: &mut Vec<Place>) -> Result<(), InputErro
             }
         }
         entries.sort();
-        let above = [above, vec![real]].concat();
         let mut below = Vec::new();
         for path in entries {
-            let metadata = std::fs::metadata(&path).map_err(|source| InputError::Io {
+            let metadata = std::fs::symlink_metadata(&path).map_err(|source| InputError::Io {
                 path: path.clone(),
                 source,
             })?;
-            match metadata.is_dir() {
-                true => below.push((path, above.clone())),
-                false => places.push(place(path, &metadata)),
+            if metadata.is_dir() {
+                below.push(path);
+            } else if metadata.is_file() {
+                places.push(place(path, &metadata));
+            } else {
+                return Err(InputError::NoFile { path });
             }
         }
         // The last one pushed comes next.
@@ -221,11 +221,16 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_directory_within_itself_is_an_error() {
+    fn a_link_below_a_directory_is_refused_and_one_that_is_named_is_followed() {
         let dir = directory_with(&["a.csv"]);
-        std::os::unix::fs::symlink(dir.path(), dir.path().join("b")).unwrap();
+        std::os::unix::fs::symlink(dir.path().join("a.csv"), dir.path().join("b.csv")).unwrap();
         let error = expand_in(dir.path(), &[""]).unwrap_err();
-        assert!(matches!(error, InputError::Circle { .. }), "{error}");
+        assert!(matches!(error, InputError::NoFile { .. }), "{error}");
+        assert_eq!(expand_in(dir.path(), &["b.csv"]).unwrap(), ["b.csv"]);
+        assert_eq!(
+            expand_in(dir.path(), &["*.csv"]).unwrap(),
+            ["a.csv", "b.csv"]
+        );
     }
 
     #[test]

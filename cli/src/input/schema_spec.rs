@@ -224,14 +224,11 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named() {
         for (text, message) in [
-            ("a", "--schema: `a` is not of the form name=Type"),
-            ("=int64", "--schema: `=int64` is not of the form name=Type"),
-            ("a=int64;a=date", "--schema: column `a` is named twice"),
-            ("a=int65", "--schema: column `a`: `int65` is not a type"),
-            (
-                "a=timestamp[h]",
-                "--schema: column `a`: `timestamp[h]` is not a type",
-            ),
+            ("a", "`a` is not of the form name=Type"),
+            ("=int64", "`=int64` is not of the form name=Type"),
+            ("a=int64;a=date", "column `a` is named twice"),
+            ("a=int65", "column `a`: `int65` is not a type"),
+            ("a=timestamp[h]", "column `a`: `timestamp[h]` is not a type"),
         ] {
             let error = text.parse::<SchemaSpec>().unwrap_err();
             assert_eq!(error.to_string(), message);

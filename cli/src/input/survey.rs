@@ -92,6 +92,18 @@ pub(super) fn run(
             }
         }
     }
+    let missing = |told: &&str| !found.iter().any(|column| column.name == **told);
+    let mut told = options.schema.iter().map(|(name, _)| name);
+    if let Some(column) = told.find(missing) {
+        let path = places
+            .first()
+            .map(Place::path)
+            .unwrap_or_else(|| Path::new(""));
+        return Err(InputError::SchemaMissing {
+            path: path.to_owned(),
+            column: column.to_owned(),
+        });
+    }
     let keys = key_types.iter().filter(|key| {
         let is_key = |column: &Column| column.name == *key.name();
         let is_above_first = columns.schema.column_with_name(key.name()).is_some();

@@ -496,6 +496,31 @@ fn json_types_give_way_to_later_values() {
 }
 
 #[test]
+fn nulls_below_a_json_column_give_way_to_values() {
+    use DataType::{Int64, List, Struct};
+    let text = "{\"o\":{\"k\":null},\"l\":[null]}\n{\"o\":{\"k\":5},\"l\":[]}\n{\"l\":[7]}\n";
+    let files = Files::new(&[("a.json", text.as_bytes())]);
+    let batch = files
+        .read(&["a.json"], &options(|o| o.infer_rows = 1))
+        .unwrap();
+    let object = Struct(vec![Field::new("k", Int64, true)].into());
+    let list = List(Arc::new(Field::new_list_field(Int64, true)));
+    assert_eq!(types(&batch), [object, list]);
+    assert_eq!(rows(&batch), ["{k: }|[]", "{k: 5}|[]", "-|[7]"]);
+}
+
+#[test]
+fn a_told_column_that_no_row_has_is_missed_also_after_a_second_reading() {
+    let files = Files::new(&[("a.json", b"{\"a\":1}\n{\"a\":2.5}\n")]);
+    let told = options(|o| {
+        o.infer_rows = 1;
+        o.schema = "c=int64".parse().unwrap();
+    });
+    let expected = "a.json: has no column `c`, which --schema names";
+    assert_eq!(files.error(&["a.json"], &told), expected);
+}
+
+#[test]
 fn json_that_becomes_text_is_said() {
     let files = Files::new(&[(
         "a.json",
@@ -584,9 +609,12 @@ fn json_that_is_one_array_is_read_element_by_element() {
         ),
         (
             "[{\"a\":1},\n5]",
-            "a.json, line 2: not one JSON object a line",
+            "a.json, line 2: not one valid JSON object a line",
         ),
-        ("[{\"a\":1},]", "a.json, line 1: not one JSON object a line"),
+        (
+            "[{\"a\":1},]",
+            "a.json, line 1: not one valid JSON object a line",
+        ),
         (
             "[]",
             "a.json: is empty: no row says which columns there are",
@@ -605,12 +633,15 @@ fn json_that_is_not_one_object_a_line_is_refused_with_its_line() {
         ("{\"a\":1}{\"a\":2}\n", 1),
         ("{\n\"a\":1\n}\n", 1),
     ] {
-        let expected = format!("a.json, line {line}: not one JSON object a line");
+        let expected = format!("a.json, line {line}: not one valid JSON object a line");
         assert_eq!(json_error(text), expected, "{text:?}");
         // The same where the line comes after the sample.
         let padded = format!("{{\"a\":0}}\n{text}");
         let files = Files::new(&[("a.json", padded.as_bytes())]);
-        let expected = format!("a.json, line {}: not one JSON object a line", line + 1);
+        let expected = format!(
+            "a.json, line {}: not one valid JSON object a line",
+            line + 1
+        );
         let options = options(|o| o.infer_rows = 1);
         assert_eq!(files.error(&["a.json"], &options), expected, "{text:?}");
     }

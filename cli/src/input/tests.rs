@@ -537,22 +537,22 @@ fn json_that_becomes_text_is_said() {
 
 #[test]
 fn json_keys_are_in_an_object_once() {
-    for text in [
-        "{\"a\":1,\"a\":2}\n",
-        "{\"a\":[{\"b\":1,\"b\":2}]}\n",
-        "{\"a\":{\"b\":1,\"c\":1,\"b\":null}}\n",
-        "{\"b\":1,\"a\":{},\"\\u0061\":2}\n",
+    for (good, twice) in [
+        ("{\"a\":1}", "{\"a\":1,\"a\":2}"),
+        ("{\"a\":[{\"b\":1}]}", "{\"a\":[{\"b\":1,\"b\":2}]}"),
+        (
+            "{\"a\":{\"b\":1,\"c\":1}}",
+            "{\"a\":{\"b\":1,\"c\":1,\"b\":null}}",
+        ),
+        ("{\"b\":1,\"a\":2}", "{\"b\":1,\"a\":3,\"\\u0061\":2}"),
     ] {
-        for text in [text.to_owned(), format!("{{\"b\":0}}\n{text}")] {
+        // Within the sample, and behind it.
+        for text in [format!("{twice}\n"), format!("{good}\n{twice}\n")] {
             let files = Files::new(&[("a.json", text.as_bytes())]);
-            let error = files
-                .read(&["a.json"], &options(|o| o.infer_rows = 1))
-                .unwrap_err();
-            let line = text.lines().count();
-            assert!(
-                error.to_string().contains(&format!("line {line}")),
-                "{error}"
-            );
+            let short = options(|o| o.infer_rows = 1);
+            let error = files.read(&["a.json"], &short).unwrap_err();
+            let line = format!("line {}", text.lines().count());
+            assert!(error.to_string().contains(&line), "{error}");
             let cause = error.source().unwrap().to_string();
             assert!(cause.contains("twice"), "{text}: {cause}");
         }

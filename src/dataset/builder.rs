@@ -120,6 +120,12 @@ impl DatasetWriterBuilder {
     /// the staging area, however large partitions, row groups and single rows are. By default 1 GiB, or a
     /// quarter of the machine's memory if that is less.
     ///
+    /// Encoders count from 8 MiB on, by the number of columns: 24 KiB for each, 8 KiB if it is of texts or
+    /// bytes, for each thread, of which fewer encode then. Less than one row group takes is refused by
+    /// [`build`](DatasetWriterBuilder::build) with the number that is needed. Of very many files of many
+    /// columns, receipts have the statistics of the first columns only, at least 32: as many as an eighth
+    /// of the limit holds, at 256 bytes each.
+    ///
     /// What cannot wait anywhere else comes on top: the batch that is being [written](DatasetWriter::write);
     /// for each thread the rows that it encodes at once, of up to 4 MiB, and a page and a dictionary of each of
     /// their columns, by default of up to 1 MiB each; and single rows that are larger than the limit.

@@ -53,11 +53,19 @@ pub(super) struct Budget {
 impl Budget {
     pub(super) fn new(template: &Template) -> Self {
         let options = &template.options;
-        let limit = usize::try_from(options.memory_limit).unwrap_or(usize::MAX);
-        let threads = options.threads.clamp(
-            1,
-            (options.max_open_files.saturating_sub(BESIDE) / 2).max(1),
-        );
+        let whole = usize::try_from(options.memory_limit).unwrap_or(usize::MAX);
+        let encoders = options.encoder_bytes(template.schema());
+        let encoders = usize::try_from(encoders).unwrap_or(usize::MAX);
+        // Each thread may have a row group of its own.
+        let most_by_encoders = (whole / 2).checked_div(encoders).unwrap_or(usize::MAX);
+        let most_by_files = options.max_open_files.saturating_sub(BESIDE) / 2;
+        let threads = options
+            .threads
+            .clamp(1, most_by_files.min(most_by_encoders).max(1));
+        // A quarter is left for rows in any case.
+        let limit = whole
+            .saturating_sub(encoders.saturating_mul(threads))
+            .max(whole / 4);
         Budget {
             held: limit / 8 * 5,
             resolved: (limit / 8).max(LEAST_RESOLVED),

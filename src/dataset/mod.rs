@@ -14,6 +14,7 @@ mod builder;
 mod codes;
 mod commit;
 mod encode;
+mod encoders;
 mod file;
 mod gather;
 mod ids;

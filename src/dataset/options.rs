@@ -8,6 +8,7 @@ use arrow::datatypes::{DataType, Schema};
 use parquet::file::metadata::SortingColumn;
 use parquet::file::properties::WriterProperties;
 
+use super::encoders::encoder_bytes;
 use super::stage::Finished;
 use crate::error::{Error, Result, Step};
 use crate::format::Format;
@@ -224,6 +225,14 @@ fn physical_memory() -> Option<u64> {
 }
 
 impl EngineOptions {
+    /// What the encoders of each row group that is being encoded take before any row.
+    pub(super) fn encoder_bytes(&self, file_schema: &Schema) -> u64 {
+        match self.format {
+            Format::Parquet => encoder_bytes(file_schema),
+            _ => 0,
+        }
+    }
+
     /// Whether anything asked for cannot be done, whatever the rows.
     pub(super) fn check(&self, file_schema: &Schema) -> Result<()> {
         let invalid = |option, reason: &str| {
@@ -247,6 +256,16 @@ impl EngineOptions {
                 "properties",
                 "content-defined chunking is not possible in data sets",
             );
+        }
+        let encoders = self.encoder_bytes(file_schema);
+        if encoders > self.memory_limit {
+            let reason = format!(
+                "{} bytes are too few: the encoders of {} columns take {encoders}, and so much at least is \
+                 needed",
+                self.memory_limit,
+                file_schema.fields().len()
+            );
+            return invalid("memory_limit", &reason);
         }
         if self.max_open_files < FEWEST_OPEN_FILES {
             let reason = format!("must be at least {FEWEST_OPEN_FILES}");

@@ -22,6 +22,13 @@ use crate::transaction::{StagedRecord, Transaction, Witnessed};
 /// How often a writer shows that it is alive: many times before it would be taken for dead.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(10 * 60);
 
+/// The share of the memory limit that the statistics of columns may take until the commit.
+const STATISTICS_SHARE: u64 = 8;
+/// What the statistics of a column take, if its bounds are no long texts: in memory and in the record.
+const STATISTICS_BYTES: u64 = 256;
+/// Columns whose statistics are kept however many files there are.
+const LEAST_COLUMNS: usize = 32;
+
 /// What the engine and the transaction share.
 #[derive(Debug)]
 pub(super) struct Session {
@@ -33,6 +40,10 @@ pub(super) struct Session {
     next: AtomicU64,
     /// When we last showed that we are alive.
     alive: Mutex<SystemTime>,
+    /// What is kept of the statistics of columns, in bytes.
+    statistics_limit: u64,
+    /// How many partitions have rows.
+    partitions: AtomicU64,
     /// By the path of the staging file.
     statistics: Mutex<HashMap<PathBuf, Vec<ColumnStatistics>>>,
 }
@@ -43,6 +54,7 @@ impl Session {
         target: Arc<LocalTarget>,
         witnessed: Witnessed,
         root: &Path,
+        memory_limit: u64,
     ) -> Self {
         let now = target.now();
         Session {
@@ -52,6 +64,8 @@ impl Session {
             root: root.to_owned(),
             next: AtomicU64::new(0),
             alive: Mutex::new(now),
+            statistics_limit: memory_limit / STATISTICS_SHARE,
+            partitions: AtomicU64::new(0),
             statistics: Mutex::default(),
         }
     }
@@ -71,6 +85,16 @@ impl Session {
         }
         *alive = now;
         self.target.keep_alive(self.id)
+    }
+
+    /// Of how many columns of each file statistics are kept. It depends on the number of partitions alone,
+    /// all of which are known when the first file is finished.
+    pub(super) fn columns_with_statistics(&self) -> usize {
+        let partitions = self.partitions.load(Ordering::Relaxed).max(1);
+        let columns = self.statistics_limit / STATISTICS_BYTES / partitions;
+        usize::try_from(columns)
+            .unwrap_or(usize::MAX)
+            .max(LEAST_COLUMNS)
     }
 
     /// Keeps what is known of a file's columns, which takes less memory than its footer.
@@ -138,6 +162,7 @@ impl Stage for Session {
     }
 
     fn touch(&self, partition: &Partition) -> Result<()> {
+        self.partitions.fetch_add(1, Ordering::Relaxed);
         self.witnessed.touch(self.target.as_ref(), partition)
     }
 }

@@ -110,7 +110,13 @@ impl DatasetWriter {
         let verbs = Arc::clone(&target) as Arc<dyn Target>;
         let transaction = Transaction::begin(verbs, options.durability)?;
         let witnessed = Witnessed::begin(target.as_ref(), mode, target.scope())?;
-        let session = Arc::new(Session::new(&transaction, target, witnessed, &root));
+        let session = Arc::new(Session::new(
+            &transaction,
+            target,
+            witnessed,
+            &root,
+            options.memory_limit,
+        ));
         let interrupt = options.interrupt.clone();
         options.root = root;
         options.file_stem = Some(format!("part-{}", transaction.id()));
@@ -118,7 +124,8 @@ impl DatasetWriter {
         let seen = Arc::clone(&session);
         options.on_file = Some(Arc::new(move |file: &Finished| {
             let columns = file.metadata.as_ref().map(|metadata| reader.read(metadata));
-            let columns = columns.unwrap_or_default();
+            let mut columns = columns.unwrap_or_default();
+            columns.truncate(seen.columns_with_statistics());
             if let (Some(call), Ok(record)) = (&on_file, file.record(columns.clone())) {
                 call(&record);
             }

@@ -49,3 +49,36 @@ fn a_text_that_many_rows_share_is_decoded_a_few_rows_at_a_time() {
         .exits(0)
         .prints("40 rows");
 }
+
+#[test]
+fn more_columns_than_the_memory_limit_has_room_for_are_refused_with_what_they_need() {
+    let place = Place::new();
+    let column: ArrayRef = Arc::new(Int32Array::from(vec![1]));
+    let columns = (0..2_000).map(|number| (format!("c{number}"), Arc::clone(&column)));
+    let batch = RecordBatch::try_from_iter(columns).unwrap();
+    let file = File::create(place.path("wide.arrow")).unwrap();
+    let mut writer = arrow::ipc::writer::FileWriter::try_new(file, &batch.schema()).unwrap();
+    writer.write(&batch).unwrap();
+    writer.finish().unwrap();
+    let needed = 2_000 * (24 << 10);
+    let write = |limit: u64| {
+        let limit = limit.to_string();
+        place.run([
+            "write",
+            "wide.arrow",
+            "--to",
+            "lake",
+            "--memory-limit",
+            &limit,
+        ])
+    };
+    let text =
+        format!("the encoders of 2000 columns take {needed}, and so much at least is needed");
+    write(needed - 1)
+        .exits(2)
+        .says("--memory-limit")
+        .says(&text);
+    assert_eq!(place.files("lake"), [""; 0]);
+    write(needed).exits(0);
+    place.run(["verify", "lake"]).exits(0).prints("1 row");
+}

@@ -41,6 +41,13 @@ pub(crate) enum InputError {
     /// A directory without a file that readers would see.
     #[error("{}: has no files, hidden ones aside", path.display())]
     EmptyDirectory { path: PathBuf },
+    /// A directory that is a table of another format.
+    #[error(
+        "{}: is a table, whose log `{log}` says which of its files count; \
+         read it with its own reader, or name files by a pattern",
+        path.display()
+    )]
+    Table { path: PathBuf, log: &'static str },
     /// A symbolic link, pipe, device or socket below a directory that was named.
     #[error(
         "{}: is neither a file nor a directory; below a directory no link is followed and no pipe opened, \

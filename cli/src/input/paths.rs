@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 
 use super::InputError;
 
+/// What lies in the root of a table whose log, and not its directory, says which files are its rows.
+const TABLE_LOGS: [&str; 3] = ["_delta_log", ".hoodie", "_spark_metadata"];
+
 /// One place to read from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Place {
@@ -114,6 +117,11 @@ fn expand_directory(root: &str, places: &mut Vec<Place>) -> Result<(), InputErro
         let mut entries = Vec::new();
         for entry in std::fs::read_dir(&directory).map_err(unread)? {
             let path = entry.map_err(unread)?.path();
+            let log = TABLE_LOGS.iter().find(|log| path.ends_with(log));
+            if let Some(log) = log {
+                let path = directory.clone();
+                return Err(InputError::Table { path, log });
+            }
             if !is_hidden(&path) {
                 entries.push(path);
             }
@@ -207,7 +215,7 @@ mod tests {
     #[test]
     fn a_directory_gives_the_files_below_it_but_hidden_ones() {
         let dir = directory_with(&["z.csv", "_SUCCESS", ".z.csv.crc"]);
-        for below in ["k=1", "k=2/_day=3", ".atomic", "_delta_log"] {
+        for below in ["k=1", "k=2/_day=3", ".atomic", "_temporary"] {
             std::fs::create_dir_all(dir.path().join(below)).unwrap();
             std::fs::write(dir.path().join(below).join("a.csv"), "abc").unwrap();
         }
@@ -217,6 +225,17 @@ mod tests {
         assert_eq!(expand_in(dir.path(), &["**/*.csv"]).unwrap(), expected);
         let expected = [".atomic/a.csv"];
         assert_eq!(expand_in(dir.path(), &[".atomic/*.csv"]).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_table_is_refused_and_its_files_are_read_where_a_pattern_names_them() {
+        for log in TABLE_LOGS {
+            let dir = directory_with(&["a.csv"]);
+            std::fs::create_dir(dir.path().join(log)).unwrap();
+            let error = expand_in(dir.path(), &[""]).unwrap_err();
+            assert!(matches!(error, InputError::Table { .. }), "{log}: {error}");
+            assert_eq!(expand_in(dir.path(), &["*.csv"]).unwrap(), ["a.csv"]);
+        }
     }
 
     #[cfg(unix)]

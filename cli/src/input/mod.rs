@@ -181,8 +181,6 @@ struct Columns {
     empty_objects: Vec<String>,
     /// Keys of directories that the files have as columns too.
     kept: Vec<String>,
-    /// Whether any type comes from text.
-    from_text: bool,
     /// The unit in which INT96 is read.
     int96: TimeUnit,
 }
@@ -194,7 +192,6 @@ impl Default for Columns {
             unseen: Vec::new(),
             empty_objects: Vec::new(),
             kept: Vec::new(),
-            from_text: false,
             int96: TimeUnit::Nanosecond,
         }
     }
@@ -283,7 +280,6 @@ impl Input {
             empty_objects,
             keys,
             notes,
-            is_text,
             batches,
         } = opened;
         self.columns = Columns {
@@ -291,7 +287,6 @@ impl Input {
             unseen,
             empty_objects,
             kept: keys.kept(),
-            from_text: is_text,
             ..Columns::default()
         };
         self.notes.extend(notes);
@@ -339,7 +334,6 @@ impl Input {
         self.next += 1;
         self.path = place.path().to_owned();
         let opened = self.opening().open(place, Some(&self.columns))?;
-        self.columns.from_text |= opened.is_text;
         let merged = agree::merge(&self.path, &self.columns.schema, &opened.schema)?;
         if let Some((was, is)) = merged
             .fields()

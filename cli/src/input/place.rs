@@ -39,7 +39,6 @@ pub(super) struct Opened {
     pub(super) empty_objects: Vec<String>,
     pub(super) keys: hive::Columns,
     pub(super) notes: Vec<String>,
-    pub(super) is_text: bool,
     pub(super) batches: Batches,
 }
 
@@ -91,7 +90,6 @@ impl Opening<'_> {
                     empty_objects: Vec::new(),
                     keys,
                     notes: Vec::new(),
-                    is_text: false,
                     batches,
                 })
             }
@@ -236,7 +234,6 @@ impl Opening<'_> {
             empty_objects,
             keys,
             notes,
-            is_text: true,
             batches,
         })
     }

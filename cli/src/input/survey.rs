@@ -120,7 +120,6 @@ pub(super) fn run(
         unseen: Vec::new(),
         empty_objects: remarks.empty_objects,
         kept: columns.kept.clone(),
-        from_text: columns.from_text,
         int96: columns.int96,
     };
     Ok((columns, notes))

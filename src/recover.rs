@@ -118,7 +118,15 @@ pub fn recover_with_options(root: impl AsRef<Path>, options: &RecoverOptions) ->
         }
         sweep_for(disk.as_ref(), &path, options.dry_run, &mut recovery);
         let target = LocalTarget::new(area);
-        for (id, recovered) in recover_all(&target, options.dry_run)? {
+        let recovered = match recover_all(&target, options.dry_run) {
+            Ok(recovered) => recovered,
+            // One area, of which the others know nothing.
+            Err(error) => {
+                recovery.failed.push(error);
+                continue;
+            }
+        };
+        for (id, recovered) in recovered {
             let place = target.place(id);
             match recovered {
                 Ok(Recovered::Finished) => recovery.finished.push(place),

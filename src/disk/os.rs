@@ -1,9 +1,9 @@
 //! The operating system's disk.
 //!
-//! What the systems have in common is done here through the standard library; what differs is in
-//! `sys`. Linux is tested; the paths for macOS and Windows are written and untested.
+//! What the systems have in common is done here through the standard library; what differs, and every
+//! call that names a file, is in `sys`. Linux is tested; the code for macOS and Windows is written and untested.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process;
@@ -29,19 +29,11 @@ impl OsDisk {
 
 impl Disk for OsDisk {
     fn create_file(&self, path: &Path, private: bool) -> io::Result<Box<dyn DiskFile>> {
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create_new(true);
-        if private {
-            sys::keep_private(&mut options);
-        }
-        open(&mut options, path)
+        Ok(Box::new(OsFile::new(sys::create_file(path, private)?)))
     }
 
     fn open_file(&self, path: &Path, write: bool) -> io::Result<Box<dyn DiskFile>> {
-        let mut options = OpenOptions::new();
-        options.read(true).write(write);
-        sys::do_not_wait(&mut options, !write);
-        let file = options.open(path)?;
+        let file = sys::open_file(path, write)?;
         let kind = file.metadata()?.file_type();
         if kind.is_file() {
             Ok(Box::new(OsFile::new(file)))
@@ -81,7 +73,7 @@ impl Disk for OsDisk {
     }
 
     fn create_directory(&self, path: &Path) -> io::Result<()> {
-        fs::create_dir(path)
+        sys::create_directory(path)
     }
 
     fn open_directory(&self, path: &Path) -> io::Result<Box<dyn DiskDirectory>> {
@@ -89,10 +81,7 @@ impl Disk for OsDisk {
     }
 
     fn publish(&self, from: &Path, to: &Path, mode: PublishMode) -> io::Result<()> {
-        match mode {
-            PublishMode::CreateNew => sys::rename_no_replace(from, to),
-            PublishMode::Replace => sys::rename_replace(from, to),
-        }
+        sys::rename(from, to, mode)
     }
 
     fn exchange(&self, one: &Path, other: &Path) -> io::Result<()> {
@@ -100,37 +89,19 @@ impl Disk for OsDisk {
     }
 
     fn remove_file(&self, path: &Path) -> io::Result<()> {
-        fs::remove_file(path)
+        sys::remove_file(path)
     }
 
     fn remove_directory(&self, path: &Path) -> io::Result<()> {
-        fs::remove_dir(path)
+        sys::remove_directory(path)
     }
 
     fn list(&self, path: &Path) -> io::Result<Vec<Entry>> {
-        fs::read_dir(path)?
-            .map(|entry| {
-                let entry = entry?;
-                Ok(Entry {
-                    kind: kind(entry.file_type()?),
-                    path: entry.path(),
-                })
-            })
-            .collect()
+        sys::list(path)
     }
 
     fn status(&self, path: &Path) -> io::Result<Option<(EntryKind, FileStatus)>> {
-        match fs::symlink_metadata(path) {
-            Ok(metadata) => {
-                let identity = sys::identity_of_path(path, &metadata)?;
-                Ok(Some((
-                    kind(metadata.file_type()),
-                    status(&metadata, identity)?,
-                )))
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
+        sys::status(path)
     }
 
     fn place(&self, path: &Path) -> io::Result<Place> {
@@ -186,22 +157,6 @@ impl Drop for OsFile {
         if *self.holder.get_mut() == process::id() {
             let _ = self.file.unlock();
         }
-    }
-}
-
-fn open(options: &mut OpenOptions, path: &Path) -> io::Result<Box<dyn DiskFile>> {
-    Ok(Box::new(OsFile::new(options.open(path)?)))
-}
-
-fn kind(file_type: fs::FileType) -> EntryKind {
-    if file_type.is_file() {
-        EntryKind::File
-    } else if file_type.is_dir() {
-        EntryKind::Directory
-    } else if file_type.is_symlink() {
-        EntryKind::Link
-    } else {
-        EntryKind::Other
     }
 }
 

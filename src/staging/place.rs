@@ -173,10 +173,9 @@ pub(crate) fn check_reach(disk: &dyn Disk, area: &Path, directory: &Path) -> Res
     Ok(())
 }
 
-/// Refuses a path of which any part below `top` is a symbolic link: whoever may write in one of the
-/// directories could lead a write elsewhere by it.
-///
-/// What is exchanged for a link after this look, and before the call that comes next, is followed.
+/// Refuses, before anything is done, a path of which any part below `top` is a symbolic link: whoever may
+/// write in one of the directories could lead a write elsewhere by it. The calls that come after follow no
+/// link either ([`OsDisk`](crate::disk::OsDisk)).
 pub(crate) fn check_inside(disk: &dyn Disk, top: &Path, path: &Path) -> Result<()> {
     let outside = || Error::InvalidPath {
         path: path.to_owned(),
@@ -217,6 +216,20 @@ pub(super) fn is_impossible(error: &io::Error) -> bool {
     )
 }
 
+/// What stands at a path in which there may be symbolic links above the last name.
+fn status_of_unresolved(disk: &dyn Disk, path: &Path) -> io::Result<Option<EntryKind>> {
+    let (Some(above), Some(name)) = (path.parent(), path.file_name()) else {
+        return Ok(None);
+    };
+    let found = disk
+        .canonicalize(above)
+        .and_then(|above| disk.status(&above.join(name)));
+    match found {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        found => Ok(found?.map(|(kind, _)| kind)),
+    }
+}
+
 /// The absolute path of a directory that may not exist yet and that the caller named, with every symbolic
 /// link resolved.
 pub(crate) fn resolve(disk: &dyn Disk, path: &Path) -> Result<PathBuf> {
@@ -255,10 +268,11 @@ pub(crate) fn resolve(disk: &dyn Disk, path: &Path) -> Result<PathBuf> {
                 });
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let there = disk.status(existing).at(Step::CreateStaging, existing)?;
+                let there =
+                    status_of_unresolved(disk, existing).at(Step::CreateStaging, existing)?;
                 // A directory has been made since by another writer, and will be made by this one too
                 // if it goes away again.
-                if matches!(there, Some((EntryKind::Link, _))) {
+                if there == Some(EntryKind::Link) {
                     return Err(invalid("is, or lies below, a symbolic link to nothing"));
                 }
             }

@@ -24,6 +24,7 @@ use crate::format::{self, Contents, Fault, Format};
 use crate::local_path::local_path;
 use crate::options::Verify;
 use crate::walk::PassedOver;
+use walk::Found;
 
 mod content;
 mod damage;
@@ -120,11 +121,18 @@ pub fn verify_file_with_keys(
     keys: &Arc<FileDecryptionProperties>,
 ) -> Result<FileReport> {
     let keys = Keys::new(keys);
-    report_on(&OsDisk, path, level, |format, file| match format {
-        Format::Parquet => format::parquet::check(file, level, Some(&keys)),
-        #[allow(unreachable_patterns)]
-        other => format::check(other, file, level),
-    })
+    let path = &*local_path(path)?;
+    let real = &*walk::resolved(&OsDisk, path)?;
+    report_on(
+        &OsDisk,
+        Found { path, real },
+        level,
+        |format, file| match format {
+            Format::Parquet => format::parquet::check(file, level, Some(&keys)),
+            #[allow(unreachable_patterns)]
+            other => format::check(other, file, level),
+        },
+    )
 }
 
 /// Checks a file, or every data file under a directory, and calls `on_file` with each report as it
@@ -232,8 +240,8 @@ pub fn each_file(path: &Path, mut on_path: impl FnMut(&Path) -> Result<()>) -> R
         &OsDisk,
         &local_path(path)?,
         false,
-        &mut |path, passed_over| match passed_over {
-            None => on_path(path),
+        &mut |found, passed_over| match passed_over {
+            None => on_path(found.path),
             Some(_) => Ok(()),
         },
     )
@@ -241,24 +249,30 @@ pub fn each_file(path: &Path, mut on_path: impl FnMut(&Path) -> Result<()>) -> R
 
 /// [`verify_file`] on any disk.
 pub(crate) fn check_file(disk: &dyn Disk, path: &Path, level: Verify) -> Result<FileReport> {
-    report_on(disk, path, level, |format, file| {
+    let path = &*local_path(path)?;
+    let real = &*walk::resolved(disk, path)?;
+    check_found(disk, Found { path, real }, level)
+}
+
+fn check_found(disk: &dyn Disk, found: Found<'_>, level: Verify) -> Result<FileReport> {
+    report_on(disk, found, level, |format, file| {
         format::check(format, file, level)
     })
 }
 
 fn report_on(
     disk: &dyn Disk,
-    path: &Path,
+    found: Found<'_>,
     level: Verify,
     check: impl FnOnce(Format, Arc<dyn DiskFile>) -> std::result::Result<Contents, Fault>,
 ) -> Result<FileReport> {
-    let path = &*local_path(path)?;
+    let path = found.path;
     let format = Format::from_path(path).unwrap_or(Format::Parquet);
     let unread = |source| Error::Read {
         path: path.to_owned(),
         source,
     };
-    let file = disk.open_file(path, false).map_err(unread)?;
+    let file = disk.open_file(found.real, false).map_err(unread)?;
     let bytes = file.status().map_err(unread)?.len;
     let (contents, damage) = match check(format, Arc::from(file)) {
         Ok(contents) => (contents, None),
@@ -288,10 +302,10 @@ pub(crate) fn check_path(
         disk,
         &local_path(path)?,
         cross_mounts,
-        &mut |path, passed_over| {
+        &mut |found, passed_over| {
             let report = match passed_over {
-                None => check_file(disk, path, level)?,
-                Some(what) => not_opened(path, level, what),
+                None => check_found(disk, found, level)?,
+                Some(what) => not_opened(found.path, level, what),
             };
             summary.add(&report);
             on_file(&report)

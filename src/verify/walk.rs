@@ -2,12 +2,21 @@
 
 use std::ffi::OsStr;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::disk::{Disk, EntryKind};
 use crate::error::{Error, Result};
 use crate::format::Format;
 use crate::walk::{Met, PassedOver, entries};
+
+/// A file of a walk.
+#[derive(Clone, Copy)]
+pub(super) struct Found<'a> {
+    /// As the caller sees it: below the path that he named.
+    pub(super) path: &'a Path,
+    /// Where it is, with every symbolic link resolved that is in the path that the caller named.
+    pub(super) real: &'a Path,
+}
 
 /// Calls `on_file` with `path` itself if it is a file, else with every data file under it, in the
 /// order of paths, and with what is passed over in the place of one.
@@ -15,35 +24,49 @@ pub(super) fn each_file(
     disk: &dyn Disk,
     path: &Path,
     cross_mounts: bool,
-    on_file: &mut dyn FnMut(&Path, Option<PassedOver>) -> Result<()>,
+    on_file: &mut dyn FnMut(Found<'_>, Option<PassedOver>) -> Result<()>,
 ) -> Result<()> {
-    if !is_directory(disk, path)? {
-        return on_file(path, None);
+    let real = resolved(disk, path)?;
+    if !is_directory(disk, &real)? {
+        return on_file(Found { path, real: &real }, None);
     }
+    let shown = |found: &Path| match found.strip_prefix(&real) {
+        Ok(below) => path.join(below),
+        Err(_) => found.to_owned(),
+    };
     let list = |directory: &Path| -> Result<_> {
-        let mut entries =
-            entries(disk, directory, cross_mounts).map_err(|source| unread(directory, source))?;
+        let mut entries = entries(disk, directory, cross_mounts)
+            .map_err(|source| unread(&shown(directory), source))?;
         entries.retain(|(path, _)| path.file_name().is_some_and(is_data));
         Ok(entries.into_iter())
     };
-    let mut open = vec![list(path)?];
+    let mut open = vec![list(&real)?];
     while let Some(directory) = open.last_mut() {
-        let Some((path, met)) = directory.next() else {
+        let Some((found, met)) = directory.next() else {
             open.pop();
             continue;
         };
-        let known = Format::from_path(&path).is_some();
-        match met {
-            Met::Directory => open.push(list(&path)?),
-            Met::File if known => on_file(&path, None)?,
-            // A link and a mount may lead to a directory of data, whatever they are called.
-            Met::PassedOver(what) if known || what != PassedOver::SpecialFile => {
-                on_file(&path, Some(what))?;
+        let known = Format::from_path(&found).is_some();
+        let passed_over = match met {
+            Met::Directory => {
+                open.push(list(&found)?);
+                continue;
             }
-            Met::File | Met::PassedOver(_) => {}
-        }
+            Met::File if known => None,
+            // A link and a mount may lead to a directory of data, whatever they are called.
+            Met::PassedOver(what) if known || what != PassedOver::SpecialFile => Some(what),
+            Met::File | Met::PassedOver(_) => continue,
+        };
+        let path = &*shown(&found);
+        on_file(Found { path, real: &found }, passed_over)?;
     }
     Ok(())
+}
+
+/// The path of what the caller named; symbolic links in it are his own.
+pub(super) fn resolved(disk: &dyn Disk, path: &Path) -> Result<PathBuf> {
+    disk.canonicalize(path)
+        .map_err(|source| unread(path, source))
 }
 
 /// Whether readers of data sets look at the name.
@@ -52,10 +75,8 @@ fn is_data(name: &OsStr) -> bool {
     !name.starts_with(b".") && !name.starts_with(b"_") || name.contains(&b'=')
 }
 
-/// Whether what the caller named is a directory; symbolic links to it are the caller's own.
 fn is_directory(disk: &dyn Disk, path: &Path) -> Result<bool> {
-    let found = disk.canonicalize(path).and_then(|real| disk.status(&real));
-    match found.map_err(|source| unread(path, source))? {
+    match disk.status(path).map_err(|source| unread(path, source))? {
         Some((kind, _)) => Ok(kind == EntryKind::Directory),
         None => Err(unread(path, io::ErrorKind::NotFound.into())),
     }

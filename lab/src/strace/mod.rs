@@ -30,6 +30,7 @@ pub const ACT: &str = "act";
 
 /// The calls that are made to fail, and with what.
 const CALLS: [(&str, &[&str]); 13] = [
+    ("openat2", &["EIO", "EINTR", "EAGAIN"]),
     ("openat", &["EIO", "ENOSPC", "EDQUOT", "EINTR", "EAGAIN"]),
     ("write", &["EIO", "ENOSPC", "EDQUOT", "EINTR", "EAGAIN"]),
     ("read", &["EIO", "EINTR", "EAGAIN"]),
@@ -37,11 +38,10 @@ const CALLS: [(&str, &[&str]); 13] = [
     ("fsync", &["EIO", "ENOSPC", "EDQUOT"]),
     ("syncfs", &["EIO", "ENOSPC"]),
     ("flock", &["EIO", "EINTR", "EAGAIN"]),
-    ("mkdir", &["EIO", "ENOSPC", "EDQUOT"]),
+    ("mkdirat", &["EIO", "ENOSPC", "EDQUOT"]),
     ("renameat2", &["EIO", "ENOSPC", "EDQUOT"]),
-    ("rename", &["EIO", "ENOSPC", "EDQUOT"]),
-    ("unlink", &["EIO"]),
-    ("rmdir", &["EIO"]),
+    ("renameat", &["EIO", "ENOSPC", "EDQUOT"]),
+    ("unlinkat", &["EIO"]),
     ("getdents64", &["EIO"]),
 ];
 

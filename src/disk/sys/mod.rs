@@ -3,9 +3,13 @@
 #[cfg(unix)]
 mod owners;
 #[cfg(unix)]
+mod paths;
+#[cfg(unix)]
 mod unix;
 #[cfg(unix)]
 pub(super) use owners::*;
+#[cfg(unix)]
+pub(super) use paths::*;
 #[cfg(unix)]
 pub(super) use unix::*;
 

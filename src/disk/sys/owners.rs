@@ -1,19 +1,17 @@
 //! Users who share a data set: who owns what, and what each may do. Tested on Linux only.
 
-use std::fs::{Metadata, OpenOptions, Permissions};
+use std::fs::{Metadata, Permissions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
-use super::unix::do_not_wait;
+use super::paths::open_file;
 
 /// The group and the permissions, also that new files get the group, and that each is its owner's.
 pub(in crate::disk) fn share_like(path: &Path, model: &Path) -> io::Result<()> {
     let wanted = std::fs::metadata(model)?;
     // Whoever may write above it may have put a link to somebody else's directory in its place.
-    let mut options = OpenOptions::new();
-    do_not_wait(options.read(true), false);
-    let opened = options.open(path)?;
+    let opened = open_file(path, false)?;
     let found = opened.metadata()?;
     let some = if found.is_dir() { 0o3777 } else { 0o666 };
     let mut bits = wanted.mode() & some;

@@ -1,51 +1,17 @@
 //! Linux, macOS and other Unixes. Tested on Linux only.
 
-use std::fs::{File, Metadata, OpenOptions, Permissions, TryLockError};
+use std::fs::{File, Metadata, Permissions, TryLockError};
 use std::io;
 use std::os::fd::IntoRawFd;
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 use std::path::Path;
 
-use rustix::fs::OFlags;
-#[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
-use rustix::fs::{CWD, RenameFlags};
 use rustix::io::Errno;
 
 use crate::disk::os::born;
-use crate::disk::{Identity, LockKind, LockOutcome, Place};
-
-/// Opens without waiting: a pipe that somebody has put in the place of a file has no other end. Regular
-/// files do not heed it.
-pub(in crate::disk) fn do_not_wait(options: &mut OpenOptions, follow: bool) {
-    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
-    let flags = if follow {
-        flags
-    } else {
-        flags | OFlags::NOFOLLOW
-    };
-    options.custom_flags(flags.bits() as i32);
-}
-
-pub(in crate::disk) fn keep_private(options: &mut OpenOptions) {
-    options.mode(0o600);
-}
-
-pub(in crate::disk) fn open_directory(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .read(true)
-        .custom_flags(OFlags::DIRECTORY.bits() as i32)
-        .open(path)
-}
+use crate::disk::{Identity, LockKind, LockOutcome};
 
 pub(in crate::disk) fn identity(_file: &File, metadata: &Metadata) -> io::Result<Identity> {
-    Ok(Identity {
-        device: metadata.dev(),
-        file: metadata.ino(),
-        born: born(metadata),
-    })
-}
-
-pub(in crate::disk) fn identity_of_path(_path: &Path, metadata: &Metadata) -> io::Result<Identity> {
     Ok(Identity {
         device: metadata.dev(),
         file: metadata.ino(),
@@ -105,94 +71,6 @@ pub(in crate::disk) fn drop_cache(_file: &File) -> io::Result<()> {
     Ok(())
 }
 
-pub(in crate::disk) fn rename_replace(from: &Path, to: &Path) -> io::Result<()> {
-    Ok(rustix::io::retry_on_intr(|| rustix::fs::rename(from, to))?)
-}
-
-#[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
-pub(in crate::disk) fn rename_no_replace(from: &Path, to: &Path) -> io::Result<()> {
-    let renamed = rustix::io::retry_on_intr(|| {
-        rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE)
-    });
-    match renamed {
-        Ok(()) => Ok(()),
-        // EPERM is what old sandboxes answer to a call that they do not know.
-        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP | Errno::PERM) => {
-            link_and_unlink(from, to)
-        }
-        Err(errno) => Err(errno.into()),
-    }
-}
-
-#[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
-pub(in crate::disk) fn rename_no_replace(from: &Path, to: &Path) -> io::Result<()> {
-    link_and_unlink(from, to)
-}
-
-#[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
-pub(in crate::disk) fn exchange(one: &Path, other: &Path) -> io::Result<()> {
-    // Not retried: done twice, it would be undone.
-    match rustix::fs::renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE) {
-        // EPERM as above; EXDEV is what overlayfs answers where a directory has a lower layer.
-        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP | Errno::PERM | Errno::XDEV) => {
-            Err(io::ErrorKind::Unsupported.into())
-        }
-        done => Ok(done?),
-    }
-}
-
-#[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
-pub(in crate::disk) fn exchange(_one: &Path, _other: &Path) -> io::Result<()> {
-    Err(io::ErrorKind::Unsupported.into())
-}
-
-/// What stands in for a rename that does not replace, where the file system has none.
-fn link_and_unlink(from: &Path, to: &Path) -> io::Result<()> {
-    match rustix::io::retry_on_intr(|| rustix::fs::link(from, to)) {
-        // A directory has one name only, and replaces nothing but an empty directory.
-        Err(Errno::PERM | Errno::ISDIR) if std::fs::symlink_metadata(from)?.is_dir() => {
-            let renamed = rename_replace(from, to);
-            return renamed.map_err(|error| match error.kind() {
-                io::ErrorKind::DirectoryNotEmpty => io::ErrorKind::AlreadyExists.into(),
-                _ => error,
-            });
-        }
-        linked => linked?,
-    }
-    // The file has its final name. If the old one cannot be removed now, the sweep will do it.
-    let _ = rustix::fs::unlink(from);
-    Ok(())
-}
-
-#[cfg(target_os = "linux")]
-pub(in crate::disk) fn place(path: &Path) -> io::Result<Place> {
-    use rustix::fs::{AtFlags, StatxAttributes, StatxFlags, makedev};
-    let wanted = StatxFlags::BASIC_STATS | StatxFlags::BTIME;
-    let answer = match rustix::fs::statx(CWD, path, AtFlags::empty(), wanted) {
-        Ok(answer) => answer,
-        // Before Linux 4.11, and under some sandboxes.
-        Err(Errno::NOSYS) => return place_by_device(path),
-        Err(errno) => return Err(errno.into()),
-    };
-    let born = StatxFlags::from_bits_retain(answer.stx_mask).contains(StatxFlags::BTIME);
-    let born = born.then(|| {
-        i128::from(answer.stx_btime.tv_sec) * 1_000_000_000 + i128::from(answer.stx_btime.tv_nsec)
-    });
-    Ok(Place {
-        identity: Identity {
-            device: makedev(answer.stx_dev_major, answer.stx_dev_minor),
-            file: answer.stx_ino,
-            born,
-        },
-        mount_root: answer.stx_attributes.contains(StatxAttributes::MOUNT_ROOT),
-    })
-}
-
-#[cfg(not(target_os = "linux"))]
-pub(in crate::disk) fn place(path: &Path) -> io::Result<Place> {
-    place_by_device(path)
-}
-
 /// Since Linux 5.8 the call tells of failed writes, and these file systems record them for it. The
 /// magic numbers are those of linux/magic.h.
 #[cfg(target_os = "linux")]
@@ -230,20 +108,6 @@ pub(in crate::disk) fn reports_file_system_sync(_directory: &File) -> bool {
 #[cfg(not(target_os = "linux"))]
 pub(in crate::disk) fn sync_file_system(_directory: &File) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
-}
-
-/// A mount is told by its parent being on another device.
-fn place_by_device(path: &Path) -> io::Result<Place> {
-    let metadata = std::fs::metadata(path)?;
-    let identity = identity_of_path(path, &metadata)?;
-    let mount_root = match path.parent() {
-        Some(parent) => std::fs::metadata(parent)?.dev() != identity.device,
-        None => true,
-    };
-    Ok(Place {
-        identity,
-        mount_root,
-    })
 }
 
 /// Only file systems that are known to be this machine's alone: another machine's locks on one of the

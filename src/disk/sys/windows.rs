@@ -1,6 +1,6 @@
 //! Windows. Written from the documentation of its system calls, and untested.
 
-use std::fs::{File, Metadata, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
 use std::os::windows::ffi::OsStrExt;
 use std::os::windows::fs::{FileExt, OpenOptionsExt};
@@ -16,16 +16,78 @@ use windows_sys::Win32::Storage::FileSystem::{
 use windows_sys::Win32::System::IO::OVERLAPPED;
 
 use crate::disk::os::born;
-use crate::disk::{Identity, LockKind, LockOutcome, Place};
+use crate::disk::{
+    Entry, EntryKind, FileStatus, Identity, LockKind, LockOutcome, Place, PublishMode,
+};
 
-pub(in crate::disk) fn do_not_wait(options: &mut OpenOptions, follow: bool) {
-    if !follow {
-        options.custom_flags(FILE_FLAG_OPEN_REPARSE_POINT);
+/// Access lists are inherited from the directory above.
+pub(in crate::disk) fn create_file(path: &Path, _private: bool) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create_new(true)
+        .open(path)
+}
+
+pub(in crate::disk) fn open_file(path: &Path, write: bool) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .write(write)
+        .custom_flags(FILE_FLAG_OPEN_REPARSE_POINT)
+        .open(path)
+}
+
+pub(in crate::disk) fn create_directory(path: &Path) -> io::Result<()> {
+    fs::create_dir(path)
+}
+
+pub(in crate::disk) fn remove_file(path: &Path) -> io::Result<()> {
+    fs::remove_file(path)
+}
+
+pub(in crate::disk) fn remove_directory(path: &Path) -> io::Result<()> {
+    fs::remove_dir(path)
+}
+
+pub(in crate::disk) fn list(path: &Path) -> io::Result<Vec<Entry>> {
+    fs::read_dir(path)?
+        .map(|entry| {
+            let entry = entry?;
+            Ok(Entry {
+                kind: kind(entry.file_type()?),
+                path: entry.path(),
+            })
+        })
+        .collect()
+}
+
+pub(in crate::disk) fn status(path: &Path) -> io::Result<Option<(EntryKind, FileStatus)>> {
+    match fs::symlink_metadata(path) {
+        Ok(metadata) => {
+            let status = FileStatus {
+                identity: identity_of_path(path, &metadata)?,
+                len: metadata.len(),
+                mode: 0,
+                modified: metadata.modified()?,
+            };
+            Ok(Some((kind(metadata.file_type()), status)))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
-/// Access lists are inherited from the directory above.
-pub(in crate::disk) fn keep_private(_options: &mut OpenOptions) {}
+fn kind(file_type: fs::FileType) -> EntryKind {
+    if file_type.is_file() {
+        EntryKind::File
+    } else if file_type.is_dir() {
+        EntryKind::Directory
+    } else if file_type.is_symlink() {
+        EntryKind::Link
+    } else {
+        EntryKind::Other
+    }
+}
 
 /// Flushing a directory takes a handle that may write to it.
 pub(in crate::disk) fn open_directory(path: &Path) -> io::Result<File> {
@@ -50,7 +112,7 @@ pub(in crate::disk) fn identity(file: &File, metadata: &Metadata) -> io::Result<
     })
 }
 
-pub(in crate::disk) fn identity_of_path(path: &Path, metadata: &Metadata) -> io::Result<Identity> {
+fn identity_of_path(path: &Path, metadata: &Metadata) -> io::Result<Identity> {
     let file = OpenOptions::new()
         .access_mode(0)
         .custom_flags(FILE_FLAG_BACKUP_SEMANTICS | FILE_FLAG_OPEN_REPARSE_POINT)
@@ -80,12 +142,13 @@ pub(in crate::disk) fn drop_cache(_file: &File) -> io::Result<()> {
     Ok(())
 }
 
-pub(in crate::disk) fn rename_replace(from: &Path, to: &Path) -> io::Result<()> {
-    move_file(from, to, MOVEFILE_WRITE_THROUGH | MOVEFILE_REPLACE_EXISTING)
-}
-
-pub(in crate::disk) fn rename_no_replace(from: &Path, to: &Path) -> io::Result<()> {
-    move_file(from, to, MOVEFILE_WRITE_THROUGH)
+pub(in crate::disk) fn rename(from: &Path, to: &Path, mode: PublishMode) -> io::Result<()> {
+    match mode {
+        PublishMode::CreateNew => move_file(from, to, MOVEFILE_WRITE_THROUGH),
+        PublishMode::Replace => {
+            move_file(from, to, MOVEFILE_WRITE_THROUGH | MOVEFILE_REPLACE_EXISTING)
+        }
+    }
 }
 
 /// Windows has no such call.
@@ -112,9 +175,9 @@ fn move_file(from: &Path, to: &Path, flags: u32) -> io::Result<()> {
 }
 
 pub(in crate::disk) fn place(path: &Path) -> io::Result<Place> {
-    let own = identity_of_path(path, &std::fs::metadata(path)?)?;
+    let own = identity_of_path(path, &fs::metadata(path)?)?;
     let mount_root = match path.parent() {
-        Some(parent) => identity_of_path(parent, &std::fs::metadata(parent)?)?.device != own.device,
+        Some(parent) => identity_of_path(parent, &fs::metadata(parent)?)?.device != own.device,
         None => true,
     };
     Ok(Place {

@@ -59,13 +59,23 @@ impl LocalTarget {
     }
 }
 
-/// Removes a directory and what is in it, as others may at the same time; symbolic links are not
-/// followed.
+/// Removes a directory and what is in it, as others may at the same time. Symbolic links are removed, and
+/// not followed; what is mounted below stays, and is an error.
 fn remove_tree(disk: &dyn Disk, path: &Path) -> io::Result<()> {
+    match unless_gone(disk.place(path))? {
+        None => return Ok(()),
+        Some(place) if place.mount_root => {
+            let reason = format!("{} is a mount, and is not removed", path.display());
+            return Err(io::Error::new(io::ErrorKind::CrossesDevices, reason));
+        }
+        Some(_) => {}
+    }
     for entry in unless_gone(disk.list(path))?.unwrap_or_default() {
         match entry.kind {
             EntryKind::Directory => remove_tree(disk, &entry.path)?,
-            _ => drop(unless_gone(disk.remove_file(&entry.path))?),
+            EntryKind::File | EntryKind::Link | EntryKind::Other => {
+                let _gone_already = unless_gone(disk.remove_file(&entry.path))?;
+            }
         }
     }
     unless_gone(disk.remove_directory(path)).map(drop)

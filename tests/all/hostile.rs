@@ -10,11 +10,13 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use atomic_arrow::verify::verify_file;
 use atomic_arrow::{
     AtomicFile, CommitMode, DatasetWriter, DatasetWriterBuilder, Error, FileOptions, Oddity,
-    Outcome, PartitionBy, PublishMode, Receipt, Verify, WriterOptions, inspect, recover,
+    Outcome, PartitionBy, PublishMode, Receipt, RecoverOptions, Verify, WriterOptions, inspect,
+    recover, recover_with_options,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -210,6 +212,37 @@ fn what_stands_in_the_place_of_a_transactions_records_is_not_followed_and_nobody
             assert!(published(&scene.root).len() >= data.len(), "{name}, {what}");
         }
     }
+}
+
+#[test]
+fn a_directory_that_becomes_a_link_while_it_is_removed_leads_the_removal_nowhere() {
+    let scene = Scene::new();
+    let transaction = scene.area.join(DEAD);
+    fs::create_dir_all(transaction.join("new-00000/below")).unwrap();
+    fs::write(transaction.join("lease"), "").unwrap();
+    let before = scene.stranger();
+    let elsewhere = scene.elsewhere.clone();
+    let listings = AtomicUsize::new(0);
+    let disk = Tampered::after_list(move |listed| {
+        let inner = listed.join("new-00000");
+        let is_dead = listed.extension().is_some_and(|end| end == "dead");
+        // The first time, what was adopted is looked for.
+        if is_dead && listings.fetch_add(1, Ordering::Relaxed) == 1 {
+            fs::rename(&inner, listed.join("moved"))?;
+            symlink(&elsewhere, &inner)?;
+        }
+        Ok(())
+    });
+    let options = RecoverOptions::new().disk(disk);
+    let recovery = recover_with_options(&scene.root, &options).unwrap();
+    assert_eq!(scene.stranger(), before);
+    assert_eq!(recovery.failed.len(), 1, "{recovery:?}");
+    assert!(recovery.failed[0].to_string().contains(".dead"));
+    // The link itself goes with the rest, once nobody is in the way.
+    recover(&scene.root).unwrap();
+    assert_eq!(scene.stranger(), before);
+    let left = scene.area.join(format!("{DEAD}.dead"));
+    assert!(!left.exists(), "{:?}", tree(&left));
 }
 
 #[test]

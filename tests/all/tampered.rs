@@ -1,5 +1,5 @@
 //! The operating system's disk, with somebody in the way: bytes that come back changed, calls that are
-//! refused, and what others do right before a file is opened.
+//! refused, and what others do right before or after a call.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -17,6 +17,7 @@ type Hook = Arc<dyn Fn(&Path) -> io::Result<()> + Send + Sync>;
 pub(crate) struct Tampered {
     before_open: Hook,
     before_publish: Hook,
+    after_list: Hook,
 }
 
 impl std::fmt::Debug for Tampered {
@@ -32,7 +33,7 @@ impl Tampered {
     ) -> Arc<dyn Disk> {
         Arc::new(Tampered {
             before_open: Arc::new(hook),
-            before_publish: Arc::new(|_| Ok(())),
+            ..Tampered::idle()
         })
     }
 
@@ -41,9 +42,27 @@ impl Tampered {
         hook: impl Fn(&Path) -> io::Result<()> + Send + Sync + 'static,
     ) -> Arc<dyn Disk> {
         Arc::new(Tampered {
-            before_open: Arc::new(|_| Ok(())),
             before_publish: Arc::new(hook),
+            ..Tampered::idle()
         })
+    }
+
+    /// Does something right after a directory is listed.
+    pub(crate) fn after_list(
+        hook: impl Fn(&Path) -> io::Result<()> + Send + Sync + 'static,
+    ) -> Arc<dyn Disk> {
+        Arc::new(Tampered {
+            after_list: Arc::new(hook),
+            ..Tampered::idle()
+        })
+    }
+
+    fn idle() -> Self {
+        Tampered {
+            before_open: Arc::new(|_| Ok(())),
+            before_publish: Arc::new(|_| Ok(())),
+            after_list: Arc::new(|_| Ok(())),
+        }
     }
 }
 
@@ -90,7 +109,9 @@ impl Disk for Tampered {
     }
 
     fn list(&self, path: &Path) -> io::Result<Vec<Entry>> {
-        OsDisk.list(path)
+        let entries = OsDisk.list(path)?;
+        (self.after_list)(path)?;
+        Ok(entries)
     }
 
     fn status(&self, path: &Path) -> io::Result<Option<(EntryKind, FileStatus)>> {

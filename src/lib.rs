@@ -142,6 +142,7 @@ mod scratch;
 mod size;
 mod staged;
 mod staging;
+mod stored;
 mod target;
 mod transaction;
 mod unify;

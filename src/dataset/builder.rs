@@ -84,6 +84,11 @@ impl DatasetWriterBuilder {
     /// Formats that can only be checked, such as one JSON document or an IPC stream, are refused by
     /// [`build`](Self::build), and so are columns that the format has no place for. Files that are
     /// not Parquet are encoded by one thread each; they have no statistics in the receipt.
+    ///
+    /// Parquet has no seconds and no dates in milliseconds, so that `Timestamp(s)` and `Time32(s)` are
+    /// stored in milliseconds, and `Date64` as `Date32`. A dictionary with indices of 8 or 16 bits gets
+    /// indices of 32. A value that has no place in the stored type is an error with column and row.
+    /// Unions, ordered dictionaries and binary values of no bytes are refused.
     pub fn format(mut self, format: Format) -> Self {
         self.engine.format = format;
         self
@@ -297,7 +302,8 @@ impl DatasetWriterBuilder {
     ///
     /// # Errors
     /// [`Error::InvalidPath`](crate::Error::InvalidPath), [`Error::Partition`](crate::Error::Partition)
-    /// and [`Error::InvalidOption`](crate::Error::InvalidOption) if what is asked for cannot be done;
+    /// and [`Error::InvalidOption`](crate::Error::InvalidOption) if what is asked for cannot be done, or
+    /// two columns have one name;
     /// [`Error::Encode`](crate::Error::Encode) if the format has no place for a type of the schema;
     /// [`Error::Io`](crate::Error::Io) if no staging area can be made. Nothing is published.
     pub fn build(self, schema: SchemaRef) -> Result<DatasetWriter> {

@@ -18,6 +18,7 @@ use crate::error::{Error, Result};
 use crate::options::StagingPlace;
 use crate::receipt::{Receipt, StagedFileRecord, StagedWrite, StatisticsReader};
 use crate::staging::{home_of_root, resolve};
+use crate::stored::StoredTypes;
 use crate::target::{LocalTarget, Target};
 use crate::transaction::{Transaction, Witnessed, open_area};
 use crate::unify::{SchemaPolicy, conform};
@@ -56,6 +57,8 @@ pub struct DatasetWriter {
     session: Arc<Session>,
     transaction: Transaction,
     schema: SchemaRef,
+    stored: StoredTypes,
+    rows: u64,
     policy: SchemaPolicy,
     write_id: Option<String>,
     staging: StagingPlace,
@@ -94,8 +97,11 @@ impl DatasetWriter {
         } = builder;
         check_write_id(write_id.as_deref(), options.durability)?;
         // What cannot be done is found out before anything is touched.
+        let bound = by.bind(&schema, options.keep_partition_columns)?;
+        let is_stored = |name: &str| bound.file_schema().field_with_name(name).is_ok();
+        let stored = StoredTypes::new(options.format, &schema, is_stored)?;
         let file_schema = Arc::clone(
-            by.bind(&schema, options.keep_partition_columns)?
+            by.bind(stored.schema(), options.keep_partition_columns)?
                 .file_schema(),
         );
         options.check(&file_schema)?;
@@ -133,7 +139,7 @@ impl DatasetWriter {
         }));
         let engine = Engine::new(
             Arc::clone(&session) as Arc<dyn Stage>,
-            &schema,
+            stored.schema(),
             &by,
             options,
         )?;
@@ -142,6 +148,8 @@ impl DatasetWriter {
             session,
             transaction,
             schema,
+            stored,
+            rows: 0,
             policy,
             write_id,
             staging,
@@ -174,7 +182,8 @@ impl DatasetWriter {
     ///
     /// # Errors
     /// [`Error::SchemaMismatch`] if the batch has another schema; [`Error::Partition`] if a value
-    /// cannot be in a path; [`Error::Io`] or [`Error::Encode`] if rows cannot be spilled;
+    /// cannot be in a path; [`Error::Encode`] if a value has no place in the type that is
+    /// [stored](DatasetWriterBuilder::format), or rows cannot be spilled; [`Error::Io`] if the disk refuses them;
     /// [`Error::Interrupted`] if [that was asked for](DatasetWriterBuilder::interrupt_when);
     /// [`Error::Poisoned`] after any of these. Nothing is published.
     pub fn write(&mut self, batch: &RecordBatch) -> Result<()> {
@@ -186,8 +195,14 @@ impl DatasetWriter {
             });
         }
         self.session.keep_alive()?;
-        let batch = conform(batch, &self.schema, self.policy, root)?;
+        let schema = match self.policy {
+            SchemaPolicy::Exact => &self.schema,
+            SchemaPolicy::Unify => self.stored.unified(),
+        };
+        let batch = conform(batch, schema, self.policy, root)?;
+        let batch = self.stored.batch(batch, root, self.rows)?;
         self.engine.write(&batch)?;
+        self.rows += batch.num_rows() as u64;
         self.poisoned = false;
         Ok(())
     }

@@ -7,12 +7,17 @@ use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, new_empty_array};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use crate::error::{Error, Result};
+use crate::format::Format;
 use crate::partition::Partition;
+use crate::stored::{StoredTypes, check_names};
 
 /// Which columns of a batch go where.
 pub(super) struct Columns {
     pub(super) schema: SchemaRef,
     pub(super) file_schema: SchemaRef,
+    /// Of the columns that are written.
+    stored: StoredTypes,
+    given_file_schema: SchemaRef,
     partition: Partition,
     /// The positions of the columns that are written.
     kept: Vec<usize>,
@@ -26,6 +31,7 @@ impl Columns {
         schema: SchemaRef,
         keep_partition_columns: bool,
     ) -> Result<Self> {
+        check_names(&schema)?;
         let mut keys = Vec::new();
         for (position, field) in schema.fields().iter().enumerate() {
             if partition.get(field.name()).is_some() {
@@ -51,10 +57,13 @@ impl Columns {
             .iter()
             .map(|&at| Arc::clone(&schema.fields()[at]))
             .collect();
-        let file_schema = Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()));
+        let given = Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()));
+        let stored = StoredTypes::new(Format::Parquet, &given, |_| true)?;
         Ok(Columns {
             schema,
-            file_schema,
+            file_schema: Arc::clone(stored.schema()),
+            stored,
+            given_file_schema: given,
             partition: partition.clone(),
             kept,
             keys,
@@ -93,14 +102,15 @@ impl Columns {
         let options = RecordBatchOptions::new()
             .with_row_count(Some(batch.num_rows()))
             .with_match_field_names(false);
-        RecordBatch::try_new_with_options(Arc::clone(&self.file_schema), columns, &options).map_err(
-            |error| Error::SchemaMismatch {
-                path: path.to_owned(),
-                field: String::new(),
-                expected: "the writer's schema".to_owned(),
-                found: error.to_string(),
-            },
-        )
+        let given = Arc::clone(&self.given_file_schema);
+        let batch = RecordBatch::try_new_with_options(given, columns, &options);
+        let batch = batch.map_err(|error| Error::SchemaMismatch {
+            path: path.to_owned(),
+            field: String::new(),
+            expected: "the writer's schema".to_owned(),
+            found: error.to_string(),
+        })?;
+        self.stored.batch(batch, path, rows)
     }
 
     /// Compares names, types and order; nulls are a mismatch only where there are some.

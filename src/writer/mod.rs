@@ -90,10 +90,13 @@ impl AtomicArrowWriter {
     /// Starts a file in the directory of `partition` below `root`, of rows that have `schema`, which
     /// still has the partition columns, if any.
     ///
+    /// Columns are stored in types that every reader of Parquet knows, as
+    /// [`DatasetWriterBuilder::format`](crate::DatasetWriterBuilder::format) says.
+    ///
     /// # Errors
     /// [`Error::InvalidPath`] if the root or the file name cannot be used, or the partition's directory is
     /// a symbolic link or lies below one within the root; [`Error::Partition`] if a
-    /// partition column's type cannot be a key; [`Error::InvalidOption`] if no column is left for the
+    /// partition column's type cannot be a key; [`Error::InvalidOption`] if two columns have one name, no column is left for the
     /// file, its values cannot be digested for [`Verify::Decode`], or the properties would leave something
     /// in the clear that they are to encrypt; [`Error::Encode`] if Parquet has no place for a type of the schema; [`Error::AlreadyExists`] if a file name was given that is taken; [`Error::Io`] if no
     /// staging file can be made. Nothing is on disk then.
@@ -162,8 +165,8 @@ impl AtomicArrowWriter {
     ///
     /// # Errors
     /// [`Error::SchemaMismatch`] if a field differs, or a null stands where none may;
-    /// [`Error::StrayRow`] if a row belongs to another partition; [`Error::Encode`] if the encoder
-    /// refuses the rows; [`Error::Io`] if the disk does; [`Error::Poisoned`] after any of these.
+    /// [`Error::StrayRow`] if a row belongs to another partition; [`Error::Encode`] if a value has no place
+    /// in the stored type, or the encoder refuses the rows; [`Error::Io`] if the disk does; [`Error::Poisoned`] after any of these.
     /// Nothing is published, and the staging file goes with the writer.
     pub fn write(&mut self, batch: &RecordBatch) -> Result<()> {
         if self.poisoned {

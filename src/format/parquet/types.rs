@@ -1,48 +1,85 @@
 //! Types that Parquet has a place for, and parquet-rs does not.
 
-use arrow::datatypes::{DataType, Schema};
+use arrow::datatypes::{DataType, Field, Schema};
 use parquet::errors::ParquetError;
 
-/// Refuses what parquet-rs panics at once rows come: dictionaries of views (seen in version 59.3).
+/// Refuses what parquet-rs panics at (seen in version 59.3), what readers cannot open, and what would
+/// come back as something else.
 pub(crate) fn check(schema: &Schema) -> Result<(), ParquetError> {
-    let views = |field: &&arrow::datatypes::FieldRef| has_dictionary_of_views(field.data_type());
-    match schema.fields().iter().find(views) {
-        Some(field) => Err(ParquetError::NYI(format!(
-            "column {:?} has a dictionary of views; cast its values to Utf8 or Binary",
-            field.name()
-        ))),
-        None => Ok(()),
-    }
+    schema
+        .fields()
+        .iter()
+        .try_for_each(|field| check_field(field.name(), field))
 }
 
-fn has_dictionary_of_views(data_type: &DataType) -> bool {
+/// `path` names the field by those that it lies in.
+fn check_field(path: &str, field: &Field) -> Result<(), ParquetError> {
+    if field.dict_is_ordered() == Some(true) {
+        return refuse(
+            path,
+            "an ordered dictionary",
+            "a Parquet file keeps neither the order of its values nor those that no row has; make \
+             it unordered, or cast it to its values",
+        );
+    }
+    check_type(path, field.data_type())
+}
+
+fn check_type(path: &str, data_type: &DataType) -> Result<(), ParquetError> {
     use DataType::{
-        Dictionary, FixedSizeList, LargeList, LargeListView, List, ListView, Map, RunEndEncoded,
-        Struct,
+        Dictionary, FixedSizeBinary, FixedSizeList, LargeList, LargeListView, List, ListView, Map,
+        RunEndEncoded, Struct, Union,
     };
+    let below = |name: &str| format!("{path}.{name}");
     match data_type {
-        Dictionary(_, values) => {
-            matches!(values.as_ref(), DataType::Utf8View | DataType::BinaryView)
-        }
+        Union(..) => refuse(
+            path,
+            "a union",
+            "Parquet has none; give it as a struct of one nullable member for each type",
+        ),
+        FixedSizeBinary(0) => refuse(
+            path,
+            "of binary values of no bytes",
+            "Parquet has no such type; leave the column out, or cast it to Binary",
+        ),
+        Struct(fields) if fields.is_empty() => refuse(
+            path,
+            "a struct without members",
+            "Parquet has none; leave the column out",
+        ),
+        Dictionary(_, values) => match values.as_ref() {
+            DataType::Utf8View | DataType::BinaryView => refuse(
+                path,
+                "a dictionary of views",
+                "cast its values to Utf8 or Binary",
+            ),
+            values => check_type(path, values),
+        },
         Struct(fields) => fields
             .iter()
-            .any(|field| has_dictionary_of_views(field.data_type())),
+            .try_for_each(|field| check_field(&below(field.name()), field)),
         List(items)
         | LargeList(items)
         | ListView(items)
         | LargeListView(items)
         | FixedSizeList(items, _)
         | Map(items, _)
-        | RunEndEncoded(_, items) => has_dictionary_of_views(items.data_type()),
-        _ => false,
+        | RunEndEncoded(_, items) => check_field(&below(items.name()), items),
+        _ => Ok(()),
     }
+}
+
+fn refuse(path: &str, what: &str, why: &str) -> Result<(), ParquetError> {
+    Err(ParquetError::NYI(format!(
+        "column {path:?} is {what}: {why}"
+    )))
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
-    use arrow::datatypes::Field;
+    use arrow::datatypes::UnionMode;
 
     use super::*;
 
@@ -60,5 +97,28 @@ mod tests {
             assert!(check(nested(dictionary(values))).is_err());
         }
         assert!(check(nested(dictionary(DataType::Utf8))).is_ok());
+    }
+
+    #[test]
+    fn what_cannot_be_kept_is_refused_by_its_path() {
+        let number = Arc::new(Field::new("n", DataType::Int32, true));
+        let union = DataType::Union([(0, number)].into_iter().collect(), UnionMode::Sparse);
+        let dictionary = DataType::Dictionary(Box::new(DataType::Int8), Box::new(DataType::Utf8));
+        let ordered = Field::new("odd", dictionary.clone(), true).with_dict_is_ordered(true);
+        let odd = |data_type| Field::new("odd", data_type, true);
+        for (field, what) in [
+            (odd(union), "a union"),
+            (odd(DataType::FixedSizeBinary(0)), "no bytes"),
+            (odd(DataType::Struct(arrow::datatypes::Fields::empty())), "without members"),
+            (ordered, "ordered"),
+        ] {
+            let within = Field::new_struct("s", vec![field.clone()], true);
+            let list = Field::new("l", DataType::List(Arc::new(within)), true);
+            for (field, path) in [(field, "\"odd\""), (list, "\"l.s.odd\"")] {
+                let said = check(&Schema::new(vec![field])).unwrap_err().to_string();
+                assert!(said.contains(path) && said.contains(what), "{said}");
+            }
+        }
+        assert!(check(&Schema::new(vec![odd(dictionary)])).is_ok());
     }
 }

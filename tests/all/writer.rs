@@ -14,9 +14,12 @@ use atomic_arrow::arrow::array::{
 use atomic_arrow::arrow::buffer::OffsetBuffer;
 use atomic_arrow::arrow::compute::cast;
 use atomic_arrow::arrow::datatypes::{
-    DataType, Field, Fields, Int32Type, IntervalUnit, Schema, SchemaRef, TimeUnit,
+    DataType, Field, Fields, Int32Type, IntervalUnit, Schema, SchemaRef, TimeUnit, UnionMode,
 };
 use atomic_arrow::arrow::error::ArrowError;
+use atomic_arrow::parquet::arrow::arrow_reader::{
+    ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
+};
 use atomic_arrow::parquet::basic::{Compression, ZstdLevel};
 use atomic_arrow::parquet::file::metadata::KeyValue;
 use atomic_arrow::parquet::file::properties::WriterProperties;
@@ -455,7 +458,11 @@ fn all_types() -> RecordBatch {
     ];
     let mut columns: Vec<ArrayRef> = Vec::new();
     columns.extend(numbers.iter().map(|to| cast(&source, to).unwrap()));
-    columns.extend(longs.iter().map(|to| cast(&long, to).unwrap()));
+    columns.extend(longs.iter().map(|to| match to {
+        // Whole days.
+        Date64 => cast(&cast(&source, &Date32).unwrap(), to).unwrap(),
+        to => cast(&long, to).unwrap(),
+    }));
     columns.extend(texts.iter().map(|to| cast(&text, to).unwrap()));
     columns.push(cast(&source, &DataType::Interval(IntervalUnit::YearMonth)).unwrap());
     columns.push(Arc::new(NullArray::new(50)));
@@ -503,17 +510,38 @@ fn map() -> MapArray {
     map.finish()
 }
 
+/// The batch with the types that Parquet has, for those that it has not.
+fn as_stored(batch: &RecordBatch) -> RecordBatch {
+    let columns = batch.schema_ref().fields().iter().zip(batch.columns());
+    let columns = columns.map(|(field, column)| {
+        let stored = match field.data_type() {
+            DataType::Timestamp(TimeUnit::Second, zone) => {
+                DataType::Timestamp(TimeUnit::Millisecond, zone.clone())
+            }
+            DataType::Time32(TimeUnit::Second) => DataType::Time32(TimeUnit::Millisecond),
+            DataType::Date64 => DataType::Date32,
+            DataType::Dictionary(indices, values) if **indices == DataType::Int8 => {
+                DataType::Dictionary(Box::new(DataType::Int32), values.clone())
+            }
+            other => other.clone(),
+        };
+        (field.name(), cast(column, &stored).unwrap(), true)
+    });
+    RecordBatch::try_from_iter_with_nullable(columns).unwrap()
+}
+
 #[test]
 fn values_of_every_type_come_back_as_they_went_in_at_every_level_and_durability() {
     let (_guard, root) = directory();
     let batch = all_types();
+    let stored = as_stored(&batch);
     for level in LEVELS {
         for durability in [Durability::Synced, Durability::Unsynced] {
             let options = WriterOptions::new().verify(level).durability(durability);
             let file = write(&root, &[batch.slice(0, 20), batch.slice(20, 30)], options);
             assert_eq!(
                 read(file.path()),
-                std::slice::from_ref(&batch),
+                std::slice::from_ref(&stored),
                 "{level:?}, {durability:?}"
             );
             assert_eq!(file.checksum().is_some(), level >= Verify::Checksum);
@@ -580,21 +608,83 @@ fn roots_that_cannot_be_are_refused_before_anything_is_touched() {
     assert_eq!(tree(&parent), ["file"]);
 }
 
-/// parquet-rs would panic at the first row.
-#[test]
-fn a_dictionary_of_views_is_a_typed_error_of_either_writer_before_anything_is_written() {
+/// What either writer says of a schema, and that it left nothing.
+fn refusals(schema: Schema) -> [Error; 2] {
     let (_guard, root) = directory();
-    let names = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8View));
-    let schema = Arc::new(Schema::new(vec![Field::new("name", names, true)]));
+    let schema = Arc::new(schema);
     let single = AtomicArrowWriter::create(&root, &Partition::none(), Arc::clone(&schema));
     let whole = DatasetWriter::builder(&root).build(schema);
-    for error in [single.unwrap_err(), whole.unwrap_err()] {
-        assert!(matches!(error, Error::Encode { .. }), "{error:?}");
-        let cause = std::error::Error::source(&error).unwrap().to_string();
-        assert!(
-            cause.contains("\"name\" has a dictionary of views"),
-            "{cause}"
-        );
-    }
+    let errors = [single.unwrap_err(), whole.unwrap_err()];
     assert_eq!(tree(&root), Vec::<String>::new());
+    errors
+}
+
+#[test]
+fn what_parquet_cannot_keep_is_refused_by_either_writer_before_anything_is_written() {
+    let words = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+    let sizes = Field::new("odd", words, true).with_dict_is_ordered(true);
+    let number = Arc::new(Field::new("n", DataType::Int32, true));
+    let union = DataType::Union([(0, number)].into_iter().collect(), UnionMode::Sparse);
+    for (field, what) in [
+        (sizes, "an ordered dictionary"),
+        (Field::new("odd", union, true), "a union"),
+        (
+            Field::new("odd", DataType::FixedSizeBinary(0), true),
+            "no bytes",
+        ),
+    ] {
+        for error in refusals(Schema::new(vec![field.clone()])) {
+            assert!(matches!(error, Error::Encode { .. }), "{error:?}");
+            let cause = std::error::Error::source(&error).unwrap().to_string();
+            assert!(
+                cause.contains("column \"odd\"") && cause.contains(what),
+                "{cause}"
+            );
+        }
+    }
+}
+
+#[test]
+fn two_columns_of_one_name_are_refused_by_either_writer_before_anything_is_written() {
+    let column = |data_type| Field::new("a", data_type, true);
+    let schema = Schema::new(vec![column(DataType::Int32), column(DataType::Utf8)]);
+    for error in refusals(schema) {
+        assert!(matches!(error, Error::InvalidOption { .. }), "{error:?}");
+        assert!(error.to_string().contains("\"a\""), "{error}");
+    }
+}
+
+#[test]
+fn a_data_set_has_types_that_readers_know_who_do_not_know_the_schema_of_arrow() {
+    let (_guard, root) = directory();
+    let views: ArrayRef = Arc::new(StringArray::from(vec!["a", "b", "a"]));
+    let views_type = DataType::Dictionary(Box::new(DataType::Int8), Box::new(DataType::Utf8View));
+    let seconds = cast(
+        &(Arc::new(Int64Array::from(vec![1, 2, 3])) as ArrayRef),
+        &DataType::Timestamp(TimeUnit::Second, Some("UTC".into())),
+    );
+    let batch = RecordBatch::try_from_iter([
+        ("name", cast(&views, &views_type).unwrap()),
+        ("at", seconds.unwrap()),
+    ])
+    .unwrap();
+    let mut writer = DatasetWriter::builder(&root)
+        .verify(Verify::Decode)
+        .build(batch.schema())
+        .unwrap();
+    writer.write(&batch).unwrap();
+    let receipt = writer.commit().unwrap();
+    let path = root.join(receipt.files()[0].path());
+    let file = std::fs::File::open(path).unwrap();
+    let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+    let reader = ParquetRecordBatchReaderBuilder::try_new_with_options(file, options).unwrap();
+    let batches: Vec<_> = reader.build().unwrap().map(Result::unwrap).collect();
+    let zone = Some("UTC".into());
+    let millis = DataType::Timestamp(TimeUnit::Millisecond, zone);
+    assert_eq!(batches[0].column(0), &views);
+    assert_eq!(batches[0].column(1).data_type(), &millis);
+    assert_eq!(
+        batches[0].column(1),
+        &cast(batch.column(1), &millis).unwrap()
+    );
 }

@@ -109,7 +109,10 @@ mod tests {
         for (field, what) in [
             (odd(union), "a union"),
             (odd(DataType::FixedSizeBinary(0)), "no bytes"),
-            (odd(DataType::Struct(arrow::datatypes::Fields::empty())), "without members"),
+            (
+                odd(DataType::Struct(arrow::datatypes::Fields::empty())),
+                "without members",
+            ),
             (ordered, "ordered"),
         ] {
             let within = Field::new_struct("s", vec![field.clone()], true);

@@ -11,6 +11,7 @@ mod bombs;
 mod completions;
 mod disks;
 mod faithful;
+mod ground;
 mod inputs;
 mod inspect;
 mod paths;

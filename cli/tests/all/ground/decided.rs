@@ -1,0 +1,142 @@
+//! What publishing needs is there before the decision, and what is gone was not published.
+
+use std::fs;
+use std::process::Command;
+use std::time::Duration;
+
+use super::{ALICE, BOB, GROUP, Ground, as_user, held_at_rename, where_mounted};
+use crate::support::skip;
+
+const TOOLS: [&str; 3] = ["strace", "unshare", "mount"];
+
+/// Two colleagues of one group, with the usual umask.
+fn colleagues() -> Result<Ground, String> {
+    let ground = Ground::new(&[])?;
+    ground.set(".", 0, GROUP, 0o2775);
+    ground.set("w", 0, GROUP, 0o2775);
+    Ok(ground)
+}
+
+#[test]
+fn colleagues_write_to_the_partitions_that_each_other_made() {
+    let ground = match colleagues() {
+        Ok(ground) => ground,
+        Err(reason) => return skip(reason),
+    };
+    ground.write(&as_user(ALICE), "B,1\n", "w", &[]).exits(0);
+    ground
+        .write(&as_user(BOB), "A,2\nB,3\nC,4\n", "w", &[])
+        .exits(0);
+    for (user, line) in [(BOB, "Z,5\n"), (ALICE, "Z,6\n")] {
+        ground.write(&as_user(user), line, "w", &[]).exits(0);
+        ground.run(&as_user(user), b"", &["recover", "w"]).exits(0);
+    }
+    assert_eq!(ground.values("w"), [1, 2, 3, 4, 5, 6]);
+}
+
+#[test]
+fn colleagues_overwrite_the_partitions_that_each_other_made() {
+    let ground = match colleagues() {
+        Ok(ground) => ground,
+        Err(reason) => return skip(reason),
+    };
+    let overwrite = ["--mode", "overwrite-partitions"];
+    ground
+        .write(&as_user(ALICE), "A,1\nB,2\nC,3\n", "w", &[])
+        .exits(0);
+    ground
+        .write(&as_user(BOB), "A,4\nB,5\n", "w", &overwrite)
+        .exits(0);
+    ground
+        .write(&as_user(ALICE), "A,6\n", "w", &overwrite)
+        .exits(0);
+    assert_eq!(ground.values("w"), [3, 5, 6]);
+}
+
+/// A write that cannot publish in `k=B` publishes nothing, and stops no other write.
+#[track_caller]
+fn refuses_and_stops_nobody(ground: &Ground, how: &[String]) {
+    let ran = ground.write(how, "A,1\nB,2\nC,3\n", "w", &[]);
+    assert!(matches!(ran.code, Some(1 | 5)), "{ran:?}");
+    ran.says("k=B");
+    assert!(ground.values("w").is_empty());
+    ground.write(how, "Z,4\n", "w", &[]).exits(0);
+    ground.run(how, b"", &["recover", "w"]).exits(0);
+    assert_eq!(ground.values("w"), [4]);
+}
+
+#[test]
+fn a_file_where_a_partition_must_go_is_seen_before_the_decision() {
+    let ground = match Ground::new(&[]) {
+        Ok(ground) => ground,
+        Err(reason) => return skip(reason),
+    };
+    ground.set("w", 0, 0, 0o755);
+    fs::write(ground.path("w/k=B"), "x").unwrap();
+    refuses_and_stops_nobody(&ground, &[]);
+}
+
+#[test]
+fn a_mount_where_a_partition_is_is_seen_before_the_decision() {
+    let ground = match Ground::new(&TOOLS) {
+        Ok(ground) => ground,
+        Err(reason) => return skip(reason),
+    };
+    ground.set("w", 0, 0, 0o755);
+    ground.set("w/k=B", 0, 0, 0o755);
+    refuses_and_stops_nobody(&ground, &where_mounted("-t tmpfs none w/k=B"));
+}
+
+#[test]
+fn a_partition_that_may_not_be_changed_is_seen_before_the_decision() {
+    let ground = match Ground::new(&["chattr"]) {
+        Ok(ground) => ground,
+        Err(reason) => return skip(reason),
+    };
+    ground.set("w", 0, 0, 0o755);
+    ground.set("w/k=B", 0, 0, 0o755);
+    let mark = |mark: &str| {
+        let done = Command::new("chattr")
+            .arg(mark)
+            .arg(ground.path("w/k=B"))
+            .output()
+            .unwrap();
+        done.status.success()
+    };
+    if !mark("+i") {
+        return skip("the file system has no immutable directories");
+    }
+    let done = std::panic::catch_unwind(|| refuses_and_stops_nobody(&ground, &[]));
+    mark("-i");
+    assert!(done.is_ok());
+}
+
+#[test]
+fn where_the_staging_area_is_deleted_after_the_decision_no_loss_is_called_success() {
+    for when in 2..5 {
+        for mode in ["append", "overwrite-partitions", "overwrite"] {
+            let ground = match Ground::new(&["strace"]) {
+                Ok(ground) => ground,
+                Err(reason) => return skip(reason),
+            };
+            ground.write(&[], "A,0\n", "w", &[]).exits(0);
+            let how = held_at_rename(when);
+            let writer = ground.start(&how, "A,1\nB,2\nC,3\n", "w", &["--mode", mode]);
+            std::thread::sleep(Duration::from_millis(1_200));
+            let _ = fs::remove_dir_all(ground.path(".w.atomic"));
+            let ran = writer.wait_with_output().unwrap();
+            let values = ground.values("w");
+            let new = values.iter().filter(|value| **value > 0).count();
+            match ran.status.success() {
+                true => assert_eq!(new, 3, "{when} {mode}: {ran:?}"),
+                // Old rows go only where the new ones have come.
+                false => {
+                    assert!(
+                        values.contains(&0) || values.contains(&1),
+                        "{when} {mode}: {ran:?}"
+                    );
+                }
+            }
+        }
+    }
+}

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use atomic_arrow_lab::report::Report;
 use atomic_arrow_lab::sections::{all, rules};
-use atomic_arrow_lab::{Sample, Wrong, cuts, strace};
+use atomic_arrow_lab::{Sample, Wrong, cuts, soak, strace};
 use clap::Parser;
 
 /// Runs the crash laboratory and says what came of it.
@@ -38,6 +38,11 @@ fn main() -> ExitCode {
     let done = match &arguments[..] {
         [_, act, name, top] if act == strace::ACT => {
             strace::act(name, Path::new(top)).map(ExitCode::from)
+        }
+        [_, command, arguments @ ..] if command == soak::COMMAND => {
+            let name = ["atomic-arrow".to_owned()];
+            let all = name.iter().chain(arguments).map(Into::into);
+            Ok(ExitCode::from(atomic_arrow_cli::run(all)))
         }
         _ => run(),
     };

@@ -10,7 +10,7 @@ use crate::mutant::Mutation;
 use crate::report::Findings;
 use crate::sim::{Count, explore};
 use crate::strace::Injected;
-use crate::{Sample, Wrong, cuts, faults, gate, lies, scenario, strace};
+use crate::{Sample, Wrong, cuts, faults, gate, lies, scenario, soak, strace};
 
 /// One kind of misfortune, and what came of it.
 #[derive(Clone, Copy)]
@@ -109,6 +109,14 @@ pub fn all() -> Vec<Section> {
                     may be, and recovery must finish it.",
             quick: 12,
             run: command_faults,
+        },
+        Section {
+            name: "soak",
+            title: "Two users, and kills at random",
+            about: "Two users of one group append, overwrite, put and recover at the same time, and some are \
+                    killed; readers read meanwhile. What is visible must be what was acknowledged. A sample is a number of seconds; the whole takes an hour.",
+            quick: 20,
+            run: soak::run,
         },
     ]
 }

@@ -61,3 +61,8 @@ fn whichever_system_call_fails_the_error_says_what_is_on_disk_and_nothing_leaks(
 fn whichever_system_call_of_the_command_fails_its_exit_code_says_what_is_on_disk() {
     section("command");
 }
+
+#[test]
+fn users_who_share_a_data_set_and_are_killed_at_random_lose_nothing_acknowledged() {
+    section("soak");
+}

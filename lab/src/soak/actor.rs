@@ -1,0 +1,298 @@
+//! One user of the soak: what he runs, and what he is told.
+
+use std::ffi::OsString;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use super::{GROUP, wrong};
+use crate::Wrong;
+
+/// What the first word on the command line says when a process is to be the command.
+pub const COMMAND: &str = "command";
+
+/// Where nothing hangs, a command takes much less.
+const PATIENCE: &str = "300";
+
+/// System calls before which a command may be killed.
+const CALLS: [&str; 6] = [
+    "renameat2",
+    "fsync",
+    "openat",
+    "flock",
+    "unlinkat,unlink",
+    "mkdir,mkdirat",
+];
+pub(super) const PARTITIONS: usize = 4;
+
+/// Numbers that look random, and are the same for the same seed (SplitMix64).
+pub(super) struct Random(u64);
+
+impl Random {
+    pub(super) fn new(seed: u64) -> Self {
+        Random(seed)
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    fn below(&mut self, bound: usize) -> usize {
+        usize::try_from(self.next() % bound as u64).unwrap_or(0)
+    }
+}
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    Acknowledged,
+    /// It said that nothing was published.
+    Refused,
+    /// It was killed, or said that it does not know.
+    Unknown,
+}
+
+/// What one command was told.
+#[derive(Debug, Clone)]
+pub(super) struct Told {
+    pub(super) end: End,
+    /// The values of its rows: no other command has them.
+    pub(super) values: Vec<i64>,
+    /// Files that its receipt names, below the root.
+    pub(super) files: Vec<String>,
+    /// Files that its receipt says were removed.
+    pub(super) removed: Vec<String>,
+    /// What it ran and said.
+    pub(super) words: String,
+}
+
+pub(super) struct Actor {
+    user: u32,
+    root: PathBuf,
+    number: usize,
+    count: usize,
+    random: Random,
+}
+
+struct Ran {
+    code: Option<i32>,
+    stdout: Vec<u8>,
+    words: String,
+}
+
+impl Actor {
+    pub(super) fn new(user: u32, root: &Path, number: usize, random: Random) -> Self {
+        Actor {
+            user,
+            root: root.to_owned(),
+            number,
+            count: 0,
+            random,
+        }
+    }
+
+    fn run(&self, how: &[String], input: &str, arguments: &[&str]) -> Result<Ran, Wrong> {
+        let program = std::env::current_exe().map_err(wrong("this program"))?;
+        let mut all: Vec<OsString> = ["timeout", "-s", "KILL", PATIENCE].map(Into::into).into();
+        all.extend(how.iter().map(Into::into));
+        let (user, group) = (self.user.to_string(), GROUP.to_string());
+        let setpriv = [
+            "setpriv",
+            "--reuid",
+            &user,
+            "--regid",
+            &group,
+            "--clear-groups",
+            "--",
+        ];
+        all.extend(setpriv.map(Into::into));
+        let shell = ["sh", "-c", "umask 002; exec \"$@\"", "sh"];
+        all.extend(shell.map(Into::into));
+        all.extend([program.into_os_string(), COMMAND.into()]);
+        all.extend(arguments.iter().map(Into::into));
+        let mut command = Command::new(&all[0]);
+        command.args(&all[1..]).stdin(Stdio::piped());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().map_err(wrong("a command"))?;
+        if let Some(mut stdin) = child.stdin.take() {
+            // One that is killed does not read it.
+            let _ = stdin.write_all(input.as_bytes());
+        }
+        let output = child.wait_with_output().map_err(wrong("a command"))?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        Ok(Ran {
+            code: output.status.code(),
+            words: format!("{all:?} ended with {}: {}", output.status, said.trim()),
+            stdout: output.stdout,
+        })
+    }
+
+    /// A way to be killed, or none.
+    fn how(&mut self) -> Vec<String> {
+        match self.random.below(4) {
+            0 => {
+                let calls = CALLS[self.random.below(CALLS.len())];
+                let when = 1 + self.random.below(12);
+                let inject = format!("inject={calls}:signal=KILL:when={when}");
+                let trace = format!("trace={calls}");
+                [
+                    "strace",
+                    "-f",
+                    "-qq",
+                    "-o",
+                    "/dev/null",
+                    "-e",
+                    &trace,
+                    "-e",
+                    &inject,
+                ]
+                .map(str::to_owned)
+                .into()
+            }
+            1 => {
+                let time = format!("0.{:03}", 5 + self.random.below(400));
+                ["timeout", "-s", "KILL", &time].map(str::to_owned).into()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Does one thing.
+    pub(super) fn act(&mut self) -> Result<Told, Wrong> {
+        self.count += 1;
+        let how = self.how();
+        let what = self.random.below(12);
+        match what {
+            0 => self.put(&how),
+            1 => {
+                let root = self.root_text();
+                let ran = self.run(&how, "", &["recover", &root])?;
+                Ok(told(&ran, how.is_empty(), Vec::new()))
+            }
+            2 => self.write(&how, "overwrite", PARTITIONS),
+            3..6 => {
+                let partitions = 1 + self.random.below(2);
+                self.write(&how, "overwrite-partitions", partitions)
+            }
+            _ => {
+                let partitions = 1 + self.random.below(PARTITIONS);
+                self.write(&how, "append", partitions)
+            }
+        }
+    }
+
+    fn root_text(&self) -> String {
+        self.root.display().to_string()
+    }
+
+    /// Writes a row into each of some partitions; a named append that was killed is repeated.
+    fn write(&mut self, how: &[String], mode: &str, partitions: usize) -> Result<Told, Wrong> {
+        let number = self.number * 10_000 + self.count;
+        let first = self.random.below(PARTITIONS);
+        let row = |of: usize| ((first + of) % PARTITIONS, (number * PARTITIONS + of) as i64);
+        let rows: Vec<(usize, i64)> = (0..partitions).map(row).collect();
+        let lines = rows.iter().map(|(key, value)| format!("p{key},{value}\n"));
+        let input: String = ["k,v\n".to_owned()].into_iter().chain(lines).collect();
+        let (root, name) = (self.root_text(), format!("write-{number}"));
+        let mut arguments = vec!["write", "-", "--format", "csv", "--to", &root];
+        arguments.extend([
+            "--partition-by",
+            "k",
+            "--mode",
+            mode,
+            "--json",
+            "--threads",
+            "1",
+        ]);
+        if self.random.below(2) == 0 {
+            arguments.extend(["--write-id", &name]);
+        }
+        let values: Vec<i64> = rows.into_iter().map(|(_, value)| value).collect();
+        let ran = self.run(how, &input, &arguments)?;
+        let mut all = told(&ran, how.is_empty(), values.clone());
+        // An overwrite whose first attempt counts must not be done again after somebody's append.
+        if all.end == End::Unknown && arguments.contains(&"--write-id") && mode == "append" {
+            let again = told(&self.run(&[], &input, &arguments)?, true, values);
+            // It may have been committed the first time, and what is refused now may yet be visible.
+            if again.end == End::Acknowledged {
+                all = again;
+            }
+        }
+        Ok(all)
+    }
+
+    fn put(&mut self, how: &[String]) -> Result<Told, Wrong> {
+        let name = format!("k=p0/note-{}-{}.bin", self.number, self.count);
+        let path = self.root.join(&name).display().to_string();
+        let ran = self.run(how, "a note\n", &["put", "-", &path, "-q"])?;
+        let mut told = told(&ran, how.is_empty(), Vec::new());
+        if told.end == End::Acknowledged {
+            told.files.push(name);
+        }
+        Ok(told)
+    }
+
+    pub(super) fn recover(&self) -> Result<(), Wrong> {
+        let ran = self.run(&[], "", &["recover", &self.root_text()])?;
+        match ran.code {
+            Some(0) => Ok(()),
+            _ => Err(Wrong(ran.words)),
+        }
+    }
+
+    pub(super) fn has_nothing_to_recover(&self) -> Result<(), Wrong> {
+        let ran = self.run(
+            &[],
+            "",
+            &["recover", &self.root_text(), "--dry-run", "--json"],
+        )?;
+        let report: Value = serde_json::from_slice(&ran.stdout)
+            .map_err(|error| Wrong(format!("{error}: {}", ran.words)))?;
+        let lists = report
+            .as_object()
+            .into_iter()
+            .flat_map(|report| report.values());
+        match lists.filter_map(Value::as_array).all(Vec::is_empty) {
+            true => Ok(()),
+            false => Err(Wrong(format!("left after recovery: {report}"))),
+        }
+    }
+}
+
+/// What came of a command; `whole` if nobody killed it.
+fn told(ran: &Ran, whole: bool, values: Vec<i64>) -> Told {
+    let end = match ran.code {
+        Some(0) => End::Acknowledged,
+        Some(1 | 3 | 5) => End::Refused,
+        _ => End::Unknown,
+    };
+    let words = match (whole, ran.code) {
+        (true, None | Some(137)) => format!("blocked for {PATIENCE} s: {}", ran.words),
+        _ => ran.words.clone(),
+    };
+    let receipt: Value = serde_json::from_slice(&ran.stdout).unwrap_or_default();
+    let list = |name: &str, field: Option<&str>| -> Vec<String> {
+        let items = receipt[name].as_array().into_iter().flatten();
+        let texts = items.filter_map(|item| match field {
+            Some(field) => item[field].as_str(),
+            None => item.as_str(),
+        });
+        texts.map(str::to_owned).collect()
+    };
+    Told {
+        end,
+        values,
+        files: list("files", Some("path")),
+        removed: match receipt["transaction"].is_string() {
+            true => list("removed", None),
+            false => Vec::new(),
+        },
+        words,
+    }
+}

@@ -1,0 +1,190 @@
+//! Many users of one data set at the same time, with kills at random: the soak.
+//!
+//! Two users of one group append to one data set, overwrite it, put files into it and recover it. Some of them are killed, at a random system call or at a
+//! random time. Four readers read every visible file meanwhile. After every round all is recovered, and
+//! [`model`] compares what is visible with what was acknowledged.
+//!
+//! The users, the kills and the kernel are real, which the simulated disk cannot model.
+
+mod actor;
+mod model;
+mod reader;
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::check::Rules;
+use crate::cuts::run as run_program;
+use crate::report::Findings;
+use crate::{Sample, Wrong};
+
+use actor::{Actor, Random, Told};
+use model::Model;
+
+pub use actor::COMMAND;
+
+/// The group of both users.
+const GROUP: u32 = 30_000;
+const USERS: [u32; 2] = [20_001, 20_002];
+const READERS: usize = 4;
+/// How long the users go on before all is compared.
+const ROUND: Duration = Duration::from_secs(5);
+/// How long the whole takes where nothing else is said.
+const HOUR: usize = 3_600;
+
+/// What an error of the laboratory's own says.
+fn wrong(what: &str) -> impl Fn(std::io::Error) -> Wrong + '_ {
+    move |error| Wrong(format!("{what}: {error}"))
+}
+
+/// A data set that the users' group may write in.
+fn shared() -> Result<(tempfile::TempDir, PathBuf), Wrong> {
+    let guard = tempfile::tempdir().map_err(wrong("a directory"))?;
+    let set = |path: &Path, mode| {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(wrong("chmod"))
+    };
+    let parent = guard.path().join("shared");
+    let root = parent.join("lake");
+    for path in [&parent, &root] {
+        fs::create_dir(path).map_err(wrong("a directory"))?;
+        chown(path, None, Some(GROUP)).map_err(wrong("chown"))?;
+        set(path, 0o2775)?;
+    }
+    set(guard.path(), 0o755)?;
+    Ok((guard, root))
+}
+
+/// Why there can be no soak here, if there can be none.
+fn unable() -> Result<(), Wrong> {
+    if !rustix::process::geteuid().is_root() {
+        return Err(Wrong("two users need root".to_owned()));
+    }
+    run_program("strace", ["-V"])?;
+    run_program("timeout", ["--version"])?;
+    run_program("setpriv", ["--version"])
+}
+
+/// Lets the users work for as many seconds as the sample says, an hour if it says nothing.
+///
+/// # Errors
+/// If the scene cannot be made.
+pub fn run(_: &[Rules], sample: Sample) -> Result<Findings, Wrong> {
+    if let Err(why) = unable() {
+        return Ok(Findings::skipped(why));
+    }
+    let seconds = match sample {
+        Sample::All => HOUR,
+        Sample::Some(seconds) => seconds,
+    };
+    let (guard, root) = shared()?;
+    let end = Instant::now() + Duration::from_secs(seconds as u64);
+    let mut model = Model::default();
+    let mut found = Findings::table(&["told", "commands"]);
+    let mut rounds = 0;
+    let read = AtomicUsize::new(0);
+    loop {
+        rounds += 1;
+        let told = one_round(&root, rounds, &read, &mut found)?;
+        model.add(&told);
+        let healed = heal(&root, rounds);
+        let compared = healed.and_then(|()| model.compare(&root));
+        if let Err(Wrong(what)) = compared {
+            found
+                .failures
+                .push(Wrong(format!("round {rounds}: {what}")));
+        }
+        if Instant::now() >= end || !found.failures.is_empty() {
+            break;
+        }
+    }
+    found.count("rounds", rounds);
+    found.count("files read", read.load(Ordering::SeqCst));
+    for (name, count) in model.counts() {
+        found.count(name, count);
+        found.rows.push(vec![name.to_owned(), count.to_string()]);
+    }
+    if model.rows() == 0 {
+        let words = model.refusal().unwrap_or("no command ran");
+        found
+            .failures
+            .push(Wrong(format!("no rows were acknowledged: {words}")));
+    }
+    if !found.failures.is_empty() {
+        // What it looks like helps to understand it.
+        list(guard.path());
+    }
+    Ok(found)
+}
+
+/// Says on standard error what there is.
+fn list(top: &Path) {
+    use std::io::Write as _;
+    let listed = std::process::Command::new("find").arg(top).output();
+    let listed = listed.map(|output| output.stdout).unwrap_or_default();
+    let _ = std::io::stderr().write_all(&listed);
+}
+
+/// Lets every user run two commands at a time for a while.
+fn one_round(
+    root: &Path,
+    round: usize,
+    read: &AtomicUsize,
+    found: &mut Findings,
+) -> Result<Vec<Told>, Wrong> {
+    let end = Instant::now() + ROUND;
+    let over = AtomicBool::new(false);
+    let (told, readers) = std::thread::scope(|scope| {
+        let over = &over;
+        let readers: Vec<_> = (0..READERS)
+            .map(|_| scope.spawn(move || reader::read_until(root, over, read)))
+            .collect();
+        let users: Vec<_> = USERS
+            .into_iter()
+            .flat_map(|user| [user, user])
+            .enumerate()
+            .map(|(number, user)| {
+                let random = Random::new((round * 16 + number) as u64);
+                let mut actor = Actor::new(user, root, round * 16 + number, random);
+                scope.spawn(move || {
+                    let mut told = Vec::new();
+                    while Instant::now() < end {
+                        told.push(actor.act()?);
+                    }
+                    Ok::<_, Wrong>(told)
+                })
+            })
+            .collect();
+        let told: Vec<_> = users.into_iter().map(join).collect();
+        over.store(true, Ordering::SeqCst);
+        let readers: Vec<_> = readers.into_iter().map(join).collect();
+        (told, readers)
+    });
+    for read in readers {
+        if let Err(Wrong(what)) = read {
+            found
+                .failures
+                .push(Wrong(format!("round {round}, a reader: {what}")));
+        }
+    }
+    let told: Vec<Vec<Told>> = told.into_iter().collect::<Result<_, _>>()?;
+    Ok(told.into_iter().flatten().collect())
+}
+
+fn join<T>(thread: std::thread::ScopedJoinHandle<'_, Result<T, Wrong>>) -> Result<T, Wrong> {
+    let panicked = |_| Err(Wrong("a thread panicked".to_owned()));
+    thread.join().unwrap_or_else(panicked)
+}
+
+/// Recovers by both users, which must succeed and leave nothing to do.
+fn heal(root: &Path, round: usize) -> Result<(), Wrong> {
+    for user in USERS {
+        Actor::new(user, root, round, Random::new(0)).recover()?;
+    }
+    for user in USERS {
+        Actor::new(user, root, round, Random::new(0)).has_nothing_to_recover()?;
+    }
+    Ok(())
+}

@@ -90,6 +90,6 @@ def test_a_writer_that_its_callback_names_is_discarded_when_it_is_dropped(
 
 def test_a_limit_that_is_less_than_the_columns_need_is_refused(tmp_path: Path) -> None:
     rows = pa.table({f"c{number}": [1] for number in range(2000)})
-    with pytest.raises(aa.InvalidOptionError, match="memory_limit.* at least is needed"):
+    with pytest.raises(aa.InvalidOptionError, match=r"memory_limit.* at least is needed"):
         aa.write_dataset(rows, tmp_path / "lake", memory_limit="16MiB")
     assert aa.write_dataset(rows, tmp_path / "lake", memory_limit="64MiB").rows == 1

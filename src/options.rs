@@ -65,8 +65,8 @@ pub enum Verify {
 #[non_exhaustive]
 pub enum StagingPlace {
     /// Beside the data set's root as `.NAME.atomic`, where no reader of the data set sees it; inside
-    /// the root as `.atomic` where that is impossible (the root is a mount point, or its parent
-    /// cannot be written), or where a directory of that name beside it belongs to somebody who may not
+    /// the root as `.atomic` where that is impossible (the root is a mount point, or this user cannot
+    /// write in its parent, or in the area that is there), or where a directory of that name beside it belongs to somebody who may not
     /// write in the data set. The default.
     ///
     /// In a directory where everybody may make files, as `/tmp`, a lone file's area may be that of
@@ -78,12 +78,12 @@ pub enum StagingPlace {
     /// without partitions by [`AtomicFile`](crate::AtomicFile).
     Beside,
     /// Inside the root as `.atomic`, always. Readers that scan hidden directories list it, but no
-    /// name in it ever ends like a data file's, except for records, which are JSON: overwrites exchange
-    /// no directories there.
+    /// name in it ever ends like a data file's; a Polars scan of the directory fails while something is
+    /// staged there. Overwrites exchange no directories.
     Inside,
     /// In this directory, which must be on the same file system as the root, and where nobody else may
-    /// write who may not write in the data set: what is recorded in it is carried out. Everybody who writes
-    /// the data set must name the same one: [`recover`](crate::recover) looks in the first two only.
+    /// write who may not write in the data set: what is recorded in it is carried out. Others find
+    /// in the data set what was left there unfinished, and see to it if they reach it by the same path.
     Directory(PathBuf),
 }
 

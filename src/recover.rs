@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::disk::{Disk, OsDisk};
 use crate::error::{Error, Result};
 use crate::options::StagingPlace;
-use crate::staging::{Area, home_of_root, resolve, sweep_for};
+use crate::staging::{Area, Home, home_of_root, resolve, sweep_for};
 use crate::target::{LocalTarget, Target as _};
 use crate::transaction::{Recovered, recover_all};
 
@@ -110,37 +110,60 @@ pub fn recover_with_options(root: impl AsRef<Path>, options: &RecoverOptions) ->
     let root = resolve(disk.as_ref(), root.as_ref())?;
     let home = home_of_root(disk.as_ref(), &root, &options.staging)?;
     let mut recovery = Recovery::default();
-    for path in home.all_areas() {
-        let area = Area::at(disk, home.clone(), path.clone());
-        if let Err(source) = area.check_owner() {
-            recovery.failed.push(Error::Read { path, source });
-            continue;
-        }
-        sweep_for(disk.as_ref(), &path, options.dry_run, &mut recovery);
-        let target = LocalTarget::new(area);
-        let recovered = match recover_all(&target, options.dry_run) {
-            Ok(recovered) => recovered,
-            // One area, of which the others know nothing.
-            Err(error) => {
-                recovery.failed.push(error);
-                continue;
-            }
-        };
-        for (id, recovered) in recovered {
-            let place = target.place(id);
-            match recovered {
-                Ok(Recovered::Finished) => recovery.finished.push(place),
-                Ok(Recovered::Removed) => recovery.aborted.push(place),
-                Ok(Recovered::Alive) => recovery.alive.push(place),
-                Ok(Recovered::Waiting) => recovery.staged.push(place),
-                Ok(Recovered::Gone) => {}
-                Err(error) => recovery.failed.push(error),
-            }
-        }
-        if !options.dry_run && !home.is_given() {
-            // Only an empty directory can be removed this way.
-            let _ = disk.remove_directory(&path);
+    let mut areas = home.all_areas();
+    // Also those that only the data set itself tells of.
+    if let Some(first) = areas.first() {
+        let target = LocalTarget::new(Area::at(disk, home.clone(), first.clone()));
+        match target.announced_areas() {
+            Ok(announced) => areas.extend(announced),
+            Err(error) => recovery.failed.push(error),
         }
     }
+    for path in &areas {
+        recover_area(disk, &home, path, options.dry_run, &mut recovery);
+    }
+    if let Some(first) = areas.first() {
+        let target = LocalTarget::new(Area::at(disk, home, first.clone()));
+        let checked = target
+            .neighbours()
+            .and_then(|neighbours| target.check_announced(&neighbours, options.dry_run));
+        recovery.failed.extend(checked.err());
+    }
     Ok(recovery)
+}
+
+fn recover_area(
+    disk: &Arc<dyn Disk>,
+    home: &Home,
+    path: &Path,
+    dry_run: bool,
+    recovery: &mut Recovery,
+) {
+    let area = Area::at(disk, home.clone(), path.to_owned());
+    if let Err(source) = area.check_owner() {
+        let path = path.to_owned();
+        return recovery.failed.push(Error::Read { path, source });
+    }
+    sweep_for(disk.as_ref(), path, dry_run, recovery);
+    let target = LocalTarget::new(area);
+    let recovered = match recover_all(&target, dry_run) {
+        Ok(recovered) => recovered,
+        // One area, of which the others know nothing.
+        Err(error) => return recovery.failed.push(error),
+    };
+    for (id, recovered) in recovered {
+        let place = target.place(id);
+        match recovered {
+            Ok(Recovered::Finished) => recovery.finished.push(place),
+            Ok(Recovered::Removed) => recovery.aborted.push(place),
+            Ok(Recovered::Alive) => recovery.alive.push(place),
+            Ok(Recovered::Waiting) => recovery.staged.push(place),
+            Ok(Recovered::Gone) => {}
+            Err(error) => recovery.failed.push(error),
+        }
+    }
+    if !dry_run && !target.is_in_shared_area() {
+        // Only an empty directory can be removed this way.
+        let _ = disk.remove_directory(path);
+    }
 }

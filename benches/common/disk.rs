@@ -107,6 +107,10 @@ impl Disk for TimedDisk {
         OsDisk.share_like(directory, model)
     }
 
+    fn may_write(&self, directory: &Path) -> io::Result<bool> {
+        OsDisk.may_write(directory)
+    }
+
     fn is_shared_fairly(&self, path: &Path, model: &Path) -> io::Result<bool> {
         OsDisk.is_shared_fairly(path, model)
     }

@@ -159,10 +159,10 @@ impl Rules {
     #[must_use]
     pub fn left(&self, found: &Found) -> Vec<PathBuf> {
         let areas = self.areas();
-        let receipts = areas[0].join("writes");
+        let receipts = areas.clone().map(|area| area.join("writes"));
         let stays = |path: &PathBuf| {
             let lock = path.file_name().is_some_and(|name| name == "lock");
-            let receipt = path.starts_with(&receipts)
+            let receipt = receipts.iter().any(|writes| path.starts_with(writes))
                 && path.extension().is_none_or(|suffix| suffix == "record");
             areas.contains(path) || lock || (self.scenario.remembers && receipt)
         };

@@ -139,7 +139,11 @@ fn after_fault(
     }
     let inside = rules.scenario.root.join(".atomic");
     let lone = !rules.scenario.is_data_set();
-    if !lone && !rules.scenario.inside && found.directories.contains(&inside) {
+    // What is there of every data set: the control directory, with the names of writes.
+    let control = |path: &PathBuf| *path == inside || path.ends_with("writes");
+    let mut below = found.directories.iter();
+    let staged = below.any(|path| path.starts_with(&inside) && !control(path));
+    if !lone && !rules.scenario.inside && staged {
         return Err(Wrong("the staging area went inside the root".to_owned()));
     }
     let Some(failed) = &fault.failed.get() else {

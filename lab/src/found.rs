@@ -119,6 +119,10 @@ pub fn without_ids(path: &Path) -> PathBuf {
 }
 
 fn without_id(name: &str) -> String {
+    // The marker of a transaction says where that is staged, too.
+    if name.starts_with("pending-") {
+        return "pending-*".to_owned();
+    }
     let (prefix, rest) = match name.strip_prefix("part-") {
         Some(rest) => ("part-", rest),
         None => ("", name),

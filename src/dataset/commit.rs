@@ -68,16 +68,11 @@ pub(super) fn already_committed(builder: &DatasetWriterBuilder) -> Result<Option
     recover_with_options(&builder.root, &options)?;
     let root = resolve(disk.as_ref(), &builder.root)?;
     let home = home_of_root(disk.as_ref(), &root, staging)?;
-    for path in home.all_areas() {
-        let area = Area::at(disk, home.clone(), path);
-        if area.check_owner().is_err() {
-            continue;
-        }
-        if let Some(receipt) = LocalTarget::new(area).recall(home.scope(), write_id)? {
-            return Ok(Some(receipt));
-        }
-    }
-    Ok(None)
+    let Some(path) = home.all_areas().into_iter().next() else {
+        return Ok(None);
+    };
+    let scope = home.scope().to_owned();
+    LocalTarget::new(Area::at(disk, home, path)).recall(&scope, write_id)
 }
 
 pub(super) fn check_write_id(write_id: Option<&str>, durability: Durability) -> Result<()> {

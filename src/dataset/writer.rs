@@ -108,7 +108,7 @@ impl DatasetWriter {
         let root = resolve(disk.as_ref(), &root)?;
         let home = home_of_root(disk.as_ref(), &root, &staging)?;
         let area = open_area(&disk, home)?;
-        let staging = match area.home().is_given() {
+        let staging = match area.is_given() {
             true => StagingPlace::Directory(area.path().to_owned()),
             false => staging,
         };

@@ -299,6 +299,13 @@ pub trait Disk: fmt::Debug + Send + Sync {
     /// The system's.
     fn share_like(&self, path: &Path, model: &Path) -> io::Result<()>;
 
+    /// Whether this user may make and remove files in a directory, by whatever right he has it: also one
+    /// that the permission bits do not show.
+    ///
+    /// # Errors
+    /// The system's.
+    fn may_write(&self, directory: &Path) -> io::Result<bool>;
+
     /// Whether the owner of the directory at `path` may be trusted with what is done to `model`, because
     /// it is the caller, root, or somebody who may write in `model` too. Where `model` is not there yet,
     /// the directory that it will be made in counts. By default everybody is trusted.

@@ -120,6 +120,10 @@ impl Disk for OsDisk {
         sys::share_like(path, model)
     }
 
+    fn may_write(&self, directory: &Path) -> io::Result<bool> {
+        sys::may_write(directory)
+    }
+
     fn is_shared_fairly(&self, path: &Path, model: &Path) -> io::Result<bool> {
         sys::is_shared_fairly(path, model)
     }

@@ -224,6 +224,38 @@ pub enum Error {
         source: Box<Error>,
     },
 
+    /// Another writer's commit into the data set may be published in part, and it is staged where nobody
+    /// sees it by this path, or as this user; nothing was published. Finished it is by
+    /// [`recover`](crate::recover), or by the next write, where its staging area is seen: on the machine,
+    /// by the path and as the user that it was begun.
+    #[error(
+        "{}: transaction {transaction} of another writer is unfinished, and {} is not reached from here: \
+         recover the data set where it is", path.display(), area_text(area.as_deref())
+    )]
+    OutOfReach {
+        /// The data set's root.
+        path: PathBuf,
+        /// The transaction.
+        transaction: uuid::Uuid,
+        /// Its staging area, as the other writer saw it, if that is known.
+        area: Option<PathBuf>,
+    },
+
+    /// A write of this name was committed by another path to the data set, or by another user, and its
+    /// receipt is not seen from here; nothing was published by this one.
+    #[error(
+        "{}: the write {write_id:?} is committed already, and its receipt in {} is not reached from here",
+        path.display(), area_text(area.as_deref())
+    )]
+    AlreadyCommitted {
+        /// The data set's root.
+        path: PathBuf,
+        /// The write's name.
+        write_id: String,
+        /// The staging area with the receipt, as the other writer saw it, if that is known.
+        area: Option<PathBuf>,
+    },
+
     /// The record of a transaction's decision is not one that this version wrote. It was left alone, and
     /// nothing is published into the data set until somebody has looked at it: it may stand for files
     /// that are to be exchanged.
@@ -251,6 +283,13 @@ fn field_text(field: &str) -> String {
         "number of fields".to_owned()
     } else {
         format!("field {field:?}")
+    }
+}
+
+fn area_text(area: Option<&Path>) -> String {
+    match area {
+        Some(area) => format!("the staging area {}", area.display()),
+        None => "its staging area".to_owned(),
     }
 }
 
@@ -295,9 +334,11 @@ impl Error {
             | Error::Interrupted { step, .. }
             | Error::StagingLost { step, .. } => Some(*step),
             Error::Damaged { .. } => Some(Step::Verify),
-            Error::Aborted { .. } | Error::StagedWriteGone { .. } | Error::Conflict { .. } => {
-                Some(Step::Decide)
-            }
+            Error::Aborted { .. }
+            | Error::StagedWriteGone { .. }
+            | Error::Conflict { .. }
+            | Error::OutOfReach { .. }
+            | Error::AlreadyCommitted { .. } => Some(Step::Decide),
             Error::Unfinished { source, .. } => source.step(),
             Error::InvalidDecision { .. } => None,
             Error::AlreadyExists { .. } | Error::Unknown { .. } => Some(Step::Publish),
@@ -325,6 +366,8 @@ impl Error {
             | Error::Aborted { path }
             | Error::StagedWriteGone { path }
             | Error::Conflict { path, .. }
+            | Error::OutOfReach { path, .. }
+            | Error::AlreadyCommitted { path, .. }
             | Error::Unfinished { path, .. }
             | Error::InvalidDecision { path, .. }
             | Error::Read { path, .. } => Some(path),

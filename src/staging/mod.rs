@@ -4,6 +4,7 @@
 //! as long as it lives; whoever can take the lock knows the writer to be dead and removes the file.
 //! Publishing is not done here.
 
+mod control;
 mod draft;
 mod place;
 mod sweep;
@@ -18,14 +19,16 @@ use uuid::Uuid;
 use crate::disk::{Disk, DiskFile, EntryKind, Identity, LockKind, LockOutcome};
 use crate::error::{Error, IoContext, Result, Step};
 
+pub(crate) use control::{Control, Pending, WRITES};
 pub(crate) use draft::{Draft, Written};
-pub(crate) use place::{Home, check_inside, check_reach, home_of_file, home_of_root, resolve};
-pub(crate) use sweep::{is_dead, sweep_for};
+pub(crate) use place::{
+    Home, check_inside, check_reach, home_of_file, home_of_root, is_area_name, is_impossible,
+    resolve,
+};
+pub(crate) use sweep::{is_dead, is_older, sweep_for};
 
 /// What the name of every staging file ends with.
 const SUFFIX: &str = "staged";
-/// The name of the lock between publishing files and exchanging directories.
-const LOCK: &str = "lock";
 /// How often a staging file or its area may vanish under our hands before we give up.
 const ATTEMPTS: usize = 100;
 
@@ -118,6 +121,16 @@ impl Area {
         &self.path
     }
 
+    /// Whether the area's directory is one that the caller named.
+    pub(crate) fn is_given(&self) -> bool {
+        self.home.given() == Some(&self.path)
+    }
+
+    /// Whether transactions of other data sets may stand in the area.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.is_given() || !self.home.has_area(&self.path)
+    }
+
     /// Directories that were made for the area, and that may lie above the data set too.
     pub(crate) fn made(&self) -> &[PathBuf] {
         &self.made
@@ -146,7 +159,13 @@ impl Area {
             }
         }
         match self.disk.status(&self.path)? {
-            Some((EntryKind::Directory, _)) => self.check_owner(),
+            Some((EntryKind::Directory, _)) => {
+                self.check_owner()?;
+                match self.disk.may_write(&self.path)? {
+                    true => Ok(()),
+                    false => Err(io::ErrorKind::PermissionDenied.into()),
+                }
+            }
             None => Ok(()),
             Some(_) => Err(io::ErrorKind::NotADirectory.into()),
         }
@@ -155,7 +174,7 @@ impl Area {
     /// Refuses an area of somebody who could do with it what he may not do with the data set: records in
     /// it name files that are published and removed. One that the caller named is taken as it is.
     pub(crate) fn check_owner(&self) -> io::Result<()> {
-        if self.home.is_given() {
+        if self.is_given() {
             return Ok(());
         }
         match self.disk.is_shared_fairly(&self.path, self.home.root()) {
@@ -221,17 +240,10 @@ impl Area {
         live().remove(path);
     }
 
-    /// Takes the lock between publishing files (shared) and deciding to exchange directories.
-    pub(crate) fn lock(&self, kind: LockKind) -> io::Result<(Box<dyn DiskFile>, LockOutcome)> {
-        let lock = self.disk.open_or_create_file(&self.path.join(LOCK))?;
-        let outcome = lock.lock(kind)?;
-        Ok((lock, outcome))
-    }
-
     /// Removes the area, and what was made for it, as far as nothing is in it. One that the caller
     /// named is the caller's.
     pub(crate) fn tidy(&self) {
-        let own = Some(&self.path).filter(|_| !self.home.is_given());
+        let own = Some(&self.path).filter(|_| !self.is_given());
         for directory in own.into_iter().chain(self.made.iter().rev()) {
             match self.disk.remove_directory(directory) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return,

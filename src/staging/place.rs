@@ -14,7 +14,7 @@ use crate::local_path::local_path;
 use crate::options::StagingPlace;
 
 /// The area's name inside a root.
-const INSIDE: &str = ".atomic";
+pub(super) const INSIDE: &str = ".atomic";
 /// Longest name of a file or directory in bytes, on every file system in use.
 const NAME_MAX: usize = 255;
 
@@ -62,8 +62,30 @@ fn home(disk: &dyn Disk, named: &Path, kind: HomeKind, place: &StagingPlace) -> 
         (StagingPlace::Inside, _) => HomeKind::DataSetInside,
         (StagingPlace::Directory(directory), _) => HomeKind::Given(resolve(disk, directory)?),
     };
+    if named.ancestors().any(is_area_name) {
+        return Err(Error::InvalidPath {
+            path: named.to_owned(),
+            reason: "is, or lies in, the staging area of a data set",
+        });
+    }
     let (root, named) = (data_set_of(disk, named).to_owned(), named.to_owned());
     Ok(Home { root, named, kind })
+}
+
+/// Whether a path is named as areas are that nobody named: `.atomic`, `.NAME.atomic`, and either of one
+/// user, `.atomic-UID`.
+pub(crate) fn is_area_name(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+    let Some(name) = name.strip_prefix(b".") else {
+        return false;
+    };
+    let digits = name.iter().rev().take_while(|byte| byte.is_ascii_digit());
+    let digits = digits.count();
+    let name = match name[..name.len() - digits].strip_suffix(b"-") {
+        Some(shared) if digits > 0 => shared,
+        _ => name,
+    };
+    name == b"atomic" || name.ends_with(INSIDE.as_bytes())
 }
 
 /// The directory above all trailing `key=value` segments, on the same file system.
@@ -93,30 +115,44 @@ impl Home {
         !matches!(self.kind, HomeKind::LoneFile)
     }
 
-    /// Whether the area's directory is the caller's own.
-    pub(crate) fn is_given(&self) -> bool {
-        matches!(self.kind, HomeKind::Given(_))
+    /// The directory that the caller named.
+    pub(crate) fn named(&self) -> &Path {
+        &self.named
     }
 
     /// The places to try, best first.
     pub(crate) fn areas(&self, disk: &dyn Disk) -> Result<Vec<PathBuf>> {
-        let mut areas = self.all_areas();
-        let beside = sibling(&self.root).filter(|beside| areas.first() == Some(beside));
-        if beside.is_some() && !renames_reach(disk, &self.root)? {
-            areas.remove(0);
+        if let Some(given) = self.given() {
+            return Ok(vec![given.to_owned()]);
         }
-        Ok(areas)
+        let beside = match self.kind {
+            HomeKind::DataSet if renames_reach(disk, &self.root)? => sibling(&self.root),
+            _ => None,
+        };
+        Ok(beside.into_iter().chain(self.inside()).collect())
     }
 
-    /// Every place where an area of this home may have been made.
+    /// Every place where an area of this home may have been made, by this caller or by others.
     pub(crate) fn all_areas(&self) -> Vec<PathBuf> {
+        let beside = sibling(&self.root).filter(|_| self.is_data_set());
+        let given = self.given().map(Path::to_owned);
+        given
+            .into_iter()
+            .chain(beside)
+            .chain(self.inside())
+            .collect()
+    }
+
+    /// Whether an area at this path can only be one of this home.
+    pub(crate) fn has_area(&self, path: &Path) -> bool {
+        self.given() != Some(path) && self.all_areas().iter().any(|area| area == path)
+    }
+
+    /// The directory that the caller named as the area.
+    pub(crate) fn given(&self) -> Option<&Path> {
         match &self.kind {
-            HomeKind::Given(directory) => vec![directory.clone()],
-            HomeKind::LoneFile | HomeKind::DataSetInside => self.inside().collect(),
-            HomeKind::DataSet => sibling(&self.root)
-                .into_iter()
-                .chain(self.inside())
-                .collect(),
+            HomeKind::Given(directory) => Some(directory),
+            _ => None,
         }
     }
 
@@ -207,7 +243,7 @@ pub(crate) fn check_inside(disk: &dyn Disk, top: &Path, path: &Path) -> Result<(
 }
 
 /// Whether an error means that an area cannot stand here, but perhaps elsewhere.
-pub(super) fn is_impossible(error: &io::Error) -> bool {
+pub(crate) fn is_impossible(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::PermissionDenied

@@ -2,9 +2,11 @@
 
 use std::io;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use super::{is_staging_file, live};
+use uuid::Uuid;
+
+use super::{SUFFIX, is_staging_file, live};
 use crate::disk::{Disk, DiskFile, EntryKind, LockKind, LockOutcome};
 use crate::error::Error;
 use crate::recover::Recovery;
@@ -92,9 +94,25 @@ pub(crate) fn is_dead(disk: &dyn Disk, path: &Path, file: &dyn DiskFile) -> io::
         LockOutcome::Busy => false,
         LockOutcome::Held if disk.trusts_locks(path) => true,
         LockOutcome::Held | LockOutcome::Unsupported => {
-            let modified = file.status()?.modified;
-            let age = disk.now().duration_since(modified);
-            age.is_ok_and(|age| age > DEAD_AFTER)
+            is_older(disk, path, file.status()?.modified, DEAD_AFTER)
         }
     })
+}
+
+/// Whether a file at `path` that was last changed at this time is older than a duration. Both this
+/// machine's clock and that of the file system must say so: a machine whose clock is wrong must not take
+/// for old what is not.
+pub(crate) fn is_older(disk: &dyn Disk, path: &Path, modified: SystemTime, than: Duration) -> bool {
+    let older = |now: SystemTime| now.duration_since(modified).is_ok_and(|age| age > than);
+    older(disk.now()) && file_system_now(disk, path).is_ok_and(older)
+}
+
+/// The time by the clock that stamps the files beside `path`: that of a file that is made for it.
+fn file_system_now(disk: &dyn Disk, path: &Path) -> io::Result<SystemTime> {
+    let directory = path.parent().unwrap_or(path);
+    let probe = directory.join(format!("{}.{SUFFIX}", Uuid::now_v7()));
+    let made = disk.create_file(&probe, true);
+    let modified = made.and_then(|file| Ok(file.status()?.modified));
+    let _ = disk.remove_file(&probe);
+    modified
 }

@@ -68,12 +68,32 @@ pub(crate) trait Target: fmt::Debug + Send + Sync {
     /// place has no locks.
     fn lock(&self, kind: LockKind) -> Result<Option<Hold>>;
 
+    /// The same data set with each other staging area in which transactions of it may stand.
+    fn neighbours(&self) -> Result<Vec<Box<dyn Target>>>;
+
+    /// Tells every writer of the data set, by whatever path he comes, that a transaction of ours may be
+    /// decided, as long as what is returned is not dropped; afterwards that whoever sees the staging area
+    /// has to see to it. The transaction's files are sealed.
+    fn announce(&self, transaction: Uuid, durability: Durability) -> Result<Hold>;
+
+    /// Whether no transaction is announced that a dead writer left where nobody sees it from here. Unless
+    /// it is a dry run, what is announced of transactions that are gone is removed.
+    ///
+    /// # Errors
+    /// [`Error::OutOfReach`](crate::Error::OutOfReach) names one; other errors are the disk's.
+    fn check_announced(&self, others: &[Box<dyn Target>], dry_run: bool) -> Result<()>;
+
+    /// Before a decided plan is published: lets the locks hold and the names of writes be remembered also
+    /// when the data set's root is exchanged by it, as long as what is returned is not dropped. Idempotent.
+    fn hand_over(&self, plan: &Plan) -> Result<Hold>;
+
     /// The files below a directory of the data set, each with what tells it from a later one of its
     /// name; none if there is no such directory. The staging area is left out.
     fn files(&self, directory: &Path) -> Result<Vec<(PathBuf, u128)>>;
 
-    /// Whether a reader of the data set never meets what is in the staging area.
-    fn hides_staging(&self) -> bool;
+    /// Whether a directory of the data set may be exchanged with a staged one: a reader never meets what
+    /// is in the staging area, and nobody holds on to the directory itself.
+    fn may_exchange(&self, directory: &Path) -> Result<bool>;
 
     /// Refuses a directory of the data set that would lead a write out of it.
     fn check_directory(&self, directory: &Path) -> Result<()>;
@@ -109,8 +129,8 @@ pub(crate) trait Target: fmt::Debug + Send + Sync {
     /// Removes what a transaction has staged for another, unless it is part of one already.
     fn discard(&self, staged: Uuid) -> Result<()>;
 
-    /// How long ago the decision that stands was recorded.
-    fn age(&self, transaction: Uuid) -> Result<Duration>;
+    /// Whether the decision that stands was recorded longer ago than this.
+    fn is_older(&self, transaction: Uuid, than: Duration) -> Result<bool>;
 
     /// Publishes what is not published yet of a decided plan, as durably as it says. Idempotent.
     fn publish(&self, plan: &Plan) -> Result<()>;

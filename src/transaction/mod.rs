@@ -92,6 +92,7 @@ impl Transaction {
         let name = write_id.map(str::to_owned);
         let plan = Plan::new(self.id, place, durability, name, layout, receipt);
         let decision = Decision::Committed(Box::new(plan));
+        let _announced = target.announce(self.id, durability)?;
         // From here on the record tells, whatever this call answers.
         self.decided = true;
         match target.decide(self.id, &decision, durability) {
@@ -127,7 +128,10 @@ impl Drop for Transaction {
 
 /// Publishes a decided plan and forgets it.
 fn carry_out(target: &dyn Target, plan: &Plan) -> Result<()> {
-    let done = target.publish(plan).and_then(|()| target.forget(plan));
+    let done = target.hand_over(plan).and_then(|_handed_over| {
+        target.publish(plan)?;
+        target.forget(plan)
+    });
     done.map_err(|source| Error::Unfinished {
         path: target.root().to_owned(),
         source: Box::new(source),
@@ -140,7 +144,11 @@ fn carry_out(target: &dyn Target, plan: &Plan) -> Result<()> {
 pub(crate) fn open_area(disk: &Arc<dyn Disk>, home: Home) -> Result<Area> {
     let area = Area::open(disk, home)?;
     if area.home().is_data_set() {
-        let _ = recover_all(&LocalTarget::new(area.clone()), false);
+        let target = LocalTarget::new(area.clone());
+        let _ = recover_all(&target, false);
+        for neighbour in target.neighbours().unwrap_or_default() {
+            let _ = recover_all(neighbour.as_ref(), false);
+        }
     }
     Ok(area)
 }
@@ -164,26 +172,47 @@ fn settle_and_lock(target: &dyn Target, kind: LockKind) -> Result<Option<Hold>> 
                 source: std::io::ErrorKind::Unsupported.into(),
             });
         }
+        let neighbours = target.neighbours()?;
+        let all = || neighbours.iter().map(Box::as_ref).chain([target]);
         let mut settled = true;
-        for id in target.transactions()? {
-            let committed = matches!(&target.decision(id)?,
-                Some(Decision::Committed(plan)) if plan.root == target.named_root());
-            if committed && matches!(target.take(id)?, Taken::Ours(_)) {
-                settled = false;
-            }
+        for target in all() {
+            settled &= is_settled(target)?;
         }
         if settled {
+            match target.check_announced(&neighbours, false) {
+                // What was alive a moment ago is looked at again when nobody else is at work.
+                Err(Error::OutOfReach { .. }) if kind == LockKind::Shared && lock.is_some() => {
+                    drop(lock);
+                    return settle_and_lock(target, LockKind::Exclusive);
+                }
+                checked => checked?,
+            }
             return Ok(lock);
         }
         drop(lock);
-        for id in target.transactions()? {
-            match recover_one(target, id, false) {
-                // It is another's commit that is published in part, and not ours.
-                Err(Error::Unfinished { source, .. }) => return Err(of_another(*source)),
-                recovered => drop(recovered.map_err(of_another)?),
+        for target in all() {
+            for id in target.transactions()? {
+                match recover_one(target, id, false) {
+                    // It is another's commit that is published in part, and not ours.
+                    Err(Error::Unfinished { source, .. }) => return Err(of_another(*source)),
+                    recovered => drop(recovered.map_err(of_another)?),
+                }
             }
         }
     }
+}
+
+/// Whether nothing stands in an area that a dead writer had decided.
+fn is_settled(target: &dyn Target) -> Result<bool> {
+    let mut settled = true;
+    for id in target.transactions()? {
+        let committed = matches!(&target.decision(id)?,
+            Some(Decision::Committed(plan)) if plan.root == target.named_root());
+        if committed && matches!(target.take(id)?, Taken::Ours(_)) {
+            settled = false;
+        }
+    }
+    Ok(settled)
 }
 
 /// What keeps another's commit from being finished says nothing of what became of ours: that is not
@@ -244,7 +273,7 @@ pub(crate) fn recover_one(target: &dyn Target, id: Uuid, dry_run: bool) -> Resul
             Some(Decision::Committed(_)) => true,
             // It has no writer whose lease would matter.
             Some(Decision::Staged { keep_seconds, .. }) => {
-                if target.age(id)? < Duration::from_secs(keep_seconds) {
+                if !target.is_older(id, Duration::from_secs(keep_seconds))? {
                     return Ok(Recovered::Waiting);
                 }
                 if !dry_run {

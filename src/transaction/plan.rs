@@ -197,7 +197,8 @@ impl Witnessed {
         self.check(target, directory, &old)?;
         let witness = files.first().map(|(_, below)| below.clone());
         // Without a file nobody could tell whether an exchange has happened.
-        let Some(witness) = witness.filter(|_| target.hides_staging()) else {
+        let exchanges = witness.is_some() && target.may_exchange(directory)?;
+        let Some(witness) = witness.filter(|_| exchanges) else {
             layout.files.extend(files.iter().map(|(file, below)| Move {
                 staged: file.staged.clone(),
                 path: directory.join(below),

@@ -18,6 +18,7 @@ use crate::staging::{Area, home_of_root};
 use crate::target::LocalTarget;
 
 const ROOT: &str = "/lake";
+const CONTROL: &str = "/lake/.atomic";
 
 type Found = BTreeMap<PathBuf, Vec<u8>>;
 
@@ -34,10 +35,8 @@ fn target_at(disk: &SimDisk, place: &StagingPlace) -> Arc<LocalTarget> {
 
 /// What a reader of the data set sees.
 fn seen(disk: &SimDisk) -> Found {
-    let files = disk
-        .files()
-        .into_iter()
-        .filter(|file| file.starts_with(ROOT));
+    let shown = |file: &PathBuf| file.starts_with(ROOT) && !file.starts_with(CONTROL);
+    let files = disk.files().into_iter().filter(shown);
     files
         .map(|file| (file.clone(), disk.read(&file).unwrap()))
         .collect()
@@ -128,10 +127,11 @@ fn recover(disk: &SimDisk) -> Result<()> {
     Ok(())
 }
 
-/// What is left in the staging area but its lock.
+/// What is left in the staging area, and in the control directory but its lock.
 fn left(disk: &SimDisk) -> Vec<PathBuf> {
-    let in_area = |file: &PathBuf| file.starts_with("/.lake.atomic") && !file.ends_with("lock");
-    disk.files().into_iter().filter(in_area).collect()
+    let in_area = |file: &PathBuf| file.starts_with("/.lake.atomic") || file.starts_with(CONTROL);
+    let left = disk.files().into_iter().filter(in_area);
+    left.filter(|file| !file.ends_with("lock")).collect()
 }
 
 const MODES: [CommitMode; 4] = [
@@ -154,7 +154,7 @@ fn a_writer_that_was_taken_for_dead_finds_its_transaction_aborted() {
     let target = target(&disk);
     let (transaction, witnessed, staged) = stage(&target, CommitMode::Append, &NEW).unwrap();
     // With it, the area stays.
-    disk.put("/.lake.atomic/lock", b"").unwrap();
+    disk.put("/.lake.atomic/other", b"").unwrap();
     disk.set_trusts_locks(false);
     disk.lie(Lie::Locks);
     disk.advance(Duration::from_secs(25 * 60 * 60));
@@ -213,7 +213,7 @@ fn the_name_of_a_write_is_remembered_for_thirty_days() {
     assert_eq!(commit("monday"), first);
     disk.advance(2 * day);
     commit("wednesday");
-    assert_eq!(left(&disk).len(), 2, "{:?}", left(&disk));
+    assert_eq!(left(&disk).len(), 4, "{:?}", left(&disk));
     assert_ne!(commit("monday"), first);
 }
 
@@ -263,7 +263,11 @@ fn the_parent_of_many_new_partitions_is_synced_for_all_of_them_at_once() {
     let syncs_of_root = moments
         .iter()
         .filter(|moment| moment.call == "sync_directory /lake");
-    assert_eq!(syncs_of_root.count(), 2, "before the renames, and after");
+    assert_eq!(
+        syncs_of_root.count(),
+        3,
+        "as the lock is made, before the renames, and after"
+    );
     for found in moments.last().unwrap().after_power_loss() {
         assert_eq!(seen(&found), committed);
     }
@@ -325,6 +329,8 @@ fn an_overwrite_that_is_staged_inside_the_data_set_shows_readers_no_data_file_th
 fn an_unsynced_commit_syncs_its_record_and_the_removal_of_that_alone() {
     for mode in modes_that_succeed() {
         let disk = old_disk(true, true);
+        // The first commit into a data set syncs its lock's directory.
+        drop(target(&disk).lock(LockKind::Shared).unwrap());
         let before = disk.calls().len();
         write_with(&target(&disk), Durability::Unsynced, mode, None, &NEW).unwrap();
         let calls = disk.calls();
@@ -461,4 +467,139 @@ fn whoever_finishes_an_overwrite_leaves_a_file_that_was_written_under_an_old_nam
         found,
         [b"later".to_vec(), b"new one".to_vec(), b"new two".to_vec()]
     );
+}
+
+/// Commits staged in a directory that is then gone, as it is for whoever comes by another path.
+mod by_another_path {
+    use super::*;
+
+    const GIVEN: &str = "/given";
+
+    fn given() -> StagingPlace {
+        StagingPlace::Directory(GIVEN.into())
+    }
+
+    fn hide(disk: &SimDisk) {
+        let below = |path: &PathBuf| path.starts_with(GIVEN);
+        for file in disk.files().into_iter().filter(below) {
+            disk.remove_file(&file).unwrap();
+        }
+        let mut directories = disk.directories();
+        directories.retain(below);
+        for directory in directories.iter().rev() {
+            disk.remove_directory(directory).unwrap();
+        }
+    }
+
+    #[test]
+    fn nothing_is_published_beside_a_commit_that_may_be_unfinished_where_nobody_sees_it() {
+        for mode in modes_that_succeed() {
+            let disk = old_disk(true, true);
+            // Another commit long ago, so that there is a lock.
+            write(&target(&disk), CommitMode::Append, None, &NEW[..1]).unwrap();
+            let before = seen(&disk);
+            let first = disk.moments().len();
+            write(&target_at(&disk, &given()), mode, Some("monday"), &NEW).unwrap();
+            let after = seen(&disk);
+            let (mut refused, mut known, mut free) = (0, 0, 0);
+            for moment in &disk.moments()[first..] {
+                for found in moment.after_power_loss() {
+                    let place = format!("{mode:?}, {}", moment.call);
+                    let there = seen(&found);
+                    let mut files = found.files().into_iter();
+                    let decided = files.any(|file| file.ends_with("decision.record"));
+                    hide(&found);
+                    let other = target(&found);
+                    let done = write(&other, CommitMode::Append, Some("monday"), &NEW[..1]);
+                    match done {
+                        Err(Error::OutOfReach { area, .. }) => {
+                            refused += 1;
+                            assert_eq!(area.as_deref(), Some(Path::new(GIVEN)), "{place}");
+                        }
+                        Err(Error::AlreadyCommitted { .. }) => {
+                            known += 1;
+                            assert_eq!(there, after, "{place}");
+                        }
+                        done => {
+                            done.unwrap();
+                            free += 1;
+                            assert_eq!(there, before, "{place}");
+                            assert!(!decided, "{place}");
+                            continue;
+                        }
+                    }
+                    assert_eq!(seen(&found), there, "{place}");
+                }
+            }
+            assert!(refused > 0 && known > 0 && free > 0, "{mode:?}");
+        }
+    }
+
+    #[test]
+    fn whoever_sees_the_area_by_its_marker_finishes_what_is_in_it() {
+        for mode in modes_that_succeed() {
+            let disk = old_disk(true, true);
+            let first = disk.moments().len();
+            write(&target_at(&disk, &given()), mode, None, &NEW).unwrap();
+            let after = seen(&disk);
+            let mut finished = 0;
+            for moment in &disk.moments()[first..] {
+                for found in moment.after_power_loss() {
+                    let mut files = found.files().into_iter();
+                    if !files.any(|file| file.ends_with("decision.record")) {
+                        continue;
+                    }
+                    let place = format!("{mode:?}, {}", moment.call);
+                    write(&target(&found), CommitMode::Append, None, &[]).unwrap();
+                    assert_eq!(seen(&found), after, "{place}");
+                    finished += 1;
+                }
+            }
+            assert!(finished > 0, "{mode:?}");
+        }
+    }
+}
+
+#[test]
+fn a_root_that_is_exchanged_keeps_the_names_of_its_writes() {
+    let disk = old_disk(true, true);
+    let target = target(&disk);
+    let first = write(&target, CommitMode::Append, Some("monday"), &NEW).unwrap();
+    write(&target, CommitMode::Overwrite, None, &NEW).unwrap();
+    let markers = |disk: &SimDisk| {
+        let files = disk.files().into_iter();
+        let writes = files.filter(|file| file.starts_with("/lake/.atomic/writes"));
+        writes.count()
+    };
+    assert_eq!(markers(&disk), 1);
+    for found in disk.moments().last().unwrap().after_power_loss() {
+        recover(&found).unwrap();
+        assert_eq!(markers(&found), 1);
+    }
+    let again = write(&target, CommitMode::Append, Some("monday"), &NEW).unwrap();
+    assert_eq!(first, again);
+}
+
+#[test]
+fn whoever_waits_for_the_lock_of_a_root_that_is_exchanged_gets_that_of_the_new_one() {
+    let disk = old_disk(true, true);
+    let target = target(&disk);
+    drop(target.lock(LockKind::Shared).unwrap());
+    let held = disk
+        .open_or_create_file(Path::new("/lake/.atomic/lock"))
+        .unwrap();
+    held.try_lock(LockKind::Exclusive).unwrap();
+    let other = disk.clone();
+    // As the other is about to wait, the root gets another lock.
+    disk.before_call("lock", move || {
+        other.remove_file(Path::new("/lake/.atomic/lock")).unwrap();
+        drop(held);
+    });
+    let lock = target.lock(LockKind::Exclusive).unwrap().unwrap();
+    let now = disk
+        .open_file(Path::new("/lake/.atomic/lock"), true)
+        .unwrap();
+    let asked = now.try_lock(LockKind::Shared).unwrap();
+    assert_eq!(asked, crate::disk::LockOutcome::Busy);
+    drop(lock);
 }

@@ -521,7 +521,7 @@ fn staging() -> Vec<Case> {
                 staged.publish().unwrap_err()
             },
         )
-        .leaves(&["/.weather.atomic/", "/.weather.atomic/lock"]),
+        .leaves(&[]),
         lost("the whole area goes", Step::Publish, |scene| {
             let staged = half_way(scene).finish().unwrap();
             fs::remove_dir_all(staged.staging_path().parent().unwrap()).unwrap();
@@ -625,12 +625,7 @@ fn publishing() -> Vec<Case> {
         .because(&["Not a directory (os error 20)"])
         .in_step(Step::CreateDirectory)
         .about("{root}/weather/station_id=KSEA")
-        .leaves(&[
-            "/.weather.atomic/",
-            "/.weather.atomic/lock",
-            "/weather/",
-            "/weather/station_id=KSEA",
-        ]);
+        .leaves(&["/weather/", "/weather/station_id=KSEA"]);
     vec![early, late, directory, file_above]
 }
 
@@ -677,9 +672,9 @@ fn simulated() -> Vec<Case> {
     };
     let area = "{root}/.weather.atomic/{staged}";
     let published = &[
-        "/.weather.atomic/",
-        "/.weather.atomic/lock",
         "/weather/",
+        "/weather/.atomic/",
+        "/weather/.atomic/lock",
         "/weather/station_id=KSEA/",
         "/weather/station_id=KSEA/part.parquet",
     ];
@@ -775,6 +770,8 @@ fn data_sets() -> Vec<Case> {
         aborted(),
         staged_write_gone(),
         interrupted(),
+        out_of_reach(),
+        already_committed(),
         unfinished(),
     ]
 }
@@ -796,8 +793,6 @@ fn conflict() -> Case {
         .in_step(Step::Decide)
         .about("{root}/weather/station_id=KSEA")
         .leaves(&[
-            "/.weather.atomic/",
-            "/.weather.atomic/lock",
             "/weather/",
             "/weather/station_id=KSEA/",
             "/weather/station_id=KSEA/old.parquet",
@@ -869,6 +864,62 @@ fn staged_write_gone() -> Case {
         .about(place)
 }
 
+fn out_of_reach() -> Case {
+    const MARKER: &str =
+        "pending-01890a5d-ac96-774b-bcce-b302099a8057@1@%2Felsewhere%2F%2Eweather%2Eatomic";
+    let scene = Scene::new();
+    let control = scene.root.join("weather/.atomic");
+    fs::create_dir_all(&control).unwrap();
+    fs::write(control.join(MARKER), "").unwrap();
+    let (builder, batch) = data_set(scene.root.join("weather"));
+    let error = commit(builder, &batch).unwrap_err();
+    fs::remove_dir_all(control).unwrap();
+    scene
+        .case(
+            "another's commit is unfinished in an area that is not seen from here",
+            "OutOfReach",
+            error,
+        )
+        .says(
+            "{root}/weather: transaction 01890a5d-ac96-774b-bcce-b302099a8057 of another writer is \
+             unfinished, and the staging area /elsewhere/.weather.atomic is not reached from here: \
+             recover the data set where it is",
+        )
+        .in_step(Step::Decide)
+        .about("{root}/weather")
+        .leaves(&["/weather/"])
+}
+
+fn already_committed() -> Case {
+    let scene = Scene::new();
+    let root = scene.root.join("weather");
+    let named = || {
+        let (builder, batch) = data_set(&root);
+        commit(builder.write_id("monday"), &batch)
+    };
+    named().unwrap();
+    let count = fs::read_dir(root.join("station_id=KSEA")).unwrap().count();
+    assert_eq!(count, 1);
+    // As it is where another path leads to the root.
+    fs::remove_dir_all(scene.root.join(".weather.atomic")).unwrap();
+    let error = named().unwrap_err();
+    let count = fs::read_dir(root.join("station_id=KSEA")).unwrap().count();
+    assert_eq!(count, 1);
+    fs::remove_dir_all(&root).unwrap();
+    scene
+        .case(
+            "the name of a write was committed where its receipt is not seen from here",
+            "AlreadyCommitted",
+            error,
+        )
+        .says(
+            "{root}/weather: the write \"monday\" is committed already, and its receipt in the \
+             staging area {root}/.weather.atomic is not reached from here",
+        )
+        .in_step(Step::Decide)
+        .about("{root}/weather")
+}
+
 fn interrupted() -> Case {
     let scene = Scene::new();
     let (builder, batch) = data_set(scene.root.join("weather"));
@@ -878,7 +929,7 @@ fn interrupted() -> Case {
         .says("{root}/weather: interrupted before Decide")
         .in_step(Step::Decide)
         .about("{root}/weather")
-        .leaves(&["/.weather.atomic/", "/.weather.atomic/lock"])
+        .leaves(&[])
 }
 
 fn unfinished() -> Case {

@@ -70,10 +70,30 @@ pub(crate) fn directory() -> (TempDir, PathBuf) {
     (guard, path)
 }
 
-/// All that is below `root`, hidden or not, sorted: paths relative to it, directories with a `/`.
+/// All that is below `root`, hidden or not, sorted: paths relative to it, directories with a `/`. A
+/// control directory with nothing but the lock in it, which every data set has, is left out.
 pub(crate) fn tree(root: &Path) -> Vec<String> {
+    const LOCK: &str = ".atomic/lock";
+    let mut found = whole_tree(root);
+    let locks = found.iter().filter(|name| name.ends_with(LOCK));
+    let controls: Vec<String> = locks
+        .filter_map(|name| name.strip_suffix("lock"))
+        .map(str::to_owned)
+        .collect();
+    for control in controls {
+        let below = found.iter().filter(|name| name.starts_with(&control));
+        if below.count() == 2 {
+            found.retain(|name| !name.starts_with(&control));
+        }
+    }
+    found
+}
+
+/// All that is below `root`, as [`tree`] gives it, with every control directory.
+fn whole_tree(root: &Path) -> Vec<String> {
     let mut found = Vec::new();
     let mut open = vec![root.to_owned()];
+    open.retain(|root| root.exists());
     while let Some(directory) = open.pop() {
         for entry in fs::read_dir(&directory).unwrap() {
             let entry = entry.unwrap();

@@ -21,7 +21,7 @@ use atomic_arrow::{
 
 const ROOT: &str = "/lake/weather";
 const PARQUET: &str = "/lake/weather/station_id=KSEA/year=2026/part.parquet";
-const LOCK: &str = "/lake/.weather.atomic/lock";
+const LOCK: &str = "/lake/weather/.atomic/lock";
 const ORPHAN: &str = "/lake/.weather.atomic/01890a5d-ac96-774b-bcce-b302099a8057.staged";
 const HOUR: Duration = Duration::from_secs(60 * 60);
 const EIO: i32 = 5;
@@ -469,6 +469,7 @@ fn the_lock_against_exchanges_is_shared_by_publishers_until_the_directory_is_syn
 fn a_publisher_waits_for_an_exchange_to_end() {
     let disk = SimDisk::new();
     let staged = staged(&disk);
+    disk.put(LOCK, b"").unwrap();
     let exchange = disk.open_or_create_file(LOCK.as_ref()).unwrap();
     exchange.try_lock(LockKind::Exclusive).unwrap();
     let (asks, asked) = std::sync::mpsc::channel();

@@ -43,8 +43,6 @@ fn the_area_is_a_sibling_of_the_root() {
     assert_eq!(
         tree(&parent),
         [
-            ".weather.atomic/",
-            ".weather.atomic/lock",
             "weather/",
             "weather/station_id=KSEA/",
             &format!("weather/station_id=KSEA/{name}"),
@@ -308,7 +306,6 @@ fn what_a_killed_writer_left_is_removed_by_the_next_one() {
     assert_eq!(staged(&parent), Vec::<PathBuf>::new());
     // Also where it was staged by other rules than the next one's.
     let inside = root.join(".atomic");
-    fs::create_dir(&inside).unwrap();
     fs::write(inside.join(ORPHAN), "half a fi").unwrap();
     begun(&root).discard();
     assert_eq!(staged(&parent), Vec::<PathBuf>::new());
@@ -492,7 +489,6 @@ fn the_directory_that_the_caller_gave_for_staging_stays() {
     create().commit().unwrap();
     assert!(given.is_dir());
     placed(&parent.join("weather"), place()).commit().unwrap();
-    fs::remove_file(given.join("lock")).unwrap();
     recover_with_options(&parent, &RecoverOptions::new().staging(place())).unwrap();
     assert_eq!(tree(&given), Vec::<String>::new());
     // One that had to be made for the purpose too.

@@ -130,6 +130,10 @@ impl Disk for Tampered {
         OsDisk.trusts_locks(path)
     }
 
+    fn may_write(&self, directory: &Path) -> io::Result<bool> {
+        OsDisk.may_write(directory)
+    }
+
     fn share_like(&self, path: &Path, model: &Path) -> io::Result<()> {
         OsDisk.share_like(path, model)
     }

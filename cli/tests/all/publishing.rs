@@ -27,8 +27,8 @@ fn start(place: &Place, keys: &str, more: &[&str]) -> Child {
 
 /// A write of the weather whose files are all staged, and the lock that it waits for.
 fn stopped_write(place: &Place, more: &[&str]) -> (Child, File) {
-    place.file("lake/.weather.atomic/lock", "");
-    let lock = File::open(place.path("lake/.weather.atomic/lock")).unwrap();
+    place.file("lake/weather/.atomic/lock", "");
+    let lock = File::open(place.path("lake/weather/.atomic/lock")).unwrap();
     lock.lock().unwrap();
     let child = start(place, KEYS, more);
     let pid = child.id().to_string();
@@ -89,7 +89,7 @@ fn a_signal_before_the_decision_publishes_nothing() {
     end(child, lock)
         .exits(130)
         .says("interrupted: nothing was published");
-    assert!(!place.path("lake/weather").exists());
+    assert!(place.files("lake/weather").is_empty());
     assert!(place.staged().is_empty());
 }
 
@@ -105,7 +105,7 @@ fn a_second_signal_before_the_decision_ends_it_at_once() {
     drop(lock);
     place.run(["recover", "lake/weather"]).exits(0);
     assert!(place.staged().is_empty());
-    assert!(!place.path("lake/weather").exists());
+    assert!(place.files("lake/weather").is_empty());
 }
 
 #[test]

@@ -160,11 +160,19 @@ impl Place {
         self.run(args.iter().chain(more))
     }
 
-    /// Every file below a directory, relative to it and sorted; none where it is missing.
+    /// Every file below a directory, relative to it and sorted; none where it is missing. The lock and
+    /// the markers of a control directory are left out.
     pub(crate) fn files(&self, directory: &str) -> Vec<String> {
         let root = self.path(directory);
         let mut files = Vec::new();
         collect(&root, &root, &mut files);
+        let is_control = |name: &str| {
+            let markers = [".atomic/lock", ".atomic/pending-", "/.atomic/writes/"];
+            markers
+                .iter()
+                .any(|marker| format!("/{name}").contains(marker))
+        };
+        files.retain(|name| !is_control(name));
         files.sort();
         files
     }

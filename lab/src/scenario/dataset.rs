@@ -1,5 +1,6 @@
 //! Whole data sets: every mode of a commit, and every way in which its files come about.
 
+use std::io;
 use std::sync::Arc;
 
 use atomic_arrow::arrow::array::{ArrayRef, Float64Array, Int32Array, RecordBatch};
@@ -73,12 +74,18 @@ pub(super) fn commit(ground: &Ground, mode: CommitMode, tune: Tune) -> Result<()
 /// Makes durable what is left in the staging area, as it is when a commit is long ago: else what may
 /// be found of it would multiply all that may be found.
 fn long_ago(ground: &Ground) -> Result<(), Error> {
-    let path = ground.path("lake/.weather.atomic");
-    let synced = ground
-        .scene
-        .open_directory(&path)
-        .and_then(|area| area.sync());
-    synced.map_err(|source| Error::Read { path, source })
+    for path in ["lake/.weather.atomic", "lake/weather/.atomic"] {
+        let path = ground.path(path);
+        let synced = ground
+            .scene
+            .open_directory(&path)
+            .and_then(|area| area.sync());
+        match synced {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            synced => synced.map_err(|source| Error::Read { path, source })?,
+        }
+    }
+    Ok(())
 }
 
 /// The scene: what an earlier commit wrote.

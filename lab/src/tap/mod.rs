@@ -296,6 +296,10 @@ impl Disk for Tap {
         self.call(Verb::ShareLike, path, || self.disk.share_like(path, model))
     }
 
+    fn may_write(&self, directory: &Path) -> io::Result<bool> {
+        self.disk.may_write(directory)
+    }
+
     fn now(&self) -> SystemTime {
         self.disk.now()
     }

@@ -140,6 +140,10 @@ impl Disk for SimDisk {
         Ok(())
     }
 
+    fn may_write(&self, _directory: &Path) -> io::Result<bool> {
+        Ok(true)
+    }
+
     fn now(&self) -> SystemTime {
         self.shared.state().now()
     }

@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::changes::Change;
 use crate::disk::{Entry, EntryKind, FileStatus, Identity};
@@ -265,7 +265,9 @@ impl Tree {
                     identity: identity(directory.identity),
                     len: 0,
                     mode: 0o755,
-                    modified: SystemTime::UNIX_EPOCH,
+                    // Names that come and go later do not count.
+                    modified: SystemTime::UNIX_EPOCH
+                        + Duration::from_nanos(directory.identity.1 as u64),
                 },
             ),
         })

@@ -27,6 +27,19 @@ pub(in crate::disk) fn share_like(path: &Path, model: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Whether the effective user may make files in a directory, as the kernel has it: access control lists,
+/// capabilities and read-only file systems count.
+pub(in crate::disk) fn may_write(directory: &Path) -> io::Result<bool> {
+    use rustix::fs::{Access, AtFlags, CWD, accessat};
+    use rustix::io::Errno;
+    let access = Access::WRITE_OK | Access::EXEC_OK;
+    match accessat(CWD, directory, access, AtFlags::EACCESS) {
+        Ok(()) => Ok(true),
+        Err(Errno::ACCESS | Errno::PERM | Errno::ROFS) => Ok(false),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
 /// Whether the owner of a directory may write in `model` as well, so that nobody gains by what is in it.
 pub(in crate::disk) fn is_shared_fairly(path: &Path, model: &Path) -> io::Result<bool> {
     const STICKY: u32 = 0o1000;

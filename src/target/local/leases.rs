@@ -6,7 +6,7 @@ use std::path::Path;
 
 use uuid::Uuid;
 
-use super::{ATTEMPTS, DECISION, LocalTarget, NEW, SCRATCH, STAGED};
+use super::{ATTEMPTS, DECISION, LocalTarget, NEW, RECEIPT, SCRATCH, STAGED};
 use crate::disk::{Entry, EntryKind};
 use crate::error::{Error, IoContext, Result, Step};
 use crate::staging::{claim, is_dead};
@@ -129,9 +129,12 @@ impl LocalTarget {
             let is_id = |text: &str| Uuid::try_parse(text).is_ok();
             match (entry.kind, end) {
                 (EntryKind::Directory, "") => {
-                    is_id(stem) || stem.strip_prefix("new-").is_some_and(is_number) || stem == "new"
+                    is_id(stem)
+                        || stem.strip_prefix("new-").is_some_and(is_number)
+                        || ["new", RECEIPT].contains(&stem)
                 }
-                (EntryKind::File, "staged" | SCRATCH) => is_number(stem),
+                (EntryKind::File, "staged") => is_number(stem) || is_id(stem),
+                (EntryKind::File, SCRATCH) => is_number(stem),
                 (EntryKind::File, NEW) => is_id(stem),
                 (EntryKind::File, _) => {
                     entry.path.ends_with(DECISION) || entry.path.ends_with(STAGED)

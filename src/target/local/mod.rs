@@ -2,8 +2,10 @@
 //!
 //! A transaction is a directory of the staging area. Its writer holds a lock on the `lease` in it.
 
+mod control;
 mod leases;
 mod moves;
+mod names;
 mod records;
 mod removal;
 mod staged;
@@ -17,14 +19,12 @@ use twox_hash::XxHash3_128;
 use uuid::Uuid;
 
 use super::{Decided, Hold, Taken, Target};
-use crate::disk::{
-    Disk, DiskDirectory, DiskFile, EntryKind, FileStatus, LockKind, LockOutcome, PublishMode,
-};
+use crate::disk::{Disk, DiskDirectory, DiskFile, EntryKind, FileStatus, LockKind, PublishMode};
 use crate::error::{Error, IoContext, Result, Step};
 use crate::options::Durability;
 use crate::publish::{self, Standing};
 use crate::receipt::Receipt;
-use crate::staging::{Area, Draft, check_inside};
+use crate::staging::{Area, Draft, check_inside, is_area_name};
 use crate::transaction::{Decision, Plan, StagedRecord, staged_name};
 use moves::Mover;
 
@@ -37,6 +37,10 @@ const DEAD: &str = "dead";
 const SCRATCH: &str = "scratch";
 /// What the names of records end with that are not complete.
 const NEW: &str = "new";
+/// The directory of a transaction in which a record is made that is kept in names.
+const RECEIPT: &str = "receipt";
+/// The longest record that is kept in names, in bytes.
+const LONGEST_NAMED: usize = 256 << 20;
 const ATTEMPTS: usize = 100;
 
 /// A data set on a disk, and its staging area.
@@ -83,6 +87,19 @@ impl LocalTarget {
         self.unless_aborted(transaction, opened, &path)
     }
 
+    /// Whether the staging area may serve other data sets too.
+    pub(crate) fn is_in_shared_area(&self) -> bool {
+        self.area.is_shared()
+    }
+
+    /// Staging areas of transactions of this data set that only their markers tell of.
+    pub(crate) fn announced_areas(&self) -> Result<Vec<PathBuf>> {
+        let known = self.area.home().all_areas();
+        let others = self.other_areas()?.into_iter();
+        let paths = others.map(|other| other.area.path().to_owned());
+        Ok(paths.filter(|path| !known.contains(path)).collect())
+    }
+
     fn mover(&self, durability: Durability) -> Mover<'_> {
         Mover {
             disk: self.disk.as_ref(),
@@ -112,7 +129,7 @@ impl Target for LocalTarget {
     }
 
     fn named_root(&self) -> Option<PathBuf> {
-        self.area.home().is_given().then(|| self.root.clone())
+        self.area.is_shared().then(|| self.root.clone())
     }
 
     fn place(&self, transaction: Uuid) -> PathBuf {
@@ -144,19 +161,35 @@ impl Target for LocalTarget {
     }
 
     fn lock(&self, kind: LockKind) -> Result<Option<Hold>> {
-        let (file, outcome) = self.area.lock(kind).at(Step::Decide, self.area.path())?;
-        Ok((outcome == LockOutcome::Held).then(|| Box::new(file) as Hold))
+        self.lock_root(kind)
+    }
+
+    fn neighbours(&self) -> Result<Vec<Box<dyn Target>>> {
+        let others = self.other_areas()?.into_iter();
+        Ok(others.map(|other| Box::new(other) as _).collect())
+    }
+
+    fn announce(&self, transaction: Uuid, durability: Durability) -> Result<Hold> {
+        self.mark_pending(transaction, durability)
+    }
+
+    fn check_announced(&self, others: &[Box<dyn Target>], dry_run: bool) -> Result<()> {
+        self.check_pending(others, dry_run)
+    }
+
+    fn hand_over(&self, plan: &Plan) -> Result<Hold> {
+        self.prepare_successor(plan)
     }
 
     fn files(&self, directory: &Path) -> Result<Vec<(PathBuf, u128)>> {
         let disk = self.disk.as_ref();
         let top = self.root.join(directory);
         self.check_directory(directory)?;
-        let areas = self.area.home().all_areas();
         let mut files = Vec::new();
         let mut pending = vec![top.clone()];
         while let Some(path) = pending.pop() {
-            if areas.contains(&path) {
+            // Its own area, or that of somebody who may write in a partition only.
+            if is_area_name(&path) {
                 continue;
             }
             let reading = |source| Error::Read {
@@ -180,8 +213,8 @@ impl Target for LocalTarget {
         Ok(files)
     }
 
-    fn hides_staging(&self) -> bool {
-        !self.area.path().starts_with(&self.root)
+    fn may_exchange(&self, directory: &Path) -> Result<bool> {
+        self.is_exchangeable(directory)
     }
 
     fn check_directory(&self, directory: &Path) -> Result<()> {
@@ -275,8 +308,8 @@ impl Target for LocalTarget {
         self.remove_staged(staged)
     }
 
-    fn age(&self, transaction: Uuid) -> Result<Duration> {
-        self.age_of(&self.place(transaction).join(DECISION))
+    fn is_older(&self, transaction: Uuid, than: Duration) -> Result<bool> {
+        self.is_record_older(&self.place(transaction).join(DECISION), than)
     }
 
     fn publish(&self, plan: &Plan) -> Result<()> {
@@ -299,6 +332,7 @@ impl Target for LocalTarget {
     }
 
     fn forget(&self, plan: &Plan) -> Result<()> {
+        self.take_writes_along(plan)?;
         self.remember(plan)?;
         let directory = self.place(plan.transaction);
         self.sync_adopted(&directory, plan)?;
@@ -314,6 +348,7 @@ impl Target for LocalTarget {
     }
 
     fn remove(&self, transaction: Uuid) -> Result<()> {
+        self.unmark_pending(transaction);
         self.remove_directory(&self.place(transaction))?;
         self.area.tidy();
         Ok(())
@@ -324,7 +359,7 @@ impl Target for LocalTarget {
     }
 
     fn recall(&self, scope: &Path, write_id: &str) -> Result<Option<Receipt>> {
-        self.read_receipt(scope, write_id)
+        self.recall_receipt(scope, write_id)
     }
 }
 

@@ -8,17 +8,16 @@ use serde::{Deserialize, Serialize};
 use twox_hash::XxHash3_128;
 use uuid::Uuid;
 
-use super::{LocalTarget, NEW};
+use super::removal::remove_tree;
+use super::{DEAD, LocalTarget, NEW, RECEIPT, names};
 use crate::disk::{Disk, DiskFile, EntryKind, PublishMode};
 use crate::error::{Error, IoContext, Result, Step};
 use crate::publish::{self, Standing};
 use crate::receipt::Receipt;
-use crate::staging::check_inside;
+use crate::staging::{WRITES, check_inside, is_impossible, is_older};
 use crate::target::Target as _;
 use crate::transaction::{Decision, LONGEST, Plan};
 
-/// Where the receipts of named writes are kept, in the area.
-const WRITES: &str = "writes";
 /// How much of a record is read at once.
 const PIECE: u64 = 64 << 10;
 /// How long they are kept at least.
@@ -80,9 +79,9 @@ impl LocalTarget {
         renamed
     }
 
-    /// Where the receipt of a named write into a directory of the data set is kept.
-    fn memory(&self, scope: &Path, write_id: &str) -> PathBuf {
-        let root = self.named_root().unwrap_or_default();
+    /// Tells a named write into a directory of the data set from all others, whose records stand in an
+    /// area that serves these data sets.
+    fn key(root: &Path, scope: &Path, write_id: &str) -> u128 {
         let mut hasher = XxHash3_128::new();
         for part in [root.as_os_str(), scope.as_os_str()] {
             hasher.write(part.as_encoded_bytes());
@@ -90,15 +89,30 @@ impl LocalTarget {
             hasher.write(&[0]);
         }
         hasher.write(write_id.as_bytes());
-        let hash = hasher.finish_128();
-        self.writes().join(format!("{hash:032x}.record"))
+        hasher.finish_128()
+    }
+
+    /// Where the receipt of a named write into a directory of the data set is kept: a file, or inside the
+    /// root a directory of names.
+    fn memory(&self, scope: &Path, write_id: &str) -> PathBuf {
+        let root = self.named_root().unwrap_or_default();
+        let key = Self::key(&root, scope, write_id);
+        self.writes().join(match self.is_inside() {
+            true => format!("{key:032x}"),
+            false => format!("{key:032x}.record"),
+        })
     }
 
     fn writes(&self) -> PathBuf {
         self.area.path().join(WRITES)
     }
 
-    /// Keeps the receipt of a named write.
+    /// Whether the area is below the root, where readers of the data set see what is in it.
+    pub(super) fn is_inside(&self) -> bool {
+        self.area.path().starts_with(&self.root)
+    }
+
+    /// Keeps the receipt of a named write, and lets everybody know that it is committed.
     pub(super) fn remember(&self, plan: &Plan) -> Result<()> {
         let Some(write_id) = &plan.write_id else {
             return Ok(());
@@ -116,26 +130,120 @@ impl LocalTarget {
             path: path.clone(),
             reason: error.to_string(),
         })?;
-        self.put(plan.transaction, &path, &record, PublishMode::Replace)?;
+        if self.is_inside() {
+            self.put_in_names(plan, &path, &record)?;
+        } else {
+            self.put(plan.transaction, &path, &record, PublishMode::Replace)?;
+            self.mark_write(plan, write_id)?;
+        }
         self.mover(plan.durability()).sync(&self.writes())?;
         self.forget_old_writes();
         Ok(())
     }
 
+    /// Keeps a record in the names of files, complete and durable when their directory gets its own.
+    fn put_in_names(&self, plan: &Plan, path: &Path, record: &[u8]) -> Result<()> {
+        let disk = self.disk.as_ref();
+        if let Some(found) = names::read(disk, path).ok().flatten()
+            && found == record
+        {
+            return Ok(());
+        }
+        let made = self.place(plan.transaction).join(RECEIPT);
+        remove_tree(disk, &made).at(Step::Decide, &made)?;
+        let written = names::write(disk, &made, record);
+        written.at(Step::Decide, &made)?;
+        self.mover(plan.durability()).sync(&made)?;
+        self.bury_names(path)?;
+        disk.publish(&made, path, PublishMode::CreateNew)
+            .at(Step::Decide, path)
+    }
+
+    /// Removes a record that is kept in names: under another name first, so that nobody reads a part.
+    fn bury_names(&self, path: &Path) -> Result<()> {
+        let dead = self.place(Uuid::now_v7()).with_extension(DEAD);
+        match self.disk.publish(path, &dead, PublishMode::CreateNew) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            moved => moved.at(Step::Decide, path)?,
+        }
+        remove_tree(self.disk.as_ref(), &dead).at(Step::Decide, &dead)
+    }
+
+    /// Lets everybody know who writes this root that a named write is committed.
+    fn mark_write(&self, plan: &Plan, write_id: &str) -> Result<()> {
+        let control = self.control();
+        let writes = control.writes();
+        publish::prepare(
+            self.disk.as_ref(),
+            &[writes.clone()].into(),
+            plan.durability(),
+        )?;
+        let key = Self::key(Path::new(""), &plan.scope, write_id);
+        let marked = control.mark_write(key, self.area.path());
+        marked.at(Step::Decide, &writes)?;
+        control.forget_writes(REMEMBERED);
+        self.mover(plan.durability()).sync(&writes)
+    }
+
     /// Removes the receipts that were kept long enough, as far as they can be.
     fn forget_old_writes(&self) {
-        for entry in self.disk.list(&self.writes()).unwrap_or_default() {
-            let is_old = self.age_of(&entry.path).is_ok_and(|age| age > REMEMBERED);
-            if entry.kind == EntryKind::File && is_old {
-                let _ = self.disk.remove_file(&entry.path);
+        let disk = self.disk.as_ref();
+        for entry in disk.list(&self.writes()).unwrap_or_default() {
+            let Ok(Some((kind, status))) = disk.status(&entry.path) else {
+                continue;
+            };
+            if !is_older(disk, &entry.path, status.modified, REMEMBERED) {
+                continue;
+            }
+            match kind {
+                EntryKind::File => drop(disk.remove_file(&entry.path)),
+                EntryKind::Directory => drop(self.bury_names(&entry.path)),
+                EntryKind::Link | EntryKind::Other => {}
             }
         }
     }
 
-    /// The receipt of a named write into a directory of the data set.
-    pub(super) fn read_receipt(&self, scope: &Path, write_id: &str) -> Result<Option<Receipt>> {
+    /// The receipt of a named write into a directory of the data set, from whichever area.
+    pub(super) fn recall_receipt(&self, scope: &Path, write_id: &str) -> Result<Option<Receipt>> {
+        let others = self.other_areas()?;
+        for target in [self].into_iter().chain(&others) {
+            match target.read_receipt(scope, write_id) {
+                // Of somebody who keeps it to himself.
+                Err(Error::Read { source, .. }) if is_impossible(&source) => {}
+                Ok(Some(receipt)) if target.area.check_owner().is_ok() => {
+                    return Ok(Some(receipt));
+                }
+                read => drop(read?),
+            }
+        }
+        let control = self.control();
+        let key = Self::key(Path::new(""), scope, write_id);
+        let marker = control.write_marker(key).map_err(|source| Error::Read {
+            path: control.writes(),
+            source,
+        })?;
+        match marker {
+            Some(marker) => Err(Error::AlreadyCommitted {
+                path: self.root.clone(),
+                write_id: write_id.to_owned(),
+                area: marker.area,
+            }),
+            None => Ok(None),
+        }
+    }
+
+    /// The receipt of a named write that is kept in this area.
+    fn read_receipt(&self, scope: &Path, write_id: &str) -> Result<Option<Receipt>> {
         let path = self.memory(scope, write_id);
-        let Some(bytes) = read(self.disk.as_ref(), &path)? else {
+        let disk = self.disk.as_ref();
+        let record = match self.is_inside() {
+            true => names::read(disk, &path).map_err(|source| Error::Read {
+                path: path.clone(),
+                source,
+            })?,
+            false => read(disk, &path)?,
+        };
+        let Some(bytes) = record else {
             return Ok(None);
         };
         let written: NamedWrite =

@@ -61,7 +61,7 @@ impl LocalTarget {
 
 /// Removes a directory and what is in it, as others may at the same time. Symbolic links are removed, and
 /// not followed; what is mounted below stays, and is an error.
-fn remove_tree(disk: &dyn Disk, path: &Path) -> io::Result<()> {
+pub(super) fn remove_tree(disk: &dyn Disk, path: &Path) -> io::Result<()> {
     match unless_gone(disk.place(path))? {
         None => return Ok(()),
         Some(place) if place.mount_root => {

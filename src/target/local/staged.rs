@@ -13,7 +13,7 @@ use crate::disk::{EntryKind, PublishMode};
 use crate::error::{Error, IoContext, Result, Step};
 use crate::options::Durability;
 use crate::publish;
-use crate::staging::Area;
+use crate::staging::{Area, is_older};
 use crate::target::Target as _;
 use crate::transaction::{Decision, Plan, StagedRecord};
 
@@ -162,13 +162,12 @@ impl LocalTarget {
         Ok(status.map(|(_, status)| status.len))
     }
 
-    pub(super) fn age_of(&self, path: &Path) -> Result<Duration> {
+    pub(super) fn is_record_older(&self, path: &Path, than: Duration) -> Result<bool> {
         let status = self.disk.status(path).map_err(|source| Error::Read {
             path: path.to_owned(),
             source,
         })?;
-        let age =
-            status.and_then(|(_, status)| self.disk.now().duration_since(status.modified).ok());
-        Ok(age.unwrap_or_default())
+        let disk = self.disk.as_ref();
+        Ok(status.is_some_and(|(_, status)| is_older(disk, path, status.modified, than)))
     }
 }

@@ -1,0 +1,469 @@
+//! The control directory `.atomic` in a data set's root: the lock, and markers that every writer of
+//! this root finds, whichever path and whichever user he comes by.
+//!
+//! Only files without content stand in it, since some readers open every file that they find below a
+//! root (promise P4). What they say is in their names. docs/format.md describes them.
+
+use std::ffi::OsStr;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use twox_hash::XxHash3_128;
+use uuid::Uuid;
+
+use super::place::{INSIDE, is_area_name, is_impossible};
+use super::sweep::{is_dead, is_older};
+use super::{ATTEMPTS, missing};
+use crate::disk::{Disk, DiskFile, EntryKind, Identity, LockKind, LockOutcome};
+use crate::error::{Error, IoContext, Result, Step};
+
+/// The lock between publishing files and exchanging directories.
+const LOCK: &str = "lock";
+/// Says that some writer has seen the root as the top of a mount.
+const MOUNTED: &str = "mounted";
+/// Where the names of committed writes are kept.
+pub(crate) const WRITES: &str = "writes";
+/// What the names of pending transactions begin with.
+const PENDING: &str = "pending-";
+/// Longest name of a file in bytes.
+const NAME_MAX: usize = 255;
+
+/// The control directory of a data set's root.
+#[derive(Debug, Clone)]
+pub(crate) struct Control {
+    disk: Arc<dyn Disk>,
+    root: PathBuf,
+    path: PathBuf,
+}
+
+/// The lock of a root, held. Dropping it removes a root that was made for it, if nothing else has come to
+/// be there.
+#[derive(Debug)]
+pub(crate) struct RootLock {
+    control: Control,
+    file: Box<dyn DiskFile>,
+    pub(crate) outcome: LockOutcome,
+    /// The root and what is above it, as far as they were made for the lock.
+    made: Vec<PathBuf>,
+}
+
+/// A transaction that may be decided in an area that is not inside the root.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Pending {
+    /// The marker.
+    pub(crate) path: PathBuf,
+    pub(crate) transaction: Uuid,
+    /// What tells its area, as [`anchor_of_area`] has it.
+    anchor: String,
+    /// The area, as whoever made it saw it; nothing if its path is too long for a name.
+    pub(crate) area: Option<PathBuf>,
+}
+
+/// The marker of a committed write that has a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct WriteMarker {
+    /// The area with the receipt, as the writer saw it; nothing if its path is too long for a name.
+    pub(crate) area: Option<PathBuf>,
+}
+
+impl Pending {
+    /// The area, if it is a directory that its writer named: one that stands beside another root, or in
+    /// it, is of that one, even if both are the same by two paths.
+    pub(crate) fn given_area(&self) -> Option<&PathBuf> {
+        self.area.as_ref().filter(|area| !is_area_name(area))
+    }
+}
+
+impl Control {
+    pub(crate) fn of(disk: &Arc<dyn Disk>, root: &Path) -> Self {
+        Control {
+            disk: Arc::clone(disk),
+            root: root.to_owned(),
+            path: root.join(INSIDE),
+        }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where the names of committed writes are kept.
+    pub(crate) fn writes(&self) -> PathBuf {
+        self.path.join(WRITES)
+    }
+
+    /// Waits for the lock, which is at the root's path when this returns: a root that was exchanged
+    /// meanwhile has another.
+    ///
+    /// # Errors
+    /// [`Step::CreateDirectory`] if what was made for it cannot be synced, else [`Step::Decide`].
+    pub(crate) fn lock(&self, kind: LockKind) -> Result<RootLock> {
+        let path = self.path.join(LOCK);
+        let mut made = Vec::new();
+        for _ in 0..ATTEMPTS {
+            match self.try_to_lock(&path, kind, &mut made) {
+                // The root was exchanged, or removed while it was empty.
+                Ok(None) => {}
+                Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
+                Ok(Some((file, outcome))) => {
+                    let control = self.clone();
+                    return Ok(RootLock {
+                        control,
+                        file,
+                        outcome,
+                        made,
+                    });
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Err(io::Error::from(io::ErrorKind::NotFound)).at(Step::Decide, &path)
+    }
+
+    fn try_to_lock(
+        &self,
+        path: &Path,
+        kind: LockKind,
+        made: &mut Vec<PathBuf>,
+    ) -> Result<Option<(Box<dyn DiskFile>, LockOutcome)>> {
+        let disk = self.disk.as_ref();
+        if disk.status(path).at(Step::Decide, path)?.is_none() {
+            let first = made.len();
+            self.make(made).at(Step::Decide, &self.path)?;
+            for directory in &made[first..] {
+                sync_parent(disk, directory, true)?;
+            }
+            // Thus whoever finds the lock knows that the directory is durable.
+            sync_parent(disk, &self.path, made.contains(&self.root))?;
+        }
+        let lock = || {
+            let file = disk.open_or_create_file(path)?;
+            let outcome = file.lock(kind)?;
+            let held = file.status()?.identity;
+            let there = disk.status(path)?;
+            let is_it = there.is_some_and(|(_, status)| status.identity == held);
+            Ok(is_it.then_some((file, outcome)))
+        };
+        lock().at(Step::Decide, path)
+    }
+
+    /// Opens or makes an empty file of the control directory, and the directory where it is missing.
+    fn open_or_create(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
+        for _ in 0..ATTEMPTS {
+            match self.disk.open_or_create_file(&self.path.join(name)) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    match self.make(&mut Vec::new()) {
+                        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                        made => made?,
+                    }
+                }
+                opened => return opened,
+            }
+        }
+        Err(io::ErrorKind::NotFound.into())
+    }
+
+    /// Makes the directory, and those above it that are missing, which are added to `made`.
+    fn make(&self, made: &mut Vec<PathBuf>) -> io::Result<()> {
+        for directory in missing(self.disk.as_ref(), &self.path)? {
+            match self.disk.create_directory(&directory) {
+                // Where the group and permissions cannot be had, the umask's stay.
+                Ok(()) if directory == self.path => {
+                    drop(self.disk.share_like(&directory, &self.root));
+                }
+                Ok(()) => made.push(directory),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Marks a transaction as pending in `area`, and holds the marker's lock.
+    pub(crate) fn mark_pending(
+        &self,
+        transaction: Uuid,
+        area: &Path,
+    ) -> io::Result<Box<dyn DiskFile>> {
+        let anchor = anchor_of_area(self.disk.as_ref(), area)?;
+        let marker = self.open_or_create(&pending_name(transaction, &anchor, area))?;
+        marker.lock(LockKind::Exclusive)?;
+        Ok(marker)
+    }
+
+    /// The markers of pending transactions.
+    pub(crate) fn pending(&self) -> io::Result<Vec<Pending>> {
+        let entries = match self.disk.list(&self.path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            listed => listed?,
+        };
+        let files = entries
+            .into_iter()
+            .filter(|entry| entry.kind == EntryKind::File);
+        Ok(files
+            .filter_map(|entry| parse_pending(entry.path))
+            .collect())
+    }
+
+    /// Removes the marker of a transaction that is no longer pending. One that stays is stale, and is
+    /// removed by whoever sees its area next.
+    pub(crate) fn unmark_pending(&self, transaction: Uuid) {
+        for pending in self.pending().unwrap_or_default() {
+            if pending.transaction == transaction {
+                let _ = self.disk.remove_file(&pending.path);
+            }
+        }
+    }
+
+    /// Whether the writer of a pending transaction is dead. A marker that is gone stands for none.
+    pub(crate) fn is_dead(&self, pending: &Pending) -> io::Result<bool> {
+        match self.disk.open_file(&pending.path, false) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            opened => is_dead(self.disk.as_ref(), &pending.path, opened?.as_ref()),
+        }
+    }
+
+    /// Whether a pending transaction is staged in one of these areas.
+    pub(crate) fn is_in(&self, pending: &Pending, areas: &[PathBuf]) -> bool {
+        let anchors = areas.iter().chain(pending.given_area());
+        anchors
+            .filter_map(|area| anchor_of_area(self.disk.as_ref(), area).ok())
+            .any(|anchor| anchor == pending.anchor)
+    }
+
+    pub(crate) fn remove_marker(&self, pending: &Pending) -> io::Result<()> {
+        match self.disk.remove_file(&pending.path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Remembers that the root is the top of a mount for some writer: nobody may exchange it then.
+    pub(crate) fn note_mount(&self) -> io::Result<()> {
+        let mounted = self.disk.place(&self.root)?.mount_root;
+        if mounted && self.disk.status(&self.path.join(MOUNTED))?.is_none() {
+            self.open_or_create(MOUNTED)?;
+        }
+        Ok(())
+    }
+
+    /// Whether the root may be exchanged with another directory: not where it is the top of a mount for
+    /// somebody, nor where a writer stages inside it.
+    pub(crate) fn may_be_exchanged(&self) -> io::Result<bool> {
+        let entries = match self.disk.list(&self.path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
+            listed => listed?,
+        };
+        let moves_along = |path: &Path| {
+            path.ends_with(LOCK)
+                || path.ends_with(WRITES)
+                || parse_pending(path.to_owned()).is_some()
+        };
+        Ok(entries.iter().all(|entry| moves_along(&entry.path)))
+    }
+
+    /// Makes the control directory of a new root that is to take this one's place, with this one's
+    /// markers of pending transactions, and holds its lock.
+    pub(crate) fn prepare_successor(&self, new: &Path) -> Result<Box<dyn DiskFile>> {
+        let successor = Control::of(&self.disk, new);
+        let lock = successor.open_or_create(LOCK).and_then(|lock| {
+            lock.lock(LockKind::Exclusive)?;
+            Ok(lock)
+        });
+        let lock = lock.at(Step::Publish, &successor.path)?;
+        for pending in self.pending().at(Step::Publish, &self.path)? {
+            if let Some(name) = pending.path.file_name().and_then(|name| name.to_str()) {
+                let marker = successor.open_or_create(name);
+                drop(marker.at(Step::Publish, &successor.path.join(name))?);
+            }
+        }
+        let _ = self.disk.share_like(&successor.path, &self.path);
+        Ok(lock)
+    }
+
+    /// Marks a named write as committed, its receipt being kept in `area`; the directory of these markers
+    /// is there. `key` is a hash of the write's name and directory.
+    pub(crate) fn mark_write(&self, key: u128, area: &Path) -> io::Result<()> {
+        let path = self.writes().join(write_name(key, area));
+        self.disk.open_or_create_file(&path).map(drop)
+    }
+
+    /// The marker of a named write.
+    pub(crate) fn write_marker(&self, key: u128) -> io::Result<Option<WriteMarker>> {
+        let writes = self.writes();
+        let entries = match self.disk.list(&writes) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            listed => listed?,
+        };
+        Ok(entries.into_iter().find_map(|entry| {
+            let name = entry.path.file_name()?.to_str()?;
+            let (found, area) = name.split_once('@')?;
+            let is_it = u128::from_str_radix(found, 16).ok()? == key;
+            is_it.then(|| WriteMarker {
+                area: decode_path(area),
+            })
+        }))
+    }
+
+    /// Removes the markers of named writes that are older.
+    pub(crate) fn forget_writes(&self, older: Duration) {
+        let disk = self.disk.as_ref();
+        for entry in disk.list(&self.writes()).unwrap_or_default() {
+            let Ok(Some((EntryKind::File, status))) = disk.status(&entry.path) else {
+                continue;
+            };
+            if is_older(disk, &entry.path, status.modified, older) {
+                let _ = disk.remove_file(&entry.path);
+            }
+        }
+    }
+}
+
+impl Drop for RootLock {
+    fn drop(&mut self) {
+        let Control { disk, root, path } = &self.control;
+        let holds_only = |directory: &Path, name: &str| {
+            let entries = disk.list(directory).unwrap_or_default();
+            entries.len() == 1 && entries[0].path == directory.join(name)
+        };
+        // Who waits for the lock finds that it is not the root's any more.
+        if self.made.contains(root)
+            && holds_only(root, INSIDE)
+            && holds_only(path, LOCK)
+            && matches!(
+                self.file.try_lock(LockKind::Exclusive),
+                Ok(LockOutcome::Held)
+            )
+            && disk.remove_file(&path.join(LOCK)).is_ok()
+        {
+            for directory in [path].into_iter().chain(self.made.iter().rev()) {
+                if disk.remove_directory(directory).is_err() {
+                    break;
+                }
+            }
+        }
+    }
+}
+
+/// [`Step::CreateDirectory`]: makes a directory's name durable. Where the directory above is another
+/// user's, it is for us only if we made the name.
+fn sync_parent(disk: &dyn Disk, directory: &Path, ours: bool) -> Result<()> {
+    let parent = directory.parent().unwrap_or(directory);
+    match disk.open_directory(parent).and_then(|parent| parent.sync()) {
+        Err(error) if !ours && is_impossible(&error) => Ok(()),
+        synced => synced.at(Step::CreateDirectory, parent),
+    }
+}
+
+/// What tells an area from every other, on every machine and by every path that leads to it. An area
+/// that nobody named comes and goes: it is told by the directory that holds it, and by its name.
+fn anchor_of_area(disk: &dyn Disk, area: &Path) -> io::Result<String> {
+    let (holder, name) = match (is_area_name(area), area.parent()) {
+        (true, Some(holder)) => (holder, area.file_name().unwrap_or_default()),
+        _ => (area, OsStr::new("")),
+    };
+    // Device numbers change when a machine starts again.
+    let Identity { file, born, .. } = disk.place(holder)?.identity;
+    let mut hasher = XxHash3_128::new();
+    hasher.write(format!("{file:x} {born:x?} ").as_bytes());
+    hasher.write(name.as_encoded_bytes());
+    Ok(format!("{:032x}", hasher.finish_128()))
+}
+
+fn pending_name(transaction: Uuid, anchor: &str, area: &Path) -> String {
+    with_path(format!("{PENDING}{transaction}@{anchor}@"), area)
+}
+
+fn parse_pending(path: PathBuf) -> Option<Pending> {
+    let name = path.file_name()?.to_str()?.strip_prefix(PENDING)?;
+    let (transaction, rest) = name.split_once('@')?;
+    let (anchor, area) = rest.split_once('@')?;
+    Some(Pending {
+        transaction: Uuid::try_parse(transaction).ok()?,
+        anchor: anchor.to_owned(),
+        area: decode_path(area),
+        path,
+    })
+}
+
+fn write_name(key: u128, area: &Path) -> String {
+    with_path(format!("{key:032x}@"), area)
+}
+
+/// A name that ends with a path, if there is room for it.
+fn with_path(mut name: String, path: &Path) -> String {
+    let encoded = encode_path(path);
+    if name.len() + encoded.len() <= NAME_MAX {
+        name.push_str(&encoded);
+    }
+    name
+}
+
+/// Percent-encodes what cannot stand in a name, or is read by somebody as a suffix.
+fn encode_path(path: &Path) -> String {
+    let mut encoded = String::new();
+    for &byte in path.as_os_str().as_encoded_bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' => encoded.push(byte.into()),
+            _ => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    encoded
+}
+
+/// The path that was encoded, if it is absolute and text.
+fn decode_path(encoded: &str) -> Option<PathBuf> {
+    let mut bytes = Vec::with_capacity(encoded.len());
+    let mut parts = encoded.split('%');
+    bytes.extend_from_slice(parts.next()?.as_bytes());
+    for part in parts {
+        let (code, rest) = part.split_at_checked(2)?;
+        bytes.push(u8::from_str_radix(code, 16).ok()?);
+        bytes.extend_from_slice(rest.as_bytes());
+    }
+    let path = PathBuf::from(String::from_utf8(bytes).ok()?);
+    (path.is_absolute() && !path.as_os_str().as_encoded_bytes().contains(&0)).then_some(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pending_transaction_is_read_from_the_name_of_its_marker() {
+        let transaction = Uuid::now_v7();
+        for area in ["/data/.lake.atomic", "/a b/%2F/\u{e4}@.parquet/.x.atomic"] {
+            let name = pending_name(transaction, "1f.2e", Path::new(area));
+            assert!(!name.contains(['/', '.', ' ']) || name.contains("1f.2e"));
+            let pending = parse_pending(Path::new("/lake/.atomic").join(name)).unwrap();
+            assert_eq!(pending.transaction, transaction);
+            assert_eq!(pending.anchor, "1f.2e");
+            assert_eq!(pending.area.as_deref(), Some(Path::new(area)));
+        }
+    }
+
+    #[test]
+    fn a_path_that_is_too_long_for_a_name_is_left_out() {
+        let area = format!("/{}", "d".repeat(300));
+        let name = pending_name(Uuid::nil(), "1", Path::new(&area));
+        assert!(name.len() <= NAME_MAX);
+        assert_eq!(parse_pending(name.into()).unwrap().area, None);
+    }
+
+    #[test]
+    fn other_names_are_no_markers() {
+        for name in [
+            "lock",
+            "pending-",
+            "pending-1@2@3",
+            "pending-00000000-0000-0000-0000-000000000000",
+        ] {
+            assert_eq!(parse_pending(name.into()), None, "{name}");
+        }
+        for text in ["%", "%4", "%zz", "relative", "%2Fa%00", ""] {
+            assert_eq!(decode_path(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! What all writers of one root have in common, whichever staging area each of them has: the lock, the
+//! markers of pending transactions, and what becomes of both when the root itself is exchanged.
+
+use std::collections::BTreeSet;
+use std::env;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use uuid::Uuid;
+
+use super::LocalTarget;
+use crate::disk::{EntryKind, LockKind, LockOutcome, PublishMode};
+use crate::error::{Error, IoContext, Result, Step};
+use crate::options::Durability;
+use crate::staging::{Area, Control, Pending, is_impossible};
+use crate::target::{Hold, Target};
+use crate::transaction::{Decision, Plan};
+
+impl LocalTarget {
+    /// The control directory of the root.
+    pub(super) fn control(&self) -> Control {
+        Control::of(&self.disk, &self.root)
+    }
+
+    /// The control directories that this user may have to do with, the root's first. Whoever may write
+    /// in a partition only has one there.
+    fn controls(&self) -> Vec<Control> {
+        let named = self.area.home().named();
+        let of = |directory: &Path| Control::of(&self.disk, directory);
+        match named == self.root {
+            true => vec![of(&self.root)],
+            false => vec![of(&self.root), of(named)],
+        }
+    }
+
+    /// Does something in the first control directory in which this user can.
+    fn in_control<T>(&self, work: impl Fn(&Control) -> Result<T>) -> Result<(Control, T)> {
+        let mut controls = self.controls().into_iter().peekable();
+        while let Some(control) = controls.next() {
+            match work(&control) {
+                Err(Error::Io {
+                    step: Step::Decide,
+                    source,
+                    ..
+                }) if is_impossible(&source) && controls.peek().is_some() => {}
+                done => return done.map(|done| (control, done)),
+            }
+        }
+        Err(io::Error::from(io::ErrorKind::NotFound)).at(Step::Decide, &self.root)
+    }
+
+    pub(super) fn lock_root(&self, kind: LockKind) -> Result<Option<Hold>> {
+        let (control, lock) = self.in_control(|control| control.lock(kind))?;
+        // Who sees it as such may not write there, and then nothing is remembered.
+        let _ = control.note_mount();
+        let held = lock.outcome == LockOutcome::Held;
+        Ok(held.then(|| Box::new(lock) as Hold))
+    }
+
+    pub(super) fn mark_pending(&self, transaction: Uuid, durability: Durability) -> Result<Hold> {
+        // Inside the root, everybody sees it.
+        if self.is_inside() {
+            return Ok(Box::new(()));
+        }
+        let area = self.area.path();
+        let (control, marker) = self.in_control(|control| {
+            let marked = control.mark_pending(transaction, area);
+            marked.at(Step::Decide, control.path())
+        })?;
+        if durability == Durability::Synced {
+            self.mover(durability).sync(control.path())?;
+        }
+        Ok(Box::new(marker))
+    }
+
+    /// Takes back what [`mark_pending`](Self::mark_pending) did, as far as it can be.
+    pub(super) fn unmark_pending(&self, transaction: Uuid) {
+        if !self.is_inside() {
+            for control in self.controls() {
+                control.unmark_pending(transaction);
+            }
+        }
+    }
+
+    /// The markers of pending transactions, each with the control directory that it is in.
+    fn pending(&self) -> Result<Vec<(Control, Pending)>> {
+        let mut all = Vec::new();
+        for control in self.controls() {
+            let pending = match control.pending() {
+                Err(error) if is_impossible(&error) => continue,
+                pending => pending.at(Step::Decide, control.path())?,
+            };
+            all.extend(
+                pending
+                    .into_iter()
+                    .map(|pending| (control.clone(), pending)),
+            );
+        }
+        Ok(all)
+    }
+
+    /// The other areas in which transactions of this data set may stand: those that any writer would
+    /// choose, and those that markers name.
+    pub(super) fn other_areas(&self) -> Result<Vec<LocalTarget>> {
+        let home = self.area.home();
+        let mut paths: Vec<PathBuf> = home.all_areas();
+        let pending = self.pending()?.into_iter();
+        paths.extend(pending.filter_map(|(_, pending)| pending.given_area().cloned()));
+        let mut seen = BTreeSet::from([self.area.path().to_owned()]);
+        let mut others = Vec::new();
+        for path in paths {
+            if !seen.insert(path.clone()) {
+                continue;
+            }
+            let area = Area::at(&self.disk, home.clone(), path);
+            // What cannot be looked at, or belongs to somebody who is not trusted, is as if it were out
+            // of sight: the marker of what is decided there stays.
+            let there = self.disk.status(area.path());
+            let is_there = matches!(there, Ok(Some((EntryKind::Directory, _))));
+            if is_there && area.check_owner().is_ok() && self.disk.list(area.path()).is_ok() {
+                others.push(LocalTarget::new(area));
+            }
+        }
+        Ok(others)
+    }
+
+    /// The areas of this root that can be looked at from here, or are known not to be there.
+    fn areas_in_sight(&self) -> Result<Vec<PathBuf>> {
+        let others = self.other_areas()?.into_iter();
+        let mut areas: Vec<PathBuf> = others.map(|other| other.area.path().to_owned()).collect();
+        if self.disk.list(self.area.path()).is_ok() {
+            areas.push(self.area.path().to_owned());
+        }
+        let all = self.area.home().all_areas().into_iter();
+        areas.extend(all.filter(|area| matches!(self.disk.status(area), Ok(None))));
+        Ok(areas)
+    }
+
+    pub(super) fn check_pending(&self, others: &[Box<dyn Target>], dry_run: bool) -> Result<()> {
+        let here: &dyn Target = self;
+        let targets = || others.iter().map(Box::as_ref).chain([here]);
+        let areas = self.areas_in_sight()?;
+        for (control, pending) in self.pending()? {
+            let out_of_reach = Err(Error::OutOfReach {
+                path: self.root.clone(),
+                transaction: pending.transaction,
+                area: pending.area.clone(),
+            });
+            let dead = control.is_dead(&pending).map_err(|source| Error::Read {
+                path: pending.path.clone(),
+                source,
+            })?;
+            if !dead {
+                continue;
+            }
+            let mut found = None;
+            for target in targets() {
+                if target.transactions()?.contains(&pending.transaction) {
+                    found = Some(target);
+                }
+            }
+            if let Some(target) = found {
+                match target.decision(pending.transaction) {
+                    // Of this root, but by another path, which alone leads its files there.
+                    Ok(Some(Decision::Committed(plan))) if plan.root != target.named_root() => {
+                        return out_of_reach;
+                    }
+                    // Its lease and its decision tell, or that this cannot be read.
+                    _ => continue,
+                }
+            }
+            if control.is_in(&pending, &areas) {
+                if !dry_run {
+                    // Another user's stays for him.
+                    let _ = control.remove_marker(&pending);
+                }
+                continue;
+            }
+            return out_of_reach;
+        }
+        Ok(())
+    }
+
+    /// Whether readers do not meet what is staged, and nobody holds on to the directory itself.
+    pub(super) fn is_exchangeable(&self, directory: &Path) -> Result<bool> {
+        let path = self.root.join(directory);
+        if self.is_inside() || is_working_directory(&path) {
+            return Ok(false);
+        }
+        if directory.as_os_str().is_empty() {
+            let control = self.control();
+            return control.may_be_exchanged().at(Step::Decide, control.path());
+        }
+        Ok(true)
+    }
+
+    /// Gives the new root, which is to take the old one's place, a control directory whose lock we hold.
+    pub(super) fn prepare_successor(&self, plan: &Plan) -> Result<Hold> {
+        let whole = |path: &Path| path.as_os_str().is_empty();
+        let Some(exchange) = plan.exchanges.iter().find(|exchange| whole(&exchange.path)) else {
+            return Ok(Box::new(()));
+        };
+        let is_there = |path: PathBuf| {
+            let there = self.disk.status(&path);
+            there.at(Step::Publish, &path).map(|there| there.is_some())
+        };
+        let directory = self.place(plan.transaction);
+        let new = directory.join(&exchange.staged);
+        let arranged = exchange.staged.join(&exchange.witness);
+        let moves = plan.arrangement.iter();
+        let staged = moves.filter(|file| file.path == arranged);
+        let mut is_staged = is_there(directory.join(&arranged))?;
+        for file in staged {
+            is_staged |= is_there(directory.join(&file.staged))?;
+        }
+        // It is exchanged already, or its files are gone.
+        if !is_staged || is_there(self.root.join(&exchange.witness))? {
+            return Ok(Box::new(()));
+        }
+        let lock = self.control().prepare_successor(&new)?;
+        let mover = self.mover(plan.durability());
+        mover.sync(Control::of(&self.disk, &new).path())?;
+        mover.sync(&new)?;
+        Ok(Box::new(lock))
+    }
+
+    /// Moves the names of committed writes from the old root, which was exchanged, into the new one.
+    pub(super) fn take_writes_along(&self, plan: &Plan) -> Result<()> {
+        let directory = self.place(plan.transaction);
+        let new = self.control();
+        for exchange in &plan.exchanges {
+            let old = Control::of(&self.disk, &directory.join(&exchange.staged));
+            if !exchange.path.as_os_str().is_empty() {
+                continue;
+            }
+            let moved = self
+                .disk
+                .publish(&old.writes(), &new.writes(), PublishMode::CreateNew);
+            match moved {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                moved => {
+                    moved.at(Step::Publish, &new.writes())?;
+                    self.mover(plan.durability()).sync(new.path())?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether this process stands in a directory, or below it.
+fn is_working_directory(path: &Path) -> bool {
+    env::current_dir().is_ok_and(|current| current.starts_with(path))
+}

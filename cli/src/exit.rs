@@ -133,7 +133,12 @@ impl From<Error> for Failure {
             (_, Outcome::PublishedNotDurable | Outcome::PublishedInPart | Outcome::Unknown) => {
                 Exit::Partial
             }
-            (Error::AlreadyExists { .. } | Error::Conflict { .. }, _) => Exit::Conflict,
+            (
+                Error::AlreadyExists { .. }
+                | Error::Conflict { .. }
+                | Error::AlreadyCommitted { .. },
+                _,
+            ) => Exit::Conflict,
             (Error::Damaged { .. }, _) => Exit::Damage,
             _ => Exit::Failed,
         };

@@ -187,7 +187,9 @@ fn builder(args: &WriteArgs) -> DatasetWriterBuilder {
         .sync(args.sync.into())
         .max_open_files(bounds.max_open_files as usize);
     if let Some(write_id) = &args.write_id {
-        builder = builder.write_id(write_id);
+        builder = builder
+            .write_id(write_id)
+            .rewrite_missing(args.rewrite_missing);
     }
     if let Some(bytes) = files.target_file_size {
         builder = builder.target_file_bytes(bytes);
@@ -209,6 +211,17 @@ fn builder(args: &WriteArgs) -> DatasetWriterBuilder {
 fn answer(args: &WriteArgs, output: &mut Output, receipt: &Receipt, spilled: Option<u64>) {
     if spilled.is_some() && receipt.files().is_empty() {
         message("the input has no rows: no file was written");
+    }
+    match (receipt.missing_files().len(), receipt.files().len()) {
+        (0, _) => {}
+        (missing, all) if missing == all => message(
+            "warning: none of the files that the write of this name published is there any more; \
+             --rewrite-missing writes them again",
+        ),
+        (missing, all) => message(format_args!(
+            "warning: {missing} of the {all} files that the write of this name published are not there \
+             any more"
+        )),
     }
     if args.json {
         if spilled.is_none() {

@@ -33,6 +33,8 @@ fn class_of(error: &Error) -> &'static str {
         Error::Unknown { .. } => "UnknownOutcomeError",
         Error::Aborted { .. } => "AbortedError",
         Error::Conflict { .. } => "ConflictError",
+        Error::AlreadyCommitted { .. } => "AlreadyCommittedError",
+        Error::OutOfReach { .. } => "OutOfReachError",
         Error::Unfinished { .. } => "UnfinishedError",
         Error::InvalidDecision { .. } => "InvalidDecisionError",
         Error::Read { .. } => "ReadError",

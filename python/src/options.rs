@@ -230,6 +230,7 @@ pub(crate) fn dataset(
             "format" => builder.format(format("format", &value)?),
             "keep_staged" => builder.keep_staged(value.extract()?),
             "write_id" => builder.write_id(value.extract::<String>()?),
+            "rewrite_missing" => builder.rewrite_missing(value.extract()?),
             "schema_policy" => builder.schema_policy(choice("schema_policy", &value, POLICIES)?),
             "memory_limit" => builder.memory_limit(value.extract()?),
             "threads" => builder.threads(value.extract()?),

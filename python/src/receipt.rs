@@ -177,6 +177,14 @@ impl Receipt {
         self.receipt.write_id()
     }
 
+    /// The paths of those files that are not there any more, where this is the receipt of an earlier
+    /// write of the same name; else none.
+    #[getter]
+    fn missing_files(&self) -> Vec<&str> {
+        let missing = self.receipt.missing_files().iter();
+        missing.map(String::as_str).collect()
+    }
+
     /// What the commit did with what was there: ``"append"``, ``"error_if_exists"``,
     /// ``"overwrite_partitions"`` or ``"overwrite"``.
     #[getter]

@@ -49,6 +49,7 @@ pub struct DatasetWriterBuilder {
     pub(super) by: PartitionBy,
     pub(super) mode: CommitMode,
     pub(super) write_id: Option<String>,
+    pub(super) rewrite_missing: bool,
     pub(super) policy: SchemaPolicy,
     pub(super) staging: StagingPlace,
     pub(super) keep: Duration,
@@ -64,6 +65,7 @@ impl DatasetWriterBuilder {
             by: PartitionBy::none(),
             mode: CommitMode::default(),
             write_id: None,
+            rewrite_missing: false,
             policy: SchemaPolicy::default(),
             staging: StagingPlace::default(),
             keep: KEEP_STAGED,
@@ -108,9 +110,20 @@ impl DatasetWriterBuilder {
     ///
     /// The receipts of named writes are kept in the staging area, in its directory `writes`, for at
     /// least 30 days; later commits of named writes then remove them, and a write that is repeated after
-    /// that is written again. A root that is reached through another staging place has another memory.
+    /// that is written again. Where the data set is written by another path, or by another user, from
+    /// which the receipt is not seen, a write of the same name is refused
+    /// ([`Error::AlreadyCommitted`](crate::Error::AlreadyCommitted)). If the files are gone since,
+    /// [`Receipt::missing_files`] says so; see [`rewrite_missing`](Self::rewrite_missing).
     pub fn write_id(mut self, write_id: impl Into<String>) -> Self {
         self.write_id = Some(write_id.into());
+        self
+    }
+
+    /// Whether a write of the same [name](Self::write_id) is written again if none of the files of the
+    /// earlier one is there any more; by default the earlier receipt is given all the same. Where some of
+    /// them are there, nothing is written.
+    pub fn rewrite_missing(mut self, rewrite: bool) -> Self {
+        self.rewrite_missing = rewrite;
         self
     }
 

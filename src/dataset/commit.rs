@@ -72,7 +72,9 @@ pub(super) fn already_committed(builder: &DatasetWriterBuilder) -> Result<Option
         return Ok(None);
     };
     let scope = home.scope().to_owned();
-    LocalTarget::new(Area::at(disk, home, path)).recall(&scope, write_id)
+    LocalTarget::new(Area::at(disk, home, path))
+        .rewrite_missing(builder.rewrite_missing)
+        .recall(&scope, write_id)
 }
 
 pub(super) fn check_write_id(write_id: Option<&str>, durability: Durability) -> Result<()> {

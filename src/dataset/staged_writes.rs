@@ -33,6 +33,7 @@ use crate::transaction::{Transaction, Witnessed, open_area};
 pub struct StagedWrites {
     writes: Vec<StagedWrite>,
     write_id: Option<String>,
+    rewrite_missing: bool,
     disk: Arc<dyn Disk>,
 }
 
@@ -51,6 +52,7 @@ impl StagedWrites {
         StagedWrites {
             writes: writes.into_iter().collect(),
             write_id: None,
+            rewrite_missing: false,
             disk: Arc::new(OsDisk),
         }
     }
@@ -62,6 +64,13 @@ impl StagedWrites {
     /// that one, and discards what is staged.
     pub fn write_id(mut self, write_id: impl Into<String>) -> Self {
         self.write_id = Some(write_id.into());
+        self
+    }
+
+    /// Whether a commit of the same [name](Self::write_id) is done again if none of the files of the earlier
+    /// one is there any more; by default it is not.
+    pub fn rewrite_missing(mut self, rewrite: bool) -> Self {
+        self.rewrite_missing = rewrite;
         self
     }
 
@@ -138,7 +147,8 @@ impl StagedWrites {
         let root = resolve(self.disk.as_ref(), first.root())?;
         let home = home_of_root(self.disk.as_ref(), &root, first.staging())?;
         let area = open_area(&self.disk, home)?;
-        Ok(Arc::new(LocalTarget::new(area)))
+        let target = LocalTarget::new(area).rewrite_missing(self.rewrite_missing);
+        Ok(Arc::new(target))
     }
 
     fn recall(&self, target: &LocalTarget) -> Result<Option<Receipt>> {

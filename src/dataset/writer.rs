@@ -88,6 +88,7 @@ impl DatasetWriter {
             by,
             mode,
             write_id,
+            rewrite_missing,
             policy,
             staging,
             keep,
@@ -112,7 +113,7 @@ impl DatasetWriter {
             true => StagingPlace::Directory(area.path().to_owned()),
             false => staging,
         };
-        let target = Arc::new(LocalTarget::new(area));
+        let target = Arc::new(LocalTarget::new(area).rewrite_missing(rewrite_missing));
         let verbs = Arc::clone(&target) as Arc<dyn Target>;
         let transaction = Transaction::begin(verbs, options.durability)?;
         let witnessed = Witnessed::begin(target.as_ref(), mode, target.scope())?;

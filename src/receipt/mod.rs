@@ -121,6 +121,8 @@ pub struct Receipt {
     files: Vec<FileRecord>,
     removed: Vec<String>,
     totals: Totals,
+    /// Not a part of what is kept.
+    missing: Vec<String>,
 }
 
 impl Receipt {
@@ -141,6 +143,7 @@ impl Receipt {
             files,
             removed: Vec::new(),
             totals,
+            missing: Vec::new(),
         })
     }
 
@@ -167,6 +170,19 @@ impl Receipt {
         self.removed = removed.collect::<Result<_, _>>()?;
         self.totals.removed = self.removed.len() as u64;
         Ok(self)
+    }
+
+    pub(crate) fn with_missing(mut self, missing: Vec<String>) -> Self {
+        self.missing = missing;
+        self
+    }
+
+    /// Those of the files that are not there any more, by their paths below the root, where this is the
+    /// receipt of an earlier write of the same name; else none. Somebody has removed them since: by an
+    /// overwrite, or by hand. It is not a part of the JSON.
+    #[must_use]
+    pub fn missing_files(&self) -> &[String] {
+        &self.missing
     }
 
     /// The transaction.

@@ -147,6 +147,6 @@ pub(crate) trait Target: fmt::Debug + Send + Sync {
     fn sweep(&self);
 
     /// The receipt of the write of this name into this directory of the data set, if it was committed and
-    /// is still remembered.
+    /// is still remembered, with those of its files that are not there any more.
     fn recall(&self, scope: &Path, write_id: &str) -> Result<Option<Receipt>>;
 }

@@ -52,9 +52,13 @@ pub(crate) struct WriteArgs {
 
     /// A name of this write, which makes repeating it harmless
     ///
-    /// If a write of this name to ROOT was committed, its receipt is the answer, and no input is read. The receipts of named writes are kept in the staging area beside ROOT for at least 30 days.
+    /// If a write of this name to ROOT was committed, its receipt is the answer, and no input is read. The receipts of named writes are kept in the staging area beside ROOT for at least 30 days. If files of it are gone since, a warning says so.
     #[arg(long, value_name = "ID")]
     pub(crate) write_id: Option<String>,
+
+    /// Write again if none of the files of the earlier write of the same name is there any more
+    #[arg(long, requires = "write_id")]
+    pub(crate) rewrite_missing: bool,
 
     /// How closely each file is checked before it is published
     #[arg(long, value_enum, value_name = "LEVEL", default_value_t = VerifyLevel::Footer)]

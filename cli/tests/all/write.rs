@@ -1,7 +1,8 @@
 //! `write`: the main job, its options and its receipts.
 
 use std::collections::BTreeSet;
-use std::fs::File;
+use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt as _;
 
 use arrow::array::AsArray as _;
 use arrow::datatypes::Int64Type;
@@ -591,4 +592,78 @@ fn an_overwrite_by_input_without_rows_empties_the_data_set_and_counts_what_it_re
         .prints("lake/weather: 0 rows in 0 files of 0 partitions, ")
         .prints(", 2 files removed\n");
     assert!(place.files("lake/weather").is_empty());
+}
+
+#[test]
+fn a_write_of_a_name_whose_files_are_gone_says_so_and_is_written_again_if_asked_to() {
+    let place = Place::new();
+    let named = ["--write-id", "monday"];
+    place.write_weather(&named).exits(0);
+    fs::remove_dir_all(place.path("lake/weather/station_id=EWR")).unwrap();
+    place
+        .write_weather(&named)
+        .exits(0)
+        .says("warning: 12 of the 36 files that the write of this name published are not there any more")
+        .prints("already committed");
+    // Some of its rows are there, and would be there twice.
+    let again = ["--write-id", "monday", "--rewrite-missing"];
+    place
+        .write_weather(&again)
+        .exits(0)
+        .prints("already committed");
+    fs::remove_dir_all(place.path("lake/weather")).unwrap();
+    place
+        .write_weather(&named)
+        .exits(0)
+        .says("warning: none of the files that the write of this name published is there any more")
+        .prints("already committed");
+    assert!(place.files("lake/weather").is_empty());
+    place
+        .write_weather(&again)
+        .exits(0)
+        .prints("verified, synced");
+    assert_eq!(place.files("lake/weather").len(), 36);
+    let ran = place
+        .write_weather(&again)
+        .exits(0)
+        .prints("already committed");
+    assert_eq!(ran.stderr, "");
+}
+
+#[test]
+fn an_overwrite_of_the_working_directory_leaves_it_where_it_is() {
+    let place = Place::new();
+    place.write_weather(&[]).exits(0);
+    let root = place.path("lake/weather");
+    let before = fs::metadata(&root).unwrap();
+    let weather = testdata("weather.csv");
+    let mut command = crate::run::binary();
+    command.args(["write", &weather, "--to", ".", "--partition-by", KEYS]);
+    command.args(["--mode", "overwrite"]).current_dir(&root);
+    let ran: crate::run::Ran = command.output().unwrap().into();
+    ran.exits(0);
+    let after = fs::metadata(&root).unwrap();
+    assert_eq!(before.ino(), after.ino());
+    assert_eq!(place.files("lake/weather").len(), 36);
+    // From elsewhere it is one step.
+    place.write_weather(&["--mode", "overwrite"]).exits(0);
+    assert_ne!(fs::metadata(&root).unwrap().ino(), before.ino());
+    assert_eq!(place.files("lake/weather").len(), 36);
+}
+
+#[test]
+fn a_root_in_a_staging_area_is_refused() {
+    let place = Place::new();
+    for root in [
+        "lake/.weather.atomic",
+        "lake/.atomic/below",
+        "lake/.x.atomic-1000/k=1",
+    ] {
+        let args = ["write", &testdata("weather.csv"), "--to", root];
+        let ran = place
+            .run(args)
+            .says("is, or lies in, the staging area of a data set");
+        assert_ne!(ran.code, Some(0));
+        assert!(!place.path("lake").exists());
+    }
 }

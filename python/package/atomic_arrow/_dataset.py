@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable
 from itertools import chain
 from typing import Any, Unpack
@@ -94,6 +95,7 @@ class DatasetWriter(Writer[_lib.DatasetWriter]):
         finally:
             self._close()
         log.info("%s: %s", self.root, self._receipt)
+        _warn_of_missing(self._receipt, level=3)
         return self._receipt
 
     def stage(self, *, task: str | None = None) -> StagedWrite:
@@ -197,11 +199,13 @@ def write_dataset(
         named: dict[str, Any] = {"write_id": options["write_id"]}
         if "staging" in options:
             named["staging"] = options["staging"]
-        if "durability" in options:
-            named["durability"] = options["durability"]
+        for option in ("durability", "rewrite_missing"):
+            if option in options:
+                named[option] = options[option]
         receipt = _lib.already_committed(local_path(root), prepared(named))
         if receipt is not None:
             log.info("%s: already committed: %s", root, receipt)
+            _warn_of_missing(receipt, level=3)
             return receipt
     return _written(data, root, schema, index, on_file, progress, options).commit()
 
@@ -270,20 +274,36 @@ def _written(
     return writer
 
 
-def commit(staged: Iterable[StagedWrite], *, write_id: str | None = None) -> Receipt:
+def _warn_of_missing(receipt: Receipt, level: int) -> None:
+    """Says so if files of an earlier write of the same name are gone."""
+    missing, files = len(receipt.missing_files), len(receipt.files)
+    if missing:
+        message = (
+            f"{missing} of the {files} files that the write {receipt.write_id!r} published are not there "
+            "any more; if none is, rewrite_missing=True writes them again"
+        )
+        warnings.warn(message, UserWarning, stacklevel=level)
+
+
+def commit(
+    staged: Iterable[StagedWrite], *, write_id: str | None = None, rewrite_missing: bool = False
+) -> Receipt:
     """Publishes what several processes have staged of one data set, all of it or nothing.
 
     :param staged: What :func:`stage` gave, in the order in which the receipt is to have the files.
     :param write_id: The commit's name: if a commit of this name has happened before, nothing is
         published again, its receipt is given, and what is staged is discarded.
+    :param rewrite_missing: Whether it is published again if none of the files of the earlier commit
+        is there any more.
     :raises InvalidOptionError: If there is nothing, or things of several data sets or modes.
     :raises StagedWriteGoneError: If something is no longer staged.
     :raises ConflictError: If another commit came between. Nothing is published then, nor after any
         other error but :class:`UnfinishedError` and :class:`UnknownOutcomeError`, and what is staged
         stays so.
     """
-    receipt = _lib.commit(list(staged), write_id)
+    receipt = _lib.commit(list(staged), write_id, rewrite_missing)
     log.info("committed what was staged: %s", receipt)
+    _warn_of_missing(receipt, level=3)
     return receipt
 
 

@@ -151,6 +151,14 @@ class ConflictError(AtomicArrowError, FileExistsError):
     """What the write would replace was changed meanwhile, or is there where nothing may be."""
 
 
+class AlreadyCommittedError(AtomicArrowError, FileExistsError):
+    """A write of this name was committed by another path or user, and its receipt is not seen from here."""
+
+
+class OutOfReachError(AtomicArrowError, OSError):
+    """Another writer's commit is unfinished in a staging area that is not reached from here."""
+
+
 class NotDurableError(AtomicArrowError, OSError):
     """The file is published, but the sync of its directory failed."""
 

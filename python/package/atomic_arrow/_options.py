@@ -70,6 +70,9 @@ class WriteOptions(ParquetOptions, FileOptions, total=False):
     write_id: str | None
     """The write's name: if a write of this name to this root was committed, nothing is published again,
     and its receipt is given. It is remembered for at least 30 days. By default it has none."""
+    rewrite_missing: bool
+    """Whether a write of the same name is written again if none of the files of the earlier one is there
+    any more; by default its receipt is given all the same, with a warning."""
     format: Format
     """What the files are; by default ``"parquet"``."""
     target_file_size: int | str | None

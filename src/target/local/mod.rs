@@ -49,13 +49,26 @@ pub(crate) struct LocalTarget {
     disk: Arc<dyn Disk>,
     root: PathBuf,
     area: Area,
+    /// Whether a named write whose files are gone is as if it had not been committed.
+    rewrite_missing: bool,
 }
 
 impl LocalTarget {
     pub(crate) fn new(area: Area) -> Self {
         let disk = Arc::clone(&area.disk);
         let root = area.home().root().to_owned();
-        LocalTarget { disk, root, area }
+        LocalTarget {
+            disk,
+            root,
+            area,
+            rewrite_missing: false,
+        }
+    }
+
+    /// Whether to forget a named write of which no file is there any more.
+    pub(crate) fn rewrite_missing(mut self, rewrite: bool) -> Self {
+        self.rewrite_missing = rewrite;
+        self
     }
 
     /// The directory that the caller named, below the data set's root.

@@ -211,7 +211,10 @@ impl LocalTarget {
                 // Of somebody who keeps it to himself.
                 Err(Error::Read { source, .. }) if is_impossible(&source) => {}
                 Ok(Some(receipt)) if target.area.check_owner().is_ok() => {
-                    return Ok(Some(receipt));
+                    let missing = self.missing_files(scope, &receipt)?;
+                    let all = !missing.is_empty() && missing.len() == receipt.files().len();
+                    let again = all && self.rewrite_missing;
+                    return Ok((!again).then(|| receipt.with_missing(missing)));
                 }
                 read => drop(read?),
             }
@@ -230,6 +233,23 @@ impl LocalTarget {
             }),
             None => Ok(None),
         }
+    }
+
+    /// Those of the files of a receipt that are not there any more.
+    fn missing_files(&self, scope: &Path, receipt: &Receipt) -> Result<Vec<String>> {
+        let top = self.root.join(scope);
+        let mut missing = Vec::new();
+        for file in receipt.files() {
+            let path = top.join(file.path());
+            let there = self.disk.status(&path);
+            if there
+                .map_err(|source| Error::Read { path, source })?
+                .is_none()
+            {
+                missing.push(file.path().to_owned());
+            }
+        }
+        Ok(missing)
     }
 
     /// The receipt of a named write that is kept in this area.

@@ -4,11 +4,12 @@
 #![cfg(target_os = "linux")]
 
 mod confine;
+mod views;
 
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command};
 
 use arrow::array::AsArray as _;
 use arrow::datatypes::Int64Type;
@@ -17,8 +18,9 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use crate::run::{Place, Ran, binary};
 
 pub(super) const ALICE: u32 = 20_001;
+pub(super) const BOB: u32 = 20_002;
 const STRANGER: u32 = 65_534;
-const GROUP: u32 = 30_000;
+pub(super) const GROUP: u32 = 30_000;
 
 /// A command that takes longer is blocked: without anybody in its way it takes much less.
 const PATIENCE: [&str; 4] = ["timeout", "-s", "KILL", "60"];
@@ -96,6 +98,29 @@ impl Ground {
         ];
         let args: Vec<&str> = args.iter().chain(more).copied().collect();
         self.run(how, input.as_bytes(), &args)
+    }
+
+    /// [`Ground::write`], left running.
+    pub(super) fn start(&self, how: &[String], lines: &str, root: &str, more: &[&str]) -> Child {
+        let input = self.0.file("input of another", format!("k,v\n{lines}"));
+        let args = [
+            "write",
+            "-",
+            "--format",
+            "csv",
+            "--to",
+            root,
+            "--partition-by",
+            "k",
+            "-q",
+        ];
+        let args: Vec<&str> = args.iter().chain(more).copied().collect();
+        let mut command = self.command(how, &args);
+        command.stdin(File::open(input).unwrap());
+        command
+            .stderr(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped());
+        command.spawn().unwrap()
     }
 
     /// The values in column `v` of all that a reader of the data set sees, sorted.
@@ -181,7 +206,7 @@ fn words(text: &str) -> Vec<String> {
 }
 
 /// Runs the command as this user, who has no other group than the shared one.
-fn as_user(user: u32) -> Vec<String> {
+pub(super) fn as_user(user: u32) -> Vec<String> {
     let mut how = words(&format!(
         "setpriv --reuid {user} --regid {GROUP} --clear-groups --"
     ));
@@ -194,4 +219,20 @@ fn killed_at_rename(when: usize) -> Vec<String> {
     words(&format!(
         "strace -f -qq -o /dev/null -e trace=renameat2 -e {inject}"
     ))
+}
+
+/// Holds the command up before one of its renames, for as long as others need.
+pub(super) fn held_at_rename(when: usize) -> Vec<String> {
+    let inject = format!("inject=renameat2:delay_enter=2500000:when={when}");
+    words(&format!(
+        "strace -f -qq -o /dev/null -e trace=renameat2 -e {inject}"
+    ))
+}
+
+/// Runs the command where something is mounted that nobody else sees.
+pub(super) fn where_mounted(mount: &str) -> Vec<String> {
+    let mut how = words("unshare --mount --propagation private sh -c");
+    how.push(format!("mount {mount} && exec \"$@\""));
+    how.push("sh".to_owned());
+    how
 }

@@ -436,3 +436,23 @@ def test_a_row_of_another_partition_is_an_error(lake: Path) -> None:
     with pytest.raises(aa.StrayRowError, match="KJFK"):
         with aa.AtomicArrowWriter(lake / "weather", {"station_id": "KSEA"}, ROWS.schema) as writer:
             writer.write(ROWS)
+
+
+def test_a_named_write_whose_files_are_gone_warns_and_is_written_again_if_asked_to(tmp_path):
+    rows = pa.table({"n": [1, 2]})
+    root = tmp_path / "lake"
+
+    def write(**options):
+        return aa.write_dataset(rows, root, write_id="monday", **options)
+
+    first = write()
+    assert first.missing_files == []
+    (root / first.files[0].path).unlink()
+    with pytest.warns(UserWarning, match="1 of the 1 files that the write 'monday' published"):
+        again = write()
+    assert again.missing_files == [first.files[0].path]
+    assert not (root / first.files[0].path).exists()
+    third = write(rewrite_missing=True)
+    assert third.missing_files == []
+    assert (root / third.files[0].path).exists()
+    assert write(rewrite_missing=True) == third

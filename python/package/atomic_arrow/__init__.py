@@ -20,13 +20,12 @@ from ._arrow_writer import ArrowWriterOptions, AtomicArrowWriter
 from ._dataset import DatasetWriter, commit, discard, stage, write_dataset
 from ._errors import (
     AbortedError,
+    AlreadyCommittedError,
     AlreadyExistsError,
     AtomicArrowError,
     BusyError,
     ClosedError,
-    AlreadyCommittedError,
     ConflictError,
-    OutOfReachError,
     DamagedError,
     DiscardedWarning,
     EncodeError,
@@ -40,6 +39,7 @@ from ._errors import (
     IoError,
     NotDurableError,
     Outcome,
+    OutOfReachError,
     PanicError,
     PartitionError,
     PoisonedError,
@@ -75,6 +75,7 @@ from ._whole import write_bytes, write_json, write_text
 
 __all__ = [
     "AbortedError",
+    "AlreadyCommittedError",
     "AlreadyExistsError",
     "ArrowWriterOptions",
     "AtomicArrowError",
@@ -83,9 +84,7 @@ __all__ = [
     "AtomicTextFile",
     "BusyError",
     "ClosedError",
-    "AlreadyCommittedError",
     "ConflictError",
-    "OutOfReachError",
     "DamagedError",
     "DatasetWriter",
     "DiscardedWarning",
@@ -104,6 +103,7 @@ __all__ = [
     "IoError",
     "NotDurableError",
     "Oddity",
+    "OutOfReachError",
     "Outcome",
     "PanicError",
     "ParquetOptions",

@@ -229,6 +229,7 @@ impl EngineOptions {
     pub(super) fn encoder_bytes(&self, file_schema: &Schema) -> u64 {
         match self.format {
             Format::Parquet => encoder_bytes(file_schema),
+            #[allow(unreachable_patterns)]
             _ => 0,
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! Two users of one group append to one data set, overwrite it, put files into it and recover it. Some of them are killed, at a random system call or at a
 //! random time. Four readers read every visible file meanwhile. After every round all is recovered, and
-//! [`model`] compares what is visible with what was acknowledged.
+//! `model` compares what is visible with what was acknowledged.
 //!
 //! The users, the kills and the kernel are real, which the simulated disk cannot model.
 

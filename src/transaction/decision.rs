@@ -3,6 +3,7 @@
 //! It is read after crashes, and perhaps from a staging area that others can write to: every path in
 //! it is checked to stay within the transaction and within the data set.
 
+use std::collections::HashSet;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
@@ -202,6 +203,12 @@ impl Decision {
                 format!("names {}, which may lead elsewhere", stray.display()),
             ));
         }
+        if let Decision::Committed(plan) = &decision
+            && let Some(twice) = plan.named_twice()
+        {
+            let twice = twice.display();
+            return Err(invalid(path, format!("puts two things at {twice:?}")));
+        }
         Ok(decision)
     }
 }
@@ -222,6 +229,20 @@ impl Plan {
         let all = moves.chain(exchanges).chain(removed);
         all.map(PathBuf::as_path)
     }
+
+    /// The first path at which two files or two directories are to be put, as no writer asks for: carrying it
+    /// out would take much more time and memory than the record's length lets expect.
+    fn named_twice(&self) -> Option<&Path> {
+        let exchanged = || self.exchanges.iter();
+        let mut seen = HashSet::new();
+        let arranged = self.arrangement.iter().map(|file| (0, &file.path));
+        let published = self.files.iter().map(|file| (1, &file.path));
+        let from = exchanged().map(|exchange| (2, &exchange.staged));
+        let to = exchanged().map(|exchange| (3, &exchange.path));
+        let all = arranged.chain(published).chain(from).chain(to);
+        let mut all = all.map(|(kind, path)| (kind, path.as_path()));
+        all.find(|place| !seen.insert(*place)).map(|(_, path)| path)
+    }
 }
 
 /// Whether a path is relative, and cannot leave what it is joined to.
@@ -237,5 +258,49 @@ pub(super) fn invalid(path: &Path, reason: String) -> Error {
     Error::InvalidDecision {
         path: path.to_owned(),
         reason,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A decision of exchanges and files with these final paths.
+    fn decision(exchanges: &[&str], files: &[&str]) -> Result<Decision> {
+        let id = Uuid::from_u128(7);
+        let exchanges = exchanges.iter().enumerate().map(|(number, path)| {
+            serde_json::json!({"staged": format!("new-{number}"), "path": path, "witness": "x.parquet",
+                "files": ["x.parquet"], "removed": []})
+        });
+        let files = files.iter().enumerate().map(
+            |(number, path)| serde_json::json!({"staged": format!("{number}.staged"), "path": path}),
+        );
+        let totals =
+            serde_json::json!({"files": 0, "partitions": 0, "rows": 0, "bytes": 0, "removed": 0});
+        let record = serde_json::json!({
+            "decision": "committed", "version": VERSION, "transaction": id, "root": null, "scope": "",
+            "write_id": null, "arrangement": [], "files": files.collect::<Vec<_>>(),
+            "exchanges": exchanges.collect::<Vec<_>>(),
+            "receipt": {"version": 1, "transaction": id, "write_id": null, "mode": "append",
+                "totals": totals, "files": [], "removed": []},
+        });
+        Decision::from_json(
+            record.to_string().as_bytes(),
+            Path::new("decision.record"),
+            id,
+        )
+    }
+
+    #[test]
+    fn a_record_that_puts_two_things_at_one_path_is_refused() {
+        decision(&["k=A", "k=B"], &["k=C/x", "k=C/y"]).unwrap();
+        for (exchanges, files) in [
+            (&["k=A", "k=B", "k=A"][..], &[][..]),
+            (&["", ""], &[]),
+            (&[], &["k=C/x", "k=C/x"]),
+        ] {
+            let error = decision(exchanges, files).unwrap_err().to_string();
+            assert!(error.contains("puts two things at"), "{error}");
+        }
     }
 }

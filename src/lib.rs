@@ -143,6 +143,7 @@ mod size;
 mod staged;
 mod staging;
 mod stored;
+mod table_format;
 mod target;
 mod transaction;
 mod unify;
@@ -165,6 +166,7 @@ pub use partition::{
 pub use receipt::{CommitMode, Receipt, StagedWrite};
 pub use recover::{RecoverOptions, Recovery, recover, recover_with_options};
 pub use staged::{PublishedFile, StagedFile};
+pub use table_format::TableFormat;
 pub use unify::SchemaPolicy;
 pub use writer::AtomicArrowWriter;
 pub use {arrow, parquet, uuid};

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 
 use atomic_arrow::arrow::datatypes::Schema;
 use atomic_arrow::parquet::file::properties::WriterProperties;
-use atomic_arrow::{DatasetWriter, DatasetWriterBuilder, Error, PartitionError, Receipt, Step};
+use atomic_arrow::{
+    DatasetWriter, DatasetWriterBuilder, Error, PartitionError, Receipt, Step, TableFormat,
+};
 
 use crate::args::{Durability, OutputFormat, Switch, Sync, VerifyLevel, WriteArgs};
 use crate::dry_run;
@@ -58,6 +60,9 @@ pub(crate) fn run(args: &WriteArgs, output: &mut Output) -> Result<Exit, Failure
     let receipt = writer.commit()?;
     drop(progress);
     let committed = receipt.transaction() == transaction;
+    if committed {
+        warn_of_table(args, &receipt);
+    }
     if committed && interrupt.is_raised() {
         message("the signal came when the write was committed already: it is done");
     }
@@ -78,6 +83,19 @@ fn say_notes(args: &WriteArgs, input: &mut Input) {
         if !args.quiet {
             message(format_args!("note: {note}"));
         }
+    }
+}
+
+/// Says that a table of another format does not know the files that were added to its directory.
+fn warn_of_table(args: &WriteArgs, receipt: &Receipt) {
+    if args.quiet || receipt.files().is_empty() {
+        return;
+    }
+    if let Ok(Some(format)) = TableFormat::at(&args.to) {
+        let root = args.to.display();
+        message(format_args!(
+            "{root}: belongs to a table of {format}, which does not know the files that were added"
+        ));
     }
 }
 
@@ -176,6 +194,7 @@ fn builder(args: &WriteArgs) -> DatasetWriterBuilder {
     let mut builder = DatasetWriter::builder(&args.to)
         .partition_by(args.partition_by.clone().unwrap_or_default())
         .mode(args.mode.into())
+        .overwrite_table(args.overwrite_table)
         .format(files.output_format.into())
         .properties(properties.build())
         .page_checksums(files.page_checksums == Switch::On)

@@ -39,6 +39,18 @@ def test_modes_keep_or_replace_what_they_say(lake: Path) -> None:
     assert count(root) == 2
 
 
+def test_a_table_of_another_format_is_overwritten_only_if_allowed(lake: Path) -> None:
+    log = lake / "table" / "_delta_log"
+    log.mkdir(parents=True)
+    for mode in ("overwrite", "overwrite_partitions"):
+        with pytest.raises(aa.ConflictError, match="Delta Lake"):
+            aa.write_dataset(ROWS, lake / "table", mode=mode)
+    assert log.exists()
+    aa.write_dataset(ROWS, lake / "table", mode="overwrite", overwrite_table=True)
+    assert not log.exists()
+    assert count(lake / "table") == 3
+
+
 def test_a_write_of_the_same_name_is_not_committed_twice(lake: Path) -> None:
     first = aa.write_dataset(ROWS, lake / "weather", write_id="2013-01-01")
     again = aa.write_dataset(ROWS, lake / "weather", write_id="2013-01-01")

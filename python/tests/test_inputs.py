@@ -104,7 +104,7 @@ def test_data_is_pulled_batch_by_batch(lake: Path) -> None:
 
 def test_a_pandas_index_is_written_only_when_asked_for(lake: Path) -> None:
     df = pd.DataFrame(ROWS).set_index("number", drop=False).rename_axis("row")
-    aa.write_dataset(df, lake / "without")
+    aa.write_dataset(df, lake / "without", index=False)
     assert pq.read_table(lake / "without").column_names == ["station_id", "temp", "number"]
     aa.write_dataset(df, lake / "with", index=True)
     assert pq.read_table(lake / "with").column_names == ["row", "station_id", "temp", "number"]
@@ -112,6 +112,32 @@ def test_a_pandas_index_is_written_only_when_asked_for(lake: Path) -> None:
     filtered = pd.DataFrame(ROWS)[lambda df: df.temp > 3.0]  # Its index has gaps.
     aa.write_dataset(filtered, lake / "filtered")
     assert pq.read_table(lake / "filtered").column_names == ["station_id", "temp", "number"]
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        pd.DataFrame(ROWS).groupby("station_id").sum(),
+        pd.DataFrame(ROWS).set_index(["station_id", "number"]),
+        pd.DataFrame(ROWS).set_index("number"),
+        pd.DataFrame(ROWS, index=pd.date_range("2026-01-01", periods=len(ROWS["number"]))),
+    ],
+    ids=["groups", "two levels", "named", "times"],
+)
+def test_an_index_that_is_data_is_not_dropped_in_silence(
+    lake: Path, files: Callable[[Path], list[str]], frame: pd.DataFrame
+) -> None:
+    calls: list[Callable[[], object]] = [
+        lambda: aa.write_dataset(frame, lake / "a"),
+        lambda: aa.write_dataset(frame, lake / "a", partition_by="station_id"),
+        lambda: aa.DatasetWriter(lake / "a", schema=frame),
+        lambda: aa.AtomicArrowWriter(lake / "a", {"key": 1}, frame),
+    ]
+    for call in calls:
+        with pytest.raises(aa.InputError, match="index=True") as raised:
+            call()
+        assert raised.value.outcome is aa.Outcome.NOT_PUBLISHED
+    assert files(lake) == []
 
 
 @pytest.mark.parametrize("index", [False, True])

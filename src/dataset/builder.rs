@@ -48,6 +48,7 @@ pub struct DatasetWriterBuilder {
     pub(super) root: PathBuf,
     pub(super) by: PartitionBy,
     pub(super) mode: CommitMode,
+    pub(super) overwrite_table: bool,
     pub(super) write_id: Option<String>,
     pub(super) rewrite_missing: bool,
     pub(super) policy: SchemaPolicy,
@@ -64,6 +65,7 @@ impl DatasetWriterBuilder {
             root: root.to_owned(),
             by: PartitionBy::none(),
             mode: CommitMode::default(),
+            overwrite_table: false,
             write_id: None,
             rewrite_missing: false,
             policy: SchemaPolicy::default(),
@@ -99,6 +101,14 @@ impl DatasetWriterBuilder {
     /// What becomes of the files that are there; by default they stay ([`CommitMode::Append`]).
     pub fn mode(mut self, mode: CommitMode) -> Self {
         self.mode = mode;
+        self
+    }
+
+    /// Whether a root that belongs to a table of [another format](crate::TableFormat) may be overwritten,
+    /// which destroys the table; by default [`build`](Self::build) refuses it
+    /// ([`Error::Conflict`](crate::Error::Conflict)).
+    pub fn overwrite_table(mut self, overwrite: bool) -> Self {
+        self.overwrite_table = overwrite;
         self
     }
 
@@ -317,6 +327,7 @@ impl DatasetWriterBuilder {
     /// [`Error::InvalidPath`](crate::Error::InvalidPath), [`Error::Partition`](crate::Error::Partition)
     /// and [`Error::InvalidOption`](crate::Error::InvalidOption) if what is asked for cannot be done, or
     /// two columns have one name;
+    /// [`Error::Conflict`](crate::Error::Conflict) if a table of another format would be overwritten;
     /// [`Error::Encode`](crate::Error::Encode) if the format has no place for a type of the schema;
     /// [`Error::Io`](crate::Error::Io) if no staging area can be made. Nothing is published.
     pub fn build(self, schema: SchemaRef) -> Result<DatasetWriter> {

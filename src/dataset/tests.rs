@@ -1075,3 +1075,48 @@ fn rows_without_columns_are_refused_and_no_rows_are_no_file() {
         );
     }
 }
+
+#[test]
+fn tables_of_other_formats_are_overwritten_only_if_allowed() {
+    use crate::{CommitMode, DatasetWriter, Error, TableFormat};
+    use arrow::datatypes::{DataType, Field};
+
+    let schema = Arc::new(Schema::new(vec![Field::new("n", DataType::Int64, true)]));
+    for (log, format) in [
+        ("_delta_log/0.json", TableFormat::DeltaLake),
+        ("metadata/v1.metadata.json", TableFormat::Iceberg),
+        (".hoodie/hoodie.properties", TableFormat::Hudi),
+        ("_spark_metadata/0", TableFormat::SparkStreaming),
+    ] {
+        let lake = tempfile::tempdir().unwrap();
+        let table = lake.path().join("table");
+        let log = table.join(log);
+        std::fs::create_dir_all(log.parent().unwrap()).unwrap();
+        std::fs::write(&log, b"{}").unwrap();
+        assert_eq!(TableFormat::at(&table).unwrap(), Some(format));
+        for root in [table.clone(), table.join("data"), table.join("k=1/j=2")] {
+            for mode in [CommitMode::Overwrite, CommitMode::OverwritePartitions] {
+                let writer = DatasetWriter::builder(&root).mode(mode);
+                let error = writer.build(Arc::clone(&schema)).unwrap_err();
+                assert!(matches!(error, Error::Conflict { .. }), "{error:?}");
+            }
+        }
+        let append = DatasetWriter::builder(&table).build(Arc::clone(&schema));
+        append.unwrap().commit().unwrap();
+        assert!(log.exists());
+        let kinds = crate::inspect(&table).unwrap().oddities;
+        assert!(kinds.iter().any(|oddity| oddity.kind() == "table"));
+        let overwrite = DatasetWriter::builder(&table)
+            .mode(CommitMode::Overwrite)
+            .overwrite_table(true)
+            .build(Arc::clone(&schema));
+        overwrite.unwrap().commit().unwrap();
+        assert!(!log.exists());
+    }
+    // Neither a directory of that name nor a table beside the root is a sign of one.
+    let lake = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(lake.path().join("weather/metadata")).unwrap();
+    std::fs::create_dir_all(lake.path().join("_delta_log")).unwrap();
+    assert_eq!(TableFormat::at(lake.path().join("weather")).unwrap(), None);
+    assert_eq!(TableFormat::at(lake.path().join("absent")).unwrap(), None);
+}

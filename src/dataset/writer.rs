@@ -14,11 +14,13 @@ use super::builder::DatasetWriterBuilder;
 use super::commit::{check_write_id, commit};
 use super::session::Session;
 use super::{Engine, Finished, Interrupt, Progress, Stage};
+use crate::disk::Disk;
 use crate::error::{Error, Result};
 use crate::options::StagingPlace;
-use crate::receipt::{Receipt, StagedFileRecord, StagedWrite, StatisticsReader};
+use crate::receipt::{CommitMode, Receipt, StagedFileRecord, StagedWrite, StatisticsReader};
 use crate::staging::{home_of_root, resolve};
 use crate::stored::StoredTypes;
+use crate::table_format::TableFormat;
 use crate::target::{LocalTarget, Target};
 use crate::transaction::{Transaction, Witnessed, open_area};
 use crate::unify::{SchemaPolicy, conform};
@@ -87,6 +89,7 @@ impl DatasetWriter {
             root,
             by,
             mode,
+            overwrite_table,
             write_id,
             rewrite_missing,
             policy,
@@ -107,6 +110,9 @@ impl DatasetWriter {
         );
         options.check(&file_schema)?;
         let root = resolve(disk.as_ref(), &root)?;
+        if !overwrite_table {
+            check_table(disk.as_ref(), &root, mode)?;
+        }
         let home = home_of_root(disk.as_ref(), &root, &staging)?;
         let area = open_area(&disk, home)?;
         let staging = match area.is_given() {
@@ -280,5 +286,20 @@ impl RecordBatchWriter for DatasetWriter {
     fn close(self) -> std::result::Result<(), ArrowError> {
         let committed = self.commit().map(drop);
         committed.map_err(|error| ArrowError::ExternalError(Box::new(error)))
+    }
+}
+
+/// Refuses to remove files that a table of another format has in its log.
+fn check_table(disk: &dyn Disk, root: &Path, mode: CommitMode) -> Result<()> {
+    match mode {
+        CommitMode::Append | CommitMode::ErrorIfExists => return Ok(()),
+        CommitMode::OverwritePartitions | CommitMode::Overwrite => {}
+    }
+    match TableFormat::find(disk, root)? {
+        None => Ok(()),
+        Some(format) => Err(Error::Conflict {
+            path: root.to_owned(),
+            reason: format.refusal(),
+        }),
     }
 }

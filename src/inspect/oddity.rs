@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::Error;
 use crate::partition::PartitionError;
+use crate::table_format::TableFormat;
 use crate::verify::Damage;
 use crate::walk::PassedOver;
 
@@ -51,6 +52,13 @@ pub enum Oddity {
     NoRows {
         /// The file.
         path: PathBuf,
+    },
+    /// The data set belongs to a table of another format, whose log says which files count.
+    Table {
+        /// The root.
+        path: PathBuf,
+        /// The format.
+        format: TableFormat,
     },
     /// A symbolic link, a mount, or a pipe, device or socket, which was not looked into.
     PassedOver {
@@ -196,6 +204,7 @@ impl Oddity {
             | Oddity::EmptyFile { path }
             | Oddity::NoRows { path }
             | Oddity::ForeignFile { path }
+            | Oddity::Table { path, .. }
             | Oddity::Hidden { path }
             | Oddity::PassedOver { path, .. }
             | Oddity::StagingLeftover { path }
@@ -221,6 +230,7 @@ impl Oddity {
             Oddity::MixedFormats { .. } => "mixed-formats",
             Oddity::ForeignFile { .. } => "foreign-file",
             Oddity::Hidden { .. } => "hidden",
+            Oddity::Table { .. } => "table",
             Oddity::PassedOver { what, .. } => what.kind(),
             Oddity::StagingLeftover { .. } => "staging-leftover",
             Oddity::EmptyDirectory { .. } => "empty-directory",
@@ -276,6 +286,12 @@ impl fmt::Display for Oddity {
                 f,
                 "{}: is hidden by its name, which pyarrow, pandas and Spark skip, but DuckDB and \
                  Polars may read",
+                path.display()
+            ),
+            Oddity::Table { path, format } => write!(
+                f,
+                "{}: belongs to a table of {format}, which does not know files that are added here, and \
+                 misses those that are removed",
                 path.display()
             ),
             Oddity::PassedOver { path, what } => write!(f, "{}: {what}", path.display()),

@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::format::{self, Fault, Format};
 use crate::options::Verify;
 use crate::partition::Partition;
+use crate::table_format::TableFormat;
 use crate::verify::Damage;
 use crate::walk::{Met, entries};
 
@@ -69,6 +70,14 @@ pub(super) fn walk(
     if formats.len() > 1 {
         let formats = formats.into_iter().collect();
         walked.oddities.push(Oddity::MixedFormats { formats });
+    }
+    match TableFormat::find(disk, root) {
+        Ok(None) => {}
+        Ok(Some(format)) => walked.oddities.push(Oddity::Table {
+            path: root.to_owned(),
+            format,
+        }),
+        Err(error) => walked.oddities.push(Oddity::Unreadable { error }),
     }
     Ok(walked)
 }

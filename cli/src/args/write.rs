@@ -50,6 +50,11 @@ pub(crate) struct WriteArgs {
     #[arg(long, value_enum, default_value_t = Mode::Append)]
     pub(crate) mode: Mode,
 
+    /// Overwrite also a root that belongs to a table of Delta Lake, Iceberg, Hudi or Spark Structured
+    /// Streaming, which destroys the table
+    #[arg(long)]
+    pub(crate) overwrite_table: bool,
+
     /// A name of this write, which makes repeating it harmless
     ///
     /// If a write of this name to ROOT was committed, its receipt is the answer, and no input is read. The receipts of named writes are kept in the staging area beside ROOT for at least 30 days. If files of it are gone since, a warning says so.

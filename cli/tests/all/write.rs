@@ -667,3 +667,20 @@ fn a_root_in_a_staging_area_is_refused() {
         assert!(!place.path("lake").exists());
     }
 }
+
+#[test]
+fn a_table_of_another_format_is_overwritten_only_if_allowed() {
+    let place = Place::new();
+    place.file("in.csv", "k,v\na,1\n");
+    place.file("lake/table/_delta_log/0.json", "{}");
+    let write = ["write", "in.csv", "--to", "lake/table"];
+    let ran = place.run(write).exits(0);
+    assert!(ran.stderr.contains("table of Delta Lake"), "{}", ran.stderr);
+    let overwrite = [&write[..], &["--mode", "overwrite"]].concat();
+    let ran = place.run(&overwrite).exits(5);
+    assert!(ran.stderr.contains("Delta Lake table"), "{}", ran.stderr);
+    assert!(place.path("lake/table/_delta_log/0.json").exists());
+    let allowed = [&overwrite[..], &["--overwrite-table"]].concat();
+    place.run(&allowed).exits(0);
+    assert!(!place.path("lake/table/_delta_log").exists());
+}

@@ -43,7 +43,8 @@ class AtomicArrowWriter(Writer[_lib.ArrowWriter]):
     :param file_name: The name within the partition; by default one that no other writer has.
     :param replace: Whether a file of that name is replaced.
     :param keep_partition_columns: Whether partition columns stay in the file.
-    :param index: Whether the index of a pandas frame becomes columns.
+    :param index: Whether the index of a pandas frame becomes columns; by default mere row numbers,
+        which are integers without a name, do not, and any other index is refused.
     :param options: As in :class:`ParquetOptions` and :class:`FileOptions`.
     :raises PartitionError, InvalidPathError, InvalidOptionError, AlreadyExistsError, EncodeError,
         IoError: If what is asked for cannot be done. Nothing is on disk then.
@@ -58,7 +59,7 @@ class AtomicArrowWriter(Writer[_lib.ArrowWriter]):
         file_name: str | None = None,
         replace: bool = False,
         keep_partition_columns: bool = False,
-        index: bool = False,
+        index: bool | None = None,
         **options: Unpack[ArrowWriterOptions],
     ) -> None:
         self._file: PublishedFile | None = None

@@ -42,7 +42,7 @@ Schema: TypeAlias = ArrowSchema | ArrowStream
 """A schema, or a table that has it."""
 
 
-def streams(data: Data, *, index: bool, lasts: bool = False) -> Iterator[Stream]:
+def streams(data: Data, *, index: bool | None, lasts: bool = False) -> Iterator[Stream]:
     """The data as streams, one after another, each opened when its turn comes.
 
     Data that ``lasts`` stays as it is until the commit, which its owner waits for; what it gives piece
@@ -62,14 +62,14 @@ def streams(data: Data, *, index: bool, lasts: bool = False) -> Iterator[Stream]
         yield one
 
 
-def schema_of(schema: Schema, *, index: bool) -> Schema:
+def schema_of(schema: Schema, *, index: bool | None) -> Schema:
     """A schema, or what exports that of a table as its rows are exported."""
     if isinstance(schema, ArrowSchema) or not isinstance(schema, ArrowStream | ArrowArray):
         return schema
     return _stream(schema, index) or schema
 
 
-def _stream(data: Any, index: bool, *, lasts: bool = False) -> Stream | None:
+def _stream(data: Any, index: bool | None, *, lasts: bool = False) -> Stream | None:
     """The rows of one object; None if it has none to export."""
     try:
         one = _exporter(data, index)
@@ -82,9 +82,11 @@ def _stream(data: Any, index: bool, *, lasts: bool = False) -> Stream | None:
         raise make("InputError", message, outcome="not_published") from error
 
 
-def _exporter(data: Any, index: bool) -> Any:
+def _exporter(data: Any, index: bool | None) -> Any:
     """What exports the rows of one object; None if it has none to export."""
     if is_a(data, "pandas", "DataFrame"):
+        if index is None and _index_has_data(data):
+            raise _undecided_index(data)
         # Its own export would make a column of any index that is not a mere count.
         return data.reset_index(drop=not index) if _has_index(data) or index else data
     if is_a(data, "polars", "LazyFrame"):
@@ -97,6 +99,22 @@ def _exporter(data: Any, index: bool) -> Any:
 def _has_index(frame: Any) -> bool:
     pandas = sys.modules["pandas"]
     return not (isinstance(frame.index, pandas.RangeIndex) and frame.index.name is None)
+
+
+def _index_has_data(frame: Any) -> bool:
+    """Whether the index is more than row numbers, such as those that a filter leaves."""
+    named = any(name is not None for name in frame.index.names)
+    return named or frame.index.nlevels > 1 or getattr(frame.index.dtype, "kind", "O") not in "iu"
+
+
+def _undecided_index(frame: Any) -> Exception:
+    names = [name for name in frame.index.names if name is not None]
+    levels = f"the index {', '.join(map(repr, names))}" if names else "an index without a name"
+    message = (
+        f"the frame has {levels}, which is not a column: "
+        "give index=True to write it, or index=False to leave it out"
+    )
+    return make("InputError", message, outcome="not_published")
 
 
 def is_a(value: Any, module: str, name: str) -> bool:

@@ -35,7 +35,8 @@ class DatasetWriter(Writer[_lib.DatasetWriter]):
     :param root: The data set: a path or ``file://`` URL.
     :param schema: What exports the Arrow schema interface, or a table that has the schema; a pandas
         frame has that of its rows as they are written, with its index or without.
-    :param index: Whether the index of a pandas frame becomes columns.
+    :param index: Whether the index of a pandas frame becomes columns; by default mere row numbers,
+        which are integers without a name, do not, and any other index is refused.
     :param on_file: Called with each finished file, which is not published yet.
     :param progress: ``True`` for a bar, or a function that is called with a :class:`Progress`.
     :param options: As in :class:`WriteOptions`.
@@ -48,7 +49,7 @@ class DatasetWriter(Writer[_lib.DatasetWriter]):
         root: StrPath,
         *,
         schema: Schema,
-        index: bool = False,
+        index: bool | None = None,
         on_file: Callable[[FileRecord], object] | None = None,
         progress: OnProgress = False,
         _rows: int | None = None,
@@ -167,7 +168,7 @@ def write_dataset(
     root: StrPath,
     *,
     schema: Schema | None = None,
-    index: bool = False,
+    index: bool | None = None,
     on_file: Callable[[FileRecord], object] | None = None,
     progress: OnProgress = False,
     **options: Unpack[WriteOptions],
@@ -186,7 +187,8 @@ def write_dataset(
         committed before, whose receipt is then given.
     :param root: The data set: a path or ``file://`` URL.
     :param schema: The schema; by default that of the data, of an iterable that of its first item.
-    :param index: Whether the index of a pandas frame becomes columns.
+    :param index: Whether the index of a pandas frame becomes columns; by default mere row numbers,
+        which are integers without a name, do not, and any other index is refused.
     :param on_file: Called with each finished file, which is not published yet.
     :param progress: ``True`` for a bar, or a function that is called with a :class:`Progress`.
     :param options: As in :class:`WriteOptions`: ``partition_by``, ``mode``, ``write_id``,
@@ -216,7 +218,7 @@ def stage(
     *,
     task: str | None = None,
     schema: Schema | None = None,
-    index: bool = False,
+    index: bool | None = None,
     on_file: Callable[[FileRecord], object] | None = None,
     progress: OnProgress = False,
     **options: Unpack[WriteOptions],
@@ -244,7 +246,7 @@ def _written(
     data: Data,
     root: StrPath,
     schema: Schema | None,
-    index: bool,
+    index: bool | None,
     on_file: Callable[[FileRecord], object] | None,
     progress: OnProgress,
     options: WriteOptions,

@@ -67,6 +67,9 @@ class WriteOptions(ParquetOptions, FileOptions, total=False):
     """What becomes of the files that are there: ``"append"``, the default, leaves them;
     ``"error_if_exists"`` fails if a touched partition has any; ``"overwrite_partitions"`` replaces
     the directories of the touched partitions with everything in them, ``"overwrite"`` the whole root."""
+    overwrite_table: bool
+    """Whether a root that belongs to a table of Delta Lake, Iceberg, Hudi or Spark Structured Streaming may
+    be overwritten, which destroys the table; by default that is a :class:`ConflictError`."""
     write_id: str | None
     """The write's name: if a write of this name to this root was committed, nothing is published again,
     and its receipt is given. It is remembered for at least 30 days. By default it has none."""

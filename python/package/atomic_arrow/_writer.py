@@ -29,7 +29,7 @@ class Writer(ABC, Generic[Inner]):
 
     _inner: Inner | None = None
     _place: str
-    _index: bool
+    _index: bool | None
     _poisoned: bool = False
 
     @abstractmethod

@@ -1,0 +1,150 @@
+//! Tables of other formats, whose own log says which files of a directory belong to them.
+//!
+//! Owns how such a directory is recognised. What is refused there is the writer's business.
+
+use std::fmt;
+use std::io;
+use std::path::Path;
+
+use crate::disk::{Disk, EntryKind, OsDisk};
+use crate::error::{Error, Result};
+use crate::staging::resolve;
+
+/// A format whose tables keep a log of their files.
+///
+/// A file that is added to such a directory is no part of the table, and one that is removed is missed
+/// by the table's readers.
+///
+/// ```
+/// use atomic_arrow::TableFormat;
+/// # let lake = tempfile::tempdir()?;
+/// # let root = lake.path().join("weather");
+///
+/// std::fs::create_dir_all(root.join("_delta_log"))?;
+/// assert_eq!(TableFormat::at(&root)?, Some(TableFormat::DeltaLake));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TableFormat {
+    /// Delta Lake: a directory `_delta_log`.
+    DeltaLake,
+    /// Apache Iceberg: a directory `metadata` with a file `*.metadata.json`.
+    Iceberg,
+    /// Apache Hudi: a directory `.hoodie`.
+    Hudi,
+    /// The file sink of Spark Structured Streaming: a directory `_spark_metadata`.
+    SparkStreaming,
+}
+
+impl TableFormat {
+    /// The format of the table that `root` belongs to; `None` if it belongs to none, or is not there.
+    ///
+    /// A partition's directory (`key=value`), and the directory `data` in which Iceberg keeps its files,
+    /// belong to the table above them.
+    ///
+    /// # Errors
+    /// [`Error::Read`] if the root cannot be looked into. Nothing is changed.
+    pub fn at(root: impl AsRef<Path>) -> Result<Option<Self>> {
+        let disk = OsDisk;
+        Self::find(&disk, &resolve(&disk, root.as_ref())?)
+    }
+
+    /// As [`at`](Self::at), of a root that is absolute and resolved.
+    pub(crate) fn find(disk: &dyn Disk, root: &Path) -> Result<Option<Self>> {
+        let mut directory = root;
+        loop {
+            if let Some(format) = Self::of_directory(disk, directory)? {
+                return Ok(Some(format));
+            }
+            let name = directory.file_name().unwrap_or_default().as_encoded_bytes();
+            match directory.parent() {
+                Some(parent) if name == b"data" || name.contains(&b'=') => directory = parent,
+                _ => return Ok(None),
+            }
+        }
+    }
+
+    fn of_directory(disk: &dyn Disk, directory: &Path) -> Result<Option<Self>> {
+        for (name, format) in [
+            ("_delta_log", TableFormat::DeltaLake),
+            (".hoodie", TableFormat::Hudi),
+            ("_spark_metadata", TableFormat::SparkStreaming),
+        ] {
+            if is_directory(disk, &directory.join(name))? {
+                return Ok(Some(format));
+            }
+        }
+        let metadata = directory.join("metadata");
+        if !is_directory(disk, &metadata)? {
+            return Ok(None);
+        }
+        let entries = disk
+            .list(&metadata)
+            .map_err(|error| unread(&metadata, error))?;
+        let named = |path: &Path| {
+            let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+            name.ends_with(b".metadata.json")
+        };
+        let found = entries.iter().any(|entry| named(&entry.path));
+        Ok(found.then_some(TableFormat::Iceberg))
+    }
+
+    /// What is in the way of an overwrite, and what to do.
+    pub(crate) fn refusal(self) -> &'static str {
+        match self {
+            TableFormat::DeltaLake => {
+                "belongs to a Delta Lake table, which an overwrite would destroy: use that format's own \
+                 tools, or allow it with overwrite_table"
+            }
+            TableFormat::Iceberg => {
+                "belongs to an Iceberg table, which an overwrite would destroy: use that format's own \
+                 tools, or allow it with overwrite_table"
+            }
+            TableFormat::Hudi => {
+                "belongs to a Hudi table, which an overwrite would destroy: use that format's own \
+                 tools, or allow it with overwrite_table"
+            }
+            TableFormat::SparkStreaming => {
+                "is written by Spark Structured Streaming, whose log an overwrite would destroy: use \
+                 another root, or allow it with overwrite_table"
+            }
+        }
+    }
+}
+
+/// The format's name.
+impl fmt::Display for TableFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            TableFormat::DeltaLake => "Delta Lake",
+            TableFormat::Iceberg => "Iceberg",
+            TableFormat::Hudi => "Hudi",
+            TableFormat::SparkStreaming => "Spark Structured Streaming",
+        })
+    }
+}
+
+/// Links are followed by the readers of tables, so they count.
+fn is_directory(disk: &dyn Disk, path: &Path) -> Result<bool> {
+    match disk.status(path) {
+        Ok(Some((kind, _))) => Ok(matches!(kind, EntryKind::Directory | EntryKind::Link)),
+        Ok(None) => Ok(false),
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ) =>
+        {
+            Ok(false)
+        }
+        Err(error) => Err(unread(path, error)),
+    }
+}
+
+fn unread(path: &Path, source: io::Error) -> Error {
+    Error::Read {
+        path: path.to_owned(),
+        source,
+    }
+}

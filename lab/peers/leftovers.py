@@ -26,19 +26,19 @@ STATES = [
     ("all is staged, nothing decided", "append", [], "renameat2", 1),
     ("committed, nothing published", "append", [], "renameat2", 2),
     ("committed, half published", "append", [], "renameat2", 26),
-    ("committed, all published, not cleaned up", "append", [], "unlink", 1),
+    ("committed, all published, not cleaned up", "append", [], "unlinkat", 1),
     ("committed, new root half made", "overwrite", [], "renameat2", 26),
     ("committed, new root made, not exchanged", "overwrite", [], "renameat2", 52),
-    ("new root in place, old one not removed", "overwrite", [], "unlink", 1),
-    ("new root in place, old one half removed", "overwrite", [], "unlink", 26),
+    ("new root in place, old one not removed", "overwrite", [], "unlinkat", 1),
+    ("new root in place, old one half removed", "overwrite", [], "unlinkat", 26),
     ("committed, new partitions half made", "overwrite-partitions", [], "renameat2", 26),
     ("committed, partitions half exchanged", "overwrite-partitions", [], "renameat2", 77),
-    ("exchanged, old partitions half removed", "overwrite-partitions", [], "unlink", 26),
+    ("exchanged, old partitions half removed", "overwrite-partitions", [], "unlinkat", 26),
 ]
 # Recovery is killed in turn, of the states in which something is to be done.
 RECOVERY = [
     ("aborted, not removed", "append", "renameat2", 1, ("renameat2", 2)),
-    ("aborted, half removed", "append", "renameat2", 1, ("unlink", 26)),
+    ("aborted, half removed", "append", "renameat2", 1, ("unlinkat", 26)),
     ("recovery has published half", "append", "renameat2", 2, ("renameat2", 26)),
 ]
 

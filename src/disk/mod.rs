@@ -219,7 +219,7 @@ pub trait Disk: fmt::Debug + Send + Sync {
     fn open_file(&self, path: &Path, write: bool) -> io::Result<Box<dyn DiskFile>>;
 
     /// Opens the file at `path`, and creates it if it is missing, for everybody who may write in the
-    /// directory above it.
+    /// directory above it, and for nobody else.
     ///
     /// # Errors
     /// The system's.
@@ -293,7 +293,8 @@ pub trait Disk: fmt::Debug + Send + Sync {
     fn trusts_locks(&self, path: &Path) -> bool;
 
     /// Gives a new directory or file the group and the permissions of a directory, as far as the user
-    /// may, so that whoever can write there can write here; does nothing where there are none.
+    /// may, so that whoever can write there can write here; does nothing where there are none. A file can then
+    /// be read by nobody else, since who can read a file can lock it.
     ///
     /// # Errors
     /// The system's.

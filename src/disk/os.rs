@@ -54,21 +54,21 @@ impl Disk for OsDisk {
                 }
                 opened => opened,
             };
-            match opened {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                opened => return opened,
-            }
-            match self.create_file(path, false) {
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                created => {
-                    // Also if our umask would have it otherwise; nothing is in it.
-                    let file = created?;
-                    if let Some(directory) = path.parent() {
-                        let _ = self.share_like(path, directory);
+            let file = match opened {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    match self.create_file(path, true) {
+                        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
+                        created => created?,
                     }
-                    return Ok(file);
                 }
+                opened => opened?,
+            };
+            // Whatever our umask is, and also where the directory's permissions were changed since. Of another
+            // user's file they stay as they are.
+            if let Some(directory) = path.parent() {
+                let _ = self.share_like(path, directory);
             }
+            return Ok(file);
         }
     }
 

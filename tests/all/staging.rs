@@ -15,7 +15,7 @@ use atomic_arrow::{
 };
 
 use crate::child::{Child, Part};
-use crate::ground::{Mount, begun, directory, published, staged, tree, weather, writer};
+use crate::ground::{Mount, begun, directory, published, staged, stations, tree, weather, writer};
 use crate::support::skip;
 
 /// A name as the area gives them, of nobody who is alive.
@@ -498,6 +498,29 @@ fn the_directory_that_the_caller_gave_for_staging_stays() {
 }
 
 #[test]
+fn who_may_only_read_a_data_set_cannot_open_what_its_writers_lock() {
+    for (bits, wanted) in [(0o755, 0o600), (0o775, 0o660), (0o777, 0o666)] {
+        let (_guard, parent) = directory();
+        let root = parent.join("weather");
+        fs::create_dir(&root).unwrap();
+        fs::set_permissions(&root, fs::Permissions::from_mode(bits)).unwrap();
+        let batch = stations(&["KSEA"]);
+        let keys = PartitionBy::column("station_id");
+        let builder = DatasetWriter::builder(&root).partition_by(keys).threads(1);
+        let mut writer = builder.build(batch.schema()).unwrap();
+        writer.write(&batch).unwrap();
+        let area = parent.join(".weather.atomic");
+        let leases: Vec<_> = tree(&area)
+            .into_iter()
+            .filter(|name| name.ends_with("lease"))
+            .map(|name| mode(&area.join(name)))
+            .collect();
+        assert_eq!(leases, [wanted]);
+        writer.commit().unwrap();
+    }
+}
+
+#[test]
 fn a_link_in_place_of_a_new_area_does_not_pass_permissions_on() {
     let (_guard, parent) = directory();
     let (model, precious) = (parent.join("model"), parent.join("precious"));
@@ -575,18 +598,27 @@ mod users {
     }
 
     #[test]
-    fn the_lock_is_for_everybody_who_may_write_in_the_area_whatever_the_umask() {
-        for bits in [0o2770, 0o775, 0o777] {
+    fn the_lock_is_for_everybody_who_may_write_in_the_area_and_nobody_else_whatever_the_umask() {
+        for (bits, wanted) in [
+            (0o2770, 0o660),
+            (0o775, 0o660),
+            (0o777, 0o666),
+            (0o755, 0o600),
+        ] {
             let (_guard, parent) = open_directory();
             let area = parent.join(".weather.atomic");
             if let Err(reason) = make(&area, ALICE, bits) {
                 return skip(reason);
             }
             let lock = area.join("lock");
-            OsDisk.open_or_create_file(&lock).unwrap();
-            use std::os::unix::fs::MetadataExt as _;
-            let found = (mode(&lock), fs::metadata(&lock).unwrap().gid());
-            assert_eq!(found, (bits & 0o666, GROUP));
+            // One that was there, and that others could read, too.
+            for _ in 0..2 {
+                OsDisk.open_or_create_file(&lock).unwrap();
+                use std::os::unix::fs::MetadataExt as _;
+                let found = (mode(&lock), fs::metadata(&lock).unwrap().gid());
+                assert_eq!(found, (wanted, GROUP));
+                fs::set_permissions(&lock, fs::Permissions::from_mode(0o644)).unwrap();
+            }
         }
     }
 

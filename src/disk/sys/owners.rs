@@ -7,14 +7,17 @@ use std::path::Path;
 
 use super::paths::open_file;
 
-/// The group and the permissions, also that new files get the group, and that each is its owner's.
+/// The group and the permissions, also that new files get the group, and that each is its owner's. A file can be
+/// read by those alone who may write: reading is enough to lock it.
 pub(in crate::disk) fn share_like(path: &Path, model: &Path) -> io::Result<()> {
     let wanted = std::fs::metadata(model)?;
     // Whoever may write above it may have put a link to somebody else's directory in its place.
     let opened = open_file(path, false)?;
     let found = opened.metadata()?;
-    let some = if found.is_dir() { 0o3777 } else { 0o666 };
-    let mut bits = wanted.mode() & some;
+    let mut bits = match found.is_dir() {
+        true => wanted.mode() & 0o3777,
+        false => 0o600 | wanted.mode() & 0o222 | (wanted.mode() & 0o222) << 1,
+    };
     if found.gid() != wanted.gid()
         && std::os::unix::fs::fchown(&opened, None, Some(wanted.gid())).is_err()
     {

@@ -49,11 +49,12 @@ impl LocalTarget {
         }
         // Others who share the data set may have to finish what is staged here.
         let _ = disk.share_like(&directory, &self.root);
-        let file = match disk.create_file(&lease, false) {
+        let file = match disk.create_file(&lease, true) {
             // Swept while it was empty.
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             made => made.at(Step::CreateStaging, &lease)?,
         };
+        let _ = disk.share_like(&lease, &directory);
         let claimed = claim(disk, &lease, file.as_ref());
         let ours = claimed.at(Step::CreateStaging, &lease)?.is_some();
         Ok(ours.then(|| Box::new(file) as Hold))

@@ -125,6 +125,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 // The public writer is built on it.
+mod convert;
 mod dataset;
 pub mod disk;
 mod error;

@@ -2,16 +2,17 @@
 //!
 //! One logical type has several physical ones in Arrow: a string may be `Utf8`, `LargeUtf8`,
 //! `Utf8View` or a dictionary of them. What differs only so can be brought to the writer's types
-//! without any value changing. Nothing else is converted here: a wider integer, another unit of time
-//! or another time zone is a mismatch, never a cast.
+//! without any value changing, and so can a column of type `Null`, which has no values. Nothing else is
+//! converted here: a wider integer, another unit of time or another time zone is a mismatch, never a cast.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
-use arrow::compute::{CastOptions, can_cast_types, cast_with_options};
+use arrow::compute::can_cast_types;
 use arrow::datatypes::{DataType, Field, FieldRef, Fields, SchemaRef};
 
+use crate::convert::{Problem, convert, strict_cast};
 use crate::error::{Error, Result};
 
 /// Which batches a writer takes.
@@ -25,7 +26,10 @@ use crate::error::{Error, Result};
 /// | `List`, `LargeList`, `ListView`, `LargeListView` for one another | mismatch | converted, if their items can be |
 /// | a dictionary for its values, or with other indices, or the reverse | mismatch | converted |
 /// | a struct or map of such | mismatch | converted; a struct's fields have to be in order |
-/// | any other type | mismatch | mismatch |
+/// | `Null` for any type, also within a list, struct or map | taken | taken |
+/// | a map with sorted keys for one without | taken | taken |
+/// | a struct whose fields have other names | mismatch | mismatch |
+/// | any other type, also any for `Null` | mismatch | mismatch |
 /// | nulls where the schema has none | mismatch | mismatch |
 /// | other metadata, other names of list items, or no nulls where the schema allows them | taken | taken |
 ///
@@ -173,50 +177,138 @@ fn order_by_name(expected: &Fields, found: &Fields) -> Outcome<Vec<usize>> {
 }
 
 fn exact(field: &Field, column: &ArrayRef) -> Outcome<ArrayRef> {
-    let (expected, found) = (field.data_type(), column.data_type());
-    if expected.equals_datatype(found) {
-        Ok(Arc::clone(column))
-    } else {
-        Err(Mismatch::new(field.name(), expected, found))
+    match is_exact(field.data_type(), column.data_type()) {
+        true => renamed(field, column),
+        false => Err(mismatch(field, column)),
     }
 }
 
 fn unified(field: &Field, column: &ArrayRef) -> Outcome<ArrayRef> {
     let (expected, found) = (field.data_type(), column.data_type());
-    if expected.equals_datatype(found) {
-        return Ok(Arc::clone(column));
+    if is_exact(expected, found) {
+        return renamed(field, column);
     }
     same_logical(field.name(), expected, found)?;
-    if !can_cast_types(found, expected) {
-        return Err(Mismatch::new(field.name(), expected, found));
-    }
-    // Not safe, as arrow calls it: what does not fit must be an error and never a null.
-    let options = CastOptions {
-        safe: false,
-        ..CastOptions::default()
-    };
     // By way of its own values, since arrow makes of a null among a dictionary's values an empty view.
     let plain = match expected {
         DataType::Dictionary(..) => found.clone(),
         _ => plain_type(found),
     };
-    cast_with_options(column, &plain, &options)
-        .and_then(|column| cast_with_options(&column, expected, &options))
-        .map_err(|error| Mismatch::new(field.name(), expected, format!("{found}: {error}")))
+    let sorted_alike = with_sorted_keys_of(&plain, expected);
+    if !can_cast_types(found, &plain) || !can_cast_types(&sorted_alike, expected) {
+        return Err(mismatch(field, column));
+    }
+    strict_cast(column, &plain)
+        .and_then(|column| convert(&column, &sorted_alike))
+        .and_then(|column| strict_cast(&column, expected))
+        .map_err(|problem| failed(field, column, problem))
+}
+
+/// The column in a type that is the field's, but for names and what [`is_exact`] overlooks.
+fn renamed(field: &Field, column: &ArrayRef) -> Outcome<ArrayRef> {
+    convert(column, field.data_type()).map_err(|problem| failed(field, column, problem))
+}
+
+fn mismatch(field: &Field, column: &ArrayRef) -> Mismatch {
+    Mismatch::new(field.name(), field.data_type(), column.data_type())
+}
+
+fn failed(field: &Field, column: &ArrayRef, problem: Problem) -> Mismatch {
+    let found = column.data_type();
+    let error = problem.into_error(field, found, 0);
+    Mismatch::new(field.name(), field.data_type(), format!("{found}: {error}"))
+}
+
+/// Whether columns of the one type are columns of the other as they are. What lists and maps call their
+/// items is of no account, but what structs call theirs is: readers find them by these names.
+fn is_exact(expected: &DataType, found: &DataType) -> bool {
+    use DataType::{
+        Dictionary, FixedSizeList, LargeList, LargeListView, List, ListView, Map, Null,
+        RunEndEncoded, Struct,
+    };
+    let items = |expected: &Field, found: &Field| is_exact(expected.data_type(), found.data_type());
+    match (expected, found) {
+        (_, Null) => true,
+        (Struct(expected), Struct(found)) => {
+            let members = expected.iter().zip(found);
+            let mut alike = members.map(|(e, f)| e.name() == f.name() && items(e, f));
+            expected.len() == found.len() && alike.all(|alike| alike)
+        }
+        (Map(expected, sorted), Map(found, found_sorted)) => {
+            (sorted == found_sorted || *found_sorted)
+                && match (expected.data_type(), found.data_type()) {
+                    (Struct(expected), Struct(found)) => {
+                        let mut members = expected.iter().zip(found);
+                        expected.len() == found.len() && members.all(|(e, f)| items(e, f))
+                    }
+                    _ => false,
+                }
+        }
+        (List(expected), List(found))
+        | (LargeList(expected), LargeList(found))
+        | (ListView(expected), ListView(found))
+        | (LargeListView(expected), LargeListView(found)) => items(expected, found),
+        (FixedSizeList(expected, size), FixedSizeList(found, other)) => {
+            size == other && items(expected, found)
+        }
+        (Dictionary(indices, expected), Dictionary(other, found)) => {
+            indices == other && is_exact(expected, found)
+        }
+        (RunEndEncoded(ends, expected), RunEndEncoded(other, found)) => {
+            ends.data_type() == other.data_type() && items(expected, found)
+        }
+        (expected, found) => expected.equals_datatype(found),
+    }
+}
+
+/// The type, its maps being sorted where those of the other are, which arrow's cast asks for.
+fn with_sorted_keys_of(found: &DataType, expected: &DataType) -> DataType {
+    use DataType::{FixedSizeList, LargeList, LargeListView, List, ListView, Map, Struct};
+    let items = |found: &FieldRef, expected: &Field| -> FieldRef {
+        let data_type = with_sorted_keys_of(found.data_type(), expected.data_type());
+        Arc::new(found.as_ref().clone().with_data_type(data_type))
+    };
+    if let (Some(_), Some(expected)) = (list_item(found), list_item(expected)) {
+        return match found {
+            List(found) => List(items(found, expected)),
+            LargeList(found) => LargeList(items(found, expected)),
+            ListView(found) => ListView(items(found, expected)),
+            LargeListView(found) => LargeListView(items(found, expected)),
+            other => other.clone(),
+        };
+    }
+    match (found, expected) {
+        (Map(found, _), Map(expected, sorted)) => Map(items(found, expected), *sorted),
+        (FixedSizeList(found, size), FixedSizeList(expected, _)) => {
+            FixedSizeList(items(found, expected), *size)
+        }
+        (Struct(found), Struct(expected)) => Struct(
+            found
+                .iter()
+                .zip(expected)
+                .map(|(f, e)| items(f, e))
+                .collect(),
+        ),
+        (found, _) => found.clone(),
+    }
 }
 
 /// Whether two types hold the same values; `name` is that of the field.
 fn same_logical(name: &str, expected: &DataType, found: &DataType) -> Outcome<()> {
-    use DataType::{Dictionary, Map, Struct};
+    use DataType::{Dictionary, FixedSizeList, Map, Struct};
     match (expected, found) {
-        (expected, found) if expected.equals_datatype(found) => Ok(()),
+        (expected, found) if is_exact(expected, found) => Ok(()),
         (expected, found) if expected.is_string() && found.is_string() => Ok(()),
         (expected, found) if is_binary(expected) && is_binary(found) => Ok(()),
         (Dictionary(_, expected), Dictionary(_, found)) => same_logical(name, expected, found),
         (Dictionary(_, expected), found) => same_logical(name, expected, found),
         (expected, Dictionary(_, found)) => same_logical(name, expected, found),
         (Struct(expected), Struct(found)) => same_fields(name, expected, found),
-        (Map(expected, sorted), Map(found, found_sorted)) if sorted == found_sorted => {
+        (FixedSizeList(expected, size), FixedSizeList(found, other)) if size == other => {
+            let name = below(name, expected.name());
+            same_logical(&name, expected.data_type(), found.data_type())
+        }
+        (Map(expected, sorted), Map(found, found_sorted)) if !sorted || *found_sorted => {
             // The names of entries, keys and values are of no account.
             match (expected.data_type(), found.data_type()) {
                 (Struct(expected), Struct(found)) if expected.len() == found.len() => {

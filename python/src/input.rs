@@ -3,7 +3,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use atomic_arrow::arrow::array::{
-    Array as _, ArrayRef, RecordBatch, RecordBatchOptions, RecordBatchReader,
+    Array as _, ArrayRef, AsArray as _, FixedSizeListArray, GenericListArray, MapArray,
+    OffsetSizeTrait, RecordBatch, RecordBatchOptions, StructArray, new_null_array,
 };
 use atomic_arrow::arrow::buffer::Buffer;
 use atomic_arrow::arrow::compute::cast;
@@ -11,10 +12,11 @@ use atomic_arrow::arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, 
 use atomic_arrow::arrow::error::ArrowError;
 use atomic_arrow::arrow::ipc::reader::StreamDecoder;
 use atomic_arrow::arrow::ipc::writer::StreamWriter;
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
-use pyo3_arrow::input::AnyRecordBatch;
-use pyo3_arrow::{PyRecordBatchReader, PySchema};
+use pyo3_arrow::ffi::{ArrayIterator, ArrayReader};
+use pyo3_arrow::{PyArray, PyArrayReader, PySchema};
 
 use crate::errors;
 use crate::table::export_schema;
@@ -58,21 +60,145 @@ fn writable(schema: &SchemaRef) -> SchemaRef {
 
 fn converted(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
     let fields = schema.fields().iter().zip(batch.columns());
-    let columns = fields.map(|(field, column)| cast(column, field.data_type()));
+    let columns = fields.map(|(field, column)| convert(column, field.data_type()));
     let columns = columns.collect::<Result<_, _>>()?;
     let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
     RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)
 }
 
+/// The same values in another type. To a type without values everything becomes a null, since only nulls
+/// are given in another type in its place.
+fn convert(array: &ArrayRef, to: &DataType) -> Result<ArrayRef, ArrowError> {
+    match (array.data_type(), to) {
+        (from, to) if from == to => Ok(Arc::clone(array)),
+        (_, DataType::Null) if array.logical_null_count() == array.len() => {
+            Ok(new_null_array(to, array.len()))
+        }
+        (DataType::List(_), DataType::List(item)) => lists::<i32>(array, item),
+        (DataType::LargeList(_), DataType::LargeList(item)) => lists::<i64>(array, item),
+        (DataType::FixedSizeList(..), DataType::FixedSizeList(item, size)) => {
+            let list = array.as_fixed_size_list();
+            let values = convert(list.values(), item.data_type())?;
+            let (item, nulls) = (Arc::clone(item), list.nulls().cloned());
+            let list =
+                FixedSizeListArray::try_new_with_length(item, *size, values, nulls, list.len())?;
+            Ok(Arc::new(list))
+        }
+        (DataType::Struct(_), DataType::Struct(fields)) => {
+            Ok(Arc::new(structs(array.as_struct(), fields)?))
+        }
+        (DataType::Map(..), DataType::Map(entries, sorted)) => {
+            let map = array.as_map();
+            let DataType::Struct(fields) = entries.data_type() else {
+                return cast(array, to);
+            };
+            let values = structs(map.entries(), fields)?;
+            let (offsets, nulls) = (map.offsets().clone(), map.nulls().cloned());
+            let map = MapArray::try_new(Arc::clone(entries), offsets, values, nulls, *sorted)?;
+            Ok(Arc::new(map))
+        }
+        _ => cast(array, to),
+    }
+}
+
+fn lists<O: OffsetSizeTrait>(array: &ArrayRef, item: &FieldRef) -> Result<ArrayRef, ArrowError> {
+    let list = array.as_list::<O>();
+    let values = convert(list.values(), item.data_type())?;
+    let (offsets, nulls) = (list.offsets().clone(), list.nulls().cloned());
+    let list = GenericListArray::try_new(Arc::clone(item), offsets, values, nulls)?;
+    Ok(Arc::new(list))
+}
+
+fn structs(array: &StructArray, fields: &Fields) -> Result<StructArray, ArrowError> {
+    let columns = array.columns().iter().zip(fields);
+    let columns = columns.map(|(column, field)| convert(column, field.data_type()));
+    let columns = columns.collect::<Result<_, _>>()?;
+    let nulls = array.nulls().cloned();
+    StructArray::try_new_with_length(fields.clone(), columns, nulls, array.len())
+}
+
+/// The field with what is known of it from a later one: where it has no values, the later has some.
+fn decided_field(first: &FieldRef, later: &FieldRef) -> FieldRef {
+    if *first.data_type() == DataType::Null {
+        return Arc::new(later.as_ref().clone().with_nullable(true));
+    }
+    let data_type = decided(first.data_type(), later.data_type());
+    Arc::new(first.as_ref().clone().with_data_type(data_type))
+}
+
+fn decided_fields(first: &Fields, later: &Fields) -> Fields {
+    let known = |first: &FieldRef| match later.find(first.name()) {
+        Some((_, later)) => decided_field(first, later),
+        None => Arc::clone(first),
+    };
+    first.iter().map(known).collect()
+}
+
+fn decided(first: &DataType, later: &DataType) -> DataType {
+    match (first, later) {
+        (first, later) if is_nothing(first) && (later.is_list() || !is_list(first)) => {
+            later.clone()
+        }
+        (DataType::List(first), DataType::List(later)) => {
+            DataType::List(decided_field(first, later))
+        }
+        (DataType::LargeList(first), DataType::LargeList(later)) => {
+            DataType::LargeList(decided_field(first, later))
+        }
+        (DataType::FixedSizeList(first, size), DataType::FixedSizeList(later, _)) => {
+            DataType::FixedSizeList(decided_field(first, later), *size)
+        }
+        (DataType::Map(first, sorted), DataType::Map(later, _)) => {
+            DataType::Map(decided_field(first, later), *sorted)
+        }
+        (DataType::Struct(first), DataType::Struct(later)) => {
+            DataType::Struct(decided_fields(first, later))
+        }
+        (first, _) => first.clone(),
+    }
+}
+
+fn is_list(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::List(_) | DataType::LargeList(_))
+}
+
+/// Whether a type has no values, or is one of lists or a dictionary of such.
+fn is_nothing(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Null => true,
+        DataType::List(item) | DataType::LargeList(item) => *item.data_type() == DataType::Null,
+        DataType::Dictionary(_, values) => **values == DataType::Null,
+        _ => false,
+    }
+}
+
+/// Whether the type, or one within it, is that of no values.
+fn is_undecided(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Null => true,
+        DataType::List(item)
+        | DataType::LargeList(item)
+        | DataType::ListView(item)
+        | DataType::LargeListView(item)
+        | DataType::FixedSizeList(item, _)
+        | DataType::Map(item, _) => is_undecided(item.data_type()),
+        DataType::Struct(fields) => fields.iter().any(|field| is_undecided(field.data_type())),
+        DataType::Dictionary(_, values) => is_undecided(values),
+        _ => false,
+    }
+}
+
 /// The most rows that are worked on before a signal is heeded.
 const SLICE: usize = 1 << 18;
 
-type Reader = Box<dyn RecordBatchReader + Send>;
+type Reader = Box<dyn Iterator<Item = Result<RecordBatch, ArrowError>> + Send>;
 
 /// Arrow data of an object that exports it, to be read once.
 #[pyclass(frozen, module = "atomic_arrow._lib")]
 pub(crate) struct Stream {
     schema: SchemaRef,
+    /// Whose schema may have other types in place of those of this one.
+    given: SchemaRef,
     reader: Mutex<Option<Reader>>,
     /// Whether its producer keeps its memory as it is until the commit.
     lasts: bool,
@@ -80,15 +206,27 @@ pub(crate) struct Stream {
 
 #[pymethods]
 impl Stream {
+    /// ``types`` has the types of the columns, where ``data`` has nulls of another in place of that of no
+    /// values.
     #[new]
-    #[pyo3(signature = (data, *, lasts=false))]
-    fn new(py: Python<'_>, data: &Bound<'_, PyAny>, lasts: bool) -> PyResult<Self> {
+    #[pyo3(signature = (data, *, lasts=false, types=None))]
+    fn new(
+        py: Python<'_>,
+        data: &Bound<'_, PyAny>,
+        lasts: bool,
+        types: Option<&Stream>,
+    ) -> PyResult<Self> {
         // What foreign pointers lead to is not checked everywhere without a panic.
-        let opened =
+        let rows =
             contained(|| open(data)).map_err(|panicked| panicked.raise_unpublished(py))??;
+        let given = Arc::clone(&rows.schema);
         Ok(Stream {
-            schema: writable(&opened.schema()),
-            reader: Mutex::new(Some(opened)),
+            schema: match types {
+                Some(types) => Arc::clone(&types.schema),
+                None => writable(&given),
+            },
+            given,
+            reader: Mutex::new(Some(Box::new(rows))),
             lasts,
         })
     }
@@ -97,13 +235,98 @@ impl Stream {
     fn __arrow_c_schema__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyCapsule>> {
         export_schema(py, &self.schema)
     }
+
+    /// Whether some columns, or what is in them, are of the type that has no values.
+    #[getter]
+    fn undecided(&self) -> bool {
+        let mut fields = self.schema.fields().iter();
+        fields.any(|field| is_undecided(field.data_type()))
+    }
+
+    /// The schema with the types of a later stream where this one has no values.
+    fn decided(&self, later: &Stream) -> Stream {
+        let fields = decided_fields(self.schema.fields(), later.schema.fields());
+        let schema = Schema::new_with_metadata(fields, self.schema.metadata().clone());
+        Stream {
+            schema: Arc::new(schema),
+            given: Arc::clone(&self.given),
+            reader: Mutex::new(None),
+            lasts: true,
+        }
+    }
+
+    /// Reads the rows into memory of their own, as long as they take no more than ``limit`` bytes. Says how
+    /// many they take; none if there are more rows.
+    fn hold(&self, py: Python<'_>, limit: usize) -> PyResult<Option<usize>> {
+        let Some(mut reader) = self.lock().take() else {
+            return Ok(Some(0));
+        };
+        let (mut held, mut bytes, mut ended) = (Vec::new(), 0, false);
+        while bytes <= limit && !ended {
+            let next = py.detach(|| contained(|| reader.next()));
+            match next.map_err(|panicked| panicked.raise_unpublished(py))? {
+                Some(batch) => {
+                    let batch = batch.and_then(|batch| copied(&batch));
+                    let batch = batch.map_err(|error| unreadable(py, error))?;
+                    bytes += batch.get_array_memory_size();
+                    held.push(Ok(batch));
+                }
+                None => ended = true,
+            }
+        }
+        *self.lock() = Some(Box::new(held.into_iter().chain(reader)));
+        Ok(ended.then_some(bytes))
+    }
 }
 
-fn open(data: &Bound<'_, PyAny>) -> PyResult<Reader> {
+/// The rows of a stream of arrays whose members are the columns.
+struct Rows {
+    schema: SchemaRef,
+    arrays: Box<dyn ArrayReader + Send>,
+}
+
+impl Iterator for Rows {
+    type Item = Result<RecordBatch, ArrowError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        Some(self.arrays.next()?.and_then(|array| {
+            let rows = array.as_struct_opt().ok_or_else(|| {
+                let reason = format!("there are {} among the rows", array.data_type());
+                ArrowError::SchemaError(reason)
+            })?;
+            if let Some(nulls) = rows.nulls().filter(|nulls| nulls.null_count() > 0) {
+                let row = nulls.iter().position(|is_valid| !is_valid).unwrap_or(0);
+                let reason = format!(
+                    "row {row} of a batch is null as a whole, which a row of a table cannot be"
+                );
+                return Err(ArrowError::InvalidArgumentError(reason));
+            }
+            let options = RecordBatchOptions::new().with_row_count(Some(rows.len()));
+            let columns = rows.columns().to_vec();
+            RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)
+        }))
+    }
+}
+
+fn open(data: &Bound<'_, PyAny>) -> PyResult<Rows> {
     // An object that has both, as a record batch of pyarrow, is the same either way.
-    match data.hasattr("__arrow_c_stream__")? {
-        true => data.extract::<PyRecordBatchReader>()?.into_reader(),
-        false => data.extract::<AnyRecordBatch>()?.into_reader(),
+    let arrays: Box<dyn ArrayReader + Send> = match data.hasattr("__arrow_c_stream__")? {
+        true => data.extract::<PyArrayReader>()?.into_reader()?,
+        false => {
+            let (array, field) = data.extract::<PyArray>()?.into_inner();
+            Box::new(ArrayIterator::new(vec![Ok(array)], field))
+        }
+    };
+    let field = arrays.field();
+    match field.data_type() {
+        DataType::Struct(fields) => {
+            let metadata = field.metadata().clone();
+            let schema = Arc::new(Schema::new_with_metadata(fields.clone(), metadata));
+            Ok(Rows { schema, arrays })
+        }
+        other => Err(PyTypeError::new_err(format!(
+            "it has values of type {other}, and no columns with names; give a table of them"
+        ))),
     }
 }
 
@@ -113,7 +336,7 @@ impl Stream {
         let reader = self.lock().take();
         let reader = reader
             .ok_or_else(|| errors::refuse(py, "InputError", "this stream was read already"))?;
-        let converted = (reader.schema() != self.schema).then(|| Arc::clone(&self.schema));
+        let converted = (self.given != self.schema).then(|| Arc::clone(&self.schema));
         Ok(Batches {
             reader,
             converted,
@@ -204,9 +427,13 @@ fn refuse(py: Python<'_>, reason: impl ToString) -> PyErr {
 /// The schema of an object that exports one, or of a table.
 pub(crate) fn schema_of(schema: &Bound<'_, PyAny>) -> PyResult<SchemaRef> {
     let py = schema.py();
+    // Arrow's interface for schemas does not keep that the keys of a map are sorted.
+    if let Ok(stream) = schema.cast::<Stream>() {
+        return Ok(Arc::clone(&stream.get().schema));
+    }
     let taken = contained(|| match schema.hasattr("__arrow_c_schema__")? {
         true => Ok(schema.extract::<PySchema>()?.into_inner()),
-        false => Ok(open(schema)?.schema()),
+        false => Ok(open(schema)?.schema),
     });
     let taken = taken.map_err(|panicked| panicked.raise_unpublished(py))?;
     taken.map(|schema| writable(&schema))

@@ -1,12 +1,14 @@
 use arrow::array::{
-    Date32Array, Date64Array, DictionaryArray, Int8Array, Int32Array, ListArray, StringArray,
-    Time32MillisecondArray, Time32SecondArray, TimestampMillisecondArray, TimestampSecondArray,
+    Array, ArrayRef, AsArray, Date32Array, Date64Array, DictionaryArray, Int8Array, Int32Array,
+    ListArray, StringArray, StructArray, Time32MillisecondArray, Time32SecondArray,
+    TimestampMillisecondArray, TimestampSecondArray,
 };
 use arrow::buffer::OffsetBuffer;
 use arrow::compute::cast;
-use arrow::datatypes::Int8Type;
+use arrow::datatypes::{Field, Int8Type};
 
 use super::*;
+use crate::convert::DAY_MS;
 
 fn stored(columns: &[(&str, ArrayRef)]) -> Result<RecordBatch> {
     let columns = columns

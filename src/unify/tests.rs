@@ -171,7 +171,8 @@ fn what_is_another_type_is_never_converted() {
         dictionary(DataType::Int8, DataType::Int16),
         DataType::Null,
     ];
-    for from in &types {
+    // Columns of `Null` have no values to convert.
+    for from in types.iter().filter(|from| **from != DataType::Null) {
         for to in types.iter().filter(|to| *to != from) {
             let given = batch(vec![("x", new_null_array(from, 2))]);
             let wanted = schema(&[("x", to.clone())]);
@@ -366,5 +367,142 @@ proptest! {
         let given = batch(vec![("x", Arc::clone(&column))]);
         let taken = take(&given, &wanted, SchemaPolicy::Unify).unwrap();
         prop_assert_eq!(plain(taken.column(0)), plain(&column));
+    }
+}
+
+fn structs(name: &str, data_type: DataType) -> DataType {
+    DataType::Struct(vec![Field::new(name, data_type, true)].into())
+}
+
+fn map(values: DataType, sorted: bool) -> DataType {
+    let fields = vec![
+        Field::new("key", DataType::Utf8, false),
+        Field::new("value", values, true),
+    ];
+    let entries = Field::new("entries", DataType::Struct(fields.into()), false);
+    DataType::Map(Arc::new(entries), sorted)
+}
+
+/// Columns of no values of types within which one is `Null`, and those types with another in its place.
+fn of_nothing() -> Vec<(DataType, DataType)> {
+    use DataType::{FixedSizeList, LargeList, List, Null, Utf8};
+    vec![
+        (Null, Utf8),
+        (Null, List(item(DataType::Int32))),
+        (Null, dictionary(DataType::Int8, Utf8)),
+        (List(item(Null)), List(item(Utf8))),
+        (LargeList(item(Null)), LargeList(item(structs("a", Utf8)))),
+        (FixedSizeList(item(Null), 2), FixedSizeList(item(Utf8), 2)),
+        (structs("a", Null), structs("a", Utf8)),
+        (map(Null, false), map(Utf8, false)),
+        (map(Null, true), map(Utf8, false)),
+        (
+            dictionary(DataType::Int8, Null),
+            dictionary(DataType::Int8, Utf8),
+        ),
+        (
+            List(item(structs("a", Null))),
+            List(item(structs("a", Utf8))),
+        ),
+    ]
+}
+
+#[test]
+fn columns_of_no_values_are_of_every_type() {
+    for policy in [SchemaPolicy::Exact, SchemaPolicy::Unify] {
+        for (found, expected) in of_nothing() {
+            let column = new_null_array(&found, 3);
+            let batch = batch(vec![("a", column)]);
+            let schema = schema(&[("a", expected.clone())]);
+            let taken = take(&batch, &schema, policy).unwrap_or_else(|error| panic!("{error}"));
+            assert_eq!(taken.schema(), schema);
+            assert_eq!(taken.column(0).data_type(), &expected);
+            assert_eq!(taken.column(0).logical_null_count(), 3);
+        }
+    }
+    // A list of nothing that is none: it is empty, and stays so.
+    let empty = ListArray::new(
+        item(DataType::Null),
+        OffsetBuffer::from_lengths([0, 0]),
+        new_null_array(&DataType::Null, 0),
+        None,
+    );
+    let batch = batch(vec![("a", Arc::new(empty))]);
+    let schema = schema(&[("a", DataType::List(item(DataType::Int64)))]);
+    let taken = take(&batch, &schema, SchemaPolicy::Exact).unwrap();
+    assert_eq!(taken.column(0).null_count(), 0);
+    assert_eq!(taken.column(0).as_list::<i32>().value_length(1), 0);
+}
+
+#[test]
+fn values_are_not_of_the_type_of_no_values() {
+    let batch = batch(vec![("a", Arc::new(Int32Array::from(vec![1])))]);
+    let schema = schema(&[("a", DataType::Null)]);
+    for policy in [SchemaPolicy::Exact, SchemaPolicy::Unify] {
+        let (field, expected, found) = mismatch(&batch, &schema, policy);
+        assert_eq!(
+            (field.as_str(), expected.as_str(), found.as_str()),
+            ("a", "Null", "Int32")
+        );
+    }
+}
+
+#[test]
+fn a_map_with_sorted_keys_is_a_map_but_not_the_reverse() {
+    let column = |sorted| {
+        let mut builder = MapBuilder::new(None, StringBuilder::new(), Int32Builder::new());
+        builder.keys().append_value("a");
+        builder.values().append_value(1);
+        builder.append(true).unwrap();
+        let (_, offsets, entries, nulls, _) = builder.finish().into_parts();
+        let DataType::Map(field, _) = map(DataType::Int32, sorted) else {
+            panic!("no map");
+        };
+        let entries = StructArray::new(
+            match field.data_type() {
+                DataType::Struct(fields) => fields.clone(),
+                other => panic!("{other}"),
+            },
+            entries.columns().to_vec(),
+            None,
+        );
+        let map: ArrayRef = Arc::new(MapArray::new(field, offsets, entries, nulls, sorted));
+        map
+    };
+    let plain = schema(&[("a", map(DataType::Int32, false))]);
+    let sorted = schema(&[("a", map(DataType::Int32, true))]);
+    let wide = schema(&[("a", structs("m", map(DataType::Int32, false)))]);
+    for policy in [SchemaPolicy::Exact, SchemaPolicy::Unify] {
+        let taken = take(&batch(vec![("a", column(true))]), &plain, policy).unwrap();
+        assert_eq!(taken.column(0), &column(false));
+        let kept = take(&batch(vec![("a", column(true))]), &sorted, policy).unwrap();
+        assert_eq!(kept.column(0), &column(true));
+        assert!(take(&batch(vec![("a", column(false))]), &sorted, policy).is_err());
+        let member = Arc::new(Field::new("m", map(DataType::Int32, true), true));
+        let within: ArrayRef = Arc::new(StructArray::from(vec![(member, column(true))]));
+        assert!(take(&batch(vec![("a", within)]), &wide, policy).is_ok());
+    }
+}
+
+#[test]
+fn structs_whose_members_have_other_names_never_unite() {
+    let values: ArrayRef = Arc::new(Int32Array::from(vec![1, 2, 3, 4, 5]));
+    let member = |name: &str| Arc::new(Field::new(name, DataType::Int32, true));
+    let one: ArrayRef = Arc::new(StructArray::from(vec![(member("lat"), values)]));
+    let lists = lists(&one);
+    let of = |name: &str| structs(name, DataType::Int32);
+    for policy in [SchemaPolicy::Exact, SchemaPolicy::Unify] {
+        for (column, expected, other) in [
+            (&one, of("lat"), of("lon")),
+            (
+                &lists,
+                DataType::List(item(of("lat"))),
+                DataType::List(item(of("lon"))),
+            ),
+        ] {
+            let batch = batch(vec![("a", Arc::clone(column))]);
+            assert!(take(&batch, &schema(&[("a", expected)]), policy).is_ok());
+            assert!(take(&batch, &schema(&[("a", other)]), policy).is_err());
+        }
     }
 }

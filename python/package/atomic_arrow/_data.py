@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator, Sized
+from contextlib import contextmanager
+from itertools import chain
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from ._errors import AtomicArrowError, make
 from ._lib import Stream
+from ._polars import check_types, is_a, polars_stream
+
+HELD_BYTES = 64 << 20
+"""What rows may take that are held until the types of their columns are known."""
 
 
 @runtime_checkable
@@ -35,8 +41,8 @@ class ArrowSchema(Protocol):
 
 # A lazy frame of Polars has neither interface, so it is not named here.
 Data: TypeAlias = ArrowStream | ArrowArray | Iterable[ArrowStream | ArrowArray] | Any
-"""Anything that holds rows: what exports the Arrow C interfaces, a Polars ``LazyFrame``, and
-iterables of such."""
+"""Anything that holds rows: what exports the Arrow C interfaces, a Polars ``LazyFrame``, a Series
+with a name, and iterables of such."""
 
 Schema: TypeAlias = ArrowSchema | ArrowStream
 """A schema, or a table that has it."""
@@ -62,24 +68,67 @@ def streams(data: Data, *, index: bool | None, lasts: bool = False) -> Iterator[
         yield one
 
 
+def decided(first: Stream, opened: Iterator[Stream]) -> tuple[Stream, Iterator[Stream]]:
+    """The schema of the rows, and all streams again.
+
+    A column that has only nulls at first may be of no type. What has it so is held in memory, to a
+    limit, until one comes that has values.
+    """
+    known, held, left = first, [first], HELD_BYTES
+    while known.undecided:
+        taken = held[-1].hold(left)
+        later = None if taken is None or taken > left else next(opened, None)
+        if later is None:
+            break
+        left -= taken or 0
+        held.append(later)
+        known = known.decided(later)
+    return known, chain(held, opened)
+
+
 def schema_of(schema: Schema, *, index: bool | None) -> Schema:
     """A schema, or what exports that of a table as its rows are exported."""
-    if isinstance(schema, ArrowSchema) or not isinstance(schema, ArrowStream | ArrowArray):
+    if is_a(schema, "polars", "LazyFrame"):
+        schema = schema.collect_schema()
+    if is_a(schema, "polars", "Schema"):
+        with _readable():
+            check_types(schema)
+    if isinstance(schema, ArrowSchema):
         return schema
     return _stream(schema, index) or schema
 
 
 def _stream(data: Any, index: bool | None, *, lasts: bool = False) -> Stream | None:
     """The rows of one object; None if it has none to export."""
-    try:
+    with _readable():
+        if is_a(data, "narwhals", "DataFrame"):
+            data = data.to_native()
+        if is_a(data, "polars", "Series") or is_a(data, "pandas", "Series"):
+            data = _frame(data)
+        if is_a(data, "polars", "DataFrame") or is_a(data, "polars", "LazyFrame"):
+            return polars_stream(data, lasts=lasts)
         one = _exporter(data, index)
         return None if one is None else Stream(one, lasts=lasts)
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    """Makes an :class:`InputError` of whatever is raised."""
+    try:
+        yield
     except AtomicArrowError:
         raise
     except Exception as error:
         # Each library has its own for what it cannot export.
         message = f"the data cannot be read\n  because: {error}"
         raise make("InputError", message, outcome="not_published") from error
+
+
+def _frame(series: Any) -> Any:
+    """The frame of one column that a Series is."""
+    if series.name is None or series.name == "":
+        raise ValueError("the Series has no name, and so no column: give it one, or a frame")
+    return series.to_frame()
 
 
 def _exporter(data: Any, index: bool | None) -> Any:
@@ -89,8 +138,6 @@ def _exporter(data: Any, index: bool | None) -> Any:
             raise _undecided_index(data)
         # Its own export would make a column of any index that is not a mere count.
         return data.reset_index(drop=not index) if _has_index(data) or index else data
-    if is_a(data, "polars", "LazyFrame"):
-        return data.collect_batches()
     if isinstance(data, ArrowStream | ArrowArray):
         return data
     return None
@@ -115,13 +162,6 @@ def _undecided_index(frame: Any) -> Exception:
         "give index=True to write it, or index=False to leave it out"
     )
     return make("InputError", message, outcome="not_published")
-
-
-def is_a(value: Any, module: str, name: str) -> bool:
-    """Whether it is an instance of a class of a library, which is not imported for that."""
-    loaded = sys.modules.get(module)
-    kind = getattr(loaded, name, None)
-    return isinstance(kind, type) and isinstance(value, kind)
 
 
 def _no_rows(value: Any) -> Exception:

@@ -8,7 +8,7 @@ from itertools import chain
 from typing import Any, Unpack
 
 from . import _lib
-from ._data import Data, Schema, length, no_schema, schema_of, streams
+from ._data import Data, Schema, decided, length, no_schema, schema_of, streams
 from ._errors import ForkedError, make, unpublished
 from ._lib import FileRecord, Progress, Receipt, StagedWrite
 from ._options import WriteOptions, log, prepared
@@ -255,7 +255,11 @@ def _written(
     opened = streams(data, index=index, lasts=True)
     with unpublished(local_path(root)):
         first = next(opened, None)
-    known = first if schema is None else schema
+        known = schema
+        if schema is None and first is not None:
+            known, opened = decided(first, opened)
+        elif first is not None:
+            opened = chain([first], opened)
     if known is None:
         raise no_schema()
     writer = DatasetWriter(
@@ -269,7 +273,7 @@ def _written(
     )
     try:
         if first is not None:
-            writer._feed(chain([first], opened))
+            writer._feed(opened)
     except BaseException as error:
         writer.__exit__(type(error), error, error.__traceback__)
         raise

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from ._data import is_a
 from ._errors import make
+from ._polars import is_a
 
 Transform: TypeAlias = Literal["identity", "year", "month", "day", "hour", "date"]
 

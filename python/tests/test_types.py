@@ -1,0 +1,155 @@
+"""Columns keep their types, or are refused in plain words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import atomic_arrow as aa
+import narwhals
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+OBJECTS = pl.DataFrame({"id": [1], "o": pl.Series([{1, 2}], dtype=pl.Object)})
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        OBJECTS,
+        OBJECTS.lazy(),
+        [OBJECTS],
+        [OBJECTS.lazy()],
+        OBJECTS["o"],
+        narwhals.from_native(OBJECTS),
+    ],
+    ids=["frame", "lazy", "frames", "lazy frames", "series", "narwhals"],
+)
+def test_addresses_in_memory_are_no_data(
+    lake: Path, files: Callable[[Path], list[str]], data: Any
+) -> None:
+    calls: list[Callable[[], object]] = [
+        lambda: aa.write_dataset(data, lake / "weather"),
+        lambda: aa.stage(data, lake / "weather"),
+    ]
+    if not isinstance(data, list):
+        calls.append(lambda: aa.DatasetWriter(lake / "weather", schema=data))
+    for call in calls:
+        with pytest.raises(aa.InputError, match="column 'o' is of the type Object of Polars"):
+            call()
+    assert files(lake) == []
+
+
+def test_addresses_within_other_types_are_found(lake: Path) -> None:
+    for kind, path in (
+        (pl.List(pl.Object), "o.inner"),
+        (pl.Array(pl.Object, 2), "o.inner"),
+        (pl.Struct({"a": pl.List(pl.Object)}), "o.a.inner"),
+    ):
+        with pytest.raises(aa.InputError, match=f"column '{path}' is of the type Object"):
+            aa.write_dataset([], lake / "weather", schema=pl.Schema({"o": kind}))
+
+
+def test_columns_of_nothing_are_written(lake: Path) -> None:
+    nothing = pl.DataFrame(
+        {"id": [1], "note": [None], "tags": [[]], "s": [{"a": None}], "^n.*e$": [None]}
+    )
+    for n, data in enumerate([nothing, nothing.lazy(), [nothing], pa.table(nothing)]):
+        aa.write_dataset(data, lake / str(n), verify="decode")
+        found = pq.read_table(lake / str(n))
+        assert found.to_pylist() == nothing.to_dicts()
+        assert found.schema.field("note").type == pa.null()
+        assert found.schema.field("tags").type.value_type == pa.null()
+        assert found.schema.field("s").type == pa.struct([("a", pa.null())])
+
+
+@pytest.mark.parametrize("library", [pd.DataFrame, pl.DataFrame, pa.table])
+def test_chunks_of_nothing_take_the_type_of_the_others(
+    lake: Path, library: Callable[[Any], Any]
+) -> None:
+    rows = [
+        {"id": [1], "note": [None], "tags": [[]]},
+        {"id": [2], "note": ["x"], "tags": [[]]},
+        {"id": [3], "note": [None], "tags": [["a", "b"]]},
+        {"id": [4], "note": ["y"], "tags": [None]},
+    ]
+    expected = [{name: column[0] for name, column in row.items()} for row in rows]
+    orders: list[tuple[int, ...]] = [(0, 1, 2, 3), (3, 2, 1, 0), (1, 0, 3, 2)]
+    for n, order in enumerate(orders):
+        aa.write_dataset((library(rows[at]) for at in order), lake / str(n))
+        found = pq.read_table(lake / str(n)).to_pylist()
+        assert found == [expected[at] for at in order]
+        schema = pa.schema(
+            [("id", pa.int64()), ("note", pa.string()), ("tags", pa.list_(pa.string()))]
+        )
+        aa.write_dataset(
+            (library(rows[at]) for at in order), lake / f"with schema {n}", schema=schema
+        )
+        found = pq.read_table(lake / f"with schema {n}").to_pylist()
+        assert found == [expected[at] for at in order]
+
+
+def test_what_waits_for_its_type_is_held_as_it_was(lake: Path) -> None:
+    import numpy
+
+    def chunks() -> Iterator[pd.DataFrame]:
+        memory = numpy.zeros(3, dtype="int64")
+        for n in range(3):
+            memory[:] = n
+            yield pd.DataFrame(
+                {"n": pd.Series(memory, copy=False), "s": [None if n < 2 else "x"] * 3}
+            )
+
+    aa.write_dataset(chunks(), lake / "weather")
+    found = pq.read_table(lake / "weather").to_pydict()
+    assert found == {"n": [0] * 3 + [1] * 3 + [2] * 3, "s": [None] * 6 + ["x"] * 3}
+
+
+def test_values_have_no_place_in_a_column_of_nothing(
+    lake: Path, files: Callable[[Path], list[str]]
+) -> None:
+    schema = pa.schema([("a", pa.null())])
+    with pytest.raises(aa.SchemaMismatchError, match='field "a"'):
+        aa.write_dataset(pa.table({"a": [1]}), lake / "weather", schema=schema)
+    assert files(lake) == []
+
+
+@pytest.mark.parametrize("output_format", ["parquet", "ipc", "ndjson"])
+def test_maps_with_sorted_keys_are_maps(lake: Path, output_format: Any) -> None:
+    kind = pa.map_(pa.string(), pa.int32(), keys_sorted=True)
+    table = pa.table({"m": pa.array([[("a", 1)], None], kind)})
+    aa.write_dataset(table, lake / "one", format=output_format)
+    aa.write_dataset(table, lake / "two", format=output_format, schema=table.schema)
+    if output_format == "parquet":
+        assert pq.read_table(lake / "one").to_pylist() == table.to_pylist()
+        assert pq.read_table(lake / "two").to_pylist() == table.to_pylist()
+
+
+def test_a_series_is_a_column(lake: Path, files: Callable[[Path], list[str]]) -> None:
+    for n, series in enumerate([pl.Series("a", [1, 2]), pd.Series([1, 2], name="a")]):
+        aa.write_dataset(series, lake / str(n))
+        assert pq.read_table(lake / str(n)).to_pydict() == {"a": [1, 2]}
+    structs = pl.Series("s", [{"a": 1}, None])
+    aa.write_dataset(structs, lake / "structs")
+    assert pq.read_table(lake / "structs").to_pydict() == {"s": [{"a": 1}, None]}
+    for nameless in (pl.Series([1]), pd.Series([1])):
+        with pytest.raises(aa.InputError, match="the Series has no name"):
+            aa.write_dataset(nameless, lake / "none")
+    with pytest.raises(aa.InputError, match="values of type Int64, and no columns with names"):
+        aa.write_dataset(pa.array([1]), lake / "none")
+    assert not (lake / "none").exists()
+
+
+def test_rows_that_are_null_as_a_whole_are_refused(
+    lake: Path, files: Callable[[Path], list[str]]
+) -> None:
+    rows = pa.array([{"a": 1}, None])
+    aa.write_dataset(rows[:1], lake / "weather")
+    for data in (rows, pa.chunked_array([rows])):
+        with pytest.raises(aa.InputError, match="row 1 of a batch is null as a whole"):
+            aa.write_dataset(data, lake / "none")
+    assert not (lake / "none").exists()

@@ -1,0 +1,246 @@
+//! Converting arrays to another type of the same values, and never changing one.
+//!
+//! Coarser units are made finer, types of a whole that hold no value become any other, and what lists,
+//! maps and their items are called is made the same, at any depth. What has no place in the new type is
+//! an error that tells the row.
+
+use std::fmt::Display;
+use std::sync::Arc;
+
+use arrow::array::{
+    Array, ArrayRef, ArrowPrimitiveType, AsArray, FixedSizeListArray, GenericListArray, MapArray,
+    OffsetSizeTrait, PrimitiveArray, StructArray, UInt64Array, make_array, new_null_array,
+};
+use arrow::buffer::NullBuffer;
+use arrow::compute::{CastOptions, cast_with_options, take};
+use arrow::datatypes::{
+    DataType, Date32Type, Date64Type, Field, FieldRef, Fields, Time32MillisecondType,
+    Time32SecondType, TimeUnit, TimestampMillisecondType, TimestampSecondType,
+};
+use arrow::error::ArrowError;
+
+/// What a day has.
+pub(crate) const DAY_MS: i64 = 86_400_000;
+
+/// Why an array has no place in another type.
+pub(crate) enum Problem {
+    /// A value, with its row in the array, if it is in any.
+    Value {
+        row: Option<usize>,
+        reason: String,
+    },
+    Arrow(ArrowError),
+}
+
+impl From<ArrowError> for Problem {
+    fn from(error: ArrowError) -> Self {
+        Problem::Arrow(error)
+    }
+}
+
+impl Problem {
+    /// The same with the row of what contains the array.
+    fn in_row(self, outer: impl FnOnce(usize) -> Option<usize>) -> Self {
+        match self {
+            Problem::Value { row, reason } => Problem::Value {
+                row: row.and_then(outer),
+                reason,
+            },
+            other => other,
+        }
+    }
+
+    /// As an error of a column, of which `rows` came before the array.
+    pub(crate) fn into_error(self, field: &Field, given: &DataType, rows: u64) -> ArrowError {
+        match self {
+            Problem::Arrow(error) => error,
+            Problem::Value { row, reason } => {
+                let name = field.name();
+                let place = match row {
+                    Some(row) => format!(", row {}", rows + row as u64),
+                    None => String::new(),
+                };
+                ArrowError::CastError(format!("column {name:?} ({given}){place}: {reason}"))
+            }
+        }
+    }
+}
+
+pub(crate) type Converted = std::result::Result<ArrayRef, Problem>;
+
+/// The same values in another type; the names within types become those of `to`.
+pub(crate) fn convert(array: &ArrayRef, to: &DataType) -> Converted {
+    let from = array.data_type();
+    if from == to {
+        return Ok(Arc::clone(array));
+    }
+    match (from, to) {
+        (DataType::Null, to) => Ok(new_null_array(to, array.len())),
+        (
+            DataType::Timestamp(TimeUnit::Second, _),
+            DataType::Timestamp(TimeUnit::Millisecond, zone),
+        ) => {
+            let millis = each::<TimestampSecondType, TimestampMillisecondType>(
+                array,
+                |seconds| seconds.checked_mul(1000),
+                "seconds since 1970-01-01 are too many for milliseconds, the largest unit of \
+                 timestamps that Parquet has",
+            )?;
+            Ok(Arc::new(millis.with_timezone_opt(zone.clone())))
+        }
+        (DataType::Time32(TimeUnit::Second), DataType::Time32(TimeUnit::Millisecond)) => {
+            let millis = each::<Time32SecondType, Time32MillisecondType>(
+                array,
+                |seconds| seconds.checked_mul(1000),
+                "seconds since midnight are too many for milliseconds",
+            )?;
+            Ok(Arc::new(millis))
+        }
+        (DataType::Date64, DataType::Date32) => {
+            let whole = |millis: i64| match millis % DAY_MS {
+                0 => i32::try_from(millis / DAY_MS).ok(),
+                _ => None,
+            };
+            let days = each::<Date64Type, Date32Type>(
+                array,
+                whole,
+                "milliseconds since 1970-01-01 are no whole day that a date can hold; cast the \
+                 column to Timestamp(ms) to keep the time of day",
+            )?;
+            Ok(Arc::new(days))
+        }
+        (DataType::Dictionary(..), DataType::Dictionary(indices, values)) => {
+            let dictionary = array.as_any_dictionary();
+            let converted = convert(dictionary.values(), values);
+            let converted = converted.map_err(|problem| {
+                let keys = dictionary.normalized_keys();
+                let is_at = |row: usize, value| keys[row] == value && dictionary.is_valid(row);
+                problem.in_row(|value| (0..keys.len()).find(|row| is_at(*row, value)))
+            })?;
+            let to = DataType::Dictionary(indices.clone(), values.clone());
+            strict_cast(&dictionary.with_values(converted), &to)
+        }
+        (DataType::Struct(_), DataType::Struct(fields)) => structs(array.as_struct(), fields),
+        (DataType::List(_), DataType::List(item)) => lists::<i32>(array, item),
+        (DataType::LargeList(_), DataType::LargeList(item)) => lists::<i64>(array, item),
+        (DataType::FixedSizeList(..), DataType::FixedSizeList(item, size)) => {
+            let list = array.as_fixed_size_list();
+            let width = usize::try_from(*size).unwrap_or(0);
+            let nulls = list.nulls().map(|nulls| nulls.expand(width));
+            let values = masked(list.values(), nulls.as_ref())?;
+            let values = convert(&values, item.data_type())
+                .map_err(|problem| problem.in_row(|value| value.checked_div(width)))?;
+            let nulls = list.nulls().cloned();
+            let item = Arc::clone(item);
+            let list =
+                FixedSizeListArray::try_new_with_length(item, *size, values, nulls, list.len())?;
+            Ok(Arc::new(list))
+        }
+        (DataType::Map(..), DataType::Map(entries, sorted)) => {
+            let array = reachable(array)?;
+            let map = array.as_map();
+            let all: ArrayRef = Arc::new(map.entries().clone());
+            let all = convert(&all, entries.data_type())
+                .map_err(|problem| problem.in_row(|value| row_of(map.offsets(), value)))?;
+            let map = MapArray::try_new(
+                Arc::clone(entries),
+                map.offsets().clone(),
+                all.as_struct().clone(),
+                map.nulls().cloned(),
+                *sorted,
+            )?;
+            Ok(Arc::new(map))
+        }
+        (DataType::ListView(item), DataType::List(_)) => {
+            convert(&strict_cast(array, &DataType::List(Arc::clone(item)))?, to)
+        }
+        (DataType::LargeListView(item), DataType::LargeList(_)) => convert(
+            &strict_cast(array, &DataType::LargeList(Arc::clone(item)))?,
+            to,
+        ),
+        (from, to) if from.equals_datatype(to) => Ok(Arc::clone(array)),
+        _ => strict_cast(array, to),
+    }
+}
+
+/// A cast under which a value that does not fit is an error.
+pub(crate) fn strict_cast(array: &dyn Array, to: &DataType) -> Converted {
+    let options = CastOptions {
+        safe: false,
+        ..CastOptions::default()
+    };
+    Ok(cast_with_options(array, to, &options)?)
+}
+
+/// Converts each value that is not null; `reason` follows the first that has no counterpart.
+fn each<From, To>(
+    array: &ArrayRef,
+    convert: impl Fn(From::Native) -> Option<To::Native>,
+    reason: &str,
+) -> std::result::Result<PrimitiveArray<To>, Problem>
+where
+    From: ArrowPrimitiveType,
+    From::Native: Display,
+    To: ArrowPrimitiveType,
+{
+    let array = array.as_primitive::<From>();
+    array
+        .try_unary(|value| convert(value).ok_or(()))
+        .map_err(|()| {
+            let misfits =
+                |value: Option<From::Native>| value.is_some_and(|value| convert(value).is_none());
+            let row = array.iter().position(misfits);
+            let value = row.map_or_else(String::new, |row| array.value(row).to_string());
+            let reason = format!("{value} {reason}");
+            Problem::Value { row, reason }
+        })
+}
+
+fn structs(array: &StructArray, fields: &Fields) -> Converted {
+    let columns = array.columns().iter().zip(fields);
+    // What lies beneath a null is nobody's value.
+    let columns =
+        columns.map(|(column, field)| convert(&masked(column, array.nulls())?, field.data_type()));
+    let columns = columns.collect::<std::result::Result<Vec<_>, Problem>>()?;
+    let nulls = array.nulls().cloned();
+    let converted = StructArray::try_new_with_length(fields.clone(), columns, nulls, array.len())?;
+    Ok(Arc::new(converted))
+}
+
+fn lists<O: OffsetSizeTrait>(array: &ArrayRef, item: &FieldRef) -> Converted {
+    let array = reachable(array)?;
+    let list = array.as_list::<O>();
+    let values = convert(list.values(), item.data_type())
+        .map_err(|problem| problem.in_row(|value| row_of(list.offsets(), value)))?;
+    let (offsets, nulls) = (list.offsets().clone(), list.nulls().cloned());
+    let item = Arc::clone(item);
+    Ok(Arc::new(GenericListArray::try_new(
+        item, offsets, values, nulls,
+    )?))
+}
+
+/// The row that an item belongs to.
+fn row_of<O: OffsetSizeTrait>(offsets: &[O], item: usize) -> Option<usize> {
+    offsets
+        .partition_point(|offset| offset.as_usize() <= item)
+        .checked_sub(1)
+}
+
+/// The same rows without items that belong to none of them, or lie beneath a null.
+fn reachable(array: &ArrayRef) -> std::result::Result<ArrayRef, ArrowError> {
+    let rows: UInt64Array = (0..array.len() as u64).collect();
+    take(array, &rows, None)
+}
+
+/// The array with more nulls.
+fn masked(array: &ArrayRef, nulls: Option<&NullBuffer>) -> std::result::Result<ArrayRef, Problem> {
+    let Some(nulls) = nulls.filter(|nulls| nulls.null_count() > 0) else {
+        return Ok(Arc::clone(array));
+    };
+    if array.data_type() == &DataType::Null {
+        return Ok(Arc::clone(array));
+    }
+    let nulls = NullBuffer::union(Some(nulls), array.nulls());
+    let data = array.to_data().into_builder().nulls(nulls).build()?;
+    Ok(make_array(data))
+}

@@ -121,7 +121,7 @@
 //!   published, and by [`verify`].
 //! - `encryption`: writing encrypted Parquet ([`WriterOptions::properties`]), which is verified with its
 //!   own keys before it is published, and checking such files with theirs.
-//! - `sim`: [`disk::sim`], a disk that can lose power, for tests.
+//! - `sim`: the module `disk::sim`, a disk that can lose power, for tests.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 // The public writer is built on it.

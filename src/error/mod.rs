@@ -314,7 +314,25 @@ impl Error {
             Error::NotDurable { .. } => Outcome::PublishedNotDurable,
             Error::Unknown { .. } => Outcome::Unknown,
             Error::Unfinished { .. } => Outcome::PublishedInPart,
-            _ => Outcome::NotPublished,
+            Error::Partition(_)
+            | Error::InvalidPath { .. }
+            | Error::InvalidOption { .. }
+            | Error::Read { .. }
+            | Error::SchemaMismatch { .. }
+            | Error::StrayRow { .. }
+            | Error::Poisoned { .. }
+            | Error::Encode { .. }
+            | Error::Io { .. }
+            | Error::Interrupted { .. }
+            | Error::StagingLost { .. }
+            | Error::Damaged { .. }
+            | Error::Aborted { .. }
+            | Error::StagedWriteGone { .. }
+            | Error::Conflict { .. }
+            | Error::OutOfReach { .. }
+            | Error::AlreadyCommitted { .. }
+            | Error::InvalidDecision { .. }
+            | Error::AlreadyExists { .. } => Outcome::NotPublished,
         }
     }
 

@@ -14,7 +14,6 @@ mod crowd;
 mod damage;
 mod dataset;
 mod documents;
-#[cfg(feature = "encryption")]
 mod encryption;
 mod errors;
 mod file;

@@ -61,7 +61,7 @@ def ratio_of(one: list[dict], other: list[dict]) -> str:
 
 
 def summary(works: dict) -> str:
-    """The table for the README."""
+    """A row for each work, with its targets."""
     rows = []
     for name, work in works.items():
         found = work_verdicts(name, work)

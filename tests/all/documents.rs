@@ -21,10 +21,10 @@ fn the_front_page_has_the_table_of_the_steps() {
 }
 
 #[test]
-fn the_readme_has_the_table_of_the_steps() {
+fn the_guarantees_have_the_table_of_the_steps() {
     let table = Step::table();
     assert!(
-        text("README.md").contains(&table),
-        "README.md should have:\n{table}"
+        text("docs/guarantees.md").contains(&table),
+        "docs/guarantees.md should have:\n{table}"
     );
 }

@@ -16,6 +16,7 @@ mod dataset;
 mod documents;
 mod encryption;
 mod errors;
+mod examples;
 mod file;
 #[cfg(target_os = "linux")]
 mod fuzz;

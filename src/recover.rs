@@ -146,6 +146,7 @@ fn recover_area(
     }
     sweep_for(disk.as_ref(), path, dry_run, recovery);
     let target = LocalTarget::new(area);
+    recovery.failed.extend(target.aside());
     let recovered = match recover_all(&target, dry_run) {
         Ok(recovered) => recovered,
         // One area, of which the others know nothing.

@@ -1,5 +1,6 @@
 //! The operating system's disk, with the time that it spends on syncing taken.
 
+use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -107,12 +108,30 @@ impl Disk for TimedDisk {
         OsDisk.share_like(directory, model)
     }
 
+    fn show_like(&self, path: &Path, model: &Path) -> io::Result<()> {
+        OsDisk.show_like(path, model)
+    }
+
     fn may_write(&self, directory: &Path) -> io::Result<bool> {
         OsDisk.may_write(directory)
     }
 
-    fn is_shared_fairly(&self, path: &Path, model: &Path) -> io::Result<bool> {
-        OsDisk.is_shared_fairly(path, model)
+    fn owner_is_trusted(&self, path: &Path, model: &Path) -> io::Result<bool> {
+        OsDisk.owner_is_trusted(path, model)
+    }
+
+    fn acts_as(&self, user: u32) -> bool {
+        OsDisk.acts_as(user)
+    }
+
+    fn could_change(
+        &self,
+        user: u32,
+        group: Option<u32>,
+        directory: &Path,
+        name: Option<&OsStr>,
+    ) -> io::Result<bool> {
+        OsDisk.could_change(user, group, directory, name)
     }
 
     fn now(&self) -> SystemTime {

@@ -37,6 +37,8 @@ fn class_of(error: &Error) -> &'static str {
         Error::OutOfReach { .. } => "OutOfReachError",
         Error::Unfinished { .. } => "UnfinishedError",
         Error::InvalidDecision { .. } => "InvalidDecisionError",
+        Error::Distrusted { .. } => "DistrustedError",
+        Error::SetAside { .. } => "SetAsideError",
         Error::Read { .. } => "ReadError",
         _ => "AtomicArrowError",
     }

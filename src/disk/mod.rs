@@ -9,6 +9,7 @@ mod os;
 pub mod sim;
 mod sys;
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -28,6 +29,15 @@ pub struct Identity {
     pub born: Option<i128>,
 }
 
+/// Whom a file or directory belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Owner {
+    /// The number of the user.
+    pub user: u32,
+    /// The number of the group.
+    pub group: u32,
+}
+
 /// What the disk knows of an open file.
 #[derive(Debug, Clone, Copy)]
 pub struct FileStatus {
@@ -37,6 +47,8 @@ pub struct FileStatus {
     pub len: u64,
     /// Its permission bits (0 where there are none).
     pub mode: u32,
+    /// Whom it belongs to, where files have owners.
+    pub owner: Option<Owner>,
     /// When its content last changed.
     pub modified: SystemTime,
 }
@@ -300,6 +312,13 @@ pub trait Disk: fmt::Debug + Send + Sync {
     /// The system's.
     fn share_like(&self, path: &Path, model: &Path) -> io::Result<()>;
 
+    /// Gives a new file the group of a directory, and lets those read it who may read the directory, as far as
+    /// the user may; does nothing where there are no permissions.
+    ///
+    /// # Errors
+    /// The system's.
+    fn show_like(&self, path: &Path, model: &Path) -> io::Result<()>;
+
     /// Whether this user may make and remove files in a directory, by whatever right he has it: also one
     /// that the permission bits do not show.
     ///
@@ -309,14 +328,30 @@ pub trait Disk: fmt::Debug + Send + Sync {
 
     /// Whether the owner of the directory at `path` may be trusted with what is done to `model`, because
     /// it is the caller, root, or somebody who may write in `model` too. Where `model` is not there yet,
-    /// the directory that it will be made in counts. By default everybody is trusted.
+    /// the directory that it will be made in counts.
     ///
     /// # Errors
     /// The system's.
-    fn is_shared_fairly(&self, path: &Path, model: &Path) -> io::Result<bool> {
-        let _ = (path, model);
-        Ok(true)
-    }
+    fn owner_is_trusted(&self, path: &Path, model: &Path) -> io::Result<bool>;
+
+    /// Whether a user is the one that this process acts as, or root.
+    fn acts_as(&self, user: u32) -> bool;
+
+    /// Whether another user could do himself, by the permissions as they are now, what is to be done in a
+    /// directory: make a name in it, or remove, replace or rename the one given. Where the directory is not
+    /// there, that above it counts, in which it would be made.
+    ///
+    /// `group` is the one group that he is taken to be in. What cannot be known of him counts as a no.
+    ///
+    /// # Errors
+    /// The system's.
+    fn could_change(
+        &self,
+        user: u32,
+        group: Option<u32>,
+        directory: &Path,
+        name: Option<&OsStr>,
+    ) -> io::Result<bool>;
 
     /// The time by the clock that stamps files.
     fn now(&self) -> SystemTime;

@@ -3,6 +3,7 @@
 //! What the systems have in common is done here through the standard library; what differs, and every
 //! call that names a file, is in `sys`. Linux is tested; the code for macOS and Windows is written and untested.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -120,12 +121,30 @@ impl Disk for OsDisk {
         sys::share_like(path, model)
     }
 
+    fn show_like(&self, path: &Path, model: &Path) -> io::Result<()> {
+        sys::show_like(path, model)
+    }
+
     fn may_write(&self, directory: &Path) -> io::Result<bool> {
         sys::may_write(directory)
     }
 
-    fn is_shared_fairly(&self, path: &Path, model: &Path) -> io::Result<bool> {
-        sys::is_shared_fairly(path, model)
+    fn owner_is_trusted(&self, path: &Path, model: &Path) -> io::Result<bool> {
+        sys::owner_is_trusted(path, model)
+    }
+
+    fn acts_as(&self, user: u32) -> bool {
+        sys::acts_as(user)
+    }
+
+    fn could_change(
+        &self,
+        user: u32,
+        group: Option<u32>,
+        directory: &Path,
+        name: Option<&OsStr>,
+    ) -> io::Result<bool> {
+        sys::could_change(user, group, directory, name)
     }
 
     fn now(&self) -> SystemTime {
@@ -169,6 +188,7 @@ fn status(metadata: &fs::Metadata, identity: Identity) -> io::Result<FileStatus>
         identity,
         len: metadata.len(),
         mode: sys::mode(metadata),
+        owner: sys::owner(metadata),
         modified: metadata.modified()?,
     })
 }

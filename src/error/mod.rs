@@ -256,15 +256,44 @@ pub enum Error {
         area: Option<PathBuf>,
     },
 
-    /// The record of a transaction's decision is not one that this version wrote. It was left alone, and
-    /// nothing is published into the data set until somebody has looked at it: it may stand for files
-    /// that are to be exchanged.
+    /// A record in the staging area is not one that this version wrote. It was not acted upon.
     #[error("{}: {reason}", path.display())]
     InvalidDecision {
         /// The record.
         path: PathBuf,
         /// What is wrong with it.
         reason: String,
+    },
+
+    /// A record in the staging area, or its directory, belongs to a user who may not do himself what it says,
+    /// as far as that can be known. It is not carried out. Who trusts it makes it his own (`chown`), or
+    /// lets that user, or the data set's owner, see to it.
+    #[error(
+        "{}: user {user}, to whom it belongs, may not change {}, so that it is not acted upon: \
+         remove it, or change its owner if you trust it", path.display(), target.display()
+    )]
+    Distrusted {
+        /// The record, or the directory that it is in.
+        path: PathBuf,
+        /// The user's number.
+        user: u32,
+        /// What the user may not change.
+        target: PathBuf,
+    },
+
+    /// A transaction of a dead writer was set aside in the staging area, since its record cannot be read or
+    /// trusted: it is neither carried out nor removed, and keeps nobody from writing. What it had published
+    /// stays published, and its other files stay in its directory until somebody removes that. To have it
+    /// carried out after all, take away what is wrong, and `.aside` from the name of the directory; rows
+    /// that others have written since are lost then if it replaces their partitions.
+    #[error(
+        "{}: was set aside, and may be part of a commit: look at it, and remove it", path.display()
+    )]
+    SetAside {
+        /// The transaction's directory, under its new name.
+        path: PathBuf,
+        /// What is wrong with its record; nothing if that can be read and trusted by now.
+        source: Option<Box<Error>>,
     },
 
     /// A file or directory could not be read by [`verify`](crate::verify)
@@ -307,6 +336,15 @@ impl Error {
         }
     }
 
+    /// Whether a record cannot be read or trusted, which looking at it again will not change.
+    pub(crate) fn is_about_record(&self) -> bool {
+        match self {
+            Error::InvalidDecision { .. } | Error::Distrusted { .. } => true,
+            Error::Read { source, .. } => source.kind() == io::ErrorKind::InvalidData,
+            _ => false,
+        }
+    }
+
     /// What is at the final path now.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
@@ -332,6 +370,8 @@ impl Error {
             | Error::OutOfReach { .. }
             | Error::AlreadyCommitted { .. }
             | Error::InvalidDecision { .. }
+            | Error::Distrusted { .. }
+            | Error::SetAside { .. }
             | Error::AlreadyExists { .. } => Outcome::NotPublished,
         }
     }
@@ -358,7 +398,9 @@ impl Error {
             | Error::OutOfReach { .. }
             | Error::AlreadyCommitted { .. } => Some(Step::Decide),
             Error::Unfinished { source, .. } => source.step(),
-            Error::InvalidDecision { .. } => None,
+            Error::InvalidDecision { .. } | Error::Distrusted { .. } | Error::SetAside { .. } => {
+                None
+            }
             Error::AlreadyExists { .. } | Error::Unknown { .. } => Some(Step::Publish),
             Error::NotDurable { .. } => Some(Step::SyncDirectory),
         }
@@ -388,6 +430,8 @@ impl Error {
             | Error::AlreadyCommitted { path, .. }
             | Error::Unfinished { path, .. }
             | Error::InvalidDecision { path, .. }
+            | Error::Distrusted { path, .. }
+            | Error::SetAside { path, .. }
             | Error::Read { path, .. } => Some(path),
         }
     }

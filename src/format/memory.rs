@@ -56,6 +56,7 @@ impl DiskFile for MemoryFile {
             },
             len: self.bytes.len() as u64,
             mode: 0,
+            owner: None,
             modified: SystemTime::UNIX_EPOCH,
         })
     }

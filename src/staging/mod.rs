@@ -177,7 +177,7 @@ impl Area {
         if self.is_given() {
             return Ok(());
         }
-        match self.disk.is_shared_fairly(&self.path, self.home.root()) {
+        match self.disk.owner_is_trusted(&self.path, self.home.root()) {
             Ok(false) => {
                 let reason = "its owner may not write in the data set";
                 Err(io::Error::new(io::ErrorKind::PermissionDenied, reason))

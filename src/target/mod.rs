@@ -98,6 +98,10 @@ pub(crate) trait Target: fmt::Debug + Send + Sync {
     /// Refuses a directory of the data set that would lead a write out of it.
     fn check_directory(&self, directory: &Path) -> Result<()>;
 
+    /// Takes a transaction whose record is not to be acted upon out of the way of everybody, with all that is
+    /// staged in it, and says where it is now. It is ours.
+    fn set_aside(&self, transaction: Uuid) -> Result<PathBuf>;
+
     /// Makes what is staged durable, so that a decision may name it: all of these files must be there.
     fn seal(&self, transaction: Uuid, files: &[&Path], durability: Durability) -> Result<()>;
 

@@ -4,9 +4,11 @@
 //! it is checked to stay within the transaction and within the data set.
 
 use std::collections::HashSet;
+use std::io;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -17,13 +19,16 @@ use crate::receipt::Receipt;
 
 /// The version of the record that this crate writes, and the only one that it reads.
 pub(super) const VERSION: u32 = 1;
-/// The longest record that is written and read, in bytes: a file with the statistics of a few columns takes
-/// about a thousand.
+/// The longest record that is written, and read of whom this user trusts, in bytes: a file with the statistics
+/// of a few columns takes about a thousand.
 pub(crate) const LONGEST: u64 = 2 << 30;
+/// The longest record of another user that is read: what is read takes a few times as much memory, at worst,
+/// with the shortest of names, fifteen times.
+pub(crate) const LONGEST_OF_OTHERS: u64 = 32 << 20;
 
 /// What became of a transaction.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "decision", rename_all = "snake_case")]
+#[serde(tag = "decision", rename_all = "snake_case", try_from = "Wire")]
 pub(crate) enum Decision {
     /// All of it is, or is to be, published.
     Committed(Box<Plan>),
@@ -38,8 +43,7 @@ pub(crate) enum Decision {
 }
 
 /// What a committed transaction publishes.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct Plan {
     version: u32,
     pub(crate) transaction: Uuid,
@@ -48,7 +52,7 @@ pub(crate) struct Plan {
     /// The directory that the caller named, below the data set's root.
     pub(crate) scope: PathBuf,
     /// Whether nothing of it need survive a power cut.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     unsynced: bool,
     /// The caller's name of the write, if it has one.
     pub(crate) write_id: Option<String>,
@@ -59,7 +63,7 @@ pub(crate) struct Plan {
     /// Directories that are exchanged as a whole.
     pub(crate) exchanges: Vec<Exchange>,
     /// Files below the data set's root that are removed once all others are published.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) removed: Vec<Removal>,
     /// What the caller gets back, also if it repeats the write.
     pub(crate) receipt: Receipt,
@@ -170,10 +174,9 @@ impl Decision {
         serde_json::to_vec(self).map_err(|error| invalid(path, error.to_string()))
     }
 
-    /// Reads the record at `path` of this transaction.
-    pub(crate) fn from_json(bytes: &[u8], path: &Path, transaction: Uuid) -> Result<Self> {
-        let decision: Decision =
-            serde_json::from_slice(bytes).map_err(|error| invalid(path, error.to_string()))?;
+    /// Reads the record at `path` of this transaction, without holding more of it than what it says.
+    pub(crate) fn from_json(record: impl io::Read, path: &Path, transaction: Uuid) -> Result<Self> {
+        let decision: Decision = read_json(record, path)?;
         let (version, named) = match &decision {
             Decision::Committed(plan) => (plan.version, plan.transaction),
             Decision::Aborted {
@@ -210,6 +213,71 @@ impl Decision {
             return Err(invalid(path, format!("puts two things at {twice:?}")));
         }
         Ok(decision)
+    }
+}
+
+/// All fields that a decision can have, in any order: so that each is read into its type at once, and nothing is
+/// kept until it is known what it belongs to.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wire {
+    decision: Kind,
+    version: u32,
+    transaction: Uuid,
+    keep_seconds: Option<u64>,
+    root: Option<PathBuf>,
+    scope: Option<PathBuf>,
+    #[serde(default)]
+    unsynced: bool,
+    write_id: Option<String>,
+    arrangement: Option<Vec<Move>>,
+    files: Option<Vec<Move>>,
+    exchanges: Option<Vec<Exchange>>,
+    #[serde(default)]
+    removed: Vec<Removal>,
+    receipt: Option<Receipt>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Kind {
+    Committed,
+    Aborted,
+    Staged,
+}
+
+impl TryFrom<Wire> for Decision {
+    type Error = String;
+
+    fn try_from(wire: Wire) -> Result<Self, String> {
+        fn field<T>(value: Option<T>, name: &str) -> Result<T, String> {
+            value.ok_or_else(|| format!("missing field `{name}`"))
+        }
+        let (version, transaction) = (wire.version, wire.transaction);
+        Ok(match wire.decision {
+            Kind::Committed => Decision::Committed(Box::new(Plan {
+                version,
+                transaction,
+                root: wire.root,
+                scope: field(wire.scope, "scope")?,
+                unsynced: wire.unsynced,
+                write_id: wire.write_id,
+                arrangement: field(wire.arrangement, "arrangement")?,
+                files: field(wire.files, "files")?,
+                exchanges: field(wire.exchanges, "exchanges")?,
+                removed: wire.removed,
+                receipt: field(wire.receipt, "receipt")?,
+            })),
+            Kind::Aborted => Decision::Aborted {
+                version,
+                transaction,
+            },
+            Kind::Staged => Decision::Staged {
+                version,
+                transaction,
+                keep_seconds: field(wire.keep_seconds, "keep_seconds")?,
+            },
+        })
     }
 }
 
@@ -252,6 +320,17 @@ pub(super) fn stays_below(path: &Path) -> bool {
             .components()
             .all(|part| matches!(part, Component::Normal(_)))
         && !path.as_os_str().as_encoded_bytes().contains(&0)
+}
+
+/// Reads a record from a file, piece by piece.
+pub(crate) fn read_json<T: DeserializeOwned>(record: impl io::Read, path: &Path) -> Result<T> {
+    serde_json::from_reader(record).map_err(|error| match error.is_io() {
+        true => Error::Read {
+            path: path.to_owned(),
+            source: error.into(),
+        },
+        false => invalid(path, error.to_string()),
+    })
 }
 
 pub(super) fn invalid(path: &Path, reason: String) -> Error {

@@ -23,7 +23,9 @@ use crate::receipt::Receipt;
 use crate::staging::{Area, Home};
 use crate::target::{Decided, Hold, LocalTarget, Taken, Target};
 
-pub(crate) use decision::{Decision, Exchange, LONGEST, Move, Plan, Removal};
+pub(crate) use decision::{
+    Decision, Exchange, LONGEST, LONGEST_OF_OTHERS, Move, Plan, Removal, read_json,
+};
 pub(crate) use plan::{Layout, StagedName, Witnessed, staged_name};
 pub(crate) use staged::StagedRecord;
 
@@ -195,6 +197,8 @@ fn settle_and_lock(target: &dyn Target, kind: LockKind) -> Result<Option<Hold>> 
                 match recover_one(target, id, false) {
                     // It is another's commit that is published in part, and not ours.
                     Err(Error::Unfinished { source, .. }) => return Err(of_another(*source)),
+                    Err(Error::SetAside { .. }) => {}
+                    Err(error) if error.is_about_record() => {}
                     recovered => drop(recovered.map_err(of_another)?),
                 }
             }
@@ -206,13 +210,36 @@ fn settle_and_lock(target: &dyn Target, kind: LockKind) -> Result<Option<Hold>> 
 fn is_settled(target: &dyn Target) -> Result<bool> {
     let mut settled = true;
     for id in target.transactions()? {
-        let committed = matches!(&target.decision(id)?,
+        let decision = match target.decision(id) {
+            // What is done in the data set from now on must not be undone by it.
+            Err(error) if error.is_about_record() => {
+                drop(set_aside(target, id, error));
+                continue;
+            }
+            decision => decision?,
+        };
+        let committed = matches!(&decision,
             Some(Decision::Committed(plan)) if plan.root == target.named_root());
         if committed && matches!(target.take(id)?, Taken::Ours(_)) {
             settled = false;
         }
     }
     Ok(settled)
+}
+
+/// Sets a transaction aside whose record is not to be acted upon, unless its writer is alive, or that cannot be
+/// told; what is to be said of it.
+fn set_aside(target: &dyn Target, id: Uuid, wrong: Error) -> Error {
+    match target.take(id) {
+        Ok(Taken::Ours(_lease)) => match target.set_aside(id) {
+            Ok(path) => Error::SetAside {
+                path,
+                source: Some(Box::new(wrong)),
+            },
+            Err(_) => wrong,
+        },
+        _ => wrong,
+    }
 }
 
 /// What keeps another's commit from being finished says nothing of what became of ours: that is not
@@ -265,7 +292,13 @@ pub(crate) enum Recovered {
 /// Finishes or removes one transaction whose writer is dead.
 pub(crate) fn recover_one(target: &dyn Target, id: Uuid, dry_run: bool) -> Result<Recovered> {
     loop {
-        let committed = match target.decision(id)? {
+        let decision = match target.decision(id) {
+            Err(error) if error.is_about_record() && !dry_run => {
+                return Err(set_aside(target, id, error));
+            }
+            decision => decision?,
+        };
+        let committed = match decision {
             // Of another data set in the same area: whoever writes that one sees to it.
             Some(Decision::Committed(plan)) if plan.root != target.named_root() => {
                 return Ok(Recovered::Alive);

@@ -4,13 +4,14 @@
 //! directory into that of his own transaction, so that of two who try one fails; recovery moves it
 //! back if nothing came of that.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::decision::{VERSION, invalid, stays_below};
+use super::decision::{VERSION, invalid, read_json, stays_below};
 use super::{Decision, Transaction, Witnessed};
 use crate::error::{Error, Result};
 use crate::options::Durability;
@@ -69,9 +70,8 @@ impl StagedRecord {
     }
 
     /// Reads the record at `path`.
-    pub(crate) fn from_json(bytes: &[u8], path: &Path) -> Result<Self> {
-        let record: StagedRecord =
-            serde_json::from_slice(bytes).map_err(|error| invalid(path, error.to_string()))?;
+    pub(crate) fn from_json(record: impl io::Read, path: &Path) -> Result<Self> {
+        let record: StagedRecord = read_json(record, path)?;
         if record.version != VERSION {
             let version = record.version;
             return Err(invalid(

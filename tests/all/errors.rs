@@ -173,6 +173,13 @@ impl Case {
 
 /// A part of a path without the number of a transaction that it begins with.
 fn without_transaction(part: &str) -> String {
+    // Nor the hash of a write's name.
+    if let Some((_, rest)) = part
+        .split_once(".record")
+        .filter(|(key, _)| key.len() == 32)
+    {
+        return format!("KEY.record{rest}");
+    }
     let number = part.get(..36).filter(|_| !part.contains(".staged"));
     match number.map(Uuid::try_parse) {
         Some(Ok(_)) => format!("{{transaction}}{}", &part[36..]),
@@ -767,6 +774,8 @@ fn data_sets() -> Vec<Case> {
     vec![
         conflict(),
         invalid_decision(),
+        distrusted(),
+        set_aside(),
         aborted(),
         staged_write_gone(),
         interrupted(),
@@ -801,6 +810,51 @@ fn conflict() -> Case {
 
 fn invalid_decision() -> Case {
     let scene = Scene::new();
+    let root = scene.root.join("weather");
+    let writes = scene.root.join(".weather.atomic/writes");
+    let named = || {
+        let (builder, batch) = data_set(&root);
+        commit(builder.write_id("monday"), &batch)
+    };
+    named().unwrap();
+    let receipt = std::fs::read_dir(&writes).unwrap().next().unwrap();
+    std::fs::write(receipt.unwrap().path(), b"{}").unwrap();
+    let error = named().unwrap_err();
+    std::fs::remove_dir_all(&root).unwrap();
+    let record = "{root}/.weather.atomic/writes/KEY.record";
+    scene
+        .case("a receipt that nobody wrote", "InvalidDecision", error)
+        .says(&format!(
+            "{record}: missing field `scope` at line 1 column 2"
+        ))
+        .about(record)
+        .leaves(&[
+            "/.weather.atomic/",
+            "/.weather.atomic/writes/",
+            "/.weather.atomic/writes/KEY.record",
+        ])
+}
+
+fn distrusted() -> Case {
+    let scene = Scene::new();
+    let path = scene.root.join(".weather.atomic/x/decision.record");
+    let target = scene.root.join("weather/k=1");
+    let error = Error::Distrusted {
+        path,
+        user: 7,
+        target,
+    };
+    scene
+        .case("a record of a stranger", "Distrusted", error)
+        .says(
+            "{root}/.weather.atomic/x/decision.record: user 7, to whom it belongs, may not change \
+             {root}/weather/k=1, so that it is not acted upon: remove it, or change its owner if you trust it",
+        )
+        .about("{root}/.weather.atomic/x/decision.record")
+}
+
+fn set_aside() -> Case {
+    let scene = Scene::new();
     let place = scene
         .root
         .join(format!(".weather.atomic/{}", Uuid::now_v7()));
@@ -808,17 +862,18 @@ fn invalid_decision() -> Case {
     std::fs::write(place.join("decision.record"), b"{}").unwrap();
     let mut recovery = recover(scene.root.join("weather")).unwrap();
     let error = recovery.failed.pop().unwrap();
-    let record = "{root}/.weather.atomic/{transaction}/decision.record";
+    let aside = "{root}/.weather.atomic/{transaction}.aside";
     scene
-        .case("a record that nobody wrote", "InvalidDecision", error)
+        .case("a record that nobody wrote", "SetAside", error)
         .says(&format!(
-            "{record}: missing field `decision` at line 1 column 2"
+            "{aside}: was set aside, and may be part of a commit: look at it, and remove it"
         ))
-        .about(record)
+        .because(&["…"])
+        .about(aside)
         .leaves(&[
             "/.weather.atomic/",
-            "/.weather.atomic/{transaction}/",
-            "/.weather.atomic/{transaction}/decision.record",
+            "/.weather.atomic/{transaction}.aside/",
+            "/.weather.atomic/{transaction}.aside/decision.record",
         ])
 }
 

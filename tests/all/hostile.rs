@@ -15,8 +15,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use atomic_arrow::verify::verify_file;
 use atomic_arrow::{
     AtomicFile, CommitMode, DatasetWriter, DatasetWriterBuilder, Error, FileOptions, Oddity,
-    Outcome, PartitionBy, PublishMode, Receipt, RecoverOptions, Verify, WriterOptions, inspect,
-    recover, recover_with_options,
+    Outcome, PartitionBy, PublishMode, Receipt, RecoverOptions, Recovery, Verify, WriterOptions,
+    inspect, recover, recover_with_options,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -472,6 +472,62 @@ fn paths_in(record: &Value) -> Vec<String> {
     found
 }
 
+/// Takes back that a transaction was set aside because its record is none.
+#[track_caller]
+fn put_back(recovery: &Recovery, transaction: &Path) {
+    let [
+        Error::SetAside {
+            path,
+            source: Some(wrong),
+        },
+    ] = &recovery.failed[..]
+    else {
+        panic!("{recovery:?}");
+    };
+    assert!(
+        matches!(**wrong, Error::InvalidDecision { .. }),
+        "{wrong:?}"
+    );
+    fs::rename(path, transaction).unwrap();
+}
+
+#[test]
+fn a_record_that_cannot_be_read_is_set_aside_and_stops_nobody() {
+    for mode in MODES {
+        // What is there already would be in the way of its decision.
+        if mode == CommitMode::ErrorIfExists {
+            continue;
+        }
+        let scene = Scene::new();
+        let path = decided(&scene, mode);
+        let transaction = path.parent().unwrap();
+        let record = fs::read(&path).unwrap();
+        fs::write(&path, &record[..record.len() / 2]).unwrap();
+        let staged = tree(transaction);
+        commit(builder(&scene.root, CommitMode::Append), &["KSEA"]).unwrap();
+        let aside = transaction.with_extension("aside");
+        assert_eq!(tree(&aside), staged);
+        // Nobody carries it out or removes it any more, also if it is whole again.
+        fs::write(aside.join("decision.record"), &record).unwrap();
+        let data = published(&scene.root);
+        for _ in 0..2 {
+            let recovery = recover(&scene.root).unwrap();
+            assert!(
+                matches!(&recovery.failed[..], [Error::SetAside { path, .. }] if *path == aside),
+                "{recovery:?}"
+            );
+            let shown = inspect(&scene.root).unwrap().oddities;
+            let is_shown = |odd: &Oddity| odd.to_string().contains(".aside");
+            assert!(shown.iter().any(is_shown), "{shown:?}");
+        }
+        assert_eq!(tree(&aside), staged);
+        assert_eq!(published(&scene.root), data);
+        // Who looked at it lets it be carried out.
+        fs::rename(&aside, transaction).unwrap();
+        assert_eq!(recover(&scene.root).unwrap().finished.len(), 1);
+    }
+}
+
 #[test]
 fn a_record_that_names_a_path_elsewhere_is_refused_whole() {
     let stray = [
@@ -489,19 +545,16 @@ fn a_record_that_names_a_path_elsewhere_is_refused_whole() {
         let scene = Scene::new();
         let path = decided(&scene, mode);
         let record: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
-        let (before, data) = (scene.stranger(), tree(&scene.root));
+        let (before, data) = (scene.stranger(), published(&scene.root));
         for place in paths_in(&record) {
             for name in stray {
                 let mut hostile = record.clone();
                 *hostile.pointer_mut(&place).unwrap() = json!(name);
                 fs::write(&path, hostile.to_string()).unwrap();
                 let recovery = recover(&scene.root).unwrap();
-                assert!(
-                    matches!(recovery.failed[..], [Error::InvalidDecision { .. }]),
-                    "{place} = {name:?}: {recovery:?}"
-                );
+                put_back(&recovery, path.parent().unwrap());
                 assert_eq!(scene.stranger(), before);
-                assert_eq!(tree(&scene.root), data);
+                assert_eq!(published(&scene.root), data);
                 refused += 1;
             }
         }

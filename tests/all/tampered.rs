@@ -1,6 +1,7 @@
 //! The operating system's disk, with somebody in the way: bytes that come back changed, calls that are
 //! refused, and what others do right before or after a call.
 
+use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -130,6 +131,10 @@ impl Disk for Tampered {
         OsDisk.trusts_locks(path)
     }
 
+    fn show_like(&self, path: &Path, model: &Path) -> io::Result<()> {
+        OsDisk.show_like(path, model)
+    }
+
     fn may_write(&self, directory: &Path) -> io::Result<bool> {
         OsDisk.may_write(directory)
     }
@@ -138,8 +143,22 @@ impl Disk for Tampered {
         OsDisk.share_like(path, model)
     }
 
-    fn is_shared_fairly(&self, path: &Path, model: &Path) -> io::Result<bool> {
-        OsDisk.is_shared_fairly(path, model)
+    fn owner_is_trusted(&self, path: &Path, model: &Path) -> io::Result<bool> {
+        OsDisk.owner_is_trusted(path, model)
+    }
+
+    fn acts_as(&self, user: u32) -> bool {
+        OsDisk.acts_as(user)
+    }
+
+    fn could_change(
+        &self,
+        user: u32,
+        group: Option<u32>,
+        directory: &Path,
+        name: Option<&OsStr>,
+    ) -> io::Result<bool> {
+        OsDisk.could_change(user, group, directory, name)
     }
 
     fn now(&self) -> SystemTime {

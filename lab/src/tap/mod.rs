@@ -8,6 +8,7 @@
 mod handles;
 
 use std::borrow::Cow;
+use std::ffi::OsStr;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -296,8 +297,30 @@ impl Disk for Tap {
         self.call(Verb::ShareLike, path, || self.disk.share_like(path, model))
     }
 
+    fn show_like(&self, path: &Path, model: &Path) -> io::Result<()> {
+        self.call(Verb::ShareLike, path, || self.disk.show_like(path, model))
+    }
+
     fn may_write(&self, directory: &Path) -> io::Result<bool> {
         self.disk.may_write(directory)
+    }
+
+    fn owner_is_trusted(&self, path: &Path, model: &Path) -> io::Result<bool> {
+        self.disk.owner_is_trusted(path, model)
+    }
+
+    fn acts_as(&self, user: u32) -> bool {
+        self.disk.acts_as(user)
+    }
+
+    fn could_change(
+        &self,
+        user: u32,
+        group: Option<u32>,
+        directory: &Path,
+        name: Option<&OsStr>,
+    ) -> io::Result<bool> {
+        self.disk.could_change(user, group, directory, name)
     }
 
     fn now(&self) -> SystemTime {

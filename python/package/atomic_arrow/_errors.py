@@ -118,7 +118,15 @@ class AbortedError(AtomicArrowError, RuntimeError):
 
 
 class InvalidDecisionError(AtomicArrowError, RuntimeError):
-    """The record of a transaction is not one that this version wrote; it was left alone."""
+    """A record in the staging area is not one that this version wrote; it was not acted upon."""
+
+
+class DistrustedError(AtomicArrowError, PermissionError):
+    """A record belongs to a user who may not do what it says; it was not acted upon."""
+
+
+class SetAsideError(AtomicArrowError, RuntimeError):
+    """A transaction was set aside in the staging area: its record cannot be read or trusted."""
 
 
 class PanicError(AtomicArrowError, RuntimeError):

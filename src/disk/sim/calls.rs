@@ -1,5 +1,6 @@
 //! The system calls of the simulated disk.
 
+use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -140,7 +141,29 @@ impl Disk for SimDisk {
         Ok(())
     }
 
+    fn show_like(&self, _path: &Path, _model: &Path) -> io::Result<()> {
+        Ok(())
+    }
+
     fn may_write(&self, _directory: &Path) -> io::Result<bool> {
+        Ok(true)
+    }
+
+    fn owner_is_trusted(&self, _path: &Path, _model: &Path) -> io::Result<bool> {
+        Ok(true)
+    }
+
+    fn acts_as(&self, _user: u32) -> bool {
+        true
+    }
+
+    fn could_change(
+        &self,
+        _user: u32,
+        _group: Option<u32>,
+        _directory: &Path,
+        _name: Option<&OsStr>,
+    ) -> io::Result<bool> {
         Ok(true)
     }
 

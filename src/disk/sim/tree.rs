@@ -256,6 +256,7 @@ impl Tree {
                     identity: identity((node, i128::from(node))),
                     len: file.content.len() as u64,
                     mode: file.mode,
+                    owner: None,
                     modified: file.modified,
                 },
             ),
@@ -265,6 +266,7 @@ impl Tree {
                     identity: identity(directory.identity),
                     len: 0,
                     mode: 0o755,
+                    owner: None,
                     // Names that come and go later do not count.
                     modified: SystemTime::UNIX_EPOCH
                         + Duration::from_nanos(directory.identity.1 as u64),

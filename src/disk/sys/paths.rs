@@ -16,7 +16,7 @@ use std::time::{Duration, SystemTime};
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags};
 use rustix::io::{Errno, retry_on_intr};
 
-use crate::disk::{Entry, EntryKind, FileStatus, Identity, Place, PublishMode};
+use crate::disk::{Entry, EntryKind, FileStatus, Identity, Owner, Place, PublishMode};
 
 /// What a directory is opened with of which only the names matter.
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -328,6 +328,10 @@ fn look_at(named: &Named<'_>) -> io::Result<(EntryKind, FileStatus, Option<bool>
         identity,
         len: found.stx_size,
         mode: u32::from(found.stx_mode) & 0o7777,
+        owner: Some(Owner {
+            user: found.stx_uid,
+            group: found.stx_gid,
+        }),
         modified: time(found.stx_mtime.tv_sec, found.stx_mtime.tv_nsec),
     };
     let kind = kind_from(FileType::from_raw_mode(u32::from(found.stx_mode)));
@@ -356,6 +360,10 @@ fn look_at_old(named: &Named<'_>) -> io::Result<(EntryKind, FileStatus, Option<b
         identity,
         len: found.st_size as u64,
         mode: found.st_mode as u32 & 0o7777,
+        owner: Some(Owner {
+            user: found.st_uid,
+            group: found.st_gid,
+        }),
         modified: time(found.st_mtime as i64, found.st_mtime_nsec as u32),
     };
     let kind = kind_from(FileType::from_raw_mode(found.st_mode));

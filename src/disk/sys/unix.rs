@@ -9,7 +9,7 @@ use std::path::Path;
 use rustix::io::Errno;
 
 use crate::disk::os::born;
-use crate::disk::{Identity, LockKind, LockOutcome};
+use crate::disk::{Identity, LockKind, LockOutcome, Owner};
 
 pub(in crate::disk) fn identity(_file: &File, metadata: &Metadata) -> io::Result<Identity> {
     Ok(Identity {
@@ -21,6 +21,13 @@ pub(in crate::disk) fn identity(_file: &File, metadata: &Metadata) -> io::Result
 
 pub(in crate::disk) fn mode(metadata: &Metadata) -> u32 {
     metadata.mode() & 0o7777
+}
+
+pub(in crate::disk) fn owner(metadata: &Metadata) -> Option<Owner> {
+    Some(Owner {
+        user: metadata.uid(),
+        group: metadata.gid(),
+    })
 }
 
 pub(in crate::disk) fn set_mode(file: &File, mode: u32) -> io::Result<()> {

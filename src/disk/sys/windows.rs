@@ -1,5 +1,6 @@
 //! Windows. Written from the documentation of its system calls, and untested.
 
+use std::ffi::OsStr;
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
 use std::os::windows::ffi::OsStrExt;
@@ -17,7 +18,7 @@ use windows_sys::Win32::System::IO::OVERLAPPED;
 
 use crate::disk::os::born;
 use crate::disk::{
-    Entry, EntryKind, FileStatus, Identity, LockKind, LockOutcome, Place, PublishMode,
+    Entry, EntryKind, FileStatus, Identity, LockKind, LockOutcome, Owner, Place, PublishMode,
 };
 
 /// Access lists are inherited from the directory above.
@@ -68,6 +69,7 @@ pub(in crate::disk) fn status(path: &Path) -> io::Result<Option<(EntryKind, File
                 identity: identity_of_path(path, &metadata)?,
                 len: metadata.len(),
                 mode: 0,
+                owner: None,
                 modified: metadata.modified()?,
             };
             Ok(Some((kind(metadata.file_type()), status)))
@@ -191,13 +193,35 @@ pub(in crate::disk) fn share_like(_path: &Path, _model: &Path) -> io::Result<()>
     Ok(())
 }
 
+/// Access lists are inherited from the directory above.
+pub(in crate::disk) fn show_like(_path: &Path, _model: &Path) -> io::Result<()> {
+    Ok(())
+}
+
 /// Access lists are not looked at.
 pub(in crate::disk) fn may_write(_directory: &Path) -> io::Result<bool> {
     Ok(true)
 }
 
-pub(in crate::disk) fn is_shared_fairly(_path: &Path, _model: &Path) -> io::Result<bool> {
+pub(in crate::disk) fn owner_is_trusted(_path: &Path, _model: &Path) -> io::Result<bool> {
     Ok(true)
+}
+
+pub(in crate::disk) fn acts_as(_user: u32) -> bool {
+    true
+}
+
+pub(in crate::disk) fn could_change(
+    _user: u32,
+    _group: Option<u32>,
+    _directory: &Path,
+    _name: Option<&OsStr>,
+) -> io::Result<bool> {
+    Ok(true)
+}
+
+pub(in crate::disk) fn owner(_metadata: &Metadata) -> Option<Owner> {
+    None
 }
 
 /// A path of the form `\\server\share` is remote.

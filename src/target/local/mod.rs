@@ -2,6 +2,7 @@
 //!
 //! A transaction is a directory of the staging area. Its writer holds a lock on the `lease` in it.
 
+mod authors;
 mod control;
 mod leases;
 mod moves;
@@ -37,10 +38,12 @@ const DEAD: &str = "dead";
 const SCRATCH: &str = "scratch";
 /// What the names of records end with that are not complete.
 const NEW: &str = "new";
+/// What the name of a transaction's directory ends with whose record is not to be acted upon.
+const ASIDE: &str = "aside";
 /// The directory of a transaction in which a record is made that is kept in names.
 const RECEIPT: &str = "receipt";
 /// The longest record that is kept in names, in bytes.
-const LONGEST_NAMED: usize = 256 << 20;
+const LONGEST_NAMED: u64 = 256 << 20;
 const ATTEMPTS: usize = 100;
 
 /// A data set on a disk, and its staging area.
@@ -232,6 +235,10 @@ impl Target for LocalTarget {
 
     fn check_directory(&self, directory: &Path) -> Result<()> {
         check_inside(self.disk.as_ref(), &self.root, &self.root.join(directory))
+    }
+
+    fn set_aside(&self, transaction: Uuid) -> Result<PathBuf> {
+        self.put_aside(transaction)
     }
 
     fn seal(&self, transaction: Uuid, files: &[&Path], durability: Durability) -> Result<()> {

@@ -1,25 +1,27 @@
 //! The records of a transaction: its decision, and the receipt of a named write.
 
-use std::io;
+use std::io::{self, BufReader, Read as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use twox_hash::XxHash3_128;
 use uuid::Uuid;
 
+use super::authors::{Authors, Change};
 use super::removal::remove_tree;
 use super::{DEAD, LocalTarget, NEW, RECEIPT, names};
-use crate::disk::{Disk, DiskFile, EntryKind, PublishMode};
+use crate::disk::{Disk, DiskFile, EntryKind, FileStatus, PublishMode};
 use crate::error::{Error, IoContext, Result, Step};
 use crate::publish::{self, Standing};
 use crate::receipt::Receipt;
 use crate::staging::{WRITES, check_inside, is_impossible, is_older};
 use crate::target::Target as _;
-use crate::transaction::{Decision, LONGEST, Plan};
+use crate::transaction::{Decision, LONGEST, LONGEST_OF_OTHERS, Plan, read_json};
 
 /// How much of a record is read at once.
-const PIECE: u64 = 64 << 10;
+const PIECE: usize = 64 << 10;
 /// How long they are kept at least.
 const REMEMBERED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
@@ -35,10 +37,52 @@ struct NamedWrite {
 }
 
 impl LocalTarget {
+    /// The decision in the directory of a transaction, if it may be acted upon.
+    ///
+    /// # Errors
+    /// [`Error::InvalidDecision`] if it is none, [`Error::Distrusted`] if its authors could not carry it out
+    /// themselves, [`Error::Read`] if the disk would not read it.
     pub(super) fn read_decision(&self, path: &Path, transaction: Uuid) -> Result<Option<Decision>> {
-        read(self.disk.as_ref(), path)?
-            .map(|bytes| Decision::from_json(&bytes, path, transaction))
-            .transpose()
+        let Some((record, authors)) = self.open_record(path)? else {
+            return Ok(None);
+        };
+        let decision = Decision::from_json(record, path, transaction)?;
+        match &decision {
+            // That of another data set is not carried out here.
+            Decision::Committed(plan) if plan.root == self.named_root() => {
+                self.check_plan(&authors, plan)?;
+            }
+            _ => {}
+        }
+        Ok(Some(decision))
+    }
+
+    /// Opens a record in the directory of a transaction, and says whose it is.
+    ///
+    /// # Errors
+    /// [`Error::InvalidDecision`] if it is too long, [`Error::Read`] if the disk would not open it or it is
+    /// no file; if the permissions forbid that, and it belongs to somebody who may not write in the data set,
+    /// [`Error::Distrusted`].
+    pub(super) fn open_record(&self, path: &Path) -> Result<Option<(Record, Authors)>> {
+        let directory = path.parent().unwrap_or(path);
+        let (file, status) = match open(self.disk.as_ref(), path) {
+            Err(Error::Read { path, source })
+                if source.kind() == io::ErrorKind::PermissionDenied =>
+            {
+                let mut authors = Authors::default();
+                self.owners_of(&mut authors, &[directory])?;
+                self.check_authors(&authors, || [Change::In(self.root.clone())].into())?;
+                return Err(Error::Read { path, source });
+            }
+            opened => match opened? {
+                Some(opened) => opened,
+                None => return Ok(None),
+            },
+        };
+        let mut authors = Authors::default();
+        self.owners_of(&mut authors, &[directory])?;
+        self.add_owners(&mut authors, status.owner.map(|owner| (path, owner)))?;
+        record_of(file, &status, path, &authors).map(|record| Some((record, authors)))
     }
 
     /// Writes a file that is complete, and durable in itself, when it gets its name: one that is torn
@@ -62,8 +106,10 @@ impl LocalTarget {
         let staged = self.place(transaction).join(name);
         let mut file = self
             .disk
-            .create_file(&staged, false)
+            .create_file(&staged, true)
             .at(Step::Decide, &staged)?;
+        // It shows values of the data.
+        let _ = self.disk.show_like(&staged, &self.root);
         let written = write_all(file.as_mut(), bytes).and_then(|()| {
             file.sync()?;
             file.check_close()?;
@@ -94,13 +140,18 @@ impl LocalTarget {
 
     /// Where the receipt of a named write into a directory of the data set is kept: a file, or inside the
     /// root a directory of names.
-    fn memory(&self, scope: &Path, write_id: &str) -> PathBuf {
+    pub(super) fn memory(&self, scope: &Path, write_id: &str) -> PathBuf {
         let root = self.named_root().unwrap_or_default();
         let key = Self::key(&root, scope, write_id);
         self.writes().join(match self.is_inside() {
             true => format!("{key:032x}"),
             false => format!("{key:032x}.record"),
         })
+    }
+
+    /// Where the receipt of a named write is kept, and the directory with its marker.
+    pub(super) fn kept(&self, scope: &Path, write_id: &str) -> (PathBuf, PathBuf) {
+        (self.memory(scope, write_id), self.control().writes())
     }
 
     fn writes(&self) -> PathBuf {
@@ -144,9 +195,7 @@ impl LocalTarget {
     /// Keeps a record in the names of files, complete and durable when their directory gets its own.
     fn put_in_names(&self, plan: &Plan, path: &Path, record: &[u8]) -> Result<()> {
         let disk = self.disk.as_ref();
-        if let Some(found) = names::read(disk, path).ok().flatten()
-            && found == record
-        {
+        if names::hold(disk, path, record) {
             return Ok(());
         }
         let made = self.place(plan.transaction).join(RECEIPT);
@@ -256,27 +305,66 @@ impl LocalTarget {
     fn read_receipt(&self, scope: &Path, write_id: &str) -> Result<Option<Receipt>> {
         let path = self.memory(scope, write_id);
         let disk = self.disk.as_ref();
-        let record = match self.is_inside() {
-            true => names::read(disk, &path).map_err(|source| Error::Read {
-                path: path.clone(),
-                source,
-            })?,
-            false => read(disk, &path)?,
+        let mut authors = Authors::default();
+        let written: NamedWrite = match self.is_inside() {
+            true => {
+                let Some(named) = unless_none(names::open(disk, &path), &path)? else {
+                    return Ok(None);
+                };
+                let owned = named.owned.iter().map(|(path, owner)| (&**path, *owner));
+                self.add_owners(&mut authors, owned)?;
+                read_json(named.record, &path)?
+            }
+            false => {
+                let Some((file, status)) = open(disk, &path)? else {
+                    return Ok(None);
+                };
+                let owned = status.owner.map(|owner| (&*path, owner));
+                self.add_owners(&mut authors, owned)?;
+                read_json(record_of(file, &status, &path, &authors)?, &path)?
+            }
         };
-        let Some(bytes) = record else {
-            return Ok(None);
-        };
-        let written: NamedWrite =
-            serde_json::from_slice(&bytes).map_err(|error| Error::InvalidDecision {
-                path,
-                reason: error.to_string(),
-            })?;
         // Another could have the same hash.
         let is_it = written.root == self.named_root()
             && written.scope == scope
             && written.receipt.write_id() == Some(write_id);
-        Ok(is_it.then_some(written.receipt))
+        if !is_it {
+            return Ok(None);
+        }
+        // Who could not have committed it has not.
+        let changed = Change::In(self.root.join(scope));
+        self.check_authors(&authors, || [changed].into())?;
+        Ok(Some(written.receipt))
     }
+}
+
+/// What there is of a record to read, of limited length.
+fn record_of(
+    file: Arc<dyn DiskFile>,
+    status: &FileStatus,
+    path: &Path,
+    authors: &Authors,
+) -> Result<Record> {
+    let longest = match authors.are_trusted() {
+        true => LONGEST,
+        false => LONGEST_OF_OTHERS,
+    };
+    if status.len > longest {
+        let len = status.len;
+        return Err(Error::InvalidDecision {
+            path: path.to_owned(),
+            reason: format!("is {len} bytes long, of which no more than {longest} are read"),
+        });
+    }
+    let contents = Contents { file, offset: 0 };
+    Ok(BufReader::with_capacity(PIECE, contents.take(longest)))
+}
+
+fn unless_none<T>(read: io::Result<Option<T>>, path: &Path) -> Result<Option<T>> {
+    read.map_err(|source| Error::Read {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 fn write_all(file: &mut dyn DiskFile, mut bytes: &[u8]) -> io::Result<()> {
@@ -289,13 +377,29 @@ fn write_all(file: &mut dyn DiskFile, mut bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// Reads a record, if there is one: none that is longer than any is written, and of what is no text no
-/// more than a piece, since a file can be long and take nothing on the disk.
+/// A record that is read piece by piece.
+pub(super) type Record = BufReader<io::Take<Contents>>;
+
+/// The content of a file, from its beginning.
+#[derive(Debug)]
+pub(super) struct Contents {
+    file: Arc<dyn DiskFile>,
+    offset: u64,
+}
+
+impl io::Read for Contents {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.file.read_at(buffer, self.offset)?;
+        self.offset += count as u64;
+        Ok(count)
+    }
+}
+
+/// Opens a record, with its status; nothing if there is none.
 ///
 /// # Errors
-/// [`Error::InvalidDecision`] if it is too long, or no text; [`Error::Read`] if the disk would not read
-/// it, or if it is no file.
-pub(super) fn read(disk: &dyn Disk, path: &Path) -> Result<Option<Vec<u8>>> {
+/// [`Error::Read`] if the disk would not open it, or if it is no file.
+fn open(disk: &dyn Disk, path: &Path) -> Result<Option<(Arc<dyn DiskFile>, FileStatus)>> {
     let unread = |source| Error::Read {
         path: path.to_owned(),
         source,
@@ -310,38 +414,10 @@ pub(super) fn read(disk: &dyn Disk, path: &Path) -> Result<Option<Vec<u8>>> {
     }
     match disk.open_file(path, false) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        file => read_text(file.map_err(unread)?.as_ref(), path).map(Some),
-    }
-}
-
-fn read_text(file: &dyn DiskFile, path: &Path) -> Result<Vec<u8>> {
-    let unread = |source| Error::Read {
-        path: path.to_owned(),
-        source,
-    };
-    let invalid = |reason| Error::InvalidDecision {
-        path: path.to_owned(),
-        reason,
-    };
-    let len = file.status().map_err(unread)?.len;
-    if len > LONGEST {
-        return Err(invalid(format!(
-            "is {len} bytes long, and no record is longer than {LONGEST}"
-        )));
-    }
-    let mut bytes = Vec::new();
-    loop {
-        let filled = bytes.len();
-        let piece = (len - filled as u64).min(PIECE) as usize;
-        bytes.resize(filled + piece, 0);
-        let count = file.read_at(&mut bytes[filled..], filled as u64);
-        let count = count.map_err(unread)?;
-        bytes.truncate(filled + count);
-        if count == 0 {
-            return Ok(bytes);
-        }
-        if let Some(at) = bytes[filled..].iter().position(|byte| *byte == 0) {
-            return Err(invalid(format!("byte {} is 0: not a record", filled + at)));
+        file => {
+            let file = file.map_err(unread)?;
+            let status = file.status().map_err(unread)?;
+            Ok(Some((file.into(), status)))
         }
     }
 }
@@ -351,18 +427,19 @@ mod tests {
     use super::*;
     use crate::format::memory::MemoryFile;
 
-    const PIECE: usize = super::PIECE as usize;
-
-    fn of(bytes: Vec<u8>, broken_from: u64) -> Result<Vec<u8>> {
+    fn of(bytes: Vec<u8>, broken_from: u64) -> Result<serde_json::Value> {
+        let path = Path::new("decision.record");
         let file = MemoryFile::refusing_from(bytes, broken_from);
-        read_text(file.as_ref(), Path::new("decision.record"))
+        let status = file.status().unwrap();
+        read_json(record_of(file, &status, path, &Authors::default())?, path)
     }
 
     #[test]
     fn a_record_is_read_whole() {
-        for len in [0, 1, PIECE - 1, PIECE, PIECE + 1, 3 * PIECE] {
-            let text = vec![b' '; len];
-            assert_eq!(of(text.clone(), u64::MAX).unwrap(), text);
+        for len in [0, 1, PIECE - 2, PIECE - 1, PIECE, 3 * PIECE] {
+            let text = " ".repeat(len);
+            let record = format!("{text:?}").into_bytes();
+            assert_eq!(of(record, u64::MAX).unwrap(), text);
         }
     }
 
@@ -372,9 +449,12 @@ mod tests {
         hollow.resize(8 * PIECE, 0);
         // What is read too much is refused by the disk.
         let error = of(hollow, 2 * PIECE as u64).unwrap_err();
-        assert!(
-            matches!(&error, Error::InvalidDecision { reason, .. } if reason.contains("byte 65536 is 0")),
-            "{error:?}"
-        );
+        assert!(matches!(error, Error::InvalidDecision { .. }), "{error:?}");
+    }
+
+    #[test]
+    fn what_the_disk_does_not_read_is_told_from_what_is_no_record() {
+        let error = of(vec![b' '; 8 * PIECE], PIECE as u64).unwrap_err();
+        assert!(matches!(error, Error::Read { .. }), "{error:?}");
     }
 }

@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
-use super::{DEAD, LocalTarget, identity, unless_gone};
-use crate::disk::{Disk, EntryKind, PublishMode};
-use crate::error::{IoContext, Result, Step};
+use super::{ASIDE, DEAD, DECISION, LocalTarget, identity, unless_gone};
+use crate::disk::{Disk, Entry, EntryKind, PublishMode};
+use crate::error::{Error, IoContext, Result, Step};
+use crate::options::Durability;
+use crate::target::Target as _;
 use crate::transaction::Removal;
 
 impl LocalTarget {
@@ -34,6 +36,34 @@ impl LocalTarget {
             moved => moved.at(Step::Decide, directory)?,
         }
         self.bury(&dead)
+    }
+
+    /// Gives the directory of a transaction a name that is none of a transaction.
+    pub(super) fn put_aside(&self, transaction: Uuid) -> Result<PathBuf> {
+        let directory = self.place(transaction);
+        let aside = directory.with_extension(ASIDE);
+        self.disk
+            .publish(&directory, &aside, PublishMode::CreateNew)
+            .at(Step::Decide, &directory)?;
+        // If it came back, it could be carried out over what has been written since.
+        self.mover(Durability::Synced).sync(self.area.path())?;
+        Ok(aside)
+    }
+
+    /// What stands aside, and what is wrong with each.
+    pub(crate) fn aside(&self) -> Vec<Error> {
+        let entries = self.disk.list(self.area.path()).unwrap_or_default();
+        let aside = |entry: Entry| {
+            let path = entry.path;
+            let extension = path.extension().and_then(|extension| extension.to_str());
+            let stem = path.file_stem().and_then(|stem| stem.to_str());
+            let transaction = stem.and_then(|stem| Uuid::try_parse(stem).ok())?;
+            let is_it = extension == Some(ASIDE) && entry.kind == EntryKind::Directory;
+            let wrong = is_it.then(|| self.read_decision(&path.join(DECISION), transaction))?;
+            let source = wrong.err().map(Box::new);
+            Some(Error::SetAside { path, source })
+        };
+        entries.into_iter().filter_map(aside).collect()
     }
 
     /// Removes what is left of all transactions whose removal was begun, as far as it can be.

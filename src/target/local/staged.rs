@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::records::read;
+use super::authors::Authors;
 use super::{DECISION, LocalTarget, SCRATCH, STAGED, unless_gone};
 use crate::disk::{EntryKind, PublishMode};
 use crate::error::{Error, IoContext, Result, Step};
@@ -47,7 +47,7 @@ impl LocalTarget {
             if owned.check_owner().is_err() {
                 continue;
             }
-            let Some(record) = self.read_staged(&from, staged)? else {
+            let Some((record, authors)) = self.read_staged(&from, staged)? else {
                 continue;
             };
             if record.root != self.named_root() {
@@ -56,6 +56,7 @@ impl LocalTarget {
                     reason: "is of another data set".to_owned(),
                 });
             }
+            self.check_staged(&authors, &record)?;
             let to = directory.join(&name);
             return match self.disk.publish(&from, &to, PublishMode::CreateNew) {
                 Ok(()) => Ok(Some(record)),
@@ -108,7 +109,7 @@ impl LocalTarget {
 
     /// Whether a directory holds what is staged, and none of it has been published.
     fn is_whole(&self, directory: &Path, staged: Uuid) -> Result<bool> {
-        let Some(record) = self.read_staged(directory, staged)? else {
+        let Some((record, _)) = self.read_staged(directory, staged)? else {
             return Ok(false);
         };
         // Whichever data set it belongs to: the area may serve several.
@@ -144,14 +145,28 @@ impl LocalTarget {
         Ok(matches!(decision, Some(Decision::Staged { .. })))
     }
 
-    fn read_staged(&self, directory: &Path, staged: Uuid) -> Result<Option<StagedRecord>> {
+    /// What is staged in a directory, and whose it is.
+    fn read_staged(
+        &self,
+        directory: &Path,
+        staged: Uuid,
+    ) -> Result<Option<(StagedRecord, Authors)>> {
         if !self.is_staged(directory, staged)? {
             return Ok(None);
         }
         let path = directory.join(STAGED);
-        read(self.disk.as_ref(), &path)?
-            .map(|bytes| StagedRecord::from_json(&bytes, &path))
-            .transpose()
+        let Some((record, mut authors)) = self.open_record(&path)? else {
+            return Ok(None);
+        };
+        let record = StagedRecord::from_json(record, &path)?;
+        let files = record
+            .files
+            .iter()
+            .map(|file| directory.join(file.staged()));
+        let files: Vec<PathBuf> = files.collect();
+        let files: Vec<&Path> = files.iter().map(PathBuf::as_path).collect();
+        self.owners_of(&mut authors, &files)?;
+        Ok(Some((record, authors)))
     }
 
     pub(super) fn file_bytes(&self, path: &Path) -> Result<Option<u64>> {

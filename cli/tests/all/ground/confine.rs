@@ -1,13 +1,15 @@
 //! Nobody who may write beside a user, or only read, gets him to do what he could not do himself.
 
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{chown, symlink};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use super::{ALICE, Ground};
+use serde_json::json;
+
+use super::{ALICE, BOB, GROUP, Ground, as_user};
 use crate::support::skip;
 
 const DEAD: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
@@ -128,4 +130,230 @@ fn an_area_that_is_a_link_to_another_data_set_s_is_not_recovered() {
         .run(&[], b"", &["recover", "private/secret"])
         .exits(0);
     assert_eq!(ground.values("private/secret"), [42]);
+}
+
+/// What the command may take of memory, virtual memory in all.
+const LITTLE_MEMORY: [&str; 2] = ["prlimit", "--as=700000000"];
+
+fn words<const N: usize>(words: [&str; N]) -> Vec<String> {
+    words.map(str::to_owned).into()
+}
+
+/// Leaves in the area what a dead writer of this user would: a transaction with this record.
+fn forge(ground: &Ground, area: &str, user: u32, group: u32, record: &str) {
+    let transaction = ground.path(area).join(DEAD);
+    let staged = transaction.join("new-00000");
+    fs::create_dir_all(&staged).unwrap();
+    for (path, content) in [
+        (transaction.join("lease"), ""),
+        (staged.join("part-evil.parquet"), "evil"),
+        (transaction.join("00000.staged"), "evil"),
+        (transaction.join("decision.record"), record),
+    ] {
+        fs::write(&path, content).unwrap();
+        chown(&path, Some(user), Some(group)).unwrap();
+    }
+    for directory in [&staged, &transaction] {
+        chown(directory, Some(user), Some(group)).unwrap();
+        set_mode(directory, 0o777);
+    }
+}
+
+fn set_mode(path: &std::path::Path, bits: u32) {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::set_permissions(path, fs::Permissions::from_mode(bits)).unwrap();
+}
+
+/// A decision that publishes a file, or replaces a partition.
+fn decision(files: &[&str], exchanged: Option<(&str, &str)>) -> String {
+    let files = files
+        .iter()
+        .map(|path| json!({"staged": "00000.staged", "path": path}));
+    let exchanges = exchanged.map(|(path, old)| {
+        json!({"staged": "new-00000", "path": path, "witness": "part-evil.parquet",
+            "files": ["part-evil.parquet"], "removed": [old]})
+    });
+    let totals = json!({"files": 0, "partitions": 0, "rows": 0, "bytes": 0, "removed": 0});
+    json!({
+        "decision": "committed", "version": 1, "transaction": DEAD, "root": null, "scope": "",
+        "write_id": null, "arrangement": [], "files": files.collect::<Vec<_>>(),
+        "exchanges": exchanges.into_iter().collect::<Vec<_>>(),
+        "receipt": {"version": 1, "transaction": DEAD, "write_id": null, "mode": "append",
+            "totals": totals, "files": [], "removed": []},
+    })
+    .to_string()
+}
+
+#[test]
+fn a_decision_does_nothing_that_its_author_may_not_do_himself() {
+    // The permissions of the data set when it is written and when the record is found, and of a partition.
+    for (what, at_first, now, partition) in [
+        ("sticky", 0o1777, 0o1777, 0o755),
+        ("tightened", 0o777, 0o755, 0o755),
+        ("tightened above", 0o777, 0o755, 0o777),
+        ("a partition of another", 0o777, 0o777, 0o755),
+        ("a sticky partition", 0o777, 0o777, 0o1777),
+    ] {
+        for replaces in [false, true] {
+            let ground = match Ground::new(&[]) {
+                Ok(ground) => ground,
+                Err(reason) => return skip(reason),
+            };
+            ground.set("w", 0, 0, at_first);
+            ground
+                .write(&[], "A,1\n", "w", &["--write-id", "one"])
+                .exits(0);
+            ground.set("w", 0, 0, now);
+            ground.set("w/k=A", 0, 0, partition);
+            let old = ground.files("w").pop().unwrap();
+            let old = old.file_name().unwrap().to_str().unwrap();
+            let record = match replaces {
+                true => decision(&[], Some(("k=A", old))),
+                // Who may make files in the partition may do that much.
+                false if partition != 0o755 => continue,
+                false => decision(&["k=A/part-evil.parquet"], None),
+            };
+            forge(&ground, ".w.atomic", ALICE, ALICE, &record);
+            for _ in 0..2 {
+                // It is told each time, and not carried out.
+                ground
+                    .run(&[], b"", &["recover", "w"])
+                    .exits(1)
+                    .says(&format!("user {ALICE}, to whom it belongs, may not change"))
+                    .says(".aside: was set aside");
+                assert_eq!(ground.values("w"), [1], "{what}");
+            }
+            ground
+                .run(&[], b"", &["inspect", "w"])
+                .prints(".aside: was set aside");
+            ground.write(&[], "Z,2\n", "w", &[]).exits(0);
+            assert_eq!(ground.values("w"), [1, 2], "{what}");
+        }
+    }
+}
+
+#[test]
+fn a_decision_is_carried_out_whose_author_may_do_it_himself() {
+    // The group of the author, the permissions of the data set and of its partition.
+    for (group, root, partition) in [(GROUP, 0o2775, 0o2775), (ALICE, 0o777, 0o777)] {
+        for replaces in [false, true] {
+            let ground = match Ground::new(&[]) {
+                Ok(ground) => ground,
+                Err(reason) => return skip(reason),
+            };
+            ground.set("w", 0, GROUP, root);
+            ground
+                .write(&[], "A,1\n", "w", &["--write-id", "one"])
+                .exits(0);
+            ground.set("w/k=A", 0, GROUP, partition);
+            let old = ground.files("w").pop().unwrap();
+            let old = old.file_name().unwrap().to_str().unwrap();
+            let record = match replaces {
+                true => decision(&[], Some(("k=A", old))),
+                false => decision(&["k=A/part-evil.parquet"], None),
+            };
+            forge(&ground, ".w.atomic", ALICE, group, &record);
+            ground.run(&[], b"", &["recover", "w"]).exits(0);
+            let evil = ground.path("w/k=A/part-evil.parquet");
+            assert_eq!(fs::read(evil).unwrap(), b"evil");
+            assert_eq!(ground.files("w").len(), if replaces { 1 } else { 2 });
+        }
+    }
+}
+
+#[test]
+fn a_colleague_finishes_what_another_of_the_group_decided() {
+    for list in [false, true] {
+        let tools: &[&str] = if list {
+            &["strace", "setfacl"]
+        } else {
+            &["strace"]
+        };
+        let scene = |ground: &Ground| {
+            ground.set("w", 0, GROUP, if list { 0o750 } else { 0o2775 });
+            if list {
+                let both = "u:20001:rwx,u:20002:rwx,d:u:20001:rwx,d:u:20002:rwx";
+                let mut set = Command::new("setfacl");
+                let done = set.args(["-m", both]).arg(ground.path("w")).status();
+                assert!(done.unwrap().success());
+            }
+            // Whatever the umask of the one is, the other may write there.
+            let made = Command::new("mkdir").arg(ground.path("w/k=A")).status();
+            assert!(made.unwrap().success());
+            if !list {
+                ground.set("w/k=A", 0, GROUP, 0o2775);
+            }
+        };
+        let died = Ground::die_decided(tools, scene, &as_user(ALICE), "A,1\n", "w", &[]);
+        let ground = match died {
+            Ok(ground) => ground,
+            Err(reason) => return skip(reason),
+        };
+        ground.write(&as_user(BOB), "B,2\n", "w", &[]).exits(0);
+        assert_eq!(ground.values("w"), [1, 2], "by a list: {list}");
+    }
+}
+
+#[test]
+fn a_receipt_that_a_stranger_wrote_does_not_let_a_write_be_taken_for_done() {
+    let ground = match Ground::new(&[]) {
+        Ok(ground) => ground,
+        Err(reason) => return skip(reason),
+    };
+    ground.set("w", 0, 0, 0o777);
+    let named = ["--write-id", "monday"];
+    ground.write(&[], "A,1\n", "w", &named).exits(0);
+    let writes = ground.path(".w.atomic/writes");
+    for record in fs::read_dir(writes).unwrap() {
+        chown(record.unwrap().path(), Some(ALICE), Some(ALICE)).unwrap();
+    }
+    // He may write in the data set.
+    ground.write(&[], "A,1\n", "w", &named).exits(0);
+    ground.set("w", 0, 0, 0o755);
+    ground
+        .write(&[], "A,1\n", "w", &named)
+        .exits(1)
+        .says(&format!("user {ALICE}, to whom it belongs, may not change"));
+    ground.write(&[], "B,2\n", "w", &[]).exits(0);
+    assert_eq!(ground.values("w"), [1, 2]);
+}
+
+#[test]
+fn a_huge_record_of_another_user_takes_no_memory_and_stops_nobody() {
+    let many = |what: &str, bytes: usize| what.repeat(bytes / what.len());
+    let receipt = r#""receipt":{"version":1,"transaction":"01890a5d-ac96-774b-bcce-b302099a8057","mode":"append","#;
+    let records = [
+        // No field of a record, and one.
+        format!(
+            r#"{{"a":[{}0],"decision":"committed"}}"#,
+            many("0,", 64 << 20)
+        ),
+        format!(
+            r#"{{{receipt}"removed":[{}"a"]}},"decision":"committed"}}"#,
+            many(r#""a","#, 64 << 20)
+        ),
+        // As long as another user's record may be.
+        format!(
+            r#"{{{receipt}"removed":[{}"a"]}},"decision":"committed"}}"#,
+            many(r#""a","#, 31 << 20)
+        ),
+    ];
+    for record in records {
+        let ground = match Ground::new(&["prlimit"]) {
+            Ok(ground) => ground,
+            Err(reason) => return skip(reason),
+        };
+        ground.set("w", 0, 0, 0o777);
+        ground
+            .write(&[], "A,1\n", "w", &["--write-id", "one"])
+            .exits(0);
+        forge(&ground, ".w.atomic", ALICE, ALICE, &record);
+        let how = words(LITTLE_MEMORY);
+        ground.write(&how, "A,2\n", "w", &[]).exits(0);
+        ground
+            .run(&how, b"", &["recover", "w"])
+            .exits(1)
+            .says(".aside: was set aside");
+        assert_eq!(ground.values("w"), [1, 2]);
+    }
 }

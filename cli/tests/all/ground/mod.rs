@@ -19,7 +19,7 @@ use crate::run::{Place, Ran, binary};
 
 pub(super) const ALICE: u32 = 20_001;
 pub(super) const BOB: u32 = 20_002;
-const STRANGER: u32 = 65_534;
+pub(super) const STRANGER: u32 = 65_534;
 pub(super) const GROUP: u32 = 30_000;
 
 /// A command that takes longer is blocked: without anybody in its way it takes much less.

@@ -1,0 +1,246 @@
+//! Whose record is acted upon (promise P12): one never does more than those to whom it belongs could do
+//! themselves.
+//!
+//! The process's own user, root and the owner of the data set's root are trusted with all of it. Others are
+//! asked for, directory by directory, by the permissions at the time of use. Of another user's groups nothing can
+//! be known but that his directory has one: that counts where not everybody could have made it.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::LocalTarget;
+use crate::disk::{EntryKind, FileStatus, Owner};
+use crate::error::{Error, Result};
+use crate::receipt::CommitMode;
+use crate::staging::is_area_name;
+use crate::transaction::{Plan, StagedRecord};
+
+/// Everybody may make files in a directory.
+const FOR_EVERYBODY: u32 = 0o002;
+/// Only the owner of a name, or of the directory, removes it.
+const STICKY: u32 = 0o1000;
+
+/// The users to whom a record or its directory belongs and who are not trusted with everything.
+#[derive(Debug, Default)]
+pub(super) struct Authors(Vec<Author>);
+
+#[derive(Debug)]
+struct Author {
+    /// What belongs to him.
+    path: PathBuf,
+    user: u32,
+    /// The group that he is in.
+    group: Option<u32>,
+}
+
+/// What acting upon a record changes.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Change {
+    /// New names in a directory, or in the one above it if it is missing.
+    In(PathBuf),
+    /// A name that goes, or is taken by something else.
+    Of(PathBuf),
+    /// A directory that goes with all that is in it.
+    Whole(PathBuf),
+}
+
+impl Authors {
+    /// Whether all of them are trusted with everything.
+    pub(super) fn are_trusted(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl LocalTarget {
+    /// Adds those to whom these files or directories belong.
+    pub(super) fn owners_of(&self, authors: &mut Authors, paths: &[&Path]) -> Result<()> {
+        let mut owned = Vec::new();
+        for &path in paths {
+            let found = self.look(path)?;
+            owned.extend(found.and_then(|found| Some((path, found.owner?))));
+        }
+        self.add_owners(authors, owned)
+    }
+
+    /// Adds those to whom files or directories belong. A user is taken to be in the group of what is
+    /// named first.
+    pub(super) fn add_owners<'a>(
+        &self,
+        authors: &mut Authors,
+        owned: impl IntoIterator<Item = (&'a Path, Owner)>,
+    ) -> Result<()> {
+        let mut trusted = None;
+        for (path, owner) in owned {
+            let is_known = || authors.0.iter().any(|author| author.user == owner.user);
+            if self.disk.acts_as(owner.user) || trusted == Some(owner.user) || is_known() {
+                continue;
+            }
+            let root = self.look(&self.root)?.and_then(|root| root.owner);
+            if root.is_some_and(|root| root.user == owner.user) {
+                trusted = Some(owner.user);
+                continue;
+            }
+            let above = self.look(path.parent().unwrap_or(path))?;
+            let group = above
+                .is_some_and(|above| above.mode & FOR_EVERYBODY == 0)
+                .then_some(owner.group);
+            authors.0.push(Author {
+                path: path.to_owned(),
+                user: owner.user,
+                group,
+            });
+        }
+        Ok(())
+    }
+
+    fn look(&self, path: &Path) -> Result<Option<FileStatus>> {
+        let found = self.disk.status(path).map_err(|source| Error::Read {
+            path: path.to_owned(),
+            source,
+        })?;
+        Ok(found.map(|(_, found)| found))
+    }
+
+    /// Refuses what one of the authors could not do himself.
+    ///
+    /// # Errors
+    /// [`Error::Distrusted`] names him, and what he may not change.
+    pub(super) fn check_authors(
+        &self,
+        authors: &Authors,
+        changes: impl FnOnce() -> BTreeSet<Change>,
+    ) -> Result<()> {
+        if authors.are_trusted() {
+            return Ok(());
+        }
+        let changes = changes();
+        for author in &authors.0 {
+            for change in &changes {
+                let refused = match change {
+                    Change::In(directory) => self.refused(author, directory, None)?,
+                    Change::Of(path) => self.refused(author, path, Some(path))?,
+                    Change::Whole(directory) => self.refused_below(author, directory)?,
+                };
+                if let Some(target) = refused {
+                    return Err(Error::Distrusted {
+                        path: author.path.clone(),
+                        user: author.user,
+                        target,
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The directory, or the name in one, that the author may not change.
+    fn refused(
+        &self,
+        author: &Author,
+        target: &Path,
+        entry: Option<&Path>,
+    ) -> Result<Option<PathBuf>> {
+        let (directory, name) = match entry {
+            Some(entry) => (entry.parent().unwrap_or(entry), entry.file_name()),
+            None => (target, None),
+        };
+        let could = self
+            .disk
+            .could_change(author.user, author.group, directory, name);
+        match could {
+            Ok(true) => Ok(None),
+            Ok(false) => Ok(Some(target.to_owned())),
+            // A link or a file is in the way of him too.
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+                Ok(Some(target.to_owned()))
+            }
+            Err(source) => Err(Error::Read {
+                path: directory.to_owned(),
+                source,
+            }),
+        }
+    }
+
+    /// The first directory or name below a directory, itself among them, that the author may not change.
+    fn refused_below(&self, author: &Author, top: &Path) -> Result<Option<PathBuf>> {
+        if let Some(refused) = self.refused(author, top, Some(top))? {
+            return Ok(Some(refused));
+        }
+        let mut pending = vec![top.to_owned()];
+        while let Some(directory) = pending.pop() {
+            let reading = |source| Error::Read {
+                path: directory.clone(),
+                source,
+            };
+            let entries = match self.disk.list(&directory) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                entries => entries.map_err(reading)?,
+            };
+            if let Some(refused) = self.refused(author, &directory, None)? {
+                return Ok(Some(refused));
+            }
+            let found = self.look(&directory)?;
+            let sticky = found.is_some_and(|found| found.mode & STICKY > 0);
+            for entry in entries {
+                // What is kept there moves along, or is for whoever may write in the root.
+                if is_area_name(&entry.path) {
+                    continue;
+                }
+                if sticky
+                    && let Some(refused) = self.refused(author, &entry.path, Some(&entry.path))?
+                {
+                    return Ok(Some(refused));
+                }
+                if entry.kind == EntryKind::Directory {
+                    pending.push(entry.path);
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Refuses a decided plan that one of its authors could not carry out himself.
+    pub(super) fn check_plan(&self, authors: &Authors, plan: &Plan) -> Result<()> {
+        self.check_authors(authors, || {
+            let above = |path: &Path| path.parent().unwrap_or(path).to_owned();
+            let root = &self.root;
+            let mut changes = BTreeSet::new();
+            let files = plan.files.iter();
+            changes.extend(files.map(|file| Change::In(above(&root.join(&file.path)))));
+            for exchange in &plan.exchanges {
+                // Also where the path is empty, no separator is at its end.
+                let path: PathBuf = root.join(&exchange.path).components().collect();
+                changes.insert(Change::In(above(&path)));
+                changes.insert(Change::Whole(path));
+            }
+            let removed = plan.removed.iter();
+            changes.extend(removed.map(|removal| Change::Of(root.join(&removal.path))));
+            if let Some(write_id) = &plan.write_id {
+                let (receipt, markers) = self.kept(&plan.scope, write_id);
+                changes.insert(Change::Of(receipt));
+                changes.insert(Change::In(markers));
+            }
+            changes
+        })
+    }
+
+    /// Refuses what is staged for another to commit if one of its authors could not commit it himself.
+    pub(super) fn check_staged(&self, authors: &Authors, record: &StagedRecord) -> Result<()> {
+        self.check_authors(authors, || {
+            let scope: PathBuf = self.root.join(&record.scope).components().collect();
+            let partitions = record.files.iter();
+            let mut directories: BTreeSet<PathBuf> = partitions
+                .map(|file| scope.join(file.file().partition().path()))
+                .collect();
+            if record.mode == CommitMode::Overwrite {
+                directories = [scope].into();
+            }
+            let change = |directory| match record.mode {
+                CommitMode::Append | CommitMode::ErrorIfExists => Change::In(directory),
+                CommitMode::OverwritePartitions | CommitMode::Overwrite => Change::Whole(directory),
+            };
+            directories.into_iter().map(change).collect()
+        })
+    }
+}

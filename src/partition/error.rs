@@ -39,6 +39,20 @@ pub enum PartitionError {
         key: String,
     },
 
+    /// A partition key has a character that a directory's name cannot have as it is, and that several readers
+    /// do not give back where it is escaped.
+    #[error(
+        "partition key {} has the character {character:?}, and Polars and DuckDB would read another name: give \
+         the key another name, without control characters and \" % * / : < = > ? \\ |",
+        quoted(.key)
+    )]
+    UnreadableKey {
+        /// The key.
+        key: String,
+        /// The first such character.
+        character: char,
+    },
+
     /// A partition has one key twice.
     #[error("partition key {} is given twice", quoted(.key))]
     DuplicateKey {

@@ -1,9 +1,14 @@
 //! How a key and a value become the name of a directory, and back.
 //!
-//! Keys and values are escaped alike, by Hive's rule with the characters added that file systems
-//! and query engines stumble over: ASCII control characters, space and
-//! `" # % ' * / : = ? \ { [ ] ^ < > |` become `%` and two upper-case hexadecimal digits. All else
-//! stays as it is, letters of any script included: Hive and Spark take `%C3%A9` for two characters.
+//! Values are escaped by Hive's rule with the characters added that file systems and query engines stumble
+//! over: ASCII control characters, space and `" # % ' * / : = ? \ { [ ] ^ < > |` become `%` and two
+//! upper-case hexadecimal digits. All else stays as it is, letters of any script included: Hive and Spark
+//! take `%C3%A9` for two characters. pyarrow, pandas, Polars, DuckDB, DataFusion and Spark all give every
+//! value back.
+//!
+//! Keys are another matter: Polars, DuckDB and DataFusion take `Station%20ID` for the name itself. So
+//! what all readers give back is written as it is, space and `# ' [ ] ^ {` among it, and a key with another
+//! of the above characters is refused by [`Partition`](super::Partition).
 //!
 //! Reading is lenient, since others write too. A `%` without two hexadecimal digits after it stands
 //! for itself. Neighbouring escapes of bytes from `%80` on are read as UTF-8 where they are valid
@@ -18,12 +23,16 @@
 /// The value that stands for null in a segment.
 pub const NULL: &str = "__HIVE_DEFAULT_PARTITION__";
 
-/// Escapes a key or a value.
+/// Escapes a value.
 ///
 /// ```
 /// assert_eq!(atomic_arrow::partition::hive::escape("50% off"), "50%25%20off");
 /// ```
 pub fn escape(text: &str) -> String {
+    escape_bytes(text, must_escape)
+}
+
+fn escape_bytes(text: &str, must_escape: impl Fn(u8) -> bool) -> String {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
@@ -39,7 +48,7 @@ pub fn escape(text: &str) -> String {
     escaped
 }
 
-/// Reads an escaped key or value, which never fails.
+/// Reads a key or an escaped value, which never fails.
 ///
 /// ```
 /// use atomic_arrow::partition::hive::unescape;
@@ -65,7 +74,8 @@ pub fn unescape(text: &str) -> String {
     unescaped
 }
 
-/// The directory name of one key and value; `None` is null.
+/// The directory name of one key and value; `None` is null. Of a key only what readers would not give back
+/// is escaped.
 ///
 /// ```
 /// use atomic_arrow::partition::hive::segment;
@@ -74,7 +84,7 @@ pub fn unescape(text: &str) -> String {
 /// assert_eq!(segment("city", None), "city=__HIVE_DEFAULT_PARTITION__");
 /// ```
 pub fn segment(key: &str, value: Option<&str>) -> String {
-    let mut segment = escape(key);
+    let mut segment = escape_bytes(key, is_lost_in_keys);
     segment.push('=');
     match value {
         None => segment.push_str(NULL),
@@ -95,6 +105,16 @@ pub fn segment(key: &str, value: Option<&str>) -> String {
 pub fn parse_segment(segment: &str) -> Option<(String, Option<String>)> {
     let (key, value) = segment.split_once('=')?;
     Some((unescape(key), (value != NULL).then(|| unescape(value))))
+}
+
+/// The first character of a key that not all readers give back, or that no directory of Windows can have.
+pub(crate) fn lost_in_key(key: &str) -> Option<char> {
+    key.chars()
+        .find(|character| u8::try_from(*character).is_ok_and(is_lost_in_keys))
+}
+
+fn is_lost_in_keys(byte: u8) -> bool {
+    must_escape(byte) && !b" #'[]^{".contains(&byte)
 }
 
 fn must_escape(byte: u8) -> bool {

@@ -69,7 +69,8 @@ impl Partition {
     ///
     /// # Errors
     ///
-    /// Nothing is on disk. A key is empty, starts with `.` or `_`, or comes twice; a value is an
+    /// Nothing is on disk. A key is empty, starts with `.` or `_`, has a control character or one of
+    /// `" % * / : < = > ? \ |`, or comes twice; a value is an
     /// empty string, the text that means null, not a finite number, or outside of the calendar; a
     /// time zone is not known; or a segment is longer than 255 bytes.
     pub fn new<K, V>(fields: impl IntoIterator<Item = (K, V)>) -> Result<Self, PartitionError>
@@ -263,6 +264,12 @@ fn check_keys<'a>(keys: impl Iterator<Item = &'a str>) -> Result<(), PartitionEr
         if key.starts_with(['.', '_']) {
             return Err(PartitionError::HiddenKey {
                 key: key.to_owned(),
+            });
+        }
+        if let Some(character) = hive::lost_in_key(key) {
+            return Err(PartitionError::UnreadableKey {
+                key: key.to_owned(),
+                character,
             });
         }
         if seen.contains(&key) {

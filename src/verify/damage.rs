@@ -243,6 +243,17 @@ pub enum Damage {
         column: String,
     },
 
+    /// A reader that does not know the Arrow schema embedded in the file sees another type than was given.
+    #[error("column {column:?} was given as {given}, but readers would see {read}")]
+    ReadAs {
+        /// The top-level column.
+        column: String,
+        /// The type that was given.
+        given: String,
+        /// The type that the file's own annotations tell.
+        read: String,
+    },
+
     /// Text that does not parse: JSON, NDJSON or CSV.
     #[error("line {line}, column {column} (byte {offset}): does not parse")]
     Syntax {
@@ -281,7 +292,9 @@ impl Damage {
             | Damage::Trailing { offset, .. }
             | Damage::Footer { offset, .. }
             | Damage::Syntax { offset, .. } => Location::file().at(*offset),
-            Damage::Values { column } => Location::file().column(column.as_str()),
+            Damage::Values { column } | Damage::ReadAs { column, .. } => {
+                Location::file().column(column.as_str())
+            }
             Damage::Negative { location, .. }
             | Damage::OutOfBounds { location, .. }
             | Damage::Overlap { location, .. }

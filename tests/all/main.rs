@@ -28,6 +28,8 @@ mod interleave;
 mod kills;
 #[cfg(target_os = "linux")]
 mod memory;
+mod names;
+mod peer_files;
 mod race;
 mod readers;
 #[cfg(target_os = "linux")]

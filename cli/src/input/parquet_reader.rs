@@ -1,13 +1,14 @@
 //! Reading Parquet, and counting how far a file with a footer has been read.
 //!
 //! Owns what a truncated or foreign Parquet file looks like. Types are the file's own; nothing is
-//! inferred or converted, but for INT96, see `int96`.
+//! inferred or converted, but for INT96, see `int96`, and for dictionaries that the decoder does not know.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::{SchemaRef, TimeUnit};
+use arrow::datatypes::{DataType, FieldRef, Fields, Schema, SchemaRef, TimeUnit};
 use atomic_arrow::format::ParquetBatches;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::errors::ParquetError;
@@ -87,8 +88,9 @@ impl ParquetReader {
             path: path.clone(),
             source,
         };
-        let metadata =
-            ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).map_err(error)?;
+        let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new())
+            .and_then(without_odd_dictionaries)
+            .map_err(error)?;
         let footer = metadata.metadata().file_metadata().num_rows();
         let groups = metadata.metadata().row_groups().iter();
         let row_groups = groups.fold(0i64, |sum, group| sum.saturating_add(group.num_rows()));
@@ -123,6 +125,42 @@ impl ParquetReader {
     pub(super) fn schema(&self) -> SchemaRef {
         self.batches.schema().clone()
     }
+}
+
+/// Makes dictionaries that the decoder cannot decode to, such as those of booleans and of decimals, columns of
+/// their values.
+fn without_odd_dictionaries(
+    metadata: ArrowReaderMetadata,
+) -> Result<ArrowReaderMetadata, ParquetError> {
+    let schema = metadata.schema();
+    let fields: Fields = schema.fields().iter().map(without_odd).collect();
+    if fields == *schema.fields() {
+        return Ok(metadata);
+    }
+    let schema = Schema::new_with_metadata(fields, schema.metadata().clone());
+    let options = ArrowReaderOptions::new().with_schema(Arc::new(schema));
+    ArrowReaderMetadata::try_new(Arc::clone(metadata.metadata()), options)
+}
+
+fn without_odd(field: &FieldRef) -> FieldRef {
+    let data_type = match field.data_type() {
+        DataType::Dictionary(_, values) => match values.as_ref() {
+            DataType::Utf8 | DataType::LargeUtf8 | DataType::Binary | DataType::LargeBinary => {
+                return Arc::clone(field);
+            }
+            values if values.is_integer() || values.is_floating() => return Arc::clone(field),
+            values => values.clone(),
+        },
+        DataType::List(item) => DataType::List(without_odd(item)),
+        DataType::LargeList(item) => DataType::LargeList(without_odd(item)),
+        DataType::FixedSizeList(item, length) => {
+            DataType::FixedSizeList(without_odd(item), *length)
+        }
+        DataType::Map(entries, sorted) => DataType::Map(without_odd(entries), *sorted),
+        DataType::Struct(fields) => DataType::Struct(fields.iter().map(without_odd).collect()),
+        _ => return Arc::clone(field),
+    };
+    Arc::new(field.as_ref().clone().with_data_type(data_type))
 }
 
 impl Iterator for ParquetReader {

@@ -727,6 +727,31 @@ fn parquet_and_ipc_are_read_as_they_are_also_compressed() {
 }
 
 #[test]
+fn dictionaries_that_the_decoder_does_not_know_are_read_as_their_values() {
+    use parquet::arrow::arrow_writer::ArrowWriterOptions;
+    use parquet::arrow::{ARROW_SCHEMA_META_KEY, encode_arrow_schema};
+    use parquet::file::metadata::KeyValue;
+    use parquet::file::properties::WriterProperties;
+    let batch = csv("a\ntrue\nfalse\ntrue\n").unwrap();
+    let dictionary = DataType::Dictionary(Box::new(DataType::Int8), Box::new(DataType::Boolean));
+    let embedded = encode_arrow_schema(&Schema::new(vec![Field::new("a", dictionary, true)]));
+    let embedded = KeyValue::new(ARROW_SCHEMA_META_KEY.to_owned(), embedded);
+    let properties = WriterProperties::builder().set_key_value_metadata(Some(vec![embedded]));
+    let options = ArrowWriterOptions::new()
+        .with_properties(properties.build())
+        .with_skip_arrow_metadata(true);
+    let mut writer =
+        ArrowWriter::try_new_with_options(Vec::new(), batch.schema(), options).unwrap();
+    writer.write(&batch).unwrap();
+    let files = Files::new(&[("a.parquet", &writer.into_inner().unwrap())]);
+    let read = files
+        .read(&["a.parquet"], &InputOptions::default())
+        .unwrap();
+    assert_eq!(types(&read), [DataType::Boolean]);
+    assert_eq!(rows(&read), rows(&batch));
+}
+
+#[test]
 fn parquet_and_ipc_cut_anywhere_are_errors() {
     let batch = csv(WEATHER).unwrap();
     for (name, bytes) in [

@@ -9,10 +9,12 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::datatypes::Schema;
+use arrow::error::ArrowError;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
 };
+use parquet::basic::LogicalType;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::ParquetMetaData;
 
@@ -60,7 +62,8 @@ pub(super) fn decode(
 
 /// How to decode: to the types of what went in, where parquet-rs can, since a file without the Arrow
 /// schema would come back as other types, whose digests differ; but texts and bytes as views, whose
-/// digests do not.
+/// digests do not. Where nothing is known of what went in, the embedded Arrow schema is not asked: other
+/// writers name types there that parquet-rs cannot decode to, such as dictionaries of booleans.
 fn arrow_metadata(
     metadata: &Arc<ParquetMetaData>,
     expected: Option<&Expected<'_>>,
@@ -82,8 +85,8 @@ fn arrow_metadata(
             }
         }
     }
-    let arrow =
-        load(ArrowReaderOptions::new())?.map_err(|error| undecodable(location.clone(), error))?;
+    let options = ArrowReaderOptions::new().with_skip_arrow_metadata(expected.is_none());
+    let arrow = load(options)?.map_err(|error| undecodable(location.clone(), error))?;
     match load_as(with_views(arrow.schema())) {
         Ok(Ok(views)) => Ok(views),
         _ => Ok(arrow),
@@ -156,6 +159,7 @@ fn decode_columns(
     let location = Location::row_group(index);
     let row_group = arrow.metadata().row_group(index);
     let first = columns.start;
+    let has_nulls_alone = has_nulls_alone(arrow, columns.clone());
     let mut reader = contained(&location, || {
         ParquetRecordBatchReaderBuilder::new_with_metadata(source.clone(), arrow.clone())
             .with_row_groups(vec![index])
@@ -166,9 +170,15 @@ fn decode_columns(
     .map_err(|error| undecodable(location.clone(), error))?;
     let mut found = 0;
     while let Some(batch) = contained(&location, || reader.next())? {
-        let damage = |error| Damage::Decode {
-            location: location.clone(),
-            source: Arc::new(error),
+        let damage = |error: ArrowError| match has_nulls_alone {
+            true => Damage::NotCheckable {
+                location: location.clone(),
+                reason: error.to_string(),
+            },
+            false => Damage::Decode {
+                location: location.clone(),
+                source: Arc::new(error),
+            },
         };
         let batch = batch.map_err(damage)?;
         found += batch.num_rows() as u64;
@@ -188,6 +198,16 @@ fn decode_columns(
         .into());
     }
     Ok(())
+}
+
+/// Whether one of the columns is said to hold nothing but nulls, of which parquet-rs knows only those of one
+/// physical type in one encoding.
+fn has_nulls_alone(arrow: &ArrowReaderMetadata, columns: Range<usize>) -> bool {
+    let schema = arrow.parquet_schema();
+    let leaves = schema.columns().iter().enumerate();
+    leaves
+        .filter(|(leaf, _)| columns.contains(&schema.get_column_root_idx(*leaf)))
+        .any(|(_, leaf)| leaf.logical_type_ref() == Some(&LogicalType::Unknown))
 }
 
 fn undecodable(location: Location, error: ParquetError) -> Damage {

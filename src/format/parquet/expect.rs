@@ -12,6 +12,7 @@ use parquet::file::metadata::{FileMetaData, KeyValue, ParquetMetaData};
 use parquet::schema::types::TypePtr;
 
 use super::compare::shown;
+use super::readers_view::{ReadAs, first_difference};
 use crate::format::contained;
 use crate::verify::{Damage, Location};
 
@@ -37,7 +38,8 @@ impl KnownSchema {
     }
 }
 
-/// Checks that the file has as many rows, and the Arrow schema, as it was given.
+/// Checks that the file has as many rows, and the Arrow schema, as it was given; also for a reader who does
+/// not know the embedded Arrow schema.
 ///
 /// Some Arrow types have no Parquet type of their own and come back as another; then what the schema
 /// as a whole comes back as is expected.
@@ -70,6 +72,7 @@ pub(crate) fn expect(
         source: Arc::new(error),
     })?;
     if found.fields() == schema.fields() {
+        expect_of_annotations(file, schema, &location)?;
         if let Some(known) = known {
             known.keep(file);
         }
@@ -82,7 +85,7 @@ pub(crate) fn expect(
     for coerce in [false, true] {
         if comes_back_as(schema, embedded, coerce).is_some_and(|as_| as_.fields() == found.fields())
         {
-            return Ok(());
+            return expect_of_annotations(file, schema, &location);
         }
     }
     let (expected, found) = (shown(schema.fields()), shown(found.fields()));
@@ -92,6 +95,31 @@ pub(crate) fn expect(
         expected,
         found,
     })
+}
+
+/// Checks that a reader who does not know the embedded Arrow schema sees the types that were given.
+fn expect_of_annotations(
+    file: &FileMetaData,
+    schema: &Schema,
+    location: &Location,
+) -> Result<(), Damage> {
+    let seen = contained(location, || first_difference(schema, file.schema_descr()))?;
+    match seen {
+        Ok(None) => Ok(()),
+        Ok(Some(ReadAs {
+            column,
+            given,
+            read,
+        })) => Err(Damage::ReadAs {
+            column,
+            given,
+            read,
+        }),
+        Err(error) => Err(Damage::Footer {
+            offset: 0,
+            source: Arc::new(error),
+        }),
+    }
 }
 
 /// What a schema is after Parquet has stored it: with or without the Arrow schema embedded, and with

@@ -31,6 +31,7 @@ mod page_header;
 mod page_spill;
 mod page_store;
 mod pages;
+mod readers_view;
 mod row_group;
 mod rows;
 mod slot;

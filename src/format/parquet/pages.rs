@@ -16,6 +16,7 @@ use parquet::bloom_filter::Sbbf;
 use parquet::column::page::{Page, PageReader};
 use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
 use parquet::file::reader::SerializedPageReader;
+use parquet::schema::types::ColumnDescriptor;
 
 use super::encrypted;
 use super::keys::is_encrypted;
@@ -193,17 +194,24 @@ fn check_header(
         DICTIONARY if !first => contradiction("a dictionary after the first page".to_owned()),
         DICTIONARY => {
             let values = size("the dictionary's number of values", header.values)?;
-            let descriptor = chunk.column_descr();
-            // An entry has at least a byte, unless every value has none.
-            let empty_values = descriptor.physical_type() == Type::FIXED_LEN_BYTE_ARRAY
-                && descriptor.type_length() == 0;
-            if values > uncompressed && !empty_values {
+            let room = most_entries(chunk.column_descr(), uncompressed);
+            if values > room {
                 return contradiction(format!("{values} entries in {uncompressed} bytes"));
             }
             Ok(())
         }
         INDEX => Ok(()),
         other => contradiction(format!("{other} is no type of page")),
+    }
+}
+
+/// The most entries that a dictionary of so many bytes can have: each takes a byte, unless it is a bit, or
+/// every value has no bytes.
+pub(super) fn most_entries(descriptor: &ColumnDescriptor, bytes: u64) -> u64 {
+    match descriptor.physical_type() {
+        Type::BOOLEAN => bytes.saturating_mul(8),
+        Type::FIXED_LEN_BYTE_ARRAY if descriptor.type_length() == 0 => u64::MAX,
+        _ => bytes,
     }
 }
 

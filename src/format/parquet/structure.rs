@@ -146,8 +146,12 @@ fn collect_parts(
         }
         Ok((start, end))
     };
-    // A chunk without values has no data page; Arrow C++ then declares none, at 0.
+    // A chunk without values has no data page; Arrow C++ then declares none, at 0, and nothing at all for
+    // a column without a dictionary.
     let no_data = chunk.num_values() == 0 && chunk.data_page_offset() == 0;
+    if no_data && chunk.dictionary_page_offset().is_none() && chunk.compressed_size() == 0 {
+        return Ok(());
+    }
     let data = match chunk.dictionary_page_offset() {
         Some(dictionary) if no_data => dictionary.saturating_add(1),
         _ => chunk.data_page_offset(),
@@ -163,7 +167,8 @@ fn collect_parts(
     }
     let data = not_negative(location, "the first data page", data)?;
     within(location, "the first data page", (data, data), range)?;
-    if let Some(index) = chunk.index_page_offset() {
+    // Some writers set it to 0 where there is none.
+    if let Some(index) = chunk.index_page_offset().filter(|index| *index != 0) {
         let index = not_negative(location, "the index page", index)?;
         within(location, "the index page", (index, index), range)?;
     }

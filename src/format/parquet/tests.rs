@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use ::parquet::arrow::ArrowWriter;
 use ::parquet::arrow::arrow_writer::ArrowWriterOptions;
+use ::parquet::arrow::{ARROW_SCHEMA_META_KEY, ArrowWriter, encode_arrow_schema};
 use ::parquet::basic::{Compression, Encoding, ZstdLevel};
 use ::parquet::file::metadata::{
-    ColumnChunkMetaDataBuilder, FileMetaData, ParquetMetaData, ParquetMetaDataBuilder,
-    ParquetMetaDataWriter, SortingColumn,
+    ColumnChunkMetaData, ColumnChunkMetaDataBuilder, FileMetaData, KeyValue, ParquetMetaData,
+    ParquetMetaDataBuilder, ParquetMetaDataWriter, RowGroupMetaData, SortingColumn,
 };
 use ::parquet::file::properties::{
     EnabledStatistics, WriterProperties, WriterPropertiesBuilder, WriterVersion,
@@ -16,8 +16,10 @@ use arrow::array::*;
 use arrow::datatypes::{DataType, Field, Schema};
 
 use super::*;
+use crate::format::Format;
 use crate::format::digest::ColumnDigests;
 use crate::format::memory::MemoryFile;
+use crate::stored::StoredTypes;
 
 /// Two columns, one of strings that repeat and with nulls, one of lists; `rows` rows.
 pub(super) fn sample(rows: usize) -> RecordBatch {
@@ -193,23 +195,68 @@ fn what_was_written_passes_whatever_the_writer_s_properties() {
     }
 }
 
+/// What verification says of a column that parquet-rs wrote as it is, with the Arrow schema embedded or not.
+fn outcome_of(column: &ArrayRef, embedded: bool) -> std::result::Result<(), Damage> {
+    let field = Field::new("x", column.data_type().clone(), true);
+    let schema = Arc::new(Schema::new(vec![field]));
+    let batch = RecordBatch::try_new(schema, vec![Arc::clone(column)]).unwrap();
+    let options = ArrowWriterOptions::new().with_skip_arrow_metadata(!embedded);
+    let mut writer =
+        ArrowWriter::try_new_with_options(Vec::new(), batch.schema(), options).unwrap();
+    writer.write(&batch).unwrap();
+    let metadata = writer.finish().unwrap();
+    verify(writer.inner(), &batch, &metadata)
+}
+
+/// The column in a list of one item per row.
+fn in_lists(column: &ArrayRef) -> ArrayRef {
+    let item = Arc::new(Field::new_list_field(column.data_type().clone(), true));
+    let offsets = arrow::buffer::OffsetBuffer::from_repeated_length(1, column.len());
+    Arc::new(ListArray::new(item, offsets, Arc::clone(column), None))
+}
+
+/// Parquet has no annotation for times in seconds and dates in milliseconds.
 #[test]
-fn a_column_of_every_type_passes_once_written() {
-    for column in crate::format::digest::tests::every_type() {
+fn a_column_passes_if_readers_without_the_embedded_schema_see_its_type() {
+    let has_no_annotation = |column: &ArrayRef| {
+        let name = column.data_type().to_string();
+        ["Timestamp(s", "Time32(s", "Date64"]
+            .iter()
+            .any(|odd| name.contains(odd))
+    };
+    let flat = crate::format::digest::tests::every_type();
+    let lists = flat
+        .iter()
+        .filter(|column| {
+            let odd = column.data_type();
+            !odd.is_nested() && !matches!(odd, DataType::RunEndEncoded(..))
+        })
+        .map(in_lists);
+    for column in flat.iter().cloned().chain(lists) {
+        let schema = Schema::new(vec![Field::new("x", column.data_type().clone(), true)]);
+        let stored = StoredTypes::new(Format::Parquet, &Arc::new(schema), |_| true).unwrap();
+        let batch = RecordBatch::try_from_iter_with_nullable([("x", Arc::clone(&column), true)]);
+        let batch = stored.batch(batch.unwrap(), "x".as_ref(), 0).unwrap();
         for embedded in [true, false] {
-            let name = column.data_type().clone();
-            let schema = Arc::new(Schema::new(vec![Field::new("x", name.clone(), true)]));
-            let batch = RecordBatch::try_new(schema, vec![Arc::clone(&column)]).unwrap();
-            let options = ArrowWriterOptions::new().with_skip_arrow_metadata(!embedded);
-            let mut writer =
-                ArrowWriter::try_new_with_options(Vec::new(), batch.schema(), options).unwrap();
-            writer.write(&batch).unwrap();
-            let metadata = writer.finish().unwrap();
-            let outcome = verify(writer.inner(), &batch, &metadata);
+            let name = column.data_type();
+            let stored = outcome_of(batch.column(0), embedded);
             assert!(
-                outcome.is_ok(),
-                "{name}, schema embedded {embedded}: {outcome:?}"
+                stored.is_ok(),
+                "{name}, schema embedded {embedded}: {stored:?}"
             );
+            match outcome_of(&column, embedded) {
+                Ok(()) => assert!(
+                    !has_no_annotation(&column),
+                    "{name} is read as something else"
+                ),
+                Err(Damage::ReadAs {
+                    column: at, given, ..
+                }) => {
+                    assert!(has_no_annotation(&column), "{name}");
+                    assert_eq!((at.as_str(), given), ("x", name.to_string()));
+                }
+                Err(other) => panic!("{name}, schema embedded {embedded}: {other:?}"),
+            }
         }
     }
 }
@@ -395,6 +442,66 @@ fn every_kind_of_contradiction_in_a_footer_is_found() {
         );
         assert_eq!(damage.location().row_group, Some(1), "{text}");
     }
+}
+
+/// What parquet-mr, fastparquet and Arrow C++ write is odd, and sound.
+#[test]
+fn an_index_page_at_0_is_none() {
+    let odd = with_chunk(|chunk| chunk.set_index_page_offset(Some(0)));
+    assert!(damage_of(&odd, Verify::Decode).is_none());
+}
+
+#[test]
+fn a_column_without_values_need_not_have_a_place() {
+    let flags: ArrayRef = Arc::new(BooleanArray::from(Vec::<bool>::new()));
+    let batch = RecordBatch::try_from_iter([("flag", flags)]).unwrap();
+    let (_, metadata) = write(&batch, WriterProperties::new());
+    let schema = metadata.file_metadata().schema_descr_ptr();
+    let nowhere = ColumnChunkMetaData::builder(schema.column(0))
+        .build()
+        .unwrap();
+    let group = RowGroupMetaData::builder(schema).add_column_metadata(nowhere);
+    let metadata = ParquetMetaData::new(
+        metadata.file_metadata().clone(),
+        vec![group.build().unwrap()],
+    );
+    structure::check(&metadata, 4).unwrap();
+}
+
+#[test]
+fn a_dictionary_of_booleans_has_eight_in_a_byte() {
+    let columns: [ArrayRef; 2] = [
+        Arc::new(BooleanArray::from(vec![true])),
+        Arc::new(Int32Array::from(vec![1])),
+    ];
+    for (column, most) in columns.into_iter().zip([16, 2]) {
+        let batch = RecordBatch::try_from_iter([("x", column)]).unwrap();
+        let (_, metadata) = write(&batch, WriterProperties::new());
+        let descriptor = metadata.file_metadata().schema_descr().column(0);
+        assert_eq!(pages::most_entries(&descriptor, 2), most);
+    }
+}
+
+/// Other writers embed types that parquet-rs cannot decode to, and their files are sound.
+#[test]
+fn an_embedded_type_that_cannot_be_decoded_to_is_no_damage() {
+    let flags: ArrayRef = Arc::new(BooleanArray::from(vec![true, false, true]));
+    let batch = RecordBatch::try_from_iter([("flag", flags)]).unwrap();
+    let of_booleans = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Boolean));
+    let embedded = Schema::new(vec![Field::new("flag", of_booleans, false)]);
+    let properties = WriterProperties::builder().set_key_value_metadata(Some(vec![KeyValue::new(
+        ARROW_SCHEMA_META_KEY.to_owned(),
+        encode_arrow_schema(&embedded),
+    )]));
+    let options = ArrowWriterOptions::new()
+        .with_properties(properties.build())
+        .with_skip_arrow_metadata(true);
+    let mut writer =
+        ArrowWriter::try_new_with_options(Vec::new(), batch.schema(), options).unwrap();
+    writer.write(&batch).unwrap();
+    let bytes = writer.into_inner().unwrap();
+    let damage = damage_of(&bytes, Verify::Decode);
+    assert!(damage.is_none(), "{damage:?}");
 }
 
 #[test]

@@ -67,9 +67,9 @@ fn names_with_special_characters_stand_in_quotes() {
     let by = PartitionBy::none()
         .column_as("a,b", "c=d")
         .year("year", "time (local)")
-        .then_column("say \"hi\"")
+        .column_as("greeting", "say \"hi\"")
         .column_as("last", "");
-    let text = r#""a,b"="c=d",year("time (local)"),"say ""hi""",last="""#;
+    let text = r#""a,b"="c=d",year("time (local)"),greeting="say ""hi""",last="""#;
     assert_eq!(by.to_string(), text);
     assert_eq!(parsed(text), by);
     assert_eq!(parsed("\"year(t)\""), PartitionBy::column("year(t)"));

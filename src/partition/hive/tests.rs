@@ -43,10 +43,10 @@ const WRITTEN: &[(&str, &str, Option<&str>, &str)] = &[
     ),
     ("two dots alone", "name", Some(".."), "name=.."),
     (
-        "a key is escaped as a value is",
-        "a=b/c",
-        Some("x"),
-        "a%3Db%2Fc=x",
+        "a key stays as readers give it back",
+        "it's [Station] #ID^{",
+        Some("a b"),
+        "it's [Station] #ID^{=a%20b",
     ),
     (
         "all else stays",
@@ -117,6 +117,12 @@ const READ: &[(&str, &str, &str, Option<&str>)] = &[
         Some("é é"),
     ),
     ("an empty value", "city=", "city", Some("")),
+    (
+        "an escaped key",
+        "Station%20ID=KSEA",
+        "Station ID",
+        Some("KSEA"),
+    ),
 ];
 
 fn render_tables() -> String {
@@ -184,6 +190,11 @@ fn exactly_the_named_characters_are_escaped() {
             character.to_string()
         };
         assert_eq!(escape(&character.to_string()), expected);
+        let lost = !" #'[]^{".contains(character) && expected.starts_with('%');
+        let key = character.to_string();
+        assert_eq!(lost_in_key(&key), lost.then_some(character));
+        let expected = if lost { expected } else { key.clone() };
+        assert_eq!(segment(&key, Some("x")), format!("{expected}=x"));
     }
 }
 

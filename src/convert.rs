@@ -120,6 +120,9 @@ pub(crate) fn convert(array: &ArrayRef, to: &DataType) -> Converted {
             let to = DataType::Dictionary(indices.clone(), values.clone());
             strict_cast(&dictionary.with_values(converted), &to)
         }
+        (DataType::Dictionary(_, values), to) if values.as_ref() != to => {
+            convert(&strict_cast(array, values)?, to)
+        }
         (DataType::Struct(_), DataType::Struct(fields)) => structs(array.as_struct(), fields),
         (DataType::List(_), DataType::List(item)) => lists::<i32>(array, item),
         (DataType::LargeList(_), DataType::LargeList(item)) => lists::<i64>(array, item),

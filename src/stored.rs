@@ -1,4 +1,6 @@
-//! The types that columns have in Parquet, where readers would not understand those that were given.
+//! The types that columns have in files, where readers would not understand those that were given.
+//!
+//! In Parquet:
 //!
 //! | given | stored |
 //! |---|---|
@@ -7,9 +9,13 @@
 //! | `Date64` | `Date32`; a value that is no whole day is refused |
 //! | a dictionary with indices of 8 or 16 bits | one with indices of 32 bits, since a file unites the values of many batches |
 //! | a dictionary of views | one of `Utf8` or `Binary` |
+//! | a dictionary of booleans, fixed bytes or nulls, of lists, structs, maps or dictionaries | its values |
 //!
 //! The same holds within lists, structs, maps and dictionaries. Values are never rounded or cut: what the
 //! stored type has no place for is an error that names column and row.
+//!
+//! In Arrow IPC every type stays as it is, but for indices that turn out to be too narrow for the values of
+//! all batches.
 //!
 //! Column names are checked here too, for all formats.
 
@@ -43,15 +49,20 @@ impl StoredTypes {
         is_stored: impl Fn(&str) -> bool,
     ) -> Result<Self> {
         check_names(given)?;
-        let is_stored = |field: &FieldRef| format == Format::Parquet && is_stored(field.name());
-        let schema = map_fields(given, |field| match is_stored(field) {
-            true => map_field(field, &stored_type),
-            false => Arc::clone(field),
-        });
-        let unified = map_fields(given, |field| match is_stored(field) {
-            true => map_field(field, &wide_indices),
-            false => Arc::clone(field),
-        });
+        let mapped = |map: TypeMap<'_>| {
+            map_fields(given, |field| match is_stored(field.name()) {
+                true => map_field(field, map),
+                false => Arc::clone(field),
+            })
+        };
+        let (schema, unified) = match format {
+            Format::Parquet => (mapped(&stored_type), mapped(&wide_indices)),
+            // Whether all values have room in the given indices is known at the end.
+            #[cfg(feature = "ipc")]
+            Format::Ipc => (mapped(&wide_indices), mapped(&wide_indices)),
+            #[allow(unreachable_patterns)]
+            _ => (Arc::clone(given), Arc::clone(given)),
+        };
         Ok(StoredTypes {
             changes: !Arc::ptr_eq(&schema, given),
             schema,
@@ -189,6 +200,12 @@ fn stored_type(given: &DataType) -> DataType {
             let values = match values.as_ref() {
                 DataType::Utf8View => DataType::Utf8,
                 DataType::BinaryView => DataType::Binary,
+                // Readers of Parquet have no dictionaries of such.
+                DataType::Boolean | DataType::FixedSizeBinary(_) | DataType::Null => {
+                    return values.as_ref().clone();
+                }
+                DataType::Dictionary(..) => return stored_type(values),
+                nested if nested.is_nested() => return stored_type(nested),
                 other => stored_type(other),
             };
             DataType::Dictionary(Box::new(wide(indices)), Box::new(values))

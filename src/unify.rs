@@ -382,7 +382,7 @@ pub(crate) fn plain_field(field: &FieldRef) -> FieldRef {
 }
 
 /// The type with every dictionary replaced by its values.
-fn plain_type(data_type: &DataType) -> DataType {
+pub(crate) fn plain_type(data_type: &DataType) -> DataType {
     match data_type {
         DataType::Dictionary(_, values) => plain_type(values),
         DataType::List(field) => DataType::List(plain_field(field)),

@@ -153,3 +153,57 @@ def test_rows_that_are_null_as_a_whole_are_refused(
         with pytest.raises(aa.InputError, match="row 1 of a batch is null as a whole"):
             aa.write_dataset(data, lake / "none")
     assert not (lake / "none").exists()
+
+
+@pytest.mark.parametrize("ordered", [False, True])
+def test_ipc_files_have_categories_in_their_order(lake: Path, ordered: bool) -> None:
+    sizes = ["small", "medium", "large", "huge"]
+    kind = pd.CategoricalDtype(sizes, ordered=ordered)
+    frame = pd.DataFrame({"k": [1, 2, 1], "size": pd.Series(["large", "small", None], dtype=kind)})
+    whole = pa.Table.from_pandas(frame, preserve_index=False)
+    aa.write_dataset(frame, lake / "one", format="ipc", verify="decode")
+    chunks = (frame[n : n + 1] for n in range(3))
+    aa.write_dataset(chunks, lake / "parts", format="ipc", partition_by="k", index=False)
+    (path,) = (lake / "one").glob("*.arrow")
+    with pa.ipc.open_file(path) as reader:
+        table = reader.read_all()
+    assert table.schema.field("size").type == whole.schema.field("size").type
+    assert table.to_pandas()["size"].equals(frame["size"])
+    polars = pl.read_ipc(path)["size"]
+    assert polars.to_list() == ["large", "small", None]
+    for path in (lake / "parts").glob("*/*.arrow"):
+        found = pd.read_feather(path)["size"]
+        assert found.cat.categories.tolist() == sizes
+        assert found.cat.ordered is ordered
+
+
+def test_ipc_files_have_every_type_of_pyarrow(lake: Path) -> None:
+    table = pa.table(
+        {
+            "seconds": pa.array([1, None], pa.timestamp("s", "Europe/Paris")),
+            "date": pa.array([86_400_000, None], pa.date64()),
+            "views": pa.array(["a", None], pa.string_view()),
+            "lists": pa.array([["a"], None], pa.large_list(pa.dictionary(pa.int8(), pa.string()))),
+            "map": pa.array([[("a", 1)], None], pa.map_(pa.string(), pa.int8(), keys_sorted=True)),
+            "runs": pa.RunEndEncodedArray.from_arrays([2], ["a"]),
+            "interval": pa.array([(1, 2, 3), None], pa.month_day_nano_interval()),
+            "decimal": pa.array([None, None], pa.decimal32(5, 2)),
+            "nothing": pa.nulls(2),
+        }
+    )
+    aa.write_dataset(table, lake / "all", format="ipc", verify="decode")
+    (path,) = (lake / "all").glob("*.arrow")
+    with pa.ipc.open_file(path) as reader:
+        found = reader.read_all()
+    assert found.schema.equals(table.schema)
+    assert found.to_pylist() == table.to_pylist()
+
+
+def test_no_rows_of_categories_are_a_file(lake: Path) -> None:
+    table = pa.table({"size": pa.array([], pa.dictionary(pa.int8(), pa.string()))})
+    with aa.DatasetWriter(lake / "none", schema=table.schema, format="ipc"):
+        pass
+    for path in (lake / "none").glob("*.arrow"):
+        with pa.ipc.open_file(path) as reader:
+            assert reader.read_all().schema.equals(table.schema)
+        assert pl.read_ipc(path).height == 0

@@ -92,7 +92,11 @@ impl DatasetWriterBuilder {
     /// Parquet has no seconds and no dates in milliseconds, so that `Timestamp(s)` and `Time32(s)` are
     /// stored in milliseconds, and `Date64` as `Date32`. A dictionary with indices of 8 or 16 bits gets
     /// indices of 32. A value that has no place in the stored type is an error with column and row.
-    /// Unions, ordered dictionaries and binary values of no bytes are refused.
+    /// Unions, ordered dictionaries, intervals of nanoseconds and binary values of no bytes are refused.
+    ///
+    /// Arrow IPC files have every type as it was given, dictionaries with all values of the write in the
+    /// order in which they came, and indices of 32 bits where those that were given have no room for them. The
+    /// values may take a quarter of the memory limit.
     pub fn format(mut self, format: Format) -> Self {
         self.engine.format = format;
         self

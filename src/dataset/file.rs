@@ -107,6 +107,8 @@ impl<'a> PlainFile<'a> {
             properties: template.options.properties.clone(),
             page_checksums: template.options.page_checksums,
             verify: template.options.verify,
+            #[cfg(feature = "ipc")]
+            dictionaries: template.dictionaries.clone(),
         };
         Ok(PlainFile {
             encoder: Encoder::new(draft, &path, &template.schema, encoding)?,

@@ -154,6 +154,7 @@ impl Engine {
         // Until it has gone well.
         self.poisoned = true;
         self.template.options.check_interrupt(Step::WriteRows)?;
+        self.template.observe(batch)?;
         let mut parts = vec![batch.clone()];
         while let Some(part) = parts.pop() {
             let rows = part.num_rows();

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Schema};
+use arrow::datatypes::{DataType, Schema, SchemaRef};
 use parquet::file::metadata::SortingColumn;
 use parquet::file::properties::WriterProperties;
 
@@ -127,6 +127,8 @@ pub(crate) struct EngineOptions {
     pub(crate) file_stem: Option<String>,
     /// What the files are; by default Parquet.
     pub(crate) format: Format,
+    /// The schema of the rows before it was made that of what is stored; by default the same.
+    pub(crate) given: Option<SchemaRef>,
     /// Bytes that rows, encoders and bookkeeping may take together; by default 1 GiB or a quarter of
     /// the machine's memory, whichever is less.
     pub(crate) memory_limit: u64,
@@ -171,6 +173,7 @@ impl Default for EngineOptions {
             root: PathBuf::new(),
             file_stem: None,
             format: Format::Parquet,
+            given: None,
             memory_limit: default_memory_limit(physical_memory()),
             threads,
             target_file_bytes: None,

@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
+#[cfg(feature = "ipc")]
+use arrow::datatypes::{FieldRef, Fields};
 use arrow::datatypes::{Schema, SchemaRef};
 use uuid::Uuid;
 
@@ -9,8 +12,14 @@ use super::options::EngineOptions;
 use super::units::Units;
 use crate::error::{Error, Result, Step};
 use crate::format::Format;
+#[cfg(feature = "ipc")]
+use crate::format::dictionaries::Dictionaries;
 use crate::format::parquet::{FileTemplate, Keys, PageSpill};
 use crate::options::Verify;
+
+/// What dictionaries may take at least, however little memory there is.
+#[cfg(feature = "ipc")]
+const LEAST_DICTIONARIES: usize = 1 << 20;
 
 /// What all files of a write have in common.
 #[derive(Debug)]
@@ -20,6 +29,9 @@ pub(super) struct Template {
     pub(super) schema: SchemaRef,
     /// Where the files are Parquet.
     pub(super) parquet: Option<FileTemplate>,
+    /// Where the files are Arrow IPC.
+    #[cfg(feature = "ipc")]
+    pub(super) dictionaries: Option<Arc<Dictionaries>>,
     /// Which rows are encoded at once, counted from the beginning of a row group or, where the format has
     /// none, of the file.
     pub(super) units: Units,
@@ -33,12 +45,19 @@ impl Template {
             true => Some(parquet_template(&options, &schema)?),
             false => None,
         };
+        #[cfg(feature = "ipc")]
+        let dictionaries = match options.format == Format::Ipc {
+            true => Some(Arc::new(dictionaries(&options, &schema)?)),
+            false => None,
+        };
         let stem = match &options.file_stem {
             Some(stem) => stem.clone(),
             None => format!("part-{}", Uuid::now_v7()),
         };
         Ok(Template {
             parquet,
+            #[cfg(feature = "ipc")]
+            dictionaries,
             units: Units::new(&schema, options.properties.write_batch_size()),
             stem,
             schema,
@@ -50,6 +69,19 @@ impl Template {
     pub(super) fn spilling(mut self, spill: Arc<PageSpill>) -> Self {
         self.parquet = self.parquet.map(|parquet| parquet.spilling(spill));
         self
+    }
+
+    /// Remembers what files of the format need of all rows.
+    pub(super) fn observe(&self, batch: &RecordBatch) -> Result<()> {
+        #[cfg(feature = "ipc")]
+        if let Some(dictionaries) = &self.dictionaries {
+            return dictionaries
+                .observe(batch)
+                .map_err(|source| Error::encode(Step::WriteRows, &self.options.root, source));
+        }
+        #[cfg(not(feature = "ipc"))]
+        let _ = batch;
+        Ok(())
     }
 
     /// The name of a partition's file, counted from 0.
@@ -75,6 +107,24 @@ impl Template {
     pub(super) fn schema(&self) -> &Schema {
         &self.schema
     }
+}
+
+/// The dictionaries of the columns of files, with the types that were given.
+#[cfg(feature = "ipc")]
+fn dictionaries(options: &EngineOptions, schema: &SchemaRef) -> Result<Dictionaries> {
+    let given = |field: &FieldRef| {
+        let given = options.given.as_ref()?.fields().find(field.name());
+        given.map(|(_, given)| Arc::clone(given))
+    };
+    let fields = schema.fields().iter();
+    let fields: Fields = fields
+        .map(|field| given(field).unwrap_or_else(|| Arc::clone(field)))
+        .collect();
+    let given = Schema::new_with_metadata(fields, schema.metadata().clone());
+    let most_bytes = usize::try_from(options.memory_limit / 4).unwrap_or(usize::MAX);
+    let most_bytes = most_bytes.max(LEAST_DICTIONARIES);
+    Dictionaries::new(&Arc::new(given), most_bytes)
+        .map_err(|source| Error::encode(Step::WriteRows, &options.root, source))
 }
 
 fn parquet_template(options: &EngineOptions, schema: &SchemaRef) -> Result<FileTemplate> {

@@ -132,6 +132,7 @@ impl DatasetWriter {
         ));
         let interrupt = options.interrupt.clone();
         options.root = root;
+        options.given = Some(Arc::clone(&schema));
         options.file_stem = Some(format!("part-{}", transaction.id()));
         let reader = StatisticsReader::new(&file_schema);
         let seen = Arc::clone(&session);

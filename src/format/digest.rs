@@ -6,8 +6,8 @@
 //! to a collision of XXH3 with 128 bits. NaNs of different bits differ, and so do 0.0 and -0.0.
 //!
 //! The row format of `arrow::row` gives the bytes: equal rows have equal bytes there, whatever their
-//! encoding, but for runs, which are expanded first and refused within other types. Every other type
-//! that Parquet can store has rows.
+//! encoding, but for runs, which are expanded first and refused within other types, and dictionaries of
+//! nested types, which are expanded too. Every other type that Parquet can store has rows.
 
 use std::sync::Arc;
 
@@ -19,6 +19,7 @@ use arrow::row::{RowConverter, Rows, SortField};
 use twox_hash::XxHash3_128;
 
 use crate::size::{size_of_rows, varies};
+use crate::unify::plain_type;
 
 /// Rows that are converted at once, at most, and about the most bytes of them: what bounds the memory taken.
 const ROWS_AT_ONCE: usize = 1024;
@@ -67,10 +68,10 @@ impl ColumnDigests {
                 data_type: field.data_type().clone(),
             };
             let data_type = expanded(field.data_type());
-            if has_runs(data_type) {
+            if has_runs(&data_type) {
                 return Err(cannot());
             }
-            let sort_field = SortField::new(data_type.clone());
+            let sort_field = SortField::new(data_type);
             let converter = RowConverter::new(vec![sort_field]).map_err(|_| cannot())?;
             let rows = converter.empty_rows(0, 0);
             Ok(ColumnDigest {
@@ -157,18 +158,23 @@ fn hash_gathered(hash: &mut XxHash3_128, bytes: &mut Vec<u8>) {
     bytes.clear();
 }
 
-/// The type of the values of runs, any other type as it is.
-fn expanded(data_type: &DataType) -> &DataType {
+/// The type that has rows: that of the values of runs and, where needed, of dictionaries.
+fn expanded(data_type: &DataType) -> DataType {
     match data_type {
-        DataType::RunEndEncoded(_, values) => values.data_type(),
-        other => other,
+        DataType::RunEndEncoded(_, values) => values.data_type().clone(),
+        // The row format has no dictionaries of lists, structs or maps.
+        other if !RowConverter::supports_fields(&[SortField::new(other.clone())]) => {
+            plain_type(other)
+        }
+        other => other.clone(),
     }
 }
 
 fn expand(array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
-    match array.data_type() {
-        DataType::RunEndEncoded(_, values) => cast(array, values.data_type()),
-        _ => Ok(Arc::clone(array)),
+    let (is, expanded) = (array.data_type(), expanded(array.data_type()));
+    match is.equals_datatype(&expanded) {
+        true => Ok(Arc::clone(array)),
+        false => cast(array, &expanded),
     }
 }
 

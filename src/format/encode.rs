@@ -20,10 +20,14 @@ use ::parquet::file::properties::WriterProperties;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 
+#[cfg(feature = "ipc")]
+use super::dictionaries::Dictionaries;
 #[cfg(any(feature = "csv", feature = "ipc", feature = "json"))]
 use super::output::Output;
 use super::{Contents, Fault, Format, parquet};
 use crate::disk::DiskFile;
+#[cfg(feature = "ipc")]
+use crate::error::Step;
 use crate::error::{Error, Result};
 use crate::options::Verify;
 use crate::staging::Draft;
@@ -38,6 +42,9 @@ pub(crate) struct Encoding {
     pub(crate) page_checksums: bool,
     /// How the file will be checked: what is given is digested for [`Verify::Decode`].
     pub(crate) verify: Verify,
+    /// For Arrow IPC, the dictionaries of all that is going to be written.
+    #[cfg(feature = "ipc")]
+    pub(crate) dictionaries: Option<Arc<Dictionaries>>,
 }
 
 /// A file of rows being written.
@@ -123,6 +130,8 @@ impl Encoder {
             properties,
             page_checksums,
             verify,
+            #[cfg(feature = "ipc")]
+            dictionaries,
         } = encoding;
         #[cfg(any(feature = "csv", feature = "ipc", feature = "json"))]
         let digesting = verify >= Verify::Decode;
@@ -140,7 +149,13 @@ impl Encoder {
             #[cfg(feature = "ipc")]
             Format::Ipc => Kind::Ipc(Box::new(super::ipc::encode::Encoder::new(
                 Output::new(draft, path),
-                schema,
+                match dictionaries {
+                    Some(dictionaries) => dictionaries,
+                    None => Arc::new(
+                        Dictionaries::new(schema, 0)
+                            .map_err(|source| Error::encode(Step::WriteRows, path, source))?,
+                    ),
+                },
                 &properties,
                 digesting,
             )?)),

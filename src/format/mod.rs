@@ -24,6 +24,8 @@ use crate::verify::{Damage, Location};
 
 #[cfg(feature = "csv")]
 mod csv;
+#[cfg(feature = "ipc")]
+pub(crate) mod dictionaries;
 pub(crate) mod digest;
 pub(crate) mod encode;
 #[cfg(feature = "ipc")]

@@ -1,13 +1,13 @@
-//! Dictionaries replaced by their values, for formats that have no place for them.
-//!
-//! An Arrow IPC file holds one dictionary a column for all its batches, and batches come with
-//! dictionaries of their own; text has none at all. Logical values stay what they are.
+//! Dictionaries replaced by their values, for text, which has no place for them. Logical values stay what
+//! they are.
 
 use std::sync::Arc;
 
+use arrow::array::ArrayRef;
+#[cfg(feature = "json")]
 use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::compute::{can_cast_types, cast};
-use arrow::datatypes::{FieldRef, Schema, SchemaRef};
+use arrow::datatypes::{DataType, FieldRef, Schema, SchemaRef};
 use arrow::error::ArrowError;
 
 use crate::unify::plain_field;
@@ -33,16 +33,22 @@ pub(super) fn plain_schema(schema: &SchemaRef) -> Result<SchemaRef, ArrowError> 
 }
 
 /// The batch with the types of `schema`, which is [`plain_schema`] of its own.
+#[cfg(feature = "json")]
 pub(super) fn plain_batch(
     batch: &RecordBatch,
     schema: &SchemaRef,
 ) -> Result<RecordBatch, ArrowError> {
     let columns = batch.columns().iter().zip(schema.fields());
-    let columns = columns.map(|(column, field)| match field.data_type() {
-        plain if column.data_type().equals_datatype(plain) => Ok(Arc::clone(column)),
-        plain => cast(column, plain),
-    });
+    let columns = columns.map(|(column, field)| plain_column(column, field.data_type()));
     let columns = columns.collect::<Result<Vec<_>, _>>()?;
     let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
     RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)
+}
+
+/// The column in a type without dictionaries.
+pub(super) fn plain_column(column: &ArrayRef, plain: &DataType) -> Result<ArrayRef, ArrowError> {
+    match column.data_type().equals_datatype(plain) {
+        true => Ok(Arc::clone(column)),
+        false => cast(column, plain),
+    }
 }

@@ -24,6 +24,7 @@ mod ground;
 #[cfg(target_os = "linux")]
 mod hostile;
 mod interleave;
+mod kept;
 #[cfg(target_os = "linux")]
 mod kills;
 #[cfg(target_os = "linux")]

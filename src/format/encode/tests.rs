@@ -77,6 +77,7 @@ fn encoding(format: Format) -> Encoding {
         properties: WriterProperties::builder().set_compression(zstd).build(),
         page_checksums: true,
         verify: Verify::Decode,
+        dictionaries: None,
     }
 }
 
@@ -90,7 +91,16 @@ fn start(disk: &SimDisk, schema: &SchemaRef, encoding: Encoding) -> Result<Encod
 }
 
 fn encode(disk: &SimDisk, format: Format, batches: &[RecordBatch]) -> Result<Encoded> {
-    let mut encoder = start(disk, &batches[0].schema(), encoding(format))?;
+    let schema = batches[0].schema();
+    let dictionaries = Dictionaries::new(&schema, usize::MAX).unwrap();
+    for batch in batches {
+        dictionaries.observe(batch).unwrap();
+    }
+    let encoding = Encoding {
+        dictionaries: Some(Arc::new(dictionaries)),
+        ..encoding(format)
+    };
+    let mut encoder = start(disk, &schema, encoding)?;
     for batch in batches {
         encoder.write(batch)?;
     }

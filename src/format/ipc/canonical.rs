@@ -2,43 +2,49 @@
 //!
 //! IPC writes an array's buffers as they are, with what lies masked under nulls, behind the last bit,
 //! and in shared memory that views point into. Rows of `arrow::row` know only the values, and arrays
-//! made of rows are new: so what is in a file depends on the values alone.
+//! made of rows are new: so what is in a file depends on the values alone. Columns of types that do not
+//! come back from rows as they were stay as they are.
 
-use arrow::array::{RecordBatch, RecordBatchOptions};
-use arrow::datatypes::SchemaRef;
+use arrow::array::{ArrayRef, new_empty_array};
+use arrow::datatypes::{DataType, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::row::{RowConverter, SortField};
 
-/// Makes batches of one schema anew.
+/// Makes columns of one schema anew.
 pub(super) struct Canonical {
     schema: SchemaRef,
-    columns: Vec<RowConverter>,
+    columns: Vec<Option<RowConverter>>,
 }
 
 impl Canonical {
-    /// # Errors
-    /// A column has a type that the row format does not have.
-    pub(super) fn new(schema: SchemaRef) -> Result<Self, ArrowError> {
+    pub(super) fn new(schema: SchemaRef) -> Self {
         let types = schema.fields().iter().map(|field| field.data_type());
-        let converters = types.map(|is| RowConverter::new(vec![SortField::new(is.clone())]));
-        Ok(Canonical {
-            columns: converters.collect::<Result<_, _>>()?,
+        Canonical {
+            columns: types.map(converter).collect(),
             schema,
-        })
+        }
     }
 
     pub(super) fn schema(&self) -> &SchemaRef {
         &self.schema
     }
 
-    /// The same values in new arrays; the batch has the schema's types.
-    pub(super) fn batch(&self, batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
-        let mut columns = Vec::with_capacity(self.columns.len());
-        for (column, converter) in batch.columns().iter().zip(&self.columns) {
-            let rows = converter.convert_columns(std::slice::from_ref(column))?;
-            columns.extend(converter.convert_rows(&rows)?);
-        }
-        let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-        RecordBatch::try_new_with_options(self.schema.clone(), columns, &options)
+    /// The same values of a column, by its place, in a new array.
+    pub(super) fn column(&self, number: usize, column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+        let Some(converter) = &self.columns[number] else {
+            return Ok(column.clone());
+        };
+        let rows = converter.convert_columns(std::slice::from_ref(column))?;
+        let mut columns = converter.convert_rows(&rows)?;
+        Ok(columns.pop().unwrap_or_else(|| column.clone()))
     }
+}
+
+/// What makes rows of a type, if arrays of it can be made of these.
+fn converter(data_type: &DataType) -> Option<RowConverter> {
+    let converter = RowConverter::new(vec![SortField::new(data_type.clone())]).ok()?;
+    let rows = converter.convert_columns(&[new_empty_array(data_type)]);
+    let columns = converter.convert_rows(&rows.ok()?).ok()?;
+    let same = columns.iter().all(|column| column.data_type() == data_type);
+    same.then_some(converter)
 }

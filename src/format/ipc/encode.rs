@@ -1,15 +1,15 @@
 //! Writing Arrow IPC files, and checking what was written.
 //!
 //! Every batch given is one batch of the file, compressed as the options say, the same bytes for the
-//! same values. Dictionaries are written
-//! as their values, since a file has one dictionary a column and batches come with their own.
+//! same values and dictionaries. Types are those that were given. A file has one dictionary for a column,
+//! which has the values of the whole write.
 
 use std::sync::Arc;
 
 use ::parquet::basic::Compression;
 use ::parquet::file::properties::WriterProperties;
 use ::parquet::schema::types::ColumnPath;
-use arrow::array::RecordBatch;
+use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 use arrow::ipc::CompressionType;
@@ -19,10 +19,11 @@ use arrow::ipc::writer::{FileWriter, IpcWriteOptions};
 use super::canonical::Canonical;
 use super::{frames, undecodable};
 use crate::error::{Error, Result, Step};
+use crate::format::dictionaries::Dictionaries;
 use crate::format::digest::{CannotDigest, ColumnDigests};
 use crate::format::encode::{Content, Written};
 use crate::format::output::Output;
-use crate::format::plain::{plain_batch, plain_schema};
+use crate::format::plain::{plain_column, plain_schema};
 use crate::format::source::Source;
 use crate::format::{Contents, Fault, contained};
 use crate::options::Verify;
@@ -38,6 +39,8 @@ pub(in crate::format) struct Encoder {
     /// Writes into memory, from where every batch goes to the draft at once.
     writer: FileWriter<Vec<u8>>,
     canonical: Canonical,
+    dictionaries: Arc<Dictionaries>,
+    schema: SchemaRef,
     batches: usize,
     digests: Option<ColumnDigests>,
 }
@@ -45,16 +48,17 @@ pub(in crate::format) struct Encoder {
 impl Encoder {
     pub(in crate::format) fn new(
         output: Output,
-        schema: &SchemaRef,
+        dictionaries: Arc<Dictionaries>,
         properties: &WriterProperties,
         digesting: bool,
     ) -> Result<Self> {
         let compression = compression(properties)?;
+        let schema = dictionaries.schema();
         let start = || {
-            let schema = plain_schema(schema)?;
+            let canonical = Canonical::new(plain_schema(&schema)?);
             let options = IpcWriteOptions::default().try_with_compression(compression)?;
             let writer = FileWriter::try_new_with_options(Vec::new(), &schema, options)?;
-            Ok((Canonical::new(schema)?, writer))
+            Ok((canonical, writer))
         };
         let (canonical, writer) =
             start().map_err(|source: ArrowError| output.refused(Step::WriteRows, source))?;
@@ -63,13 +67,15 @@ impl Encoder {
             reason: cannot.to_string(),
         };
         let digests = match digesting {
-            true => Some(ColumnDigests::new(canonical.schema()).map_err(cannot_digest)?),
+            true => Some(ColumnDigests::new(&schema).map_err(cannot_digest)?),
             false => None,
         };
         Ok(Encoder {
             output,
             writer,
             canonical,
+            dictionaries,
+            schema,
             batches: 0,
             digests,
         })
@@ -87,8 +93,21 @@ impl Encoder {
     }
 
     fn encode(&mut self, batch: &RecordBatch) -> std::result::Result<(), ArrowError> {
-        let batch = plain_batch(batch, self.canonical.schema())?;
-        let batch = self.canonical.batch(&batch)?;
+        let plain = self.canonical.schema().fields().iter();
+        let columns = batch.columns().iter().zip(plain).enumerate();
+        let columns = columns.map(|(number, (column, plain))| {
+            // The indices are new anyway.
+            if self.dictionaries.is_dictionary(number) {
+                return self.dictionaries.restore(number, column);
+            }
+            let column = plain_column(column, plain.data_type())?;
+            let column = self.canonical.column(number, &column)?;
+            self.dictionaries.restore(number, &column)
+        });
+        let columns = columns.collect::<std::result::Result<_, _>>()?;
+        let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+        let schema = Arc::clone(&self.schema);
+        let batch = RecordBatch::try_new_with_options(schema, columns, &options)?;
         self.writer.write(&batch)?;
         match &mut self.digests {
             Some(digests) => digests.update(&batch),
@@ -102,7 +121,7 @@ impl Encoder {
             .map_err(|source| self.output.refused(Step::WriteFooter, source))?;
         self.put(Step::WriteFooter)?;
         let content = Content::Ipc {
-            schema: Arc::clone(self.canonical.schema()),
+            schema: self.schema,
             batches: self.batches,
         };
         let digests = self.digests.map(|digests| digests.finish());

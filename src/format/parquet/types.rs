@@ -1,6 +1,6 @@
 //! Types that Parquet has a place for, and parquet-rs does not.
 
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::datatypes::{DataType, Field, IntervalUnit, Schema};
 use parquet::errors::ParquetError;
 
 /// Refuses what parquet-rs panics at (seen in version 59.3), what readers cannot open, and what would
@@ -29,8 +29,8 @@ fn check_field(path: &str, field: &Field) -> Result<(), ParquetError> {
 
 fn check_type(path: &str, data_type: &DataType) -> Result<(), ParquetError> {
     use DataType::{
-        Dictionary, FixedSizeBinary, FixedSizeList, LargeList, LargeListView, List, ListView, Map,
-        RunEndEncoded, Struct, Union,
+        Dictionary, FixedSizeBinary, FixedSizeList, Interval, LargeList, LargeListView, List,
+        ListView, Map, RunEndEncoded, Struct, Union,
     };
     let below = |name: &str| format!("{path}.{name}");
     match data_type {
@@ -38,6 +38,16 @@ fn check_type(path: &str, data_type: &DataType) -> Result<(), ParquetError> {
             path,
             "a union",
             "Parquet has none; give it as a struct of one nullable member for each type",
+        ),
+        Interval(IntervalUnit::MonthDayNano) => refuse(
+            path,
+            "an interval of months, days and nanoseconds",
+            "Parquet has only milliseconds; give it as a struct of numbers",
+        ),
+        data_type if has_runs_within(data_type) => refuse(
+            path,
+            "of runs within another type",
+            "cast it to a type of their values",
         ),
         FixedSizeBinary(0) => refuse(
             path,
@@ -68,6 +78,29 @@ fn check_type(path: &str, data_type: &DataType) -> Result<(), ParquetError> {
         | Map(items, _)
         | RunEndEncoded(_, items) => check_field(&below(items.name()), items),
         _ => Ok(()),
+    }
+}
+
+/// Whether there are runs in a type that is not one of runs, whose values nothing compares.
+pub(crate) fn has_runs_within(data_type: &DataType) -> bool {
+    let is = |field: &Field| {
+        let data_type = field.data_type();
+        matches!(data_type, DataType::RunEndEncoded(..)) || has_runs_within(data_type)
+    };
+    match data_type {
+        DataType::List(item)
+        | DataType::LargeList(item)
+        | DataType::ListView(item)
+        | DataType::LargeListView(item)
+        | DataType::FixedSizeList(item, _)
+        | DataType::Map(item, _)
+        | DataType::RunEndEncoded(_, item) => is(item),
+        DataType::Struct(fields) => fields.iter().any(|field| is(field)),
+        DataType::Union(fields, _) => fields.iter().any(|(_, field)| is(field)),
+        DataType::Dictionary(_, values) => {
+            matches!(**values, DataType::RunEndEncoded(..)) || has_runs_within(values)
+        }
+        _ => false,
     }
 }
 

@@ -87,6 +87,7 @@ impl AtomicFile {
         let directory = resolve(disk, parent)?;
         let target = Target::new(disk, &directory, name.to_owned(), options.publish_mode)?;
         let home = home_of_file(disk, &directory, &options.staging)?;
+        let home = home.interrupted_by(options.interrupt.clone());
         let area = open_area(&options.disk, home)?;
         let draft = target.draft(area, options.verify)?;
         Ok(AtomicFile {

@@ -4,7 +4,7 @@
 //! ([`WriterOptions`], which adds what only Parquet has).
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use parquet::basic::{Compression, ZstdLevel};
@@ -12,6 +12,7 @@ use parquet::file::properties::WriterProperties;
 
 pub use crate::disk::PublishMode;
 use crate::disk::{Disk, OsDisk};
+use crate::error::{Error, Result, Step};
 use crate::format::Format;
 
 /// Whether a commit waits for the medium.
@@ -87,6 +88,38 @@ pub enum StagingPlace {
     Directory(PathBuf),
 }
 
+/// Who is asked whether to give up, until it is too late for that.
+#[derive(Clone, Default)]
+pub(crate) struct Interrupt(Option<Arc<dyn Fn(Step) -> bool + Send + Sync>>);
+
+impl Interrupt {
+    pub(crate) fn when(ask: impl Fn(Step) -> bool + Send + Sync + 'static) -> Self {
+        Interrupt(Some(Arc::new(ask)))
+    }
+
+    /// Whether the step had better not be begun.
+    pub(crate) fn is_asked_for(&self, step: Step) -> bool {
+        self.0.as_ref().is_some_and(|ask| ask(step))
+    }
+
+    /// An error if the step had better not be begun.
+    pub(crate) fn check(&self, step: Step, path: &Path) -> Result<()> {
+        match self.is_asked_for(step) {
+            true => Err(Error::Interrupted {
+                step,
+                path: path.to_owned(),
+            }),
+            false => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for Interrupt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Interrupt").field(&self.0.is_some()).finish()
+    }
+}
+
 /// Options of one file of any bytes, [`AtomicFile`](crate::AtomicFile).
 #[derive(Debug, Clone)]
 pub struct FileOptions {
@@ -95,6 +128,7 @@ pub struct FileOptions {
     pub(crate) publish_mode: PublishMode,
     pub(crate) staging: StagingPlace,
     pub(crate) format: Option<Format>,
+    pub(crate) interrupt: Interrupt,
     pub(crate) disk: Arc<dyn Disk>,
 }
 
@@ -106,6 +140,7 @@ impl Default for FileOptions {
             publish_mode: PublishMode::default(),
             staging: StagingPlace::default(),
             format: None,
+            interrupt: Interrupt::default(),
             disk: Arc::new(OsDisk),
         }
     }
@@ -153,6 +188,15 @@ impl FileOptions {
     #[must_use]
     pub fn format(mut self, format: Format) -> Self {
         self.format = Some(format);
+        self
+    }
+
+    /// Asked, while another writer's lock on the data set is waited for, whether to give up, with the step that
+    /// waits; by default nothing is asked, and it waits as long as it takes. Once it says so, the wait ends with
+    /// [`Error::Interrupted`](crate::Error::Interrupted), and nothing is published.
+    #[must_use]
+    pub fn interrupt_when(mut self, ask: impl Fn(Step) -> bool + Send + Sync + 'static) -> Self {
+        self.interrupt = Interrupt::when(ask);
         self
     }
 
@@ -233,6 +277,14 @@ impl WriterOptions {
     #[must_use]
     pub fn staging(mut self, place: StagingPlace) -> Self {
         self.file = self.file.staging(place);
+        self
+    }
+
+    /// Asked, while another writer's lock on the data set is waited for, whether to give up, as by
+    /// [`FileOptions::interrupt_when`].
+    #[must_use]
+    pub fn interrupt_when(mut self, ask: impl Fn(Step) -> bool + Send + Sync + 'static) -> Self {
+        self.file = self.file.interrupt_when(ask);
         self
     }
 

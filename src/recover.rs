@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::disk::{Disk, OsDisk};
-use crate::error::{Error, Result};
-use crate::options::StagingPlace;
+use crate::error::{Error, Result, Step};
+use crate::options::{Interrupt, StagingPlace};
 use crate::staging::{Area, Home, home_of_root, resolve, sweep_for};
 use crate::target::{LocalTarget, Target as _};
 use crate::transaction::{Recovered, recover_all};
@@ -35,6 +35,7 @@ pub struct Recovery {
 pub struct RecoverOptions {
     dry_run: bool,
     staging: StagingPlace,
+    interrupt: Interrupt,
     disk: Arc<dyn Disk>,
 }
 
@@ -43,6 +44,7 @@ impl Default for RecoverOptions {
         RecoverOptions {
             dry_run: false,
             staging: StagingPlace::default(),
+            interrupt: Interrupt::default(),
             disk: Arc::new(OsDisk),
         }
     }
@@ -70,6 +72,18 @@ impl RecoverOptions {
         self
     }
 
+    /// Asked, while another writer's lock on the data set is waited for, whether to give up; by default nothing is
+    /// asked. Once it says so, recovery ends with [`Error::Interrupted`]; what it did before is done.
+    #[must_use]
+    pub fn interrupt_when(self, ask: impl Fn(Step) -> bool + Send + Sync + 'static) -> Self {
+        self.interrupted_by(Interrupt::when(ask))
+    }
+
+    pub(crate) fn interrupted_by(mut self, interrupt: Interrupt) -> Self {
+        self.interrupt = interrupt;
+        self
+    }
+
     /// The disk to recover; by default the operating system's ([`OsDisk`]). Another is for tests.
     #[must_use]
     pub fn disk(mut self, disk: Arc<dyn Disk>) -> Self {
@@ -94,7 +108,8 @@ impl RecoverOptions {
 /// ```
 ///
 /// # Errors
-/// [`Error::InvalidPath`] and [`Error::Io`] if the root cannot be resolved. What is in the way of
+/// [`Error::InvalidPath`] and [`Error::Io`] if the root cannot be resolved; [`Error::Interrupted`] if
+/// [that was asked for](RecoverOptions::interrupt_when). What is in the way of
 /// single transactions and files is in [`Recovery::failed`]: each says what is on disk, and the others are
 /// recovered all the same.
 pub fn recover(root: impl AsRef<Path>) -> Result<Recovery> {
@@ -109,6 +124,7 @@ pub fn recover_with_options(root: impl AsRef<Path>, options: &RecoverOptions) ->
     let disk = &options.disk;
     let root = resolve(disk.as_ref(), root.as_ref())?;
     let home = home_of_root(disk.as_ref(), &root, &options.staging)?;
+    let home = home.interrupted_by(options.interrupt.clone());
     let mut recovery = Recovery::default();
     let mut areas = home.all_areas();
     // Also those that only the data set itself tells of.
@@ -121,6 +137,10 @@ pub fn recover_with_options(root: impl AsRef<Path>, options: &RecoverOptions) ->
     }
     for path in &areas {
         recover_area(disk, &home, path, options.dry_run, &mut recovery);
+    }
+    let interrupted = |error: &Error| matches!(error, Error::Interrupted { .. });
+    if let Some(at) = recovery.failed.iter().position(interrupted) {
+        return Err(recovery.failed.swap_remove(at));
     }
     if let Some(first) = areas.first() {
         let target = LocalTarget::new(Area::at(disk, home, first.clone()));

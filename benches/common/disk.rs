@@ -172,8 +172,8 @@ impl DiskFile for Timed<dyn DiskFile> {
         self.0.try_lock(kind)
     }
 
-    fn lock(&self, kind: LockKind) -> io::Result<LockOutcome> {
-        self.0.lock(kind)
+    fn lock(&self, kind: LockKind, give_up: &dyn Fn() -> bool) -> io::Result<LockOutcome> {
+        self.0.lock(kind, give_up)
     }
 }
 

@@ -20,7 +20,7 @@ const CHUNK: usize = 1 << 20;
 pub(crate) fn run(args: &PutArgs, output: &mut Output) -> Result<Exit, Failure> {
     let interrupt = Interrupt::watch()?;
     let mut source = Source::open(&args.file, &interrupt)?;
-    let mut file = AtomicFile::create_with_options(&args.dest, options(args))?;
+    let mut file = AtomicFile::create_with_options(&args.dest, options(args, &interrupt))?;
     copy(&mut source, &mut file, !args.quiet && !args.json)?;
     let staged = file.finish()?;
     if interrupt.is_raised_at_last() {
@@ -40,13 +40,15 @@ pub(crate) fn run(args: &PutArgs, output: &mut Output) -> Result<Exit, Failure> 
     Ok(Exit::Done)
 }
 
-fn options(args: &PutArgs) -> FileOptions {
+fn options(args: &PutArgs, interrupt: &Interrupt) -> FileOptions {
     let mode = if args.replace {
         PublishMode::Replace
     } else {
         PublishMode::CreateNew
     };
+    let asking = interrupt.clone();
     let options = FileOptions::new()
+        .interrupt_when(move |_| asking.is_raised())
         .publish_mode(mode)
         .verify(args.verify.into())
         .staging(args.staging.place.clone())

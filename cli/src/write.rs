@@ -24,7 +24,7 @@ pub(crate) fn run(args: &WriteArgs, output: &mut Output) -> Result<Exit, Failure
     let interrupt = Interrupt::watch()?;
     check(args)?;
     if !args.dry_run
-        && let Some(receipt) = builder(args).already_committed()?
+        && let Some(receipt) = asking(builder(args), &interrupt).already_committed()?
     {
         answer(args, output, &receipt, None);
         return Ok(Exit::Done);
@@ -38,13 +38,8 @@ pub(crate) fn run(args: &WriteArgs, output: &mut Output) -> Result<Exit, Failure
         say(args, &mut input);
         let mut row = Row::default();
         row.enter(input.current_path());
-        let asking = interrupt.clone();
-        let mut writer = builder(args)
+        let mut writer = asking(builder(args), &interrupt)
             .on_progress(progress.listener())
-            .interrupt_when(move |step| match step {
-                Step::Decide => asking.is_raised_at_last(),
-                _ => asking.is_raised(),
-            })
             .build(input.schema())
             .map_err(|error| row.write_failure(error))?;
         if read(&mut input, row, &mut writer, &progress)? {
@@ -68,6 +63,14 @@ pub(crate) fn run(args: &WriteArgs, output: &mut Output) -> Result<Exit, Failure
     }
     answer(args, output, &receipt, committed.then_some(spilled));
     Ok(Exit::Done)
+}
+
+fn asking(builder: DatasetWriterBuilder, interrupt: &Interrupt) -> DatasetWriterBuilder {
+    let asked = interrupt.clone();
+    builder.interrupt_when(move |step| match step {
+        Step::Decide => asked.is_raised_at_last(),
+        _ => asked.is_raised(),
+    })
 }
 
 /// Says on standard error what there is to say of an input before it is read.

@@ -13,15 +13,16 @@ use crate::file::PublishedFile;
 use crate::input::{Stream, schema_of};
 use crate::options;
 use crate::owned::Owned;
-use crate::settle::{Signals, publishing};
+use crate::settle::{Signals, publishing, settle};
 use crate::values::partition_fields;
-use crate::work::{detached, with_worker};
+use crate::work::{detached, run, with_worker};
 
 /// Writes one Parquet file into a partition of a data set; dropping it discards.
 #[pyclass(frozen, module = "atomic_arrow._lib")]
 pub(crate) struct ArrowWriter {
     path: PathBuf,
     writer: Owned<AtomicArrowWriter>,
+    signals: Signals,
 }
 
 #[pymethods]
@@ -38,12 +39,15 @@ impl ArrowWriter {
             .map_err(|error| raise(py, &error.into()))?;
         let schema = schema_of(schema)?;
         options::check_columns(options, &schema)?;
-        let options = options::parquet_file(options)?;
+        let signals = Signals::default();
+        let options = options::parquet_file(options)?.interrupt_when(signals.asking());
         let open = || AtomicArrowWriter::create_with_options(&root, &partition, schema, options);
-        let writer = detached(py, open)?.map_err(|error| raise(py, &error))?;
+        let (writer, raised) = run(py, &signals, open)?;
+        let writer = settle(py, &root, writer, raised, |_, _| Ok(()))?;
         Ok(ArrowWriter {
             path: writer.path().to_owned(),
             writer: Owned::new("AtomicArrowWriter", writer),
+            signals,
         })
     }
 
@@ -92,7 +96,7 @@ impl ArrowWriter {
             signals.check(Step::Publish, &self.path)?;
             staged.publish()
         };
-        publishing(py, &self.path, publish, |published| {
+        publishing(py, &self.path, &self.signals, publish, |published| {
             PublishedFile::parquet(&published)
         })
     }

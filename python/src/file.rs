@@ -12,27 +12,31 @@ use pyo3::types::PyDict;
 use crate::errors::{self, raise};
 use crate::options;
 use crate::owned::Owned;
-use crate::settle::{Signals, publishing};
+use crate::settle::{Signals, publishing, settle};
 use crate::table::{bytes, plural};
-use crate::work::detached;
+use crate::work::{detached, run};
 
 /// A file that becomes visible all at once or never; dropping it discards.
 #[pyclass(frozen, module = "atomic_arrow._lib")]
 pub(crate) struct File {
     path: PathBuf,
     file: Owned<AtomicFile>,
+    signals: Signals,
 }
 
 #[pymethods]
 impl File {
     #[new]
     fn new(py: Python<'_>, path: PathBuf, options: &Bound<'_, PyDict>) -> PyResult<Self> {
-        let options = options::file(options)?;
+        let signals = Signals::default();
+        let options = options::file(options)?.interrupt_when(signals.asking());
         let open = || AtomicFile::create_with_options(&path, options);
-        let file = detached(py, open)?.map_err(|error| raise(py, &error))?;
+        let (file, raised) = run(py, &signals, open)?;
+        let file = settle(py, &path, file, raised, |_, _| Ok(()))?;
         Ok(File {
             path: file.path().to_owned(),
             file: Owned::new("file", file),
+            signals,
         })
     }
 
@@ -70,7 +74,7 @@ impl File {
             signals.check(Step::Publish, &self.path)?;
             staged.publish()
         };
-        publishing(py, &self.path, publish, |published| {
+        publishing(py, &self.path, &self.signals, publish, |published| {
             PublishedFile::of(&published, None)
         })
     }

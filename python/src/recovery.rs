@@ -9,8 +9,9 @@ use pyo3::types::PyCapsule;
 
 use crate::errors::raise;
 use crate::options;
+use crate::settle::Signals;
 use crate::table::{self, batch, plural, texts};
-use crate::work::detached;
+use crate::work::run;
 
 /// What :func:`recover` found and did.
 ///
@@ -118,7 +119,12 @@ pub(crate) fn recover(
     let options = RecoverOptions::new()
         .dry_run(dry_run)
         .staging(options::staging(staging)?);
-    let recovered = detached(py, || recover_with_options(&root, &options))?;
+    let signals = Signals::default();
+    let options = options.interrupt_when(signals.asking());
+    let (recovered, raised) = run(py, &signals, || recover_with_options(&root, &options))?;
+    if let Some(raised) = raised {
+        return Err(raised);
+    }
     let recovered = recovered.map_err(|error| raise(py, &error))?;
     Ok(Recovery::of(py, recovered, dry_run))
 }

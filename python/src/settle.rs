@@ -1,6 +1,7 @@
 //! What came of work that publishes, where something was raised meanwhile (promise P5).
 
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use atomic_arrow::{Error, Outcome, Result as Done, Step};
@@ -38,10 +39,16 @@ pub(crate) fn settle<R>(
 }
 
 /// Signals, where nothing else is to be heeded.
-#[derive(Default)]
-pub(crate) struct Signals(AtomicBool);
+#[derive(Clone, Default)]
+pub(crate) struct Signals(Arc<AtomicBool>);
 
 impl Signals {
+    /// For the library, which asks while it waits.
+    pub(crate) fn asking(&self) -> impl Fn(Step) -> bool + Send + Sync + use<> {
+        let raised = Arc::clone(&self.0);
+        move |_| raised.load(Ordering::Relaxed)
+    }
+
     /// An error if there was one, so that the step had better not be begun.
     pub(crate) fn check(&self, step: Step, path: &Path) -> Done<()> {
         match self.0.load(Ordering::Relaxed) {
@@ -65,11 +72,11 @@ impl Meanwhile for Signals {
 pub(crate) fn publishing<'py, R: Send, T: IntoPyObject<'py>>(
     py: Python<'py>,
     path: &Path,
+    signals: &Signals,
     work: impl FnOnce(&Signals) -> Done<R> + Send,
     receipt: impl Fn(R) -> T,
 ) -> PyResult<T> {
-    let signals = Signals::default();
-    let (done, raised) = run(py, &signals, || work(&signals))?;
+    let (done, raised) = run(py, signals, || work(signals))?;
     let done = settle(py, path, done, raised, |done, raised| {
         raised.value(py).setattr("receipt", receipt(done))
     })?;

@@ -139,11 +139,13 @@ pub(crate) fn commit(
     if let Some(write_id) = write_id {
         writes = writes.write_id(write_id);
     }
+    let signals = Signals::default();
+    let writes = writes.interrupt_when(signals.asking());
     let commit = |signals: &Signals| {
         signals.check(Step::Decide, &root)?;
         writes.commit()
     };
-    publishing(py, &root, commit, Receipt::new)
+    publishing(py, &root, &signals, commit, Receipt::new)
 }
 
 /// Removes everything that is staged.

@@ -9,11 +9,11 @@ use parquet::file::properties::WriterProperties;
 
 use super::commit::already_committed;
 use super::writer::DatasetWriter;
-use super::{EngineOptions, Interrupt, Progress, SortBy, SyncPolicy};
+use super::{EngineOptions, Progress, SortBy, SyncPolicy};
 use crate::disk::{Disk, OsDisk};
 use crate::error::{Result, Step};
 use crate::format::Format;
-use crate::options::{Durability, StagingPlace, Verify};
+use crate::options::{Durability, Interrupt, StagingPlace, Verify};
 use crate::partition::PartitionBy;
 use crate::receipt::{CommitMode, FileRecord, Receipt};
 use crate::unify::SchemaPolicy;
@@ -299,8 +299,8 @@ impl DatasetWriterBuilder {
     /// default nothing is asked.
     ///
     /// Once it says so, what runs ends with [`Error::Interrupted`](crate::Error::Interrupted), and
-    /// nothing is published. It is asked for the last time with [`Step::Decide`]: what is committed
-    /// then is published to the end.
+    /// nothing is published. It is asked for the last time with [`Step::Decide`], also while another writer's
+    /// lock on the data set is waited for: what is committed then is published to the end.
     pub fn interrupt_when(mut self, ask: impl Fn(Step) -> bool + Send + Sync + 'static) -> Self {
         self.engine.interrupt = Interrupt::when(ask);
         self

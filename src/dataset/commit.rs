@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::{DatasetWriterBuilder, Interrupt};
+use super::DatasetWriterBuilder;
 use crate::error::{Error, Result, Step};
-use crate::options::Durability;
+use crate::options::{Durability, Interrupt};
 use crate::receipt::{Receipt, ReceiptError, StagedFileRecord};
 use crate::recover::{RecoverOptions, recover_with_options};
 use crate::staging::{Area, home_of_root, resolve};
@@ -63,6 +63,7 @@ pub(super) fn already_committed(builder: &DatasetWriterBuilder) -> Result<Option
     check_write_id(Some(write_id), builder.engine.durability)?;
     let options = RecoverOptions::new()
         .staging(staging.clone())
+        .interrupted_by(builder.engine.interrupt.clone())
         .disk(Arc::clone(disk));
     // What it cannot recover it says, and this need not.
     recover_with_options(&builder.root, &options)?;

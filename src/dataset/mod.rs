@@ -61,7 +61,7 @@ use spill::Run;
 use template::Template;
 
 pub use builder::DatasetWriterBuilder;
-pub(crate) use options::{EngineOptions, Interrupt};
+pub(crate) use options::EngineOptions;
 pub use options::{Progress, SortBy, SyncPolicy};
 pub(crate) use stage::{Finished, Stage};
 pub use staged_writes::StagedWrites;

@@ -1,7 +1,7 @@
 //! What can be asked of the engine, and what it does unasked.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Schema, SchemaRef};
@@ -12,7 +12,7 @@ use super::encoders::encoder_bytes;
 use super::stage::Finished;
 use crate::error::{Error, Result, Step};
 use crate::format::Format;
-use crate::options::{Durability, Verify, WriterOptions};
+use crate::options::{Durability, Interrupt, Verify, WriterOptions};
 
 /// The default memory limit, where the machine has four times as much.
 const MEMORY_LIMIT: u64 = 1 << 30;
@@ -84,33 +84,6 @@ pub struct Progress {
     pub files_finished: u64,
     /// Bytes of finished files.
     pub bytes_finished: u64,
-}
-
-/// Who is asked whether to give up, until it is too late for that.
-#[derive(Clone, Default)]
-pub(crate) struct Interrupt(Option<Arc<dyn Fn(Step) -> bool + Send + Sync>>);
-
-impl Interrupt {
-    pub(super) fn when(ask: impl Fn(Step) -> bool + Send + Sync + 'static) -> Self {
-        Interrupt(Some(Arc::new(ask)))
-    }
-
-    /// An error if the step had better not be begun.
-    pub(crate) fn check(&self, step: Step, root: &Path) -> Result<()> {
-        match &self.0 {
-            Some(ask) if ask(step) => Err(Error::Interrupted {
-                step,
-                path: root.to_owned(),
-            }),
-            _ => Ok(()),
-        }
-    }
-}
-
-impl fmt::Debug for Interrupt {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Interrupt").field(&self.0.is_some()).finish()
-    }
 }
 
 type OnProgress = Arc<dyn Fn(Progress) + Send + Sync>;

@@ -6,11 +6,10 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::Interrupt;
 use super::commit::{check_write_id, commit};
 use crate::disk::{Disk, OsDisk};
-use crate::error::{Error, Result};
-use crate::options::Durability;
+use crate::error::{Error, Result, Step};
+use crate::options::{Durability, Interrupt};
 use crate::receipt::{CommitMode, Receipt, StagedWrite};
 use crate::staging::{home_of_root, resolve};
 use crate::target::{LocalTarget, Target as _};
@@ -34,6 +33,7 @@ pub struct StagedWrites {
     writes: Vec<StagedWrite>,
     write_id: Option<String>,
     rewrite_missing: bool,
+    interrupt: Interrupt,
     disk: Arc<dyn Disk>,
 }
 
@@ -53,6 +53,7 @@ impl StagedWrites {
             writes: writes.into_iter().collect(),
             write_id: None,
             rewrite_missing: false,
+            interrupt: Interrupt::default(),
             disk: Arc::new(OsDisk),
         }
     }
@@ -71,6 +72,16 @@ impl StagedWrites {
     /// one is there any more; by default it is not.
     pub fn rewrite_missing(mut self, rewrite: bool) -> Self {
         self.rewrite_missing = rewrite;
+        self
+    }
+
+    /// Asked whether to give up, with the step that comes next, until all of it is decided, as by
+    /// [a writer's](crate::DatasetWriterBuilder::interrupt_when); by default nothing is asked.
+    ///
+    /// Once it says so, [`commit`](Self::commit) ends with [`Error::Interrupted`], nothing is published, and what
+    /// is staged stays so.
+    pub fn interrupt_when(mut self, ask: impl Fn(Step) -> bool + Send + Sync + 'static) -> Self {
+        self.interrupt = Interrupt::when(ask);
         self
     }
 
@@ -146,6 +157,7 @@ impl StagedWrites {
     fn target(&self, first: &StagedWrite) -> Result<Arc<LocalTarget>> {
         let root = resolve(self.disk.as_ref(), first.root())?;
         let home = home_of_root(self.disk.as_ref(), &root, first.staging())?;
+        let home = home.interrupted_by(self.interrupt.clone());
         let area = open_area(&self.disk, home)?;
         let target = LocalTarget::new(area).rewrite_missing(self.rewrite_missing);
         Ok(Arc::new(target))
@@ -192,7 +204,7 @@ impl StagedWrites {
             &witnessed,
             files.collect(),
             self.write_id.as_deref(),
-            &Interrupt::default(),
+            &self.interrupt,
         )
     }
 

@@ -608,7 +608,7 @@ impl DiskFile for Full {
     fn try_lock(&self, _: LockKind) -> std::io::Result<LockOutcome> {
         Ok(LockOutcome::Held)
     }
-    fn lock(&self, _: LockKind) -> std::io::Result<LockOutcome> {
+    fn lock(&self, _: LockKind, _: &dyn Fn() -> bool) -> std::io::Result<LockOutcome> {
         Ok(LockOutcome::Held)
     }
 }

@@ -13,10 +13,10 @@ use uuid::Uuid;
 use super::builder::DatasetWriterBuilder;
 use super::commit::{check_write_id, commit};
 use super::session::Session;
-use super::{Engine, Finished, Interrupt, Progress, Stage};
+use super::{Engine, Finished, Progress, Stage};
 use crate::disk::Disk;
 use crate::error::{Error, Result};
-use crate::options::StagingPlace;
+use crate::options::{Interrupt, StagingPlace};
 use crate::receipt::{CommitMode, Receipt, StagedFileRecord, StagedWrite, StatisticsReader};
 use crate::staging::{home_of_root, resolve};
 use crate::stored::StoredTypes;
@@ -114,6 +114,7 @@ impl DatasetWriter {
             check_table(disk.as_ref(), &root, mode)?;
         }
         let home = home_of_root(disk.as_ref(), &root, &staging)?;
+        let home = home.interrupted_by(options.interrupt.clone());
         let area = open_area(&disk, home)?;
         let staging = match area.is_given() {
             true => StagingPlace::Directory(area.path().to_owned()),

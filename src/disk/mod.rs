@@ -171,11 +171,12 @@ pub trait DiskFile: fmt::Debug + Send + Sync {
     /// The system's; a lock held by another or not supported is no error.
     fn try_lock(&self, kind: LockKind) -> io::Result<LockOutcome>;
 
-    /// Waits for the lock. Answers [`LockOutcome::Held`] or [`LockOutcome::Unsupported`].
+    /// Waits for the lock, and asks again and again whether to give up. Answers [`LockOutcome::Busy`] only
+    /// if it is to.
     ///
     /// # Errors
     /// The system's.
-    fn lock(&self, kind: LockKind) -> io::Result<LockOutcome>;
+    fn lock(&self, kind: LockKind, give_up: &dyn Fn() -> bool) -> io::Result<LockOutcome>;
 }
 
 /// An open directory, held so that it can be synced whatever happens to its name.
@@ -230,7 +231,7 @@ pub trait Disk: fmt::Debug + Send + Sync {
     /// The system's, or that it is something else than a regular file.
     fn open_file(&self, path: &Path, write: bool) -> io::Result<Box<dyn DiskFile>>;
 
-    /// Opens the file at `path`, and creates it if it is missing, for everybody who may write in the
+    /// Opens the file at `path` to write, and creates it if it is missing, for everybody who may write in the
     /// directory above it, and for nobody else.
     ///
     /// # Errors

@@ -9,13 +9,18 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::SystemTime;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, SystemTime};
 
 use super::sys;
 use super::{
     Disk, DiskDirectory, DiskFile, Entry, EntryKind, FileStatus, Identity, LockKind, LockOutcome,
     Place, PublishMode,
 };
+
+/// How long a lock is waited for before it is asked again whether to give up.
+const PATIENCE: Duration = Duration::from_millis(20);
 
 /// The disk of the operating system: real files.
 #[derive(Debug, Clone, Copy, Default)]
@@ -48,14 +53,7 @@ impl Disk for OsDisk {
 
     fn open_or_create_file(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
         loop {
-            let opened = match self.open_file(path, true) {
-                // Made by another user: reading is enough to lock it.
-                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                    self.open_file(path, false)
-                }
-                opened => opened,
-            };
-            let file = match opened {
+            let file = match self.open_file(path, true) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
                     match self.create_file(path, true) {
                         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
@@ -248,11 +246,36 @@ impl DiskFile for OsFile {
         self.locked(sys::try_lock(&self.file, kind))
     }
 
-    fn lock(&self, kind: LockKind) -> io::Result<LockOutcome> {
+    fn lock(&self, kind: LockKind, give_up: &dyn Fn() -> bool) -> io::Result<LockOutcome> {
+        match self.try_lock(kind)? {
+            LockOutcome::Busy => {}
+            outcome => return Ok(outcome),
+        }
+        // The system does not wait and ask at the same time, and who only looks again and again may miss
+        // each moment at which the lock is free. The lock is that of the description that both handles
+        // share: it goes with the last of them.
+        let waiting = self.file.try_clone()?;
+        let (telling, told) = mpsc::channel();
+        let wait = move || {
+            let outcome = loop {
+                match sys::lock(&waiting, kind) {
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    locked => break locked,
+                }
+            };
+            // Nobody listens if it was given up.
+            let _ = telling.send(outcome);
+        };
+        let named = thread::Builder::new().name("atomic-arrow-lock".to_owned());
+        drop(named.spawn(wait)?);
         loop {
-            match sys::lock(&self.file, kind) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                locked => return self.locked(locked),
+            match told.recv_timeout(PATIENCE) {
+                Ok(outcome) => return self.locked(outcome),
+                Err(RecvTimeoutError::Timeout) if give_up() => return Ok(LockOutcome::Busy),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(io::Error::other("the thread that waits for a lock is gone"));
+                }
             }
         }
     }

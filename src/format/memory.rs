@@ -81,7 +81,7 @@ impl DiskFile for MemoryFile {
         Ok(LockOutcome::Unsupported)
     }
 
-    fn lock(&self, _: LockKind) -> io::Result<LockOutcome> {
+    fn lock(&self, _: LockKind, _: &dyn Fn() -> bool) -> io::Result<LockOutcome> {
         Ok(LockOutcome::Unsupported)
     }
 }

@@ -18,6 +18,7 @@ use super::sweep::{is_dead, is_older};
 use super::{ATTEMPTS, missing};
 use crate::disk::{Disk, DiskFile, EntryKind, Identity, LockKind, LockOutcome};
 use crate::error::{Error, IoContext, Result, Step};
+use crate::options::Interrupt;
 
 /// The lock between publishing files and exchanging directories.
 const LOCK: &str = "lock";
@@ -99,14 +100,21 @@ impl Control {
     ///
     /// # Errors
     /// [`Step::CreateDirectory`] if what was made for it cannot be synced, else [`Step::Decide`].
-    pub(crate) fn lock(&self, kind: LockKind) -> Result<RootLock> {
+    /// [`Error::Interrupted`] if that was asked for while it waited.
+    pub(crate) fn lock(&self, kind: LockKind, interrupt: &Interrupt) -> Result<RootLock> {
         let path = self.path.join(LOCK);
         let mut made = Vec::new();
         for _ in 0..ATTEMPTS {
-            match self.try_to_lock(&path, kind, &mut made) {
+            match self.try_to_lock(&path, (kind, interrupt), &mut made) {
                 // The root was exchanged, or removed while it was empty.
                 Ok(None) => {}
                 Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
+                Ok(Some((_, LockOutcome::Busy))) => {
+                    return Err(Error::Interrupted {
+                        step: Step::Decide,
+                        path: self.root.clone(),
+                    });
+                }
                 Ok(Some((file, outcome))) => {
                     let control = self.clone();
                     return Ok(RootLock {
@@ -125,10 +133,12 @@ impl Control {
     fn try_to_lock(
         &self,
         path: &Path,
-        kind: LockKind,
+        (kind, interrupt): (LockKind, &Interrupt),
         made: &mut Vec<PathBuf>,
     ) -> Result<Option<(Box<dyn DiskFile>, LockOutcome)>> {
         let disk = self.disk.as_ref();
+        // Whom the root was closed to must not go on holding the lock.
+        let _ = disk.share_like(&self.path, &self.root);
         if disk.status(path).at(Step::Decide, path)?.is_none() {
             let first = made.len();
             self.make(made).at(Step::Decide, &self.path)?;
@@ -140,7 +150,10 @@ impl Control {
         }
         let lock = || {
             let file = disk.open_or_create_file(path)?;
-            let outcome = file.lock(kind)?;
+            let outcome = file.lock(kind, &|| interrupt.is_asked_for(Step::Decide))?;
+            if outcome == LockOutcome::Busy {
+                return Ok(Some((file, outcome)));
+            }
             let held = file.status()?.identity;
             let there = disk.status(path)?;
             let is_it = there.is_some_and(|(_, status)| status.identity == held);
@@ -189,7 +202,7 @@ impl Control {
     ) -> io::Result<Box<dyn DiskFile>> {
         let anchor = anchor_of_area(self.disk.as_ref(), area)?;
         let marker = self.open_or_create(&pending_name(transaction, &anchor, area))?;
-        marker.lock(LockKind::Exclusive)?;
+        marker.lock(LockKind::Exclusive, &|| false)?;
         Ok(marker)
     }
 
@@ -269,7 +282,7 @@ impl Control {
     pub(crate) fn prepare_successor(&self, new: &Path) -> Result<Box<dyn DiskFile>> {
         let successor = Control::of(&self.disk, new);
         let lock = successor.open_or_create(LOCK).and_then(|lock| {
-            lock.lock(LockKind::Exclusive)?;
+            lock.lock(LockKind::Exclusive, &|| false)?;
             Ok(lock)
         });
         let lock = lock.at(Step::Publish, &successor.path)?;

@@ -18,6 +18,8 @@ pub(crate) struct Draft {
     path: PathBuf,
     file: Box<dyn DiskFile>,
     identity: Identity,
+    /// The permissions that it gets in the end, if not those of a file that it replaces.
+    mode: Option<u32>,
     len: u64,
     hasher: Option<Box<XxHash3_128>>,
     /// From where on what is written is hashed by itself.
@@ -66,6 +68,7 @@ impl Draft {
             path,
             file,
             identity,
+            mode: None,
         };
         Ok(Self::of(area.clone(), file, hashing))
     }
@@ -76,6 +79,7 @@ impl Draft {
             path: file.path,
             file: file.file,
             identity: file.identity,
+            mode: file.mode,
             len: 0,
             hasher: hashing.then(|| Box::new(XxHash3_128::new())),
             end: None,
@@ -121,6 +125,7 @@ impl Draft {
     /// `mode`, if given, becomes the file's permissions, so that they are durable with it.
     pub(crate) fn seal(&mut self, durability: Durability, mode: Option<u32>) -> Result<Written> {
         let synced = mode
+            .or(self.mode)
             .map_or(Ok(()), |mode| self.file.set_mode(mode))
             .and_then(|()| {
                 if durability == Durability::Synced {

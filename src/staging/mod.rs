@@ -56,6 +56,8 @@ pub(crate) struct StagingFile {
     pub(crate) path: PathBuf,
     pub(crate) file: Box<dyn DiskFile>,
     pub(crate) identity: Identity,
+    /// The permissions that it gets in the end, if they are not those that it has.
+    pub(crate) mode: Option<u32>,
 }
 
 impl Area {
@@ -161,6 +163,10 @@ impl Area {
         match self.disk.status(&self.path)? {
             Some((EntryKind::Directory, _)) => {
                 self.check_owner()?;
+                // Whom the root was closed to since has nothing to do here either.
+                if !self.is_given() {
+                    let _ = self.disk.share_like(&self.path, self.home.root());
+                }
                 match self.disk.may_write(&self.path)? {
                     true => Ok(()),
                     false => Err(io::ErrorKind::PermissionDenied.into()),
@@ -195,19 +201,24 @@ impl Area {
             path = self.path.join(format!("{}.{SUFFIX}", Uuid::now_v7()));
             let created = self.disk.create_file(&path, private).and_then(|file| {
                 live().insert(path.clone());
+                let mode = match private {
+                    true => None,
+                    false => self.close(file.as_ref())?,
+                };
                 let identity = claim(self.disk.as_ref(), &path, file.as_ref())?;
-                Ok((file, identity))
+                Ok((file, identity, mode))
             });
             match created {
-                Ok((file, Some(identity))) => {
+                Ok((file, Some(identity), mode)) => {
                     return Ok(StagingFile {
                         path,
                         file,
                         identity,
+                        mode,
                     });
                 }
                 // A sweep has it, and may be one that only looks.
-                Ok((_, None)) => self.give_back(&path),
+                Ok((_, None, _)) => self.give_back(&path),
                 // The area was empty for a moment, and somebody tidied it away.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
                     self.make().at(Step::CreateStaging, &self.path)?;
@@ -227,6 +238,30 @@ impl Area {
             step: Step::CreateStaging,
             path,
         })
+    }
+
+    /// Lets those alone open a staging file who may remove it, if its writer dies: who can read it can lock
+    /// it, and so keep it for ever. The permissions that it had.
+    fn close(&self, file: &dyn DiskFile) -> io::Result<Option<u32>> {
+        const READERS: u32 = 0o044;
+        let found = file.status()?;
+        let area = self.disk.status(&self.path)?;
+        let (writers, group) = area.map_or((0, None), |(_, area)| {
+            (
+                (area.mode & 0o022) << 1,
+                area.owner.map(|owner| owner.group),
+            )
+        });
+        let mut readers = found.mode & READERS & writers;
+        if found.owner.map(|owner| owner.group) != group {
+            readers &= 0o004;
+        }
+        let closed = found.mode & !0o077 | readers;
+        if closed == found.mode {
+            return Ok(None);
+        }
+        file.set_mode(closed)?;
+        Ok(Some(found.mode))
     }
 
     /// Removes a staging file of ours. What is in the way is for the sweep.

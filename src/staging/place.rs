@@ -11,7 +11,7 @@ use std::path::{Component, Path, PathBuf};
 use crate::disk::{Disk, EntryKind};
 use crate::error::{Error, IoContext, Result, Step};
 use crate::local_path::local_path;
-use crate::options::StagingPlace;
+use crate::options::{Interrupt, StagingPlace};
 
 /// The area's name inside a root.
 pub(super) const INSIDE: &str = ".atomic";
@@ -26,6 +26,8 @@ pub(crate) struct Home {
     /// The directory that the caller named: the root, or a partition of the data set.
     named: PathBuf,
     kind: HomeKind,
+    /// Who is asked whether to give up waiting for a lock.
+    interrupt: Interrupt,
 }
 
 #[derive(Debug, Clone)]
@@ -69,7 +71,12 @@ fn home(disk: &dyn Disk, named: &Path, kind: HomeKind, place: &StagingPlace) -> 
         });
     }
     let (root, named) = (data_set_of(disk, named).to_owned(), named.to_owned());
-    Ok(Home { root, named, kind })
+    Ok(Home {
+        root,
+        named,
+        kind,
+        interrupt: Interrupt::default(),
+    })
 }
 
 /// Whether a path is named as areas are that nobody named: `.atomic`, `.NAME.atomic`, and either of one
@@ -102,6 +109,15 @@ fn data_set_of<'a>(disk: &dyn Disk, path: &'a Path) -> &'a Path {
 }
 
 impl Home {
+    pub(crate) fn interrupted_by(mut self, interrupt: Interrupt) -> Self {
+        self.interrupt = interrupt;
+        self
+    }
+
+    pub(crate) fn interrupt(&self) -> &Interrupt {
+        &self.interrupt
+    }
+
     pub(crate) fn root(&self) -> &Path {
         &self.root
     }

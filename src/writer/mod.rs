@@ -115,6 +115,7 @@ impl AtomicArrowWriter {
         let directory = resolve(disk, &directory)?;
         let target = Target::new(disk, &directory, name, options.file.publish_mode)?;
         let home = home_of_root(disk, &root, &options.file.staging)?;
+        let home = home.interrupted_by(options.file.interrupt.clone());
         let area = open_area(&options.file.disk, home)?;
         let draft = target.draft(area, options.file.verify)?;
         let encoder = Encoder::new(

@@ -2,6 +2,7 @@
 //!
 //! Promises P4 and P6.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt, symlink};
@@ -521,6 +522,53 @@ fn who_may_only_read_a_data_set_cannot_open_what_its_writers_lock() {
 }
 
 #[test]
+fn who_may_only_read_a_directory_cannot_open_what_is_staged_in_it() {
+    for (bits, wanted) in [(0o755, 0o600), (0o775, 0o640), (0o777, 0o644)] {
+        let (_guard, parent) = directory();
+        fs::set_permissions(&parent, fs::Permissions::from_mode(bits)).unwrap();
+        let path = parent.join("data");
+        let usual = parent.join("usual");
+        fs::write(&usual, "").unwrap();
+        let mut file = AtomicFile::create(&path).unwrap();
+        file.write_all(b"new").unwrap();
+        assert_eq!(mode(&staged(&parent)[0]), mode(&usual) & wanted, "{bits:o}");
+        file.commit().unwrap();
+        assert_eq!(mode(&path), mode(&usual), "{bits:o}");
+    }
+}
+
+#[test]
+fn an_area_follows_the_permissions_of_its_data_set() {
+    let (_guard, parent) = directory();
+    let root = parent.join("weather");
+    let write = || {
+        let batch = stations(&["KSEA"]);
+        let keys = PartitionBy::column("station_id");
+        let builder = DatasetWriter::builder(&root).partition_by(keys).threads(1);
+        let mut writer = builder
+            .write_id(uuid::Uuid::now_v7().to_string())
+            .build(batch.schema())
+            .unwrap();
+        writer.write(&batch).unwrap();
+        writer.commit().unwrap();
+    };
+    write();
+    for bits in [0o777, 0o750, 0o1777, 0o700, 0o755] {
+        fs::set_permissions(&root, fs::Permissions::from_mode(bits)).unwrap();
+        write();
+        for area in [parent.join(".weather.atomic"), root.join(".atomic")] {
+            assert_eq!(mode(&area), bits, "{}", area.display());
+        }
+    }
+    let records = fs::read_dir(parent.join(".weather.atomic/writes")).unwrap();
+    let modes: BTreeSet<u32> = records
+        .map(|record| mode(&record.unwrap().path()))
+        .collect();
+    // Those who could read the data set when it was kept.
+    assert_eq!(modes, BTreeSet::from([0o600, 0o640, 0o644]));
+}
+
+#[test]
 fn a_link_in_place_of_a_new_area_does_not_pass_permissions_on() {
     let (_guard, parent) = directory();
     let (model, precious) = (parent.join("model"), parent.join("precious"));
@@ -620,21 +668,6 @@ mod users {
                 fs::set_permissions(&lock, fs::Permissions::from_mode(0o644)).unwrap();
             }
         }
-    }
-
-    #[test]
-    fn a_lock_that_can_only_be_read_is_good_enough_for_a_publisher() {
-        let (_guard, parent) = open_directory();
-        let (root, area) = (parent.join("weather"), parent.join(".weather.atomic"));
-        let made = make(&root, ALICE, 0o777).and_then(|()| make(&area, ALICE, 0o777));
-        if let Err(reason) = made {
-            return skip(reason);
-        }
-        fs::write(area.join("lock"), "").unwrap();
-        let mut bob = start(BOB, BOB, Part::Once, &root);
-        let said = PathBuf::from(bob.says().expect("bob failed"));
-        bob.finish();
-        assert_eq!(said.parent(), Some(&*area));
     }
 
     #[test]

@@ -78,6 +78,58 @@ fn a_put_that_waits_for_its_input_can_be_interrupted() {
     assert!(place.files("lake").is_empty());
 }
 
+/// Waits until the command waits for a lock, which a thread of its own does.
+#[cfg(target_os = "linux")]
+fn wait_for_the_wait(child: &Child) {
+    let tasks = format!("/proc/{}/task", child.id());
+    wait_until("it waits for the lock", || {
+        let tasks = std::fs::read_dir(&tasks).into_iter().flatten().flatten();
+        tasks.map(|task| task.path().join("comm")).any(|name| {
+            std::fs::read_to_string(name).is_ok_and(|name| name.starts_with("atomic-arrow-lo"))
+        })
+    });
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn who_waits_for_the_lock_of_a_data_set_can_be_interrupted() {
+    let place = Place::new();
+    let weather = testdata("weather.csv");
+    place.write_weather(&["-q"]).exits(0);
+    let before = place.files("lake/weather");
+    let lock = std::fs::File::options()
+        .write(true)
+        .open(place.path("lake/weather/.atomic/lock"))
+        .unwrap();
+    lock.lock().unwrap();
+    let write = [
+        "write",
+        &weather,
+        "--to",
+        "lake/weather",
+        "--partition-by",
+        KEYS,
+    ];
+    let named = [&write[..], &["--write-id", "monday"]].concat();
+    for args in [
+        &write[..],
+        &named,
+        &["put", &weather, "lake/weather/station_id=EWR/copy.csv"],
+    ] {
+        for signal in [Signal::INT, Signal::TERM] {
+            let child = place.start(args);
+            wait_for_the_wait(&child);
+            send(&child, signal);
+            let ran: Ran = child.wait_with_output().unwrap().into();
+            ran.exits(130).says("interrupted: nothing was published");
+        }
+    }
+    assert_eq!(place.files("lake/weather"), before);
+    assert!(place.staged().is_empty());
+    drop(lock);
+    place.run(named).exits(0);
+}
+
 /// How many files there are of each transaction, which their names tell.
 fn files_of_transactions(place: &Place) -> BTreeMap<String, usize> {
     let mut files = BTreeMap::new();

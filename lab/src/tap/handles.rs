@@ -72,7 +72,7 @@ impl DiskFile for TapFile {
         self.call(Verb::TryLock, pretended, || self.file.try_lock(kind))
     }
 
-    fn lock(&self, kind: LockKind) -> io::Result<LockOutcome> {
+    fn lock(&self, kind: LockKind, give_up: &dyn Fn() -> bool) -> io::Result<LockOutcome> {
         let pretended = Some(LockOutcome::Held);
         self.call(Verb::Lock, pretended, || {
             let call = Call {
@@ -86,7 +86,7 @@ impl DiskFile for TapFile {
                     got => return Ok(got),
                 }
                 if !self.watch.waits_for_lock(&call) {
-                    return self.file.lock(kind);
+                    return self.file.lock(kind, give_up);
                 }
             }
         })

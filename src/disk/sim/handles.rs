@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use super::{Lie, Shared, State};
 use crate::disk::{DiskDirectory, DiskFile, FileStatus, Identity, LockKind, LockOutcome};
@@ -101,15 +102,16 @@ impl DiskFile for SimFile {
         self.call("try_lock", |state| Ok(self.take_lock(state, kind)))
     }
 
-    fn lock(&self, kind: LockKind) -> io::Result<LockOutcome> {
+    fn lock(&self, kind: LockKind, give_up: &dyn Fn() -> bool) -> io::Result<LockOutcome> {
+        const PATIENCE: Duration = Duration::from_millis(20);
         self.call("lock", |_| Ok(()))?;
         let mut state = self.shared.state();
         while self.take_lock(&mut state, kind) == LockOutcome::Busy {
-            state = self
-                .shared
-                .released
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
+            if give_up() {
+                return Ok(LockOutcome::Busy);
+            }
+            let waited = self.shared.released.wait_timeout(state, PATIENCE);
+            (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         }
         Ok(LockOutcome::Held)
     }

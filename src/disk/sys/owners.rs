@@ -19,7 +19,7 @@ const CHANGE: u32 = 0o3;
 /// The group and the permissions, also that new files get the group, and that each is its owner's. A file can be
 /// read by those alone who may write: reading is enough to lock it.
 pub(in crate::disk) fn share_like(path: &Path, model: &Path) -> io::Result<()> {
-    let wanted = nearest(model)?.0;
+    let wanted = there(model)?;
     give(path, &wanted, |is_directory| match is_directory {
         true => wanted.mode & 0o3777,
         false => 0o600 | wanted.mode & 0o222 | (wanted.mode & 0o222) << 1,

@@ -102,6 +102,22 @@ impl LocalTarget {
         Ok(found.map(|(_, found)| found))
     }
 
+    /// Whether a file in the control directory belongs to somebody who may write in the data set.
+    pub(super) fn is_of_writer(&self, path: &Path) -> Result<bool> {
+        let mut authors = Authors::default();
+        self.owners_of(&mut authors, &[path])?;
+        // Who may write in a partition only has a control directory there.
+        let top = path
+            .parent()
+            .and_then(Path::parent)
+            .unwrap_or(path)
+            .to_owned();
+        match self.check_authors(&authors, || [Change::In(top)].into()) {
+            Err(Error::Distrusted { .. }) => Ok(false),
+            checked => checked.map(|()| true),
+        }
+    }
+
     /// Refuses what one of the authors could not do himself.
     ///
     /// # Errors

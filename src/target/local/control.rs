@@ -50,7 +50,8 @@ impl LocalTarget {
     }
 
     pub(super) fn lock_root(&self, kind: LockKind) -> Result<Option<Hold>> {
-        let (control, lock) = self.in_control(|control| control.lock(kind))?;
+        let interrupt = self.area.home().interrupt();
+        let (control, lock) = self.in_control(|control| control.lock(kind, interrupt))?;
         // Who sees it as such may not write there, and then nothing is remembered.
         let _ = control.note_mount();
         let held = lock.outcome == LockOutcome::Held;
@@ -90,11 +91,12 @@ impl LocalTarget {
                 Err(error) if is_impossible(&error) => continue,
                 pending => pending.at(Step::Decide, control.path())?,
             };
-            all.extend(
-                pending
-                    .into_iter()
-                    .map(|pending| (control.clone(), pending)),
-            );
+            for pending in pending {
+                // That of somebody who may not write in the data set says nothing.
+                if self.is_of_writer(&pending.path)? {
+                    all.push((control.clone(), pending));
+                }
+            }
         }
         Ok(all)
     }

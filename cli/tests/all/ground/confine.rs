@@ -9,7 +9,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 
 use serde_json::json;
 
-use super::{ALICE, BOB, GROUP, Ground, as_user};
+use super::{ALICE, BOB, GROUP, Ground, STRANGER, as_user};
 use crate::support::skip;
 
 const DEAD: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
@@ -356,4 +356,32 @@ fn a_huge_record_of_another_user_takes_no_memory_and_stops_nobody() {
             .says(".aside: was set aside");
         assert_eq!(ground.values("w"), [1, 2]);
     }
+}
+
+#[test]
+fn who_may_only_read_cannot_stop_a_writer() {
+    let ground = match Ground::new(&["flock", "find"]) {
+        Ok(ground) => ground,
+        Err(reason) => return skip(reason),
+    };
+    ground
+        .write(&[], "A,1\n", "w", &["--write-id", "one"])
+        .exits(0);
+    // He says when he has tried all that there is, and goes on with what comes.
+    let script = "for f in $(find w .w.atomic -type f); do flock -x $f sleep 300 & done; sleep 1; : > tried; \
+        while :; do for f in .atomic/*.staged w/.atomic/* .w.atomic/*/*; do flock -n -x $f true; done; done 2>/dev/null";
+    ground.set("free", STRANGER, STRANGER, 0o755);
+    let script = script.replace("> tried", "> free/tried");
+    let attacker = Attacker::start(&ground, STRANGER, &script);
+    crate::run::wait_until("the attacker has tried", || {
+        ground.path("free/tried").exists()
+    });
+    for name in ["two", "three"] {
+        ground
+            .write(&[], "A,2\n", "w", &["--write-id", name])
+            .exits(0);
+        ground.run(&[], b"x", &["put", "-", name]).exits(0);
+    }
+    drop(attacker);
+    assert_eq!(ground.values("w"), [1, 2, 2]);
 }

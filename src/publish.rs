@@ -29,17 +29,23 @@ pub(crate) fn publish(
     let directory = path.parent().unwrap_or(Path::new("/"));
     let identity = draft.identity();
     let mut made = draft.area().made().to_vec();
+    let root = draft.area().home().root().to_owned();
+    let share = Share {
+        top: &root,
+        model: &root,
+    };
     for _ in 0..ATTEMPTS {
         let disk = draft.disk();
-        let published = make_and_open(disk, directory, durability, &mut made).and_then(|handle| {
-            let standing = rename(disk, draft.path(), identity, path, mode)?;
-            Ok((handle, standing))
-        });
+        let published =
+            make_and_open(disk, directory, durability, share, &mut made).and_then(|handle| {
+                let standing = rename(disk, draft.path(), identity, path, mode)?;
+                Ok((handle, standing))
+            });
         match published {
             Ok((handle, Standing::Published)) => {
                 draft.disown();
                 let synced = match durability {
-                    Durability::Synced => sync(draft.disk(), directory, handle, &mut made),
+                    Durability::Synced => sync(draft.disk(), directory, handle, share, &mut made),
                     Durability::Unsynced => Ok(()),
                 };
                 return synced.map_err(|source| Error::NotDurable {
@@ -82,12 +88,13 @@ fn sync(
     disk: &dyn Disk,
     path: &Path,
     opened: Box<dyn DiskDirectory>,
+    share: Share<'_>,
     made: &mut Vec<PathBuf>,
 ) -> io::Result<()> {
     if disk.place(path)?.identity == opened.identity()? {
         return opened.sync();
     }
-    match make_and_open(disk, path, Durability::Synced, made) {
+    match make_and_open(disk, path, Durability::Synced, share, made) {
         Ok(directory) => directory.sync(),
         Err(Error::Io { source, .. }) => Err(source),
         Err(error) => Err(io::Error::other(error)),
@@ -144,16 +151,48 @@ pub(crate) fn make_durable(disk: &dyn Disk, path: &Path) -> Result<()> {
     make_all_durable(disk, [path], &[])
 }
 
+/// Who may use the directories that are made below another.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Share<'a> {
+    /// Only what is made below this directory is shared.
+    pub(crate) top: &'a Path,
+    /// The directory whose group and permissions count, if it is one that several users write in.
+    pub(crate) model: &'a Path,
+}
+
+impl Share<'_> {
+    /// Lets whoever may write in the model write in a new directory too, also where our umask would let the
+    /// group only read it.
+    fn apply(self, disk: &dyn Disk, directory: &Path) {
+        const SET_GROUP_ID_OR_GROUP_WRITABLE: u32 = 0o2020;
+        const GROUP: u32 = 0o070;
+        if directory == self.top || !directory.starts_with(self.top) {
+            return;
+        }
+        let (Ok(Some((_, model))), Ok(Some((_, made)))) =
+            (disk.status(self.model), disk.status(directory))
+        else {
+            return;
+        };
+        // A umask that keeps the group out altogether is meant.
+        if model.mode & SET_GROUP_ID_OR_GROUP_WRITABLE > 0 && made.mode & GROUP > 0 {
+            // Where it cannot be done, the next user is refused before anything is decided.
+            let _ = disk.share_like(directory, self.model);
+        }
+    }
+}
+
 /// Makes directories with those above them: one that holds several is synced once.
 pub(crate) fn prepare(
     disk: &dyn Disk,
     paths: &BTreeSet<PathBuf>,
     durability: Durability,
+    share: Share<'_>,
 ) -> Result<()> {
     let mut made = Vec::new();
     let mut attempt = || {
         for path in paths {
-            make(disk, path, &mut made)?;
+            make(disk, path, share, &mut made)?;
         }
         match durability {
             Durability::Synced => make_all_durable(disk, paths, &made),
@@ -191,9 +230,10 @@ fn make_and_open(
     disk: &dyn Disk,
     path: &Path,
     durability: Durability,
+    share: Share<'_>,
     made: &mut Vec<PathBuf>,
 ) -> Result<Box<dyn DiskDirectory>> {
-    make(disk, path, made)?;
+    make(disk, path, share, made)?;
     let handle = disk.open_directory(path).at(Step::CreateDirectory, path)?;
     if durability == Durability::Synced {
         make_all_durable(disk, [path], made)?;
@@ -201,10 +241,13 @@ fn make_and_open(
     Ok(handle)
 }
 
-fn make(disk: &dyn Disk, path: &Path, made: &mut Vec<PathBuf>) -> Result<()> {
+fn make(disk: &dyn Disk, path: &Path, share: Share<'_>, made: &mut Vec<PathBuf>) -> Result<()> {
     for directory in missing(disk, path).at(Step::CreateDirectory, path)? {
         match disk.create_directory(&directory) {
-            Ok(()) => made.push(directory),
+            Ok(()) => {
+                share.apply(disk, &directory);
+                made.push(directory);
+            }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(error).at(Step::CreateDirectory, &directory),
         }

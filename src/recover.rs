@@ -17,6 +17,9 @@ pub struct Recovery {
     /// Transactions of dead writers that were committed and are now published as a whole, or would be
     /// in a dry run: their directories in the staging area.
     pub finished: Vec<PathBuf>,
+    /// Transactions that were committed, could not be finished, and were given up because
+    /// [`RecoverOptions::abort_unfinished`] asks for it. What was published of them stays visible.
+    pub abandoned: Vec<PathBuf>,
     /// Transactions of dead writers that were not committed and are removed, or would be in a dry run.
     pub aborted: Vec<PathBuf>,
     /// Staging files of dead writers that were removed, or would be in a dry run.
@@ -34,6 +37,7 @@ pub struct Recovery {
 #[derive(Debug, Clone)]
 pub struct RecoverOptions {
     dry_run: bool,
+    abort_unfinished: bool,
     staging: StagingPlace,
     interrupt: Interrupt,
     disk: Arc<dyn Disk>,
@@ -43,6 +47,7 @@ impl Default for RecoverOptions {
     fn default() -> Self {
         RecoverOptions {
             dry_run: false,
+            abort_unfinished: false,
             staging: StagingPlace::default(),
             interrupt: Interrupt::default(),
             disk: Arc::new(OsDisk),
@@ -61,6 +66,19 @@ impl RecoverOptions {
     #[must_use]
     pub fn dry_run(mut self, dry_run: bool) -> Self {
         self.dry_run = dry_run;
+        self
+    }
+
+    /// Whether to give up commits that cannot be finished, for instance because a staged file was removed;
+    /// by default they are kept, and writes to their partitions fail until somebody can finish them.
+    ///
+    /// What such a commit had published stays visible, and what it had replaced stays replaced: readers see a
+    /// part of the write for ever. The rest of its rows is removed. A named write is not remembered as
+    /// committed, so that repeating it writes all of its rows again, also those that are visible. Does nothing
+    /// in a dry run.
+    #[must_use]
+    pub fn abort_unfinished(mut self, abort_unfinished: bool) -> Self {
+        self.abort_unfinished = abort_unfinished;
         self
     }
 
@@ -136,7 +154,7 @@ pub fn recover_with_options(root: impl AsRef<Path>, options: &RecoverOptions) ->
         }
     }
     for path in &areas {
-        recover_area(disk, &home, path, options.dry_run, &mut recovery);
+        recover_area(&home, path, options, &mut recovery);
     }
     let interrupted = |error: &Error| matches!(error, Error::Interrupted { .. });
     if let Some(at) = recovery.failed.iter().position(interrupted) {
@@ -152,13 +170,8 @@ pub fn recover_with_options(root: impl AsRef<Path>, options: &RecoverOptions) ->
     Ok(recovery)
 }
 
-fn recover_area(
-    disk: &Arc<dyn Disk>,
-    home: &Home,
-    path: &Path,
-    dry_run: bool,
-    recovery: &mut Recovery,
-) {
+fn recover_area(home: &Home, path: &Path, options: &RecoverOptions, recovery: &mut Recovery) {
+    let (disk, dry_run) = (&options.disk, options.dry_run);
     let area = Area::at(disk, home.clone(), path.to_owned());
     if let Err(source) = area.check_owner() {
         let path = path.to_owned();
@@ -167,7 +180,7 @@ fn recover_area(
     sweep_for(disk.as_ref(), path, dry_run, recovery);
     let target = LocalTarget::new(area);
     recovery.failed.extend(target.aside());
-    let recovered = match recover_all(&target, dry_run) {
+    let recovered = match recover_all(&target, dry_run, options.abort_unfinished) {
         Ok(recovered) => recovered,
         // One area, of which the others know nothing.
         Err(error) => return recovery.failed.push(error),
@@ -176,6 +189,7 @@ fn recover_area(
         let place = target.place(id);
         match recovered {
             Ok(Recovered::Finished) => recovery.finished.push(place),
+            Ok(Recovered::Abandoned) => recovery.abandoned.push(place),
             Ok(Recovered::Removed) => recovery.aborted.push(place),
             Ok(Recovered::Alive) => recovery.alive.push(place),
             Ok(Recovered::Waiting) => recovery.staged.push(place),

@@ -201,7 +201,7 @@ impl<C> StagedFile<C> {
             written,
             content,
         } = self;
-        let _lock = match lock_for_publishing(draft.area()) {
+        let _lock = match lock_for_publishing(draft.area(), &target.path) {
             // The area is gone, and with it the staging file.
             Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
                 return Err(draft.lost(Step::Publish));

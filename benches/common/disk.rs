@@ -104,16 +104,20 @@ impl Disk for TimedDisk {
         OsDisk.exchange(one, other)
     }
 
-    fn share_like(&self, directory: &Path, model: &Path) -> io::Result<()> {
-        OsDisk.share_like(directory, model)
+    fn check_writable(&self, directory: &Path) -> io::Result<()> {
+        OsDisk.check_writable(directory)
     }
 
     fn show_like(&self, path: &Path, model: &Path) -> io::Result<()> {
         OsDisk.show_like(path, model)
     }
 
-    fn may_write(&self, directory: &Path) -> io::Result<bool> {
-        OsDisk.may_write(directory)
+    fn check_removable(&self, path: &Path) -> io::Result<()> {
+        OsDisk.check_removable(path)
+    }
+
+    fn share_like(&self, directory: &Path, model: &Path) -> io::Result<()> {
+        OsDisk.share_like(directory, model)
     }
 
     fn owner_is_trusted(&self, path: &Path, model: &Path) -> io::Result<bool> {

@@ -168,6 +168,11 @@ pub(crate) struct RecoverArgs {
     #[arg(long)]
     pub(crate) dry_run: bool,
 
+    /// Give up commits that cannot be finished: what is published of them stays visible, the rest of their rows
+    /// is removed, and a repeated write of the same name writes all rows again
+    #[arg(long, conflicts_with = "dry_run")]
+    pub(crate) abort: bool,
+
     #[command(flatten)]
     pub(crate) staging: StagingArgs,
 

@@ -18,8 +18,8 @@ Exit codes:
     1  failed, nothing published
     2  wrong usage, nothing done
     3  damage found, by `verify` or in a file before it was published
-    4  published in part, which `recover` or the next `write` finishes, or not known to be published,
-       or to be durable
+    4  published in part, which `recover` or the next `write` finishes, unless the message says that it cannot
+       be; or not known to be published, or to be durable
     5  conflict: something is there already, or was changed meanwhile; nothing published
   130  interrupted, nothing published
 A file that grows beyond `ulimit -f` is a failure like a full disk. Where nobody reads the output any more
@@ -130,9 +130,13 @@ impl From<Error> for Failure {
             return Failure::new(Exit::Usage, format_args!("{}: {reason}", spelled(option)));
         }
         let exit = match (&error, error.outcome()) {
-            (_, Outcome::PublishedNotDurable | Outcome::PublishedInPart | Outcome::Unknown) => {
-                Exit::Partial
-            }
+            (
+                _,
+                Outcome::PublishedNotDurable
+                | Outcome::PublishedInPart
+                | Outcome::Lost
+                | Outcome::Unknown,
+            ) => Exit::Partial,
             (
                 Error::AlreadyExists { .. }
                 | Error::Conflict { .. }

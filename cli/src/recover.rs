@@ -14,12 +14,14 @@ use crate::receipt::plural;
 pub(crate) fn run(args: &RecoverArgs, output: &mut Output) -> Result<Exit, Failure> {
     let options = RecoverOptions::new()
         .dry_run(args.dry_run)
+        .abort_unfinished(args.abort)
         .staging(args.staging.place.clone());
     let recovery = recover_with_options(&args.root, &options)?;
     if args.json {
         output.json(&json!({
             "dry_run": args.dry_run,
             "finished": paths(&recovery.finished),
+            "abandoned": paths(&recovery.abandoned),
             "aborted": paths(&recovery.aborted),
             "removed": paths(&recovery.removed),
             "alive": paths(&recovery.alive),
@@ -43,6 +45,9 @@ pub(crate) fn run(args: &RecoverArgs, output: &mut Output) -> Result<Exit, Failu
         };
         for path in &recovery.finished {
             output.line(format_args!("{finished} {}", path.display()));
+        }
+        for path in &recovery.abandoned {
+            output.line(format_args!("gave up the rest of {}", path.display()));
         }
         for path in recovery.aborted.iter().chain(&recovery.removed) {
             output.line(format_args!("{did} {}", path.display()));
@@ -77,6 +82,7 @@ pub(crate) fn run(args: &RecoverArgs, output: &mut Output) -> Result<Exit, Failu
     }
     let nothing_found = [
         &recovery.finished,
+        &recovery.abandoned,
         &recovery.aborted,
         &recovery.removed,
         &recovery.alive,
@@ -88,6 +94,13 @@ pub(crate) fn run(args: &RecoverArgs, output: &mut Output) -> Result<Exit, Failu
         message(format_args!(
             "{}: there is no such directory",
             args.root.display()
+        ));
+    }
+    if !recovery.abandoned.is_empty() {
+        message(format_args!(
+            "warning: {}: what was published of {} stays visible, in part; the rest of its rows is gone",
+            args.root.display(),
+            plural(recovery.abandoned.len() as u64, "commit")
         ));
     }
     // What was finished is published, whatever failed beside it.

@@ -36,6 +36,8 @@ fn class_of(error: &Error) -> &'static str {
         Error::AlreadyCommitted { .. } => "AlreadyCommittedError",
         Error::OutOfReach { .. } => "OutOfReachError",
         Error::Unfinished { .. } => "UnfinishedError",
+        Error::FilesLost { .. } => "FilesLostError",
+        Error::Blocked { .. } => "BlockedError",
         Error::InvalidDecision { .. } => "InvalidDecisionError",
         Error::Distrusted { .. } => "DistrustedError",
         Error::SetAside { .. } => "SetAsideError",
@@ -50,6 +52,7 @@ pub(crate) fn outcome_name(outcome: Outcome) -> &'static str {
         Outcome::NotPublished => "not_published",
         Outcome::PublishedNotDurable => "published_not_durable",
         Outcome::PublishedInPart => "published_in_part",
+        Outcome::Lost => "lost",
         _ => "unknown",
     }
 }

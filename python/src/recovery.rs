@@ -22,6 +22,8 @@ pub(crate) struct Recovery {
     dry_run: bool,
     /// Transactions of dead writers that were committed, and are now published as a whole.
     finished: Vec<PathBuf>,
+    /// Transactions that were committed, could not be finished, and were given up as was asked for.
+    abandoned: Vec<PathBuf>,
     /// Transactions of dead writers that were not committed, and are removed.
     aborted: Vec<PathBuf>,
     /// Staging files of dead writers that were removed.
@@ -43,6 +45,7 @@ impl Recovery {
                 .map(|error| raise(py, error).into_value(py).into_any())
                 .collect(),
             finished: recovered.finished,
+            abandoned: recovered.abandoned,
             aborted: recovered.aborted,
             removed: recovered.removed,
             alive: recovered.alive,
@@ -53,6 +56,7 @@ impl Recovery {
     fn batch(&self, py: Python<'_>) -> PyResult<RecordBatch> {
         let groups = [
             ("finished", &self.finished),
+            ("abandoned", &self.abandoned),
             ("aborted", &self.aborted),
             ("removed", &self.removed),
             ("alive", &self.alive),
@@ -85,8 +89,12 @@ impl Recovery {
 
     fn __str__(&self) -> String {
         let would = if self.dry_run { "would be " } else { "" };
+        let given_up = match self.abandoned.len() {
+            0 => String::new(),
+            count => format!("{} given up, ", table::count(count as u64)),
+        };
         format!(
-            "{} {would}finished, {} {would}aborted, {} {would}removed; {} left of live writers, {}",
+            "{} {would}finished, {given_up}{} {would}aborted, {} {would}removed; {} left of live writers, {}",
             plural(self.finished.len() as u64, "transaction"),
             table::count(self.aborted.len() as u64),
             plural(self.removed.len() as u64, "staging file"),
@@ -114,10 +122,12 @@ pub(crate) fn recover(
     py: Python<'_>,
     root: PathBuf,
     dry_run: bool,
+    abort_unfinished: bool,
     staging: &Bound<'_, PyAny>,
 ) -> PyResult<Recovery> {
     let options = RecoverOptions::new()
         .dry_run(dry_run)
+        .abort_unfinished(abort_unfinished)
         .staging(options::staging(staging)?);
     let signals = Signals::default();
     let options = options.interrupt_when(signals.asking());

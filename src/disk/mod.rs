@@ -114,6 +114,9 @@ pub struct Place {
     pub identity: Identity,
     /// Whether it is the root of a mount, so that its parent belongs to another.
     pub mount_root: bool,
+    /// The mount that it is reached through, where the system tells: a rename does not cross mounts, not
+    /// even those of one device.
+    pub mount: Option<u64>,
 }
 
 /// An open file.
@@ -305,6 +308,22 @@ pub trait Disk: fmt::Debug + Send + Sync {
     /// user-space file systems), the age of a staging file decides too whether its writer is dead.
     fn trusts_locks(&self, path: &Path) -> bool;
 
+    /// Whether this user may make, rename and remove names in a directory, by whatever right he has it: also
+    /// one that the permission bits do not show. A read-only file system forbids it, and so does an immutable
+    /// or append-only directory.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::PermissionDenied`] or [`io::ErrorKind::ReadOnlyFilesystem`] if he may not; others are the
+    /// system's.
+    fn check_writable(&self, directory: &Path) -> io::Result<()>;
+
+    /// Whether this user may move or remove what stands at `path`, in a directory that can be written: by
+    /// the sticky bit of the directory, and the flags of what stands there. Nothing there is no error.
+    ///
+    /// # Errors
+    /// What forbids it; [`io::ErrorKind::PermissionDenied`] where it is the user.
+    fn check_removable(&self, path: &Path) -> io::Result<()>;
+
     /// Gives a new directory or file the group and the permissions of a directory, as far as the user
     /// may, so that whoever can write there can write here; does nothing where there are none. A file can then
     /// be read by nobody else, since who can read a file can lock it.
@@ -319,13 +338,6 @@ pub trait Disk: fmt::Debug + Send + Sync {
     /// # Errors
     /// The system's.
     fn show_like(&self, path: &Path, model: &Path) -> io::Result<()>;
-
-    /// Whether this user may make and remove files in a directory, by whatever right he has it: also one
-    /// that the permission bits do not show.
-    ///
-    /// # Errors
-    /// The system's.
-    fn may_write(&self, directory: &Path) -> io::Result<bool>;
 
     /// Whether the owner of the directory at `path` may be trusted with what is done to `model`, because
     /// it is the caller, root, or somebody who may write in `model` too. Where `model` is not there yet,

@@ -115,16 +115,20 @@ impl Disk for OsDisk {
         sys::trusts_locks(path)
     }
 
-    fn share_like(&self, path: &Path, model: &Path) -> io::Result<()> {
-        sys::share_like(path, model)
+    fn check_writable(&self, directory: &Path) -> io::Result<()> {
+        sys::check_writable(directory)
     }
 
     fn show_like(&self, path: &Path, model: &Path) -> io::Result<()> {
         sys::show_like(path, model)
     }
 
-    fn may_write(&self, directory: &Path) -> io::Result<bool> {
-        sys::may_write(directory)
+    fn check_removable(&self, path: &Path) -> io::Result<()> {
+        sys::check_removable(path)
+    }
+
+    fn share_like(&self, path: &Path, model: &Path) -> io::Result<()> {
+        sys::share_like(path, model)
     }
 
     fn owner_is_trusted(&self, path: &Path, model: &Path) -> io::Result<bool> {

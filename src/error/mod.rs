@@ -33,6 +33,9 @@ pub enum Outcome {
     /// Several files are committed, and some of them are not published yet: whoever opens the data
     /// set next for writing, and [`recover`](crate::recover), publishes the rest.
     PublishedInPart,
+    /// Several files are committed, and some of them were removed before they were published, so that nobody can
+    /// publish them: what is published of the commit stays.
+    Lost,
 }
 
 impl fmt::Display for Outcome {
@@ -42,6 +45,7 @@ impl fmt::Display for Outcome {
             Outcome::PublishedNotDurable => "published, maybe not durable",
             Outcome::Unknown => "unknown whether published",
             Outcome::PublishedInPart => "published in part; recovery will finish",
+            Outcome::Lost => "lost in part; nobody can publish the rest",
         })
     }
 }
@@ -224,6 +228,44 @@ pub enum Error {
         source: Box<Error>,
     },
 
+    /// Files of a commit were removed or replaced in the staging area after it was decided, and before they
+    /// were published. What is published of it stays, and nobody can publish the rest. If its record is still
+    /// there, the commit keeps its directories from other writers until
+    /// [`RecoverOptions::abort_unfinished`](crate::RecoverOptions::abort_unfinished) gives it up.
+    #[error(
+        "{}: {lost} of the {total} files of a commit were removed or replaced before they were published, among \
+         them {}; {published} are published and stay; {}", path.display(), first.display(), lost_text(*recorded)
+    )]
+    FilesLost {
+        /// The data set's root.
+        path: PathBuf,
+        /// The final path of the first file that is lost.
+        first: PathBuf,
+        /// How many files are lost.
+        lost: u64,
+        /// How many files are at their final paths.
+        published: u64,
+        /// How many files the commit has; those neither lost nor published are still staged.
+        total: u64,
+        /// Whether the record of the commit is still there.
+        recorded: bool,
+    },
+
+    /// Another writer's commit into the same directories is not finished, and could not be finished now; nothing
+    /// of this write was published. Writes to other directories are not kept from it.
+    #[error(
+        "{}: transaction {transaction} of another writer changes the same directories and is not finished: \
+         `recover` finishes it once nothing is in its way, or gives it up with `--abort`", path.display()
+    )]
+    Blocked {
+        /// The data set's root.
+        path: PathBuf,
+        /// The transaction.
+        transaction: uuid::Uuid,
+        /// What keeps it from being finished.
+        source: Box<Error>,
+    },
+
     /// Another writer's commit into the data set may be published in part, and it is staged where nobody
     /// sees it by this path, or as this user; nothing was published. Finished it is by
     /// [`recover`](crate::recover), or by the next write, where its staging area is seen: on the machine,
@@ -322,6 +364,13 @@ fn area_text(area: Option<&Path>) -> String {
     }
 }
 
+fn lost_text(recorded: bool) -> &'static str {
+    match recorded {
+        true => "nobody can finish it, and `recover --abort` gives up the rest",
+        false => "nothing of it is left to recover: write what is missing again",
+    }
+}
+
 impl Error {
     /// [`Error::Encode`].
     pub(crate) fn encode(
@@ -352,6 +401,13 @@ impl Error {
             Error::NotDurable { .. } => Outcome::PublishedNotDurable,
             Error::Unknown { .. } => Outcome::Unknown,
             Error::Unfinished { .. } => Outcome::PublishedInPart,
+            // Nothing is there, and nothing will be.
+            Error::FilesLost {
+                published: 0,
+                recorded: false,
+                ..
+            } => Outcome::NotPublished,
+            Error::FilesLost { .. } => Outcome::Lost,
             Error::Partition(_)
             | Error::InvalidPath { .. }
             | Error::InvalidOption { .. }
@@ -367,6 +423,7 @@ impl Error {
             | Error::Aborted { .. }
             | Error::StagedWriteGone { .. }
             | Error::Conflict { .. }
+            | Error::Blocked { .. }
             | Error::OutOfReach { .. }
             | Error::AlreadyCommitted { .. }
             | Error::InvalidDecision { .. }
@@ -395,13 +452,16 @@ impl Error {
             Error::Aborted { .. }
             | Error::StagedWriteGone { .. }
             | Error::Conflict { .. }
+            | Error::Blocked { .. }
             | Error::OutOfReach { .. }
             | Error::AlreadyCommitted { .. } => Some(Step::Decide),
             Error::Unfinished { source, .. } => source.step(),
             Error::InvalidDecision { .. } | Error::Distrusted { .. } | Error::SetAside { .. } => {
                 None
             }
-            Error::AlreadyExists { .. } | Error::Unknown { .. } => Some(Step::Publish),
+            Error::AlreadyExists { .. } | Error::FilesLost { .. } | Error::Unknown { .. } => {
+                Some(Step::Publish)
+            }
             Error::NotDurable { .. } => Some(Step::SyncDirectory),
         }
     }
@@ -426,6 +486,8 @@ impl Error {
             | Error::Aborted { path }
             | Error::StagedWriteGone { path }
             | Error::Conflict { path, .. }
+            | Error::Blocked { path, .. }
+            | Error::FilesLost { path, .. }
             | Error::OutOfReach { path, .. }
             | Error::AlreadyCommitted { path, .. }
             | Error::Unfinished { path, .. }

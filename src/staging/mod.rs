@@ -167,10 +167,7 @@ impl Area {
                 if !self.is_given() {
                     let _ = self.disk.share_like(&self.path, self.home.root());
                 }
-                match self.disk.may_write(&self.path)? {
-                    true => Ok(()),
-                    false => Err(io::ErrorKind::PermissionDenied.into()),
-                }
+                self.disk.check_writable(&self.path)
             }
             None => Ok(()),
             Some(_) => Err(io::ErrorKind::NotADirectory.into()),

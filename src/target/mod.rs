@@ -16,7 +16,7 @@ use crate::disk::LockKind;
 use crate::error::Result;
 use crate::options::Durability;
 use crate::receipt::Receipt;
-use crate::transaction::{Decision, Plan, StagedRecord};
+use crate::transaction::{Decision, Layout, Plan, StagedRecord};
 
 pub(crate) use local::LocalTarget;
 
@@ -102,8 +102,14 @@ pub(crate) trait Target: fmt::Debug + Send + Sync {
     /// staged in it, and says where it is now. It is ours.
     fn set_aside(&self, transaction: Uuid) -> Result<PathBuf>;
 
+    /// Refuses what could not be published once it is decided: for want of permissions, because a
+    /// directory is on another file system, or because a name is too long.
+    fn check_layout(&self, transaction: Uuid, layout: &Layout) -> Result<()>;
+
     /// Makes what is staged durable, so that a decision may name it: all of these files must be there.
-    fn seal(&self, transaction: Uuid, files: &[&Path], durability: Durability) -> Result<()>;
+    /// Gives what tells each of them from every other file, in the same order.
+    fn seal(&self, transaction: Uuid, files: &[&Path], durability: Durability)
+    -> Result<Vec<u128>>;
 
     /// The decision that stands, durably.
     fn decision(&self, transaction: Uuid) -> Result<Option<Decision>>;
@@ -136,12 +142,23 @@ pub(crate) trait Target: fmt::Debug + Send + Sync {
     /// Whether the decision that stands was recorded longer ago than this.
     fn is_older(&self, transaction: Uuid, than: Duration) -> Result<bool>;
 
-    /// Publishes what is not published yet of a decided plan, as durably as it says. Idempotent.
-    fn publish(&self, plan: &Plan) -> Result<()>;
+    /// Publishes what is not published yet of a decided plan, as durably as it says. Idempotent. A file that is
+    /// neither staged nor published is an error, except in the recovery of a plan that was not synced.
+    fn publish(&self, plan: &Plan, recovering: bool) -> Result<()>;
+
+    /// Whether each file of a decided plan is staged, or published.
+    ///
+    /// # Errors
+    /// [`Error::FilesLost`](crate::Error::FilesLost) if one is neither.
+    fn check_whole(&self, plan: &Plan) -> Result<()>;
 
     /// Makes a decision that was carried out be forgotten, durably, after remembering its receipt if
     /// the write has a name; then removes what is left of the transaction as far as it can be.
     fn forget(&self, plan: &Plan) -> Result<()>;
+
+    /// Makes a decision be forgotten, durably, and removes what is not published of it. Its receipt is not
+    /// remembered.
+    fn abandon(&self, plan: &Plan) -> Result<()>;
 
     /// Removes an aborted transaction, such that a writer that comes back finds nothing. What it had
     /// adopted is staged again as it was.

@@ -3,7 +3,7 @@
 //! It is read after crashes, and perhaps from a staging area that others can write to: every path in
 //! it is checked to stay within the transaction and within the data set.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
@@ -77,6 +77,20 @@ pub(crate) struct Move {
     pub(crate) staged: PathBuf,
     /// Below the data set's root, or in an arrangement below the transaction's directory too.
     pub(crate) path: PathBuf,
+    /// What tells the file from every other, as in [`Removal`]: a staged file that is missing was published
+    /// only if this one is at its final path.
+    pub(crate) identity: String,
+}
+
+/// Where one file of a plan can be found.
+pub(crate) struct Destination<'a> {
+    /// Below the transaction's directory, at first.
+    pub(crate) staged: &'a Path,
+    /// Below the transaction's directory, before the exchange that it is part of.
+    pub(crate) arranged: Option<&'a Path>,
+    /// Below the data set's root, in the end.
+    pub(crate) path: PathBuf,
+    pub(crate) identity: &'a str,
 }
 
 /// One file that goes.
@@ -132,6 +146,47 @@ impl Plan {
 }
 
 impl Plan {
+    /// Where each file of it can be found, before and after it is published.
+    pub(crate) fn destinations(&self) -> impl Iterator<Item = Destination<'_>> {
+        let exchanges: HashMap<&Path, &Path> = self
+            .exchanges
+            .iter()
+            .map(|exchange| (exchange.staged.as_path(), exchange.path.as_path()))
+            .collect();
+        let exchanged = self.arrangement.iter().filter_map(move |file| {
+            let mut above = file.path.ancestors();
+            let (below, top) = above.find_map(|staged| {
+                let top = exchanges.get(staged)?;
+                Some((file.path.strip_prefix(staged).ok()?, top))
+            })?;
+            Some(Destination {
+                staged: &file.staged,
+                arranged: Some(&file.path),
+                path: top.join(below),
+                identity: &file.identity,
+            })
+        });
+        let single = self.files.iter().map(|file| Destination {
+            staged: &file.staged,
+            arranged: None,
+            path: file.path.clone(),
+            identity: &file.identity,
+        });
+        single.chain(exchanged)
+    }
+
+    /// The directories that it changes, below the data set's root.
+    pub(crate) fn directories(&self) -> impl Iterator<Item = &Path> {
+        let files = self.files.iter().map(|file| &file.path);
+        let removed = self.removed.iter().map(|removal| &removal.path);
+        let parents = files.chain(removed).filter_map(|path| path.parent());
+        let exchanged = self
+            .exchanges
+            .iter()
+            .map(|exchange| exchange.path.as_path());
+        parents.chain(exchanged)
+    }
+
     /// Whether what is published is synced.
     pub(crate) fn durability(&self) -> Durability {
         match self.unsynced {
@@ -352,7 +407,7 @@ mod tests {
                 "files": ["x.parquet"], "removed": []})
         });
         let files = files.iter().enumerate().map(
-            |(number, path)| serde_json::json!({"staged": format!("{number}.staged"), "path": path}),
+            |(number, path)| serde_json::json!({"staged": format!("{number}.staged"), "path": path, "identity": ""}),
         );
         let totals =
             serde_json::json!({"files": 0, "partitions": 0, "rows": 0, "bytes": 0, "removed": 0});

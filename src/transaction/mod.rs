@@ -10,7 +10,9 @@ mod staged;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashSet;
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -79,17 +81,26 @@ impl Transaction {
         receipt: impl FnOnce(&Layout) -> Result<Receipt>,
     ) -> Result<Receipt> {
         let target = Arc::clone(&self.target);
-        let _lock = settle_and_lock(target.as_ref(), witnessed.mode().lock(write_id))?;
+        let _lock = {
+            let affected = Affected {
+                directories: witnessed.affected(staged),
+                write_id,
+            };
+            let kind = witnessed.mode().lock(write_id);
+            settle_and_lock(target.as_ref(), kind, &affected)?
+        };
         if let Some(write_id) = write_id
             && let Some(receipt) = target.recall(witnessed.scope(), write_id)?
         {
             return Ok(receipt);
         }
-        let layout = witnessed.layout(target.as_ref(), staged)?;
+        let mut layout = witnessed.layout(target.as_ref(), staged)?;
+        target.check_layout(self.id, &layout)?;
         let receipt = receipt(&layout)?;
         let files = staged.iter().map(|file| file.staged.as_path());
         let (files, durability) = (files.collect::<Vec<_>>(), self.durability);
-        target.seal(self.id, &files, durability)?;
+        let identities = target.seal(self.id, &files, durability)?;
+        layout.identify(&files.into_iter().zip(identities).collect());
         let place = (target.named_root(), witnessed.scope().to_owned());
         let name = write_id.map(str::to_owned);
         let plan = Plan::new(self.id, place, durability, name, layout, receipt);
@@ -114,7 +125,7 @@ impl Transaction {
                 path: target.place(self.id),
             });
         };
-        carry_out(target.as_ref(), &plan)?;
+        carry_out(target.as_ref(), &plan, false)?;
         Ok(plan.receipt)
     }
 }
@@ -129,14 +140,22 @@ impl Drop for Transaction {
 }
 
 /// Publishes a decided plan and forgets it.
-fn carry_out(target: &dyn Target, plan: &Plan) -> Result<()> {
+fn carry_out(target: &dyn Target, plan: &Plan, recovering: bool) -> Result<()> {
     let done = target.hand_over(plan).and_then(|_handed_over| {
-        target.publish(plan)?;
+        target.publish(plan, recovering)?;
         target.forget(plan)
     });
-    done.map_err(|source| Error::Unfinished {
-        path: target.root().to_owned(),
-        source: Box::new(source),
+    done.map_err(|source| {
+        let power_cut = recovering && plan.durability() == Durability::Unsynced;
+        // That files are gone says more than what came of it.
+        match (source, target.check_whole(plan)) {
+            (lost @ Error::FilesLost { .. }, _) => lost,
+            (_, Err(lost @ Error::FilesLost { .. })) if !power_cut => lost,
+            (source, _) => Error::Unfinished {
+                path: target.root().to_owned(),
+                source: Box::new(source),
+            },
+        }
     })
 }
 
@@ -147,24 +166,59 @@ pub(crate) fn open_area(disk: &Arc<dyn Disk>, home: Home) -> Result<Area> {
     let area = Area::open(disk, home)?;
     if area.home().is_data_set() {
         let target = LocalTarget::new(area.clone());
-        let _ = recover_all(&target, false);
+        let _ = recover_all(&target, false, false);
         for neighbour in target.neighbours().unwrap_or_default() {
-            let _ = recover_all(neighbour.as_ref(), false);
+            let _ = recover_all(neighbour.as_ref(), false, false);
         }
     }
     Ok(area)
 }
 
 /// Keeps a file that is published by itself from getting lost in an exchange of its directory.
-pub(crate) fn lock_for_publishing(area: &Area) -> Result<Option<Hold>> {
-    match area.home().is_data_set() {
-        true => settle_and_lock(&LocalTarget::new(area.clone()), LockKind::Shared),
-        false => Ok(None),
+pub(crate) fn lock_for_publishing(area: &Area, path: &Path) -> Result<Option<Hold>> {
+    if !area.home().is_data_set() {
+        return Ok(None);
+    }
+    let directory = path.parent().unwrap_or(path);
+    let below = directory.strip_prefix(area.home().root());
+    let affected = Affected {
+        directories: vec![below.unwrap_or(Path::new(""))],
+        write_id: None,
+    };
+    let target = LocalTarget::new(area.clone());
+    settle_and_lock(&target, LockKind::Shared, &affected)
+}
+
+/// What a commit changes.
+struct Affected<'a> {
+    /// Below the data set's root.
+    directories: Vec<&'a Path>,
+    write_id: Option<&'a str>,
+}
+
+impl Affected<'_> {
+    /// Whether a decided plan has a directory in common with this, or the name of the write.
+    fn meets(&self, decision: Option<&Decision>) -> bool {
+        let Some(Decision::Committed(plan)) = decision else {
+            return false;
+        };
+        let overlap = |one: &Path, other: &Path| one.starts_with(other) || other.starts_with(one);
+        let named = self.write_id.is_some() && self.write_id == plan.write_id.as_deref();
+        named
+            || plan
+                .directories()
+                .any(|there| self.directories.iter().any(|here| overlap(here, there)))
     }
 }
 
-/// Takes the lock when nothing is left that a dead writer had decided.
-fn settle_and_lock(target: &dyn Target, kind: LockKind) -> Result<Option<Hold>> {
+/// Takes the lock when nothing is left that a dead writer had decided of what this commit changes. What cannot
+/// be finished elsewhere in the data set keeps nobody waiting.
+fn settle_and_lock(
+    target: &dyn Target,
+    kind: LockKind,
+    affected: &Affected<'_>,
+) -> Result<Option<Hold>> {
+    let mut unfinished = HashSet::new();
     loop {
         let lock = target.lock(kind)?;
         if lock.is_none() && kind == LockKind::Exclusive {
@@ -178,14 +232,14 @@ fn settle_and_lock(target: &dyn Target, kind: LockKind) -> Result<Option<Hold>> 
         let all = || neighbours.iter().map(Box::as_ref).chain([target]);
         let mut settled = true;
         for target in all() {
-            settled &= is_settled(target)?;
+            settled &= is_settled(target, &unfinished)?;
         }
         if settled {
             match target.check_announced(&neighbours, false) {
                 // What was alive a moment ago is looked at again when nobody else is at work.
                 Err(Error::OutOfReach { .. }) if kind == LockKind::Shared && lock.is_some() => {
                     drop(lock);
-                    return settle_and_lock(target, LockKind::Exclusive);
+                    return settle_and_lock(target, LockKind::Exclusive, affected);
                 }
                 checked => checked?,
             }
@@ -194,9 +248,21 @@ fn settle_and_lock(target: &dyn Target, kind: LockKind) -> Result<Option<Hold>> 
         drop(lock);
         for target in all() {
             for id in target.transactions()? {
-                match recover_one(target, id, false) {
+                if unfinished.contains(&id) {
+                    continue;
+                }
+                match recover_one(target, id, false, false) {
                     // It is another's commit that is published in part, and not ours.
-                    Err(Error::Unfinished { source, .. }) => return Err(of_another(*source)),
+                    Err(error @ (Error::Unfinished { .. } | Error::FilesLost { .. })) => {
+                        if affected.meets(target.decision(id)?.as_ref()) {
+                            return Err(Error::Blocked {
+                                path: target.root().to_owned(),
+                                transaction: id,
+                                source: Box::new(error),
+                            });
+                        }
+                        unfinished.insert(id);
+                    }
                     Err(Error::SetAside { .. }) => {}
                     Err(error) if error.is_about_record() => {}
                     recovered => drop(recovered.map_err(of_another)?),
@@ -206,8 +272,8 @@ fn settle_and_lock(target: &dyn Target, kind: LockKind) -> Result<Option<Hold>> 
     }
 }
 
-/// Whether nothing stands in an area that a dead writer had decided.
-fn is_settled(target: &dyn Target) -> Result<bool> {
+/// Whether nothing stands in an area that a dead writer had decided, but these.
+fn is_settled(target: &dyn Target, unfinished: &HashSet<Uuid>) -> Result<bool> {
     let mut settled = true;
     for id in target.transactions()? {
         let decision = match target.decision(id) {
@@ -220,7 +286,7 @@ fn is_settled(target: &dyn Target) -> Result<bool> {
         };
         let committed = matches!(&decision,
             Some(Decision::Committed(plan)) if plan.root == target.named_root());
-        if committed && matches!(target.take(id)?, Taken::Ours(_)) {
+        if committed && !unfinished.contains(&id) && matches!(target.take(id)?, Taken::Ours(_)) {
             settled = false;
         }
     }
@@ -265,8 +331,9 @@ fn of_another(error: Error) -> Error {
 pub(crate) fn recover_all(
     target: &dyn Target,
     dry_run: bool,
+    abort_unfinished: bool,
 ) -> Result<Vec<(Uuid, Result<Recovered>)>> {
-    let recover = |id| (id, recover_one(target, id, dry_run));
+    let recover = |id| (id, recover_one(target, id, dry_run, abort_unfinished));
     let recovered = target.transactions()?.into_iter().map(recover).collect();
     if !dry_run {
         target.sweep();
@@ -279,6 +346,8 @@ pub(crate) fn recover_all(
 pub(crate) enum Recovered {
     /// It was committed; now all of it is published.
     Finished,
+    /// It was committed and could not be finished; what is not published of it is given up.
+    Abandoned,
     /// It was not; nothing of it is left.
     Removed,
     /// Its writer is alive.
@@ -290,7 +359,12 @@ pub(crate) enum Recovered {
 }
 
 /// Finishes or removes one transaction whose writer is dead.
-pub(crate) fn recover_one(target: &dyn Target, id: Uuid, dry_run: bool) -> Result<Recovered> {
+pub(crate) fn recover_one(
+    target: &dyn Target,
+    id: Uuid,
+    dry_run: bool,
+    abort_unfinished: bool,
+) -> Result<Recovered> {
     loop {
         let decision = match target.decision(id) {
             Err(error) if error.is_about_record() && !dry_run => {
@@ -347,7 +421,13 @@ pub(crate) fn recover_one(target: &dyn Target, id: Uuid, dry_run: bool) -> Resul
         };
         match standing {
             Some(Decision::Committed(plan)) if committed => {
-                carry_out(target, &plan)?;
+                if let Err(error) = carry_out(target, &plan, true) {
+                    if !abort_unfinished {
+                        return Err(error);
+                    }
+                    target.abandon(&plan)?;
+                    return Ok(Recovered::Abandoned);
+                }
                 return Ok(Recovered::Finished);
             }
             // Decided since we looked: once more.

@@ -1,6 +1,6 @@
 //! What a write makes of the data set, by its mode, and whether somebody else was there meanwhile.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -48,6 +48,17 @@ pub(crate) struct Layout {
     pub(crate) files: Vec<Move>,
     pub(crate) exchanges: Vec<Exchange>,
     pub(crate) removed: Vec<Removal>,
+}
+
+impl Layout {
+    /// Notes what tells each staged file from every other.
+    pub(super) fn identify(&mut self, identities: &HashMap<&Path, u128>) {
+        for file in self.arrangement.iter_mut().chain(&mut self.files) {
+            if let Some(identity) = identities.get(file.staged.as_path()) {
+                file.identity = format!("{identity:032x}");
+            }
+        }
+    }
 }
 
 impl Witnessed {
@@ -111,6 +122,18 @@ impl Witnessed {
         match self.scope.as_os_str().is_empty() {
             true => partition.path(),
             false => self.scope.join(partition.path()),
+        }
+    }
+
+    /// The directories that a commit of these files changes, below the data set's root.
+    pub(super) fn affected<'a>(&'a self, staged: &'a [StagedName]) -> Vec<&'a Path> {
+        match self.mode {
+            CommitMode::Overwrite => vec![&self.scope],
+            _ => {
+                let directories: BTreeSet<&Path> =
+                    staged.iter().map(|file| file.directory.as_path()).collect();
+                directories.into_iter().collect()
+            }
         }
     }
 
@@ -202,6 +225,7 @@ impl Witnessed {
             layout.files.extend(files.iter().map(|(file, below)| Move {
                 staged: file.staged.clone(),
                 path: directory.join(below),
+                identity: String::new(),
             }));
             let removal =
                 |(path, identity)| Removal::new(directory.join::<PathBuf>(path), identity);
@@ -213,6 +237,7 @@ impl Witnessed {
             .extend(files.iter().map(|(file, below)| Move {
                 staged: file.staged.clone(),
                 path: new.join(below),
+                identity: String::new(),
             }));
         layout.exchanges.push(Exchange {
             staged: new,
@@ -229,6 +254,7 @@ fn one_by_one(staged: &[StagedName]) -> Layout {
     let files = staged.iter().map(|file| Move {
         staged: file.staged.clone(),
         path: file.directory.join(&file.name),
+        identity: String::new(),
     });
     Layout {
         files: files.collect(),

@@ -121,7 +121,7 @@ fn old_disk(journaled: bool, exchanges: bool) -> SimDisk {
 }
 
 fn recover(disk: &SimDisk) -> Result<()> {
-    for (_, recovered) in recover_all(target(disk).as_ref(), false)? {
+    for (_, recovered) in recover_all(target(disk).as_ref(), false, false)? {
         assert_ne!(recovered?, Recovered::Alive);
     }
     Ok(())
@@ -309,8 +309,12 @@ fn an_overwrite_that_is_staged_inside_the_data_set_shows_readers_no_data_file_th
                     files.find(|path| path.extension().is_some_and(|end| end == "parquet"))
                 };
                 assert_eq!(shown(&found), None, "{mode:?}, {}", moment.call);
-                for (_, recovered) in
-                    recover_all(target_at(&found, &StagingPlace::Inside).as_ref(), false).unwrap()
+                for (_, recovered) in recover_all(
+                    target_at(&found, &StagingPlace::Inside).as_ref(),
+                    false,
+                    false,
+                )
+                .unwrap()
                 {
                     assert_ne!(recovered.unwrap(), Recovered::Alive);
                 }
@@ -458,7 +462,7 @@ fn whoever_finishes_an_overwrite_leaves_a_file_that_was_written_under_an_old_nam
         .unwrap();
     disk.put("/lake/year=1/old.parquet", b"later").unwrap();
     let target = target_at(&disk, &StagingPlace::Inside);
-    for (_, recovered) in recover_all(target.as_ref(), false).unwrap() {
+    for (_, recovered) in recover_all(target.as_ref(), false, false).unwrap() {
         assert_eq!(recovered.unwrap(), Recovered::Finished);
     }
     let mut found = contents(&disk);

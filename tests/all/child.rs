@@ -430,7 +430,15 @@ fn play(part: Part, root: &Path) {
             }
             match data_set(root).commit() {
                 Ok(receipt) => say(&format!("committed {}", receipt.totals().files)),
-                Err(error) => say(&format!("{:?}: {error}", error.outcome())),
+                Err(error) => {
+                    let mut said = format!("{:?}: {error}", error.outcome());
+                    let mut cause = std::error::Error::source(&error);
+                    while let Some(error) = cause {
+                        said.push_str(&format!(": {error}"));
+                        cause = error.source();
+                    }
+                    say(&said);
+                }
             }
         }
         #[cfg(target_os = "linux")]

@@ -779,6 +779,8 @@ fn data_sets() -> Vec<Case> {
         aborted(),
         staged_write_gone(),
         interrupted(),
+        files_lost(),
+        blocked(),
         out_of_reach(),
         already_committed(),
         unfinished(),
@@ -917,6 +919,76 @@ fn staged_write_gone() -> Case {
         ))
         .in_step(Step::Decide)
         .about(place)
+}
+
+/// A disk with a commit that is decided, and of which the staged file is gone.
+fn disk_with_a_lost_file() -> SimDisk {
+    let clean = SimDisk::new();
+    let run = |disk: &SimDisk| {
+        let (builder, batch) = data_set("/lake/weather");
+        commit(builder.threads(1).disk(Arc::new(disk.clone())), &batch).map(drop)
+    };
+    run(&clean).unwrap();
+    let renames = |call: &String| call.starts_with("publish /lake/weather/station_id");
+    let disk = SimDisk::new();
+    disk.fail_call(
+        clean.calls().iter().position(renames).unwrap(),
+        EIO,
+        FaultTime::Before,
+    );
+    run(&disk).unwrap_err();
+    let mut files = disk.files().into_iter();
+    let staged = files.find(|file| file.extension().is_some_and(|end| end == "staged"));
+    disk.remove_file(&staged.unwrap()).unwrap();
+    disk
+}
+
+fn files_lost() -> Case {
+    let disk = disk_with_a_lost_file();
+    let options = RecoverOptions::new().disk(Arc::new(disk));
+    let mut recovery = recover_with_options("/lake/weather", &options).unwrap();
+    let error = recovery.failed.pop().unwrap();
+    let Error::FilesLost { first, .. } = &error else {
+        panic!("{error:?}")
+    };
+    let first = first.display().to_string();
+    Scene::new()
+        .case(
+            "a staged file was removed after the commit was decided",
+            "FilesLost",
+            error,
+        )
+        .says(&format!(
+            "/lake/weather: 1 of the 1 files of a commit were removed or replaced before they were published, \
+             among them {first}; 0 are published and stay; nobody can finish it, and `recover --abort` gives up \
+             the rest",
+        ))
+        .outcome(Outcome::Lost)
+        .in_step(Step::Publish)
+        .about("/lake/weather")
+}
+
+fn blocked() -> Case {
+    let disk = disk_with_a_lost_file();
+    let (builder, batch) = data_set("/lake/weather");
+    let error = commit(builder.disk(Arc::new(disk)), &batch).unwrap_err();
+    let Error::Blocked { transaction, .. } = &error else {
+        panic!("{error:?}")
+    };
+    let transaction = *transaction;
+    Scene::new()
+        .case(
+            "another's commit into the same directories cannot be finished",
+            "Blocked",
+            error,
+        )
+        .says(&format!(
+            "/lake/weather: transaction {transaction} of another writer changes the same directories and is \
+             not finished: `recover` finishes it once nothing is in its way, or gives it up with `--abort`"
+        ))
+        .because(&["…"])
+        .in_step(Step::Decide)
+        .about("/lake/weather")
 }
 
 fn out_of_reach() -> Case {

@@ -13,6 +13,8 @@ mod crowd;
 #[cfg(target_os = "linux")]
 mod damage;
 mod dataset;
+#[cfg(unix)]
+mod decided;
 mod documents;
 mod encryption;
 mod errors;

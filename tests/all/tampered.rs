@@ -135,8 +135,12 @@ impl Disk for Tampered {
         OsDisk.show_like(path, model)
     }
 
-    fn may_write(&self, directory: &Path) -> io::Result<bool> {
-        OsDisk.may_write(directory)
+    fn check_writable(&self, directory: &Path) -> io::Result<()> {
+        OsDisk.check_writable(directory)
+    }
+
+    fn check_removable(&self, path: &Path) -> io::Result<()> {
+        OsDisk.check_removable(path)
     }
 
     fn share_like(&self, path: &Path, model: &Path) -> io::Result<()> {

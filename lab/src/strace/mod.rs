@@ -330,6 +330,7 @@ fn told(said: &str) -> Option<Told> {
         "PublishedNotDurable" => Told::Failed(Outcome::PublishedNotDurable),
         "Unknown" => Told::Failed(Outcome::Unknown),
         "PublishedInPart" => Told::Failed(Outcome::PublishedInPart),
+        "Lost" => Told::Failed(Outcome::Lost),
         _ => return None,
     })
 }

@@ -38,6 +38,8 @@ pub enum Verb {
     Status,
     Place,
     Canonicalize,
+    CheckWritable,
+    CheckRemovable,
     ShareLike,
     Write,
     Read,
@@ -293,16 +295,24 @@ impl Disk for Tap {
         self.disk.trusts_locks(path)
     }
 
-    fn share_like(&self, path: &Path, model: &Path) -> io::Result<()> {
-        self.call(Verb::ShareLike, path, || self.disk.share_like(path, model))
+    fn check_writable(&self, directory: &Path) -> io::Result<()> {
+        self.call(Verb::CheckWritable, directory, || {
+            self.disk.check_writable(directory)
+        })
     }
 
     fn show_like(&self, path: &Path, model: &Path) -> io::Result<()> {
         self.call(Verb::ShareLike, path, || self.disk.show_like(path, model))
     }
 
-    fn may_write(&self, directory: &Path) -> io::Result<bool> {
-        self.disk.may_write(directory)
+    fn check_removable(&self, path: &Path) -> io::Result<()> {
+        self.call(Verb::CheckRemovable, path, || {
+            self.disk.check_removable(path)
+        })
+    }
+
+    fn share_like(&self, path: &Path, model: &Path) -> io::Result<()> {
+        self.call(Verb::ShareLike, path, || self.disk.share_like(path, model))
     }
 
     fn owner_is_trusted(&self, path: &Path, model: &Path) -> io::Result<bool> {

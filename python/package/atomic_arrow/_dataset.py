@@ -85,6 +85,7 @@ class DatasetWriter(Writer[_lib.DatasetWriter]):
 
         :raises ConflictError: If another commit came between. Nothing is published.
         :raises UnfinishedError: If the commit is decided, but not all files are published yet.
+        :raises FilesLostError: If somebody removed files of it before they were published.
         :raises AtomicArrowError: Whatever the first step to fail says; nothing is published then.
         """
         self._open()

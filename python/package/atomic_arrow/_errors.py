@@ -23,6 +23,8 @@ class Outcome(StrEnum):
     """The complete, verified new file, but a power cut may still undo it."""
     PUBLISHED_IN_PART = "published_in_part"
     """Some of the files of a commit; the next writer, or :func:`recover`, publishes the rest."""
+    LOST = "lost"
+    """Perhaps some of the files of a commit, others of which were removed before they were published."""
     UNKNOWN = "unknown"
     """It could not be told; if it was published, it is complete."""
     PUBLISHED = "published"
@@ -179,6 +181,14 @@ class UnfinishedError(AtomicArrowError, OSError):
     """A commit is decided, but not all of its files are published yet; recovery will finish it."""
 
 
+class FilesLostError(AtomicArrowError, OSError):
+    """Files of a commit were removed before they were published, so that nobody can finish it."""
+
+
+class BlockedError(AtomicArrowError, OSError):
+    """Another writer's commit into the same directories is not finished; nothing was published."""
+
+
 class ReadError(AtomicArrowError, OSError):
     """A file or directory could not be read."""
 
@@ -259,6 +269,7 @@ _OUTCOMES = {
     Outcome.NOT_PUBLISHED: "nothing was published",
     Outcome.PUBLISHED_NOT_DURABLE: "it is published, but maybe not durable",
     Outcome.PUBLISHED_IN_PART: "it is published in part; recovery will finish it",
+    Outcome.LOST: "some of it was removed before it was published",
     Outcome.UNKNOWN: "it is not known whether it was published",
     Outcome.PUBLISHED: "it came too late: everything is published",
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Literal, TypeAlias, get_args
 
@@ -78,7 +79,13 @@ def inspect(
     return _lib.inspect(local_path(root), limit or 0, cross_mounts, staging_place(staging))
 
 
-def recover(root: StrPath, *, dry_run: bool = False, staging: Staging = "auto") -> Recovery:
+def recover(
+    root: StrPath,
+    *,
+    dry_run: bool = False,
+    abort_unfinished: bool = False,
+    staging: Staging = "auto",
+) -> Recovery:
     """Finishes or removes what dead writers left of a data set.
 
     Every writer does the same when it opens the data set, so this is needed only where none comes. It
@@ -89,10 +96,19 @@ def recover(root: StrPath, *, dry_run: bool = False, staging: Staging = "auto") 
 
     :param root: A path or ``file://`` URL.
     :param dry_run: Whether to say only what would be done.
+    :param abort_unfinished: Whether to give up commits that cannot be finished. What is published of them
+        stays, the rest of their rows is removed, a :class:`UserWarning` says so, and a repeated write of
+        the same name writes all of its rows again.
     :param staging: Where the writers stage their files.
     :raises InvalidPathError, IoError: If the root cannot be resolved. What is in the way of single
         files is in the report.
     """
-    recovery = _lib.recover(local_path(root), dry_run, staging_place(staging))
+    place = staging_place(staging)
+    recovery = _lib.recover(local_path(root), dry_run, abort_unfinished, place)
+    for transaction in recovery.abandoned:
+        warnings.warn(
+            f"{root}: {transaction} is given up: what it had published stays, the rest is removed",
+            stacklevel=2,
+        )
     log.info("%s: %s", root, recovery)
     return recovery

@@ -122,6 +122,7 @@ impl Disk for SimDisk {
             Ok(Place {
                 identity: status.identity,
                 mount_root: path.parent().is_none(),
+                mount: None,
             })
         })
     }
@@ -137,16 +138,24 @@ impl Disk for SimDisk {
         self.shared.state().trusts_locks
     }
 
-    fn share_like(&self, _path: &Path, _model: &Path) -> io::Result<()> {
-        Ok(())
+    fn check_writable(&self, directory: &Path) -> io::Result<()> {
+        self.shared.call("check_writable", directory, |state| {
+            let node = state.tree.find(directory)?;
+            state.tree.directory(node).map(drop)
+        })
     }
 
     fn show_like(&self, _path: &Path, _model: &Path) -> io::Result<()> {
         Ok(())
     }
 
-    fn may_write(&self, _directory: &Path) -> io::Result<bool> {
-        Ok(true)
+    fn check_removable(&self, path: &Path) -> io::Result<()> {
+        // Its one user may remove everything.
+        self.shared.call("check_removable", path, |_| Ok(()))
+    }
+
+    fn share_like(&self, _path: &Path, _model: &Path) -> io::Result<()> {
+        Ok(())
     }
 
     fn owner_is_trusted(&self, _path: &Path, _model: &Path) -> io::Result<bool> {

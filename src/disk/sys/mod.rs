@@ -1,11 +1,15 @@
 //! Where the systems differ. Each module offers the same functions.
 
 #[cfg(unix)]
+mod access;
+#[cfg(unix)]
 mod owners;
 #[cfg(unix)]
 mod paths;
 #[cfg(unix)]
 mod unix;
+#[cfg(unix)]
+pub(super) use access::*;
 #[cfg(unix)]
 pub(super) use owners::*;
 #[cfg(unix)]

@@ -49,19 +49,6 @@ fn give(path: &Path, wanted: &FileStatus, bits: impl Fn(bool) -> u32) -> io::Res
     Ok(())
 }
 
-/// Whether the effective user may make files in a directory, as the kernel has it: access control lists,
-/// capabilities and read-only file systems count.
-pub(in crate::disk) fn may_write(directory: &Path) -> io::Result<bool> {
-    use rustix::fs::{Access, AtFlags, CWD, accessat};
-    use rustix::io::Errno;
-    let access = Access::WRITE_OK | Access::EXEC_OK;
-    match accessat(CWD, directory, access, AtFlags::EACCESS) {
-        Ok(()) => Ok(true),
-        Err(Errno::ACCESS | Errno::PERM | Errno::ROFS) => Ok(false),
-        Err(errno) => Err(errno.into()),
-    }
-}
-
 /// Whether the owner of a directory may write in `model` as well, so that nobody gains by what is in it.
 pub(in crate::disk) fn owner_is_trusted(path: &Path, model: &Path) -> io::Result<bool> {
     let found = there(path)?;

@@ -33,13 +33,13 @@ const OPEN: OFlags = OFlags::NOFOLLOW
     .union(OFlags::CLOEXEC);
 
 /// The last name of a path, in the directory that holds it.
-struct Named<'a> {
+pub(super) struct Named<'a> {
     directory: OwnedFd,
-    name: &'a OsStr,
+    pub(super) name: &'a OsStr,
 }
 
 impl<'a> Named<'a> {
-    fn new(path: &'a Path) -> io::Result<Self> {
+    pub(super) fn new(path: &'a Path) -> io::Result<Self> {
         let (directory, name) = match (path.parent(), path.file_name()) {
             (Some(parent), Some(name)) if parent.as_os_str().is_empty() => (Path::new("."), name),
             (Some(parent), Some(name)) => (parent, name),
@@ -51,7 +51,7 @@ impl<'a> Named<'a> {
         Ok(Named { directory, name })
     }
 
-    fn fd(&self) -> BorrowedFd<'_> {
+    pub(super) fn fd(&self) -> BorrowedFd<'_> {
         self.directory.as_fd()
     }
 
@@ -280,16 +280,16 @@ pub(in crate::disk) fn status(path: &Path) -> io::Result<Option<(EntryKind, File
     match found {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         found => {
-            let (kind, status, _) = found?;
-            Ok(Some((kind, status)))
+            let found = found?;
+            Ok(Some((found.kind, found.status)))
         }
     }
 }
 
 pub(in crate::disk) fn place(path: &Path) -> io::Result<Place> {
     let named = Named::new(path)?;
-    let (_, status, mount_root) = look_at(&named)?;
-    let mount_root = match (mount_root, path.parent()) {
+    let Looked { status, mount, .. } = look_at(&named)?;
+    let mount_root = match (mount.root, path.parent()) {
         (Some(known), _) => known,
         (None, Some(_)) => {
             let above = rustix::fs::fstat(named.fd())?;
@@ -301,22 +301,37 @@ pub(in crate::disk) fn place(path: &Path) -> io::Result<Place> {
     Ok(Place {
         identity: status.identity,
         mount_root,
+        mount: mount.id,
     })
 }
 
-/// What a name stands for, and whether that is the root of a mount, if the system says so.
+/// What a name stands for.
+struct Looked {
+    kind: EntryKind,
+    status: FileStatus,
+    mount: Mount,
+}
+
+/// Where a file or directory is mounted, as far as the system tells.
+#[derive(Default)]
+struct Mount {
+    /// Whether it is the root of a mount.
+    root: Option<bool>,
+    id: Option<u64>,
+}
+
 #[cfg(any(target_os = "linux", target_os = "android"))]
-fn look_at(named: &Named<'_>) -> io::Result<(EntryKind, FileStatus, Option<bool>)> {
+fn look_at(named: &Named<'_>) -> io::Result<Looked> {
     use rustix::fs::{StatxAttributes, StatxFlags, makedev};
-    let wanted = StatxFlags::BASIC_STATS | StatxFlags::BTIME;
+    let wanted = StatxFlags::BASIC_STATS | StatxFlags::BTIME | StatxFlags::MNT_ID;
     let flags = AtFlags::SYMLINK_NOFOLLOW;
     let found = match rustix::fs::statx(named.fd(), named.name, flags, wanted) {
         // Before Linux 4.11, and under some sandboxes.
         Err(Errno::NOSYS) => return look_at_old(named),
         found => found?,
     };
-    let born = StatxFlags::from_bits_retain(found.stx_mask).contains(StatxFlags::BTIME);
-    let born = born.then(|| {
+    let told = StatxFlags::from_bits_retain(found.stx_mask);
+    let born = told.contains(StatxFlags::BTIME).then(|| {
         i128::from(found.stx_btime.tv_sec) * 1_000_000_000 + i128::from(found.stx_btime.tv_nsec)
     });
     let identity = Identity {
@@ -336,20 +351,28 @@ fn look_at(named: &Named<'_>) -> io::Result<(EntryKind, FileStatus, Option<bool>
     };
     let kind = kind_from(FileType::from_raw_mode(u32::from(found.stx_mode)));
     let known = StatxAttributes::MOUNT_ROOT;
-    let mount_root = found
+    let root = found
         .stx_attributes_mask
         .contains(known)
         .then(|| found.stx_attributes.contains(known));
-    Ok((kind, status, mount_root))
+    // Since Linux 5.8.
+    let id = told
+        .contains(StatxFlags::MNT_ID)
+        .then_some(found.stx_mnt_id);
+    Ok(Looked {
+        kind,
+        status,
+        mount: Mount { root, id },
+    })
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn look_at(named: &Named<'_>) -> io::Result<(EntryKind, FileStatus, Option<bool>)> {
+fn look_at(named: &Named<'_>) -> io::Result<Looked> {
     look_at_old(named)
 }
 
 /// [`look_at`] by the call that every system has, which tells neither births nor mounts.
-fn look_at_old(named: &Named<'_>) -> io::Result<(EntryKind, FileStatus, Option<bool>)> {
+fn look_at_old(named: &Named<'_>) -> io::Result<Looked> {
     let found = rustix::fs::statat(named.fd(), named.name, AtFlags::SYMLINK_NOFOLLOW)?;
     let identity = Identity {
         device: found.st_dev as u64,
@@ -367,7 +390,11 @@ fn look_at_old(named: &Named<'_>) -> io::Result<(EntryKind, FileStatus, Option<b
         modified: time(found.st_mtime as i64, found.st_mtime_nsec as u32),
     };
     let kind = kind_from(FileType::from_raw_mode(found.st_mode));
-    Ok((kind, status, None))
+    Ok(Looked {
+        kind,
+        status,
+        mount: Mount::default(),
+    })
 }
 
 fn time(seconds: i64, nanoseconds: u32) -> SystemTime {
@@ -507,7 +534,7 @@ mod tests {
             (1, super::super::mode(&metadata))
         );
         let named = Named::new(&path).unwrap();
-        let (_, old, _) = look_at_old(&named).unwrap();
+        let old = look_at_old(&named).unwrap().status;
         assert_eq!(old.identity.file, by_name.identity.file);
         assert_eq!(old.identity.device, by_name.identity.device);
         assert_eq!(old.modified, by_name.modified);

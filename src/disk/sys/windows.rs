@@ -91,6 +91,16 @@ fn kind(file_type: fs::FileType) -> EntryKind {
     }
 }
 
+/// Access lists are not looked at.
+pub(in crate::disk) fn check_writable(_directory: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+/// Access lists are not looked at.
+pub(in crate::disk) fn check_removable(_path: &Path) -> io::Result<()> {
+    Ok(())
+}
+
 /// Flushing a directory takes a handle that may write to it.
 pub(in crate::disk) fn open_directory(path: &Path) -> io::Result<File> {
     OpenOptions::new()
@@ -185,6 +195,7 @@ pub(in crate::disk) fn place(path: &Path) -> io::Result<Place> {
     Ok(Place {
         identity: own,
         mount_root,
+        mount: None,
     })
 }
 
@@ -196,11 +207,6 @@ pub(in crate::disk) fn share_like(_path: &Path, _model: &Path) -> io::Result<()>
 /// Access lists are inherited from the directory above.
 pub(in crate::disk) fn show_like(_path: &Path, _model: &Path) -> io::Result<()> {
     Ok(())
-}
-
-/// Access lists are not looked at.
-pub(in crate::disk) fn may_write(_directory: &Path) -> io::Result<bool> {
-    Ok(true)
 }
 
 pub(in crate::disk) fn owner_is_trusted(_path: &Path, _model: &Path) -> io::Result<bool> {

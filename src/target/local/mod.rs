@@ -3,6 +3,7 @@
 //! A transaction is a directory of the staging area. Its writer holds a lock on the `lease` in it.
 
 mod authors;
+mod check;
 mod control;
 mod leases;
 mod moves;
@@ -26,7 +27,8 @@ use crate::options::Durability;
 use crate::publish::{self, Standing};
 use crate::receipt::Receipt;
 use crate::staging::{Area, Draft, check_inside, is_area_name};
-use crate::transaction::{Decision, Plan, StagedRecord, staged_name};
+use crate::transaction::{Decision, Layout, Plan, StagedRecord, staged_name};
+use check::FileState;
 use moves::Mover;
 
 const DECISION: &str = "decision.record";
@@ -120,12 +122,29 @@ impl LocalTarget {
         Mover {
             disk: self.disk.as_ref(),
             durability,
+            root: &self.root,
+            lenient: false,
         }
     }
 
     /// What time it is, as the disk has it.
     pub(crate) fn now(&self) -> SystemTime {
         self.disk.now()
+    }
+
+    /// Makes a decision be forgotten, durably, and removes what is left of its transaction.
+    fn remove_decision(&self, plan: &Plan) -> Result<()> {
+        let directory = self.place(plan.transaction);
+        self.sync_adopted(&directory, plan)?;
+        let decision = directory.join(DECISION);
+        match self.disk.remove_file(&decision) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            removed => removed.at(Step::SyncDirectory, &decision)?,
+        }
+        // If it came back after a crash, it would be carried out again, over what came since: so also
+        // where nothing else is synced.
+        self.mover(Durability::Synced).sync(&directory)?;
+        self.remove(plan.transaction)
     }
 
     /// What came of a call within a transaction, which is gone if somebody took its writer for dead.
@@ -241,25 +260,37 @@ impl Target for LocalTarget {
         self.put_aside(transaction)
     }
 
-    fn seal(&self, transaction: Uuid, files: &[&Path], durability: Durability) -> Result<()> {
+    fn check_layout(&self, transaction: Uuid, layout: &Layout) -> Result<()> {
+        self.check_before_decision(transaction, layout)
+    }
+
+    fn seal(
+        &self,
+        transaction: Uuid,
+        files: &[&Path],
+        durability: Durability,
+    ) -> Result<Vec<u128>> {
         let disk = self.disk.as_ref();
         let directory = self.place(transaction);
         let sealed = (|| {
             let opened = disk
                 .open_directory(&directory)
                 .at(Step::Decide, &directory)?;
+            let mut identities = Vec::with_capacity(files.len());
             for file in files {
                 let path = directory.join(file);
-                if disk.status(&path).at(Step::Decide, &path)?.is_none() {
+                let Some((_, status)) = disk.status(&path).at(Step::Decide, &path)? else {
                     let step = Step::Decide;
                     return Err(Error::StagingLost { step, path });
-                }
+                };
+                identities.push(identity(&status));
             }
             if durability == Durability::Unsynced {
-                return Ok(());
+                return Ok(identities);
             }
             publish::make_durable(disk, &directory)?;
-            opened.sync().at(Step::Decide, &directory)
+            opened.sync().at(Step::Decide, &directory)?;
+            Ok(identities)
         })();
         match sealed {
             // Somebody took us for dead. It must not be made again: its files are gone.
@@ -332,39 +363,49 @@ impl Target for LocalTarget {
         self.is_record_older(&self.place(transaction).join(DECISION), than)
     }
 
-    fn publish(&self, plan: &Plan) -> Result<()> {
+    fn publish(&self, plan: &Plan, recovering: bool) -> Result<()> {
         let directory = self.place(plan.transaction);
         // A dead writer's record may not have become durable yet; nothing may show before it is.
-        let mover = self.mover(plan.durability());
+        let mut mover = self.mover(plan.durability());
+        mover.lenient = recovering && plan.durability() == Durability::Unsynced;
         match mover.sync(&directory) {
-            // Somebody who took us for dead has done all of this.
+            // Somebody who took us for dead has done all of this, or else it is lost.
             Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-                return Ok(());
+                return match mover.lenient {
+                    true => Ok(()),
+                    false => self.check_files(plan, FileState::Published),
+                };
             }
             synced => synced?,
+        }
+        if !mover.lenient {
+            self.check_files(plan, FileState::Staged)?;
         }
         mover.arrange(&directory, &plan.arrangement)?;
         mover.publish_files(&directory, &self.root, &plan.files)?;
         for exchange in &plan.exchanges {
             mover.exchange(&directory, &self.root, exchange)?;
         }
+        if !mover.lenient {
+            self.check_files(plan, FileState::Published)?;
+        }
         mover.remove_files(&self.root, &self.unchanged(&plan.removed)?)
+    }
+
+    fn check_whole(&self, plan: &Plan) -> Result<()> {
+        self.check_files(plan, FileState::Staged)
     }
 
     fn forget(&self, plan: &Plan) -> Result<()> {
         self.take_writes_along(plan)?;
         self.remember(plan)?;
-        let directory = self.place(plan.transaction);
-        self.sync_adopted(&directory, plan)?;
-        let decision = directory.join(DECISION);
-        match self.disk.remove_file(&decision) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            removed => removed.at(Step::SyncDirectory, &decision)?,
-        }
-        // If it came back after a crash, it would be carried out again, over what came since: so also
-        // where nothing else is synced.
-        self.mover(Durability::Synced).sync(&directory)?;
-        self.remove(plan.transaction)
+        self.remove_decision(plan)
+    }
+
+    fn abandon(&self, plan: &Plan) -> Result<()> {
+        // If the root was exchanged already.
+        self.take_writes_along(plan)?;
+        self.remove_decision(plan)
     }
 
     fn remove(&self, transaction: Uuid) -> Result<()> {

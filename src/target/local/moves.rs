@@ -9,7 +9,7 @@ use super::{ATTEMPTS, unless_gone};
 use crate::disk::{Disk, EntryKind, PublishMode};
 use crate::error::{Error, IoContext, Result, Step};
 use crate::options::Durability;
-use crate::publish::{self, Standing};
+use crate::publish::{self, Share, Standing};
 use crate::staging::check_inside;
 use crate::transaction::{Exchange, Move};
 
@@ -18,6 +18,10 @@ pub(super) struct Mover<'a> {
     pub(super) disk: &'a dyn Disk,
     /// Whether the moves are durable in the end.
     pub(super) durability: Durability,
+    /// The data set's root, whose group and permissions new directories get where users share it.
+    pub(super) root: &'a Path,
+    /// Whether files may be missing: a power cut takes what was not synced.
+    pub(super) lenient: bool,
 }
 
 impl Mover<'_> {
@@ -59,19 +63,23 @@ impl Mover<'_> {
         for parent in &parents {
             check_inside(disk, to, parent)?;
         }
-        publish::prepare(disk, &parents, self.durability)?;
+        let share = Share {
+            top: to,
+            model: self.root,
+        };
+        publish::prepare(disk, &parents, self.durability, share)?;
         for file in files {
             let above = file.staged.parent().unwrap_or(Path::new(""));
             check_inside(disk, from, &from.join(above))?;
-            self.publish_file(&from.join(&file.staged), &to.join(&file.path))?;
+            self.publish_file(&from.join(&file.staged), &to.join(&file.path), share)?;
         }
         // Once more: others may have removed one that was still empty, and this made it again.
-        publish::prepare(disk, &parents, self.durability)?;
+        publish::prepare(disk, &parents, self.durability, share)?;
         let parents: Vec<&Path> = parents.iter().map(PathBuf::as_path).collect();
         self.sync_all(&parents)
     }
 
-    fn publish_file(&self, from: &Path, to: &Path) -> Result<()> {
+    fn publish_file(&self, from: &Path, to: &Path, share: Share<'_>) -> Result<()> {
         let disk = self.disk;
         for _ in 0..ATTEMPTS {
             let Some((kind, status)) = disk.status(from).at(Step::Publish, from)? else {
@@ -94,7 +102,7 @@ impl Mover<'_> {
                 // Somebody tidied the directory away while it was empty.
                 Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
                     let parent = to.parent().unwrap_or(to).to_owned();
-                    publish::prepare(disk, &[parent].into(), self.durability)?;
+                    publish::prepare(disk, &[parent].into(), self.durability, share)?;
                 }
                 Err(error) => return Err(error),
             }
@@ -116,9 +124,17 @@ impl Mover<'_> {
         let parent = path.parent().unwrap_or(&path);
         check_inside(disk, root, &path)?;
         check_inside(disk, directory, &staged)?;
-        publish::prepare(disk, &[parent.to_owned()].into(), self.durability)?;
+        let share = Share {
+            top: root,
+            model: root,
+        };
+        publish::prepare(disk, &[parent.to_owned()].into(), self.durability, share)?;
         let done = disk.status(&witness).at(Step::Publish, &witness)?.is_some();
         let there = disk.status(&path).at(Step::Publish, &path)?.is_some();
+        if !done {
+            // What is there must not go before all that replaces it is known to be there.
+            self.check_there(&staged, &exchange.files)?;
+        }
         let exchanged = match (done, there) {
             // Perhaps only begun, where nothing can be exchanged.
             (true, _) => Err(io::ErrorKind::Unsupported.into()),
@@ -150,12 +166,27 @@ impl Mover<'_> {
         let stay = |file: &PathBuf| Move {
             staged: file.clone(),
             path: file.clone(),
+            identity: String::new(),
         };
         // The witness comes first, durably: whoever goes on after a crash must not exchange any more.
         self.publish_files(staged, path, &[stay(&exchange.witness)])?;
         let files: Vec<Move> = exchange.files.iter().map(stay).collect();
         self.publish_files(staged, path, &files)?;
+        self.check_there(path, &exchange.files)?;
         self.remove_files(path, &exchange.removed)
+    }
+
+    fn check_there(&self, top: &Path, files: &[PathBuf]) -> Result<()> {
+        if self.lenient {
+            return Ok(());
+        }
+        for file in files {
+            let path = top.join(file);
+            if self.disk.status(&path).at(Step::Publish, &path)?.is_none() {
+                return Err(io::Error::from(io::ErrorKind::NotFound)).at(Step::Publish, &path);
+            }
+        }
+        Ok(())
     }
 
     /// Removes files below a directory, and the directories that are empty then, as far as

@@ -14,7 +14,7 @@ use super::removal::remove_tree;
 use super::{DEAD, LocalTarget, NEW, RECEIPT, names};
 use crate::disk::{Disk, DiskFile, EntryKind, FileStatus, PublishMode};
 use crate::error::{Error, IoContext, Result, Step};
-use crate::publish::{self, Standing};
+use crate::publish::{self, Share, Standing};
 use crate::receipt::Receipt;
 use crate::staging::{WRITES, check_inside, is_impossible, is_older};
 use crate::target::Target as _;
@@ -171,7 +171,11 @@ impl LocalTarget {
         let path = self.memory(&plan.scope, write_id);
         check_inside(self.disk.as_ref(), self.area.path(), &self.writes())?;
         let writes = [self.writes()].into();
-        publish::prepare(self.disk.as_ref(), &writes, plan.durability())?;
+        let share = Share {
+            top: self.area.path(),
+            model: &self.root,
+        };
+        publish::prepare(self.disk.as_ref(), &writes, plan.durability(), share)?;
         let written = NamedWrite {
             root: plan.root.clone(),
             scope: plan.scope.clone(),
@@ -226,6 +230,10 @@ impl LocalTarget {
             self.disk.as_ref(),
             &[writes.clone()].into(),
             plan.durability(),
+            Share {
+                top: &self.root,
+                model: &self.root,
+            },
         )?;
         let key = Self::key(Path::new(""), &plan.scope, write_id);
         let marked = control.mark_write(key, self.area.path());

@@ -2,9 +2,9 @@
 
 use std::fs;
 use std::process::Command;
-use std::time::Duration;
 
 use super::{ALICE, BOB, GROUP, Ground, as_user, held_at_rename, where_mounted};
+use crate::run::{Ran, wait_until};
 use crate::support::skip;
 
 const TOOLS: [&str; 3] = ["strace", "unshare", "mount"];
@@ -113,30 +113,77 @@ fn a_partition_that_may_not_be_changed_is_seen_before_the_decision() {
 
 #[test]
 fn where_the_staging_area_is_deleted_after_the_decision_no_loss_is_called_success() {
-    for when in 2..5 {
-        for mode in ["append", "overwrite-partitions", "overwrite"] {
+    let mut lost = 0;
+    for mode in ["append", "overwrite-partitions", "overwrite"] {
+        for when in 2..5 {
             let ground = match Ground::new(&["strace"]) {
                 Ok(ground) => ground,
                 Err(reason) => return skip(reason),
             };
             ground.write(&[], "A,0\n", "w", &[]).exits(0);
             let how = held_at_rename(when);
-            let writer = ground.start(&how, "A,1\nB,2\nC,3\n", "w", &["--mode", mode]);
-            std::thread::sleep(Duration::from_millis(1_200));
+            let mut writer = ground.start(&how, "A,1\nB,2\nC,3\n", "w", &["--mode", mode]);
+            wait_until("it is decided, or done", || {
+                !ground.decisions().is_empty() || writer.try_wait().unwrap().is_some()
+            });
             let _ = fs::remove_dir_all(ground.path(".w.atomic"));
-            let ran = writer.wait_with_output().unwrap();
+            let ran = Ran::from(writer.wait_with_output().unwrap());
             let values = ground.values("w");
             let new = values.iter().filter(|value| **value > 0).count();
-            match ran.status.success() {
-                true => assert_eq!(new, 3, "{when} {mode}: {ran:?}"),
-                // Old rows go only where the new ones have come.
-                false => {
-                    assert!(
-                        values.contains(&0) || values.contains(&1),
-                        "{when} {mode}: {ran:?}"
-                    );
-                }
+            let place = format!("{when} {mode}: {ran:?}");
+            if ran.code == Some(0) {
+                assert_eq!(new, 3, "{place}");
+                continue;
             }
+            // Old rows go only where the new ones have come.
+            let old = values.contains(&0);
+            assert!(old || values.contains(&1), "{place}");
+            let expected = if new > 0 { 4 } else { 1 };
+            assert_eq!(ran.code, Some(expected), "{place}");
+            if ran.stderr.contains("removed or replaced before") {
+                ran.says("nothing of it is left to recover");
+                lost += 1;
+            }
+            ground.write(&[], "Z,9\n", "w", &[]).exits(0);
         }
     }
+    assert!(lost > 3, "{lost}");
+}
+
+#[test]
+fn a_commit_whose_files_are_gone_is_given_up_by_the_command_if_that_is_asked_for() {
+    let died = Ground::die_decided(&["strace"], |_| {}, &[], "A,1\nB,2\n", "w", &[]);
+    let ground = match died {
+        Ok(ground) => ground,
+        Err(reason) => return skip(reason),
+    };
+    let transaction = ground.decisions()[0].parent().unwrap().to_owned();
+    fs::remove_file(transaction.join("00000.staged")).unwrap();
+    let gone = "1 of the 2 files of a commit were removed or replaced before they were published";
+    ground.run(&[], b"", &["recover", "w"]).exits(4).says(gone);
+    ground.write(&[], "Z,3\n", "w", &[]).exits(0);
+    let blocked = ground.write(&[], "A,4\nB,5\n", "w", &[]);
+    blocked.exits(1).says("`recover` finishes it").says(gone);
+    let ran = ground.run(&[], b"", &["recover", "w", "--abort"]).exits(0);
+    ran.says("warning: ").prints("gave up the rest of ");
+    ground.run(&[], b"", &["recover", "w"]).exits(0);
+    ground.write(&[], "A,4\nB,5\n", "w", &[]).exits(0);
+    assert_eq!(ground.values("w"), [3, 4, 5]);
+}
+
+#[test]
+fn a_staging_area_that_is_a_mount_is_seen_before_the_decision() {
+    let ground = match Ground::new(&TOOLS) {
+        Ok(ground) => ground,
+        Err(reason) => return skip(reason),
+    };
+    ground.set("w", 0, 0, 0o755);
+    ground.set(".w.atomic", 0, 0, 0o755);
+    let how = where_mounted("-t tmpfs none .w.atomic");
+    let ran = ground.write(&how, "A,1\nB,2\n", "w", &[]);
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    ran.says("another file system");
+    assert!(ground.values("w").is_empty());
+    ground.write(&[], "Z,3\n", "w", &[]).exits(0);
+    assert_eq!(ground.values("w"), [3]);
 }

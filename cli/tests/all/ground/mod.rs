@@ -4,6 +4,7 @@
 #![cfg(target_os = "linux")]
 
 mod confine;
+mod decided;
 mod views;
 
 use std::fs::{self, File, Permissions};

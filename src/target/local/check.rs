@@ -1,0 +1,193 @@
+//! What must hold before a commit is decided, and whether all that it names is there while it is
+//! carried out. Nothing is changed here.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use uuid::Uuid;
+
+use super::{DECISION, LocalTarget, identity};
+use crate::disk::{EntryKind, Place};
+use crate::error::{Error, IoContext, Result, Step};
+use crate::target::Target as _;
+use crate::transaction::{Layout, Plan};
+
+/// The longest name of a file or directory, in bytes: NAME_MAX of the common file systems.
+const LONGEST_NAME: usize = 255;
+/// The longest path that a system call takes, in bytes: PATH_MAX of Linux, less the final zero.
+const LONGEST_PATH: usize = 4095;
+
+/// How far a file of a plan has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum FileState {
+    /// It is in the staging area, or published.
+    Staged,
+    /// It is at its final path.
+    Published,
+}
+
+impl LocalTarget {
+    /// Refuses what could not be published after the decision.
+    pub(super) fn check_before_decision(&self, transaction: Uuid, layout: &Layout) -> Result<()> {
+        let disk = self.disk.as_ref();
+        let directory = self.place(transaction);
+        let staging = match disk.place(&directory) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(Error::Aborted { path: directory });
+            }
+            found => found.at(Step::Decide, &directory)?,
+        };
+        let mut directories = BTreeSet::new();
+        let mut replaced = Vec::new();
+        for file in &layout.files {
+            let path = self.root.join(&file.path);
+            check_length(&path)?;
+            directories.extend(path.parent().map(Path::to_owned));
+        }
+        for file in &layout.arrangement {
+            check_length(&directory.join(&file.path))?;
+        }
+        for exchange in &layout.exchanges {
+            let path = self.root.join(&exchange.path);
+            for file in &exchange.files {
+                check_length(&path.join(file))?;
+            }
+            let removed = exchange.removed.iter().map(|file| path.join(file));
+            for file in removed {
+                directories.extend(file.parent().map(Path::to_owned));
+                replaced.push(file);
+            }
+            directories.extend(path.parent().map(Path::to_owned));
+            replaced.push(path.clone());
+            // Whoever moves a directory elsewhere must be allowed to write in it.
+            directories.insert(path);
+        }
+        for removal in &layout.removed {
+            let path = self.root.join(&removal.path);
+            directories.extend(path.parent().map(Path::to_owned));
+            replaced.push(path);
+        }
+        let mut checked = BTreeSet::new();
+        for path in &directories {
+            self.check_directory_to_write(path, &staging, &mut checked)?;
+        }
+        for path in &replaced {
+            disk.check_removable(path).at(Step::Decide, path)?;
+        }
+        Ok(())
+    }
+
+    /// Checks the directory, or the nearest one above it that is there, unless that was checked before.
+    fn check_directory_to_write(
+        &self,
+        path: &Path,
+        staging: &Place,
+        checked: &mut BTreeSet<PathBuf>,
+    ) -> Result<()> {
+        let disk = self.disk.as_ref();
+        for above in path.ancestors() {
+            match disk.status(above) {
+                Ok(Some((EntryKind::Directory, _))) => {}
+                Ok(Some(_)) => {
+                    return Err(Error::InvalidPath {
+                        path: above.to_owned(),
+                        reason: "is not a directory, and one of the data set belongs there: move it away",
+                    });
+                }
+                Ok(None) => continue,
+                Err(error) if error.kind() == io::ErrorKind::NotADirectory => continue,
+                Err(error) => return Err(error).at(Step::Decide, above),
+            }
+            if !checked.insert(above.to_owned()) {
+                return Ok(());
+            }
+            disk.check_writable(above).at(Step::Decide, above)?;
+            let found = disk.place(above).at(Step::Decide, above)?;
+            let mounts = found.mount.zip(staging.mount);
+            if found.identity.device != staging.identity.device
+                || mounts.is_some_and(|(there, here)| there != here)
+            {
+                return Err(Error::InvalidPath {
+                    path: above.to_owned(),
+                    reason: "is on another file system or mount than the staging area, so that nothing can \
+                             be moved there in one step: make it a data set of its own, or unmount it",
+                });
+            }
+            return Ok(());
+        }
+        Ok(())
+    }
+
+    /// Whether each file of a plan is at its final path, or at least still staged.
+    ///
+    /// # Errors
+    /// [`Error::FilesLost`] if one is not; [`Error::Unknown`] if somebody may have seen to it who took us for dead.
+    pub(super) fn check_files(&self, plan: &Plan, wanted: FileState) -> Result<()> {
+        let directory = self.place(plan.transaction);
+        let (mut published, mut lost, mut total, mut first) = (0, 0, 0, None);
+        for file in plan.destinations() {
+            total += 1;
+            let path = self.root.join(&file.path);
+            // In the order in which somebody who took us for dead would move it meanwhile.
+            let mut staged = false;
+            if wanted == FileState::Staged {
+                for place in [Some(file.staged), file.arranged].into_iter().flatten() {
+                    staged = staged || self.is_file(&directory.join(place), file.identity)?;
+                }
+            }
+            if staged {
+                continue;
+            }
+            if self.is_file(&path, file.identity)? {
+                published += 1;
+            } else {
+                lost += 1;
+                first.get_or_insert(path);
+            }
+        }
+        let Some(first) = first else {
+            return Ok(());
+        };
+        let record = directory.join(DECISION);
+        let recorded = self.disk.status(&record).at(Step::Publish, &record)?;
+        if recorded.is_none() && !self.disk.trusts_locks(&self.root) {
+            return Err(Error::Unknown {
+                path: self.root.clone(),
+                source: io::ErrorKind::NotFound.into(),
+            });
+        }
+        Err(Error::FilesLost {
+            path: self.root.clone(),
+            first,
+            lost,
+            published,
+            total,
+            recorded: recorded.is_some(),
+        })
+    }
+
+    fn is_file(&self, path: &Path, expected: &str) -> Result<bool> {
+        match self.disk.status(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => Ok(false),
+            found => Ok(found
+                .at(Step::Publish, path)?
+                .is_some_and(|(_, status)| format!("{:032x}", identity(&status)) == expected)),
+        }
+    }
+}
+
+fn check_length(path: &Path) -> Result<()> {
+    let name = path.iter().map(|name| name.as_encoded_bytes().len()).max();
+    let reason = if name.unwrap_or_default() > LONGEST_NAME {
+        "has a name of more than 255 bytes: shorten the partition's value"
+    } else if path.as_os_str().as_encoded_bytes().len() > LONGEST_PATH {
+        "is longer than 4095 bytes: shorten the partition's values, or the path of the data set"
+    } else {
+        return Ok(());
+    };
+    Err(Error::InvalidPath {
+        path: path.to_owned(),
+        reason,
+    })
+}

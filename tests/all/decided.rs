@@ -1,0 +1,187 @@
+//! A commit that was decided can be carried out, or keeps nobody else from working.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use atomic_arrow::{
+    AtomicFile, CommitMode, DatasetWriter, DatasetWriterBuilder, Error, Outcome, PartitionBy,
+    Receipt, RecoverOptions, recover, recover_with_options,
+};
+
+use crate::ground::{Mount, directory, published, stations};
+use crate::support::skip;
+use crate::tampered::Tampered;
+
+fn builder(root: &Path, mode: CommitMode) -> DatasetWriterBuilder {
+    DatasetWriter::builder(root)
+        .partition_by(PartitionBy::column("station_id"))
+        .mode(mode)
+        .threads(1)
+}
+
+fn commit(builder: DatasetWriterBuilder, names: &[&str]) -> Result<Receipt, Error> {
+    let batch = stations(names);
+    let mut writer = builder.build(batch.schema())?;
+    writer.write(&batch)?;
+    writer.commit()
+}
+
+fn put(path: &Path) -> Result<(), Error> {
+    AtomicFile::create(path)?.commit().map(drop)
+}
+
+#[test]
+fn a_file_in_the_place_of_a_partition_is_found_before_anything_is_published() {
+    let (_guard, parent) = directory();
+    let root = parent.join("weather");
+    fs::create_dir(&root).unwrap();
+    fs::write(root.join("station_id=B"), "x").unwrap();
+    for mode in [CommitMode::Append, CommitMode::OverwritePartitions] {
+        let error = commit(builder(&root, mode), &["A", "B", "C"]).unwrap_err();
+        assert_eq!(error.outcome(), Outcome::NotPublished, "{error}");
+        assert_eq!(error.path(), Some(root.join("station_id=B").as_path()));
+        assert_eq!(published(&root), Vec::<PathBuf>::new());
+    }
+    commit(builder(&root, CommitMode::Append), &["Z"]).unwrap();
+    assert_eq!(published(&root).len(), 1);
+}
+
+#[test]
+fn another_mount_in_the_place_of_a_partition_is_found_before_anything_is_published() {
+    let (_guard, parent) = directory();
+    let (root, other) = (parent.join("weather"), parent.join("other"));
+    let partition = root.join("station_id=B");
+    fs::create_dir_all(&partition).unwrap();
+    fs::create_dir(&other).unwrap();
+    // The same device: only the mount differs.
+    let _mount = match Mount::bind(&other, &partition) {
+        Ok(mount) => mount,
+        Err(reason) => return skip(reason),
+    };
+    let error = commit(builder(&root, CommitMode::Append), &["A", "B"]).unwrap_err();
+    assert_eq!(error.outcome(), Outcome::NotPublished, "{error}");
+    assert_eq!(error.path(), Some(partition.as_path()));
+    assert_eq!(published(&root), Vec::<PathBuf>::new());
+    commit(builder(&root, CommitMode::Append), &["Z"]).unwrap();
+}
+
+#[test]
+fn a_new_partition_is_shared_as_the_data_set_is() {
+    let (_guard, parent) = directory();
+    let modes = [
+        CommitMode::Append,
+        CommitMode::OverwritePartitions,
+        CommitMode::Overwrite,
+    ];
+    for (number, mode) in modes.into_iter().enumerate() {
+        let root = parent.join(format!("weather{number}"));
+        fs::create_dir(&root).unwrap();
+        fs::set_permissions(&root, fs::Permissions::from_mode(0o2777)).unwrap();
+        commit(builder(&root, mode), &["A"]).unwrap();
+        let made = fs::metadata(root.join("station_id=A")).unwrap();
+        assert_eq!(made.permissions().mode() & 0o7777, 0o2777, "{mode:?}");
+    }
+}
+
+#[test]
+fn what_was_staged_and_is_gone_is_not_called_published() {
+    let modes = [
+        CommitMode::Append,
+        CommitMode::OverwritePartitions,
+        CommitMode::Overwrite,
+    ];
+    for mode in modes {
+        for count in 1..=3 {
+            let (_guard, parent) = directory();
+            let root = parent.join("weather");
+            commit(builder(&root, CommitMode::Append), &["A"]).unwrap();
+            let old = published(&root);
+            let area = parent.join(".weather.atomic");
+            let seen = std::sync::atomic::AtomicUsize::new(0);
+            let disk = Tampered::before_publish(move |to| {
+                // The moves after the decision.
+                if to.extension().is_some_and(|end| end == "parquet")
+                    && seen.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1 == count
+                {
+                    fs::remove_dir_all(&area)?;
+                }
+                Ok(())
+            });
+            let error = commit(builder(&root, mode).disk(disk), &["A", "B", "C"]).unwrap_err();
+            assert!(
+                matches!(error, Error::FilesLost { .. }),
+                "{mode:?} {error:?}"
+            );
+            let expected = match published(&root) == old {
+                true => Outcome::NotPublished,
+                false => Outcome::Lost,
+            };
+            assert_eq!(error.outcome(), expected, "{mode:?} {error:?}");
+            assert!(
+                old.iter().all(|file| file.exists()),
+                "{mode:?}, at move {count}: old rows are gone, and their replacement too"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_commit_that_cannot_be_finished_blocks_its_own_partitions_until_it_is_given_up() {
+    let (_guard, parent) = directory();
+    let root = parent.join("weather");
+    let disk = Tampered::before_publish(|to| {
+        match to.to_string_lossy().contains("weather/station_id=B") {
+            true => Err(io::ErrorKind::PermissionDenied.into()),
+            false => Ok(()),
+        }
+    });
+    let append = || builder(&root, CommitMode::Append);
+    let error = commit(append().disk(disk), &["A", "B"]).unwrap_err();
+    assert_eq!(error.outcome(), Outcome::PublishedInPart);
+    let area = parent.join(".weather.atomic");
+    let transaction = fs::read_dir(&area)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .find(|path| path.join("decision.record").exists())
+        .unwrap();
+    for entry in fs::read_dir(&transaction).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|end| end == "staged") {
+            fs::remove_file(path).unwrap();
+        }
+    }
+
+    let recovery = recover(&root).unwrap();
+    assert!(
+        matches!(
+            recovery.failed[..],
+            [Error::FilesLost {
+                lost: 1,
+                published: 1,
+                total: 2,
+                recorded: true,
+                ..
+            }]
+        ),
+        "{recovery:?}"
+    );
+    commit(append(), &["C"]).unwrap();
+    put(&root.join("station_id=C/notes")).unwrap();
+    for error in [
+        commit(append(), &["B"]).unwrap_err(),
+        commit(builder(&root, CommitMode::Overwrite), &["C"]).unwrap_err(),
+        put(&root.join("station_id=B/notes")).unwrap_err(),
+    ] {
+        assert!(matches!(error, Error::Blocked { .. }), "{error:?}");
+        assert_eq!(error.outcome(), Outcome::NotPublished, "{error}");
+    }
+
+    let options = RecoverOptions::new().abort_unfinished(true);
+    let recovery = recover_with_options(&root, &options).unwrap();
+    assert_eq!(recovery.abandoned, [transaction]);
+    assert!(recovery.failed.is_empty(), "{:?}", recovery.failed);
+    commit(append(), &["B"]).unwrap();
+    assert_eq!(published(&root).len(), 3);
+}

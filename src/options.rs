@@ -70,8 +70,9 @@ pub enum StagingPlace {
     /// write in its parent, or in the area that is there), or where a directory of that name beside it belongs to somebody who may not
     /// write in the data set. The default.
     ///
-    /// In a directory where everybody may make files, as `/tmp`, a lone file's area may be that of
-    /// another user, who could then exchange what is staged: name a directory of your own there.
+    /// In a directory where everybody may make files, but not remove those of others, as `/tmp`, nobody
+    /// stages in the area of another user, who could exchange what is in it: each has one of his own there,
+    /// whose name ends with `-` and the number of the user.
     #[default]
     Auto,
     /// Beside the root, also for a lone file: then beside the directory that holds it, as

@@ -122,7 +122,7 @@ pub(crate) fn rename(
     mode: PublishMode,
 ) -> Result<Standing> {
     let Err(source) = disk.publish(from, to, mode) else {
-        return Ok(Standing::Published);
+        return is_what_was_staged(disk, identity, to).map(|()| Standing::Published);
     };
     let is_ours = |name: &Path| {
         disk.status(name)
@@ -144,6 +144,23 @@ pub(crate) fn rename(
             source,
         }),
     }
+}
+
+/// Whether the file that was verified has its final name, and not one that another user put in its place in the
+/// staging area. One that has taken the name since, or its directory, is nobody's fault.
+fn is_what_was_staged(disk: &dyn Disk, identity: Identity, to: &Path) -> Result<()> {
+    let Ok(Some((_, found))) = disk.status(to) else {
+        return Ok(());
+    };
+    let owner = found.owner.map(|owner| owner.user);
+    if found.identity == identity || owner.is_none() || owner == disk.user() {
+        return Ok(());
+    }
+    let reason = "what is there belongs to another user, and is not what was verified";
+    Err(Error::Unknown {
+        path: to.to_owned(),
+        source: io::Error::new(io::ErrorKind::InvalidData, reason),
+    })
 }
 
 /// Makes the name of a directory that is there durable, and those above it.

@@ -144,7 +144,7 @@ pub fn recover_with_options(root: impl AsRef<Path>, options: &RecoverOptions) ->
     let home = home_of_root(disk.as_ref(), &root, &options.staging)?;
     let home = home.interrupted_by(options.interrupt.clone());
     let mut recovery = Recovery::default();
-    let mut areas = home.all_areas();
+    let mut areas = home.all_areas(disk.as_ref());
     // Also those that only the data set itself tells of.
     if let Some(first) = areas.first() {
         let target = LocalTarget::new(Area::at(disk, home.clone(), first.clone()));

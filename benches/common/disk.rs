@@ -124,8 +124,8 @@ impl Disk for TimedDisk {
         OsDisk.owner_is_trusted(path, model)
     }
 
-    fn acts_as(&self, user: u32) -> bool {
-        OsDisk.acts_as(user)
+    fn user(&self) -> Option<u32> {
+        OsDisk.user()
     }
 
     fn could_change(

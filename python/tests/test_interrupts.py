@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import threading
@@ -297,3 +298,29 @@ def test_an_interrupt_at_the_end_of_a_commit_tells_what_is_published(
         except KeyboardInterrupt:
             assert attempt % 2 == 1 or writer.receipt.rows == 3
     assert told > 0
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="waiting is seen in /proc")
+@pytest.mark.parametrize("call", ["write_dataset", "write_bytes", "commit"])
+def test_waiting_for_the_lock_of_another_is_interrupted(lake: Path, call: str) -> None:
+    root = lake / "weather"
+    small = ROWS.slice(0, 10)
+    aa.write_dataset(small, root, partition_by="key")
+    staged = aa.stage(small, root, partition_by="key")
+
+    def is_waiting() -> bool:
+        names = [task / "comm" for task in Path("/proc/self/task").iterdir()]
+        return any(name.read_text().startswith("atomic-arrow-lo") for name in names)
+
+    with (root / ".atomic" / "lock").open("r+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(aa.Interrupted, match="nothing was published") as raised:
+            with interrupt_when(is_waiting):
+                if call == "write_dataset":
+                    aa.write_dataset(small, root, partition_by="key")
+                elif call == "write_bytes":
+                    aa.write_bytes(root / "key=1" / "x.bin", b"x")
+                else:
+                    aa.commit([staged])
+    assert raised.value.outcome is aa.Outcome.NOT_PUBLISHED
+    assert aa.commit([staged]).rows == 10

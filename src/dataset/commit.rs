@@ -69,7 +69,7 @@ pub(super) fn already_committed(builder: &DatasetWriterBuilder) -> Result<Option
     recover_with_options(&builder.root, &options)?;
     let root = resolve(disk.as_ref(), &builder.root)?;
     let home = home_of_root(disk.as_ref(), &root, staging)?;
-    let Some(path) = home.all_areas().into_iter().next() else {
+    let Some(path) = home.all_areas(disk.as_ref()).into_iter().next() else {
         return Ok(None);
     };
     let scope = home.scope().to_owned();

@@ -332,8 +332,8 @@ pub trait Disk: fmt::Debug + Send + Sync {
     /// The system's.
     fn share_like(&self, path: &Path, model: &Path) -> io::Result<()>;
 
-    /// Gives a new file the group of a directory, and lets those read it who may read the directory, as far as
-    /// the user may; does nothing where there are no permissions.
+    /// Gives a new file or directory the group of a directory, and lets those read it who may read that, as far as
+    /// the user may, and nobody else write; does nothing where there are no permissions.
     ///
     /// # Errors
     /// The system's.
@@ -347,8 +347,8 @@ pub trait Disk: fmt::Debug + Send + Sync {
     /// The system's.
     fn owner_is_trusted(&self, path: &Path, model: &Path) -> io::Result<bool>;
 
-    /// Whether a user is the one that this process acts as, or root.
-    fn acts_as(&self, user: u32) -> bool;
+    /// The number of the user that this process acts as, where files have owners.
+    fn user(&self) -> Option<u32>;
 
     /// Whether another user could do himself, by the permissions as they are now, what is to be done in a
     /// directory: make a name in it, or remove, replace or rename the one given. Where the directory is not

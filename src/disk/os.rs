@@ -135,8 +135,8 @@ impl Disk for OsDisk {
         sys::owner_is_trusted(path, model)
     }
 
-    fn acts_as(&self, user: u32) -> bool {
-        sys::acts_as(user)
+    fn user(&self) -> Option<u32> {
+        sys::user()
     }
 
     fn could_change(

@@ -14,12 +14,10 @@ use crate::error::{Error, Result};
 use crate::format::{self, Fault, Format};
 use crate::options::Verify;
 use crate::partition::Partition;
+use crate::staging::is_area_name;
 use crate::table_format::TableFormat;
 use crate::verify::Damage;
 use crate::walk::{Met, entries};
-
-/// The staging area's name inside a root, which is looked at by other means.
-const AREA: &str = ".atomic";
 
 /// What was met on the way.
 #[derive(Default)]
@@ -98,7 +96,7 @@ impl Walker<'_> {
         let mut below = Vec::new();
         let mut passed_over = false;
         for (path, met) in entries {
-            if relative.as_os_str().is_empty() && path.file_name() == Some(AREA.as_ref()) {
+            if relative.as_os_str().is_empty() && is_area_name(&path) {
                 continue;
             }
             if is_hidden(&path) {

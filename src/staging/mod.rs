@@ -78,7 +78,7 @@ impl Area {
                 return Err(error).at(Step::CreateStaging, &area.path);
             }
         }
-        for leftover in area.home.all_areas() {
+        for leftover in area.home.all_areas(disk.as_ref()) {
             sweep::sweep(disk.as_ref(), &leftover);
         }
         Ok(area)
@@ -155,23 +155,55 @@ impl Area {
             match self.disk.create_directory(&directory) {
                 Ok(()) if directory != self.path => self.made.push(directory),
                 // Where the group and permissions cannot be had, the umask's stay.
-                Ok(()) => drop(self.disk.share_like(&directory, self.home.root())),
+                Ok(()) => self.follow_root(),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),
             }
         }
         match self.disk.status(&self.path)? {
             Some((EntryKind::Directory, _)) => {
-                self.check_owner()?;
+                self.check_usable()?;
                 // Whom the root was closed to since has nothing to do here either.
-                if !self.is_given() {
-                    let _ = self.disk.share_like(&self.path, self.home.root());
-                }
+                self.follow_root();
                 self.disk.check_writable(&self.path)
             }
             None => Ok(()),
             Some(_) => Err(io::ErrorKind::NotADirectory.into()),
         }
+    }
+
+    /// Refuses an area of somebody who could exchange what is staged in it, though he may not remove what
+    /// others make in the data set, since that is sticky; and what [`check_owner`](Self::check_owner) refuses.
+    pub(crate) fn check_usable(&self) -> io::Result<()> {
+        const STICKY: u32 = 0o1000;
+        self.check_owner()?;
+        let root = self.disk.status(self.home.root())?;
+        let Some((_, root)) = root.filter(|(_, root)| root.mode & STICKY > 0) else {
+            return Ok(());
+        };
+        let area = self.disk.status(&self.path)?;
+        let owner = area.and_then(|(_, area)| area.owner.map(|owner| owner.user));
+        let own = [
+            Some(0),
+            self.disk.user(),
+            root.owner.map(|owner| owner.user),
+        ];
+        if self.is_given() || owner.is_none() || own.contains(&owner) {
+            return Ok(());
+        }
+        let reason = "its owner could exchange what others stage in it";
+        Err(io::Error::new(io::ErrorKind::PermissionDenied, reason))
+    }
+
+    /// Gives the area's directory the group and permissions of the data set, as far as this user may; that of one
+    /// user only to be read.
+    fn follow_root(&self) {
+        let root = self.home.root();
+        let _ = match self.home.user_of(&self.path) {
+            _ if self.is_given() => Ok(()),
+            Some(_) => self.disk.show_like(&self.path, root),
+            None => self.disk.share_like(&self.path, root),
+        };
     }
 
     /// Refuses an area of somebody who could do with it what he may not do with the data set: records in
@@ -180,9 +212,16 @@ impl Area {
         if self.is_given() {
             return Ok(());
         }
-        match self.disk.owner_is_trusted(&self.path, self.home.root()) {
+        let trusted = match self.home.user_of(&self.path) {
+            Some(user) => self.disk.status(&self.path).map(|found| {
+                let owner = found.and_then(|(_, found)| found.owner);
+                owner.is_none_or(|owner| owner.user == user)
+            }),
+            None => self.disk.owner_is_trusted(&self.path, self.home.root()),
+        };
+        match trusted {
             Ok(false) => {
-                let reason = "its owner may not write in the data set";
+                let reason = "its owner is not trusted with what is staged for the data set";
                 Err(io::Error::new(io::ErrorKind::PermissionDenied, reason))
             }
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -203,6 +242,9 @@ impl Area {
                     false => self.close(file.as_ref())?,
                 };
                 let identity = claim(self.disk.as_ref(), &path, file.as_ref())?;
+                // Somebody may have made an area of his own in the place of one that was tidied away; now that
+                // something is in it, nobody can any more.
+                self.check_usable()?;
                 Ok((file, identity, mode))
             });
             match created {

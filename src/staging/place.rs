@@ -145,23 +145,60 @@ impl Home {
             HomeKind::DataSet if renames_reach(disk, &self.root)? => sibling(&self.root),
             _ => None,
         };
-        Ok(beside.into_iter().chain(self.inside()).collect())
+        let mut areas = Vec::new();
+        for area in beside.into_iter().chain(self.inside()) {
+            let own = disk
+                .user()
+                .filter(|_| self.is_for_one_user_each(disk, &area));
+            let own = own.and_then(|user| area_of_user(&area, user));
+            // The others of a data set share the area with its owner; lone files have nothing in common.
+            areas.extend(Some(area).filter(|_| self.is_data_set() || own.is_none()));
+            areas.extend(own);
+        }
+        Ok(areas)
     }
 
     /// Every place where an area of this home may have been made, by this caller or by others.
-    pub(crate) fn all_areas(&self) -> Vec<PathBuf> {
+    pub(crate) fn all_areas(&self, disk: &dyn Disk) -> Vec<PathBuf> {
+        let mut areas: Vec<PathBuf> = self.given().map(Path::to_owned).into_iter().collect();
+        for area in self.shared_areas() {
+            let of_users = match self.is_for_one_user_each(disk, &area) {
+                true => areas_of_users(disk, &area),
+                false => Vec::new(),
+            };
+            areas.push(area);
+            areas.extend(of_users);
+        }
+        areas
+    }
+
+    /// The places that nobody named, without those of single users.
+    fn shared_areas(&self) -> impl Iterator<Item = PathBuf> {
         let beside = sibling(&self.root).filter(|_| self.is_data_set());
-        let given = self.given().map(Path::to_owned);
-        given
-            .into_iter()
-            .chain(beside)
-            .chain(self.inside())
-            .collect()
+        beside.into_iter().chain(self.inside())
+    }
+
+    /// Whether everybody may make files where an area stands, or in the data set, but not remove those of
+    /// others: then nobody can use the area of another, who could exchange what is in it.
+    fn is_for_one_user_each(&self, disk: &dyn Disk, area: &Path) -> bool {
+        const STICKY: u32 = 0o1000;
+        let is_sticky = |path: &Path| {
+            let found = disk.status(path);
+            matches!(found, Ok(Some((_, status))) if status.mode & STICKY > 0)
+        };
+        area.parent().is_some_and(is_sticky) || is_sticky(&self.root)
     }
 
     /// Whether an area at this path can only be one of this home.
     pub(crate) fn has_area(&self, path: &Path) -> bool {
-        self.given() != Some(path) && self.all_areas().iter().any(|area| area == path)
+        let is_it = |area: &PathBuf| area == path || user_of_area(area, path).is_some();
+        self.given() != Some(path) && self.shared_areas().any(|area| is_it(&area))
+    }
+
+    /// The user whose area stands at this path, if it is that of one.
+    pub(crate) fn user_of(&self, path: &Path) -> Option<u32> {
+        let mut areas = self.shared_areas();
+        areas.find_map(|area| user_of_area(&area, path))
     }
 
     /// The directory that the caller named as the area.
@@ -180,6 +217,32 @@ impl Home {
             .flatten()
             .map(|directory| directory.join(INSIDE))
     }
+}
+
+/// The area of one user, `….atomic-UID`, unless there is no room for the name.
+fn area_of_user(area: &Path, user: u32) -> Option<PathBuf> {
+    let mut name = area.file_name()?.to_owned();
+    name.push(format!("-{user}"));
+    let fits = name.len() <= NAME_MAX;
+    fits.then(|| area.with_file_name(name))
+}
+
+/// The user whose area, instead of this one, is at a path.
+fn user_of_area(area: &Path, path: &Path) -> Option<u32> {
+    let name = |path: &Path| Some(path.file_name()?.to_str()?.to_owned());
+    let (name, shared) = (name(path)?, name(area)?);
+    let user = name.strip_prefix(&shared)?.strip_prefix('-')?;
+    let user: u32 = user.parse().ok()?;
+    (area_of_user(area, user).as_deref() == Some(path)).then_some(user)
+}
+
+/// The areas of single users that are there instead of this one.
+fn areas_of_users(disk: &dyn Disk, area: &Path) -> Vec<PathBuf> {
+    let entries = area.parent().and_then(|holder| disk.list(holder).ok());
+    let paths = entries.into_iter().flatten().map(|entry| entry.path);
+    paths
+        .filter(|path| user_of_area(area, path).is_some())
+        .collect()
 }
 
 /// `<parent>/.NAME.atomic`, unless there is no parent or no room for the name.

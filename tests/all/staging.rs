@@ -693,23 +693,29 @@ mod users {
     }
 
     #[test]
-    fn who_cannot_write_in_the_area_of_another_stages_inside() {
-        let (_guard, parent) = open_directory();
-        let (lake, root) = (parent.join("lake"), parent.join("lake/weather"));
-        let made = make(&lake, ALICE, 0o1777)
-            .and_then(|()| make(&root, ALICE, 0o777))
-            .and_then(|()| make(&root.join("station_id=KSEA"), ALICE, 0o777));
-        if let Err(reason) = made {
-            return skip(reason);
+    fn who_cannot_write_in_the_area_of_another_stages_in_one_of_his_own_or_inside() {
+        for (above, expected) in [
+            (0o755, "weather/.atomic"),
+            (0o1777, &*format!(".weather.atomic-{BOB}")),
+        ] {
+            let (_guard, parent) = open_directory();
+            let (lake, root) = (parent.join("lake"), parent.join("lake/weather"));
+            let made = make(&lake, ALICE, above)
+                .and_then(|()| make(&root, ALICE, 0o777))
+                .and_then(|()| make(&root.join("station_id=KSEA"), ALICE, 0o777));
+            if let Err(reason) = made {
+                return skip(reason);
+            }
+            // Hers, and followed by her alone.
+            let area = lake.join(".weather.atomic");
+            make(&area, ALICE, 0o755).unwrap();
+            let mut bob = start(BOB, BOB, Part::Once, &root);
+            let said = PathBuf::from(bob.says().expect("bob failed"));
+            bob.finish();
+            assert_eq!(said.parent(), Some(&*lake.join(expected)));
+            assert_eq!(published(&root).len(), 1);
+            assert_eq!(staged(&parent), Vec::<PathBuf>::new());
         }
-        let area = lake.join(".weather.atomic");
-        make(&area, ALICE, 0o755).unwrap();
-        let mut bob = start(BOB, BOB, Part::Once, &root);
-        let said = PathBuf::from(bob.says().expect("bob failed"));
-        bob.finish();
-        assert_eq!(said.parent(), Some(&*root.join(".atomic")));
-        assert_eq!(published(&root).len(), 1);
-        assert_eq!(staged(&parent), Vec::<PathBuf>::new());
     }
 
     #[test]

@@ -319,8 +319,8 @@ impl Disk for Tap {
         self.disk.owner_is_trusted(path, model)
     }
 
-    fn acts_as(&self, user: u32) -> bool {
-        self.disk.acts_as(user)
+    fn user(&self) -> Option<u32> {
+        self.disk.user()
     }
 
     fn could_change(

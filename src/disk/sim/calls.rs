@@ -162,8 +162,8 @@ impl Disk for SimDisk {
         Ok(true)
     }
 
-    fn acts_as(&self, _user: u32) -> bool {
-        true
+    fn user(&self) -> Option<u32> {
+        None
     }
 
     fn could_change(

@@ -26,10 +26,13 @@ pub(in crate::disk) fn share_like(path: &Path, model: &Path) -> io::Result<()> {
     })
 }
 
-/// The group, and that those may read a file who may read the directory.
+/// The group, and that those may read a file or directory who may read the model.
 pub(in crate::disk) fn show_like(path: &Path, model: &Path) -> io::Result<()> {
-    let wanted = nearest(model)?.0;
-    give(path, &wanted, |_| 0o600 | wanted.mode & 0o044)
+    let wanted = nearest(model)?;
+    give(path, &wanted, |is_directory| match is_directory {
+        true => 0o700 | wanted.mode & 0o055,
+        false => 0o600 | wanted.mode & 0o044,
+    })
 }
 
 /// Gives what is at `path` the group of `wanted` and permissions.
@@ -52,21 +55,26 @@ fn give(path: &Path, wanted: &FileStatus, bits: impl Fn(bool) -> u32) -> io::Res
 /// Whether the owner of a directory may write in `model` as well, so that nobody gains by what is in it.
 pub(in crate::disk) fn owner_is_trusted(path: &Path, model: &Path) -> io::Result<bool> {
     let found = there(path)?;
-    let (model, is_there) = nearest(model)?;
-    let (Some(own), Some(whole)) = (found.owner, model.owner) else {
+    let (nearest, whole) = nearest_path(model)?;
+    let (Some(own), Some(owner)) = (found.owner, whole.owner) else {
         return Ok(true);
     };
-    if acts_as(own.user) || own.user == whole.user {
+    if acts_as(own.user) || own.user == owner.user {
         return Ok(true);
     }
     // Where everybody may make files but not remove those of others, it is who makes the model that has it.
-    let open = is_there || model.mode & STICKY == 0;
-    let group = model.mode & 0o020 > 0 && own.group == whole.group;
-    Ok(open && (model.mode & 0o002 > 0 || group))
+    let open = nearest == model || whole.mode & STICKY == 0;
+    let group = whole.mode & 0o020 > 0 && own.group == owner.group;
+    Ok(open && (whole.mode & 0o002 > 0 || group))
 }
 
-pub(in crate::disk) fn acts_as(user: u32) -> bool {
-    [0, rustix::process::geteuid().as_raw()].contains(&user)
+pub(in crate::disk) fn user() -> Option<u32> {
+    Some(rustix::process::geteuid().as_raw())
+}
+
+/// Whether a user is this one, or root.
+fn acts_as(other: u32) -> bool {
+    other == 0 || user() == Some(other)
 }
 
 pub(in crate::disk) fn could_change(
@@ -166,10 +174,9 @@ fn there(path: &Path) -> io::Result<FileStatus> {
     }
 }
 
-/// What is known of a directory, or of the nearest one above it, and whether it is there itself.
-fn nearest(path: &Path) -> io::Result<(FileStatus, bool)> {
-    let (nearest, found) = nearest_path(path)?;
-    Ok((found, nearest == path))
+/// What is known of a directory, or of the nearest one above it that is there.
+fn nearest(path: &Path) -> io::Result<FileStatus> {
+    Ok(nearest_path(path)?.1)
 }
 
 /// A directory, or the nearest one above it that is there.

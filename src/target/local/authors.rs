@@ -52,6 +52,11 @@ impl Authors {
     }
 }
 
+/// Whether another user is this one, or root.
+fn acts_as(user: Option<u32>, other: u32) -> bool {
+    other == 0 || user.is_none_or(|user| user == other)
+}
+
 impl LocalTarget {
     /// Adds those to whom these files or directories belong.
     pub(super) fn owners_of(&self, authors: &mut Authors, paths: &[&Path]) -> Result<()> {
@@ -73,7 +78,7 @@ impl LocalTarget {
         let mut trusted = None;
         for (path, owner) in owned {
             let is_known = || authors.0.iter().any(|author| author.user == owner.user);
-            if self.disk.acts_as(owner.user) || trusted == Some(owner.user) || is_known() {
+            if acts_as(self.disk.user(), owner.user) || trusted == Some(owner.user) || is_known() {
                 continue;
             }
             let root = self.look(&self.root)?.and_then(|root| root.owner);

@@ -105,7 +105,7 @@ impl LocalTarget {
     /// choose, and those that markers name.
     pub(super) fn other_areas(&self) -> Result<Vec<LocalTarget>> {
         let home = self.area.home();
-        let mut paths: Vec<PathBuf> = home.all_areas();
+        let mut paths: Vec<PathBuf> = home.all_areas(self.disk.as_ref());
         let pending = self.pending()?.into_iter();
         paths.extend(pending.filter_map(|(_, pending)| pending.given_area().cloned()));
         let mut seen = BTreeSet::from([self.area.path().to_owned()]);
@@ -133,7 +133,8 @@ impl LocalTarget {
         if self.disk.list(self.area.path()).is_ok() {
             areas.push(self.area.path().to_owned());
         }
-        let all = self.area.home().all_areas().into_iter();
+        let all = self.area.home().all_areas(self.disk.as_ref());
+        let all = all.into_iter();
         areas.extend(all.filter(|area| matches!(self.disk.status(area), Ok(None))));
         Ok(areas)
     }

@@ -47,6 +47,10 @@ impl LocalTarget {
             }
             made => made.at(Step::CreateStaging, &directory)?,
         }
+        // Now that something is in it, nobody can put another in its place.
+        self.area
+            .check_usable()
+            .at(Step::CreateStaging, self.area.path())?;
         // Others who share the data set may have to finish what is staged here.
         let _ = disk.share_like(&directory, &self.root);
         let file = match disk.create_file(&lease, true) {

@@ -112,7 +112,7 @@ impl LocalTarget {
 
     /// Staging areas of transactions of this data set that only their markers tell of.
     pub(crate) fn announced_areas(&self) -> Result<Vec<PathBuf>> {
-        let known = self.area.home().all_areas();
+        let known = self.area.home().all_areas(self.disk.as_ref());
         let others = self.other_areas()?.into_iter();
         let paths = others.map(|other| other.area.path().to_owned());
         Ok(paths.filter(|path| !known.contains(path)).collect())

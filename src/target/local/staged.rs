@@ -41,7 +41,7 @@ impl LocalTarget {
     /// Moves what is staged, in whichever area, into a directory.
     pub(super) fn take_in(&self, directory: &Path, staged: Uuid) -> Result<Option<StagedRecord>> {
         let name = staged.to_string();
-        for area in self.area.home().all_areas() {
+        for area in self.area.home().all_areas(self.disk.as_ref()) {
             let from = area.join(&name);
             let owned = Area::at(&self.disk, self.area.home().clone(), area);
             if owned.check_owner().is_err() {
@@ -70,7 +70,7 @@ impl LocalTarget {
 
     /// Removes what is staged, in whichever area.
     pub(super) fn remove_staged(&self, staged: Uuid) -> Result<()> {
-        for area in self.area.home().all_areas() {
+        for area in self.area.home().all_areas(self.disk.as_ref()) {
             let directory = area.join(staged.to_string());
             if self.is_staged(&directory, staged)? {
                 self.remove_directory(&directory)?;

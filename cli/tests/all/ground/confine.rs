@@ -9,7 +9,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 
 use serde_json::json;
 
-use super::{ALICE, BOB, GROUP, Ground, STRANGER, as_user};
+use super::{ALICE, BOB, GROUP, Ground, STRANGER, as_user, held_at_rename};
 use crate::support::skip;
 
 const DEAD: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
@@ -398,4 +398,54 @@ fn who_may_only_read_cannot_stop_a_writer() {
     }
     drop(attacker);
     assert_eq!(ground.values("w"), [1, 2, 2]);
+}
+
+#[test]
+fn what_is_put_into_a_directory_for_everybody_is_not_exchanged_by_another() {
+    let ground = match Ground::new(&["strace"]) {
+        Ok(ground) => ground,
+        Err(reason) => return skip(reason),
+    };
+    ground.set("all", 0, 0, 0o1777);
+    let script = "umask 0; mkdir all/.atomic; while :; do for f in all/.atomic*/*.staged; do
+        echo evil > all/.atomic/evil && mv -f all/.atomic/evil $f; done; done 2>/dev/null";
+    let attacker = Attacker::start(&ground, ALICE, script);
+    crate::run::wait_until("the attacker is ready", || {
+        ground.path("all/.atomic").exists()
+    });
+    ground
+        .run(&held_at_rename(1), b"good\n", &["put", "-", "all/out"])
+        .exits(0);
+    drop(attacker);
+    assert_eq!(fs::read(ground.path("all/out")).unwrap(), b"good\n");
+    assert!(!ground.path("all/.atomic-0").exists());
+}
+
+#[test]
+fn in_a_data_set_for_everybody_nobody_stages_in_the_area_of_another() {
+    let ground = match Ground::new(&[]) {
+        Ok(ground) => ground,
+        Err(reason) => return skip(reason),
+    };
+    ground.set("all", 0, 0, 0o1777);
+    ground.set("all/w", 0, 0, 0o1777);
+    let (one, two) = (["--write-id", "one"], ["--write-id", "two"]);
+    ground
+        .write(&as_user(ALICE), "A,1\n", "all/w", &one)
+        .exits(0);
+    ground.write(&[], "B,2\n", "all/w", &two).exits(0);
+    assert!(ground.path("all/.w.atomic-0/writes").exists());
+    ground.write(&as_user(BOB), "C,3\n", "all/w", &[]).exits(0);
+    // All know what any of them has written.
+    for user in [ALICE, BOB] {
+        ground
+            .write(&as_user(user), "B,2\n", "all/w", &two)
+            .exits(0);
+        ground
+            .write(&as_user(user), "A,1\n", "all/w", &one)
+            .exits(0);
+    }
+    ground.write(&[], "A,1\n", "all/w", &one).exits(0);
+    assert_eq!(ground.values("all/w"), [1, 2, 3]);
+    ground.run(&[], b"", &["recover", "all/w"]).exits(0);
 }

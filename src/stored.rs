@@ -9,7 +9,8 @@
 //! | `Date64` | `Date32`; a value that is no whole day is refused |
 //! | a dictionary with indices of 8 or 16 bits | one with indices of 32 bits, since a file unites the values of many batches |
 //! | a dictionary of views | one of `Utf8` or `Binary` |
-//! | a dictionary of booleans, fixed bytes or nulls, of lists, structs, maps or dictionaries | its values |
+//! | `ListView`, `LargeListView` | `List`, `LargeList` |
+//! | a dictionary of other values than texts, bytes and integers | its values |
 //!
 //! The same holds within lists, structs, maps and dictionaries. Values are never rounded or cut: what the
 //! stored type has no place for is an error that names column and row.
@@ -196,19 +197,18 @@ fn stored_type(given: &DataType) -> DataType {
         }
         DataType::Time32(TimeUnit::Second) => DataType::Time32(TimeUnit::Millisecond),
         DataType::Date64 => DataType::Date32,
+        DataType::ListView(item) => DataType::List(map_field(item, &stored_type)),
+        DataType::LargeListView(item) => DataType::LargeList(map_field(item, &stored_type)),
         DataType::Dictionary(indices, values) => {
             let values = match values.as_ref() {
                 DataType::Utf8View => DataType::Utf8,
                 DataType::BinaryView => DataType::Binary,
-                // Readers of Parquet have no dictionaries of such.
-                DataType::Boolean | DataType::FixedSizeBinary(_) | DataType::Null => {
-                    return values.as_ref().clone();
-                }
-                DataType::Dictionary(..) => return stored_type(values),
-                nested if nested.is_nested() => return stored_type(nested),
                 other => stored_type(other),
             };
-            DataType::Dictionary(Box::new(wide(indices)), Box::new(values))
+            match has_readable_dictionaries(&values) {
+                true => DataType::Dictionary(Box::new(wide(indices)), Box::new(values)),
+                false => values,
+            }
         }
         other => map_within(other, &stored_type),
     }
@@ -221,6 +221,16 @@ fn wide_indices(given: &DataType) -> DataType {
         }
         other => map_within(other, &wide_indices),
     }
+}
+
+/// Whether readers who find dictionaries of such values in the embedded Arrow schema can decode them. Polars,
+/// DataFusion and parquet-rs fail on others, such as those of booleans and decimals.
+fn has_readable_dictionaries(values: &DataType) -> bool {
+    values.is_integer()
+        || matches!(
+            values,
+            DataType::Utf8 | DataType::LargeUtf8 | DataType::Binary | DataType::LargeBinary
+        )
 }
 
 /// An index type with room for the values of many batches.

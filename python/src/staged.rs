@@ -135,15 +135,14 @@ pub(crate) fn commit(
         .first()
         .map(|staged| staged.get().0.root().to_owned());
     let root = first.unwrap_or_default();
-    let place = root.clone();
     let mut writes = writes(staged).rewrite_missing(rewrite_missing);
     if let Some(write_id) = write_id {
         writes = writes.write_id(write_id);
     }
     let signals = Signals::default();
     let writes = writes.interrupt_when(signals.asking());
-    let commit = move |signals: &Signals| {
-        signals.check(Step::Decide, &place)?;
+    let commit = |signals: &Signals| {
+        signals.check(Step::Decide, &root)?;
         writes.commit()
     };
     publishing(py, &root, &signals, commit, Receipt::new)

@@ -1,6 +1,6 @@
 use arrow::array::{
-    Array, ArrayRef, AsArray, Date32Array, Date64Array, DictionaryArray, Int8Array, Int32Array,
-    ListArray, StringArray, StructArray, Time32MillisecondArray, Time32SecondArray,
+    Array, ArrayRef, AsArray, BooleanArray, Date32Array, Date64Array, DictionaryArray, Int8Array,
+    Int32Array, ListArray, StringArray, StructArray, Time32MillisecondArray, Time32SecondArray,
     TimestampMillisecondArray, TimestampSecondArray,
 };
 use arrow::buffer::OffsetBuffer;
@@ -122,6 +122,34 @@ fn a_dictionary_gets_indices_for_the_values_of_many_batches() {
         texts.as_ref(),
         &StringArray::from(vec!["a", "b", "a"]) as &dyn Array
     );
+}
+
+/// Readers fail on them where they find them in the embedded Arrow schema.
+#[test]
+fn views_of_lists_and_odd_dictionaries_are_stored_as_lists_and_values() {
+    let integers: ArrayRef = Arc::new(Int32Array::from(vec![1, 2, 3]));
+    let item = Arc::new(Field::new("item", DataType::Int32, true));
+    let lists = ListArray::new(item, OffsetBuffer::from_lengths([2, 1]), integers, None);
+    let lists: ArrayRef = Arc::new(lists);
+    let flags: ArrayRef = Arc::new(BooleanArray::from(vec![true, false]));
+    let keys = Int8Array::from(vec![Some(1), None]);
+    let odd: ArrayRef = Arc::new(DictionaryArray::new(keys, flags));
+    for (to, plain) in [
+        (
+            DataType::ListView(Arc::new(Field::new_list_field(DataType::Int32, true))),
+            lists.data_type().clone(),
+        ),
+        (
+            DataType::LargeListView(Arc::new(Field::new_list_field(DataType::Int32, true))),
+            DataType::new_large_list(DataType::Int32, true),
+        ),
+    ] {
+        let batch = stored(&[("l", cast(&lists, &to).unwrap())]).unwrap();
+        assert_eq!(batch.column(0), &cast(&lists, &plain).unwrap());
+    }
+    let batch = stored(&[("d", odd)]).unwrap();
+    let values = BooleanArray::from(vec![Some(false), None]);
+    assert_eq!(batch.column(0).as_ref(), &values as &dyn Array);
 }
 
 #[test]

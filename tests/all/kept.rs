@@ -429,7 +429,10 @@ fn ipc_files_have_every_type_that_was_given() {
 fn parquet_files_have_every_value_that_was_given() {
     let (taken, refused) = divided(Format::Parquet);
     let expected = [
-        "an interval of months, days and nanoseconds",
+        "an interval",
+        "an interval",
+        "an interval",
+        "a decimal of more than 38 digits",
         "of binary values of no bytes",
         "a union",
         "a union",

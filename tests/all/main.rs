@@ -41,6 +41,7 @@ mod staged_writes;
 mod staging;
 #[cfg(unix)]
 mod tampered;
+mod types;
 mod verify;
 mod writer;
 #[cfg(target_os = "linux")]

@@ -14,7 +14,7 @@ use atomic_arrow::arrow::array::{
 use atomic_arrow::arrow::buffer::OffsetBuffer;
 use atomic_arrow::arrow::compute::cast;
 use atomic_arrow::arrow::datatypes::{
-    DataType, Field, Fields, Int32Type, IntervalUnit, Schema, SchemaRef, TimeUnit, UnionMode,
+    DataType, Field, Fields, Int32Type, Schema, SchemaRef, TimeUnit, UnionMode,
 };
 use atomic_arrow::arrow::error::ArrowError;
 use atomic_arrow::parquet::arrow::arrow_reader::{
@@ -444,7 +444,7 @@ fn all_types() -> RecordBatch {
         DataType::Decimal32(7, 2),
         DataType::Decimal64(15, 3),
         DataType::Decimal128(38, 4),
-        DataType::Decimal256(60, 5),
+        DataType::Decimal256(38, 5),
     ];
     let texts = [
         Utf8,
@@ -464,7 +464,6 @@ fn all_types() -> RecordBatch {
         to => cast(&long, to).unwrap(),
     }));
     columns.extend(texts.iter().map(|to| cast(&text, to).unwrap()));
-    columns.push(cast(&source, &DataType::Interval(IntervalUnit::YearMonth)).unwrap());
     columns.push(Arc::new(NullArray::new(50)));
     columns.extend(nested(&source, &text));
     let named = columns.into_iter().enumerate();

@@ -1,7 +1,7 @@
 //! Other projects' readers, for tests: a virtual environment with exact versions, made on first use.
 //!
-//! Owns `target/peers/<hash>/`, where the hash is of `tests/peers/requirements.txt` and of the
-//! Python that runs it. It is made under a file lock, so test processes may start together, and
+//! Owns `target/peers/<hash>/`, where the hash is of a list of requirements in `tests/peers/` and of the
+//! Python that runs it; Spark has an environment of its own. It is made under a file lock, so test processes may start together, and
 //! marked complete as the last step, so an installation that was interrupted is made anew.
 //! What the scripts in `tests/peers/` do is theirs to say.
 
@@ -14,8 +14,27 @@ use std::sync::OnceLock;
 use std::sync::mpsc::{self, Receiver};
 use std::thread::{self, JoinHandle};
 
-/// The exact versions of all that is installed.
-const REQUIREMENTS: &str = include_str!("../peers/requirements.txt");
+/// What is installed together.
+struct Requirements {
+    /// The file's name in `tests/peers/`.
+    file: &'static str,
+    /// The exact versions of all of it.
+    content: &'static str,
+    /// What there is only as a source, which has no native code.
+    from_source: &'static str,
+}
+
+const READERS_ALONE: Requirements = Requirements {
+    file: "requirements.txt",
+    content: include_str!("../peers/requirements.txt"),
+    from_source: "",
+};
+
+const SPARK: Requirements = Requirements {
+    file: "spark-requirements.txt",
+    content: include_str!("../peers/spark-requirements.txt"),
+    from_source: "pyspark",
+};
 
 /// Every reader that the scripts know by name.
 pub(crate) const READERS: [&str; 5] = ["pyarrow", "pandas", "polars", "duckdb", "datafusion"];
@@ -37,25 +56,39 @@ pub(crate) struct Peers {
 pub(crate) fn peers() -> Result<Peers, String> {
     static PEERS: OnceLock<Result<Peers, String>> = OnceLock::new();
     PEERS
-        .get_or_init(|| Peers::at(&target_directory()?.join("peers")))
+        .get_or_init(|| Peers::at(&target_directory()?.join("peers"), &READERS_ALONE))
         .clone()
+}
+
+/// Spark, installed first where it is not yet; it needs Java.
+///
+/// # Errors
+/// Why it cannot be had, as a reason to skip a test.
+pub(crate) fn spark() -> Result<Peers, String> {
+    static SPARK_READER: OnceLock<Result<Peers, String>> = OnceLock::new();
+    let installed = || {
+        succeed(Command::new("java").arg("-version")).map_err(|why| format!("no Java: {why}"))?;
+        Peers::at(&target_directory()?.join("peers"), &SPARK)
+    };
+    SPARK_READER.get_or_init(installed).clone()
 }
 
 impl Peers {
     /// The readers installed in a directory below `parent`.
-    fn at(parent: &Path) -> Result<Self, String> {
+    fn at(parent: &Path, requirements: &Requirements) -> Result<Self, String> {
         let scripts = scripts_directory()?;
         let system_python = if cfg!(windows) { "python" } else { "python3" };
         let version = succeed(Command::new(system_python).args([
             "-c",
             "import sys; print(sys.version, sys.executable, sys.prefix)",
         ]))?;
-        let environment = parent.join(format!("{:016x}", fnv1a(&[REQUIREMENTS, &version])));
+        let environment = parent.join(format!("{:016x}", fnv1a(&[requirements.content, &version])));
         fs::create_dir_all(parent).map_err(|e| format!("{}: {e}", parent.display()))?;
         install(
             system_python,
             &environment,
-            &scripts.join("requirements.txt"),
+            &scripts.join(requirements.file),
+            requirements.from_source,
         )?;
         let python = if cfg!(windows) {
             "Scripts/python.exe"
@@ -180,7 +213,12 @@ impl Drop for Running {
 }
 
 /// Makes the environment unless it is complete.
-fn install(python: &str, environment: &Path, requirements: &Path) -> Result<(), String> {
+fn install(
+    python: &str,
+    environment: &Path,
+    requirements: &Path,
+    from_source: &str,
+) -> Result<(), String> {
     let failed = |path: &Path, error: io::Error| format!("{}: {error}", path.display());
     let lock_path = environment.with_extension("lock");
     let lock = File::create(&lock_path).map_err(|e| failed(&lock_path, e))?;
@@ -216,6 +254,7 @@ fn install(python: &str, environment: &Path, requirements: &Path) -> Result<(), 
             .arg("-qq")
             // The list is complete, and none of it is to be built from source, which takes hours.
             .args(["--no-deps", "--only-binary=:all:"])
+            .arg(format!("--no-binary={from_source}"))
             // Most of it is never imported; what is gets compiled then.
             .args(["--no-compile", "--requirement"])
             .arg(requirements)

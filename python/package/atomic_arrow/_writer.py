@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from contextlib import suppress
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
@@ -104,9 +103,7 @@ class Writer(ABC, Generic[Inner]):
             self.commit()
             return
         say_discarded(self._place, error)
-        # In a forked process it is the parent's, and the exception is what matters.
-        with suppress(ForkedError):
-            self.discard()
+        self.discard()
 
     def __del__(self) -> None:
         if self._inner is not None:

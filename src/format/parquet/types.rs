@@ -1,6 +1,6 @@
 //! Types that Parquet has a place for, and parquet-rs does not.
 
-use arrow::datatypes::{DataType, Field, IntervalUnit, Schema};
+use arrow::datatypes::{DECIMAL128_MAX_PRECISION, DataType, Field, Schema};
 use parquet::errors::ParquetError;
 
 /// Refuses what parquet-rs panics at (seen in version 59.3), what readers cannot open, and what would
@@ -29,8 +29,8 @@ fn check_field(path: &str, field: &Field) -> Result<(), ParquetError> {
 
 fn check_type(path: &str, data_type: &DataType) -> Result<(), ParquetError> {
     use DataType::{
-        Dictionary, FixedSizeBinary, FixedSizeList, Interval, LargeList, LargeListView, List,
-        ListView, Map, RunEndEncoded, Struct, Union,
+        Decimal256, Dictionary, FixedSizeBinary, FixedSizeList, Interval, LargeList, LargeListView,
+        List, ListView, Map, RunEndEncoded, Struct, Union,
     };
     let below = |name: &str| format!("{path}.{name}");
     match data_type {
@@ -38,11 +38,6 @@ fn check_type(path: &str, data_type: &DataType) -> Result<(), ParquetError> {
             path,
             "a union",
             "Parquet has none; give it as a struct of one nullable member for each type",
-        ),
-        Interval(IntervalUnit::MonthDayNano) => refuse(
-            path,
-            "an interval of months, days and nanoseconds",
-            "Parquet has only milliseconds; give it as a struct of numbers",
         ),
         data_type if has_runs_within(data_type) => refuse(
             path,
@@ -53,6 +48,16 @@ fn check_type(path: &str, data_type: &DataType) -> Result<(), ParquetError> {
             path,
             "of binary values of no bytes",
             "Parquet has no such type; leave the column out, or cast it to Binary",
+        ),
+        Interval(_) => refuse(
+            path,
+            "an interval",
+            "Polars and Spark cannot open Parquet with it; give it as a duration, as a struct of numbers or as text",
+        ),
+        Decimal256(precision, _) if *precision > DECIMAL128_MAX_PRECISION => refuse(
+            path,
+            "a decimal of more than 38 digits",
+            "Polars and Spark cannot open Parquet with it; cast it to fewer digits, or to text",
         ),
         Struct(fields) if fields.is_empty() => refuse(
             path,
@@ -114,7 +119,7 @@ fn refuse(path: &str, what: &str, why: &str) -> Result<(), ParquetError> {
 mod tests {
     use std::sync::Arc;
 
-    use arrow::datatypes::UnionMode;
+    use arrow::datatypes::{IntervalUnit, UnionMode};
 
     use super::*;
 
@@ -148,6 +153,11 @@ mod tests {
                 odd(DataType::Struct(arrow::datatypes::Fields::empty())),
                 "without members",
             ),
+            (
+                odd(DataType::Interval(IntervalUnit::DayTime)),
+                "an interval",
+            ),
+            (odd(DataType::Decimal256(39, 2)), "38 digits"),
             (ordered, "ordered"),
         ] {
             let within = Field::new_struct("s", vec![field.clone()], true);

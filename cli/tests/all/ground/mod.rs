@@ -1,7 +1,6 @@
-//! Ground that others share: other users, another path to the data set, mounts and attackers.
+//! Ground that others share: other users, some of them attackers.
 //!
-//! Everything is real: users by `setpriv`, mounts in a namespace of the command's own, windows that
-//! `strace` holds open. That takes root.
+//! Users are real, by `setpriv`, which takes root; `strace` kills at a system call.
 #![cfg(target_os = "linux")]
 
 mod confine;
@@ -34,7 +33,7 @@ impl Ground {
     /// The reason to skip a test if this is not root, or lacks one of the programs.
     pub(super) fn new(programs: &[&str]) -> Result<Self, String> {
         if !rustix::process::geteuid().is_root() {
-            return Err("other users and mounts need root".to_owned());
+            return Err("other users need root".to_owned());
         }
         for program in programs.iter().chain(&["setpriv", "timeout"]) {
             let found = Command::new("sh")
@@ -68,7 +67,7 @@ impl Ground {
     }
 
     /// The command, with programs before it that run it in some way.
-    pub(super) fn command(&self, how: &[String], args: &[&str]) -> Command {
+    fn command(&self, how: &[String], args: &[&str]) -> Command {
         let mut command = Command::new(PATIENCE[0]);
         command.args(&PATIENCE[1..]).args(how);
         command.arg(binary().get_program()).args(args);
@@ -164,7 +163,7 @@ impl Ground {
     }
 
     /// The decisions of transactions that are not finished.
-    pub(super) fn decisions(&self) -> Vec<PathBuf> {
+    fn decisions(&self) -> Vec<PathBuf> {
         let mut find = Command::new("find");
         find.arg(self.path(".")).args(["-name", "decision.record"]);
         let found = String::from_utf8(find.output().unwrap().stdout).unwrap();
@@ -216,7 +215,7 @@ pub(super) fn as_user(user: u32) -> Vec<String> {
     how
 }
 
-pub(super) fn killed_at_rename(when: usize) -> Vec<String> {
+fn killed_at_rename(when: usize) -> Vec<String> {
     let inject = format!("inject=renameat2:signal=KILL:when={when}");
     words(&format!(
         "strace -f -qq -o /dev/null -e trace=renameat2 -e {inject}"

@@ -5,6 +5,7 @@
 
 mod confine;
 mod decided;
+mod kernels;
 mod views;
 
 use std::fs::{self, File, Permissions};

@@ -124,11 +124,13 @@
 //! - `sim`: the module `disk::sim`, a disk that can lose power, for tests.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod compatible;
 // The public writer is built on it.
 mod convert;
 mod dataset;
 pub mod disk;
 mod error;
+mod existing;
 mod file;
 pub mod format;
 pub mod inspect;

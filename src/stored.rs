@@ -27,6 +27,7 @@ use std::sync::Arc;
 use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{DataType, FieldRef, Fields, Schema, SchemaRef, TimeUnit};
 
+use crate::compatible::{lacks_type, with_types_of};
 use crate::convert::convert;
 use crate::error::{Error, Result, Step};
 use crate::format::Format;
@@ -69,6 +70,23 @@ impl StoredTypes {
             schema,
             unified,
         })
+    }
+
+    /// The same, where columns without a type, whose values are all null, get the type that they have
+    /// in a file of the data set.
+    pub(crate) fn knowing(mut self, there: &Schema) -> Self {
+        let schema = map_fields(&self.schema, |field| {
+            match there.field_with_name(field.name()) {
+                Ok(known) if lacks_type(field.data_type()) => {
+                    let data_type = with_types_of(field.data_type(), known.data_type());
+                    Arc::new(field.as_ref().clone().with_data_type(data_type))
+                }
+                _ => Arc::clone(field),
+            }
+        });
+        self.changes |= !Arc::ptr_eq(&schema, &self.schema);
+        self.schema = schema;
+        self
     }
 
     /// The schema with the stored types.

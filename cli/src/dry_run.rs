@@ -1,6 +1,6 @@
 //! `write --dry-run`: which partitions the rows of the input would go to.
 //!
-//! Splits as a write does and touches no disk but to look for what a mode would refuse.
+//! Splits as a write does and touches no disk but to look for what a write would be refused for.
 
 use std::collections::HashMap;
 use std::io;
@@ -16,7 +16,7 @@ use crate::input::{Input, InputError};
 use crate::output::Output;
 use crate::progress::Progress;
 use crate::receipt::{partition_json, plural};
-use crate::write::{Row, is_shown, say};
+use crate::write::{Row, builder, is_shown, say, say_of};
 
 /// The rows of each partition that was met.
 type Tally = HashMap<Partition, u64>;
@@ -45,6 +45,9 @@ pub(crate) fn run(
             check_free(&args.to.join(partition.path()))?;
         }
     }
+    let partitions: Vec<Partition> = tally.keys().cloned().collect();
+    let notes = builder(args).preview(&input.schema(), &partitions)?;
+    say_of(args, &notes);
     report(args, output, tally);
     Ok(Exit::Done)
 }

@@ -140,6 +140,7 @@ impl From<Error> for Failure {
             (
                 Error::AlreadyExists { .. }
                 | Error::Conflict { .. }
+                | Error::Incompatible { .. }
                 | Error::AlreadyCommitted { .. },
                 _,
             ) => Exit::Conflict,

@@ -7,9 +7,8 @@ use std::path::{Path, PathBuf};
 
 use atomic_arrow::arrow::datatypes::Schema;
 use atomic_arrow::parquet::file::properties::WriterProperties;
-use atomic_arrow::{
-    DatasetWriter, DatasetWriterBuilder, Error, PartitionError, Receipt, Step, TableFormat,
-};
+use atomic_arrow::receipt::Note;
+use atomic_arrow::{DatasetWriter, DatasetWriterBuilder, Error, PartitionError, Receipt, Step};
 
 use crate::args::{Durability, OutputFormat, Switch, Sync, VerifyLevel, WriteArgs};
 use crate::dry_run;
@@ -55,9 +54,7 @@ pub(crate) fn run(args: &WriteArgs, output: &mut Output) -> Result<Exit, Failure
     let receipt = writer.commit()?;
     drop(progress);
     let committed = receipt.transaction() == transaction;
-    if committed {
-        warn_of_table(args, &receipt);
-    }
+    say_of(args, receipt.notes());
     if committed && interrupt.is_raised() {
         message("the signal came when the write was committed already: it is done");
     }
@@ -89,16 +86,12 @@ fn say_notes(args: &WriteArgs, input: &mut Input) {
     }
 }
 
-/// Says that a table of another format does not know the files that were added to its directory.
-fn warn_of_table(args: &WriteArgs, receipt: &Receipt) {
-    if args.quiet || receipt.files().is_empty() {
-        return;
-    }
-    if let Ok(Some(format)) = TableFormat::at(&args.to) {
-        let root = args.to.display();
-        message(format_args!(
-            "{root}: belongs to a table of {format}, which does not know the files that were added"
-        ));
+/// Says on standard error what is to be known of a commit.
+pub(crate) fn say_of(args: &WriteArgs, notes: &[Note]) {
+    for note in notes {
+        if !args.quiet {
+            message(format_args!("note: {}: {note}", args.to.display()));
+        }
     }
 }
 
@@ -188,7 +181,7 @@ fn check(args: &WriteArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-fn builder(args: &WriteArgs) -> DatasetWriterBuilder {
+pub(crate) fn builder(args: &WriteArgs) -> DatasetWriterBuilder {
     let (files, bounds) = (&args.files, &args.bounds);
     let mut properties = WriterProperties::builder().set_compression(files.codec());
     if let Some(rows) = files.row_group_size {
@@ -198,6 +191,7 @@ fn builder(args: &WriteArgs) -> DatasetWriterBuilder {
         .partition_by(args.partition_by.clone().unwrap_or_default())
         .mode(args.mode.into())
         .overwrite_table(args.overwrite_table)
+        .schema_check(args.schema_check == Switch::On)
         .format(files.output_format.into())
         .properties(properties.build())
         .page_checksums(files.page_checksums == Switch::On)
@@ -231,9 +225,6 @@ fn builder(args: &WriteArgs) -> DatasetWriterBuilder {
 /// Says what was committed: by this write, which `spilled` so many rows, or by an earlier one of the
 /// same name.
 fn answer(args: &WriteArgs, output: &mut Output, receipt: &Receipt, spilled: Option<u64>) {
-    if spilled.is_some() && receipt.files().is_empty() {
-        message("the input has no rows: no file was written");
-    }
     match (receipt.missing_files().len(), receipt.files().len()) {
         (0, _) => {}
         (missing, all) if missing == all => message(

@@ -33,6 +33,7 @@ fn class_of(error: &Error) -> &'static str {
         Error::Unknown { .. } => "UnknownOutcomeError",
         Error::Aborted { .. } => "AbortedError",
         Error::Conflict { .. } => "ConflictError",
+        Error::Incompatible { .. } => "IncompatibleError",
         Error::AlreadyCommitted { .. } => "AlreadyCommittedError",
         Error::OutOfReach { .. } => "OutOfReachError",
         Error::Unfinished { .. } => "UnfinishedError",

@@ -42,7 +42,7 @@ mod _lib {
     #[pymodule_export]
     use super::inspection::{Inspection, Oddity, PartitionSummary, inspect};
     #[pymodule_export]
-    use super::receipt::{FileRecord, Progress, Receipt};
+    use super::receipt::{FileRecord, Note, Progress, Receipt};
     #[pymodule_export]
     use super::recovery::{Recovery, recover};
     #[pymodule_export]

@@ -237,6 +237,7 @@ pub(crate) fn dataset(
             "target_file_size" => builder.target_file_bytes(value.extract()?),
             "target_file_rows" => builder.target_file_rows(value.extract()?),
             "sort_by" => builder.sort_by(sort_by(&value)?),
+            "schema_check" => builder.schema_check(value.extract()?),
             "overwrite_table" => builder.overwrite_table(value.extract()?),
             "keep_partition_columns" => builder.keep_partition_columns(value.extract()?),
             "verify" => builder.verify(choice("verify", &value, LEVELS)?),

@@ -2,7 +2,9 @@
 
 use atomic_arrow::Progress as Counts;
 use atomic_arrow::arrow::array::RecordBatch;
-use atomic_arrow::receipt::{CommitMode, FileRecord as Record, Receipt as Published, ReceiptError};
+use atomic_arrow::receipt::{
+    self, CommitMode, FileRecord as Record, Receipt as Published, ReceiptError,
+};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyCapsule, PyDict};
@@ -185,6 +187,17 @@ impl Receipt {
         missing.map(String::as_str).collect()
     }
 
+    /// What is to be known of the commit; none in the receipt of an earlier write of the same name. They are
+    /// not a part of the JSON.
+    #[getter]
+    fn notes(&self) -> Vec<Note> {
+        let note = |note: &receipt::Note| Note {
+            kind: note.kind(),
+            message: note.to_string(),
+        };
+        self.receipt.notes().iter().map(note).collect()
+    }
+
     /// What the commit did with what was there: ``"append"``, ``"error_if_exists"``,
     /// ``"overwrite_partitions"`` or ``"overwrite"``.
     #[getter]
@@ -242,6 +255,22 @@ impl Receipt {
         let shown = batch.project(&[0, 2, 3]).unwrap_or(batch);
         let title = table::escape(&self.__str__());
         Ok(format!("<p>{title}</p>{}", table::html(&shown)))
+    }
+}
+
+/// Something about a commit that is to be known, although it was done.
+#[pyclass(frozen, module = "atomic_arrow", get_all)]
+pub(crate) struct Note {
+    /// Its kind, such as ``"column-added"``, ``"no-rows"`` or ``"foreign-table"``.
+    kind: &'static str,
+    /// What it is, and what comes of it.
+    message: String,
+}
+
+#[pymethods]
+impl Note {
+    fn __repr__(&self) -> String {
+        format!("<Note {}: {}>", self.kind, self.message)
     }
 }
 

@@ -124,18 +124,21 @@ fn writes(staged: Vec<Bound<'_, StagedWrite>>) -> StagedWrites {
 
 /// Publishes everything that is staged as one commit.
 #[pyfunction]
-#[pyo3(signature = (staged, write_id=None, rewrite_missing=false))]
+#[pyo3(signature = (staged, write_id=None, rewrite_missing=false, schema_check=true))]
 pub(crate) fn commit(
     py: Python<'_>,
     staged: Vec<Bound<'_, StagedWrite>>,
     write_id: Option<String>,
     rewrite_missing: bool,
+    schema_check: bool,
 ) -> PyResult<Receipt> {
     let first = staged
         .first()
         .map(|staged| staged.get().0.root().to_owned());
     let root = first.unwrap_or_default();
-    let mut writes = writes(staged).rewrite_missing(rewrite_missing);
+    let mut writes = writes(staged)
+        .rewrite_missing(rewrite_missing)
+        .schema_check(schema_check);
     if let Some(write_id) = write_id {
         writes = writes.write_id(write_id);
     }

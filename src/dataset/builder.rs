@@ -8,14 +8,14 @@ use arrow::datatypes::SchemaRef;
 use parquet::file::properties::WriterProperties;
 
 use super::commit::already_committed;
-use super::writer::DatasetWriter;
+use super::writer::{DatasetWriter, preview};
 use super::{EngineOptions, Progress, SortBy, SyncPolicy};
 use crate::disk::{Disk, OsDisk};
 use crate::error::{Result, Step};
 use crate::format::Format;
 use crate::options::{Durability, Interrupt, StagingPlace, Verify};
-use crate::partition::PartitionBy;
-use crate::receipt::{CommitMode, FileRecord, Receipt};
+use crate::partition::{Partition, PartitionBy};
+use crate::receipt::{CommitMode, FileRecord, Note, Receipt};
 use crate::unify::SchemaPolicy;
 
 /// How long what is staged waits to be committed.
@@ -49,6 +49,7 @@ pub struct DatasetWriterBuilder {
     pub(super) by: PartitionBy,
     pub(super) mode: CommitMode,
     pub(super) overwrite_table: bool,
+    pub(super) schema_check: bool,
     pub(super) write_id: Option<String>,
     pub(super) rewrite_missing: bool,
     pub(super) policy: SchemaPolicy,
@@ -66,6 +67,7 @@ impl DatasetWriterBuilder {
             by: PartitionBy::none(),
             mode: CommitMode::default(),
             overwrite_table: false,
+            schema_check: true,
             write_id: None,
             rewrite_missing: false,
             policy: SchemaPolicy::default(),
@@ -113,6 +115,26 @@ impl DatasetWriterBuilder {
     /// ([`Error::Conflict`](crate::Error::Conflict)).
     pub fn overwrite_table(mut self, overwrite: bool) -> Self {
         self.overwrite_table = overwrite;
+        self
+    }
+
+    /// Whether the commit looks at what is in the data set already; by default it does.
+    ///
+    /// Readers take the columns and types of one file for those of all. So the commit is refused
+    /// ([`Error::Incompatible`](crate::Error::Incompatible)) if a file that stays beside the new ones, in one
+    /// of the partitions that are written to or else in any, is of another format, has other partition keys or
+    /// the same in another order, has a column of a type that does not go together with the new one, or
+    /// lacks, or has beside the new columns, one that may not be null. Allowed, and said in the
+    /// [notes](Receipt::notes) of the receipt, are other columns that one side lacks, integers of another
+    /// width, dictionaries, and other time zones. A column without a type, whose values are all null, gets the
+    /// type that it has there.
+    ///
+    /// One file stands for all: its footer is read, and as many directories are listed as it takes to find it.
+    /// Files that are encrypted, damaged or not readable for this user are passed over, and of NDJSON and CSV
+    /// only keys and format are compared. [`StagedWrites`](crate::StagedWrites) looks when it commits.
+    /// [`AtomicArrowWriter`](crate::AtomicArrowWriter) and [`AtomicFile`](crate::AtomicFile) do not look.
+    pub fn schema_check(mut self, check: bool) -> Self {
+        self.schema_check = check;
         self
     }
 
@@ -322,6 +344,20 @@ impl DatasetWriterBuilder {
     /// is published but what had been committed.
     pub fn already_committed(&self) -> Result<Option<Receipt>> {
         already_committed(self)
+    }
+
+    /// What a commit of rows of these partitions would say, or be refused for, because of what is in the data
+    /// set now: see [`schema_check`](Self::schema_check) and [`overwrite_table`](Self::overwrite_table). Looks,
+    /// and changes nothing.
+    ///
+    /// # Errors
+    /// [`Error::Incompatible`](crate::Error::Incompatible) and
+    /// [`Error::Conflict`](crate::Error::Conflict) say what it would be refused for;
+    /// [`Error::Partition`](crate::Error::Partition) and
+    /// [`Error::InvalidOption`](crate::Error::InvalidOption) if the schema cannot be written;
+    /// [`Error::Read`](crate::Error::Read) if the disk refuses to list or read.
+    pub fn preview(&self, schema: &SchemaRef, partitions: &[Partition]) -> Result<Vec<Note>> {
+        preview(self, schema, partitions)
     }
 
     /// Opens the data set for batches that have `schema`: finishes or removes what dead writers left,

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::DatasetWriterBuilder;
 use crate::error::{Error, Result, Step};
 use crate::options::{Durability, Interrupt};
-use crate::receipt::{Receipt, ReceiptError, StagedFileRecord};
+use crate::receipt::{Note, Receipt, ReceiptError, StagedFileRecord};
 use crate::recover::{RecoverOptions, recover_with_options};
 use crate::staging::{Area, home_of_root, resolve};
 use crate::target::{LocalTarget, Target as _};
@@ -20,6 +20,7 @@ pub(super) fn commit(
     witnessed: &Witnessed,
     files: Vec<StagedFileRecord>,
     write_id: Option<&str>,
+    notes: Vec<Note>,
     interrupt: &Interrupt,
 ) -> Result<Receipt> {
     let staged = |file: &StagedFileRecord| StagedName {
@@ -51,7 +52,11 @@ pub(super) fn commit(
             })
             .map_err(invalid_receipt)
     };
-    transaction.commit(witnessed, &staged, write_id, receipt)
+    let receipt = transaction.commit(witnessed, &staged, write_id, receipt)?;
+    Ok(match receipt.transaction() == id {
+        true => receipt.with_notes(notes),
+        false => receipt,
+    })
 }
 
 /// See [`DatasetWriterBuilder::already_committed`].

@@ -49,6 +49,16 @@ impl Encoding<'_> {
         })
     }
 
+    /// Writes a file without rows, of the first partition.
+    pub(super) fn empty_file(&self) -> Result<()> {
+        for partition in self.partitions.iter().take(1) {
+            let mut writer = PartitionWriter::new(self.template, self.sealer, (0, partition), 1);
+            writer.begin_file()?;
+            writer.end_file()?;
+        }
+        Ok(())
+    }
+
     fn is_sorting(&self) -> bool {
         !self.template.options.sort_by.is_empty()
     }

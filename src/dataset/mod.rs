@@ -31,6 +31,7 @@ mod session;
 mod spill;
 mod stage;
 mod staged_writes;
+mod surroundings;
 mod template;
 #[cfg(test)]
 mod tests;
@@ -47,7 +48,7 @@ use crate::disk::DiskDirectory;
 use crate::error::{Error, Result, Step};
 use crate::format::parquet::PageSpill;
 use crate::options::Durability;
-use crate::partition::PartitionBy;
+use crate::partition::{Partition, PartitionBy};
 use crate::pool;
 use crate::scratch::Scratch;
 use crate::size::size_of_dictionaries;
@@ -88,6 +89,8 @@ pub(crate) struct Engine {
     progress: Progress,
     /// What the rows so far would take in memory, each once.
     row_bytes: u64,
+    /// Whether a file is written also if there are no rows.
+    writes_empty: bool,
     poisoned: bool,
 }
 
@@ -135,8 +138,25 @@ impl Engine {
             scratch,
             progress: Progress::default(),
             row_bytes: 0,
+            writes_empty: false,
             poisoned: false,
         })
+    }
+
+    /// The partitions that rows have come for.
+    pub(crate) fn partitions(&self) -> &[Partition] {
+        self.ids.partitions()
+    }
+
+    /// Of the files.
+    pub(crate) fn file_schema(&self) -> &SchemaRef {
+        &self.template.schema
+    }
+
+    /// Writes one file, in the root, although there are no rows: it has the schema.
+    pub(crate) fn write_empty(&mut self) -> Result<()> {
+        self.writes_empty = true;
+        self.stage.touch(&Partition::none())
     }
 
     pub(crate) fn progress(&self) -> Progress {
@@ -310,15 +330,23 @@ impl Engine {
             partitions,
             self.progress,
         );
+        let empty = [Partition::none()];
+        let is_empty = self.writes_empty && partitions == 0;
         sealer.run(layout.threads, |sealer| {
             let encoding = encode::Encoding {
                 template: &self.template,
                 sealer,
                 layers: &layers,
                 layout: &layout,
-                partitions: self.ids.partitions(),
+                partitions: match is_empty {
+                    true => &empty,
+                    false => self.ids.partitions(),
+                },
             };
-            encoding.run()
+            match is_empty {
+                true => encoding.empty_file(),
+                false => encoding.run(),
+            }
         })
     }
 }

@@ -106,6 +106,11 @@ impl<'a> PartitionWriter<'a> {
         Ok(self.file.insert(file))
     }
 
+    /// Begins a file, also if no rows follow.
+    pub(super) fn begin_file(&mut self) -> Result<()> {
+        self.open().map(drop)
+    }
+
     /// Ends the file; rows that follow go into another.
     pub(super) fn end_file(&mut self) -> Result<()> {
         let Some(file) = self.file.take() else {

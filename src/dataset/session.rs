@@ -17,7 +17,7 @@ use crate::partition::Partition;
 use crate::receipt::{ColumnStatistics, CommitMode, StagedFileRecord, StagedWrite, sum};
 use crate::staging::Draft;
 use crate::target::{LocalTarget, Target as _};
-use crate::transaction::{StagedRecord, Transaction, Witnessed};
+use crate::transaction::{StagedRecord, StagedRows, Transaction, Witnessed};
 
 /// How often a writer shows that it is alive: many times before it would be taken for dead.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(10 * 60);
@@ -121,7 +121,7 @@ impl Session {
     pub(super) fn stage(
         &self,
         transaction: Transaction,
-        files: Vec<StagedFileRecord>,
+        (rows, files): (StagedRows, Vec<StagedFileRecord>),
         staging: StagingPlace,
         keep: Duration,
     ) -> Result<StagedWrite> {
@@ -132,7 +132,7 @@ impl Session {
         let kept = keeps.then_some(self.id);
         if kept.is_some() {
             let (root, durability) = (self.target.named_root(), transaction.durability());
-            let record = StagedRecord::new(root, durability, &self.witnessed, files);
+            let record = StagedRecord::new(root, durability, &self.witnessed, rows, files);
             transaction.stage(&record, keep)?;
         }
         Ok(StagedWrite::new(

@@ -2,18 +2,25 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use arrow::datatypes::Schema;
 use uuid::Uuid;
 
 use super::commit::{check_write_id, commit};
+use super::surroundings::Surroundings;
+use crate::compatible::{Difference, compare, merge};
 use crate::disk::{Disk, OsDisk};
 use crate::error::{Error, Result, Step};
+use crate::existing::key_text;
+use crate::format::Format;
 use crate::options::{Durability, Interrupt};
-use crate::receipt::{CommitMode, Receipt, StagedWrite};
+use crate::partition::Partition;
+use crate::receipt::{CommitMode, Note, Receipt, StagedWrite};
 use crate::staging::{home_of_root, resolve};
 use crate::target::{LocalTarget, Target as _};
-use crate::transaction::{Transaction, Witnessed, open_area};
+use crate::transaction::{StagedRecord, StagedRows, Transaction, Witnessed, open_area};
 
 /// What several processes have staged of one data set, to be committed as one transaction, or
 /// discarded.
@@ -34,6 +41,7 @@ pub struct StagedWrites {
     write_id: Option<String>,
     rewrite_missing: bool,
     interrupt: Interrupt,
+    schema_check: bool,
     disk: Arc<dyn Disk>,
 }
 
@@ -54,6 +62,7 @@ impl StagedWrites {
             write_id: None,
             rewrite_missing: false,
             interrupt: Interrupt::default(),
+            schema_check: true,
             disk: Arc::new(OsDisk),
         }
     }
@@ -85,6 +94,18 @@ impl StagedWrites {
         self
     }
 
+    /// Whether the commit looks at what the writes have staged, and at what is in the data set already; by
+    /// default it does.
+    ///
+    /// All of them have to be of one format, with the same partition keys in the same order, and their
+    /// columns go together as those of a [writer](crate::DatasetWriterBuilder::schema_check) and of the data set
+    /// do, also in an overwrite; each writer gave its own schema. A column that has no type in one of them,
+    /// since all its values are null there, and has one in another is refused: give the workers the schema.
+    pub fn schema_check(mut self, check: bool) -> Self {
+        self.schema_check = check;
+        self
+    }
+
     /// The disk that is written to; by default the operating system's ([`OsDisk`]). Another is for
     /// tests.
     pub fn disk(mut self, disk: Arc<dyn Disk>) -> Self {
@@ -100,7 +121,8 @@ impl StagedWrites {
     ///
     /// # Errors
     /// [`Error::InvalidOption`] if there is nothing to commit, or writes of several data sets, modes or
-    /// staging places; [`Error::StagedWriteGone`] if one is no longer there; [`Error::Conflict`] if
+    /// staging places; [`Error::Incompatible`] if readers could not take them, or them and what is there, for one
+    /// data set; [`Error::StagedWriteGone`] if one is no longer there; [`Error::Conflict`] if
     /// another commit came between, and whatever else a step says: nothing is published then, and what
     /// is staged stays so, to be committed again or discarded. [`Error::Unknown`] and [`Error::Unfinished`] as for
     /// [`DatasetWriter::commit`](crate::DatasetWriter::commit).
@@ -174,10 +196,10 @@ impl StagedWrites {
         let mut transaction = Transaction::begin(Arc::clone(&target) as _, Durability::Synced)?;
         // What is moved into it must not be lost with it if the power fails.
         target.seal(transaction.id(), &[], Durability::Synced)?;
-        let records = self
-            .counted_once()
-            .into_iter()
-            .map(|staged| transaction.adopt(staged))
+        let parts = self.counted_once();
+        let records = parts
+            .iter()
+            .map(|staged| transaction.adopt(*staged))
             .collect::<Result<Vec<_>>>()?;
         if records.iter().any(|record| record.unsynced) {
             check_write_id(self.write_id.as_deref(), Durability::Unsynced)?;
@@ -198,14 +220,64 @@ impl StagedWrites {
             }
             None => return Err(invalid("they are not what was staged")),
         };
+        let places: Vec<PathBuf> = parts.iter().map(|part| target.place(*part)).collect();
+        let notes = self.look(first, &places, &records)?;
         let files = records.into_iter().flat_map(|record| record.files);
         commit(
             transaction,
             &witnessed,
             files.collect(),
             self.write_id.as_deref(),
+            notes,
             &self.interrupt,
         )
+    }
+
+    /// Compares the parts, which were staged in `places`, with each other and with what is there; gives what
+    /// is to be said.
+    fn look(
+        &self,
+        first: &StagedWrite,
+        places: &[PathBuf],
+        records: &[StagedRecord],
+    ) -> Result<Vec<Note>> {
+        let parts = places.iter().zip(records);
+        let parts = parts.filter(|(_, record)| !record.files.is_empty());
+        let mut union: Option<Union> = None;
+        let mut notes = Vec::new();
+        for (place, record) in parts {
+            let schema = record.rows.schema(place)?;
+            match &mut union {
+                None => union = Some(Union::new(place, &record.rows, schema)),
+                Some(union) if self.schema_check => {
+                    notes.extend(union.add(first.root(), &record.rows, &schema)?);
+                }
+                Some(_) => {}
+            }
+        }
+        let Some(union) = union else {
+            return Ok(vec![Note::NoRows]);
+        };
+        // What this build cannot write it cannot compare either.
+        let Ok(format) = union.rows.format.parse::<Format>() else {
+            return Ok(notes);
+        };
+        let files = records.iter().flat_map(|record| &record.files);
+        let partitions: HashSet<&Partition> = files.map(|file| file.file().partition()).collect();
+        let partitions: Vec<Partition> = partitions.into_iter().cloned().collect();
+        let surroundings = Surroundings {
+            disk: Arc::clone(&self.disk),
+            root: resolve(self.disk.as_ref(), first.root())?,
+            mode: first.mode(),
+            keys: union.rows.keys.clone(),
+            format,
+            schema_check: self.schema_check,
+        };
+        let (there, _) = surroundings.look(&union.schema, &partitions, None)?;
+        notes.extend(there);
+        let mut said = HashSet::new();
+        notes.retain(|note| said.insert(note.clone()));
+        Ok(notes)
     }
 
     /// What is staged, the first of each task.
@@ -217,6 +289,53 @@ impl StagedWrites {
             .filter_map(StagedWrite::transaction)
             .filter(|staged| transactions.insert(*staged))
             .collect()
+    }
+}
+
+/// What the parts of a commit have in common.
+struct Union<'a> {
+    /// Where the first was staged.
+    place: &'a Path,
+    rows: &'a StagedRows,
+    schema: Schema,
+}
+
+impl<'a> Union<'a> {
+    fn new(place: &'a Path, rows: &'a StagedRows, schema: Schema) -> Self {
+        Union {
+            place,
+            rows,
+            schema,
+        }
+    }
+
+    /// Takes one more part, and gives what is to be said.
+    fn add(&mut self, root: &Path, rows: &StagedRows, schema: &Schema) -> Result<Vec<Note>> {
+        let incompatible = |what: &str, given: String, there: String| Error::Incompatible {
+            path: root.to_owned(),
+            what: what.into(),
+            given: given.into(),
+            there: there.into(),
+            beside: self.place.into(),
+        };
+        if rows.keys != self.rows.keys {
+            let (given, there) = (key_text(&rows.keys), key_text(&self.rows.keys));
+            return Err(incompatible("the partition keys are", given, there));
+        }
+        if rows.format != self.rows.format {
+            let (given, there) = (rows.format.clone(), self.rows.format.clone());
+            return Err(incompatible("the format is", given, there));
+        }
+        let notes = compare(schema, &self.schema).map_err(|difference| {
+            let Difference {
+                column,
+                given,
+                there,
+            } = difference;
+            incompatible(&format!("column {column:?} is"), given, there)
+        })?;
+        self.schema = merge(&self.schema, schema);
+        Ok(notes)
     }
 }
 

@@ -13,16 +13,19 @@ use uuid::Uuid;
 use super::builder::DatasetWriterBuilder;
 use super::commit::{check_write_id, commit};
 use super::session::Session;
+use super::surroundings::Surroundings;
 use super::{Engine, Finished, Progress, Stage};
 use crate::disk::Disk;
 use crate::error::{Error, Result};
+use crate::existing::Existing;
 use crate::options::{Interrupt, StagingPlace};
-use crate::receipt::{CommitMode, Receipt, StagedFileRecord, StagedWrite, StatisticsReader};
+use crate::partition::Partition;
+use crate::receipt::{CommitMode, Note, Receipt, StagedFileRecord, StagedWrite, StatisticsReader};
 use crate::staging::{home_of_root, resolve};
 use crate::stored::StoredTypes;
 use crate::table_format::TableFormat;
 use crate::target::{LocalTarget, Target};
-use crate::transaction::{Transaction, Witnessed, open_area};
+use crate::transaction::{StagedRows, Transaction, Witnessed, open_area};
 use crate::unify::{SchemaPolicy, conform};
 
 /// Writes batches into a Hive-partitioned data set, as one transaction: all of its files appear, or
@@ -60,6 +63,9 @@ pub struct DatasetWriter {
     transaction: Transaction,
     schema: SchemaRef,
     stored: StoredTypes,
+    surroundings: Surroundings,
+    /// A file of the data set, if it was looked at.
+    existing: Option<Existing>,
     rows: u64,
     policy: SchemaPolicy,
     write_id: Option<String>,
@@ -90,6 +96,7 @@ impl DatasetWriter {
             by,
             mode,
             overwrite_table,
+            schema_check,
             write_id,
             rewrite_missing,
             policy,
@@ -102,14 +109,21 @@ impl DatasetWriter {
         check_write_id(write_id.as_deref(), options.durability)?;
         // What cannot be done is found out before anything is touched.
         let bound = by.bind(&schema, options.keep_partition_columns)?;
-        let is_stored = |name: &str| bound.file_schema().field_with_name(name).is_ok();
-        let stored = StoredTypes::new(options.format, &schema, is_stored)?;
+        let root = resolve(disk.as_ref(), &root)?;
+        let surroundings = Surroundings {
+            keys: by.keys().iter().map(|key| key.name().to_owned()).collect(),
+            disk: Arc::clone(&disk),
+            root: root.clone(),
+            mode,
+            format: options.format,
+            schema_check,
+        };
+        let (stored, existing) = surroundings.stored(&schema, bound.file_schema())?;
         let file_schema = Arc::clone(
             by.bind(stored.schema(), options.keep_partition_columns)?
                 .file_schema(),
         );
         options.check(&file_schema)?;
-        let root = resolve(disk.as_ref(), &root)?;
         if !overwrite_table {
             check_table(disk.as_ref(), &root, mode)?;
         }
@@ -158,6 +172,8 @@ impl DatasetWriter {
             transaction,
             schema,
             stored,
+            surroundings,
+            existing,
             rows: 0,
             policy,
             write_id,
@@ -220,16 +236,41 @@ impl DatasetWriter {
     ///
     /// # Errors
     /// Whatever the first step to fail says: nothing is published then, and nothing is left.
-    /// [`Error::Conflict`] if another commit came between; [`Error::InvalidPath`] if a partition's
+    /// [`Error::Incompatible`] if readers could not take the files and those there [for one data
+    /// set](DatasetWriterBuilder::schema_check); [`Error::Conflict`] if another commit came between; [`Error::InvalidPath`] if a partition's
     /// directory is a symbolic link, or lies below one within the root; [`Error::Aborted`] if this writer was taken
     /// for dead; [`Error::Interrupted`]; nothing is published either. [`Error::Unknown`] if the record of the commit may have
     /// been written; [`Error::Unfinished`] if it was, and files are still to be published: the next
     /// writer, or [`recover`](crate::recover), finishes it.
-    pub fn commit(self) -> Result<Receipt> {
+    pub fn commit(mut self) -> Result<Receipt> {
+        let notes = self.look()?;
         let (write_id, interrupt) = (self.write_id.clone(), self.interrupt.clone());
         let (session, transaction, files) = self.finish()?;
         let write_id = write_id.as_deref();
-        commit(transaction, &session.witnessed, files, write_id, &interrupt)
+        let witnessed = &session.witnessed;
+        commit(transaction, witnessed, files, write_id, notes, &interrupt)
+    }
+
+    /// Looks at what is there, before anything is encoded; gives what is to be said.
+    fn look(&mut self) -> Result<Vec<Note>> {
+        let target = &self.session.target;
+        if self.poisoned {
+            return Ok(Vec::new()); // Which is the error that follows.
+        }
+        if let Some(write_id) = &self.write_id
+            && target.recall(target.scope(), write_id)?.is_some()
+        {
+            return Ok(Vec::new());
+        }
+        let (notes, writes_empty) = self.surroundings.look(
+            self.engine.file_schema(),
+            self.engine.partitions(),
+            self.existing.take(),
+        )?;
+        if writes_empty {
+            self.engine.write_empty()?;
+        }
+        Ok(notes)
     }
 
     /// Encodes, syncs and verifies all files, and leaves them for another process to commit, with
@@ -250,8 +291,10 @@ impl DatasetWriter {
             });
         }
         let (staging, keep) = (self.staging.clone(), self.keep);
+        let Surroundings { keys, format, .. } = &self.surroundings;
+        let rows = StagedRows::new(keys.clone(), *format, self.engine.file_schema());
         let (session, transaction, files) = self.finish()?;
-        session.stage(transaction, files, staging, keep)
+        session.stage(transaction, (rows, files), staging, keep)
     }
 
     /// Ends all files; what comes of them is the transaction's.
@@ -289,6 +332,33 @@ impl RecordBatchWriter for DatasetWriter {
         let committed = self.commit().map(drop);
         committed.map_err(|error| ArrowError::ExternalError(Box::new(error)))
     }
+}
+
+/// See [`DatasetWriterBuilder::preview`].
+pub(super) fn preview(
+    builder: &DatasetWriterBuilder,
+    schema: &SchemaRef,
+    partitions: &[Partition],
+) -> Result<Vec<Note>> {
+    let (disk, by) = (&builder.disk, &builder.by);
+    let root = resolve(disk.as_ref(), &builder.root)?;
+    if !builder.overwrite_table {
+        check_table(disk.as_ref(), &root, builder.mode)?;
+    }
+    let keep = builder.engine.keep_partition_columns;
+    let surroundings = Surroundings {
+        keys: by.keys().iter().map(|key| key.name().to_owned()).collect(),
+        disk: Arc::clone(disk),
+        root,
+        mode: builder.mode,
+        format: builder.engine.format,
+        schema_check: builder.schema_check,
+    };
+    let bound = by.bind(schema, keep)?;
+    let (stored, existing) = surroundings.stored(schema, bound.file_schema())?;
+    let bound = by.bind(stored.schema(), keep)?;
+    let (notes, _) = surroundings.look(bound.file_schema(), partitions, existing)?;
+    Ok(notes)
 }
 
 /// Refuses to remove files that a table of another format has in its log.

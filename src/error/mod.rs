@@ -218,6 +218,26 @@ pub enum Error {
         reason: &'static str,
     },
 
+    /// Readers could not take what was to be written and what is beside it for one data set: it has other
+    /// partition keys, another format, or a column whose type goes not together with the one there; nothing
+    /// was published.
+    #[error(
+        "{}: {what} {given} in this write, but {there} in {}: readers of the data set would fail, or read \
+         other values; write the same, or allow it with schema_check off", path.display(), beside.display()
+    )]
+    Incompatible {
+        /// The data set's root.
+        path: PathBuf,
+        /// What differs, with a verb, as `column "temp" is`.
+        what: Box<str>,
+        /// What it is in this write.
+        given: Box<str>,
+        /// What it is there.
+        there: Box<str>,
+        /// A file of the data set, or the transaction of another part of the same commit.
+        beside: Box<Path>,
+    },
+
     /// A transaction is committed, but not all of its files could be published yet. Whoever opens the
     /// data set next for writing, and [`recover`](crate::recover), finishes it.
     #[error("{}: committed, but not all files are published yet", path.display())]
@@ -424,6 +444,7 @@ impl Error {
             | Error::StagedWriteGone { .. }
             | Error::Conflict { .. }
             | Error::Blocked { .. }
+            | Error::Incompatible { .. }
             | Error::OutOfReach { .. }
             | Error::AlreadyCommitted { .. }
             | Error::InvalidDecision { .. }
@@ -453,6 +474,7 @@ impl Error {
             | Error::StagedWriteGone { .. }
             | Error::Conflict { .. }
             | Error::Blocked { .. }
+            | Error::Incompatible { .. }
             | Error::OutOfReach { .. }
             | Error::AlreadyCommitted { .. } => Some(Step::Decide),
             Error::Unfinished { source, .. } => source.step(),
@@ -488,6 +510,7 @@ impl Error {
             | Error::Conflict { path, .. }
             | Error::Blocked { path, .. }
             | Error::FilesLost { path, .. }
+            | Error::Incompatible { path, .. }
             | Error::OutOfReach { path, .. }
             | Error::AlreadyCommitted { path, .. }
             | Error::Unfinished { path, .. }

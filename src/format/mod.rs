@@ -16,7 +16,9 @@ use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use ::parquet::arrow::parquet_to_arrow_schema;
 use ::parquet::file::metadata::ParquetMetaData;
+use arrow::datatypes::SchemaRef;
 
 use crate::disk::DiskFile;
 use crate::options::Verify;
@@ -243,6 +245,30 @@ pub(crate) fn check(
         Format::Ipc => ipc::check_file(file),
         #[cfg(feature = "ipc")]
         Format::IpcStream => ipc::check_stream(file),
+    }
+}
+
+/// The schema of a file as its footer tells it, to a reader that knows Arrow's; `None` where the format has
+/// none, or nobody but Parquet's own readers has a type for it.
+pub(crate) fn schema_of(
+    format: Format,
+    file: Arc<dyn DiskFile>,
+) -> Result<Option<SchemaRef>, Fault> {
+    match format {
+        Format::Parquet => {
+            let contents = parquet::check(file, Verify::Footer, None)?;
+            let Some(metadata) = contents.parquet else {
+                return Ok(None);
+            };
+            let metadata = metadata.file_metadata();
+            let (descriptor, pairs) = (metadata.schema_descr(), metadata.key_value_metadata());
+            let read = || parquet_to_arrow_schema(descriptor, pairs);
+            Ok(contained(&Location::file(), read)?.ok().map(Arc::new))
+        }
+        #[cfg(feature = "ipc")]
+        Format::Ipc => ipc::schema_of(file).map(Some),
+        #[allow(unreachable_patterns)]
+        _ => Ok(None),
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod file;
 mod mode;
+mod note;
 mod path;
 mod staged;
 mod statistics;
@@ -24,6 +25,7 @@ use uuid::Uuid;
 
 pub use file::FileRecord;
 pub use mode::CommitMode;
+pub use note::Note;
 pub(crate) use staged::StagedFileRecord;
 pub use staged::StagedWrite;
 pub(crate) use statistics::StatisticsReader;
@@ -123,6 +125,8 @@ pub struct Receipt {
     totals: Totals,
     /// Not a part of what is kept.
     missing: Vec<String>,
+    /// Neither.
+    notes: Vec<Note>,
 }
 
 impl Receipt {
@@ -144,6 +148,7 @@ impl Receipt {
             removed: Vec::new(),
             totals,
             missing: Vec::new(),
+            notes: Vec::new(),
         })
     }
 
@@ -183,6 +188,18 @@ impl Receipt {
     #[must_use]
     pub fn missing_files(&self) -> &[String] {
         &self.missing
+    }
+
+    pub(crate) fn with_notes(mut self, notes: Vec<Note>) -> Self {
+        self.notes = notes;
+        self
+    }
+
+    /// What the caller of the commit should know beside it; none in the receipt of an earlier write of the
+    /// same name. It is not a part of the JSON.
+    #[must_use]
+    pub fn notes(&self) -> &[Note] {
+        &self.notes
     }
 
     /// The transaction.

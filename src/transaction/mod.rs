@@ -29,7 +29,7 @@ pub(crate) use decision::{
     Decision, Exchange, LONGEST, LONGEST_OF_OTHERS, Move, Plan, Removal, read_json,
 };
 pub(crate) use plan::{Layout, StagedName, Witnessed, staged_name};
-pub(crate) use staged::StagedRecord;
+pub(crate) use staged::{StagedRecord, StagedRows};
 
 /// A transaction of ours, which nobody takes for dead as long as it lives.
 pub(crate) struct Transaction {

@@ -8,16 +8,22 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use arrow::datatypes::Schema;
+use arrow::ipc::convert::try_schema_from_ipc_buffer;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD as STANDARD;
+use parquet::arrow::encode_arrow_schema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::decision::{VERSION, invalid, read_json, stays_below};
 use super::{Decision, Transaction, Witnessed};
 use crate::error::{Error, Result};
+use crate::format::{Format, contained};
 use crate::options::Durability;
 use crate::receipt::{CommitMode, Mode, StagedFileRecord};
 use crate::target::Decided;
-use crate::verify::Damage;
+use crate::verify::{Damage, Location};
 
 /// What one transaction has staged for another.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -35,7 +41,44 @@ pub(crate) struct StagedRecord {
     pub(crate) scope: PathBuf,
     /// What there was in the directories that are to be replaced, when the write began.
     pub(crate) before: Vec<Seen>,
+    pub(crate) rows: StagedRows,
     pub(crate) files: Vec<StagedFileRecord>,
+}
+
+/// What the files of a staged write have in common.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct StagedRows {
+    /// The names of the partition keys.
+    pub(crate) keys: Vec<String>,
+    /// The format's name.
+    pub(crate) format: String,
+    /// Of the files: Arrow's, as a message of its IPC format in base64. Metadata is left out.
+    schema: String,
+}
+
+impl StagedRows {
+    pub(crate) fn new(keys: Vec<String>, format: Format, schema: &Schema) -> Self {
+        let plain = Schema::new(schema.fields().clone());
+        StagedRows {
+            keys,
+            format: format.name().to_owned(),
+            schema: encode_arrow_schema(&plain),
+        }
+    }
+
+    /// The schema; `path` is that of the record.
+    pub(crate) fn schema(&self, path: &Path) -> Result<Schema> {
+        let unread = |error: &dyn std::fmt::Display| invalid(path, format!("schema: {error}"));
+        let message = STANDARD.decode(&self.schema);
+        let message = message.map_err(|error| unread(&error))?;
+        let schema = contained(&Location::file(), || try_schema_from_ipc_buffer(&message));
+        match schema {
+            Ok(Ok(schema)) => Ok(schema),
+            Ok(Err(error)) => Err(unread(&error)),
+            Err(damage) => Err(unread(&damage)),
+        }
+    }
 }
 
 /// What there was in a directory of the data set.
@@ -52,6 +95,7 @@ impl StagedRecord {
         root: Option<PathBuf>,
         durability: Durability,
         witnessed: &Witnessed,
+        rows: StagedRows,
         files: Vec<StagedFileRecord>,
     ) -> Self {
         StagedRecord {
@@ -61,6 +105,7 @@ impl StagedRecord {
             mode: witnessed.mode(),
             scope: witnessed.scope().to_owned(),
             before: witnessed.seen(),
+            rows,
             files,
         }
     }

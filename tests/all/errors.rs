@@ -781,6 +781,7 @@ fn data_sets() -> Vec<Case> {
         interrupted(),
         files_lost(),
         blocked(),
+        incompatible(),
         out_of_reach(),
         already_committed(),
         unfinished(),
@@ -807,6 +808,29 @@ fn conflict() -> Case {
             "/weather/",
             "/weather/station_id=KSEA/",
             "/weather/station_id=KSEA/old.parquet",
+        ])
+}
+
+fn incompatible() -> Case {
+    let scene = Scene::new();
+    let root = scene.root.join("weather");
+    std::fs::create_dir_all(root.join("station_id=KSEA")).unwrap();
+    std::fs::write(root.join("station_id=KSEA/old.csv"), b"temp\n").unwrap();
+    let (builder, batch) = data_set(&root);
+    let error = commit(builder, &batch).unwrap_err();
+    scene
+        .case("a file of another format is there", "Incompatible", error)
+        .says(
+            "{root}/weather: the format is parquet in this write, but csv in \
+             {root}/weather/station_id=KSEA/old.csv: readers of the data set would fail, or read other \
+             values; write the same, or allow it with schema_check off",
+        )
+        .in_step(Step::Decide)
+        .about("{root}/weather")
+        .leaves(&[
+            "/weather/",
+            "/weather/station_id=KSEA/",
+            "/weather/station_id=KSEA/old.csv",
         ])
 }
 

@@ -39,6 +39,7 @@ mod readers;
 mod samples;
 mod staged_writes;
 mod staging;
+mod surroundings;
 #[cfg(unix)]
 mod tampered;
 mod types;

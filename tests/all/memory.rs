@@ -65,6 +65,7 @@ fn write(root: &Path, kind: &str, times: usize) {
         .properties(properties)
         .threads(1)
         .memory_limit(LIMIT as u64)
+        .schema_check(false)
         .build(with_words(&small, kind).schema())
         .unwrap();
     for _ in 0..times {

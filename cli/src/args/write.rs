@@ -55,6 +55,14 @@ pub(crate) struct WriteArgs {
     #[arg(long)]
     pub(crate) overwrite_table: bool,
 
+    /// Whether to look at what is in ROOT already
+    ///
+    /// A write that readers could not take with it for one data set is refused: one of another format, of
+    /// other partition keys or the same in another order, or with a column of another type. New and missing
+    /// columns and integers of another width are allowed and said. One file there stands for all.
+    #[arg(long, value_enum, value_name = "SWITCH", default_value_t = Switch::On)]
+    pub(crate) schema_check: Switch,
+
     /// A name of this write, which makes repeating it harmless
     ///
     /// If a write of this name to ROOT was committed, its receipt is the answer, and no input is read. The receipts of named writes are kept in the staging area beside ROOT for at least 30 days. If files of it are gone since, a warning says so.

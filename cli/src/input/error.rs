@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
+use atomic_arrow::TableFormat;
 use parquet::errors::ParquetError;
 use thiserror::Error;
 
@@ -43,11 +44,17 @@ pub(crate) enum InputError {
     EmptyDirectory { path: PathBuf },
     /// A directory that is a table of another format.
     #[error(
-        "{}: is a table, whose log `{log}` says which of its files count; \
+        "{}: belongs to a table of {format}, whose log says which of its files count; \
          read it with its own reader, or name files by a pattern",
         path.display()
     )]
-    Table { path: PathBuf, log: &'static str },
+    Table { path: PathBuf, format: TableFormat },
+    /// A directory that could not be looked into.
+    #[error("{}: cannot be looked into", path.display())]
+    Inspect {
+        path: PathBuf,
+        source: Box<atomic_arrow::Error>,
+    },
     /// A symbolic link, pipe, device or socket below a directory that was named.
     #[error(
         "{}: is neither a file nor a directory; below a directory no link is followed and no pipe opened, \

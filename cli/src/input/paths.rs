@@ -6,10 +6,9 @@
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 
-use super::InputError;
+use atomic_arrow::TableFormat;
 
-/// What lies in the root of a table whose log, and not its directory, says which files are its rows.
-const TABLE_LOGS: [&str; 3] = ["_delta_log", ".hoodie", "_spark_metadata"];
+use super::InputError;
 
 /// One place to read from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,14 +113,20 @@ fn expand_directory(root: &str, places: &mut Vec<Place>) -> Result<(), InputErro
             path: directory.clone(),
             source,
         };
+        // The directory of a partition belongs to the table above it.
+        if directory == root || !is_partition(&directory) {
+            let format = TableFormat::at(&directory).map_err(|source| InputError::Inspect {
+                path: directory.clone(),
+                source: Box::new(source),
+            })?;
+            if let Some(format) = format {
+                let path = directory.clone();
+                return Err(InputError::Table { path, format });
+            }
+        }
         let mut entries = Vec::new();
         for entry in std::fs::read_dir(&directory).map_err(unread)? {
             let path = entry.map_err(unread)?.path();
-            let log = TABLE_LOGS.iter().find(|log| path.ends_with(log));
-            if let Some(log) = log {
-                let path = directory.clone();
-                return Err(InputError::Table { path, log });
-            }
             if !is_hidden(&path) {
                 entries.push(path);
             }
@@ -164,6 +169,12 @@ fn is_below_hidden(pattern: &str, path: &Path) -> bool {
 fn is_hidden(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().as_encoded_bytes();
     name.starts_with(b".") || (name.starts_with(b"_") && !name.contains(&b'='))
+}
+
+/// Whether a directory is named `key=value`.
+fn is_partition(directory: &Path) -> bool {
+    let name = directory.file_name().unwrap_or_default();
+    name.as_encoded_bytes().contains(&b'=')
 }
 
 fn place(path: PathBuf, metadata: &Metadata) -> Place {
@@ -229,11 +240,25 @@ mod tests {
 
     #[test]
     fn a_table_is_refused_and_its_files_are_read_where_a_pattern_names_them() {
-        for log in TABLE_LOGS {
+        for log in [
+            "_delta_log/0.json",
+            ".hoodie/x",
+            "_spark_metadata/0",
+            "metadata/v1.metadata.json",
+        ] {
             let dir = directory_with(&["a.csv"]);
-            std::fs::create_dir(dir.path().join(log)).unwrap();
-            let error = expand_in(dir.path(), &[""]).unwrap_err();
-            assert!(matches!(error, InputError::Table { .. }), "{log}: {error}");
+            std::fs::create_dir_all(dir.path().join("k=1")).unwrap();
+            std::fs::write(dir.path().join("k=1/a.csv"), "abc").unwrap();
+            let log = dir.path().join(log);
+            std::fs::create_dir(log.parent().unwrap()).unwrap();
+            std::fs::write(&log, "{}").unwrap();
+            for directory in ["", "k=1"] {
+                let error = expand_in(dir.path(), &[directory]).unwrap_err();
+                assert!(
+                    matches!(error, InputError::Table { .. }),
+                    "{log:?}: {error}"
+                );
+            }
             assert_eq!(expand_in(dir.path(), &["*.csv"]).unwrap(), ["a.csv"]);
         }
     }

@@ -274,3 +274,45 @@ fn a_key_that_the_file_has_too_must_agree() {
         .says("b.ndjson: column `k` is not everywhere `1`, which its directory says")
         .says("--no-hive");
 }
+
+#[test]
+fn an_append_that_readers_cannot_take_with_what_is_there_is_refused() {
+    let place = Place::new();
+    place.file("in.csv", "k,j,v\na,b,1\n");
+    place.file("text.csv", "k,j,v\na,b,x\n");
+    place.file("more.csv", "k,j,v,w\na,b,1,2\n");
+    let write = |args: &str| place.run(format!("write --to lake {args}").split_whitespace());
+    write("in.csv --partition-by k,j").exits(0);
+    for dry in ["", "--dry-run"] {
+        write(&format!("text.csv --partition-by k,j {dry}"))
+            .exits(5)
+            .says("column \"v\" is Utf8 in this write, but Int64 in");
+        write(&format!("in.csv --partition-by j,k {dry}"))
+            .exits(5)
+            .says("the partition keys are j/k in this write, but k/j in");
+    }
+    assert_eq!(place.files("lake").len(), 1);
+    write("more.csv --partition-by k,j --dry-run")
+        .exits(0)
+        .says("note: lake: column \"w\" is new in the data set");
+    write("more.csv --partition-by k,j")
+        .exits(0)
+        .says("note: lake: column \"w\" is new in the data set");
+    write("text.csv --partition-by k,j --schema-check off").exits(0);
+    assert_eq!(place.files("lake").len(), 3);
+}
+
+#[test]
+fn a_dry_run_says_what_becomes_of_a_table_of_another_format() {
+    let place = Place::new();
+    place.file("in.csv", "k,v\na,1\n");
+    place.file("lake/_delta_log/0.json", "{}");
+    let write = |args: &str| {
+        place.run(format!("write in.csv --to lake --dry-run {args}").split_whitespace())
+    };
+    write("")
+        .exits(0)
+        .says("belongs to a table of Delta Lake, which does not know the files");
+    write("--mode overwrite").exits(5).says("Delta Lake table");
+    write("--mode overwrite --overwrite-table").exits(0);
+}

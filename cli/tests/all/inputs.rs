@@ -1,5 +1,6 @@
 //! Bad input publishes nothing, and the message says where it is bad.
 
+use std::fs;
 use std::io::Write as _;
 
 use crate::run::{KEYS, Place, testdata};
@@ -146,14 +147,25 @@ fn a_standard_input_that_closes_early_publishes_nothing() {
 }
 
 #[test]
-fn an_input_without_rows_writes_nothing_and_says_so() {
+fn an_input_without_rows_gives_the_schema_to_a_data_set_without_partitions() {
     let place = Place::new();
     let input = testdata("odd/header-only.csv");
     let args = ["write", &input, "--to", "lake/weather"];
     place
         .run(args)
         .exits(0)
-        .says("the input has no rows: no file was written");
+        .says("note: lake/weather: there were no rows: one file was written, which has the schema")
+        .prints("lake/weather: 0 rows in 1 file of 1 partition");
+    assert_eq!(place.files("lake/weather").len(), 1);
+
+    let place = Place::new();
+    let key = fs::read_to_string(&input).unwrap();
+    let key = key.split(',').next().unwrap().to_owned();
+    let args = [&args[..], &["--partition-by", &key]].concat();
+    place
+        .run(&args)
+        .exits(0)
+        .says("there were no rows: no file was written");
     let receipt = place.run(args.iter().chain(&["--json"])).exits(0).json();
     assert_eq!(receipt["files"].as_array().unwrap().len(), 0);
     assert_eq!(place.files("lake"), [""; 0]);

@@ -9,7 +9,7 @@ from typing import Any, Unpack
 
 from . import _lib
 from ._data import Data, Schema, decided, length, no_schema, schema_of, streams
-from ._errors import ForkedError, make, unpublished
+from ._errors import DataSetWarning, ForkedError, make, unpublished
 from ._lib import FileRecord, Progress, Receipt, StagedWrite
 from ._options import WriteOptions, log, prepared
 from ._paths import StrPath, local_path
@@ -83,11 +83,16 @@ class DatasetWriter(Writer[_lib.DatasetWriter]):
     def commit(self) -> Receipt:
         """Encodes, syncs and verifies all files, and publishes them as one.
 
+        :raises IncompatibleError: If readers could not take what was written, and what is there, for
+            one data set; see ``schema_check``. Nothing is published.
         :raises ConflictError: If another commit came between. Nothing is published.
         :raises UnfinishedError: If the commit is decided, but not all files are published yet.
         :raises FilesLostError: If somebody removed files of it before they were published.
         :raises AtomicArrowError: Whatever the first step to fail says; nothing is published then.
         """
+        return self._commit(level=4)
+
+    def _commit(self, level: int) -> Receipt:
         self._open()
         try:
             self._receipt = self._check().commit()
@@ -97,7 +102,7 @@ class DatasetWriter(Writer[_lib.DatasetWriter]):
         finally:
             self._close()
         log.info("%s: %s", self.root, self._receipt)
-        _warn_of_missing(self._receipt, level=3)
+        _warn(self._receipt, level=level)
         return self._receipt
 
     def stage(self, *, task: str | None = None) -> StagedWrite:
@@ -208,9 +213,9 @@ def write_dataset(
         receipt = _lib.already_committed(local_path(root), prepared(named))
         if receipt is not None:
             log.info("%s: already committed: %s", root, receipt)
-            _warn_of_missing(receipt, level=3)
+            _warn(receipt, level=3)
             return receipt
-    return _written(data, root, schema, index, on_file, progress, options).commit()
+    return _written(data, root, schema, index, on_file, progress, options)._commit(level=4)
 
 
 def stage(
@@ -281,8 +286,14 @@ def _written(
     return writer
 
 
-def _warn_of_missing(receipt: Receipt, level: int) -> None:
-    """Says so if files of an earlier write of the same name are gone."""
+_SAID_BY_RECEIPT = ("no-rows", "schema-only")
+
+
+def _warn(receipt: Receipt, level: int) -> None:
+    """Says what is to be known of a commit, and if files of an earlier write of the name are gone."""
+    for note in receipt.notes:
+        if note.kind not in _SAID_BY_RECEIPT:
+            warnings.warn(note.message, DataSetWarning, stacklevel=level)
     missing, files = len(receipt.missing_files), len(receipt.files)
     if missing:
         message = (
@@ -293,7 +304,11 @@ def _warn_of_missing(receipt: Receipt, level: int) -> None:
 
 
 def commit(
-    staged: Iterable[StagedWrite], *, write_id: str | None = None, rewrite_missing: bool = False
+    staged: Iterable[StagedWrite],
+    *,
+    write_id: str | None = None,
+    rewrite_missing: bool = False,
+    schema_check: bool = True,
 ) -> Receipt:
     """Publishes what several processes have staged of one data set, all of it or nothing.
 
@@ -302,15 +317,19 @@ def commit(
         published again, its receipt is given, and what is staged is discarded.
     :param rewrite_missing: Whether it is published again if none of the files of the earlier commit
         is there any more.
+    :param schema_check: Whether the parts are compared with each other and with what is there, as a
+        writer's ``schema_check`` does; a column of nulls in one part, of which another knows the type, is
+        refused: give the workers ``schema=``.
+    :raises IncompatibleError: If readers could not take all of it for one data set. Nothing is published.
     :raises InvalidOptionError: If there is nothing, or things of several data sets or modes.
     :raises StagedWriteGoneError: If something is no longer staged.
     :raises ConflictError: If another commit came between. Nothing is published then, nor after any
         other error but :class:`UnfinishedError` and :class:`UnknownOutcomeError`, and what is staged
         stays so.
     """
-    receipt = _lib.commit(list(staged), write_id, rewrite_missing)
+    receipt = _lib.commit(list(staged), write_id, rewrite_missing, schema_check)
     log.info("committed what was staged: %s", receipt)
-    _warn_of_missing(receipt, level=3)
+    _warn(receipt, level=3)
     return receipt
 
 

@@ -161,6 +161,10 @@ class ConflictError(AtomicArrowError, FileExistsError):
     """What the write would replace was changed meanwhile, or is there where nothing may be."""
 
 
+class IncompatibleError(AtomicArrowError, ValueError):
+    """Readers could not take what was to be written, and what is there, for one data set."""
+
+
 class AlreadyCommittedError(AtomicArrowError, FileExistsError):
     """A write of this name was committed by another path or user, and its receipt is not seen from here."""
 
@@ -205,6 +209,10 @@ class Interrupted(KeyboardInterrupt):
     """The data set or file."""
     receipt: Receipt | PublishedFile | None = None
     """What was published, where all of it was when the interrupt came."""
+
+
+class DataSetWarning(UserWarning):
+    """A commit was done, and something about the data set is to be known: see :attr:`Receipt.notes`."""
 
 
 class DiscardedWarning(UserWarning):

@@ -70,6 +70,11 @@ class WriteOptions(ParquetOptions, FileOptions, total=False):
     overwrite_table: bool
     """Whether a root that belongs to a table of Delta Lake, Iceberg, Hudi or Spark Structured Streaming may
     be overwritten, which destroys the table; by default that is a :class:`ConflictError`."""
+    schema_check: bool
+    """Whether the commit looks at what is in the data set, and is refused (:class:`IncompatibleError`) if
+    readers could not take both for one: another format, other partition keys or the same in another
+    order, a column of another type. New and missing columns and integers of another width are allowed, with
+    a :class:`DataSetWarning`. A column of nulls gets the type that it has there. By default it does."""
     write_id: str | None
     """The write's name: if a write of this name to this root was committed, nothing is published again,
     and its receipt is given. It is remembered for at least 30 days. By default it has none."""

@@ -10,6 +10,7 @@ use std::io::BufReader;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 use arrow::ipc::reader::{FileReader, StreamReader};
 
@@ -28,6 +29,18 @@ mod tests;
 pub(super) fn check_file(file: Arc<dyn DiskFile>) -> Result<Contents, Fault> {
     let source = Source::new(file)?;
     source.settle(read_file(&source))
+}
+
+/// The schema of a file of the IPC file format.
+pub(super) fn schema_of(file: Arc<dyn DiskFile>) -> Result<SchemaRef, Fault> {
+    let source = Source::new(file)?;
+    let location = Location::file();
+    let read = || FileReader::try_new(source.reader(0), None);
+    let reader = contained(&location, read).map_err(Fault::from);
+    source.settle(reader.and_then(|reader| match reader {
+        Ok(reader) => Ok(reader.schema()),
+        Err(error) => Err(undecodable(location, error).into()),
+    }))
 }
 
 /// Checks a file of the IPC stream format.

@@ -1,0 +1,242 @@
+//! Whether readers can take files of two schemas for one data set.
+//!
+//! Readers take the types of one file, often the first by name, for those of all. What was measured of
+//! pyarrow 26, DuckDB 2.0, Polars 2.1 and DataFusion 55, whichever file came first:
+//!
+//! | the same column is | |
+//! |---|---|
+//! | a string, or bytes, in another physical form | all of them read both |
+//! | in one of the files only | pyarrow and DataFusion fill in nulls; DuckDB needs `union_by_name`, Polars `missing_columns` and `extra_columns` |
+//! | a narrower integer, a dictionary of the same values, a timestamp with another time zone | pyarrow and DuckDB read both, if all integers fit the file that comes first; Polars and DataFusion fail |
+//! | of no type (`Null`) in one file | pyarrow, Polars and DuckDB fail if that comes first |
+//! | any other type | at least one of pyarrow and DuckDB fails, or gives back other values |
+//!
+//! The last two are differences that a write is refused for. The others are allowed, and said; a column
+//! that may not be null is not allowed to be in one file only.
+
+use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema};
+
+use crate::receipt::Note;
+
+/// What keeps readers from taking two schemas for one: the column, and what it is in both.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Difference {
+    pub(crate) column: String,
+    pub(crate) given: String,
+    pub(crate) there: String,
+}
+
+/// How two types go together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Unity {
+    /// Every reader reads both as one.
+    Same,
+    /// Some readers have to be told.
+    Said,
+}
+
+/// Compares the schema of files that are to be written with that of a file beside them.
+pub(crate) fn compare(given: &Schema, there: &Schema) -> Result<Vec<Note>, Difference> {
+    let mut notes = Vec::new();
+    for field in given.fields() {
+        let Ok(other) = there.field_with_name(field.name()) else {
+            check_nullable(field, true)?;
+            let column = field.name().clone();
+            notes.push(Note::ColumnAdded { column });
+            continue;
+        };
+        let (given, there) = (field.data_type(), other.data_type());
+        match unite(given, there) {
+            Some(Unity::Same) => {}
+            Some(Unity::Said) => notes.push(Note::TypeDiffers {
+                column: field.name().clone(),
+                written: given.to_string(),
+                there: there.to_string(),
+            }),
+            None => {
+                return Err(Difference {
+                    column: field.name().clone(),
+                    given: given.to_string(),
+                    there: there.to_string(),
+                });
+            }
+        }
+    }
+    for field in there.fields() {
+        if given.field_with_name(field.name()).is_err() {
+            check_nullable(field, false)?;
+            let column = field.name().clone();
+            notes.push(Note::ColumnMissing { column });
+        }
+    }
+    Ok(notes)
+}
+
+/// A column that is in one of two files only must be one that may be null.
+fn check_nullable(field: &Field, is_given: bool) -> Result<(), Difference> {
+    if field.is_nullable() {
+        return Ok(());
+    }
+    let (present, missing) = (
+        format!("{} without nulls", field.data_type()),
+        "missing".to_owned(),
+    );
+    let (given, there) = match is_given {
+        true => (present, missing),
+        false => (missing, present),
+    };
+    Err(Difference {
+        column: field.name().clone(),
+        given,
+        there,
+    })
+}
+
+/// The schema of both, which [`compare`] found to go together: all columns, of integers the wider ones.
+pub(crate) fn merge(one: &Schema, other: &Schema) -> Schema {
+    let mut fields: Vec<FieldRef> = one.fields().to_vec();
+    for field in other.fields() {
+        match fields.iter_mut().find(|known| known.name() == field.name()) {
+            None => fields.push(FieldRef::clone(field)),
+            Some(known) if holds(field.data_type(), known.data_type()) => {
+                *known = FieldRef::clone(field);
+            }
+            Some(_) => {}
+        }
+    }
+    Schema::new(fields)
+}
+
+/// The type with what has no type in it replaced by what `there` has in its place.
+pub(crate) fn with_types_of(given: &DataType, there: &DataType) -> DataType {
+    let item = |given: &FieldRef, there: &FieldRef| -> FieldRef {
+        let data_type = with_types_of(given.data_type(), there.data_type());
+        given.as_ref().clone().with_data_type(data_type).into()
+    };
+    match (given, list_item(given), list_item(there)) {
+        (DataType::Null, ..) => there.clone(),
+        (DataType::List(_), Some(given), Some(there)) => DataType::List(item(given, there)),
+        (DataType::LargeList(_), Some(given), Some(there)) => {
+            DataType::LargeList(item(given, there))
+        }
+        (DataType::Struct(fields), ..) => match there {
+            DataType::Struct(there) if fields.len() == there.len() => {
+                let pairs = fields.iter().zip(there);
+                DataType::Struct(pairs.map(|(given, there)| item(given, there)).collect())
+            }
+            _ => given.clone(),
+        },
+        _ => given.clone(),
+    }
+}
+
+/// Whether something in the type has none.
+pub(crate) fn lacks_type(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Null => true,
+        DataType::List(item) | DataType::LargeList(item) => lacks_type(item.data_type()),
+        DataType::Struct(fields) => fields.iter().any(|field| lacks_type(field.data_type())),
+        _ => false,
+    }
+}
+
+/// How two types go together; `None` if they do not.
+fn unite(one: &DataType, other: &DataType) -> Option<Unity> {
+    use DataType::{
+        Decimal32, Decimal64, Decimal128, Decimal256, Dictionary, FixedSizeList, Map,
+        RunEndEncoded, Struct, Timestamp,
+    };
+    match (one, other) {
+        (Dictionary(_, one), Dictionary(_, other)) => unite(one, other),
+        (Dictionary(_, values), plain) | (plain, Dictionary(_, values)) => {
+            unite(values, plain).map(|_| Unity::Said)
+        }
+        (RunEndEncoded(_, values), plain) | (plain, RunEndEncoded(_, values)) => {
+            unite(values.data_type(), plain)
+        }
+        (one, other) if one.is_string() && other.is_string() => Some(Unity::Same),
+        (one, other) if is_binary(one) && is_binary(other) => Some(Unity::Same),
+        (one, other) if holds(one, other) || holds(other, one) => Some(Unity::Said),
+        (Timestamp(unit, Some(zone)), Timestamp(other, Some(other_zone))) if unit == other => {
+            Some(match zone == other_zone {
+                true => Unity::Same,
+                false => Unity::Said,
+            })
+        }
+        (
+            Decimal32(precision, scale)
+            | Decimal64(precision, scale)
+            | Decimal128(precision, scale)
+            | Decimal256(precision, scale),
+            Decimal32(other_precision, other_scale)
+            | Decimal64(other_precision, other_scale)
+            | Decimal128(other_precision, other_scale)
+            | Decimal256(other_precision, other_scale),
+        ) => ((precision, scale) == (other_precision, other_scale)).then_some(Unity::Same),
+        (FixedSizeList(one, size), FixedSizeList(other, other_size)) if size == other_size => {
+            unite(one.data_type(), other.data_type())
+        }
+        (Struct(one), Struct(other)) => unite_fields(one, other, true),
+        // What a map calls its keys and values is of no account.
+        (Map(one, _), Map(other, _)) => match (one.data_type(), other.data_type()) {
+            (Struct(one), Struct(other)) => unite_fields(one, other, false),
+            _ => None,
+        },
+        (one, other) => match (list_item(one), list_item(other)) {
+            (Some(one), Some(other)) => unite(one.data_type(), other.data_type()),
+            _ => (one == other).then_some(Unity::Same),
+        },
+    }
+}
+
+fn unite_fields(one: &Fields, other: &Fields, named: bool) -> Option<Unity> {
+    if one.len() != other.len() {
+        return None;
+    }
+    let mut union = Unity::Same;
+    for (one, other) in one.iter().zip(other) {
+        if named && one.name() != other.name() {
+            return None;
+        }
+        union = union.max(unite(one.data_type(), other.data_type())?);
+    }
+    Some(union)
+}
+
+/// Whether an integer type has a place for every value of another, narrower one.
+fn holds(wide: &DataType, narrow: &DataType) -> bool {
+    let (Some((wide_signed, wide)), Some((narrow_signed, narrow))) =
+        (integer(wide), integer(narrow))
+    else {
+        return false;
+    };
+    wide > narrow && (wide_signed || !narrow_signed)
+}
+
+/// Whether an integer type has a sign, and its bits.
+fn integer(data_type: &DataType) -> Option<(bool, usize)> {
+    let bits = 8 * data_type.primitive_width()?;
+    data_type
+        .is_integer()
+        .then_some((data_type.is_signed_integer(), bits))
+}
+
+fn is_binary(data_type: &DataType) -> bool {
+    matches!(
+        data_type,
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView
+    )
+}
+
+fn list_item(data_type: &DataType) -> Option<&FieldRef> {
+    match data_type {
+        DataType::List(item)
+        | DataType::LargeList(item)
+        | DataType::ListView(item)
+        | DataType::LargeListView(item) => Some(item),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,118 @@
+//! What a write finds around it: what is in the data set, and what has to be said of that.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arrow::datatypes::{Schema, SchemaRef};
+
+use crate::compatible::lacks_type;
+use crate::disk::Disk;
+use crate::error::Result;
+use crate::existing::{Existing, Planned};
+use crate::format::Format;
+use crate::partition::Partition;
+use crate::receipt::{CommitMode, Note};
+use crate::stored::StoredTypes;
+
+/// Where a write goes, and as what.
+#[derive(Debug)]
+pub(super) struct Surroundings {
+    pub(super) disk: Arc<dyn Disk>,
+    /// Absolute and resolved.
+    pub(super) root: PathBuf,
+    pub(super) mode: CommitMode,
+    /// The names of the partition keys.
+    pub(super) keys: Vec<String>,
+    pub(super) format: Format,
+    /// Whether what is there is looked at.
+    pub(super) schema_check: bool,
+}
+
+impl Surroundings {
+    fn planned<'a>(&'a self, schema: &'a Schema) -> Planned<'a> {
+        Planned {
+            disk: self.disk.as_ref(),
+            root: &self.root,
+            mode: self.mode,
+            keys: &self.keys,
+            format: self.format,
+            schema,
+        }
+    }
+
+    /// The types that columns get in the files, of which `file_schema` has those that go there; with the file
+    /// of the data set that was looked at, if a column has no type of its own.
+    pub(super) fn stored(
+        &self,
+        given: &SchemaRef,
+        file_schema: &Schema,
+    ) -> Result<(StoredTypes, Option<Existing>)> {
+        let is_stored = |name: &str| file_schema.field_with_name(name).is_ok();
+        let stored = StoredTypes::new(self.format, given, is_stored)?;
+        let mut fields = file_schema.fields().iter();
+        if !self.schema_check || !fields.any(|field| lacks_type(field.data_type())) {
+            return Ok((stored, None));
+        }
+        let existing = self.planned(file_schema).existing(&[])?;
+        let known = existing.as_ref().and_then(Existing::schema);
+        Ok((
+            match known {
+                Some(known) => stored.knowing(known),
+                None => stored,
+            },
+            existing,
+        ))
+    }
+
+    /// What is to be said of a commit of rows of these partitions, and whether it is to write a file although
+    /// there are no rows; `existing` is a file that was looked at before.
+    ///
+    /// # Errors
+    /// [`Error::Incompatible`](crate::Error::Incompatible).
+    pub(super) fn look(
+        &self,
+        schema: &Schema,
+        partitions: &[Partition],
+        existing: Option<Existing>,
+    ) -> Result<(Vec<Note>, bool)> {
+        let planned = self.planned(schema);
+        let existing = |touched: &[Partition]| match existing {
+            // Of partitions that are overwritten it was not known yet which these are.
+            Some(existing) if self.mode != CommitMode::OverwritePartitions => Ok(Some(existing)),
+            _ => planned.existing(touched),
+        };
+        if partitions.is_empty() {
+            let writes_empty = self.has_empty_files(schema)
+                && match self.mode {
+                    CommitMode::Append | CommitMode::ErrorIfExists => existing(&[])?.is_none(),
+                    // Without rows it replaces nothing.
+                    CommitMode::OverwritePartitions => false,
+                    CommitMode::Overwrite => true,
+                };
+            let note = match writes_empty {
+                true => Note::SchemaOnly,
+                false => Note::NoRows,
+            };
+            return Ok((vec![note], writes_empty));
+        }
+        let mut notes = match self.schema_check {
+            true => match existing(partitions)? {
+                Some(existing) => planned.check(&existing)?,
+                None => Vec::new(),
+            },
+            false => Vec::new(),
+        };
+        notes.extend(planned.table()?);
+        Ok((notes, false))
+    }
+
+    /// Whether a file without rows says something, and has its place: of partitions there is none.
+    fn has_empty_files(&self, schema: &Schema) -> bool {
+        let has_schema = match self.format {
+            #[cfg(feature = "json")]
+            Format::Ndjson => false,
+            _ => !schema.fields().is_empty(),
+        };
+        self.keys.is_empty() && has_schema
+    }
+}

@@ -1,0 +1,286 @@
+//! What is in a data set already, and whether what is to be written goes with it.
+//!
+//! Owns finding one data file that stands for all, and what a write is refused for, or says, because of
+//! it. At most one file is opened, and of that the footer; directories are listed until a file is found:
+//! those of the partitions that are written to, then others by their names, the last first, which of
+//! dates is the newest. How two schemas compare is in [`compatible`](crate::compatible).
+
+use std::collections::HashSet;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::datatypes::{Schema, SchemaRef};
+
+use crate::compatible::{Difference, compare};
+use crate::disk::{Disk, Entry, EntryKind};
+use crate::error::{Error, Result};
+use crate::format::{self, Fault, Format};
+use crate::partition::{Partition, hive};
+use crate::receipt::{CommitMode, Note};
+use crate::staging::check_inside;
+use crate::table_format::TableFormat;
+
+/// How many directories of partitions that are written to are looked into.
+const TOUCHED: usize = 16;
+/// How many directories are listed in all.
+const LISTED: usize = 1024;
+
+/// What is to be written, as far as what is there matters to it.
+#[derive(Debug, Clone)]
+pub(crate) struct Planned<'a> {
+    pub(crate) disk: &'a dyn Disk,
+    /// The directory that the caller named, absolute and resolved.
+    pub(crate) root: &'a Path,
+    pub(crate) mode: CommitMode,
+    /// The names of the partition keys.
+    pub(crate) keys: &'a [String],
+    pub(crate) format: Format,
+    /// Of the files.
+    pub(crate) schema: &'a Schema,
+}
+
+/// A data file that stands for the data set.
+#[derive(Debug, Clone)]
+pub(crate) struct Existing {
+    path: PathBuf,
+    /// The partition keys in its path.
+    keys: Vec<String>,
+    /// Its schema, if it has one that can be read.
+    schema: Option<SchemaRef>,
+}
+
+impl Existing {
+    pub(crate) fn schema(&self) -> Option<&SchemaRef> {
+        self.schema.as_ref()
+    }
+}
+
+impl Planned<'_> {
+    /// A file that stays beside those that are written to these partitions; `None` if there is none.
+    ///
+    /// # Errors
+    /// [`Error::Read`] if the disk refuses to list or read; [`Error::InvalidPath`] if a partition's directory
+    /// is a symbolic link.
+    pub(crate) fn existing(&self, touched: &[Partition]) -> Result<Option<Existing>> {
+        let replaces = match self.mode {
+            // Whatever is in the root is a conflict.
+            CommitMode::ErrorIfExists if self.keys.is_empty() => return Ok(None),
+            CommitMode::Append | CommitMode::ErrorIfExists => false,
+            CommitMode::OverwritePartitions if self.keys.is_empty() => return Ok(None),
+            CommitMode::OverwritePartitions => true,
+            CommitMode::Overwrite => return Ok(None),
+        };
+        let directory = |partition: &Partition| match partition.is_empty() {
+            true => self.root.to_owned(),
+            false => self.root.join(partition.path()),
+        };
+        let mut search = Search {
+            planned: self,
+            replaced: match replaces {
+                true => touched.iter().map(directory).collect(),
+                false => HashSet::new(),
+            },
+            listed: 0,
+        };
+        if !replaces {
+            for path in touched.iter().take(TOUCHED).map(directory) {
+                check_inside(self.disk, self.root, &path)?;
+                if let Some(path) = search.newest_file(&path)? {
+                    if self.mode == CommitMode::ErrorIfExists {
+                        return Ok(None); // That is a conflict, too.
+                    }
+                    return self.read(path, self.keys.to_vec()).map(Some);
+                }
+            }
+        }
+        match search.file(false)? {
+            Some((path, keys)) => self.read(path, keys).map(Some),
+            None => match search.file(true)? {
+                Some((path, keys)) => self.read(path, keys).map(Some),
+                None => Ok(None),
+            },
+        }
+    }
+
+    fn read(&self, path: PathBuf, keys: Vec<String>) -> Result<Existing> {
+        // Where keys or formats differ, there is nothing else to be known.
+        let same = keys == self.keys && Format::from_path(&path) == Some(self.format);
+        let schema = match same {
+            true => self.schema_of(&path)?,
+            false => None,
+        };
+        Ok(Existing { path, keys, schema })
+    }
+
+    /// The schema of a file; `None` where it has none, where it is damaged or encrypted, and where it is gone
+    /// or this user may not read it.
+    fn schema_of(&self, path: &Path) -> Result<Option<SchemaRef>> {
+        let file = match self.disk.open_file(path, false) {
+            Ok(file) => file,
+            Err(error) if is_out_of_sight(&error) => return Ok(None),
+            Err(error) => return Err(unread(path, error)),
+        };
+        match format::schema_of(self.format, Arc::from(file)) {
+            Ok(schema) => Ok(schema),
+            Err(Fault::Damage(_)) => Ok(None),
+            Err(Fault::Io(error)) => Err(unread(path, error)),
+        }
+    }
+
+    /// What is to be said of the write, given what is there.
+    ///
+    /// # Errors
+    /// [`Error::Incompatible`] if readers could not take both for one data set.
+    pub(crate) fn check(&self, existing: &Existing) -> Result<Vec<Note>> {
+        let incompatible = |what: &str, given: String, there: String| Error::Incompatible {
+            path: self.root.to_owned(),
+            what: what.into(),
+            given: given.into(),
+            there: there.into(),
+            beside: existing.path.as_path().into(),
+        };
+        if existing.keys != self.keys {
+            let (given, there) = (key_text(self.keys), key_text(&existing.keys));
+            return Err(incompatible("the partition keys are", given, there));
+        }
+        if let Some(other) = Format::from_path(&existing.path)
+            && other != self.format
+        {
+            let (given, there) = (self.format.to_string(), other.to_string());
+            return Err(incompatible("the format is", given, there));
+        }
+        let Some(schema) = &existing.schema else {
+            return Ok(Vec::new());
+        };
+        compare(self.schema, schema).map_err(|difference| {
+            let Difference {
+                column,
+                given,
+                there,
+            } = difference;
+            incompatible(&format!("column {column:?} is"), given, there)
+        })
+    }
+
+    /// Says so if the files become part of the directory of another format's table.
+    pub(crate) fn table(&self) -> Result<Option<Note>> {
+        match self.mode {
+            CommitMode::Overwrite => Ok(None),
+            CommitMode::Append | CommitMode::ErrorIfExists | CommitMode::OverwritePartitions => {
+                let format = TableFormat::find(self.disk, self.root)?;
+                Ok(format.map(|format| Note::ForeignTable { format }))
+            }
+        }
+    }
+}
+
+/// Keys as they stand in paths.
+pub(crate) fn key_text(keys: &[String]) -> String {
+    match keys {
+        [] => "none".to_owned(),
+        keys => keys.join("/"),
+    }
+}
+
+/// A search for a data file, by the names in directories.
+struct Search<'a> {
+    planned: &'a Planned<'a>,
+    /// Directories of partitions whose files do not stay.
+    replaced: HashSet<PathBuf>,
+    listed: usize,
+}
+
+impl Search<'_> {
+    /// A data file below the root, with the keys in its path: in a partition of the planned keys, or
+    /// `anywhere` in a partition of any keys.
+    fn file(&mut self, anywhere: bool) -> Result<Option<(PathBuf, Vec<String>)>> {
+        let Planned { root, keys, .. } = *self.planned;
+        let mut directories: Vec<(PathBuf, Vec<String>)> = vec![(root.to_owned(), Vec::new())];
+        while let Some((directory, found)) = directories.pop() {
+            if self.listed >= LISTED {
+                return Ok(None);
+            }
+            let entries = self.list(&directory)?;
+            let is_whole = found.len() == keys.len();
+            if (anywhere || is_whole)
+                && !self.replaced.contains(&directory)
+                && let Some(path) = newest(&entries)
+            {
+                return Ok(Some((path, found)));
+            }
+            if is_whole && !anywhere {
+                continue;
+            }
+            for entry in entries {
+                let is_wanted = |key: &String| anywhere || *key == keys[found.len()];
+                if entry.kind == EntryKind::Directory
+                    && let Some(key) = key_of(&entry.path).filter(is_wanted)
+                {
+                    let mut found = found.clone();
+                    found.push(key);
+                    directories.push((entry.path, found));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// The last data file by name in a directory: of those that this crate writes, the newest.
+    fn newest_file(&mut self, directory: &Path) -> Result<Option<PathBuf>> {
+        Ok(newest(&self.list(directory)?))
+    }
+
+    /// The entries in the order of their names.
+    fn list(&mut self, directory: &Path) -> Result<Vec<Entry>> {
+        self.listed += 1;
+        match self.planned.disk.list(directory) {
+            Ok(mut entries) => {
+                entries.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+                Ok(entries)
+            }
+            Err(error) if is_out_of_sight(&error) => Ok(Vec::new()),
+            Err(error) => Err(unread(directory, error)),
+        }
+    }
+}
+
+fn newest(entries: &[Entry]) -> Option<PathBuf> {
+    let is_data = |entry: &&Entry| {
+        entry.kind == EntryKind::File
+            && !is_hidden(&entry.path)
+            && Format::from_path(&entry.path).is_some()
+    };
+    entries
+        .iter()
+        .rev()
+        .find(is_data)
+        .map(|entry| entry.path.clone())
+}
+
+/// The key of a partition's directory.
+fn key_of(directory: &Path) -> Option<String> {
+    let name = directory.file_name()?.to_str()?;
+    name.split_once('=').map(|(key, _)| hive::unescape(key))
+}
+
+/// Whether readers of data sets pass the name over.
+fn is_hidden(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+    name.starts_with(b".") || name.starts_with(b"_")
+}
+
+/// Whether there is nothing to be seen, or not by this user.
+fn is_out_of_sight(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::PermissionDenied
+    )
+}
+
+fn unread(path: &Path, source: io::Error) -> Error {
+    Error::Read {
+        path: path.to_owned(),
+        source,
+    }
+}

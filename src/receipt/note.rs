@@ -1,0 +1,97 @@
+//! What a commit says beside its receipt.
+
+use std::fmt;
+
+use crate::table_format::TableFormat;
+
+/// Something about a commit that its caller should know, although it was done.
+///
+/// ```
+/// use atomic_arrow::receipt::Note;
+///
+/// let note = Note::ColumnAdded { column: "wind".to_owned() };
+/// assert!(note.to_string().starts_with("column \"wind\" is new"));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Note {
+    /// A column that files which were there before lack.
+    ColumnAdded {
+        /// The column.
+        column: String,
+    },
+    /// A column that files which were there before have, and those of this write lack.
+    ColumnMissing {
+        /// The column.
+        column: String,
+    },
+    /// A column whose type is another than before: an integer of another width, a dictionary, another time
+    /// zone.
+    TypeDiffers {
+        /// The column.
+        column: String,
+        /// Its type in the files of this write.
+        written: String,
+        /// Its type in the files that were there before.
+        there: String,
+    },
+    /// There were no rows, and no file was written, so that the data set has no schema by this write.
+    NoRows,
+    /// There were no rows, and one file without rows was written, which has the schema.
+    SchemaOnly,
+    /// The data set belongs to a table of another format, which does not know the files that were added.
+    ForeignTable {
+        /// The format.
+        format: TableFormat,
+    },
+}
+
+impl Note {
+    /// The name of the kind, as in `column-added`, for machines.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Note::ColumnAdded { .. } => "column-added",
+            Note::ColumnMissing { .. } => "column-missing",
+            Note::TypeDiffers { .. } => "type-differs",
+            Note::NoRows => "no-rows",
+            Note::SchemaOnly => "schema-only",
+            Note::ForeignTable { .. } => "foreign-table",
+        }
+    }
+}
+
+/// One line.
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const MISSING: &str = "DuckDB (union_by_name) and Polars (missing_columns, extra_columns) \
+                               have to be told";
+        match self {
+            Note::ColumnAdded { column } => {
+                write!(f, "column {column:?} is new in the data set: {MISSING}")
+            }
+            Note::ColumnMissing { column } => write!(
+                f,
+                "column {column:?} is in the data set, but not in this write: {MISSING}"
+            ),
+            Note::TypeDiffers {
+                column,
+                written,
+                there,
+            } => write!(
+                f,
+                "column {column:?} is {written}, but {there} in the data set: pyarrow and DuckDB read \
+                 both as far as values fit, Polars and DataFusion have to be told"
+            ),
+            Note::NoRows => f.write_str("there were no rows: no file was written"),
+            Note::SchemaOnly => {
+                f.write_str("there were no rows: one file was written, which has the schema")
+            }
+            Note::ForeignTable { format } => write!(
+                f,
+                "the data set belongs to a table of {format}, which does not know the files that were \
+                 added"
+            ),
+        }
+    }
+}

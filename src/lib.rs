@@ -71,6 +71,14 @@
 //! **P9, bounded.** A [`DatasetWriter`] holds rows within its memory limit and spills what is beyond,
 //! whatever the number of partitions and the order of rows; open files have a limit too.
 //!
+//! **P10, faithful.** Every value and type that a reader sees is the one that was given, or one that
+//! [docs/types.md] names for it, where each type of Arrow stands with what is written in each format and what
+//! pyarrow, pandas, Polars, DuckDB, DataFusion and Spark read. What cannot be kept is refused, with the
+//! column, and the row where it is a value. A staged Parquet file whose types would be others to a reader who
+//! does not know Arrow's own schema in it is never published ([`Damage::ReadAs`](verify::Damage::ReadAs)).
+//!
+//! [docs/types.md]: https://github.com/atomic-arrow/atomic-arrow/blob/main/docs/types.md
+//!
 //! # What is not promised
 //!
 //! - Several files do not appear at one instant to a reader of plain directories: each is published by
@@ -135,6 +143,7 @@ mod file;
 pub mod format;
 pub mod inspect;
 mod local_path;
+mod names;
 mod options;
 pub mod partition;
 mod pool;

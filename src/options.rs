@@ -218,6 +218,7 @@ pub struct WriterOptions {
     pub(crate) page_checksums: bool,
     pub(crate) file_name: Option<String>,
     pub(crate) keep_partition_columns: bool,
+    pub(crate) case_sensitive_names: bool,
 }
 
 /// Without the properties, which show the keys that they encrypt with.
@@ -228,6 +229,7 @@ impl fmt::Debug for WriterOptions {
             .field("page_checksums", &self.page_checksums)
             .field("file_name", &self.file_name)
             .field("keep_partition_columns", &self.keep_partition_columns)
+            .field("case_sensitive_names", &self.case_sensitive_names)
             .finish_non_exhaustive()
     }
 }
@@ -242,6 +244,7 @@ impl Default for WriterOptions {
             page_checksums: true,
             file_name: None,
             keep_partition_columns: false,
+            case_sensitive_names: false,
         }
     }
 }
@@ -329,10 +332,20 @@ impl WriterOptions {
         self
     }
 
-    /// Whether partition columns stay in the file as well as in its path; by default they do not.
+    /// Whether partition columns stay in the file as well as in its path; by default they do not. Not every
+    /// reader of the whole data set can read it then; see
+    /// [`DatasetWriterBuilder::keep_partition_columns`](crate::DatasetWriterBuilder::keep_partition_columns).
     #[must_use]
     pub fn keep_partition_columns(mut self, keep: bool) -> Self {
         self.keep_partition_columns = keep;
+        self
+    }
+
+    /// Whether columns, members of structs and keys may have names that differ by case alone, which DuckDB and
+    /// Spark take for one; by default they are refused.
+    #[must_use]
+    pub fn case_sensitive_names(mut self, allowed: bool) -> Self {
+        self.case_sensitive_names = allowed;
         self
     }
 }

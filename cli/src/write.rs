@@ -197,6 +197,7 @@ pub(crate) fn builder(args: &WriteArgs) -> DatasetWriterBuilder {
         .page_checksums(files.page_checksums == Switch::On)
         .sort_by(files.sort_by.iter().cloned())
         .keep_partition_columns(files.keep_partition_columns)
+        .case_sensitive_names(files.case_sensitive_names)
         .verify(args.verify.into())
         .durability(args.durability.into())
         .staging(args.staging.place.clone())

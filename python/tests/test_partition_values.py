@@ -283,3 +283,40 @@ def test_no_row_is_lost_and_none_is_added(
             back = ds.dataset(root, partitioning=keys).to_table()
             values = zip(back["key"].to_pylist(), back["n"].to_pylist(), strict=True)
             assert Counter(values) == Counter(rows)
+
+
+def test_a_key_with_a_space_keeps_its_name_for_every_reader(lake: Path) -> None:
+    root = lake / "weather"
+    rows = pa.table({"Station ID": ["A"], "v": [1]})
+    aa.write_dataset(rows, root, partition_by="Station ID")
+    assert [path.name for path in root.glob("[!.]*")] == ["Station ID=A"]
+    for reader in readers.READERS:
+        types = {"Station ID": pa.string()} if reader == "datafusion" else None
+        names = readers.read(reader, str(root), types).column_names
+        assert sorted(names) == ["Station ID", "v"], reader
+    assert len(aa.inspect(root).oddities) == 0
+    with pytest.raises(aa.PartitionError, match="give the key another name"):
+        aa.write_dataset(pa.table({"a/b": ["A"], "v": [1]}), root, partition_by="a/b")
+
+
+def test_keys_that_are_kept_in_the_files_are_warned_of(lake: Path) -> None:
+    root = lake / "weather"
+    rows = pa.table({"year": [2020], "v": [1]})
+    with pytest.warns(aa.DataSetWarning, match="partitioning=None") as warned:
+        aa.write_dataset(rows, root, partition_by="year", keep_partition_columns=True)
+    assert warned[0].filename == __file__
+    assert pd.read_parquet(root, partitioning=None)["year"].tolist() == [2020]
+    with pytest.raises(pa.ArrowTypeError):
+        pd.read_parquet(root)
+    assert [oddity.kind for oddity in aa.inspect(root).oddities] == ["kept-key"]
+
+
+def test_names_that_differ_by_case_alone_are_refused_unless_allowed(lake: Path) -> None:
+    rows = pa.table({"Year": [1], "year": [2], "v": [3]})
+    with pytest.raises(aa.InvalidOptionError, match="differ by case alone"):
+        aa.write_dataset(rows, lake / "weather", partition_by="year")
+    aa.write_dataset(rows, lake / "weather", case_sensitive_names=True)
+    writer = aa.AtomicArrowWriter(
+        lake / "other", {"YEAR": 1}, rows.schema, case_sensitive_names=True
+    )
+    writer.discard()

@@ -53,6 +53,7 @@ pub struct DatasetWriterBuilder {
     pub(super) write_id: Option<String>,
     pub(super) rewrite_missing: bool,
     pub(super) policy: SchemaPolicy,
+    pub(super) case_sensitive_names: bool,
     pub(super) staging: StagingPlace,
     pub(super) keep: Duration,
     pub(super) disk: Arc<dyn Disk>,
@@ -71,6 +72,7 @@ impl DatasetWriterBuilder {
             write_id: None,
             rewrite_missing: false,
             policy: SchemaPolicy::default(),
+            case_sensitive_names: false,
             staging: StagingPlace::default(),
             keep: KEEP_STAGED,
             disk: Arc::new(OsDisk),
@@ -254,8 +256,20 @@ impl DatasetWriterBuilder {
     }
 
     /// Whether partition columns stay in the files as well as in their paths; by default they do not.
+    ///
+    /// Only Polars and DuckDB read such a data set as it is. pyarrow, pandas and DataFusion find each key twice, in
+    /// the files and in the directories, and fail where the types that they take them for differ: tell
+    /// pyarrow and pandas to take none from the directories (`partitioning=None`), and DataFusion none of
+    /// the keys.
     pub fn keep_partition_columns(mut self, keep: bool) -> Self {
         self.engine.keep_partition_columns = keep;
+        self
+    }
+
+    /// Whether columns, members of structs and keys may have names that differ by case alone, which DuckDB and
+    /// Spark take for one; by default they are refused by [`build`](Self::build).
+    pub fn case_sensitive_names(mut self, allowed: bool) -> Self {
+        self.case_sensitive_names = allowed;
         self
     }
 

@@ -103,6 +103,9 @@ impl Surroundings {
             false => Vec::new(),
         };
         notes.extend(planned.table()?);
+        let kept = self.keys.iter();
+        let kept = kept.filter(|key| schema.field_with_name(key).is_ok());
+        notes.extend(kept.cloned().map(|key| Note::KeptKey { key }));
         Ok((notes, false))
     }
 

@@ -18,6 +18,7 @@ use super::{Engine, Finished, Progress, Stage};
 use crate::disk::Disk;
 use crate::error::{Error, Result};
 use crate::existing::Existing;
+use crate::names;
 use crate::options::{Interrupt, StagingPlace};
 use crate::partition::Partition;
 use crate::receipt::{CommitMode, Note, Receipt, StagedFileRecord, StagedWrite, StatisticsReader};
@@ -100,6 +101,7 @@ impl DatasetWriter {
             write_id,
             rewrite_missing,
             policy,
+            case_sensitive_names,
             staging,
             keep,
             disk,
@@ -109,6 +111,9 @@ impl DatasetWriter {
         check_write_id(write_id.as_deref(), options.durability)?;
         // What cannot be done is found out before anything is touched.
         let bound = by.bind(&schema, options.keep_partition_columns)?;
+        if !case_sensitive_names {
+            names::check_case(&schema, names::keys(&by))?;
+        }
         let root = resolve(disk.as_ref(), &root)?;
         let surroundings = Surroundings {
             keys: by.keys().iter().map(|key| key.name().to_owned()).collect(),

@@ -46,6 +46,7 @@ mod source;
 mod text;
 
 pub use self::parquet::ParquetBatches;
+pub(crate) use self::parquet::{ReadAs, read_as};
 
 /// A file format that can be checked.
 ///

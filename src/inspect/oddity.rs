@@ -128,6 +128,50 @@ pub enum Oddity {
         /// Its type in most files; `None` if they lack it.
         expected: Option<String>,
     },
+    /// Files in which a column is another type for readers who do not know the Arrow schema embedded there,
+    /// such as an integer in place of a time.
+    ReadAs {
+        /// The first such file.
+        path: PathBuf,
+        /// How many files are like it.
+        files: u64,
+        /// The column.
+        column: String,
+        /// The type that the embedded schema says.
+        given: String,
+        /// The type that other readers see.
+        read: String,
+    },
+    /// Columns, or a key and a column, whose names differ by case alone, or not at all.
+    AmbiguousNames {
+        /// The first file with such a column.
+        path: PathBuf,
+        /// One name.
+        name: String,
+        /// The other.
+        other: String,
+    },
+    /// A key that is a column of the files too.
+    KeptKey {
+        /// The first file with such a column.
+        path: PathBuf,
+        /// The key.
+        key: String,
+    },
+    /// A directory whose key is escaped, which not all readers undo.
+    EscapedKey {
+        /// The first such directory.
+        directory: PathBuf,
+        /// The key, unescaped.
+        key: String,
+        /// The key as it is written.
+        written: String,
+    },
+    /// A file or directory whose name is not UTF-8.
+    NotUtf8 {
+        /// The file or directory.
+        path: PathBuf,
+    },
     /// Several files of one partition that could be merged.
     SmallFiles {
         /// The partition's directory.
@@ -208,10 +252,15 @@ impl Oddity {
             | Oddity::Hidden { path }
             | Oddity::PassedOver { path, .. }
             | Oddity::StagingLeftover { path }
+            | Oddity::ReadAs { path, .. }
+            | Oddity::AmbiguousNames { path, .. }
+            | Oddity::KeptKey { path, .. }
+            | Oddity::NotUtf8 { path }
             | Oddity::SchemaDiffers { path, .. } => Some(path),
             Oddity::EmptyDirectory { directory }
             | Oddity::NotAPartition { directory, .. }
             | Oddity::InconsistentKeys { directory, .. }
+            | Oddity::EscapedKey { directory, .. }
             | Oddity::SmallFiles { directory, .. } => Some(directory),
             Oddity::Unreadable { error } => error.path(),
             Oddity::Misread { .. } | Oddity::MixedFormats { .. } => None,
@@ -237,6 +286,11 @@ impl Oddity {
             Oddity::NotAPartition { .. } => "not-a-partition",
             Oddity::InconsistentKeys { .. } => "inconsistent-keys",
             Oddity::SchemaDiffers { .. } => "schema-differs",
+            Oddity::ReadAs { .. } => "read-as",
+            Oddity::AmbiguousNames { .. } => "ambiguous-names",
+            Oddity::KeptKey { .. } => "kept-key",
+            Oddity::EscapedKey { .. } => "escaped-key",
+            Oddity::NotUtf8 { .. } => "not-utf8",
             Oddity::SmallFiles { .. } => "small-files",
             Oddity::Misread { misreading, .. } => match misreading {
                 Misreading::LeadingZero => "leading-zero",
@@ -342,6 +396,43 @@ impl fmt::Display for Oddity {
                 }?;
                 write!(f, " ({files} in all like this)")
             }
+            Oddity::ReadAs {
+                path,
+                files,
+                column,
+                given,
+                read,
+            } => write!(
+                f,
+                "{}: column {column:?} is {given} by the Arrow schema in the file, but {read} to readers that \
+                 go by Parquet's own, such as DuckDB and Spark ({files} in all like this)",
+                path.display()
+            ),
+            Oddity::AmbiguousNames { path, name, other } => write!(
+                f,
+                "{}: the names {name:?} and {other:?} are one to DuckDB and Spark",
+                path.display()
+            ),
+            Oddity::KeptKey { path, key } => write!(
+                f,
+                "{}: has a column {key:?}, which is a key too: pyarrow and pandas fail on the data set unless \
+                 they take no keys from its directories (partitioning=None)",
+                path.display()
+            ),
+            Oddity::EscapedKey {
+                directory,
+                key,
+                written,
+            } => write!(
+                f,
+                "{}: the key {key:?} is {written:?} to Polars and DuckDB",
+                directory.display()
+            ),
+            Oddity::NotUtf8 { path } => write!(
+                f,
+                "{}: has a name that is not UTF-8, which many readers fail on",
+                path.display()
+            ),
             Oddity::SmallFiles {
                 directory,
                 files,

@@ -1,18 +1,23 @@
-//! Whether the files of a data set have the same columns.
+//! Whether the files of a data set have the same columns, and such as every reader sees alike.
 //!
 //! Columns are compared by their paths and types in Parquet. Their order, nullability, and the name
 //! of the schema itself, in which writers differ freely, do not count.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use parquet::file::metadata::FileMetaData;
 use parquet::schema::types::{SchemaDescPtr, SchemaDescriptor};
 
 use super::Oddity;
+use crate::format::{ReadAs, read_as};
+use crate::names::alike;
 
 /// Every schema that was met, each with the first file that has it and how many have.
 #[derive(Default)]
 pub(super) struct Schemas {
     met: Vec<Met>,
+    read_as: Vec<(ReadAs, PathBuf, u64)>,
 }
 
 struct Met {
@@ -30,7 +35,18 @@ struct Column {
 }
 
 impl Schemas {
-    pub(super) fn add(&mut self, path: &Path, descriptor: &SchemaDescriptor) {
+    pub(super) fn add(&mut self, path: &Path, file: &FileMetaData) {
+        if let Some(found) = read_as(file) {
+            match self
+                .read_as
+                .iter_mut()
+                .find(|(known, _, _)| *known == found)
+            {
+                Some((_, _, files)) => *files += 1,
+                None => self.read_as.push((found, path.to_owned(), 1)),
+            }
+        }
+        let descriptor = file.schema_descr();
         let known = |met: &&mut Met| {
             met.descriptor.root_schema().get_fields() == descriptor.root_schema().get_fields()
         };
@@ -50,6 +66,50 @@ impl Schemas {
             path: path.to_owned(),
             files: 1,
         });
+    }
+
+    /// What is odd about the names of columns, beside the keys of the data set, and about their types.
+    pub(super) fn names_and_types(&mut self, keys: &BTreeSet<String>) -> Vec<Oddity> {
+        let mut oddities = Vec::new();
+        let mut kept = BTreeSet::new();
+        let mut ambiguous = BTreeSet::new();
+        for met in &self.met {
+            let root = met.descriptor.root_schema();
+            let columns: Vec<&str> = root.get_fields().iter().map(|field| field.name()).collect();
+            for key in keys.iter().filter(|key| columns.contains(&key.as_str())) {
+                if kept.insert(key.clone()) {
+                    let (path, key) = (met.path.clone(), key.clone());
+                    oddities.push(Oddity::KeptKey { path, key });
+                }
+            }
+            let twice = columns.iter().enumerate();
+            let mut twice = twice.filter(|(at, name)| columns[..*at].contains(name));
+            let others = keys.iter().map(String::as_str);
+            let pair = match twice.next() {
+                Some((_, name)) => Some((*name, *name)),
+                None => alike(columns.iter().copied().chain(others)),
+            };
+            if let Some((name, other)) = pair {
+                let (name, other) = (name.to_owned(), other.to_owned());
+                if ambiguous.insert((name.clone(), other.clone())) {
+                    let path = met.path.clone();
+                    oddities.push(Oddity::AmbiguousNames { path, name, other });
+                }
+            }
+        }
+        let read_as = std::mem::take(&mut self.read_as);
+        oddities.extend(
+            read_as
+                .into_iter()
+                .map(|(found, path, files)| Oddity::ReadAs {
+                    path,
+                    files,
+                    column: found.column,
+                    given: found.given,
+                    read: found.read,
+                }),
+        );
+        oddities
     }
 
     /// One oddity for each schema besides the one that most files have; of several the first.

@@ -339,6 +339,82 @@ fn files_whose_columns_differ_from_most_are_odd() {
     );
 }
 
+/// A file as parquet-rs writes it by itself.
+fn foreign(batch: &RecordBatch) -> Vec<u8> {
+    let mut writer =
+        parquet::arrow::ArrowWriter::try_new(Vec::new(), batch.schema(), None).unwrap();
+    writer.write(batch).unwrap();
+    writer.into_inner().unwrap()
+}
+
+#[test]
+fn times_that_are_integers_to_other_readers_are_odd() {
+    let lake = Lake::new();
+    let seconds: ArrayRef = Arc::new(arrow::array::TimestampSecondArray::from(vec![1, 2]));
+    let batch = RecordBatch::try_from_iter([("at", seconds)]).unwrap();
+    for name in ["a.parquet", "b.parquet"] {
+        lake.put(name, &foreign(&batch));
+    }
+    let oddities = lake.inspect().oddities;
+    let oddity = oddities
+        .iter()
+        .find(|oddity| oddity.kind() == "read-as")
+        .unwrap();
+    let text = oddity.to_string();
+    assert!(text.contains("column \"at\" is Timestamp(s)"), "{text}");
+    assert!(
+        text.contains("but Int64") && text.contains("(2 in all"),
+        "{text}"
+    );
+}
+
+#[test]
+fn names_that_readers_take_for_others_are_odd() {
+    let lake = Lake::new();
+    let number = |name| {
+        let column: ArrayRef = Arc::new(Int64Array::from(vec![1]));
+        RecordBatch::try_from_iter([(name, Arc::clone(&column)), ("n", column)]).unwrap()
+    };
+    lake.put("Station%20ID=A/year=1/a.parquet", &foreign(&number("year")));
+    lake.put("Station%20ID=A/year=2/a.parquet", &foreign(&number("Year")));
+    lake.put("Station%20ID=B/year=2/a.parquet", &foreign(&number("N")));
+    let oddities = lake.inspect().oddities;
+    let of_kind = |kind: &str| -> Vec<String> {
+        let alike = oddities.iter().filter(|oddity| oddity.kind() == kind);
+        alike.map(ToString::to_string).collect()
+    };
+    let escaped = of_kind("escaped-key");
+    assert_eq!(escaped.len(), 1, "{escaped:?}");
+    assert!(
+        escaped[0].contains("\"Station ID\" is \"Station%20ID\""),
+        "{escaped:?}"
+    );
+    let kept = of_kind("kept-key");
+    assert!(kept.len() == 1 && kept[0].contains("\"year\""), "{kept:?}");
+    let ambiguous = of_kind("ambiguous-names");
+    assert_eq!(ambiguous.len(), 2, "{ambiguous:?}");
+    assert!(
+        ambiguous[0].contains("\"Year\" and \"year\""),
+        "{ambiguous:?}"
+    );
+    assert!(ambiguous[1].contains("\"N\" and \"n\""), "{ambiguous:?}");
+}
+
+#[cfg(unix)]
+#[test]
+fn names_that_are_not_utf8_are_odd() {
+    use std::os::unix::ffi::OsStrExt;
+    let lake = Lake::new();
+    lake.write("month=1", 1);
+    let name = std::ffi::OsStr::from_bytes(b"month=1/\xff.parquet");
+    fs::write(lake.root().join(name), b"x").unwrap();
+    let oddities = lake.inspect().oddities;
+    assert!(
+        oddities.iter().any(|oddity| oddity.kind() == "not-utf8"),
+        "{oddities:?}"
+    );
+}
+
 #[test]
 fn partitions_of_other_keys_or_depth_than_most_are_odd() {
     let lake = Lake::new();

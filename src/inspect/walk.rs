@@ -1,6 +1,6 @@
 //! The walk over the directories of a data set, one footer at a time.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::disk::{Disk, DiskFile};
 use crate::error::{Error, Result};
 use crate::format::{self, Fault, Format};
 use crate::options::Verify;
-use crate::partition::Partition;
+use crate::partition::{Partition, hive};
 use crate::staging::is_area_name;
 use crate::table_format::TableFormat;
 use crate::verify::Damage;
@@ -39,6 +39,7 @@ pub(super) fn walk(
         walked: Walked::default(),
         schemas: Schemas::default(),
         formats: BTreeSet::new(),
+        escaped: BTreeMap::new(),
     };
     let mut to_visit = vec![PathBuf::new()];
     while let Some(relative) = to_visit.pop() {
@@ -60,10 +61,17 @@ pub(super) fn walk(
     }
     let Walker {
         mut walked,
-        schemas,
+        mut schemas,
+        escaped,
         formats,
         ..
     } = walker;
+    walked.oddities.extend(escaped.into_values());
+    let partitions = walked.partitions.iter();
+    let partitions = partitions.filter_map(|summary| summary.partition.as_ref());
+    let keys = partitions.flat_map(|partition| partition.iter().map(|(key, _)| key.to_owned()));
+    let keys: BTreeSet<String> = keys.collect();
+    walked.oddities.extend(schemas.names_and_types(&keys));
     walked.oddities.extend(schemas.differences());
     if formats.len() > 1 {
         let formats = formats.into_iter().collect();
@@ -87,6 +95,8 @@ struct Walker<'a> {
     schemas: Schemas,
     /// The formats of the data files.
     formats: BTreeSet<&'static str>,
+    /// Keys that are escaped, each with its oddity.
+    escaped: BTreeMap<String, Oddity>,
 }
 
 impl Walker<'_> {
@@ -98,6 +108,10 @@ impl Walker<'_> {
         for (path, met) in entries {
             if relative.as_os_str().is_empty() && is_area_name(&path) {
                 continue;
+            }
+            if path.file_name().is_some_and(|name| name.to_str().is_none()) {
+                let path = path.clone();
+                self.walked.oddities.push(Oddity::NotUtf8 { path });
             }
             if is_hidden(&path) {
                 self.walked.oddities.push(Oddity::Hidden { path });
@@ -137,8 +151,7 @@ impl Walker<'_> {
                 let rows = metadata.file_metadata().num_rows().unsigned_abs();
                 summary.rows += rows;
                 summary.row_groups += metadata.num_row_groups() as u64;
-                self.schemas
-                    .add(&path, metadata.file_metadata().schema_descr());
+                self.schemas.add(&path, metadata.file_metadata());
                 if rows > 0 {
                     return;
                 }
@@ -201,6 +214,20 @@ impl Walker<'_> {
 
     /// Finds out which partition a directory with data files is.
     fn partition(&mut self, mut summary: PartitionSummary) {
+        for segment in summary.directory.iter().filter_map(|name| name.to_str()) {
+            let Some((written, _)) = segment.split_once('=') else {
+                continue;
+            };
+            let key = hive::unescape(written);
+            if key != written && !self.escaped.contains_key(written) {
+                let oddity = Oddity::EscapedKey {
+                    directory: summary.directory.clone(),
+                    key,
+                    written: written.to_owned(),
+                };
+                self.escaped.insert(written.to_owned(), oddity);
+            }
+        }
         match Partition::parse(&summary.directory) {
             Ok(partition) => summary.partition = Some(partition),
             Err(error) => {

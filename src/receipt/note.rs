@@ -44,6 +44,11 @@ pub enum Note {
         /// The format.
         format: TableFormat,
     },
+    /// A partition key that is a column of the files too, by which some readers fail on the data set.
+    KeptKey {
+        /// The key.
+        key: String,
+    },
 }
 
 impl Note {
@@ -57,6 +62,7 @@ impl Note {
             Note::NoRows => "no-rows",
             Note::SchemaOnly => "schema-only",
             Note::ForeignTable { .. } => "foreign-table",
+            Note::KeptKey { .. } => "kept-key",
         }
     }
 }
@@ -91,6 +97,11 @@ impl fmt::Display for Note {
                 f,
                 "the data set belongs to a table of {format}, which does not know the files that were \
                  added"
+            ),
+            Note::KeptKey { key } => write!(
+                f,
+                "key {key:?} is in the files too: pyarrow and pandas read the data set only with \
+                 partitioning=None"
             ),
         }
     }

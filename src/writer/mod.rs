@@ -18,6 +18,7 @@ use uuid::Uuid;
 use crate::disk::DiskFile;
 use crate::error::{Error, Result};
 use crate::format::parquet::{Encoded, Encoder, ParquetOptions, Written, verify_written};
+use crate::names::check_case;
 use crate::options::{Verify, WriterOptions};
 use crate::partition::Partition;
 use crate::staged::{PublishedFile, StagedFile, Target};
@@ -106,6 +107,9 @@ impl AtomicArrowWriter {
         schema: SchemaRef,
         options: WriterOptions,
     ) -> Result<Self> {
+        if !options.case_sensitive_names {
+            check_case(&schema, partition.iter().map(|(key, _)| key))?;
+        }
         let columns = Columns::new(partition, schema, options.keep_partition_columns)?;
         let name = file_name(options.file_name.as_deref())?;
         let disk = options.file.disk.as_ref();

@@ -25,8 +25,8 @@ use atomic_arrow::parquet::file::metadata::KeyValue;
 use atomic_arrow::parquet::file::properties::WriterProperties;
 use atomic_arrow::verify::verify_file;
 use atomic_arrow::{
-    AtomicArrowWriter, DatasetWriter, Durability, Error, Partition, PublishMode, PublishedFile,
-    Verify, WriterOptions,
+    AtomicArrowWriter, DatasetWriter, Durability, Error, Partition, PartitionBy, PublishMode,
+    PublishedFile, Verify, WriterOptions,
 };
 
 use crate::ground::{
@@ -651,6 +651,37 @@ fn two_columns_of_one_name_are_refused_by_either_writer_before_anything_is_writt
         assert!(matches!(error, Error::InvalidOption { .. }), "{error:?}");
         assert!(error.to_string().contains("\"a\""), "{error}");
     }
+}
+
+#[test]
+fn names_that_differ_by_case_alone_are_refused_by_either_writer_unless_allowed() {
+    let schema = |names: [&str; 2]| {
+        let field = |name| Field::new(name, DataType::Utf8, true);
+        Schema::new(names.map(field).to_vec())
+    };
+    for error in refusals(schema(["a", "A"])) {
+        assert!(matches!(error, Error::InvalidOption { .. }), "{error:?}");
+        assert!(
+            error.to_string().contains("differ by case alone"),
+            "{error}"
+        );
+    }
+    let (_guard, root) = directory();
+    let alike: SchemaRef = schema(["year", "Year"]).into();
+    let by = || DatasetWriter::builder(&root).partition_by(PartitionBy::column("year"));
+    assert!(by().build(Arc::clone(&alike)).is_err());
+    by().case_sensitive_names(true)
+        .build(Arc::clone(&alike))
+        .unwrap()
+        .discard();
+    let partition = Partition::new([("year", "1")]).unwrap();
+    let create = |options| {
+        AtomicArrowWriter::create_with_options(&root, &partition, Arc::clone(&alike), options)
+    };
+    assert!(create(WriterOptions::new()).is_err());
+    create(WriterOptions::new().case_sensitive_names(true))
+        .unwrap()
+        .discard();
 }
 
 #[test]

@@ -246,8 +246,15 @@ pub(crate) struct FilesArgs {
     pub(crate) sort_by: Vec<SortBy>,
 
     /// Keep the partition columns in the files, though the directories name their values
+    ///
+    /// Polars and DuckDB read such a data set as it is. pyarrow and pandas have to be told to take no keys from
+    /// the directories (partitioning=None), and DataFusion none of the keys.
     #[arg(long)]
     pub(crate) keep_partition_columns: bool,
+
+    /// Allow names of columns and keys that differ by case alone, which DuckDB and Spark take for one
+    #[arg(long)]
+    pub(crate) case_sensitive_names: bool,
 }
 
 impl FilesArgs {

@@ -74,6 +74,35 @@ fn partition_columns_are_in_the_files_only_if_asked_for() {
 }
 
 #[test]
+fn a_data_set_whose_keys_are_in_its_files_too_is_warned_of() {
+    let place = Place::new();
+    place
+        .write_weather(&["--keep-partition-columns"])
+        .exits(0)
+        .says("partitioning=None");
+    place
+        .run(["inspect", "lake/weather"])
+        .exits(0)
+        .prints("odd [kept-key]");
+}
+
+#[test]
+fn names_that_differ_by_case_alone_are_refused_unless_allowed() {
+    let place = Place::new();
+    place.file("a.csv", "n,N\n1,2\n");
+    let write = ["write", "a.csv", "--to", "out"];
+    place.run(write).exits(2).says("differ by case alone");
+    assert!(place.files("out").is_empty());
+    place
+        .run(write.into_iter().chain(["--case-sensitive-names"]))
+        .exits(0);
+    place
+        .run(["inspect", "out"])
+        .exits(0)
+        .prints("odd [ambiguous-names]");
+}
+
+#[test]
 fn without_keys_the_file_is_in_the_root() {
     let place = Place::new();
     let args = ["write", &testdata("weather.csv"), "--to", "lake/weather"];

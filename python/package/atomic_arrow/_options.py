@@ -40,6 +40,9 @@ class ParquetOptions(TypedDict, total=False):
     """The columns with bloom filters, or the only one; by default none."""
     metadata: Mapping[str, str] | None
     """Pairs for the key-value metadata; by default none."""
+    case_sensitive_names: bool
+    """Whether names of columns and keys may differ by case alone, which DuckDB and Spark take for one; by
+    default they are refused."""
 
 
 class FileOptions(TypedDict, total=False):
@@ -92,8 +95,8 @@ class WriteOptions(ParquetOptions, FileOptions, total=False):
     """Names of columns, or :class:`SortBy`, by which rows are sorted within each file; by default they
     keep their order. A partition larger than an eighth of the memory limit becomes several files then."""
     keep_partition_columns: bool
-    """Whether partition columns stay in the files as well as in their paths; by default they do
-    not."""
+    """Whether partition columns stay in the files as well as in their paths; by default they do not. Polars
+    and DuckDB read such a data set as it is, pyarrow and pandas with ``partitioning=None``: a warning says so."""
     schema_policy: SchemaPolicy
     """``"unify"``, the default, takes batches whose columns are in another order or are held otherwise
     in memory (dictionaries, views, large types); ``"exact"`` does not."""

@@ -47,6 +47,7 @@ pub(crate) use encode::{Encoded, Encoder, ParquetOptions};
 pub(crate) use expect::KnownSchema;
 pub(crate) use keys::{Keys, is_encrypted};
 pub(crate) use page_spill::{PageSpill, own_error};
+pub(crate) use readers_view::{ReadAs, read_as};
 pub(crate) use row_group::{Ended, FileTemplate, RowGroup};
 pub(crate) use slot::Slot;
 #[cfg(feature = "ipc")]

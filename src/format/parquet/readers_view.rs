@@ -7,17 +7,29 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Field, FieldRef, Fields, IntervalUnit, Schema};
+use arrow::datatypes::{DataType, Field, FieldRef, Fields, IntervalUnit, Schema, TimeUnit};
 use parquet::arrow::parquet_to_arrow_schema;
 use parquet::errors::ParquetError;
+use parquet::file::metadata::FileMetaData;
 use parquet::schema::types::SchemaDescriptor;
+
+use crate::format::contained;
+use crate::verify::Location;
 
 /// The first column that readers see as another type than was given.
 #[derive(Debug, PartialEq)]
-pub(super) struct ReadAs {
-    pub(super) column: String,
-    pub(super) given: String,
-    pub(super) read: String,
+pub(crate) struct ReadAs {
+    pub(crate) column: String,
+    pub(crate) given: String,
+    pub(crate) read: String,
+}
+
+/// The first column whose annotations tell another type than the Arrow schema that is embedded in the file.
+/// What makes no schema at all is another's to say.
+pub(crate) fn read_as(file: &FileMetaData) -> Option<ReadAs> {
+    let embedded = || parquet_to_arrow_schema(file.schema_descr(), file.key_value_metadata()).ok();
+    let found = || first_difference(&embedded()?, file.schema_descr()).ok()?;
+    contained(&Location::file(), found).ok()?
 }
 
 /// Compares the types that were given with those that Parquet's annotations alone tell.
@@ -73,6 +85,8 @@ pub(super) fn first_difference(
 /// | `LargeBinary`, `BinaryView` | `Binary` |
 /// | decimals of any width | the narrowest of 128 or 256 bits for the precision |
 /// | `Timestamp` with any time zone | the same instant in UTC |
+/// | times in seconds | times in milliseconds |
+/// | `Date64` | `Date32` |
 /// | `Duration` | `Int64`, the number of units: Parquet has no durations |
 /// | `Interval` of months, or of days and milliseconds | Parquet's interval |
 /// | a dictionary, or runs | their values |
@@ -89,7 +103,15 @@ fn readers_view(given: &DataType) -> DataType {
             ..=38 => DataType::Decimal128(*precision, *scale),
             _ => DataType::Decimal256(*precision, *scale),
         },
-        DataType::Timestamp(unit, Some(_)) => DataType::Timestamp(*unit, Some("UTC".into())),
+        DataType::Timestamp(unit, zone) => {
+            let unit = match unit {
+                TimeUnit::Second => TimeUnit::Millisecond,
+                other => *other,
+            };
+            DataType::Timestamp(unit, zone.as_ref().map(|_| "UTC".into()))
+        }
+        DataType::Time32(_) => DataType::Time32(TimeUnit::Millisecond),
+        DataType::Date64 => DataType::Date32,
         DataType::Duration(_) => DataType::Int64,
         DataType::Interval(IntervalUnit::YearMonth | IntervalUnit::DayTime) => {
             DataType::Interval(IntervalUnit::DayTime)
@@ -119,7 +141,6 @@ fn readers_view(given: &DataType) -> DataType {
                 .map(|field| view_of(field, field.name()))
                 .collect(),
         ),
-        // Among them times in seconds, for which Parquet has no annotation: these are never read as given.
         DataType::Null
         | DataType::Boolean
         | DataType::Int8
@@ -133,10 +154,7 @@ fn readers_view(given: &DataType) -> DataType {
         | DataType::Float16
         | DataType::Float32
         | DataType::Float64
-        | DataType::Timestamp(_, None)
         | DataType::Date32
-        | DataType::Date64
-        | DataType::Time32(_)
         | DataType::Time64(_)
         | DataType::Interval(IntervalUnit::MonthDayNano)
         | DataType::Binary

@@ -1,0 +1,97 @@
+//! Names of columns and keys that some readers take for one.
+//!
+//! DuckDB and Spark do not tell names by case: of two columns, or a key and a column, that differ by it
+//! alone, they show one under another name, or fail.
+
+use std::collections::HashMap;
+
+use arrow::datatypes::{DataType, Field, Schema};
+
+use crate::error::{Error, Result};
+use crate::partition::PartitionBy;
+
+/// Refuses columns, members of structs and keys whose names differ by case alone.
+///
+/// # Errors
+/// [`Error::InvalidOption`] with both names.
+pub(crate) fn check_case<'a>(
+    schema: &'a Schema,
+    keys: impl IntoIterator<Item = &'a str>,
+) -> Result<()> {
+    let columns = schema.fields().iter().map(|field| field.name().as_str());
+    if let Some((one, other)) = alike(columns.chain(keys)) {
+        return Err(refused(one, other));
+    }
+    schema.fields().iter().try_for_each(|field| within(field))
+}
+
+/// The names of the keys, without those that are columns of the same name.
+pub(crate) fn keys(by: &PartitionBy) -> impl Iterator<Item = &str> {
+    by.keys().iter().map(|key| key.name())
+}
+
+/// Two names that differ by case alone, the first of them.
+pub(crate) fn alike<'a>(names: impl IntoIterator<Item = &'a str>) -> Option<(&'a str, &'a str)> {
+    let mut known: HashMap<String, &str> = HashMap::new();
+    names.into_iter().find_map(|name| {
+        let first = *known.entry(name.to_lowercase()).or_insert(name);
+        (first != name).then_some((first, name))
+    })
+}
+
+fn within(field: &Field) -> Result<()> {
+    match field.data_type() {
+        DataType::Struct(fields) => {
+            if let Some((one, other)) = alike(fields.iter().map(|field| field.name().as_str())) {
+                return Err(refused(one, other));
+            }
+            fields.iter().try_for_each(|field| within(field))
+        }
+        DataType::List(item)
+        | DataType::LargeList(item)
+        | DataType::ListView(item)
+        | DataType::LargeListView(item)
+        | DataType::FixedSizeList(item, _)
+        | DataType::Map(item, _) => within(item),
+        _ => Ok(()),
+    }
+}
+
+fn refused(one: &str, other: &str) -> Error {
+    Error::InvalidOption {
+        option: "schema",
+        reason: format!(
+            "the names {one:?} and {other:?} differ by case alone, and DuckDB and Spark take them for one; \
+             rename one, or allow it by case_sensitive_names"
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn schema(names: &[&str]) -> Schema {
+        let field = |name: &&str| Field::new(*name, DataType::Int8, true);
+        Schema::new(names.iter().map(field).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn names_that_differ_by_case_alone_are_refused_wherever_they_are() {
+        assert!(check_case(&schema(&["a", "b"]), ["a", "c"]).is_ok());
+        let within = Schema::new(vec![Field::new(
+            "l",
+            DataType::new_list(DataType::Struct(schema(&["Ä", "ä"]).fields), true),
+            true,
+        )]);
+        for error in [
+            check_case(&schema(&["a", "A"]), []).unwrap_err(),
+            check_case(&schema(&["year"]), ["Year"]).unwrap_err(),
+            check_case(&schema(&["n"]), ["Year", "year"]).unwrap_err(),
+            check_case(&within, []).unwrap_err(),
+        ] {
+            let text = error.to_string();
+            assert!(text.contains("differ by case alone"), "{text}");
+        }
+    }
+}

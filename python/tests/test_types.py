@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import atomic_arrow as aa
+import duckdb
 import narwhals
 import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+
+
+def main(arguments: list[str]) -> None:
+    subprocess.run([sys.executable, "-m", "atomic_arrow", *arguments], check=True)
+
 
 OBJECTS = pl.DataFrame({"id": [1], "o": pl.Series([{1, 2}], dtype=pl.Object)})
 
@@ -207,3 +215,33 @@ def test_no_rows_of_categories_are_a_file(lake: Path) -> None:
         with pa.ipc.open_file(path) as reader:
             assert reader.read_all().schema.equals(table.schema)
         assert pl.read_ipc(path).height == 0
+
+
+def test_extension_types_are_those_of_parquet(lake: Path) -> None:
+    uuids = pa.ExtensionArray.from_storage(pa.uuid(), pa.array([b"0" * 16, None], pa.binary(16)))
+    documents = pa.ExtensionArray.from_storage(pa.json_(), pa.array(["{}", None]))
+    table = pa.table({"u": uuids, "j": documents, "key": [1, 2]})
+    aa.write_dataset(table, lake / "ours", partition_by="key", verify="decode")
+    found = duckdb.sql(f"select u, j from '{lake}/ours/*/*.parquet'")
+    assert [str(kind) for kind in found.types] == ["UUID", "JSON"]
+    pq.write_table(table, lake / "peer.parquet")
+    ours = pq.read_schema(next((lake / "ours").glob("*/*.parquet")))
+    theirs = pq.read_schema(lake / "peer.parquet")
+    assert [ours.field(name).type for name in "uj"] == [theirs.field(name).type for name in "uj"]
+    # The command, which knows the types from the Parquet file alone.
+    for store_schema in (True, False):
+        pq.write_table(table, lake / "peer.parquet", store_schema=store_schema)
+        place = lake / f"copied {store_schema}"
+        main(["write", str(lake / "peer.parquet"), "--to", str(place)])
+        found = duckdb.sql(f"select u, j from '{place}/*.parquet'")
+        assert [str(kind) for kind in found.types] == ["UUID", "JSON"]
+
+
+def test_metadata_of_the_schema_are_those_of_the_file(lake: Path) -> None:
+    table = pa.table({"a": [1]}).replace_schema_metadata({"geo": '{"version": "1.1.0"}'})
+    aa.write_dataset(table, lake / "weather")
+    (path,) = (lake / "weather").glob("*.parquet")
+    assert pq.read_metadata(path).metadata[b"geo"] == b'{"version": "1.1.0"}'
+    main(["write", str(path), "--to", str(lake / "copied")])
+    (path,) = (lake / "copied").glob("*.parquet")
+    assert pq.read_metadata(path).metadata[b"geo"] == b'{"version": "1.1.0"}'

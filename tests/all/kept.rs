@@ -11,8 +11,12 @@ use arrow::datatypes::*;
 use arrow::ipc::reader::FileReader;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use atomic_arrow::format::Format;
+use atomic_arrow::verify::verify_file;
 use atomic_arrow::{DatasetWriter, DatasetWriterBuilder, Durability, Error, PartitionBy, Verify};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::basic::LogicalType;
+use parquet::file::metadata::KeyValue;
+use parquet::file::properties::WriterProperties;
 
 const ROWS: usize = 6;
 
@@ -541,4 +545,131 @@ fn a_dictionary_that_takes_too_much_memory_is_refused_with_its_column() {
         .unwrap_err();
     let source = std::error::Error::source(&error).unwrap().to_string();
     assert!(source.contains("column \"words\""), "{source}");
+}
+
+/// A column of an extension type, and the annotation of Parquet that says the same.
+fn annotated() -> Vec<(Field, ArrayRef, LogicalType)> {
+    let extension = |name: &str, metadata: &str, array: &ArrayRef| {
+        let pairs = [
+            ("ARROW:extension:name".to_owned(), name.to_owned()),
+            ("ARROW:extension:metadata".to_owned(), metadata.to_owned()),
+        ];
+        let pairs = pairs
+            .into_iter()
+            .filter(|(_, value)| name == "arrow.json" || !value.is_empty());
+        Field::new(name, array.data_type().clone(), true).with_metadata(pairs.collect())
+    };
+    let ids = [Some([7_u8; 16]), None, Some([0; 16])].into_iter();
+    let ids: ArrayRef =
+        Arc::new(FixedSizeBinaryArray::try_from_sparse_iter_with_size(ids, 16).unwrap());
+    let documents: ArrayRef = Arc::new(StringArray::from(vec![Some("{}"), None, Some("[1]")]));
+    // Two points, the least that is well-known binary.
+    let point = |x: f64, y: f64| {
+        let mut bytes = vec![1, 1, 0, 0, 0];
+        bytes.extend(x.to_le_bytes());
+        bytes.extend(y.to_le_bytes());
+        bytes
+    };
+    let points = [Some(point(30.0, 10.0)), None, Some(point(4.5, -1.0))];
+    let points: ArrayRef = Arc::new(points.into_iter().collect::<BinaryArray>());
+    let bytes = |bytes: &[u8]| -> ArrayRef { Arc::new(BinaryArray::from(vec![bytes; 3])) };
+    let variant: ArrayRef = Arc::new(StructArray::from(vec![
+        (
+            Arc::new(Field::new("metadata", DataType::Binary, false)),
+            bytes(&[1, 0, 0]),
+        ),
+        (
+            Arc::new(Field::new("value", DataType::Binary, true)),
+            bytes(&[12, 7]),
+        ),
+    ]));
+    let sphere = r#"{"crs":"EPSG:3857","edges":"spherical"}"#;
+    let flat = r#"{"crs":"EPSG:3857"}"#;
+    let crs = Some("EPSG:3857".to_owned());
+    let column = |name, metadata, array: &ArrayRef, logical| {
+        (extension(name, metadata, array), Arc::clone(array), logical)
+    };
+    vec![
+        column("arrow.uuid", "", &ids, LogicalType::Uuid),
+        column("arrow.json", "", &documents, LogicalType::Json),
+        column(
+            "geoarrow.wkb",
+            flat,
+            &points,
+            LogicalType::geometry(crs.clone()),
+        ),
+        column(
+            "geoarrow.wkb",
+            sphere,
+            &points,
+            LogicalType::geography(crs, None),
+        ),
+        column(
+            "arrow.parquet.variant",
+            "",
+            &variant,
+            LogicalType::variant(None),
+        ),
+    ]
+}
+
+#[test]
+fn extension_types_are_the_logical_types_of_parquet() {
+    for (field, column, logical) in annotated() {
+        let schema = Arc::new(Schema::new(vec![field.clone()]));
+        let batch = RecordBatch::try_new(Arc::clone(&schema), vec![column]).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path().join("lake");
+        let builder = DatasetWriter::builder(&root).verify(Verify::Decode);
+        let mut writer = builder.build(Arc::clone(&schema)).unwrap();
+        writer.write(&batch).unwrap();
+        writer.write(&batch).unwrap();
+        let receipt = writer.commit().unwrap();
+        let path = root.join(receipt.files()[0].path());
+        let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(&path).unwrap()).unwrap();
+        let stored = reader.parquet_schema().root_schema().get_fields()[0].clone();
+        assert_eq!(stored.get_basic_info().logical_type_ref(), Some(&logical));
+        let found = reader.schema().field(0);
+        assert_eq!(found.extension_type_name(), field.extension_type_name());
+        let found = concat_batches(&batch.schema(), &read(Format::Parquet, &path)).unwrap();
+        assert_eq!(
+            found,
+            concat_batches(&batch.schema(), [&batch, &batch]).unwrap()
+        );
+        assert!(verify_file(&path, Verify::Decode).unwrap().is_sound());
+    }
+}
+
+#[test]
+fn the_schemas_metadata_are_the_footers_and_do_not_replace_what_was_asked_for() {
+    let metadata = [("geo", "{}"), ("a", "given"), ("ARROW:schema", "none")];
+    let metadata = metadata.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    let field = Field::new("n", DataType::Int64, true);
+    let schema = Arc::new(Schema::new_with_metadata(vec![field], metadata.into()));
+    let numbers: ArrayRef = Arc::new(Int64Array::from(vec![1]));
+    let batch = RecordBatch::try_new(Arc::clone(&schema), vec![numbers]).unwrap();
+    let asked = KeyValue::new("a".to_owned(), "asked".to_owned());
+    let properties = WriterProperties::builder().set_key_value_metadata(Some(vec![asked]));
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path().join("lake");
+    let builder = DatasetWriter::builder(&root).properties(properties.build());
+    let mut writer = builder.build(schema).unwrap();
+    writer.write(&batch).unwrap();
+    let receipt = writer.commit().unwrap();
+    let file = File::open(root.join(receipt.files()[0].path())).unwrap();
+    let reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap();
+    let pairs = reader
+        .metadata()
+        .file_metadata()
+        .key_value_metadata()
+        .unwrap();
+    let value = |key: &str| {
+        let mut pairs = pairs.iter().filter(|pair| pair.key == key);
+        let value = pairs.next().and_then(|pair| pair.value.clone());
+        assert!(pairs.next().is_none(), "{key} twice");
+        value
+    };
+    assert_eq!(value("geo").as_deref(), Some("{}"));
+    assert_eq!(value("a").as_deref(), Some("asked"));
+    assert_ne!(value("ARROW:schema").as_deref(), Some("none"));
 }

@@ -3,6 +3,7 @@
 //!
 //! Where a row group ends is for its owner to say.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, Sink, Write};
 use std::ops::Range;
@@ -10,13 +11,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow::array::{Array, RecordBatch};
 use arrow::datatypes::SchemaRef;
-use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::{
     ArrowColumnChunk, ArrowColumnWriter, ArrowRowGroupWriterFactory, ArrowWriterOptions,
     compute_leaves,
 };
+use parquet::arrow::{ARROW_SCHEMA_META_KEY, ArrowWriter};
 use parquet::column::writer::ColumnCloseResult;
 use parquet::errors::Result;
+use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{WriterProperties, WriterPropertiesPtr};
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::types::{SchemaDescriptor, TypePtr};
@@ -62,6 +64,7 @@ impl FileTemplate {
         checksums: bool,
     ) -> Result<Self> {
         super::types::check(arrow_schema)?;
+        let properties = with_metadata_of(arrow_schema, properties);
         // The writer adds the Arrow schema to the properties: done once, not once a file.
         let schema = Arc::clone(arrow_schema);
         let (mut writer, _) = ArrowWriter::try_new(Vec::new(), schema, Some(properties))
@@ -184,6 +187,23 @@ impl FileTemplate {
             chunks,
         })
     }
+}
+
+/// The properties with the schema's metadata as key-values of the footer, where readers that do not know
+/// Arrow's schema look for it (GeoParquet's `geo`, for one). What the properties have under a key stays.
+fn with_metadata_of(schema: &SchemaRef, properties: WriterProperties) -> WriterProperties {
+    let mut pairs = properties.key_value_metadata().cloned().unwrap_or_default();
+    let given: BTreeMap<&String, &String> = schema.metadata().iter().collect();
+    for (key, value) in given {
+        if key != ARROW_SCHEMA_META_KEY && pairs.iter().all(|pair| pair.key != *key) {
+            pairs.push(KeyValue::new(key.clone(), value.clone()));
+        }
+    }
+    let pairs = (!pairs.is_empty()).then_some(pairs);
+    properties
+        .into_builder()
+        .set_key_value_metadata(pairs)
+        .build()
 }
 
 /// Why nothing is to be written with these properties: encrypted, which can be without this crate's

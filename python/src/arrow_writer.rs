@@ -41,7 +41,8 @@ impl ArrowWriter {
         options::check_columns(options, &schema)?;
         let signals = Signals::default();
         let options = options::parquet_file(options)?.interrupt_when(signals.asking());
-        let open = || AtomicArrowWriter::create_with_options(&root, &partition, schema, options);
+        let at = root.clone();
+        let open = move || AtomicArrowWriter::create_with_options(&at, &partition, schema, options);
         let (writer, raised) = run(py, &signals, open)?;
         let writer = settle(py, &root, writer, raised, |_, _| Ok(()))?;
         Ok(ArrowWriter {
@@ -61,17 +62,20 @@ impl ArrowWriter {
     fn write(&self, py: Python<'_>, stream: &Stream) -> PyResult<()> {
         let mut batches = stream.read(py, false)?;
         let signals = Signals::default();
-        let written = self.writer.with(py, |writer| {
-            let work = |batch: RecordBatch| {
-                signals.check(Step::WriteRows, &self.path)?;
+        let written = self.writer.lend(py, |writer| {
+            let (asked, path) = (signals.clone(), self.path.clone());
+            let work = move |writer: &mut AtomicArrowWriter, batch: RecordBatch| {
+                asked.check(Step::WriteRows, &path)?;
                 writer.write(&batch)
             };
-            with_worker(py, &signals, work, |worker| {
-                Ok(feed(py, &signals, &mut batches, worker))
+            with_worker(py, &signals, writer, work, |worker| {
+                feed(py, &signals, &mut batches, worker)
             })
         })?;
         match written {
             Ok(()) => Ok(()),
+            // In a process that the stream forked: the writer is its parent's.
+            Err(Failure::Raised(raised)) if self.writer.is_elsewhere() => Err(raised),
             Err(Failure::Raised(raised)) => {
                 self.discard(py)?;
                 Err(self.not_published(py, raised))
@@ -90,10 +94,11 @@ impl ArrowWriter {
                 "this AtomicArrowWriter is closed",
             ));
         };
-        let publish = |signals: &Signals| {
+        let path = self.path.clone();
+        let publish = move |signals: &Signals| {
             let staged = writer.finish()?;
             // The last moment at which nothing is visible.
-            signals.check(Step::Publish, &self.path)?;
+            signals.check(Step::Publish, &path)?;
             staged.publish()
         };
         publishing(py, &self.path, &self.signals, publish, |published| {

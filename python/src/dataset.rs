@@ -57,14 +57,16 @@ impl DatasetWriter {
     /// Takes all rows of a stream, which are held until the commit.
     fn write(&self, py: Python<'_>, stream: &Stream) -> PyResult<()> {
         let mut batches = stream.read(py, true)?;
-        let written = self.writer.with(py, |writer| {
-            let work = |batch: RecordBatch| writer.write(&batch);
-            with_worker(py, &self.calls, work, |worker| {
-                Ok(feed(py, &self.calls, &mut batches, worker))
+        let written = self.writer.lend(py, |writer| {
+            let work = |writer: &mut Writer, batch: RecordBatch| writer.write(&batch);
+            with_worker(py, &self.calls, writer, work, |worker| {
+                feed(py, &self.calls, &mut batches, worker)
             })
         })?;
         match written {
             Ok(()) => Ok(()),
+            // In a process that the stream forked: the writer is its parent's.
+            Err(Failure::Raised(raised)) if self.writer.is_elsewhere() => Err(raised),
             Err(Failure::Raised(raised)) => {
                 self.discard(py)?;
                 Err(self.not_published(py, raised))
@@ -77,7 +79,7 @@ impl DatasetWriter {
     /// Publishes everything that was written, or nothing.
     fn commit(&self, py: Python<'_>) -> PyResult<Receipt> {
         let writer = self.taken(py)?;
-        let (committed, raised) = run(py, &self.calls, || writer.commit())?;
+        let (committed, raised) = run(py, &self.calls, move || writer.commit())?;
         let receipt = settle(py, &self.root, committed, raised, |receipt, raised| {
             // For whoever wants to know what was published nevertheless.
             raised.value(py).setattr("receipt", Receipt::new(receipt))
@@ -88,7 +90,7 @@ impl DatasetWriter {
     /// Leaves everything that was written for a commit to come.
     fn stage(&self, py: Python<'_>) -> PyResult<StagedWrite> {
         let writer = self.taken(py)?;
-        let (staged, raised) = run(py, &self.calls, || writer.stage())?;
+        let (staged, raised) = run(py, &self.calls, move || writer.stage())?;
         match (staged, raised) {
             (Ok(staged), None) => Ok(StagedWrite::new(staged)),
             (Err(error), None) => Err(raise(py, &error)),

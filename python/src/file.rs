@@ -30,7 +30,8 @@ impl File {
     fn new(py: Python<'_>, path: PathBuf, options: &Bound<'_, PyDict>) -> PyResult<Self> {
         let signals = Signals::default();
         let options = options::file(options)?.interrupt_when(signals.asking());
-        let open = || AtomicFile::create_with_options(&path, options);
+        let at = path.clone();
+        let open = move || AtomicFile::create_with_options(&at, options);
         let (file, raised) = run(py, &signals, open)?;
         let file = settle(py, &path, file, raised, |_, _| Ok(()))?;
         Ok(File {
@@ -68,10 +69,11 @@ impl File {
         let Some(file) = self.file.take(py)? else {
             return Err(errors::refuse(py, "ClosedError", "this file is closed"));
         };
-        let publish = |signals: &Signals| {
+        let path = self.path.clone();
+        let publish = move |signals: &Signals| {
             let staged = file.finish()?;
             // The last moment at which nothing is visible.
-            signals.check(Step::Publish, &self.path)?;
+            signals.check(Step::Publish, &path)?;
             staged.publish()
         };
         publishing(py, &self.path, &self.signals, publish, |published| {

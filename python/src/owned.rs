@@ -10,6 +10,7 @@ use std::time::Duration;
 use pyo3::prelude::*;
 
 use crate::errors;
+use crate::work::Origin;
 
 /// How long a call waits before it looks again whether another thread's has ended.
 const PATIENCE: Duration = Duration::from_millis(1);
@@ -18,17 +19,24 @@ const PATIENCE: Duration = Duration::from_millis(1);
 pub(crate) struct Owned<W> {
     what: &'static str,
     /// The process that opened it.
-    process: u32,
+    origin: Origin,
     writer: Mutex<Option<W>>,
     /// The thread whose call has the writer.
     holder: Mutex<Option<ThreadId>>,
+}
+
+impl<W> Owned<W> {
+    /// Whether this is another process than that which opened it.
+    pub(crate) fn is_elsewhere(&self) -> bool {
+        self.origin.is_elsewhere()
+    }
 }
 
 impl<W: Send> Owned<W> {
     pub(crate) fn new(what: &'static str, writer: W) -> Self {
         Owned {
             what,
-            process: std::process::id(),
+            origin: Origin::here(),
             writer: Mutex::new(Some(writer)),
             holder: Mutex::new(None),
         }
@@ -41,14 +49,33 @@ impl<W: Send> Owned<W> {
         call: impl FnOnce(&mut W) -> PyResult<T>,
     ) -> PyResult<T> {
         let mut writer = self.lock(py)?;
-        let Some(writer) = writer.as_mut() else {
-            let message = format_args!("this {} is closed", self.what);
-            return Err(errors::refuse(py, "ClosedError", message));
-        };
+        let writer = writer.as_mut().ok_or_else(|| self.closed(py))?;
         *self.holder() = Some(thread::current().id());
         let done = call(writer);
         *self.holder() = None;
         done
+    }
+
+    /// Runs a call that lends the writer to a thread, once other threads' calls have ended. A writer that
+    /// does not come back is closed.
+    pub(crate) fn lend<T>(
+        &self,
+        py: Python<'_>,
+        call: impl FnOnce(W) -> PyResult<(Option<W>, T)>,
+    ) -> PyResult<T> {
+        let mut held = self.lock(py)?;
+        let writer = held.take().ok_or_else(|| self.closed(py))?;
+        *self.holder() = Some(thread::current().id());
+        let done = call(writer);
+        *self.holder() = None;
+        let (writer, done) = done?;
+        *held = writer;
+        Ok(done)
+    }
+
+    fn closed(&self, py: Python<'_>) -> PyErr {
+        let message = format_args!("this {} is closed", self.what);
+        errors::refuse(py, "ClosedError", message)
     }
 
     /// Takes the writer out, so that it is closed for every call to come; `None` if it was before.
@@ -60,7 +87,7 @@ impl<W: Send> Owned<W> {
     /// are not there.
     pub(crate) fn check_process(&self, py: Python<'_>) -> PyResult<()> {
         let what = self.what;
-        if self.process == std::process::id() {
+        if !self.is_elsewhere() {
             return Ok(());
         }
         let message = format_args!(
@@ -94,7 +121,7 @@ impl<W: Send> Owned<W> {
 
 impl<W> Drop for Owned<W> {
     fn drop(&mut self) {
-        if self.process != std::process::id() {
+        if self.is_elsewhere() {
             // The parent's to discard.
             let writer = self
                 .writer

@@ -131,7 +131,7 @@ pub(crate) fn recover(
         .staging(options::staging(staging)?);
     let signals = Signals::default();
     let options = options.interrupt_when(signals.asking());
-    let (recovered, raised) = run(py, &signals, || recover_with_options(&root, &options))?;
+    let (recovered, raised) = run(py, &signals, move || recover_with_options(&root, &options))?;
     if let Some(raised) = raised {
         return Err(raised);
     }

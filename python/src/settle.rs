@@ -69,14 +69,15 @@ impl Meanwhile for Signals {
 
 /// Runs work that publishes and heeds signals: it may ask for them before it is too late. What is published
 /// nevertheless is the `receipt` of what is raised.
-pub(crate) fn publishing<'py, R: Send, T: IntoPyObject<'py>>(
+pub(crate) fn publishing<'py, R: Send + 'static, T: IntoPyObject<'py>>(
     py: Python<'py>,
     path: &Path,
     signals: &Signals,
-    work: impl FnOnce(&Signals) -> Done<R> + Send,
+    work: impl FnOnce(&Signals) -> Done<R> + Send + 'static,
     receipt: impl Fn(R) -> T,
 ) -> PyResult<T> {
-    let (done, raised) = run(py, signals, || work(signals))?;
+    let heeded = signals.clone();
+    let (done, raised) = run(py, signals, move || work(&heeded))?;
     let done = settle(py, path, done, raised, |done, raised| {
         raised.value(py).setattr("receipt", receipt(done))
     })?;

@@ -136,6 +136,7 @@ pub(crate) fn commit(
         .first()
         .map(|staged| staged.get().0.root().to_owned());
     let root = first.unwrap_or_default();
+    let place = root.clone();
     let mut writes = writes(staged)
         .rewrite_missing(rewrite_missing)
         .schema_check(schema_check);
@@ -144,8 +145,8 @@ pub(crate) fn commit(
     }
     let signals = Signals::default();
     let writes = writes.interrupt_when(signals.asking());
-    let commit = |signals: &Signals| {
-        signals.check(Step::Decide, &root)?;
+    let commit = move |signals: &Signals| {
+        signals.check(Step::Decide, &place)?;
         writes.commit()
     };
     publishing(py, &root, &signals, commit, Receipt::new)

@@ -4,9 +4,14 @@
 //! worked on by a thread of their own, which lives as long as one call, and the calling thread looks up
 //! every few milliseconds. What is raised then asks the library to stop; the call ends when the library
 //! has, so that what is on disk is known.
+//!
+//! What runs on the calling thread may fork. The new process has no worker to wait for: it is told so by an
+//! exception, or is left with its own, and touches nothing that a thread of its parent may have held.
 
 use std::any::Any;
+use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Mutex, PoisonError};
@@ -66,16 +71,40 @@ pub(crate) trait Meanwhile: Sync {
     fn stop(&self) -> &AtomicBool;
 }
 
+/// The process in which something began.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Origin(u32);
+
+impl Origin {
+    pub(crate) fn here() -> Self {
+        Origin(process::id())
+    }
+
+    /// Whether this is another process, which was forked since.
+    pub(crate) fn is_elsewhere(self) -> bool {
+        self.0 != process::id()
+    }
+}
+
+fn forked(py: Python<'_>) -> PyErr {
+    let message = "the call was made by another process, before a fork, which has it: make one in this process";
+    errors::refuse(py, "ForkedError", message)
+}
+
 /// A thread that does one job after another, each with an answer.
 pub(crate) struct Worker<'a, J, R> {
     jobs: Sender<J>,
     answers: Mutex<Receiver<Result<R, Panicked>>>,
     meanwhile: &'a dyn Meanwhile,
+    origin: Origin,
 }
 
 impl<J: Send, R: Send> Worker<'_, J, R> {
     /// Gives it a job; it may have several to do.
     pub(crate) fn give(&self, job: J) {
+        if self.origin.is_elsewhere() {
+            return;
+        }
         // There is a receiver as long as there is a worker.
         let _ = self.jobs.send(job);
     }
@@ -84,6 +113,13 @@ impl<J: Send, R: Send> Worker<'_, J, R> {
     pub(crate) fn answer(&self, py: Python<'_>) -> (Result<R, Panicked>, Option<PyErr>) {
         let mut raised = None;
         loop {
+            if self.origin.is_elsewhere() {
+                let raised = raised.unwrap_or_else(|| forked(py));
+                return (
+                    Err(Panicked("it is in another process".to_owned())),
+                    Some(raised),
+                );
+            }
             // Once stopped, the library answers soon.
             let wait = if raised.is_none() {
                 TICK
@@ -114,38 +150,48 @@ fn receive<R>(answers: &Mutex<Receiver<R>>, wait: Duration) -> Result<R, RecvTim
     }
 }
 
-/// Starts a worker for as long as `body` runs.
-pub(crate) fn with_worker<J: Send, R: Send, T>(
+/// Starts a worker for as long as `body` runs, and lends it what it works on. That comes back, but not in a
+/// process that `body` forked: there it is the parent's.
+pub(crate) fn with_worker<S: Send + 'static, J: Send + 'static, R: Send + 'static, T>(
     py: Python<'_>,
     meanwhile: &dyn Meanwhile,
-    mut work: impl FnMut(J) -> R + Send,
-    body: impl FnOnce(&Worker<'_, J, R>) -> PyResult<T>,
-) -> PyResult<T> {
+    mut lent: S,
+    mut work: impl FnMut(&mut S, J) -> R + Send + 'static,
+    body: impl FnOnce(&Worker<'_, J, R>) -> T,
+) -> PyResult<(Option<S>, T)> {
     let (jobs, taken) = channel();
     let (answering, answers) = channel();
-    let answers = Mutex::new(answers);
-    thread::scope(|scope| {
-        let run = move || {
-            for job in taken {
-                if answering.send(contained(|| work(job))).is_err() {
-                    return;
-                }
+    let run = move || {
+        for job in taken {
+            if answering.send(contained(|| work(&mut lent, job))).is_err() {
+                break;
             }
-        };
-        let named = thread::Builder::new().name("atomic-arrow-work".to_owned());
-        named.spawn_scoped(scope, run)?;
-        let worker = Worker {
-            jobs,
-            answers,
-            meanwhile,
-        };
-        let done = body(&worker);
-        let Worker { jobs, answers, .. } = worker;
-        drop(jobs);
-        // The thread may need the GIL to let go of what Python lent it.
-        py.detach(|| while receive(&answers, Duration::MAX).is_ok() {});
-        done
-    })
+        }
+        lent
+    };
+    let named = thread::Builder::new().name("atomic-arrow-work".to_owned());
+    let thread = named.spawn(run)?;
+    let worker = Worker {
+        jobs,
+        answers: Mutex::new(answers),
+        meanwhile,
+        origin: Origin::here(),
+    };
+    let done = body(&worker);
+    if worker.origin.is_elsewhere() {
+        // Dropped, they would look for the thread that is not there.
+        mem::forget((worker, thread));
+        return Ok((None, done));
+    }
+    let Worker { jobs, answers, .. } = worker;
+    drop(jobs);
+    // The thread may need the GIL to let go of what Python lent it.
+    let lent = py.detach(|| {
+        while receive(&answers, Duration::MAX).is_ok() {}
+        thread.join()
+    });
+    // Its panics are answers.
+    Ok((lent.ok(), done))
 }
 
 /// Runs work that only reads on a thread which is left to itself once something is raised: it ends on
@@ -168,7 +214,12 @@ pub(crate) fn apart<F: Send + 'static, R: Send + 'static>(
         .name("atomic-arrow-read".to_owned())
         .spawn(run)?;
     let findings = Mutex::new(findings);
+    let origin = Origin::here();
     loop {
+        if origin.is_elsewhere() {
+            mem::forget(findings);
+            return Err(forked(py));
+        }
         match py.detach(|| receive(&findings, TICK)) {
             Ok(Finding::One(one)) => found(one)?,
             Ok(Finding::All(done)) => return done.map_err(|panicked| panicked.raise(py)),
@@ -187,25 +238,27 @@ enum Finding<F, R> {
 }
 
 /// Runs one piece of work, and says what was raised meanwhile.
-pub(crate) fn run<R: Send>(
+pub(crate) fn run<R: Send + 'static>(
     py: Python<'_>,
     meanwhile: &dyn Meanwhile,
-    work: impl FnOnce() -> R + Send,
+    work: impl FnOnce() -> R + Send + 'static,
 ) -> PyResult<(R, Option<PyErr>)> {
-    let mut work = Some(work);
-    let (answer, raised) = with_worker(
+    let origin = Origin::here();
+    let (_, (answer, raised)) = with_worker(
         py,
         meanwhile,
-        |()| work.take().map(|work| work()),
+        Some(work),
+        |work, ()| work.take().map(|work| work()),
         |worker| {
             worker.give(());
-            Ok(worker.answer(py))
+            worker.answer(py)
         },
     )?;
-    match answer {
+    match (answer, raised) {
+        (Err(_), Some(raised)) if origin.is_elsewhere() => Err(raised),
         // Once more: what comes now would be raised after the call, when nobody can say what is on disk.
-        Ok(Some(answer)) => Ok((answer, raised.or_else(|| meanwhile.tick(py).err()))),
-        Ok(None) => Err(errors::internal("work was asked for twice")),
-        Err(panicked) => Err(panicked.raise(py)),
+        (Ok(Some(answer)), raised) => Ok((answer, raised.or_else(|| meanwhile.tick(py).err()))),
+        (Ok(None), _) => Err(errors::internal("work was asked for twice")),
+        (Err(panicked), _) => Err(panicked.raise(py)),
     }
 }

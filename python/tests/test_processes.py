@@ -5,12 +5,13 @@ from __future__ import annotations
 import multiprocessing
 import os
 import pickle
+import select
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +136,67 @@ def test_a_fork_in_the_middle_of_a_commit_neither_hangs_nor_disturbs_it(lake: Pa
     thread.join()
     assert writer.receipt.rows == 1 << 18
     assert aa.verify(lake / "weather").rows == 1 << 18
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork")
+@pytest.mark.parametrize("ends", ["goes on", "raises", "exits"])
+@pytest.mark.parametrize("place", ["reader", "generator", "on_file", "file"])
+def test_a_process_forked_by_an_input_or_a_callback_does_not_hang(
+    lake: Path, place: str, ends: str
+) -> None:
+    """The parent's write is done once, and the new process comes back at once."""
+    children: list[int] = []
+    reading, writing = os.pipe()
+
+    def fork() -> None:
+        if children:
+            return
+        children.append(os.fork())
+        if children == [0]:
+            if ends == "raises":
+                raise LookupError("in the child")
+            if ends == "exits":
+                raise SystemExit(7)
+
+    def forking() -> Iterator[pa.RecordBatch]:
+        yield from ROWS.to_batches()
+        fork()
+        yield from ROWS.to_batches()
+
+    rows = pa.RecordBatchReader.from_batches(ROWS.schema, forking())
+    said = "nothing"
+    try:
+        if place == "reader":
+            aa.write_dataset(rows, lake / "weather")
+        elif place == "generator":
+            aa.write_dataset(forking(), lake / "weather")
+        elif place == "on_file":
+            aa.write_dataset(ROWS, lake / "weather", on_file=lambda _: fork())
+        else:
+            with aa.AtomicArrowWriter(lake / "weather", {"a": 1}, ROWS.schema) as writer:
+                writer.write(rows)
+    except BaseException as error:
+        said = type(error).__name__
+    if children == [0]:
+        os.write(writing, said.encode())
+        os._exit(0)
+    os.close(writing)
+    assert said == "nothing"
+    with os.fdopen(reading) as pipe:
+        ready, _, _ = select.select([pipe], [], [], 120)
+        if not ready:
+            os.kill(children[0], signal.SIGKILL)
+            pytest.fail("the forked process hangs")
+        said = pipe.read()
+    os.waitpid(children[0], 0)
+    # What a reader of pyarrow raises has been a text meanwhile.
+    told = {"raises": "LookupError", "exits": "SystemExit"}
+    expected = told.get(ends, "ForkedError") if place in ("generator", "on_file") else said
+    assert said == expected
+    assert said != "nothing"
+    rows_written = len(pl.read_parquet(lake / "weather"))
+    assert rows_written == (3 if place == "on_file" else 6)
+    assert not aa.recover(lake / "weather").aborted
 
 
 def work(root: Path, part: int, attempt: int) -> aa.StagedWrite:

@@ -163,10 +163,11 @@ impl Receipt {
         Ok(self)
     }
 
-    /// The files that were removed, by their paths below the root; by default none.
+    /// The files that were removed, by their paths below the root; by default none. What is not UTF-8 in a
+    /// path becomes U+FFFD.
     ///
     /// # Errors
-    /// A path is not UTF-8, is empty, leads out of the root, or is longer than 4096 bytes.
+    /// A path is empty, leads out of the root, or is longer than 4096 bytes.
     pub fn with_removed<P: AsRef<Path>>(
         mut self,
         removed: impl IntoIterator<Item = P>,

@@ -59,7 +59,8 @@ pub(super) fn check_staged(path: &str) -> Result<(), ReceiptError> {
     ))
 }
 
-/// Makes the text of a relative path that cannot lead out of what it is joined to.
+/// Makes the text of a relative path that cannot lead out of what it is joined to. Others may have named it:
+/// what is no UTF-8 becomes U+FFFD.
 pub(super) fn plain(path: &Path) -> Result<String, ReceiptError> {
     let invalid = |reason| ReceiptError::invalid("path", &path.to_string_lossy(), reason);
     let mut text = String::new();
@@ -68,7 +69,7 @@ pub(super) fn plain(path: &Path) -> Result<String, ReceiptError> {
             return Err(invalid("may lead out of the data set"));
         };
         text.push_str(if text.is_empty() { "" } else { "/" });
-        text.push_str(part.to_str().ok_or_else(|| invalid("is not UTF-8"))?);
+        text.push_str(&part.to_string_lossy());
     }
     check_plain(&text)?;
     Ok(text)

@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::Layout;
+use super::{Layout, path_text};
 use crate::error::{Error, Result};
 use crate::options::Durability;
 use crate::receipt::Receipt;
@@ -98,6 +98,7 @@ pub(crate) struct Destination<'a> {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Removal {
     /// Below the data set's root.
+    #[serde(with = "path_text")]
     pub(crate) path: PathBuf,
     /// What tells it from a later one of its name, which stays; as a text: not every reader of JSON has
     /// integers of 128 bits.
@@ -117,6 +118,7 @@ pub(crate) struct Exchange {
     /// The files of the new directory, below it.
     pub(crate) files: Vec<PathBuf>,
     /// The files of the old directory, below it, that go with it.
+    #[serde(with = "path_text::list")]
     pub(crate) removed: Vec<PathBuf>,
 }
 

@@ -5,6 +5,7 @@
 //! the writer dies, by whoever opens the data set next. Encoding rows is not done here.
 
 mod decision;
+mod path_text;
 mod plan;
 mod staged;
 #[cfg(test)]

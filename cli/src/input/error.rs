@@ -103,7 +103,7 @@ pub(crate) enum InputError {
         source: std::io::Error,
     },
     /// The temporary copy that a format with a footer needs could not be made.
-    #[error("{}: cannot be copied to a temporary file, which its format needs", path.display())]
+    #[error("{}: cannot be copied to a temporary file, which its format needs; TMPDIR names the directory for it", path.display())]
     Spool {
         path: PathBuf,
         source: std::io::Error,

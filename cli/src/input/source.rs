@@ -63,7 +63,7 @@ impl Watch {
     fn once(&self, path: &Path, origin: impl FnOnce() -> io::Result<Stream>) -> io::Result<Once> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if !kept.contains_key(path) {
-            kept.insert(path.to_owned(), Kept::new(origin()?)?);
+            kept.insert(path.to_owned(), Kept::new(origin()?));
         }
         Ok(Once {
             path: path.to_owned(),
@@ -87,7 +87,8 @@ impl Watch {
 /// An input that gives its bytes only once, and those that it gave, as far as they are kept.
 struct Kept {
     origin: Stream,
-    copy: File,
+    /// Nothing where no file could be made for it.
+    copy: Option<File>,
     len: u64,
     /// Whether there is a copy of all that was given.
     whole: bool,
@@ -103,13 +104,14 @@ impl std::fmt::Debug for Kept {
 }
 
 impl Kept {
-    fn new(origin: Stream) -> io::Result<Self> {
-        Ok(Self {
+    fn new(origin: Stream) -> Self {
+        let copy = temporary_file().ok();
+        Self {
             origin,
-            copy: tempfile::tempfile()?,
+            whole: copy.is_some(),
+            copy,
             len: 0,
-            whole: true,
-        })
+        }
     }
 
     fn is_whole(&self) -> bool {
@@ -118,19 +120,25 @@ impl Kept {
 
     /// Gives bytes from the offset on: of the copy, or else further ones.
     fn read(&mut self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
-        if self.whole && offset < self.len {
-            self.copy.seek(io::SeekFrom::Start(offset))?;
-            return self.copy.read(into);
+        let copy = self.copy.as_mut().filter(|_| self.whole);
+        if let Some(copy) = copy
+            && offset < self.len
+        {
+            copy.seek(io::SeekFrom::Start(offset))?;
+            return copy.read(into);
         }
         let n = self.origin.read(into)?;
         self.len += n as u64;
-        if self.whole && self.len > KEPT_BYTES {
+        let Some(copy) = self.copy.as_mut().filter(|_| self.whole) else {
+            return Ok(n);
+        };
+        if self.len > KEPT_BYTES {
             self.whole = false;
-            self.copy.set_len(0)?;
-        } else if self.whole {
-            self.copy.seek(io::SeekFrom::End(0))?;
+            copy.set_len(0)?;
+        } else {
+            copy.seek(io::SeekFrom::End(0))?;
             // Where there is no room for a copy, there is none.
-            self.whole = io::Write::write_all(&mut self.copy, &into[..n]).is_ok();
+            self.whole = io::Write::write_all(copy, &into[..n]).is_ok();
         }
         Ok(n)
     }
@@ -286,7 +294,7 @@ fn spool(path: &Path, stream: &mut Stream, compressed: bool) -> Result<File, Inp
         path: path.to_owned(),
         source,
     };
-    let mut file = tempfile::tempfile().map_err(spool_error)?;
+    let mut file = temporary_file().map_err(spool_error)?;
     let mut chunk = vec![0; CHUNK];
     loop {
         // Not io::copy: it would not tell a failing input from a full disk.
@@ -300,6 +308,18 @@ fn spool(path: &Path, stream: &mut Stream, compressed: bool) -> Result<File, Inp
     }
     file.rewind().map_err(spool_error)?;
     Ok(file)
+}
+
+/// A file that has no name and vanishes when it is closed: in the directory for such files, or where this user
+/// cannot make any there, in one that is there for all users.
+fn temporary_file() -> io::Result<File> {
+    let first = tempfile::tempfile();
+    let for_all = ["/var/tmp", "/tmp"].iter().filter(|_| cfg!(unix));
+    let mut others = for_all.filter_map(|directory| tempfile::tempfile_in(directory).ok());
+    match first {
+        Err(error) => others.next().ok_or(error),
+        first => first,
+    }
 }
 
 fn decompress(stream: Stream, compression: Option<Compression>) -> io::Result<Stream> {

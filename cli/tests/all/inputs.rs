@@ -215,3 +215,24 @@ fn a_later_input_of_other_columns_publishes_nothing() {
         .says("b.csv");
     nothing_left(&place);
 }
+
+#[cfg(unix)]
+#[test]
+fn standard_input_is_read_also_where_the_directory_for_temporary_files_is_missing() {
+    let place = Place::new();
+    let run = |input: &[u8], format: &str, to: &str| {
+        let mut command = place.command(["write", "-", "--format", format, "--to", to]);
+        command.env("TMPDIR", place.path("missing"));
+        command.stdin(std::fs::File::open(place.file("input", input)).unwrap());
+        command.output().unwrap()
+    };
+    let csv = run(b"k,v\nA,1\n", "csv", "one");
+    assert!(csv.status.success(), "{csv:?}");
+    place.run(["verify", "one"]).exits(0).prints("1 row");
+    // A format that has to be sought is copied.
+    let files = place.files("one");
+    let parquet = std::fs::read(place.path("one").join(&files[0])).unwrap();
+    let copied = run(&parquet, "parquet", "two");
+    assert!(copied.status.success(), "{copied:?}");
+    place.run(["verify", "two"]).exits(0).prints("1 row");
+}

@@ -713,3 +713,38 @@ fn a_table_of_another_format_is_overwritten_only_if_allowed() {
     place.run(&allowed).exits(0);
     assert!(!place.path("lake/table/_delta_log").exists());
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn files_whose_names_are_no_text_are_overwritten_like_others() {
+    use std::os::unix::ffi::OsStrExt as _;
+    for (mode, more) in [
+        ("overwrite-partitions", &[][..]),
+        ("overwrite", &[]),
+        ("overwrite-partitions", &["--staging", "inside"]),
+        ("overwrite", &["--staging", "inside"]),
+    ] {
+        let place = Place::new();
+        let csv = place.file("in.csv", "k,v\nA,1\n");
+        let csv = csv.to_str().unwrap();
+        let write = |more: &[&str]| {
+            let args = ["write", csv, "--to", "lake", "--partition-by", "k"];
+            place.run(args.iter().chain(more))
+        };
+        write(&[]).exits(0);
+        let name = std::ffi::OsStr::from_bytes(b"caf\xe9.bin");
+        let strange = place.path("lake/k=A").join(name);
+        std::fs::write(&strange, "x").unwrap();
+        let all: Vec<&str> = ["--mode", mode, "--json"]
+            .iter()
+            .chain(more)
+            .copied()
+            .collect();
+        let receipt = write(&all).exits(0).json();
+        assert!(!strange.exists(), "{mode} {more:?}");
+        assert_eq!(receipt["totals"]["removed"], 2, "{mode} {more:?}");
+        let removed = receipt["removed"].to_string();
+        assert!(removed.contains("k=A/caf\u{fffd}.bin"), "{removed}");
+        place.run(["verify", "lake"]).exits(0).prints("1 row");
+    }
+}

@@ -75,6 +75,8 @@ pub(super) struct Told {
 pub(super) struct Actor {
     user: u32,
     root: PathBuf,
+    /// Who repeats what is not known to be done, and by which path.
+    again: (u32, PathBuf),
     number: usize,
     count: usize,
     random: Random,
@@ -91,17 +93,34 @@ impl Actor {
         Actor {
             user,
             root: root.to_owned(),
+            again: (user, root.to_owned()),
             number,
             count: 0,
             random,
         }
     }
 
+    /// Lets another user repeat, by another path, what is not known to be done.
+    pub(super) fn repeated_by(mut self, user: u32, root: &Path) -> Self {
+        self.again = (user, root.to_owned());
+        self
+    }
+
     fn run(&self, how: &[String], input: &str, arguments: &[&str]) -> Result<Ran, Wrong> {
+        self.run_as(self.user, how, input, arguments)
+    }
+
+    fn run_as(
+        &self,
+        user: u32,
+        how: &[String],
+        input: &str,
+        arguments: &[&str],
+    ) -> Result<Ran, Wrong> {
         let program = std::env::current_exe().map_err(wrong("this program"))?;
         let mut all: Vec<OsString> = ["timeout", "-s", "KILL", PATIENCE].map(Into::into).into();
         all.extend(how.iter().map(Into::into));
-        let (user, group) = (self.user.to_string(), GROUP.to_string());
+        let (user, group) = (user.to_string(), GROUP.to_string());
         let setpriv = [
             "setpriv",
             "--reuid",
@@ -199,29 +218,36 @@ impl Actor {
         let rows: Vec<(usize, i64)> = (0..partitions).map(row).collect();
         let lines = rows.iter().map(|(key, value)| format!("p{key},{value}\n"));
         let input: String = ["k,v\n".to_owned()].into_iter().chain(lines).collect();
-        let (root, name) = (self.root_text(), format!("write-{number}"));
-        let mut arguments = vec!["write", "-", "--format", "csv", "--to", &root];
-        arguments.extend([
-            "--partition-by",
-            "k",
-            "--mode",
-            mode,
-            "--json",
-            "--threads",
-            "1",
-        ]);
-        if self.random.below(2) == 0 {
-            arguments.extend(["--write-id", &name]);
-        }
+        let name = format!("write-{number}");
+        let named = self.random.below(2) == 0;
+        let arguments = |root: &Path| -> Vec<String> {
+            let root = root.display().to_string();
+            let mut all = vec!["write", "-", "--format", "csv", "--to", &root];
+            all.extend(["--partition-by", "k", "--mode", mode]);
+            all.extend(["--json", "--threads", "1"]);
+            if named {
+                all.extend(["--write-id", &name]);
+            }
+            all.into_iter().map(str::to_owned).collect()
+        };
         let values: Vec<i64> = rows.into_iter().map(|(_, value)| value).collect();
-        let ran = self.run(how, &input, &arguments)?;
-        let mut all = told(&ran, how.is_empty(), values.clone());
+        let ran = |user, root: &Path, how: &[String]| {
+            let all = arguments(root);
+            let all: Vec<&str> = all.iter().map(String::as_str).collect();
+            self.run_as(user, how, &input, &all)
+        };
+        let all = told(
+            &ran(self.user, &self.root, how)?,
+            how.is_empty(),
+            values.clone(),
+        );
         // An overwrite whose first attempt counts must not be done again after somebody's append.
-        if all.end == End::Unknown && arguments.contains(&"--write-id") && mode == "append" {
-            let again = told(&self.run(&[], &input, &arguments)?, true, values);
+        if all.end == End::Unknown && named && mode == "append" {
+            let (user, root) = &self.again;
+            let again = told(&ran(*user, root, &[])?, true, values);
             // It may have been committed the first time, and what is refused now may yet be visible.
             if again.end == End::Acknowledged {
-                all = again;
+                return Ok(again);
             }
         }
         Ok(all)

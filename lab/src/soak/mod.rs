@@ -1,10 +1,11 @@
 //! Many users of one data set at the same time, with kills at random: the soak.
 //!
-//! Two users of one group append to one data set, overwrite it, put files into it and recover it. Some of them are killed, at a random system call or at a
+//! Two users of one group append to one data set, overwrite it, put files into it and recover it, one
+//! by its own path and one by a bind mount. Some of them are killed, at a random system call or at a
 //! random time. Four readers read every visible file meanwhile. After every round all is recovered, and
 //! `model` compares what is visible with what was acknowledged.
 //!
-//! The users, the kills and the kernel are real, which the simulated disk cannot model.
+//! The users, the mount, the kills and the kernel are real, which the simulated disk cannot model.
 
 mod actor;
 mod model;
@@ -40,28 +41,56 @@ fn wrong(what: &str) -> impl Fn(std::io::Error) -> Wrong + '_ {
     move |error| Wrong(format!("{what}: {error}"))
 }
 
-/// A data set that the users' group may write in.
-fn shared() -> Result<(tempfile::TempDir, PathBuf), Wrong> {
-    let guard = tempfile::tempdir().map_err(wrong("a directory"))?;
-    let set = |path: &Path, mode| {
-        fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(wrong("chmod"))
-    };
-    let parent = guard.path().join("shared");
-    let root = parent.join("lake");
-    for path in [&parent, &root] {
-        fs::create_dir(path).map_err(wrong("a directory"))?;
-        chown(path, None, Some(GROUP)).map_err(wrong("chown"))?;
-        set(path, 0o2775)?;
+/// The data set, and the two paths to it.
+struct Shared {
+    guard: tempfile::TempDir,
+    paths: [PathBuf; 2],
+}
+
+impl Shared {
+    fn new() -> Result<Self, Wrong> {
+        let guard = tempfile::tempdir().map_err(wrong("a directory"))?;
+        let set = |path: &Path, mode| {
+            fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(wrong("chmod"))
+        };
+        let top = guard.path();
+        let [host, container] = ["host", "container"].map(|name| top.join(name));
+        for path in [&host, &container] {
+            fs::create_dir(path).map_err(wrong("a directory"))?;
+            chown(path, None, Some(GROUP)).map_err(wrong("chown"))?;
+            set(path, 0o2775)?;
+        }
+        set(top, 0o755)?;
+        let paths = [host, container].map(|path| path.join("lake"));
+        for path in &paths {
+            fs::create_dir(path).map_err(wrong("a directory"))?;
+            chown(path, None, Some(GROUP)).map_err(wrong("chown"))?;
+            set(path, 0o2775)?;
+        }
+        run_program(
+            "mount",
+            [
+                "--bind".as_ref(),
+                paths[0].as_os_str(),
+                paths[1].as_os_str(),
+            ],
+        )?;
+        Ok(Shared { guard, paths })
     }
-    set(guard.path(), 0o755)?;
-    Ok((guard, root))
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        let _ = run_program("umount", ["-l".as_ref(), self.paths[1].as_os_str()]);
+    }
 }
 
 /// Why there can be no soak here, if there can be none.
 fn unable() -> Result<(), Wrong> {
     if !rustix::process::geteuid().is_root() {
-        return Err(Wrong("two users need root".to_owned()));
+        return Err(Wrong("two users and a bind mount need root".to_owned()));
     }
+    run_program("unshare", ["--mount", "--propagation", "private", "true"])?;
     run_program("strace", ["-V"])?;
     run_program("timeout", ["--version"])?;
     run_program("setpriv", ["--version"])
@@ -79,7 +108,7 @@ pub fn run(_: &[Rules], sample: Sample) -> Result<Findings, Wrong> {
         Sample::All => HOUR,
         Sample::Some(seconds) => seconds,
     };
-    let (guard, root) = shared()?;
+    let shared = Shared::new()?;
     let end = Instant::now() + Duration::from_secs(seconds as u64);
     let mut model = Model::default();
     let mut found = Findings::table(&["told", "commands"]);
@@ -87,10 +116,10 @@ pub fn run(_: &[Rules], sample: Sample) -> Result<Findings, Wrong> {
     let read = AtomicUsize::new(0);
     loop {
         rounds += 1;
-        let told = one_round(&root, rounds, &read, &mut found)?;
+        let told = one_round(&shared, rounds, &read, &mut found)?;
         model.add(&told);
-        let healed = heal(&root, rounds);
-        let compared = healed.and_then(|()| model.compare(&root));
+        let healed = heal(&shared, rounds);
+        let compared = healed.and_then(|()| model.compare(&shared.paths[0]));
         if let Err(Wrong(what)) = compared {
             found
                 .failures
@@ -106,6 +135,11 @@ pub fn run(_: &[Rules], sample: Sample) -> Result<Findings, Wrong> {
         found.count(name, count);
         found.rows.push(vec![name.to_owned(), count.to_string()]);
     }
+    for (reason, count) in model.reasons() {
+        found
+            .rows
+            .push(vec![format!("refused: {reason}"), count.to_string()]);
+    }
     if model.rows() == 0 {
         let words = model.refusal().unwrap_or("no command ran");
         found
@@ -113,23 +147,25 @@ pub fn run(_: &[Rules], sample: Sample) -> Result<Findings, Wrong> {
             .push(Wrong(format!("no rows were acknowledged: {words}")));
     }
     if !found.failures.is_empty() {
-        // What it looks like helps to understand it.
-        list(guard.path());
+        // What it looks like helps to understand it; the mount goes with the process's namespace.
+        list(&shared);
     }
     Ok(found)
 }
 
 /// Says on standard error what there is.
-fn list(top: &Path) {
+fn list(shared: &Shared) {
     use std::io::Write as _;
-    let listed = std::process::Command::new("find").arg(top).output();
+    let listed = std::process::Command::new("find")
+        .arg(shared.guard.path())
+        .output();
     let listed = listed.map(|output| output.stdout).unwrap_or_default();
     let _ = std::io::stderr().write_all(&listed);
 }
 
-/// Lets every user run two commands at a time for a while.
+/// Lets every user work for a while, each by both paths.
 fn one_round(
-    root: &Path,
+    shared: &Shared,
     round: usize,
     read: &AtomicUsize,
     found: &mut Findings,
@@ -139,15 +175,21 @@ fn one_round(
     let (told, readers) = std::thread::scope(|scope| {
         let over = &over;
         let readers: Vec<_> = (0..READERS)
-            .map(|_| scope.spawn(move || reader::read_until(root, over, read)))
+            .map(|number| {
+                let root = &shared.paths[number % 2];
+                scope.spawn(move || reader::read_until(root, over, read))
+            })
             .collect();
         let users: Vec<_> = USERS
             .into_iter()
-            .flat_map(|user| [user, user])
+            .flat_map(|user| shared.paths.iter().map(move |root| (user, root)))
             .enumerate()
-            .map(|(number, user)| {
+            .map(|(number, (user, root))| {
                 let random = Random::new((round * 16 + number) as u64);
-                let mut actor = Actor::new(user, root, round * 16 + number, random);
+                let actor = Actor::new(user, root, round * 16 + number, random);
+                let another = usize::from(user == USERS[0]);
+                let elsewhere = usize::from(*root == shared.paths[0]);
+                let mut actor = actor.repeated_by(USERS[another], &shared.paths[elsewhere]);
                 scope.spawn(move || {
                     let mut told = Vec::new();
                     while Instant::now() < end {
@@ -178,12 +220,12 @@ fn join<T>(thread: std::thread::ScopedJoinHandle<'_, Result<T, Wrong>>) -> Resul
     thread.join().unwrap_or_else(panicked)
 }
 
-/// Recovers by both users, which must succeed and leave nothing to do.
-fn heal(root: &Path, round: usize) -> Result<(), Wrong> {
-    for user in USERS {
+/// Recovers by both users and both paths, which must succeed and leave nothing to do.
+fn heal(shared: &Shared, round: usize) -> Result<(), Wrong> {
+    for (user, root) in USERS.into_iter().zip(&shared.paths) {
         Actor::new(user, root, round, Random::new(0)).recover()?;
     }
-    for user in USERS {
+    for (user, root) in USERS.into_iter().zip(&shared.paths) {
         Actor::new(user, root, round, Random::new(0)).has_nothing_to_recover()?;
     }
     Ok(())

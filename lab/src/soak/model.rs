@@ -26,6 +26,8 @@ pub(super) struct Model {
     /// Commands that were blocked.
     blocked: Vec<String>,
     counts: [usize; 3],
+    /// How often commands were refused for what reason.
+    reasons: BTreeMap<String, usize>,
     /// Rows of acknowledged commands.
     rows: usize,
 }
@@ -39,6 +41,9 @@ impl Model {
                 End::Unknown => 2,
             };
             self.counts[count] += 1;
+            if told.end == End::Refused {
+                *self.reasons.entry(reason(&told.words)).or_default() += 1;
+            }
             if told.end == End::Acknowledged {
                 self.rows += told.values.len();
             }
@@ -61,6 +66,11 @@ impl Model {
     pub(super) fn counts(&self) -> [(&'static str, usize); 3] {
         let names = ["acknowledged", "refused", "killed or unknown"];
         std::array::from_fn(|number| (names[number], self.counts[number]))
+    }
+
+    /// Why commands were refused, and how often.
+    pub(super) fn reasons(&self) -> &BTreeMap<String, usize> {
+        &self.reasons
     }
 
     /// How many rows were acknowledged, over all.
@@ -127,4 +137,12 @@ impl Model {
         self.removed.clear();
         Ok(())
     }
+}
+
+/// What a command said, without the paths and numbers that are in it.
+fn reason(words: &str) -> String {
+    let said = words.split_once("error:").map_or(words, |(_, said)| said);
+    let is_plain = |word: &&str| !word.contains(|c: char| c == '/' || c.is_ascii_digit());
+    let plain: Vec<&str> = said.split_whitespace().filter(is_plain).collect();
+    plain.join(" ")
 }

@@ -11,6 +11,9 @@ use atomic_arrow::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use crate::Wrong;
 
+/// Between two readings, so that readers leave the users time.
+const PAUSE: std::time::Duration = std::time::Duration::from_millis(50);
+
 /// Every file that a reader sees, below the root: not those that a name hides.
 pub(super) fn visible(root: &Path) -> Result<Vec<PathBuf>, Wrong> {
     let mut found = Vec::new();
@@ -67,6 +70,7 @@ pub(super) fn read_until(root: &Path, over: &AtomicBool, read: &AtomicUsize) -> 
                 read.fetch_add(usize::from(values(&path)?.is_some()), Ordering::SeqCst);
             }
         }
+        std::thread::sleep(PAUSE);
     }
     Ok(())
 }

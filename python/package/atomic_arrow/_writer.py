@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
+from contextlib import suppress
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
@@ -103,7 +104,9 @@ class Writer(ABC, Generic[Inner]):
             self.commit()
             return
         say_discarded(self._place, error)
-        self.discard()
+        # In a forked process it is the parent's, and the exception is what matters.
+        with suppress(ForkedError):
+            self.discard()
 
     def __del__(self) -> None:
         if self._inner is not None:

@@ -1,7 +1,7 @@
 //! Nobody who may write beside a user, or only read, gets him to do what he could not do himself.
 
 use std::fs;
-use std::os::unix::fs::{chown, symlink};
+use std::os::unix::fs::{MetadataExt as _, chown, symlink};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
 
@@ -139,20 +139,34 @@ fn words<const N: usize>(words: [&str; N]) -> Vec<String> {
     words.map(str::to_owned).into()
 }
 
+/// What stands in a record for the identity of its staged file.
+const IDENTITY: &str = "<identity>";
+
+/// What tells a file from every other in a record, as docs/format.md has it.
+fn identity(path: &std::path::Path) -> String {
+    let found = fs::metadata(path).unwrap();
+    let identity = (found.ino(), found.len(), found.modified().unwrap());
+    let hash = twox_hash::XxHash3_128::oneshot(format!("{identity:?}").as_bytes());
+    format!("{hash:032x}")
+}
+
 /// Leaves in the area what a dead writer of this user would: a transaction with this record.
 fn forge(ground: &Ground, area: &str, user: u32, group: u32, record: &str) {
     let transaction = ground.path(area).join(DEAD);
     let staged = transaction.join("new-00000");
     fs::create_dir_all(&staged).unwrap();
+    let file = transaction.join("00000.staged");
+    fs::write(&file, "evil").unwrap();
+    let record = record.replace(IDENTITY, &identity(&file));
     for (path, content) in [
         (transaction.join("lease"), ""),
         (staged.join("part-evil.parquet"), "evil"),
-        (transaction.join("00000.staged"), "evil"),
-        (transaction.join("decision.record"), record),
+        (transaction.join("decision.record"), &record),
     ] {
         fs::write(&path, content).unwrap();
         chown(&path, Some(user), Some(group)).unwrap();
     }
+    chown(&file, Some(user), Some(group)).unwrap();
     for directory in [&staged, &transaction] {
         chown(directory, Some(user), Some(group)).unwrap();
         set_mode(directory, 0o777);
@@ -168,7 +182,7 @@ fn set_mode(path: &std::path::Path, bits: u32) {
 fn decision(files: &[&str], exchanged: Option<(&str, &str)>) -> String {
     let files = files
         .iter()
-        .map(|path| json!({"staged": "00000.staged", "path": path}));
+        .map(|path| json!({"staged": "00000.staged", "path": path, "identity": IDENTITY}));
     let exchanges = exchanged.map(|(path, old)| {
         json!({"staged": "new-00000", "path": path, "witness": "part-evil.parquet",
             "files": ["part-evil.parquet"], "removed": [old]})

@@ -1,6 +1,7 @@
-//! Ground that others share: other users, some of them attackers.
+//! Ground that others share: other users, another path to the data set, mounts and attackers.
 //!
-//! Users are real, by `setpriv`, which takes root; `strace` kills at a system call.
+//! Everything is real: users by `setpriv`, mounts in a namespace of the command's own, windows that
+//! `strace` holds open. That takes root.
 #![cfg(target_os = "linux")]
 
 mod confine;
@@ -34,7 +35,7 @@ impl Ground {
     /// The reason to skip a test if this is not root, or lacks one of the programs.
     pub(super) fn new(programs: &[&str]) -> Result<Self, String> {
         if !rustix::process::geteuid().is_root() {
-            return Err("other users need root".to_owned());
+            return Err("other users and mounts need root".to_owned());
         }
         for program in programs.iter().chain(&["setpriv", "timeout"]) {
             let found = Command::new("sh")
@@ -68,7 +69,7 @@ impl Ground {
     }
 
     /// The command, with programs before it that run it in some way.
-    fn command(&self, how: &[String], args: &[&str]) -> Command {
+    pub(super) fn command(&self, how: &[String], args: &[&str]) -> Command {
         let mut command = Command::new(PATIENCE[0]);
         command.args(&PATIENCE[1..]).args(how);
         command.arg(binary().get_program()).args(args);
@@ -164,7 +165,7 @@ impl Ground {
     }
 
     /// The decisions of transactions that are not finished.
-    fn decisions(&self) -> Vec<PathBuf> {
+    pub(super) fn decisions(&self) -> Vec<PathBuf> {
         let mut find = Command::new("find");
         find.arg(self.path(".")).args(["-name", "decision.record"]);
         let found = String::from_utf8(find.output().unwrap().stdout).unwrap();
@@ -216,7 +217,7 @@ pub(super) fn as_user(user: u32) -> Vec<String> {
     how
 }
 
-fn killed_at_rename(when: usize) -> Vec<String> {
+pub(super) fn killed_at_rename(when: usize) -> Vec<String> {
     let inject = format!("inject=renameat2:signal=KILL:when={when}");
     words(&format!(
         "strace -f -qq -o /dev/null -e trace=renameat2 -e {inject}"

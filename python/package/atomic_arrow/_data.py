@@ -88,11 +88,12 @@ def decided(first: Stream, opened: Iterator[Stream]) -> tuple[Stream, Iterator[S
 
 def schema_of(schema: Schema, *, index: bool | None) -> Schema:
     """A schema, or what exports that of a table as its rows are exported."""
-    if is_a(schema, "polars", "LazyFrame"):
-        schema = schema.collect_schema()
-    if is_a(schema, "polars", "Schema"):
+    given: Any = schema
+    if is_a(given, "polars", "LazyFrame"):
+        given = schema = given.collect_schema()
+    if is_a(given, "polars", "Schema"):
         with _readable():
-            check_types(schema)
+            check_types(given)
     if isinstance(schema, ArrowSchema):
         return schema
     return _stream(schema, index) or schema

@@ -90,6 +90,7 @@ def _filled(polars: Any, kind: Any) -> Any:
     if isinstance(kind, polars.Struct):
         fields = [(field.name, _filled(polars, field.dtype)) for field in kind.fields]
         return polars.Struct([polars.Field(name, inner) for name, inner in fields])
-    if isinstance(kind, getattr(polars, "Map", ())):
+    map_type: Any = getattr(polars, "Map", ())
+    if isinstance(kind, map_type):
         return polars.Map(_filled(polars, kind.key), _filled(polars, kind.value))
     return kind

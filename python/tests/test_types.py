@@ -62,6 +62,19 @@ def test_addresses_within_other_types_are_found(lake: Path) -> None:
             aa.write_dataset([], lake / "weather", schema=pl.Schema({"o": kind}))
 
 
+@pytest.mark.parametrize("kind", [pl.Int128, pl.UInt128])
+def test_integers_of_128_bits_are_refused_with_their_column(
+    lake: Path, files: Callable[[Path], list[str]], kind: Any
+) -> None:
+    wide = pl.Series("wide", [1], dtype=kind)
+    for data in (wide.to_frame(), wide.to_frame().lazy(), pl.DataFrame({"wide": wide.implode()})):
+        with pytest.raises(aa.InputError, match=r"column 'wide.*Int128.*Decimal\(38, 0\)"):
+            aa.write_dataset(data, lake / "weather")
+    assert files(lake) == []
+    cast = wide.cast(pl.Decimal(38, 0))
+    aa.write_dataset(cast, lake / "weather")
+
+
 def test_columns_of_nothing_are_written(lake: Path) -> None:
     nothing = pl.DataFrame(
         {"id": [1], "note": [None], "tags": [[]], "s": [{"a": None}], "^n.*e$": [None]}

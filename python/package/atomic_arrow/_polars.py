@@ -75,6 +75,11 @@ def _check(polars: Any, path: str, kind: Any) -> None:
             f"column {path!r} is of the type Object of Polars, which is no data: convert its values "
             "to a type that has data, or leave the column out"
         )
+    if kind in (getattr(polars, "Int128", None), getattr(polars, "UInt128", None)):
+        raise TypeError(
+            f"column {path!r} is of the type {kind} of Polars, which Arrow does not have: cast it to "
+            "Int64, or to Decimal(38, 0)"
+        )
     for name, inner in _within(kind):
         _check(polars, path + name, inner)
 

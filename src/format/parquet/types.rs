@@ -20,8 +20,8 @@ fn check_field(path: &str, field: &Field) -> Result<(), ParquetError> {
         return refuse(
             path,
             "an ordered dictionary",
-            "a Parquet file keeps neither the order of its values nor those that no row has; make \
-             it unordered, or cast it to its values",
+            "a Parquet file keeps neither the order of its values nor those that no row has; write \
+             Arrow IPC, which does, make it unordered, or cast it to its values",
         );
     }
     check_type(path, field.data_type())

@@ -172,7 +172,8 @@ impl From<InputError> for Failure {
 /// An option as the command line spells it, where it is one of those.
 fn spelled(option: &str) -> String {
     match option {
-        "compression" | "memory_limit" | "sort_by" | "verify" | "write_id" => {
+        "compression" | "csv_null" | "json_non_finite" | "memory_limit" | "sort_by" | "verify"
+        | "write_id" => {
             format!("--{}", option.replace('_', "-"))
         }
         other => other.to_owned(),

@@ -6,6 +6,8 @@
 use std::path::{Path, PathBuf};
 
 use atomic_arrow::arrow::datatypes::Schema;
+use atomic_arrow::format::TextOptions;
+use atomic_arrow::parquet::basic::Compression;
 use atomic_arrow::parquet::file::properties::WriterProperties;
 use atomic_arrow::receipt::Note;
 use atomic_arrow::{DatasetWriter, DatasetWriterBuilder, Error, PartitionError, Receipt, Step};
@@ -165,11 +167,6 @@ fn check(args: &WriteArgs) -> Result<(), Failure> {
     if format != OutputFormat::Parquet && args.files.row_group_size.is_some() {
         return wrong("--row-group-size: only Parquet has row groups");
     }
-    if matches!(format, OutputFormat::Ndjson | OutputFormat::Csv)
-        && args.files.compression.is_some()
-    {
-        return wrong("--compression: files of text are not compressed");
-    }
     if args.durability == Durability::Unsynced && args.write_id.is_some() {
         return wrong(
             "--write-id: is remembered, and a power cut could take what --durability says is not synced",
@@ -187,6 +184,15 @@ pub(crate) fn builder(args: &WriteArgs) -> DatasetWriterBuilder {
     if let Some(rows) = files.row_group_size {
         properties = properties.set_max_row_group_row_count(Some(rows));
     }
+    let mut text = TextOptions::new()
+        .csv_null(&files.csv_null)
+        .json_non_finite(files.json_non_finite.into());
+    if matches!(
+        files.output_format,
+        OutputFormat::Ndjson | OutputFormat::Csv
+    ) {
+        text = text.compression(files.compression.unwrap_or(Compression::UNCOMPRESSED));
+    }
     let mut builder = DatasetWriter::builder(&args.to)
         .partition_by(args.partition_by.clone().unwrap_or_default())
         .mode(args.mode.into())
@@ -194,6 +200,7 @@ pub(crate) fn builder(args: &WriteArgs) -> DatasetWriterBuilder {
         .schema_check(args.schema_check == Switch::On)
         .format(files.output_format.into())
         .properties(properties.build())
+        .text(text)
         .page_checksums(files.page_checksums == Switch::On)
         .sort_by(files.sort_by.iter().cloned())
         .keep_partition_columns(files.keep_partition_columns)

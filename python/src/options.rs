@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use atomic_arrow::arrow::datatypes::Schema;
-use atomic_arrow::format::Format;
+use atomic_arrow::format::{Format, NonFinite, TextOptions};
 use atomic_arrow::parquet::basic::{BrotliLevel, Compression, GzipLevel, ZstdLevel};
 use atomic_arrow::parquet::file::metadata::KeyValue;
 use atomic_arrow::parquet::file::properties::{WriterProperties, WriterPropertiesBuilder};
@@ -44,6 +44,12 @@ const SYNCS: &[(&str, SyncPolicy)] = &[
 const POLICIES: &[(&str, SchemaPolicy)] = &[
     ("exact", SchemaPolicy::Exact),
     ("unify", SchemaPolicy::Unify),
+];
+
+const NON_FINITE: &[(&str, NonFinite)] = &[
+    ("error", NonFinite::Refuse),
+    ("null", NonFinite::Null),
+    ("string", NonFinite::Text),
 ];
 
 /// One of the values that an option has.
@@ -219,15 +225,28 @@ pub(crate) fn dataset(
     // One logical column comes in other physical types from each library.
     let mut builder = DatasetWriter::builder(root).schema_policy(SchemaPolicy::Unify);
     let mut properties = Properties::default();
+    let (mut text, mut is_text) = (TextOptions::new(), false);
     for (option, value) in options {
         let option: String = option.extract()?;
         if properties.take(&option, &value)? || value.is_none() {
             continue;
         }
         builder = match option.as_str() {
+            "csv_null" => {
+                text = text.csv_null(value.extract::<String>()?);
+                builder
+            }
+            "json_non_finite" => {
+                text = text.json_non_finite(choice(&option, &value, NON_FINITE)?);
+                builder
+            }
             "partition_by" => builder.partition_by(partition_by(&value)?),
             "mode" => builder.mode(choice("mode", &value, MODES)?),
-            "format" => builder.format(format("format", &value)?),
+            "format" => {
+                let format = format("format", &value)?;
+                is_text = matches!(format, Format::Csv | Format::Ndjson);
+                builder.format(format)
+            }
             "keep_staged" => builder.keep_staged(value.extract()?),
             "write_id" => builder.write_id(value.extract::<String>()?),
             "rewrite_missing" => builder.rewrite_missing(value.extract()?),
@@ -249,7 +268,11 @@ pub(crate) fn dataset(
             _ => return Err(unknown(&option)),
         };
     }
-    Ok(builder.properties(properties.build(options.py())?))
+    let properties = properties.build(options.py())?;
+    if is_text && options.contains("compression")? {
+        text = text.compression(properties.compression(&ColumnPath::from("")));
+    }
+    Ok(builder.properties(properties).text(text))
 }
 
 /// Refuses options that name columns which `schema` has not, and which parquet-rs would pass over.

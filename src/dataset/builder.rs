@@ -12,7 +12,7 @@ use super::writer::{DatasetWriter, preview};
 use super::{EngineOptions, Progress, SortBy, SyncPolicy};
 use crate::disk::{Disk, OsDisk};
 use crate::error::{Result, Step};
-use crate::format::Format;
+use crate::format::{Format, TextOptions};
 use crate::options::{Durability, Interrupt, StagingPlace, Verify};
 use crate::partition::{Partition, PartitionBy};
 use crate::receipt::{CommitMode, FileRecord, Note, Receipt};
@@ -243,6 +243,13 @@ impl DatasetWriterBuilder {
     /// have 4 MiB of texts, bytes and lists if these are fewer, and are one record batch of Arrow IPC.
     pub fn properties(mut self, properties: WriterProperties) -> Self {
         self.engine.properties = properties;
+        self
+    }
+
+    /// How NDJSON and CSV are written: what null is in CSV, what NaN is in NDJSON, and how files are
+    /// compressed; see [`TextOptions`] for the defaults. Other formats refuse what is not the default.
+    pub fn text(mut self, options: TextOptions) -> Self {
+        self.engine.text = options;
         self
     }
 

@@ -11,7 +11,7 @@ use parquet::file::properties::WriterProperties;
 use super::encoders::encoder_bytes;
 use super::stage::Finished;
 use crate::error::{Error, Result, Step};
-use crate::format::Format;
+use crate::format::{Format, TextOptions};
 use crate::options::{Durability, Interrupt, Verify, WriterOptions};
 
 /// The default memory limit, where the machine has four times as much.
@@ -117,6 +117,8 @@ pub(crate) struct EngineOptions {
     pub(crate) properties: WriterProperties,
     /// Whether pages of Parquet carry checksums; by default they do.
     pub(crate) page_checksums: bool,
+    /// How NDJSON and CSV are written.
+    pub(crate) text: TextOptions,
     /// By default [`Verify::Footer`].
     pub(crate) verify: Verify,
     /// By default [`Durability::Synced`].
@@ -154,6 +156,7 @@ impl Default for EngineOptions {
             sort_by: Vec::new(),
             properties: WriterOptions::default().properties,
             page_checksums: true,
+            text: TextOptions::default(),
             verify: Verify::default(),
             durability: Durability::default(),
             sync: SyncPolicy::default(),
@@ -228,6 +231,7 @@ impl EngineOptions {
             let reason = format!("they encrypt, which {} has no place for", self.format);
             return invalid("properties", &reason);
         }
+        self.text.check(self.format)?;
         if self.properties.content_defined_chunking().is_some() {
             return invalid(
                 "properties",

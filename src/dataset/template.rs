@@ -87,7 +87,8 @@ impl Template {
     /// The name of a partition's file, counted from 0.
     pub(super) fn file_name(&self, number: u32) -> String {
         let suffix = self.options.format.suffixes()[0];
-        format!("{}-{number:05}.{suffix}", self.stem)
+        let compressed = self.options.text.suffix();
+        format!("{}-{number:05}.{suffix}{compressed}", self.stem)
     }
 
     pub(super) fn hashing(&self) -> bool {

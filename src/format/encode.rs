@@ -7,6 +7,7 @@
 //! | NDJSON | length, and that the last line ends | number of rows; the text of every value, by a digest of each column |
 //! | CSV | the same, and the header | number of rows and of fields; the text of every value, by a digest of each column |
 //!
+//! Text that is compressed as a whole is read to its end at `Footer` too, which checks its checksums.
 //! What a text file holds cannot be told without reading all of it, so its rows are counted at
 //! `Decode` only. `Checksum` adds nothing here: the hash of the whole file is its caller's. Errors of
 //! the disk are [`Error::Io`] whatever the format, never [`Error::Encode`]; after any error an
@@ -22,9 +23,9 @@ use arrow::datatypes::SchemaRef;
 
 #[cfg(feature = "ipc")]
 use super::dictionaries::Dictionaries;
+use super::{Contents, Fault, Format, TextOptions, parquet};
 #[cfg(any(feature = "csv", feature = "ipc", feature = "json"))]
-use super::output::Output;
-use super::{Contents, Fault, Format, parquet};
+use super::{compressed::Codec, output::Output};
 use crate::disk::DiskFile;
 #[cfg(feature = "ipc")]
 use crate::error::Step;
@@ -40,6 +41,8 @@ pub(crate) struct Encoding {
     pub(crate) properties: WriterProperties,
     /// Whether pages of Parquet carry checksums.
     pub(crate) page_checksums: bool,
+    /// For NDJSON and CSV.
+    pub(crate) text: TextOptions,
     /// How the file will be checked: what is given is digested for [`Verify::Decode`].
     pub(crate) verify: Verify,
     /// For Arrow IPC, the dictionaries of all that is going to be written.
@@ -129,10 +132,14 @@ impl Encoder {
             format,
             properties,
             page_checksums,
+            text,
             verify,
             #[cfg(feature = "ipc")]
             dictionaries,
         } = encoding;
+        text.check(format)?;
+        #[cfg(any(feature = "csv", feature = "ipc", feature = "json"))]
+        let codec = Codec::of(text.compression)?;
         #[cfg(any(feature = "csv", feature = "ipc", feature = "json"))]
         let digesting = verify >= Verify::Decode;
         let kind = match format {
@@ -148,7 +155,7 @@ impl Encoder {
             )?)),
             #[cfg(feature = "ipc")]
             Format::Ipc => Kind::Ipc(Box::new(super::ipc::encode::Encoder::new(
-                Output::new(draft, path),
+                Output::new(draft, path, codec)?,
                 match dictionaries {
                     Some(dictionaries) => dictionaries,
                     None => Arc::new(
@@ -161,14 +168,16 @@ impl Encoder {
             )?)),
             #[cfg(feature = "json")]
             Format::Ndjson => Kind::Ndjson(Box::new(super::json::encode::Encoder::new(
-                Output::new(draft, path),
+                Output::new(draft, path, codec)?,
                 schema,
+                text.non_finite,
                 digesting,
             )?)),
             #[cfg(feature = "csv")]
             Format::Csv => Kind::Csv(Box::new(super::csv::encode::Encoder::new(
-                Output::new(draft, path),
+                Output::new(draft, path, codec)?,
                 schema,
+                text.csv_null,
                 digesting,
             )?)),
             #[allow(unreachable_patterns)]
@@ -229,9 +238,9 @@ impl Encoder {
             #[cfg(feature = "ipc")]
             Kind::Ipc(encoder) => encoder.finish()?,
             #[cfg(feature = "json")]
-            Kind::Ndjson(encoder) => encoder.finish(),
+            Kind::Ndjson(encoder) => encoder.finish()?,
             #[cfg(feature = "csv")]
-            Kind::Csv(encoder) => encoder.finish(),
+            Kind::Csv(encoder) => encoder.finish()?,
         };
         Ok(Encoded {
             draft,

@@ -4,14 +4,16 @@
 //! an array, its elements count as rows. In NDJSON every line that is not blank is one object, and
 //! one row: a line of `1` or `[]` is JSON, but no record, and readers of tables refuse it. Nothing is
 //! kept of what is read, so memory does not grow with the file, but by a byte for each level of
-//! nesting. Duplicate keys and numbers too large for a double pass.
+//! nesting. Keys that an object has twice and numbers too large for a double pass.
+//! Both may be compressed as a whole; places are those of the text.
 
 use std::io::{self, BufRead, BufReader, Read};
 use std::sync::Arc;
 
 use serde::de::IgnoredAny;
 
-use super::source::{Source, SourceReader};
+use super::compressed;
+use super::source::Source;
 use super::text::{BUFFER, Utf8};
 use super::{Contents, Fault};
 use crate::disk::DiskFile;
@@ -33,9 +35,8 @@ pub(super) fn check_lines(file: Arc<dyn DiskFile>) -> Result<Contents, Fault> {
 }
 
 fn read_document(source: &Source) -> Result<Contents, Fault> {
-    let mut text = text(source);
-    let is_array = matches!(first_byte(&mut text), Ok(Some(b'[')));
-    text = self::text(source);
+    let is_array = matches!(first_byte(&mut text(source)?), Ok(Some(b'[')));
+    let text = text(source)?;
     let rows = if is_array {
         // Elements have no size, so that counting them takes no memory.
         let elements: Result<Vec<IgnoredAny>, _> = serde_json::from_reader(text);
@@ -58,7 +59,7 @@ fn read_document(source: &Source) -> Result<Contents, Fault> {
 }
 
 fn read_lines(source: &Source) -> Result<Contents, Fault> {
-    let mut text = text(source);
+    let mut text = text(source)?;
     let (mut rows, mut number, mut start) = (0, 0, 0);
     while !text
         .fill_buf()
@@ -118,8 +119,9 @@ fn unreadable(line: u64, column: u64, start: u64, error: io::Error) -> Damage {
     syntax(line, column, start, Arc::new(error))
 }
 
-fn text(source: &Source) -> BufReader<Utf8<SourceReader>> {
-    BufReader::with_capacity(BUFFER, Utf8::new(source.reader(0)))
+fn text(source: &Source) -> Result<BufReader<Utf8<Box<dyn Read>>>, Fault> {
+    let reader = compressed::reader(source)?;
+    Ok(BufReader::with_capacity(BUFFER, Utf8::new(reader)))
 }
 
 /// The first byte that is no white space, which is left unread; white space is read.
@@ -142,11 +144,12 @@ fn first_byte(text: &mut impl BufRead) -> io::Result<Option<u8>> {
 }
 
 /// Where a line begins, the first being 1. Only asked after an error.
-fn start_of_line(source: &Source, line: u64) -> io::Result<u64> {
-    let mut reader = BufReader::with_capacity(BUFFER, source.reader(0));
+fn start_of_line(source: &Source, line: u64) -> Result<u64, Fault> {
+    let mut reader = BufReader::with_capacity(BUFFER, compressed::reader(source)?);
     let mut start = 0;
     for _ in 1..line {
-        start += reader.skip_until(b'\n')? as u64;
+        let skipped = reader.skip_until(b'\n');
+        start += skipped.map_err(compressed::undecodable)? as u64;
     }
     Ok(start)
 }

@@ -24,6 +24,8 @@ use crate::disk::DiskFile;
 use crate::options::Verify;
 use crate::verify::{Damage, Location};
 
+#[cfg(any(feature = "csv", feature = "ipc", feature = "json"))]
+mod compressed;
 #[cfg(feature = "csv")]
 mod csv;
 #[cfg(feature = "ipc")]
@@ -44,9 +46,11 @@ mod plain;
 mod source;
 #[cfg(any(feature = "csv", feature = "json"))]
 mod text;
+mod text_options;
 
 pub use self::parquet::ParquetBatches;
 pub(crate) use self::parquet::{ReadAs, read_as};
+pub use text_options::{NonFinite, TextOptions};
 
 /// A file format that can be checked.
 ///
@@ -65,10 +69,11 @@ pub enum Format {
     /// Comma-separated values with a header, as RFC 4180 has them.
     #[cfg(feature = "csv")]
     Csv,
-    /// One JSON document.
+    /// One JSON document. Names that an object has twice pass the check, and numbers too large for a double:
+    /// what they mean is up to the reader.
     #[cfg(feature = "json")]
     Json,
-    /// One JSON object a line.
+    /// One JSON object a line, checked as [`Json`](Format::Json) is.
     #[cfg(feature = "json")]
     Ndjson,
     /// The Arrow IPC file format, also known as Feather version 2.
@@ -96,17 +101,34 @@ impl Format {
     ];
 
     /// The format that a file of this name has, by its suffix in any case; `None` if it is none that
-    /// this build knows.
+    /// this build knows. A text may be compressed as a whole, and `.gz` or `.zst` follow its suffix.
     ///
     /// `.parquet` and `.parq` are Parquet, `.csv` is CSV, `.json` is JSON, `.ndjson` and `.jsonl` are NDJSON,
     /// `.arrow`, `.feather` and `.ipc` are IPC files, `.arrows` is an IPC stream.
     #[must_use]
     pub fn from_path(path: &Path) -> Option<Format> {
-        let suffix = path.extension()?.to_str()?.to_ascii_lowercase();
-        Format::ALL
-            .iter()
-            .copied()
-            .find(|format| format.suffixes().contains(&suffix.as_str()))
+        let suffix = |path: &Path| Some(path.extension()?.to_str()?.to_ascii_lowercase());
+        let of = |suffix: &str| {
+            let mut formats = Format::ALL.iter().copied();
+            formats.find(|format| format.suffixes().contains(&suffix))
+        };
+        match suffix(path)?.as_str() {
+            "gz" | "zst" => of(&suffix(Path::new(path.file_stem()?))?).filter(|it| it.is_text()),
+            suffix => of(suffix),
+        }
+    }
+
+    /// Whether files of the format are text, which may be compressed as a whole.
+    fn is_text(self) -> bool {
+        match self {
+            Format::Parquet => false,
+            #[cfg(feature = "csv")]
+            Format::Csv => true,
+            #[cfg(feature = "json")]
+            Format::Json | Format::Ndjson => true,
+            #[cfg(feature = "ipc")]
+            Format::Ipc | Format::IpcStream => false,
+        }
     }
 
     /// The suffixes of file names that have the format, the usual one first.

@@ -1,9 +1,10 @@
-//! The draft behind an encoder that has a buffer of its own.
+//! The draft behind an encoder that has a buffer of its own, compressed as a whole or not.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use crate::error::{Error, Result, Step};
+use super::compressed::{Codec, Compressor};
+use crate::error::{Error, IoContext, Result, Step};
 use crate::staging::Draft;
 
 /// Where the encoders of a buffer of their own put its bytes, so that an error of the disk can never
@@ -11,22 +12,34 @@ use crate::staging::Draft;
 pub(super) struct Output {
     draft: Draft,
     path: PathBuf,
+    compressor: Compressor,
 }
 
 impl Output {
-    pub(super) fn new(draft: Draft, path: &Path) -> Self {
-        let path = path.to_owned();
-        Output { draft, path }
-    }
-
-    pub(super) fn put(&mut self, step: Step, bytes: &[u8]) -> Result<()> {
-        self.draft.write_all(bytes).map_err(|source| Error::Io {
-            step,
-            path: self.draft.path().to_owned(),
-            source,
+    pub(super) fn new(draft: Draft, path: &Path, codec: Codec) -> Result<Self> {
+        let compressor = Compressor::new(codec);
+        Ok(Output {
+            compressor: compressor
+                .map_err(|source| Error::encode(Step::WriteRows, path, source))?,
+            draft,
+            path: path.to_owned(),
         })
     }
 
+    pub(super) fn put(&mut self, step: Step, bytes: &[u8]) -> Result<()> {
+        let Output {
+            draft,
+            path,
+            compressor,
+        } = self;
+        compressor.write(
+            bytes,
+            |bytes| draft.write_all(bytes).at(step, draft.path()),
+            |source| Error::encode(step, path, source),
+        )
+    }
+
+    /// How many bytes went to the draft so far.
     pub(super) fn len(&self) -> u64 {
         self.draft.len()
     }
@@ -40,7 +53,17 @@ impl Output {
         Error::encode(step, &self.path, source)
     }
 
-    pub(super) fn into_draft(self) -> Draft {
-        self.draft
+    /// Ends the file.
+    pub(super) fn finish(self) -> Result<Draft> {
+        let Output {
+            mut draft,
+            path,
+            compressor,
+        } = self;
+        let rest = compressor.finish();
+        let rest = rest.map_err(|source| Error::encode(Step::WriteFooter, &path, source))?;
+        let written = draft.write_all(&rest);
+        written.at(Step::WriteFooter, draft.path())?;
+        Ok(draft)
     }
 }

@@ -7,6 +7,7 @@ use std::io::{self, Read};
 
 use twox_hash::XxHash3_128;
 
+use super::compressed::end_of_text;
 use super::source::Source;
 use super::{Contents, Fault};
 use crate::verify::{Damage, Location};
@@ -56,6 +57,15 @@ impl TextDigests {
         }
     }
 
+    /// Ends the current row in a column, which is null there.
+    #[cfg(feature = "csv")]
+    pub(super) fn null(&mut self, column: usize) {
+        if let Some(digest) = self.columns.get_mut(column) {
+            digest.hash.write(&u64::MAX.to_le_bytes());
+            digest.length = 0;
+        }
+    }
+
     pub(super) fn finish(&self) -> Vec<u128> {
         self.columns
             .iter()
@@ -66,8 +76,8 @@ impl TextDigests {
 
 /// Checks that a text that was written ends with the end of a line.
 pub(super) fn check_end(source: &Source) -> Result<(), Fault> {
-    let len = source.len();
-    if len > 0 && source.read(len - 1, 1)?.as_ref() != b"\n" {
+    let (len, last) = end_of_text(source)?;
+    if last.is_some_and(|last| last != b'\n') {
         return Err(Damage::Unfinished {
             offset: len,
             missing: "the end of its last line",

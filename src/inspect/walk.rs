@@ -262,6 +262,9 @@ fn plain_format(path: &Path) -> Option<&'static str> {
         "arrow" | "feather" | "ipc" => Some("Arrow IPC"),
         "ndjson" | "jsonl" => Some("NDJSON"),
         "csv" => Some("CSV"),
+        // Text may be compressed as a whole.
+        "gz" | "zst" => plain_format(Path::new(path.file_stem()?))
+            .filter(|format| matches!(*format, "NDJSON" | "CSV")),
         _ => None,
     }
 }

@@ -42,6 +42,7 @@ mod staging;
 mod surroundings;
 #[cfg(unix)]
 mod tampered;
+mod text;
 mod types;
 mod verify;
 mod writer;

@@ -1,6 +1,6 @@
 //! What single options can be set to, and reading it from text.
 
-use atomic_arrow::format::Format;
+use atomic_arrow::format::{Format, NonFinite};
 use atomic_arrow::parquet::basic::{BrotliLevel, Compression, GzipLevel, ZstdLevel};
 use atomic_arrow::{CommitMode, PartitionBy, SortBy, SyncPolicy};
 use bytesize::ByteSize;
@@ -136,6 +136,27 @@ impl From<Sync> for SyncPolicy {
     }
 }
 
+/// What becomes of NaN and the infinities in NDJSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum JsonNonFinite {
+    /// An error, and nothing is published
+    Error,
+    /// null, which is not told from a null any more
+    Null,
+    /// The texts NaN, Infinity and -Infinity
+    String,
+}
+
+impl From<JsonNonFinite> for NonFinite {
+    fn from(non_finite: JsonNonFinite) -> Self {
+        match non_finite {
+            JsonNonFinite::Error => Self::Refuse,
+            JsonNonFinite::Null => Self::Null,
+            JsonNonFinite::String => Self::Text,
+        }
+    }
+}
+
 /// What `write` writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum OutputFormat {
@@ -163,9 +184,9 @@ impl From<OutputFormat> for Format {
 /// The format that the bytes of `put` must have.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum Check {
-    /// One JSON document
+    /// One JSON document; names that an object has twice pass
     Json,
-    /// One JSON object a line
+    /// One JSON object a line; names that an object has twice pass
     Ndjson,
     /// Apache Parquet
     Parquet,

@@ -9,7 +9,9 @@ use encoding_rs::Encoding;
 
 use super::StagingArgs;
 use super::paths;
-use super::values::{self, Durability, Mode, OutputFormat, Switch, Sync, VerifyLevel};
+use super::values::{
+    self, Durability, JsonNonFinite, Mode, OutputFormat, Switch, Sync, VerifyLevel,
+};
 use crate::exit::CODES;
 use crate::input::{DateFormat, InputFormat, InputOptions, SchemaSpec, encoding_named};
 
@@ -149,7 +151,7 @@ pub(crate) struct InputArgs {
     #[arg(long, value_name = "FORMAT")]
     date_format: Option<DateFormat>,
 
-    /// A text that is null in CSV; may be given several times. The empty field always is null, and
+    /// A text that is null in CSV; may be given several times. The empty field, in quotes too, always is null, and
     /// NA is in every column but those of text
     #[arg(long = "null", value_name = "TEXT")]
     nulls: Vec<String>,
@@ -214,9 +216,25 @@ pub(crate) struct FilesArgs {
     pub(crate) output_format: OutputFormat,
 
     /// zstd, gzip or brotli, each also with a level as in 'zstd(3)', snappy, lz4, or none; of these
-    /// Arrow IPC has zstd, lz4 and none, and text has none [default: zstd(1)]
+    /// Arrow IPC has zstd, lz4 and none, and text zstd, gzip and none, which is its default [default: zstd(1)]
     #[arg(long, value_name = "CODEC", value_parser = values::compression)]
     pub(crate) compression: Option<Compression>,
+
+    /// The text that is null in CSV [default: nothing, and the empty string is \"\"]
+    ///
+    /// Polars tells \"\" from nothing, and so do pyarrow and DuckDB if they are told to; pandas and DataFusion do
+    /// not. With another text, such as \\N, a value that is this text is an error.
+    #[arg(
+        long,
+        value_name = "TEXT",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub(crate) csv_null: String,
+
+    /// What becomes of NaN and the infinities in NDJSON, which JSON has no numbers for
+    #[arg(long, value_enum, value_name = "HOW", default_value_t = JsonNonFinite::Error)]
+    pub(crate) json_non_finite: JsonNonFinite,
 
     /// Rows of a row group of Parquet, at most [default: 1048576]
     #[arg(long, value_name = "ROWS", value_parser = values::at_least_one)]

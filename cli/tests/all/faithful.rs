@@ -316,3 +316,65 @@ fn a_dry_run_says_what_becomes_of_a_table_of_another_format() {
     write("--mode overwrite").exits(5).says("Delta Lake table");
     write("--mode overwrite --overwrite-table").exits(0);
 }
+
+#[test]
+fn text_output_keeps_nulls_numbers_and_can_be_compressed() {
+    let place = Place::new();
+    place.file("in.ndjson", "{\"s\":\"\",\"n\":1}\n{\"s\":null,\"n\":2}\n");
+    let write = |args: &str| {
+        let all = format!("write in.ndjson --mode overwrite --verify decode --to {args}");
+        place.run(all.split_whitespace())
+    };
+    let csv = |root: &str| {
+        let file = &place.files(root)[0];
+        fs::read_to_string(place.path(root).join(file)).unwrap()
+    };
+    write("csv --output-format csv").exits(0);
+    assert_eq!(csv("csv"), "s,n\n\"\",1\n,2\n");
+    write("csv --output-format csv --csv-null NULL").exits(0);
+    assert_eq!(csv("csv"), "s,n\n\"\",1\nNULL,2\n");
+    write("csv --output-format csv --csv-null 2")
+        .exits(1)
+        .says("column \"n\", row 1 of the file: \"2\" is the text that stands for null");
+
+    // What is compressed is checked, looked at, and read again.
+    for (codec, ending) in [("gzip", "gz"), ("zstd(5)", "zst")] {
+        write(&format!("packed --output-format csv --compression {codec}")).exits(0);
+        let file = &place.files("packed")[0];
+        assert!(file.ends_with(&format!(".csv.{ending}")), "{file}");
+        place
+            .run(["verify", "packed"])
+            .exits(0)
+            .prints("1 sound, 0 damaged; 2 rows");
+        place
+            .run(["inspect", "packed"])
+            .exits(0)
+            .prints("nothing odd");
+        let read = rows(&place, "packed");
+        assert_eq!(read[1], "{\"s\":null,\"n\":2}");
+    }
+
+    place.file("nan.csv", "f\nNaN\n1.5\n");
+    let write = |more: &str| {
+        let all = format!("write nan.csv --to json --output-format ndjson {more}");
+        place.run(all.split_whitespace())
+    };
+    write("")
+        .exits(1)
+        .says("column \"f\", row 0 of the file: NaN is no number of JSON");
+    lines_of(&place, write("--json-non-finite null"), "{\"f\":null}");
+    lines_of(
+        &place,
+        write("--mode overwrite --json-non-finite string"),
+        "{\"f\":\"NaN\"}",
+    );
+}
+
+/// Asserts the first line of the only file in `json`.
+#[track_caller]
+fn lines_of(place: &Place, ran: Ran, first: &str) {
+    ran.exits(0);
+    let file = &place.files("json")[0];
+    let text = fs::read_to_string(place.path("json").join(file)).unwrap();
+    assert_eq!(text.lines().next(), Some(first));
+}

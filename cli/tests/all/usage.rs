@@ -118,8 +118,18 @@ fn wrong_usage_exits_with_2_and_does_nothing() {
         .run(["write", &weather, "--to", "lake", "-q", "-v"])
         .exits(2);
     for (options, reason) in [
-        ("--output-format csv --compression zstd", "--compression"),
-        ("--output-format ndjson --compression none", "--compression"),
+        (
+            "--output-format csv --compression snappy",
+            "--compression: text",
+        ),
+        (
+            "--output-format ndjson --csv-null x",
+            "--csv-null: says how CSV",
+        ),
+        (
+            "--json-non-finite null",
+            "--json-non-finite: says how NDJSON",
+        ),
         (
             "--output-format ipc --compression gzip",
             "--compression: Arrow IPC has zstd",

@@ -16,6 +16,7 @@ from ._sizes import invalid, size, whole
 log = logging.getLogger("atomic_arrow")
 
 Mode: TypeAlias = Literal["append", "error_if_exists", "overwrite_partitions", "overwrite"]
+NonFinite: TypeAlias = Literal["error", "null", "string"]
 Format: TypeAlias = Literal["parquet", "csv", "ndjson", "ipc"]
 Compression: TypeAlias = Literal["zstd", "snappy", "gzip", "brotli", "lz4", "none"]
 Level: TypeAlias = Literal["skip", "footer", "checksum", "decode"]
@@ -29,7 +30,8 @@ class ParquetOptions(TypedDict, total=False):
     """How Parquet files are written."""
 
     compression: Compression | None
-    """The codec, by default ``"zstd"``; ``None`` or ``"none"`` for none."""
+    """The codec, by default ``"zstd"``; ``None`` or ``"none"`` for none. Files of NDJSON and CSV are
+    compressed as a whole, with ``"zstd"`` or ``"gzip"``, and only if it is given."""
     compression_level: int | None
     """The codec's level, where it has levels; by default the codec's own."""
     row_group_size: int | None
@@ -86,6 +88,13 @@ class WriteOptions(ParquetOptions, FileOptions, total=False):
     any more; by default its receipt is given all the same, with a warning."""
     format: Format
     """What the files are; by default ``"parquet"``."""
+    csv_null: str
+    """The text that is null in CSV; by default nothing, and the empty string is ``""``. Polars tells these
+    apart, and so do pyarrow and DuckDB if they are told to; pandas does not. A value that is another text
+    given here is an :class:`EncodeError`."""
+    json_non_finite: NonFinite
+    """What becomes of NaN and the infinities in NDJSON: ``"error"``, the default, an :class:`EncodeError`;
+    ``"null"``; ``"string"`` the texts ``"NaN"``, ``"Infinity"`` and ``"-Infinity"``."""
     target_file_size: int | str | None
     """The size at which a file ends and another begins: bytes, or ``"256MiB"``; by default a partition
     is one file."""

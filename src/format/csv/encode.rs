@@ -1,17 +1,19 @@
 //! Writing CSV, and checking what was written.
 //!
 //! A header, commas, LF, quotes where they are needed; values as arrow shows them (times as RFC 3339
-//! has them). Null is an empty field and so is an empty string: the text does not tell them apart.
-//! Nested types have no text.
+//! has them). Null is nothing, or a text that was asked for, without quotes; the empty string is `""`. Nested
+//! types have no text.
 
-use arrow::array::RecordBatch;
-use arrow::csv::WriterBuilder;
-use arrow::datatypes::SchemaRef;
+use std::io::Read as _;
+
+use arrow::array::{Array, RecordBatch};
+use arrow::datatypes::{FieldRef, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
 use super::Piece;
 use crate::error::{Error, Result, Step};
+use crate::format::compressed::{self, undecodable};
 use crate::format::encode::{Content, Written};
 use crate::format::output::Output;
 use crate::format::source::Source;
@@ -26,6 +28,10 @@ pub(in crate::format) struct Encoder {
     output: Output,
     buffer: Vec<u8>,
     header: Vec<u8>,
+    /// The text that is null.
+    null: String,
+    /// Rows that are written.
+    rows: usize,
     digests: Option<TextDigests>,
 }
 
@@ -33,6 +39,7 @@ impl Encoder {
     pub(in crate::format) fn new(
         mut output: Output,
         schema: &SchemaRef,
+        null: String,
         digesting: bool,
     ) -> Result<Self> {
         if schema.fields().is_empty() {
@@ -41,15 +48,25 @@ impl Encoder {
                 reason: "CSV has no rows without columns".to_owned(),
             });
         }
+        let is_nested = |field: &&FieldRef| field.data_type().is_nested();
+        if let Some(field) = schema.fields().iter().find(is_nested) {
+            let (name, data_type) = (field.name(), field.data_type());
+            let what = format!("column {name:?}: CSV has no place for {data_type}");
+            return Err(output.refused(Step::WriteRows, ArrowError::CsvError(what)));
+        }
         let mut header = Vec::new();
-        let none = RecordBatch::new_empty(schema.clone());
-        text_of(&none, true, &mut header)
-            .map_err(|source| output.refused(Step::WriteRows, source))?;
+        for field in schema.fields() {
+            push_field(&mut header, field.name());
+            header.push(b',');
+        }
+        end_line(&mut header);
         output.put(Step::WriteRows, &header)?;
         Ok(Encoder {
             output,
             buffer: Vec::new(),
             header,
+            null,
+            rows: 0,
             digests: digesting.then(|| TextDigests::new(schema.fields().len())),
         })
     }
@@ -61,50 +78,101 @@ impl Encoder {
     pub(in crate::format) fn write(&mut self, batch: &RecordBatch) -> Result<()> {
         for start in (0..batch.num_rows()).step_by(ROWS_AT_ONCE) {
             let rows = batch.slice(start, ROWS_AT_ONCE.min(batch.num_rows() - start));
-            self.buffer.clear();
-            text_of(&rows, false, &mut self.buffer)
-                .and_then(|()| match &mut self.digests {
-                    Some(digests) => digest(&rows, digests),
-                    None => Ok(()),
-                })
+            self.encode(&rows)
                 .map_err(|source| self.output.refused(Step::WriteRows, source))?;
             self.output.put(Step::WriteRows, &self.buffer)?;
+            self.rows += rows.num_rows();
         }
         Ok(())
     }
 
-    pub(in crate::format) fn finish(self) -> (Draft, Content, Option<Vec<u128>>) {
+    /// Makes rows text, and digests each value as it is before quoting.
+    fn encode(&mut self, rows: &RecordBatch) -> std::result::Result<(), ArrowError> {
+        self.buffer.clear();
+        let options = FormatOptions::default().with_display_error(false);
+        let columns = rows.columns().iter();
+        let columns = columns.map(|values| {
+            Ok((
+                ArrayFormatter::try_new(values, &options)?,
+                values.logical_nulls(),
+            ))
+        });
+        let columns = columns.collect::<std::result::Result<Vec<_>, ArrowError>>()?;
+        let mut text = String::new();
+        for row in 0..rows.num_rows() {
+            for (column, (values, nulls)) in columns.iter().enumerate() {
+                if nulls.as_ref().is_some_and(|nulls| nulls.is_null(row)) {
+                    if self.null.is_empty() && columns.len() == 1 {
+                        let problem = "null, whose line would be blank, as it is in the only column: \
+                                       give a text for null (csv_null)";
+                        return Err(self.refusal(rows, column, row, problem));
+                    }
+                    self.buffer.extend_from_slice(self.null.as_bytes());
+                    if let Some(digests) = &mut self.digests {
+                        match self.null.as_str() {
+                            "" => digests.null(column),
+                            null => {
+                                digests.push(column, null.as_bytes());
+                                digests.end(column);
+                            }
+                        }
+                    }
+                } else {
+                    text.clear();
+                    values.value(row).write(&mut text)?;
+                    if !text.is_empty() && text == self.null {
+                        let problem =
+                            format!("{text:?} is the text that stands for null (csv_null)");
+                        return Err(self.refusal(rows, column, row, &problem));
+                    }
+                    push_field(&mut self.buffer, &text);
+                    if let Some(digests) = &mut self.digests {
+                        digests.push(column, text.as_bytes());
+                        digests.end(column);
+                    }
+                }
+                self.buffer.push(b',');
+            }
+            end_line(&mut self.buffer);
+        }
+        Ok(())
+    }
+
+    fn refusal(&self, rows: &RecordBatch, column: usize, row: usize, problem: &str) -> ArrowError {
+        let (schema, row) = (rows.schema(), self.rows + row);
+        let name = schema.field(column).name();
+        ArrowError::CsvError(format!("column {name:?}, row {row} of the file: {problem}"))
+    }
+
+    pub(in crate::format) fn finish(self) -> Result<(Draft, Content, Option<Vec<u128>>)> {
         let digests = self.digests.map(|digests| digests.finish());
         let header = self.header;
-        (self.output.into_draft(), Content::Csv { header }, digests)
+        Ok((self.output.finish()?, Content::Csv { header }, digests))
     }
 }
 
-fn text_of(
-    batch: &RecordBatch,
-    header: bool,
-    buffer: &mut Vec<u8>,
-) -> std::result::Result<(), ArrowError> {
-    WriterBuilder::new()
-        .with_header(header)
-        .build(buffer)
-        .write(batch)
-}
-
-/// Digests the text of every value, as it is before quoting.
-fn digest(batch: &RecordBatch, digests: &mut TextDigests) -> std::result::Result<(), ArrowError> {
-    let options = FormatOptions::default().with_null("");
-    let mut text = String::new();
-    for (column, values) in batch.columns().iter().enumerate() {
-        let formatter = ArrayFormatter::try_new(values, &options)?;
-        for row in 0..batch.num_rows() {
-            text.clear();
-            formatter.value(row).write(&mut text)?;
-            digests.push(column, text.as_bytes());
-            digests.end(column);
+/// Writes a field that is not null, in quotes where it needs them.
+fn push_field(buffer: &mut Vec<u8>, text: &str) {
+    let needs_quotes = |byte: &u8| b",\"\r\n".contains(byte);
+    if !text.is_empty() && !text.as_bytes().iter().any(needs_quotes) {
+        buffer.extend_from_slice(text.as_bytes());
+        return;
+    }
+    buffer.push(b'"');
+    for byte in text.as_bytes() {
+        if *byte == b'"' {
+            buffer.push(b'"');
         }
+        buffer.push(*byte);
     }
-    Ok(())
+    buffer.push(b'"');
+}
+
+/// Puts the end of the line in the place of the last comma.
+fn end_line(buffer: &mut [u8]) {
+    if let Some(last) = buffer.last_mut() {
+        *last = b'\n';
+    }
 }
 
 /// Checks a file against what was written; its length is right.
@@ -114,7 +182,9 @@ pub(in crate::format) fn verify_written(
     header: &[u8],
     level: Verify,
 ) -> std::result::Result<Contents, Fault> {
-    let found = source.read(0, header.len() as u64)?;
+    let mut found = Vec::new();
+    let mut start = compressed::reader(source)?.take(header.len() as u64);
+    start.read_to_end(&mut found).map_err(undecodable)?;
     if found != header {
         let shown = |bytes: &[u8]| format!("{:?}", String::from_utf8_lossy(bytes)).into();
         return Err(Damage::Differs {
@@ -135,7 +205,8 @@ pub(in crate::format) fn verify_written(
     let mut digests = TextDigests::new(written.schema.fields().len());
     let rows = super::read(source, |piece| match piece {
         Piece::Text(column, text) => digests.push(column, text),
-        Piece::End(column) => digests.end(column),
+        Piece::End(column, true) => digests.null(column),
+        Piece::End(column, false) => digests.end(column),
     })?;
     let columns = written.schema.fields().iter().map(|field| field.name());
     let rows = (written.rows, rows);

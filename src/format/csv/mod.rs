@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use csv_core::{ReadFieldResult, Reader};
 
+use super::compressed;
 use super::source::Source;
 use super::text::{BUFFER, Utf8};
 use super::{Contents, Fault};
@@ -34,8 +35,8 @@ pub(super) fn check(file: Arc<dyn DiskFile>) -> Result<Contents, Fault> {
 enum Piece<'a> {
     /// Some of the text of a field; its column.
     Text(usize, &'a [u8]),
-    /// The end of a field; its column.
-    End(usize),
+    /// The end of a field; its column, and whether there is nothing between the commas, not even quotes.
+    End(usize, bool),
 }
 
 /// Where the reader is.
@@ -80,11 +81,13 @@ impl Place {
 
 /// Reads every record and gives back how many there are below the header.
 fn read(source: &Source, mut on_piece: impl FnMut(Piece<'_>)) -> Result<u64, Fault> {
-    let mut text = BufReader::with_capacity(BUFFER, Utf8::new(source.reader(0)));
+    let mut text = BufReader::with_capacity(BUFFER, Utf8::new(compressed::reader(source)?));
     let mut reader = Reader::new();
     let mut output = vec![0; BUFFER];
     let mut place = Place::default();
     let (mut header, mut rows, mut column) = (None, 0, 0);
+    // Whether a byte of the field was read yet, and whether it is nothing so far.
+    let (mut begun, mut nothing) = (false, true);
     let mut ended = false;
     loop {
         let input = text.fill_buf().map_err(|error| place.syntax(error))?;
@@ -93,6 +96,17 @@ fn read(source: &Source, mut on_piece: impl FnMut(Piece<'_>)) -> Result<u64, Fau
         let ending = at_end && place.in_record && !ended;
         let input = if ending { b"\n" } else { input };
         let (result, read, written) = reader.read_field(input, &mut output);
+        let is_end_of_line = |byte: &&u8| b"\r\n".contains(byte);
+        let mut bytes = input[..read].iter();
+        let first = match place.in_record {
+            true => bytes.next(),
+            false => bytes.find(|byte| !is_end_of_line(byte)),
+        };
+        if let Some(first) = first.filter(|_| !begun) {
+            begun = true;
+            nothing &= *first != b'"';
+        }
+        nothing &= written == 0;
         if at_end {
             ended |= ending;
         } else {
@@ -114,8 +128,9 @@ fn read(source: &Source, mut on_piece: impl FnMut(Piece<'_>)) -> Result<u64, Fau
             ReadFieldResult::End => break,
             ReadFieldResult::Field { record_end } => {
                 if header.is_some() {
-                    on_piece(Piece::End(column));
+                    on_piece(Piece::End(column, nothing));
                 }
+                (begun, nothing) = (false, true);
                 column += 1;
                 if record_end {
                     let expected = *header.get_or_insert(column);

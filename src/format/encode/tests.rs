@@ -11,8 +11,8 @@ use arrow::datatypes::{DataType, Field, Int8Type, Schema, SchemaRef, UnionMode};
 use super::*;
 use crate::disk::sim::{FaultTime, SimDisk};
 use crate::disk::{Disk, DiskFile};
-use crate::format::check;
 use crate::format::memory::MemoryFile;
+use crate::format::{NonFinite, check};
 use crate::options::{StagingPlace, Verify};
 use crate::staging::{Area, home_of_root, resolve};
 use crate::verify::Damage;
@@ -76,6 +76,10 @@ fn encoding(format: Format) -> Encoding {
         format,
         properties: WriterProperties::builder().set_compression(zstd).build(),
         page_checksums: true,
+        text: TextOptions::new().json_non_finite(match format {
+            Format::Ndjson => NonFinite::Null,
+            _ => NonFinite::Refuse,
+        }),
         verify: Verify::Decode,
         dictionaries: None,
     }
@@ -194,7 +198,7 @@ fn text_is_written_as_documented() {
                ,1969-12-31T18:59:59.999999-05:00,NaN,9223372036854775807\n\
                \"t,\"\"w\no\",,,3\n\
                one,1969-12-31T19:00:01.500-05:00,-0.0,-9223372036854775808\n\
-               ,1969-12-31T19:00:00.000007-05:00,1e300,5\n";
+               \"\",1969-12-31T19:00:00.000007-05:00,1e300,5\n";
     assert_eq!(text(Format::Csv), csv);
     let lines = text(Format::Ndjson);
     let second = r#"{"na,me":null,"time":"1969-12-31T18:59:59.999999-05:00","temp":null,"count":9223372036854775807}"#;

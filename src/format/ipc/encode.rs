@@ -125,7 +125,7 @@ impl Encoder {
             batches: self.batches,
         };
         let digests = self.digests.map(|digests| digests.finish());
-        Ok((self.output.into_draft(), content, digests))
+        Ok((self.output.finish()?, content, digests))
     }
 
     fn put(&mut self, step: Step) -> Result<()> {

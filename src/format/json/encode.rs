@@ -2,13 +2,13 @@
 //!
 //! Every line has every field, null ones too, so that a reader that infers the schema from some lines
 //! sees all columns. Times are as RFC 3339 has them, binary values in hexadecimal. JSON has no
-//! numbers that are not finite: NaN and the infinities become null. Times outside of the calendar
-//! are an error.
+//! numbers that are not finite: NaN and the infinities are an error, or become null or a text if that is
+//! asked for. Times outside of the calendar are an error.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
-use arrow::array::{Array, RecordBatch};
-use arrow::datatypes::{FieldRef, SchemaRef};
+use arrow::array::{Array, AsArray as _, Float16Array, Float32Array, Float64Array, RecordBatch};
+use arrow::datatypes::{DataType, FieldRef, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::json::writer::{
     Encoder as ValueEncoder, EncoderFactory, EncoderOptions, LineDelimited, NullableEncoder,
@@ -23,7 +23,7 @@ use crate::format::output::Output;
 use crate::format::plain::{plain_batch, plain_schema};
 use crate::format::source::Source;
 use crate::format::text::{self, ROWS_AT_ONCE, TextDigests};
-use crate::format::{Contents, Fault};
+use crate::format::{Contents, Fault, NonFinite};
 use crate::options::Verify;
 use crate::staging::Draft;
 
@@ -31,7 +31,9 @@ use crate::staging::Draft;
 pub(in crate::format) struct Encoder {
     output: Output,
     schema: SchemaRef,
-    times: Times,
+    values: Values,
+    /// Rows that are written.
+    rows: usize,
     buffer: Vec<u8>,
     digests: Option<TextDigests>,
 }
@@ -40,6 +42,7 @@ impl Encoder {
     pub(in crate::format) fn new(
         output: Output,
         schema: &SchemaRef,
+        non_finite: NonFinite,
         digesting: bool,
     ) -> Result<Self> {
         let fields = schema.fields();
@@ -61,7 +64,11 @@ impl Encoder {
             schema: plain_schema(schema)
                 .map_err(|source| output.refused(Step::WriteRows, source))?,
             output,
-            times: Times::default(),
+            values: Values {
+                non_finite,
+                refused: Arc::default(),
+            },
+            rows: 0,
             buffer: Vec::new(),
             digests: digesting.then(|| TextDigests::new(fields.len())),
         };
@@ -76,7 +83,7 @@ impl Encoder {
     }
 
     fn options(&self) -> EncoderOptions {
-        let factory = Arc::new(self.times.clone());
+        let factory = Arc::new(self.values.clone());
         EncoderOptions::default()
             .with_explicit_nulls(true)
             .with_encoder_factory(factory)
@@ -92,6 +99,7 @@ impl Encoder {
             self.encode(&rows)
                 .map_err(|source| self.output.refused(Step::WriteRows, source))?;
             self.output.put(Step::WriteRows, &self.buffer)?;
+            self.rows += rows.num_rows();
         }
         Ok(())
     }
@@ -99,7 +107,7 @@ impl Encoder {
     fn encode(&mut self, rows: &RecordBatch) -> std::result::Result<(), ArrowError> {
         let rows = plain_batch(rows, &self.schema)?;
         self.buffer.clear();
-        let factory = Arc::new(self.times.clone());
+        let factory = Arc::new(self.values.clone());
         WriterBuilder::new()
             .with_explicit_nulls(true)
             .with_encoder_factory(factory)
@@ -109,12 +117,29 @@ impl Encoder {
         if let Some(digests) = &mut self.digests {
             digest(&rows, &options, digests)?;
         }
-        self.times.refused()
+        match self.values.refused() {
+            Some(refused) => Err(self.named(refused, &rows)),
+            None => Ok(()),
+        }
     }
 
-    pub(in crate::format) fn finish(self) -> (Draft, Content, Option<Vec<u128>>) {
+    /// The error with the row, where the value is in a column itself.
+    fn named(&self, refused: Refused, rows: &RecordBatch) -> ArrowError {
+        let Refused { column, problem } = refused;
+        let values = rows.column_by_name(&column);
+        let values = values.and_then(|values| floats(values.as_ref()));
+        let row = values.and_then(|values| {
+            (0..rows.num_rows())
+                .find(|row| values.is_valid(*row) && !values.value(*row).is_finite())
+        });
+        let row = row.map(|row| format!(", row {} of the file", self.rows + row));
+        let row = row.unwrap_or_default();
+        ArrowError::JsonError(format!("column {column:?}{row}: {problem}"))
+    }
+
+    pub(in crate::format) fn finish(self) -> Result<(Draft, Content, Option<Vec<u128>>)> {
         let digests = self.digests.map(|digests| digests.finish());
-        (self.output.into_draft(), Content::Ndjson, digests)
+        Ok((self.output.finish()?, Content::Ndjson, digests))
     }
 }
 
@@ -142,58 +167,154 @@ fn digest(
     Ok(())
 }
 
-/// Encodes times, and remembers the first that has no text: arrow would write the error's message.
-#[derive(Debug, Default, Clone)]
-struct Times {
-    refused: Arc<Mutex<Option<ArrowError>>>,
+/// Encodes times and numbers, and remembers the first value that has no text: arrow would write null, or
+/// the error's message.
+#[derive(Debug, Clone)]
+struct Values {
+    non_finite: NonFinite,
+    refused: Arc<Mutex<Option<Refused>>>,
 }
 
-impl Times {
-    fn refused(&self) -> std::result::Result<(), ArrowError> {
+/// A value that has no text.
+#[derive(Debug)]
+struct Refused {
+    /// The column, or the member of one.
+    column: String,
+    problem: String,
+}
+
+impl Values {
+    fn refused(&self) -> Option<Refused> {
         let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        refused.take().map_or(Ok(()), Err)
+        refused.take()
+    }
+
+    fn refuse(&self, column: &str, problem: String) {
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        refused.get_or_insert_with(|| Refused {
+            column: column.to_owned(),
+            problem,
+        });
     }
 }
 
-impl EncoderFactory for Times {
+impl EncoderFactory for Values {
     fn make_default_encoder<'a>(
         &self,
-        _: &'a FieldRef,
+        field: &'a FieldRef,
         array: &'a dyn Array,
         _: &'a EncoderOptions,
     ) -> std::result::Result<Option<NullableEncoder<'a>>, ArrowError> {
-        if !array.data_type().is_temporal() {
+        let (column, values) = (field.name(), self.clone());
+        let encoder: Box<dyn ValueEncoder + 'a> = if array.data_type().is_temporal() {
+            let shown = FormatOptions::new().with_display_error(false);
+            Box::new(Time {
+                formatter: ArrayFormatter::try_new(array, &shown)?,
+                text: String::new(),
+                column,
+                values,
+            })
+        } else if let Some(numbers) = floats(array) {
+            Box::new(Number {
+                numbers,
+                finite: make_encoder(field, array, &DEFAULT)?,
+                column,
+                values,
+            })
+        } else {
             return Ok(None);
-        }
-        let shown = FormatOptions::new().with_display_error(false);
-        let time = Time {
-            formatter: ArrayFormatter::try_new(array, &shown)?,
-            text: String::new(),
-            times: self.clone(),
         };
         let nulls = array.nulls().cloned();
-        Ok(Some(NullableEncoder::new(Box::new(time), nulls)))
+        Ok(Some(NullableEncoder::new(encoder, nulls)))
     }
 }
 
 struct Time<'a> {
     formatter: ArrayFormatter<'a>,
     text: String,
-    times: Times,
+    column: &'a str,
+    values: Values,
 }
 
 impl ValueEncoder for Time<'_> {
     fn encode(&mut self, row: usize, out: &mut Vec<u8>) {
         self.text.clear();
         if let Err(error) = self.formatter.value(row).write(&mut self.text) {
-            let refused = &self.times.refused;
-            let mut refused = refused.lock().unwrap_or_else(PoisonError::into_inner);
-            refused.get_or_insert(error);
+            self.values.refuse(self.column, error.to_string());
         }
         // No time's text has a character that JSON would escape.
         out.push(b'"');
         out.extend_from_slice(self.text.as_bytes());
         out.push(b'"');
+    }
+}
+/// Floating-point numbers of any width.
+#[derive(Clone, Copy)]
+enum Floats<'a> {
+    Half(&'a Float16Array),
+    Single(&'a Float32Array),
+    Double(&'a Float64Array),
+}
+
+fn floats(array: &dyn Array) -> Option<Floats<'_>> {
+    match array.data_type() {
+        DataType::Float16 => array.as_primitive_opt().map(Floats::Half),
+        DataType::Float32 => array.as_primitive_opt().map(Floats::Single),
+        DataType::Float64 => array.as_primitive_opt().map(Floats::Double),
+        _ => None,
+    }
+}
+
+impl Floats<'_> {
+    fn is_valid(self, row: usize) -> bool {
+        match self {
+            Floats::Half(values) => values.is_valid(row),
+            Floats::Single(values) => values.is_valid(row),
+            Floats::Double(values) => values.is_valid(row),
+        }
+    }
+
+    fn value(self, row: usize) -> f64 {
+        match self {
+            Floats::Half(values) => values.value(row).to_f64(),
+            Floats::Single(values) => values.value(row).into(),
+            Floats::Double(values) => values.value(row),
+        }
+    }
+}
+
+/// What encodes numbers that are finite.
+static DEFAULT: LazyLock<EncoderOptions> = LazyLock::new(EncoderOptions::default);
+
+struct Number<'a> {
+    numbers: Floats<'a>,
+    finite: NullableEncoder<'a>,
+    column: &'a str,
+    values: Values,
+}
+
+impl ValueEncoder for Number<'_> {
+    fn encode(&mut self, row: usize, out: &mut Vec<u8>) {
+        let number = self.numbers.value(row);
+        if number.is_finite() {
+            self.finite.encode(row, out);
+            return;
+        }
+        let text: &[u8] = match self.values.non_finite {
+            NonFinite::Text if number.is_nan() => b"\"NaN\"",
+            NonFinite::Text if number > 0.0 => b"\"Infinity\"",
+            NonFinite::Text => b"\"-Infinity\"",
+            NonFinite::Null => b"null",
+            NonFinite::Refuse => {
+                let problem = format!(
+                    "{number} is no number of JSON: have it written as null or as a text \
+                     (json_non_finite)"
+                );
+                self.values.refuse(self.column, problem);
+                b"null"
+            }
+        };
+        out.extend_from_slice(text);
     }
 }
 

@@ -10,6 +10,7 @@ use serde::de::{DeserializeSeed, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::format::Fault;
+use crate::format::compressed;
 use crate::format::source::Source;
 use crate::format::text::{BUFFER, TextDigests};
 use crate::verify::Damage;
@@ -18,11 +19,12 @@ use crate::verify::Damage;
 /// the values.
 pub(super) fn read(source: &Source, schema: &Schema) -> Result<(u64, TextDigests), Fault> {
     let mut digests = TextDigests::new(schema.fields().len());
-    let mut text = BufReader::with_capacity(BUFFER, source.reader(0));
+    let mut text = BufReader::with_capacity(BUFFER, compressed::reader(source)?);
     let (mut line, mut rows, mut offset) = (Vec::new(), 0, 0);
     loop {
         line.clear();
-        let length = text.read_until(b'\n', &mut line)? as u64;
+        let length = text.read_until(b'\n', &mut line);
+        let length = length.map_err(compressed::undecodable)? as u64;
         if length == 0 {
             return Ok((rows, digests));
         }

@@ -3,6 +3,7 @@
 //! Promise P3: a [`StagedFile`] comes into being only verified, and publishing is all that can be
 //! done with it besides discarding it, so that publishing something unverified cannot be written.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fmt;
 use std::io;
@@ -16,7 +17,7 @@ use crate::error::{Error, IoContext, Result, Step};
 use crate::format::Fault;
 use crate::options::{Durability, FileOptions, Verify};
 use crate::publish::publish;
-use crate::staging::{Area, Draft, Written, check_inside, check_reach};
+use crate::staging::{Area, Draft, Written, check_inside, check_reach, check_spelling};
 use crate::transaction::lock_for_publishing;
 use crate::verify::{Damage, verify_content, verify_end};
 
@@ -209,7 +210,11 @@ impl<C> StagedFile<C> {
             locked => locked?,
         };
         let directory = target.path.parent().unwrap_or(&target.path);
-        check_inside(draft.disk(), draft.area().home().root(), directory)?;
+        let root = draft.area().home().root();
+        check_inside(draft.disk(), root, directory)?;
+        if let Some(below) = directory.strip_prefix(root).ok().map(Path::to_owned) {
+            check_spelling(draft.disk(), root, &BTreeSet::from([below]), &[])?;
+        }
         if mode == PublishMode::Replace
             && let Ok(Some((kind, _))) = draft.disk().status(&target.path)
         {

@@ -15,7 +15,7 @@ use crate::report::Findings;
 use crate::scenario::simulated;
 use crate::sim::explore;
 use crate::tap::Tap;
-use crate::{Sample, Wrong, levels, races};
+use crate::{Sample, Wrong, levels, races, strangers};
 
 /// Syncs that nobody misses alone, because others do the same.
 struct Carried {
@@ -200,6 +200,9 @@ pub(crate) fn run(all: &[Rules], sample: Sample) -> Result<Findings, Wrong> {
         for (what, noticed) in races::all(kind, Sample::All)? {
             judge(&mut found, &what, noticed);
         }
+    }
+    for (what, noticed) in strangers::all()? {
+        judge(&mut found, &what, noticed);
     }
     Ok(found)
 }

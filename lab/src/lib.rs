@@ -26,6 +26,7 @@ pub mod sections;
 pub mod sim;
 pub mod soak;
 pub mod strace;
+pub mod strangers;
 pub mod tap;
 
 use std::fmt;

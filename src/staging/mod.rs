@@ -7,6 +7,7 @@
 mod control;
 mod draft;
 mod place;
+mod spelling;
 mod sweep;
 
 use std::collections::HashSet;
@@ -25,6 +26,7 @@ pub(crate) use place::{
     Home, check_inside, check_reach, home_of_file, home_of_root, is_area_name, is_impossible,
     resolve,
 };
+pub(crate) use spelling::check_spelling;
 pub(crate) use sweep::{is_dead, is_older, sweep_for};
 
 /// What the name of every staging file ends with.

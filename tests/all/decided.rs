@@ -6,8 +6,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use atomic_arrow::{
-    AtomicFile, CommitMode, DatasetWriter, DatasetWriterBuilder, Error, Outcome, PartitionBy,
-    Receipt, RecoverOptions, recover, recover_with_options,
+    AtomicArrowWriter, AtomicFile, CommitMode, DatasetWriter, DatasetWriterBuilder, Error, Outcome,
+    Partition, PartitionBy, Receipt, RecoverOptions, WriterOptions, recover, recover_with_options,
 };
 
 use crate::ground::{Mount, directory, published, stations};
@@ -184,4 +184,57 @@ fn a_commit_that_cannot_be_finished_blocks_its_own_partitions_until_it_is_given_
     assert!(recovery.failed.is_empty(), "{:?}", recovery.failed);
     commit(append(), &["B"]).unwrap();
     assert_eq!(published(&root).len(), 3);
+}
+
+#[test]
+fn partitions_that_a_file_system_takes_for_one_directory_are_refused() {
+    for mode in [
+        CommitMode::Append,
+        CommitMode::ErrorIfExists,
+        CommitMode::OverwritePartitions,
+        CommitMode::Overwrite,
+    ] {
+        let (_guard, parent) = directory();
+        let root = parent.join("weather");
+        let write = |mode, names: &[&str]| {
+            commit(builder(&root, mode).disk(Tampered::folding_case()), names)
+        };
+        let refuses = |names: &[&str], other: &str| {
+            let before = published(&root);
+            let error = write(mode, names).unwrap_err();
+            assert!(matches!(error, Error::Conflict { .. }), "{error:?}");
+            assert!(
+                error.to_string().contains("upper and lower case"),
+                "{error}"
+            );
+            assert!(error.to_string().contains(other), "{error}");
+            assert_eq!(published(&root), before, "{mode:?}");
+        };
+        refuses(&["Ka", "kA", "x"], "station_id=k");
+        write(CommitMode::Append, &["KA", "x"]).unwrap();
+        // Nothing of the old names stays where all is replaced.
+        match mode {
+            CommitMode::Overwrite => drop(write(mode, &["ka"]).unwrap()),
+            // It finds what is there.
+            CommitMode::ErrorIfExists => {}
+            _ => refuses(&["ka"], "station_id=ka"),
+        }
+        let options = WriterOptions::new().disk(Tampered::folding_case());
+        let station = Partition::new([("station_id", "Ka")]).unwrap();
+        let batch = stations(&["Ka"]);
+        let mut file =
+            AtomicArrowWriter::create_with_options(&root, &station, batch.schema(), options)
+                .unwrap();
+        file.write(&batch).unwrap();
+        let error = file.commit().unwrap_err();
+        assert!(
+            error.to_string().contains("upper and lower case"),
+            "{error}"
+        );
+        if mode != CommitMode::ErrorIfExists {
+            write(mode, &["KA", "x", "y"]).unwrap();
+            // Others tell them apart.
+            commit(builder(&root, mode), &["KA", "ka"]).unwrap();
+        }
+    }
 }

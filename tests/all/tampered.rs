@@ -1,7 +1,7 @@
 //! The operating system's disk, with somebody in the way: bytes that come back changed, calls that are
 //! refused, and what others do right before or after a call.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,6 +19,7 @@ pub(crate) struct Tampered {
     before_open: Hook,
     before_publish: Hook,
     after_list: Hook,
+    spelled: Arc<dyn Fn(&Path) -> PathBuf + Send + Sync>,
 }
 
 impl std::fmt::Debug for Tampered {
@@ -58,97 +59,109 @@ impl Tampered {
         })
     }
 
+    /// A file system that takes names for one which differ in upper and lower case only.
+    pub(crate) fn folding_case() -> Arc<dyn Disk> {
+        Arc::new(Tampered {
+            spelled: Arc::new(as_it_is_there),
+            ..Tampered::idle()
+        })
+    }
+
     fn idle() -> Self {
         Tampered {
             before_open: Arc::new(|_| Ok(())),
             before_publish: Arc::new(|_| Ok(())),
             after_list: Arc::new(|_| Ok(())),
+            spelled: Arc::new(Path::to_owned),
         }
     }
 }
 
 impl Disk for Tampered {
     fn create_file(&self, path: &Path, private: bool) -> io::Result<Box<dyn DiskFile>> {
-        OsDisk.create_file(path, private)
+        OsDisk.create_file(&(self.spelled)(path), private)
     }
 
     fn open_file(&self, path: &Path, write: bool) -> io::Result<Box<dyn DiskFile>> {
         if !write {
             (self.before_open)(path)?;
         }
-        OsDisk.open_file(path, write)
+        OsDisk.open_file(&(self.spelled)(path), write)
     }
 
     fn open_or_create_file(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
-        OsDisk.open_or_create_file(path)
+        OsDisk.open_or_create_file(&(self.spelled)(path))
     }
 
     fn create_directory(&self, path: &Path) -> io::Result<()> {
-        OsDisk.create_directory(path)
+        OsDisk.create_directory(&(self.spelled)(path))
     }
 
     fn open_directory(&self, path: &Path) -> io::Result<Box<dyn DiskDirectory>> {
-        OsDisk.open_directory(path)
+        OsDisk.open_directory(&(self.spelled)(path))
     }
 
     fn publish(&self, from: &Path, to: &Path, mode: PublishMode) -> io::Result<()> {
         (self.before_publish)(to)?;
-        OsDisk.publish(from, to, mode)
+        OsDisk.publish(&(self.spelled)(from), &(self.spelled)(to), mode)
     }
 
     fn exchange(&self, one: &Path, other: &Path) -> io::Result<()> {
         (self.before_publish)(other)?;
-        OsDisk.exchange(one, other)
+        OsDisk.exchange(&(self.spelled)(one), &(self.spelled)(other))
     }
 
     fn remove_file(&self, path: &Path) -> io::Result<()> {
-        OsDisk.remove_file(path)
+        OsDisk.remove_file(&(self.spelled)(path))
     }
 
     fn remove_directory(&self, path: &Path) -> io::Result<()> {
-        OsDisk.remove_directory(path)
+        OsDisk.remove_directory(&(self.spelled)(path))
     }
 
     fn list(&self, path: &Path) -> io::Result<Vec<Entry>> {
-        let entries = OsDisk.list(path)?;
+        let entries = OsDisk.list(&(self.spelled)(path))?;
         (self.after_list)(path)?;
         Ok(entries)
     }
 
     fn status(&self, path: &Path) -> io::Result<Option<(EntryKind, FileStatus)>> {
-        OsDisk.status(path)
+        OsDisk.status(&(self.spelled)(path))
     }
 
     fn place(&self, path: &Path) -> io::Result<Place> {
-        OsDisk.place(path)
+        OsDisk.place(&(self.spelled)(path))
     }
 
     fn canonicalize(&self, path: &Path) -> io::Result<PathBuf> {
-        OsDisk.canonicalize(path)
+        let real = OsDisk.canonicalize(&(self.spelled)(path))?;
+        // Names are left as they are given, as Linux does.
+        let is_path = real.as_os_str().eq_ignore_ascii_case(path.as_os_str());
+        Ok(if is_path { path.to_owned() } else { real })
     }
 
     fn trusts_locks(&self, path: &Path) -> bool {
-        OsDisk.trusts_locks(path)
+        OsDisk.trusts_locks(&(self.spelled)(path))
     }
 
     fn show_like(&self, path: &Path, model: &Path) -> io::Result<()> {
-        OsDisk.show_like(path, model)
+        OsDisk.show_like(&(self.spelled)(path), &(self.spelled)(model))
     }
 
     fn check_writable(&self, directory: &Path) -> io::Result<()> {
-        OsDisk.check_writable(directory)
+        OsDisk.check_writable(&(self.spelled)(directory))
     }
 
     fn check_removable(&self, path: &Path) -> io::Result<()> {
-        OsDisk.check_removable(path)
+        OsDisk.check_removable(&(self.spelled)(path))
     }
 
     fn share_like(&self, path: &Path, model: &Path) -> io::Result<()> {
-        OsDisk.share_like(path, model)
+        OsDisk.share_like(&(self.spelled)(path), &(self.spelled)(model))
     }
 
     fn owner_is_trusted(&self, path: &Path, model: &Path) -> io::Result<bool> {
-        OsDisk.owner_is_trusted(path, model)
+        OsDisk.owner_is_trusted(&(self.spelled)(path), &(self.spelled)(model))
     }
 
     fn user(&self) -> Option<u32> {
@@ -168,4 +181,17 @@ impl Disk for Tampered {
     fn now(&self) -> SystemTime {
         OsDisk.now()
     }
+}
+
+/// A path as the names on it are spelled that are there.
+fn as_it_is_there(path: &Path) -> PathBuf {
+    let mut spelled = PathBuf::new();
+    for part in path.components() {
+        let name = part.as_os_str();
+        let entries = std::fs::read_dir(&spelled).into_iter().flatten().flatten();
+        let same = |other: &OsString| other.eq_ignore_ascii_case(name);
+        let there = entries.map(|entry| entry.file_name()).find(same);
+        spelled.push(there.unwrap_or_else(|| name.to_owned()));
+    }
+    spelled
 }

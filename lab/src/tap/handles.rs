@@ -48,7 +48,11 @@ impl DiskFile for TapFile {
     }
 
     fn status(&self) -> io::Result<FileStatus> {
-        self.call(Verb::FileStatus, None, || self.file.status())
+        let mut status = self.call(Verb::FileStatus, None, || self.file.status())?;
+        if self.watch.hides_owners() {
+            status.owner = None;
+        }
+        Ok(status)
     }
 
     fn set_mode(&self, mode: u32) -> io::Result<()> {

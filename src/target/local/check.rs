@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::{DECISION, LocalTarget, identity};
 use crate::disk::{EntryKind, Place};
 use crate::error::{Error, IoContext, Result, Step};
+use crate::staging::check_spelling;
 use crate::target::Target as _;
 use crate::transaction::{Layout, Plan};
 
@@ -38,6 +39,7 @@ impl LocalTarget {
             }
             found => found.at(Step::Decide, &directory)?,
         };
+        self.check_names(layout)?;
         let mut directories = BTreeSet::new();
         let mut replaced = Vec::new();
         for file in &layout.files {
@@ -76,6 +78,20 @@ impl LocalTarget {
             disk.check_removable(path).at(Step::Decide, path)?;
         }
         Ok(())
+    }
+
+    /// Refuses partitions that are one directory on this file system.
+    fn check_names(&self, layout: &Layout) -> Result<()> {
+        let parent = |path: &Path| path.parent().map(Path::to_owned);
+        let single = layout.files.iter().filter_map(|file| parent(&file.path));
+        let exchanged = layout.exchanges.iter().flat_map(|exchange| {
+            let files = exchange.files.iter();
+            files.filter_map(|file| parent(&exchange.path.join(file)))
+        });
+        let directories = single.chain(exchanged).collect();
+        let tops = layout.exchanges.iter();
+        let tops: Vec<&Path> = tops.map(|exchange| exchange.path.as_path()).collect();
+        check_spelling(self.disk.as_ref(), &self.root, &directories, &tops)
     }
 
     /// Checks the directory, or the nearest one above it that is there, unless that was checked before.

@@ -84,7 +84,7 @@ const CARRIED: [Carried; 9] = [
         together: &[],
     },
     Carried {
-        marks: &["SyncDirectory lake/.weather.atomic/*, after CreateFile lease"],
+        marks: &["SyncDirectory lake/.weather.atomic/*, after OpenOrCreateFile lease"],
         why: "a commit without files has nothing staged that must be there",
         together: &[],
     },

@@ -55,9 +55,9 @@ impl Disk for OsDisk {
         loop {
             let file = match self.open_file(path, true) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    match self.create_file(path, true) {
+                    match sys::create_shared(path) {
                         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
-                        created => created?,
+                        created => return Ok(Box::new(OsFile::new(created?))),
                     }
                 }
                 opened => opened?,

@@ -149,7 +149,16 @@ impl Control {
             sync_parent(disk, &self.path, made.contains(&self.root))?;
         }
         let lock = || {
-            let file = disk.open_or_create_file(path)?;
+            let file = match disk.open_or_create_file(path) {
+                // Its maker was killed before he shared it; nothing is in it.
+                Err(error)
+                    if error.kind() == io::ErrorKind::PermissionDenied
+                        && disk.remove_directory(&self.path).is_ok() =>
+                {
+                    return Ok(None);
+                }
+                opened => opened?,
+            };
             let outcome = file.lock(kind, &|| interrupt.is_asked_for(Step::Decide))?;
             if outcome == LockOutcome::Busy {
                 return Ok(Some((file, outcome)));

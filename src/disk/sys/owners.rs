@@ -20,10 +20,40 @@ const CHANGE: u32 = 0o3;
 /// read by those alone who may write: reading is enough to lock it.
 pub(in crate::disk) fn share_like(path: &Path, model: &Path) -> io::Result<()> {
     let wanted = there(model)?;
-    give(path, &wanted, |is_directory| match is_directory {
+    give(path, &wanted, |is_directory| {
+        shared_bits(&wanted, is_directory)
+    })
+}
+
+fn shared_bits(wanted: &FileStatus, is_directory: bool) -> u32 {
+    match is_directory {
         true => wanted.mode & 0o3777,
         false => 0o600 | wanted.mode & 0o222 | (wanted.mode & 0o222) << 1,
-    })
+    }
+}
+
+/// Creates a file that is shared like the directory that it is in from the moment it has a name: whoever is
+/// killed in between leaves none that others could not open. Where the system has no files without names, it
+/// is shared right after.
+pub(in crate::disk) fn create_shared(path: &Path) -> io::Result<File> {
+    let directory = path.parent().unwrap_or(path);
+    let wanted = there(directory)?;
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    if let Some(file) = super::paths::create_nameless(directory) {
+        // Where the group and permissions cannot be had, it is the user's own.
+        let _ = give_to(&file, &wanted, |is_directory| {
+            shared_bits(&wanted, is_directory)
+        });
+        match super::paths::give_name(&file, path) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {}
+            named => return named.map(|()| file),
+        }
+    }
+    let file = super::paths::create_file(path, true)?;
+    let _ = give_to(&file, &wanted, |is_directory| {
+        shared_bits(&wanted, is_directory)
+    });
+    Ok(file)
 }
 
 /// The group, and that those may read a file or directory who may read the model.
@@ -38,11 +68,14 @@ pub(in crate::disk) fn show_like(path: &Path, model: &Path) -> io::Result<()> {
 /// Gives what is at `path` the group of `wanted` and permissions.
 fn give(path: &Path, wanted: &FileStatus, bits: impl Fn(bool) -> u32) -> io::Result<()> {
     // Whoever may write above it may have put a link to somebody else's directory in its place.
-    let opened = open_file(path, false)?;
+    give_to(&open_file(path, false)?, wanted, bits)
+}
+
+fn give_to(opened: &File, wanted: &FileStatus, bits: impl Fn(bool) -> u32) -> io::Result<()> {
     let found = opened.metadata()?;
     let mut bits = bits(found.is_dir());
     let group = wanted.owner.map_or(found.gid(), |owner| owner.group);
-    if found.gid() != group && std::os::unix::fs::fchown(&opened, None, Some(group)).is_err() {
+    if found.gid() != group && std::os::unix::fs::fchown(opened, None, Some(group)).is_err() {
         // Another group may do no more than everybody.
         bits = bits & 0o1707 | (bits & 0o7) << 3;
     }

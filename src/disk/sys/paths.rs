@@ -128,6 +128,29 @@ pub(in crate::disk) fn create_file(path: &Path, private: bool) -> io::Result<Fil
     Named::new(path)?.open(flags, mode)
 }
 
+/// A file in a directory that has no name there yet, if the system and the file system have such.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(super) fn create_nameless(directory: &Path) -> Option<File> {
+    let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+    let entered = enter(directory).ok()?;
+    let mode = Mode::from_raw_mode(0o600);
+    retry_on_intr(|| rustix::fs::openat(&entered, ".", flags, mode))
+        .ok()
+        .map(File::from)
+}
+
+/// Gives a file without a name one that is not taken.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(super) fn give_name(file: &File, path: &Path) -> io::Result<()> {
+    use std::os::fd::AsRawFd as _;
+    let new = Named::new(path)?;
+    let old = format!("/proc/self/fd/{}", file.as_raw_fd());
+    let flags = AtFlags::SYMLINK_FOLLOW;
+    Ok(retry_on_intr(|| {
+        rustix::fs::linkat(CWD, &old, new.fd(), new.name, flags)
+    })?)
+}
+
 pub(in crate::disk) fn open_file(path: &Path, write: bool) -> io::Result<File> {
     let flags = if write { OFlags::RDWR } else { OFlags::RDONLY };
     Named::new(path)?.open(flags, Mode::empty())

@@ -30,6 +30,10 @@ pub(in crate::disk) fn create_file(path: &Path, _private: bool) -> io::Result<Fi
         .open(path)
 }
 
+pub(in crate::disk) fn create_shared(path: &Path) -> io::Result<File> {
+    create_file(path, true)
+}
+
 pub(in crate::disk) fn open_file(path: &Path, write: bool) -> io::Result<File> {
     OpenOptions::new()
         .read(true)

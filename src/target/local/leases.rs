@@ -53,12 +53,11 @@ impl LocalTarget {
             .at(Step::CreateStaging, self.area.path())?;
         // Others who share the data set may have to finish what is staged here.
         let _ = disk.share_like(&directory, &self.root);
-        let file = match disk.create_file(&lease, true) {
+        let file = match disk.open_or_create_file(&lease) {
             // Swept while it was empty.
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             made => made.at(Step::CreateStaging, &lease)?,
         };
-        let _ = disk.share_like(&lease, &directory);
         let claimed = claim(disk, &lease, file.as_ref());
         let ours = claimed.at(Step::CreateStaging, &lease)?.is_some();
         Ok(ours.then(|| Box::new(file) as Hold))

@@ -187,3 +187,39 @@ fn a_staging_area_that_is_a_mount_is_seen_before_the_decision() {
     ground.write(&[], "Z,3\n", "w", &[]).exits(0);
     assert_eq!(ground.values("w"), [3]);
 }
+
+#[test]
+fn a_colleague_who_is_killed_at_any_moment_keeps_nobody_from_writing_or_recovering() {
+    for call in ["mkdirat", "fchmod", "linkat", "flock"] {
+        for when in 1..=6 {
+            let ground = match colleagues() {
+                Ok(ground) => ground,
+                Err(reason) => return skip(reason),
+            };
+            let kill = format!("inject={call}:signal=KILL:when={when}");
+            let trace = format!("trace={call}");
+            let how = [
+                "strace",
+                "-f",
+                "-qq",
+                "-o",
+                "/dev/null",
+                "-e",
+                &trace,
+                "-e",
+                &kill,
+            ];
+            let how: Vec<String> = how.map(str::to_owned).into();
+            let how: Vec<String> = how.into_iter().chain(as_user(ALICE)).collect();
+            let ran = ground.write(&how, "A,1\n", "w", &[]);
+            ground.write(&as_user(BOB), "A,2\n", "w", &[]).exits(0);
+            ground.run(&as_user(BOB), b"", &["recover", "w"]).exits(0);
+            let values = ground.values("w");
+            assert!(values.contains(&2), "{call} {when}: {values:?}");
+            if ran.code == Some(0) {
+                assert_eq!(values, [1, 2], "{call} {when}");
+                break;
+            }
+        }
+    }
+}

@@ -262,6 +262,13 @@ impl LocalTarget {
 
     /// The receipt of a named write into a directory of the data set, from whichever area.
     pub(super) fn recall_receipt(&self, scope: &Path, write_id: &str) -> Result<Option<Receipt>> {
+        // Before the receipts: each is kept before its marker, perhaps at this moment.
+        let control = self.control();
+        let key = Self::key(Path::new(""), scope, write_id);
+        let marker = control.write_marker(key).map_err(|source| Error::Read {
+            path: control.writes(),
+            source,
+        })?;
         let others = self.other_areas()?;
         for target in [self].into_iter().chain(&others) {
             match target.read_receipt(scope, write_id) {
@@ -276,12 +283,6 @@ impl LocalTarget {
                 read => drop(read?),
             }
         }
-        let control = self.control();
-        let key = Self::key(Path::new(""), scope, write_id);
-        let marker = control.write_marker(key).map_err(|source| Error::Read {
-            path: control.writes(),
-            source,
-        })?;
         match marker {
             Some(marker) => Err(Error::AlreadyCommitted {
                 path: self.root.clone(),

@@ -473,8 +473,17 @@ enum Written {
 }
 
 fn write(column: &Column, format: Format, root: &Path) -> Written {
-    let schema = Arc::new(Schema::new(vec![column.field.clone()]));
-    let batch = RecordBatch::try_new(Arc::clone(&schema), vec![Arc::clone(&column.array)]).unwrap();
+    let mut fields = vec![column.field.clone()];
+    let mut columns = vec![Arc::clone(&column.array)];
+    if format == Format::Csv {
+        // A null alone would be an empty line, which is refused.
+        fields.push(Field::new("n", DataType::Int32, false));
+        columns.push(Arc::new(Int32Array::from_iter_values(
+            0..column.array.len() as i32,
+        )));
+    }
+    let schema = Arc::new(Schema::new(fields));
+    let batch = RecordBatch::try_new(Arc::clone(&schema), columns).unwrap();
     let writer = DatasetWriter::builder(root)
         .format(format)
         .verify(Verify::Decode)
@@ -521,6 +530,10 @@ fn stored(path: &Path, format: Format) -> String {
                 .lines()
                 .nth(usize::from(format == Format::Csv))
                 .unwrap_or_default();
+            let line = match format {
+                Format::Csv => line.strip_suffix(",0").unwrap_or(line),
+                _ => line,
+            };
             let shown: String = line.chars().take(60).collect();
             format!("`{shown}`")
         }

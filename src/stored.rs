@@ -124,12 +124,17 @@ impl StoredTypes {
     }
 }
 
-/// Refuses names that stand for two columns: readers of such files fail, or see only one of them.
+/// How deep types may lie in one another. Readers of Parquet take about twice as many levels of groups, of which a list
+/// has two; those of Arrow IPC take 64 types.
+const DEEPEST: usize = 48;
+
+/// Refuses names that stand for two columns, of which readers fail or see only one, and types that lie deeper in
+/// one another than readers go.
 pub(crate) fn check_names(schema: &Schema) -> Result<()> {
-    check_fields("", schema.fields())
+    check_fields("", schema.fields(), 0)
 }
 
-fn check_fields(parent: &str, fields: &Fields) -> Result<()> {
+fn check_fields(parent: &str, fields: &Fields, depth: usize) -> Result<()> {
     let mut names = HashSet::with_capacity(fields.len());
     for field in fields {
         let path = match parent {
@@ -142,27 +147,39 @@ fn check_fields(parent: &str, fields: &Fields) -> Result<()> {
                 reason: format!("there are two columns named {path:?}; rename one of them"),
             });
         }
-        check_names_within(&path, field.data_type())?;
+        check_names_within(&path, field.data_type(), depth)?;
     }
     Ok(())
 }
 
-fn check_names_within(path: &str, data_type: &DataType) -> Result<()> {
+fn check_names_within(path: &str, data_type: &DataType, depth: usize) -> Result<()> {
+    let below = depth + 1;
+    if data_type.is_nested() && depth == DEEPEST {
+        let column = path.split('.').next().unwrap_or_default();
+        return Err(Error::InvalidOption {
+            option: "schema",
+            reason: format!(
+                "column {column:?} has lists, structs or maps more than {DEEPEST} deep in one another, which \
+                 readers do not open; write what lies deeper as text"
+            ),
+        });
+    }
     match data_type {
-        DataType::Struct(fields) => check_fields(path, fields),
+        DataType::Struct(fields) => check_fields(path, fields, below),
         DataType::List(item)
         | DataType::LargeList(item)
         | DataType::ListView(item)
         | DataType::LargeListView(item)
-        | DataType::FixedSizeList(item, _) => check_names_within(path, item.data_type()),
+        | DataType::FixedSizeList(item, _)
+        | DataType::RunEndEncoded(_, item) => check_names_within(path, item.data_type(), below),
         DataType::Map(entries, _) => match entries.data_type() {
             // What a map calls its keys and values is of no account.
             DataType::Struct(entries) => entries
                 .iter()
-                .try_for_each(|entry| check_names_within(path, entry.data_type())),
+                .try_for_each(|entry| check_names_within(path, entry.data_type(), below)),
             _ => Ok(()),
         },
-        DataType::Dictionary(_, values) => check_names_within(path, values),
+        DataType::Dictionary(_, values) => check_names_within(path, values, below),
         _ => Ok(()),
     }
 }

@@ -14,6 +14,7 @@ use arrow::datatypes::{DataType, Field, FieldRef, Fields, SchemaRef};
 
 use crate::convert::{Problem, convert, strict_cast};
 use crate::error::{Error, Result};
+use crate::nulls::forbidden_null;
 
 /// Which batches a writer takes.
 ///
@@ -30,7 +31,7 @@ use crate::error::{Error, Result};
 /// | a map with sorted keys for one without | taken | taken |
 /// | a struct whose fields have other names | mismatch | mismatch |
 /// | any other type, also any for `Null` | mismatch | mismatch |
-/// | nulls where the schema has none | mismatch | mismatch |
+/// | nulls where the schema has none, also within a list, struct or map | mismatch | mismatch |
 /// | other metadata, other names of list items, or no nulls where the schema allows them | taken | taken |
 ///
 /// ```
@@ -60,21 +61,39 @@ pub(crate) fn conform(
     policy: SchemaPolicy,
     path: &Path,
 ) -> Result<RecordBatch> {
-    if Arc::ptr_eq(batch.schema_ref(), schema) {
-        return Ok(batch.clone());
-    }
-    let conformed = columns(batch, schema, policy).and_then(|columns| {
-        let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-        RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options).map_err(|error| {
-            Mismatch::new("", "the writer's schema", error) // A null deep within a column.
-        })
-    });
+    let conformed = if Arc::ptr_eq(batch.schema_ref(), schema) {
+        let mut columns = schema.fields().iter().zip(batch.columns());
+        let checked = columns.try_for_each(|(field, column)| check_nulls(field, column));
+        checked.map(|()| batch.clone())
+    } else {
+        conformed(batch, schema, policy)
+    };
     conformed.map_err(|mismatch| Error::SchemaMismatch {
         path: path.to_owned(),
         field: mismatch.field,
         expected: mismatch.expected,
         found: mismatch.found,
     })
+}
+
+fn conformed(
+    batch: &RecordBatch,
+    schema: &SchemaRef,
+    policy: SchemaPolicy,
+) -> Outcome<RecordBatch> {
+    columns(batch, schema, policy).and_then(|columns| {
+        let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+        RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options).map_err(|error| {
+            Mismatch::new("", "the writer's schema", error) // A null deep within a column.
+        })
+    })
+}
+
+fn check_nulls(field: &Field, column: &ArrayRef) -> Outcome<()> {
+    match forbidden_null(field, column) {
+        Some(path) => Err(Mismatch::new(path, "no nulls", "nulls")),
+        None => Ok(()),
+    }
 }
 
 /// The first difference.
@@ -113,9 +132,7 @@ fn columns(
             SchemaPolicy::Exact => exact(field, column)?,
             SchemaPolicy::Unify => unified(field, column)?,
         };
-        if !field.is_nullable() && column.logical_null_count() > 0 {
-            return Err(Mismatch::new(field.name(), "no nulls", "nulls"));
-        }
+        check_nulls(field, &column)?;
         Ok(column)
     });
     columns.collect()

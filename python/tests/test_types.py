@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -258,3 +259,44 @@ def test_metadata_of_the_schema_are_those_of_the_file(lake: Path) -> None:
     main(["write", str(path), "--to", str(lake / "copied")])
     (path,) = (lake / "copied").glob("*.parquet")
     assert pq.read_metadata(path).metadata[b"geo"] == b'{"version": "1.1.0"}'
+
+
+def test_nulls_where_a_nested_type_has_none_are_refused(lake: Path) -> None:
+    required = pa.field("x", pa.int64(), nullable=False)
+    values = pa.array([1, None])
+    columns = {
+        "c.x": pa.StructArray.from_arrays([values], fields=[required]),
+        "c.item": pa.ListArray.from_arrays(
+            pa.array([0, 2], pa.int32()),
+            values,
+            type=pa.list_(pa.field("item", pa.int64(), nullable=False)),
+        ),
+    }
+    for path, column in columns.items():
+        with pytest.raises(aa.SchemaMismatchError, match=re.escape(path)):
+            aa.write_dataset(pa.table({"c": column}), lake / "required")
+    # What is null as a whole has no members.
+    whole = pa.StructArray.from_arrays([values], fields=[required], mask=pa.array([False, True]))
+    aa.write_dataset(pa.table({"c": whole}), lake / "whole")
+    assert pq.read_table(lake / "whole")["c"].to_pylist() == [{"x": 1}, None]
+
+
+def test_types_are_nested_as_deep_as_readers_go(lake: Path) -> None:
+    def nested(depth: int) -> pa.Table:
+        kind, value = pa.int8(), 1
+        for _ in range(depth):
+            kind, value = pa.list_(kind), [value]
+        return pa.table({"c": pa.array([value], kind)})
+
+    table = nested(48)
+    for form, suffix in (("parquet", "parquet"), ("ipc", "arrow")):
+        aa.write_dataset(table, lake / form, format=form)
+        (path,) = (lake / form).glob(f"*.{suffix}")
+        if form == "parquet":
+            assert pq.read_table(path)["c"].to_pylist() == table["c"].to_pylist()
+            assert pl.read_parquet(path).height == 1
+            assert duckdb.sql(f"from '{path}'").fetchall() == [(table["c"].to_pylist()[0],)]
+        else:
+            assert pa.ipc.open_file(path).read_all().equals(table)
+        with pytest.raises(aa.InvalidOptionError, match="48 deep"):
+            aa.write_dataset(nested(49), lake / form, format=form)

@@ -220,6 +220,16 @@ pub(crate) enum InputError {
         line: u64,
         source: std::str::Utf8Error,
     },
+    /// A JSON row whose objects and lists lie deeper in one another than is read.
+    #[error(
+        "{}, line {line}: objects and lists lie more than {deepest} deep in one another, which is not read",
+        path.display()
+    )]
+    JsonDeep {
+        path: PathBuf,
+        line: u64,
+        deepest: usize,
+    },
     /// A column of objects or lists in some rows, and of something else in others.
     #[error(
         "{}: column `{column}` has objects or lists, and other values too; \

@@ -488,10 +488,22 @@ fn guess_rows(path: &Path, block: &Block, guess: &mut ObjectGuess) -> Result<(),
     Ok(())
 }
 
+/// A row as text.
+///
+/// # Errors
+/// It is no UTF-8, or lies deeper in itself than is read: rows are looked into by recursion.
 fn text<'a>(path: &Path, line: u64, bytes: &'a [u8]) -> Result<&'a str, InputError> {
-    std::str::from_utf8(bytes).map_err(|source| InputError::JsonText {
+    let row = std::str::from_utf8(bytes).map_err(|source| InputError::JsonText {
         path: path.to_owned(),
         line,
         source,
-    })
+    })?;
+    match json_rows::is_too_deep(row) {
+        true => Err(InputError::JsonDeep {
+            path: path.to_owned(),
+            line,
+            deepest: json_rows::DEEPEST,
+        }),
+        false => Ok(row),
+    }
 }

@@ -93,6 +93,29 @@ fn check_value(value: &str) -> Parsed<()> {
     }
 }
 
+/// How deep objects and lists may lie in one another, as serde_json has it.
+pub(super) const DEEPEST: usize = 128;
+
+/// Whether objects and lists lie deeper in one another than is read.
+pub(super) fn is_too_deep(row: &str) -> bool {
+    let (mut depth, mut in_text, mut escaped) = (0_usize, false, false);
+    for byte in row.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_text => escaped = true,
+            b'"' => in_text = !in_text,
+            _ if in_text => {}
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > DEEPEST {
+            return true;
+        }
+    }
+    false
+}
+
 /// Writes a row with every object or list that stands where `is_text` says as a text of itself.
 ///
 /// It is asked with the place and the value. Places are named by their keys, `station.name`, and items of a list by `[]`.

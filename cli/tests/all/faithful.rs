@@ -135,6 +135,25 @@ fn ndjson_keeps_integers_keys_and_objects() {
 }
 
 #[test]
+fn json_that_lies_too_deep_in_itself_is_an_error_or_text() {
+    let place = Place::new();
+    let nested = |depth: usize| {
+        let (open, close) = ("[".repeat(depth), "]".repeat(depth));
+        format!("{{\"a\":{open}1{close}}}\n")
+    };
+    place.file("deep.ndjson", nested(100));
+    let ran = place.run(arguments("deep.ndjson"));
+    ran.exits(2).says("48 deep");
+    let read = rows(&place, "deep.ndjson --schema a=string");
+    assert!(read[0].contains("[[[["), "{read:?}");
+    for depth in [128, 100_000] {
+        place.file("deeper.ndjson", nested(depth));
+        let ran = place.run(arguments("deeper.ndjson"));
+        ran.exits(1).says("128 deep");
+    }
+}
+
+#[test]
 fn csv_has_encodings_escapes_comments_and_date_formats() {
     let place = Place::new();
     let utf16: Vec<u8> = "\u{feff}a,b\né,1\n"

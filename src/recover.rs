@@ -144,17 +144,21 @@ pub fn recover_with_options(root: impl AsRef<Path>, options: &RecoverOptions) ->
     let home = home_of_root(disk.as_ref(), &root, &options.staging)?;
     let home = home.interrupted_by(options.interrupt.clone());
     let mut recovery = Recovery::default();
-    let mut areas = home.all_areas(disk.as_ref());
-    // Also those that only the data set itself tells of.
+    let areas = home.all_areas(disk.as_ref());
+    for path in &areas {
+        recover_area(&home, path, options, &mut recovery);
+    }
+    // Also what only the data set itself tells of.
     if let Some(first) = areas.first() {
         let target = LocalTarget::new(Area::at(disk, home.clone(), first.clone()));
         match target.announced_areas() {
-            Ok(announced) => areas.extend(announced),
+            Ok(announced) => {
+                for target in announced {
+                    recover_in(&target, options, &mut recovery);
+                }
+            }
             Err(error) => recovery.failed.push(error),
         }
-    }
-    for path in &areas {
-        recover_area(&home, path, options, &mut recovery);
     }
     let interrupted = |error: &Error| matches!(error, Error::Interrupted { .. });
     if let Some(at) = recovery.failed.iter().position(interrupted) {
@@ -179,8 +183,17 @@ fn recover_area(home: &Home, path: &Path, options: &RecoverOptions, recovery: &m
     }
     sweep_for(disk.as_ref(), path, dry_run, recovery);
     let target = LocalTarget::new(area);
+    recover_in(&target, options, recovery);
+    if !dry_run && !target.is_in_shared_area() {
+        // Only an empty directory can be removed this way.
+        let _ = disk.remove_directory(path);
+    }
+}
+
+/// Recovers the transactions that a target lists.
+fn recover_in(target: &LocalTarget, options: &RecoverOptions, recovery: &mut Recovery) {
     recovery.failed.extend(target.aside());
-    let recovered = match recover_all(&target, dry_run, options.abort_unfinished) {
+    let recovered = match recover_all(target, options.dry_run, options.abort_unfinished) {
         Ok(recovered) => recovered,
         // One area, of which the others know nothing.
         Err(error) => return recovery.failed.push(error),
@@ -196,9 +209,5 @@ fn recover_area(home: &Home, path: &Path, options: &RecoverOptions, recovery: &m
             Ok(Recovered::Gone) => {}
             Err(error) => recovery.failed.push(error),
         }
-    }
-    if !dry_run && !target.is_in_shared_area() {
-        // Only an empty directory can be removed this way.
-        let _ = disk.remove_directory(path);
     }
 }

@@ -6,7 +6,7 @@
 
 use std::ffi::OsStr;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -73,7 +73,8 @@ impl Pending {
     /// The area, if it is a directory that its writer named: one that stands beside another root, or in
     /// it, is of that one, even if both are the same by two paths.
     pub(crate) fn given_area(&self) -> Option<&PathBuf> {
-        self.area.as_ref().filter(|area| !is_area_name(area))
+        let area = self.area.as_ref();
+        area.filter(|area| !area.ancestors().any(is_area_name))
     }
 }
 
@@ -249,8 +250,8 @@ impl Control {
 
     /// Whether a pending transaction is staged in one of these areas.
     pub(crate) fn is_in(&self, pending: &Pending, areas: &[PathBuf]) -> bool {
-        let anchors = areas.iter().chain(pending.given_area());
-        anchors
+        areas
+            .iter()
             .filter_map(|area| anchor_of_area(self.disk.as_ref(), area).ok())
             .any(|anchor| anchor == pending.anchor)
     }
@@ -281,22 +282,40 @@ impl Control {
         let moves_along = |path: &Path| {
             path.ends_with(LOCK)
                 || path.ends_with(WRITES)
-                || parse_pending(path.to_owned()).is_some()
+                || parse_pending(path.to_owned()).is_some() && self.is_own(path)
         };
         Ok(entries.iter().all(|entry| moves_along(&entry.path)))
     }
 
-    /// Makes the control directory of a new root that is to take this one's place, with this one's
-    /// markers of pending transactions, and holds its lock.
-    pub(crate) fn prepare_successor(&self, new: &Path) -> Result<Box<dyn DiskFile>> {
+    /// Whether a file is this user's: a copy of it says no more than it did.
+    fn is_own(&self, path: &Path) -> bool {
+        let found = self.disk.status(path).ok().flatten();
+        let owner = found.and_then(|(_, found)| found.owner);
+        owner.is_none_or(|owner| self.disk.user().is_none_or(|user| user == owner.user))
+    }
+
+    /// Makes the control directory of a new root that is to take this one's place, with the marker of the
+    /// transaction that does so in its area, and this user's other ones, and holds its lock. A copy of another's
+    /// marker would let it count as this user's.
+    pub(crate) fn prepare_successor(
+        &self,
+        new: &Path,
+        own: Option<(Uuid, &Path)>,
+    ) -> Result<Box<dyn DiskFile>> {
         let successor = Control::of(&self.disk, new);
         let lock = successor.open_or_create(LOCK).and_then(|lock| {
             lock.lock(LockKind::Exclusive, &|| false)?;
             Ok(lock)
         });
         let lock = lock.at(Step::Publish, &successor.path)?;
+        if let Some((transaction, area)) = own {
+            let marked = successor.mark_pending(transaction, area);
+            drop(marked.at(Step::Publish, &successor.path)?);
+        }
         for pending in self.pending().at(Step::Publish, &self.path)? {
-            if let Some(name) = pending.path.file_name().and_then(|name| name.to_str()) {
+            if self.is_own(&pending.path)
+                && let Some(name) = pending.path.file_name().and_then(|name| name.to_str())
+            {
                 let marker = successor.open_or_create(name);
                 drop(marker.at(Step::Publish, &successor.path.join(name))?);
             }
@@ -435,7 +454,7 @@ fn encode_path(path: &Path) -> String {
     encoded
 }
 
-/// The path that was encoded, if it is absolute and text.
+/// The path that was encoded, if it is absolute and text, and leads nowhere by `.` or `..`.
 fn decode_path(encoded: &str) -> Option<PathBuf> {
     let mut bytes = Vec::with_capacity(encoded.len());
     let mut parts = encoded.split('%');
@@ -446,7 +465,10 @@ fn decode_path(encoded: &str) -> Option<PathBuf> {
         bytes.extend_from_slice(rest.as_bytes());
     }
     let path = PathBuf::from(String::from_utf8(bytes).ok()?);
-    (path.is_absolute() && !path.as_os_str().as_encoded_bytes().contains(&0)).then_some(path)
+    let plain = path.components().all(|part| part != Component::ParentDir);
+    let normal = path.components().collect::<PathBuf>();
+    let is_it = plain && normal.as_os_str() == path.as_os_str() && path.is_absolute();
+    (is_it && !path.as_os_str().as_encoded_bytes().contains(&0)).then_some(path)
 }
 
 #[cfg(test)]
@@ -486,6 +508,24 @@ mod tests {
         }
         for text in ["%", "%4", "%zz", "relative", "%2Fa%00", ""] {
             assert_eq!(decode_path(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_marker_cannot_name_a_path_that_is_not_normal_nor_what_lies_in_an_area() {
+        for area in ["/a/../b", "/a/.", "/./a", "/a//b", "/a/", "/..", "//a"] {
+            assert_eq!(decode_path(&encode_path(Path::new(area))), None, "{area}");
+        }
+        for (area, given) in [
+            ("/data/staging", true),
+            ("/data/.lake.atomic", false),
+            ("/data/.lake.atomic/below", false),
+            ("/lake/.atomic/writes/x", false),
+            ("/data/.lake.atomic-1000/below", false),
+        ] {
+            let name = pending_name(Uuid::nil(), "1", Path::new(area));
+            let pending = parse_pending(name.into()).unwrap();
+            assert_eq!(pending.given_area().is_some(), given, "{area}");
         }
     }
 }

@@ -316,10 +316,10 @@ impl Area {
         live().remove(path);
     }
 
-    /// Removes the area, and what was made for it, as far as nothing is in it. One that the caller
-    /// named is the caller's.
+    /// Removes the area, and what was made for it, as far as nothing is in it. One that somebody named is
+    /// his.
     pub(crate) fn tidy(&self) {
-        let own = Some(&self.path).filter(|_| !self.is_given());
+        let own = Some(&self.path).filter(|_| !self.is_shared());
         for directory in own.into_iter().chain(self.made.iter().rev()) {
             match self.disk.remove_directory(directory) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return,

@@ -86,17 +86,38 @@ impl LocalTarget {
                 trusted = Some(owner.user);
                 continue;
             }
-            let above = self.look(path.parent().unwrap_or(path))?;
-            let group = above
-                .is_some_and(|above| above.mode & FOR_EVERYBODY == 0)
-                .then_some(owner.group);
-            authors.0.push(Author {
-                path: path.to_owned(),
-                user: owner.user,
-                group,
-            });
+            authors.0.push(self.author(path, owner)?);
         }
         Ok(())
+    }
+
+    fn author(&self, path: &Path, owner: Owner) -> Result<Author> {
+        let above = self.look(path.parent().unwrap_or(path))?;
+        let group = above
+            .is_some_and(|above| above.mode & FOR_EVERYBODY == 0)
+            .then_some(owner.group);
+        Ok(Author {
+            path: path.to_owned(),
+            user: owner.user,
+            group,
+        })
+    }
+
+    /// Whether the owner of a marker could himself change all of an area, which need not be the data set's, and
+    /// a transaction in it. The owner of the data set's root is trusted with the data set only.
+    pub(super) fn is_of_area(&self, marker: &Path, area: &Path, place: &Path) -> Result<bool> {
+        let Some(owner) = self.look(marker)?.and_then(|found| found.owner) else {
+            return Ok(true);
+        };
+        if acts_as(self.disk.user(), owner.user) {
+            return Ok(true);
+        }
+        let authors = Authors(vec![self.author(marker, owner)?]);
+        let changes = [Change::In(area.to_owned()), Change::Whole(place.to_owned())];
+        match self.check_authors(&authors, || changes.into()) {
+            Err(Error::Distrusted { .. }) => Ok(false),
+            checked => checked.map(|()| true),
+        }
     }
 
     fn look(&self, path: &Path) -> Result<Option<FileStatus>> {

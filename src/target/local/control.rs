@@ -1,10 +1,11 @@
 //! What all writers of one root have in common, whichever staging area each of them has: the lock, the
 //! markers of pending transactions, and what becomes of both when the root itself is exchanged.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::slice;
 
 use uuid::Uuid;
 
@@ -104,31 +105,77 @@ impl LocalTarget {
     /// The other areas in which transactions of this data set may stand: those that any writer would
     /// choose, and those that markers name.
     pub(super) fn other_areas(&self) -> Result<Vec<LocalTarget>> {
-        let home = self.area.home();
-        let mut paths: Vec<PathBuf> = home.all_areas(self.disk.as_ref());
-        let pending = self.pending()?.into_iter();
-        paths.extend(pending.filter_map(|(_, pending)| pending.given_area().cloned()));
-        let mut seen = BTreeSet::from([self.area.path().to_owned()]);
         let mut others = Vec::new();
-        for path in paths {
-            if !seen.insert(path.clone()) {
-                continue;
+        let mut seen = BTreeSet::from([self.area.path().to_owned()]);
+        for path in self.area.home().all_areas(self.disk.as_ref()) {
+            if seen.insert(path.clone()) {
+                others.extend(self.at_area(path));
             }
-            let area = Area::at(&self.disk, home.clone(), path);
-            // What cannot be looked at, or belongs to somebody who is not trusted, is as if it were out
-            // of sight: the marker of what is decided there stays.
-            let there = self.disk.status(area.path());
-            let is_there = matches!(there, Ok(Some((EntryKind::Directory, _))));
-            if is_there && area.check_owner().is_ok() && self.disk.list(area.path()).is_ok() {
-                others.push(LocalTarget::new(area));
+        }
+        let mut announced = BTreeMap::new();
+        for (control, pending) in self.pending()? {
+            if let Some(area) = pending.given_area()
+                && !seen.contains(area)
+                && self.is_announced(&control, &pending)?
+            {
+                let transactions: &mut BTreeSet<Uuid> = announced.entry(area.clone()).or_default();
+                transactions.insert(pending.transaction);
             }
+        }
+        for (path, transactions) in announced {
+            others.extend(self.at_area(path).map(|other| LocalTarget {
+                announced: Some(transactions),
+                ..other
+            }));
         }
         Ok(others)
     }
 
-    /// The areas of this root that can be looked at from here, or are known not to be there.
+    /// This data set with another area. What cannot be looked at, or belongs to somebody who is not trusted, is
+    /// as if it were out of sight: the marker of what is decided there stays.
+    fn at_area(&self, path: PathBuf) -> Option<LocalTarget> {
+        let area = Area::at(&self.disk, self.area.home().clone(), path);
+        let there = self.disk.status(area.path());
+        let is_there = matches!(there, Ok(Some((EntryKind::Directory, _))));
+        let in_sight =
+            is_there && area.check_owner().is_ok() && self.disk.list(area.path()).is_ok();
+        in_sight.then(|| LocalTarget::new(area))
+    }
+
+    /// Whether the transaction of a marker is to be looked for in the area that only the marker names: whoever
+    /// may write in the root makes a marker, and it must not lead others to what he could not change himself, nor
+    /// to what is no transaction.
+    fn is_announced(&self, control: &Control, pending: &Pending) -> Result<bool> {
+        let Some(area) = pending.given_area() else {
+            return Ok(false);
+        };
+        if !control.is_in(pending, slice::from_ref(area)) {
+            return Ok(false);
+        }
+        let Some(other) = self.at_area(area.clone()) else {
+            return Ok(false);
+        };
+        let place = other.place(pending.transaction);
+        if !self.is_of_area(&pending.path, area, &place)? {
+            return Ok(false);
+        }
+        let decided = match other.decision(pending.transaction) {
+            Ok(decision) => matches!(decision, Some(Decision::Committed(_))),
+            Err(error) if error.is_about_record() => true,
+            Err(error) => return Err(error),
+        };
+        let is_it = other.is_transaction(&place, decided);
+        is_it.map_err(|source| Error::Read {
+            path: place,
+            source,
+        })
+    }
+
+    /// The areas of this root, whatever its markers name, that can be looked at from here, or are known not to
+    /// be there.
     fn areas_in_sight(&self) -> Result<Vec<PathBuf>> {
         let others = self.other_areas()?.into_iter();
+        let others = others.filter(|other| other.announced.is_none());
         let mut areas: Vec<PathBuf> = others.map(|other| other.area.path().to_owned()).collect();
         if self.disk.list(self.area.path()).is_ok() {
             areas.push(self.area.path().to_owned());
@@ -172,7 +219,7 @@ impl LocalTarget {
                     _ => continue,
                 }
             }
-            if control.is_in(&pending, &areas) {
+            if control.is_in(&pending, &areas) || self.is_announced(&control, &pending)? {
                 if !dry_run {
                     // Another user's stays for him.
                     let _ = control.remove_marker(&pending);
@@ -220,7 +267,9 @@ impl LocalTarget {
         if !is_staged || is_there(self.root.join(&exchange.witness))? {
             return Ok(Box::new(()));
         }
-        let lock = self.control().prepare_successor(&new)?;
+        let area = (!self.is_inside()).then(|| self.area.path());
+        let pending = area.map(|area| (plan.transaction, area));
+        let lock = self.control().prepare_successor(&new, pending)?;
         let mover = self.mover(plan.durability());
         mover.sync(Control::of(&self.disk, &new).path())?;
         mover.sync(&new)?;

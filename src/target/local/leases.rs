@@ -6,7 +6,7 @@ use std::path::Path;
 
 use uuid::Uuid;
 
-use super::{ATTEMPTS, DECISION, LocalTarget, NEW, RECEIPT, SCRATCH, STAGED};
+use super::{ATTEMPTS, DECISION, LocalTarget, NEW, RECEIPT, SCRATCH, STAGED, unless_gone};
 use crate::disk::{Entry, EntryKind};
 use crate::error::{Error, IoContext, Result, Step};
 use crate::staging::{claim, is_dead};
@@ -122,30 +122,51 @@ impl LocalTarget {
         }
     }
 
-    /// Whether a directory holds only what a transaction's does: somebody may have named a directory of
-    /// his own as staging area.
-    fn is_ours(&self, directory: &Path) -> io::Result<bool> {
-        let is_known = |entry: &Entry| {
-            let stem = entry.path.file_stem().and_then(OsStr::to_str);
-            let end = entry.path.extension().and_then(OsStr::to_str);
-            let (stem, end) = (stem.unwrap_or_default(), end.unwrap_or_default());
-            let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-            let is_id = |text: &str| Uuid::try_parse(text).is_ok();
-            match (entry.kind, end) {
-                (EntryKind::Directory, "") => {
-                    is_id(stem)
-                        || stem.strip_prefix("new-").is_some_and(is_number)
-                        || ["new", RECEIPT].contains(&stem)
-                }
-                (EntryKind::File, "staged") => is_number(stem) || is_id(stem),
-                (EntryKind::File, SCRATCH) => is_number(stem),
-                (EntryKind::File, NEW) => is_id(stem),
-                (EntryKind::File, _) => {
-                    entry.path.ends_with(DECISION) || entry.path.ends_with(STAGED)
-                }
-                _ => false,
+    /// Whether a directory, if it is there, can be nothing but a transaction's. Before its decision there is no
+    /// tree in it but what it has adopted.
+    pub(super) fn is_transaction(&self, directory: &Path, decided: bool) -> io::Result<bool> {
+        for entry in unless_gone(self.disk.list(directory))?.unwrap_or_default() {
+            let is_id = || {
+                let name = entry.path.file_name().and_then(OsStr::to_str);
+                name.is_some_and(|name| Uuid::try_parse(name).is_ok())
+            };
+            let is_it = match entry.kind {
+                EntryKind::File if entry.path.ends_with(LEASE) => true,
+                EntryKind::Directory if is_id() => self.is_transaction(&entry.path, false)?,
+                EntryKind::Directory => decided && is_known(&entry),
+                _ => is_known(&entry),
+            };
+            if !is_it {
+                return Ok(false);
             }
-        };
+        }
+        Ok(true)
+    }
+
+    /// Whether a directory without a lease holds only what a transaction's does: somebody may have named a
+    /// directory of his own as staging area.
+    fn is_ours(&self, directory: &Path) -> io::Result<bool> {
         Ok(self.disk.list(directory)?.iter().all(is_known))
+    }
+}
+
+/// Whether something has a name and kind that is found in the directory of a transaction, besides the lease.
+fn is_known(entry: &Entry) -> bool {
+    let stem = entry.path.file_stem().and_then(OsStr::to_str);
+    let end = entry.path.extension().and_then(OsStr::to_str);
+    let (stem, end) = (stem.unwrap_or_default(), end.unwrap_or_default());
+    let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let is_id = |text: &str| Uuid::try_parse(text).is_ok();
+    match (entry.kind, end) {
+        (EntryKind::Directory, "") => {
+            is_id(stem)
+                || stem.strip_prefix("new-").is_some_and(is_number)
+                || ["new", RECEIPT].contains(&stem)
+        }
+        (EntryKind::File, "staged") => is_number(stem) || is_id(stem),
+        (EntryKind::File, SCRATCH) => is_number(stem),
+        (EntryKind::File, NEW) => is_id(stem),
+        (EntryKind::File, _) => entry.path.ends_with(DECISION) || entry.path.ends_with(STAGED),
+        _ => false,
     }
 }

@@ -12,6 +12,7 @@ mod records;
 mod removal;
 mod staged;
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -56,6 +57,9 @@ pub(crate) struct LocalTarget {
     area: Area,
     /// Whether a named write whose files are gone is as if it had not been committed.
     rewrite_missing: bool,
+    /// The transactions to look for in an area that only their markers name; nothing else there is ours to
+    /// touch.
+    announced: Option<BTreeSet<Uuid>>,
 }
 
 impl LocalTarget {
@@ -67,6 +71,7 @@ impl LocalTarget {
             root,
             area,
             rewrite_missing: false,
+            announced: None,
         }
     }
 
@@ -111,11 +116,9 @@ impl LocalTarget {
     }
 
     /// Staging areas of transactions of this data set that only their markers tell of.
-    pub(crate) fn announced_areas(&self) -> Result<Vec<PathBuf>> {
-        let known = self.area.home().all_areas(self.disk.as_ref());
+    pub(crate) fn announced_areas(&self) -> Result<Vec<LocalTarget>> {
         let others = self.other_areas()?.into_iter();
-        let paths = others.map(|other| other.area.path().to_owned());
-        Ok(paths.filter(|path| !known.contains(path)).collect())
+        Ok(others.filter(|other| other.announced.is_some()).collect())
     }
 
     fn mover(&self, durability: Durability) -> Mover<'_> {
@@ -184,7 +187,12 @@ impl Target for LocalTarget {
             .into_iter()
             .filter(|entry| entry.kind == EntryKind::Directory);
         let name = |path: PathBuf| Uuid::try_parse(path.file_name()?.to_str()?).ok();
-        Ok(directories.filter_map(|entry| name(entry.path)).collect())
+        let ids = directories.filter_map(|entry| name(entry.path));
+        let is_looked_for = |id: &Uuid| {
+            let announced = self.announced.as_ref();
+            announced.is_none_or(|announced| announced.contains(id))
+        };
+        Ok(ids.filter(is_looked_for).collect())
     }
 
     fn begin(&self) -> Result<(Uuid, Hold)> {
@@ -416,7 +424,10 @@ impl Target for LocalTarget {
     }
 
     fn sweep(&self) {
-        self.bury_all();
+        // What has no marker any more is for those who stage there.
+        if self.announced.is_none() {
+            self.bury_all();
+        }
     }
 
     fn recall(&self, scope: &Path, write_id: &str) -> Result<Option<Receipt>> {

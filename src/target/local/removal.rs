@@ -58,6 +58,10 @@ impl LocalTarget {
             let extension = path.extension().and_then(|extension| extension.to_str());
             let stem = path.file_stem().and_then(|stem| stem.to_str());
             let transaction = stem.and_then(|stem| Uuid::try_parse(stem).ok())?;
+            let announced = self.announced.as_ref();
+            if announced.is_some_and(|announced| !announced.contains(&transaction)) {
+                return None;
+            }
             let is_it = extension == Some(ASIDE) && entry.kind == EntryKind::Directory;
             let wrong = is_it.then(|| self.read_decision(&path.join(DECISION), transaction))?;
             let source = wrong.err().map(Box::new);

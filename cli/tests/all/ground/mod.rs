@@ -7,6 +7,7 @@
 mod confine;
 mod decided;
 mod kernels;
+mod markers;
 mod views;
 
 use std::fs::{self, File, Permissions};

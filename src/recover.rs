@@ -20,6 +20,10 @@ pub struct Recovery {
     /// Transactions that were committed, could not be finished, and were given up because
     /// [`RecoverOptions::abort_unfinished`] asks for it. What was published of them stays visible.
     pub abandoned: Vec<PathBuf>,
+    /// Markers of dead writers' transactions that are out of reach
+    /// ([`Error::OutOfReach`](crate::Error::OutOfReach)), and that were removed because
+    /// [`RecoverOptions::abort_unfinished`] asks for it.
+    pub forgotten: Vec<PathBuf>,
     /// Transactions of dead writers that were not committed and are removed, or would be in a dry run.
     pub aborted: Vec<PathBuf>,
     /// Staging files of dead writers that were removed, or would be in a dry run.
@@ -76,6 +80,10 @@ impl RecoverOptions {
     /// part of the write for ever. The rest of its rows is removed. A named write is not remembered as
     /// committed, so that repeating it writes all of its rows again, also those that are visible. Does nothing
     /// in a dry run.
+    ///
+    /// Of a commit whose staging area is not reached from here, only the marker is removed, so that it keeps
+    /// nobody from writing any more. Whoever reaches that area later publishes the rest of it, over what was
+    /// written since.
     #[must_use]
     pub fn abort_unfinished(mut self, abort_unfinished: bool) -> Self {
         self.abort_unfinished = abort_unfinished;
@@ -166,6 +174,13 @@ pub fn recover_with_options(root: impl AsRef<Path>, options: &RecoverOptions) ->
     }
     if let Some(first) = areas.first() {
         let target = LocalTarget::new(Area::at(disk, home, first.clone()));
+        if options.abort_unfinished && !options.dry_run {
+            match target.forget_out_of_reach() {
+                Ok(forgotten) => recovery.forgotten = forgotten,
+                Err(error) => recovery.failed.push(error),
+            }
+            return Ok(recovery);
+        }
         let checked = target
             .neighbours()
             .and_then(|neighbours| target.check_announced(&neighbours, options.dry_run));

@@ -169,7 +169,8 @@ pub(crate) struct RecoverArgs {
     pub(crate) dry_run: bool,
 
     /// Give up commits that cannot be finished: what is published of them stays visible, the rest of their rows
-    /// is removed, and a repeated write of the same name writes all rows again
+    /// is removed, and a repeated write of the same name writes all rows again. Of commits that are out of reach,
+    /// the marker is removed
     #[arg(long, conflicts_with = "dry_run")]
     pub(crate) abort: bool,
 

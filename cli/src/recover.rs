@@ -22,6 +22,7 @@ pub(crate) fn run(args: &RecoverArgs, output: &mut Output) -> Result<Exit, Failu
             "dry_run": args.dry_run,
             "finished": paths(&recovery.finished),
             "abandoned": paths(&recovery.abandoned),
+            "forgotten": paths(&recovery.forgotten),
             "aborted": paths(&recovery.aborted),
             "removed": paths(&recovery.removed),
             "alive": paths(&recovery.alive),
@@ -48,6 +49,9 @@ pub(crate) fn run(args: &RecoverArgs, output: &mut Output) -> Result<Exit, Failu
         }
         for path in &recovery.abandoned {
             output.line(format_args!("gave up the rest of {}", path.display()));
+        }
+        for path in &recovery.forgotten {
+            output.line(format_args!("removed the marker {}", path.display()));
         }
         for path in recovery.aborted.iter().chain(&recovery.removed) {
             output.line(format_args!("{did} {}", path.display()));
@@ -83,6 +87,7 @@ pub(crate) fn run(args: &RecoverArgs, output: &mut Output) -> Result<Exit, Failu
     let nothing_found = [
         &recovery.finished,
         &recovery.abandoned,
+        &recovery.forgotten,
         &recovery.aborted,
         &recovery.removed,
         &recovery.alive,
@@ -101,6 +106,14 @@ pub(crate) fn run(args: &RecoverArgs, output: &mut Output) -> Result<Exit, Failu
             "warning: {}: what was published of {} stays visible, in part; the rest of its rows is gone",
             args.root.display(),
             plural(recovery.abandoned.len() as u64, "commit")
+        ));
+    }
+    for path in &recovery.forgotten {
+        message(format_args!(
+            "warning: {}: the commit of {} may be published in part; whoever reaches its staging area later \
+             publishes the rest, over what was written since",
+            args.root.display(),
+            path.display()
         ));
     }
     // What was finished is published, whatever failed beside it.

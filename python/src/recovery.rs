@@ -24,6 +24,8 @@ pub(crate) struct Recovery {
     finished: Vec<PathBuf>,
     /// Transactions that were committed, could not be finished, and were given up as was asked for.
     abandoned: Vec<PathBuf>,
+    /// Markers of transactions out of reach, removed as was asked for.
+    forgotten: Vec<PathBuf>,
     /// Transactions of dead writers that were not committed, and are removed.
     aborted: Vec<PathBuf>,
     /// Staging files of dead writers that were removed.
@@ -46,6 +48,7 @@ impl Recovery {
                 .collect(),
             finished: recovered.finished,
             abandoned: recovered.abandoned,
+            forgotten: recovered.forgotten,
             aborted: recovered.aborted,
             removed: recovered.removed,
             alive: recovered.alive,
@@ -57,6 +60,7 @@ impl Recovery {
         let groups = [
             ("finished", &self.finished),
             ("abandoned", &self.abandoned),
+            ("forgotten", &self.forgotten),
             ("aborted", &self.aborted),
             ("removed", &self.removed),
             ("alive", &self.alive),

@@ -289,10 +289,12 @@ pub enum Error {
     /// Another writer's commit into the data set may be published in part, and it is staged where nobody
     /// sees it by this path, or as this user; nothing was published. Finished it is by
     /// [`recover`](crate::recover), or by the next write, where its staging area is seen: on the machine,
-    /// by the path and as the user that it was begun.
+    /// by the path and as the user that it was begun. Where that cannot be any more,
+    /// [`abort_unfinished`](crate::RecoverOptions::abort_unfinished) removes the marker that tells of it.
     #[error(
         "{}: transaction {transaction} of another writer is unfinished, and {} is not reached from here: \
-         recover the data set where it is", path.display(), area_text(area.as_deref())
+         recover the data set where it is, or, if that cannot be any more, remove its marker {} by \
+         `recover --abort`", path.display(), area_text(area.as_deref()), marker.display()
     )]
     OutOfReach {
         /// The data set's root.
@@ -301,6 +303,8 @@ pub enum Error {
         transaction: uuid::Uuid,
         /// Its staging area, as the other writer saw it, if that is known.
         area: Option<PathBuf>,
+        /// The marker in the control directory that tells of it.
+        marker: PathBuf,
     },
 
     /// A write of this name was committed by another path to the data set, or by another user, and its

@@ -1034,7 +1034,9 @@ fn out_of_reach() -> Case {
         .says(
             "{root}/weather: transaction 01890a5d-ac96-774b-bcce-b302099a8057 of another writer is \
              unfinished, and the staging area /elsewhere/.weather.atomic is not reached from here: \
-             recover the data set where it is",
+             recover the data set where it is, or, if that cannot be any more, remove its marker \
+             {root}/weather/.atomic/pending-01890a5d-ac96-774b-bcce-b302099a8057@1@%2Felsewhere%2F%2Eweather%2Eatomic \
+             by `recover --abort`",
         )
         .in_step(Step::Decide)
         .about("{root}/weather")

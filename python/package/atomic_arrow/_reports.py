@@ -98,7 +98,8 @@ def recover(
     :param dry_run: Whether to say only what would be done.
     :param abort_unfinished: Whether to give up commits that cannot be finished. What is published of them
         stays, the rest of their rows is removed, a :class:`UserWarning` says so, and a repeated write of
-        the same name writes all of its rows again.
+        the same name writes all of its rows again. Of commits whose staging area is out of reach, only the
+        marker that keeps others from writing is removed, with a warning.
     :param staging: Where the writers stage their files.
     :raises InvalidPathError, IoError: If the root cannot be resolved. What is in the way of single
         files is in the report.
@@ -108,6 +109,12 @@ def recover(
     for transaction in recovery.abandoned:
         warnings.warn(
             f"{root}: {transaction} is given up: what it had published stays, the rest is removed",
+            stacklevel=2,
+        )
+    for marker in recovery.forgotten:
+        warnings.warn(
+            f"{root}: the commit of {marker} may be published in part; whoever reaches its staging area later"
+            " publishes the rest, over what was written since",
             stacklevel=2,
         )
     log.info("%s: %s", root, recovery)

@@ -195,6 +195,7 @@ impl LocalTarget {
                 path: self.root.clone(),
                 transaction: pending.transaction,
                 area: pending.area.clone(),
+                marker: pending.path.clone(),
             });
             let dead = control.is_dead(&pending).map_err(|source| Error::Read {
                 path: pending.path.clone(),
@@ -229,6 +230,28 @@ impl LocalTarget {
             return out_of_reach;
         }
         Ok(())
+    }
+
+    /// Removes the markers of dead writers' transactions that are out of reach, and names them.
+    pub(crate) fn forget_out_of_reach(&self) -> Result<Vec<PathBuf>> {
+        let mut forgotten = Vec::new();
+        match self.check_pending(&self.neighbours()?, false) {
+            Err(Error::OutOfReach { .. }) => {}
+            checked => return checked.map(|()| forgotten),
+        }
+        // A marker that was just being made was not locked yet.
+        let _lock = self.lock_root(LockKind::Exclusive)?;
+        let neighbours = self.neighbours()?;
+        loop {
+            match self.check_pending(&neighbours, false) {
+                Err(Error::OutOfReach { marker, .. }) if !forgotten.contains(&marker) => {
+                    let removed = self.disk.remove_file(&marker);
+                    removed.at(Step::Decide, &marker)?;
+                    forgotten.push(marker);
+                }
+                checked => return checked.map(|()| forgotten),
+            }
+        }
     }
 
     /// Whether readers do not meet what is staged, and nobody holds on to the directory itself.

@@ -138,3 +138,34 @@ fn what_a_colleague_decided_in_a_directory_of_his_is_finished_by_others() {
     assert!(ground.path("other").exists());
     assert_eq!(fs::read_dir(ground.path("other")).unwrap().count(), 0);
 }
+
+#[test]
+fn a_marker_that_is_out_of_reach_is_removed_by_recover_if_that_is_asked_for() {
+    let ground = match Ground::new(&[]) {
+        Ok(ground) => ground,
+        Err(reason) => return skip(reason),
+    };
+    ground.set("w", 0, 0, 0o777);
+    ground.write(&[], "A,1\n", "w", &[]).exits(0);
+    ground.set("other", 0, 0, 0o700);
+    mark(&ground, ALICE, "other");
+    for root in ["other", "w"] {
+        let marker = format!("w/.atomic/pending-{OTHER}@0@%2Fnowhere%2F{root}");
+        File::create(ground.path(&marker)).unwrap();
+        chown(ground.path(&marker), Some(ALICE), Some(ALICE)).unwrap();
+    }
+    ground
+        .write(&[], "A,2\n", "w", &[])
+        .exits(1)
+        .says("w/.atomic/pending-")
+        .says("by `recover --abort`");
+    ground.run(&[], b"", &["recover", "w"]).exits(1);
+    ground
+        .run(&[], b"", &["recover", "w", "--abort"])
+        .exits(0)
+        .prints("removed the marker ")
+        .says("warning: ");
+    ground.write(&[], "A,3\n", "w", &[]).exits(0);
+    assert_eq!(ground.values("w"), [1, 3]);
+    assert!(ground.path("other").exists());
+}

@@ -319,7 +319,7 @@ def test_waiting_for_the_lock_of_another_is_interrupted(lake: Path, call: str) -
                 if call == "write_dataset":
                     aa.write_dataset(small, root, partition_by="key")
                 elif call == "write_bytes":
-                    aa.write_bytes(root / "key=1" / "x.bin", b"x")
+                    aa.write_bytes(b"x", root / "key=1" / "x.bin")
                 else:
                     aa.commit([staged])
     assert raised.value.outcome is aa.Outcome.NOT_PUBLISHED

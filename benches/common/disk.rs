@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime};
 use atomic_arrow::PublishMode;
 use atomic_arrow::disk::{
     Disk, DiskDirectory, DiskFile, Entry, EntryKind, FileStatus, Identity, LockKind, LockOutcome,
-    OsDisk, Place,
+    OsDisk, Place, Project,
 };
 
 /// Adds up how long syncs took.
@@ -114,6 +114,18 @@ impl Disk for TimedDisk {
 
     fn check_removable(&self, path: &Path) -> io::Result<()> {
         OsDisk.check_removable(path)
+    }
+
+    fn project(&self, directory: &Path) -> io::Result<Project> {
+        OsDisk.project(directory)
+    }
+
+    fn free_inodes(&self, path: &Path) -> io::Result<Option<u64>> {
+        OsDisk.free_inodes(path)
+    }
+
+    fn free_descriptors(&self) -> Option<u64> {
+        OsDisk.free_descriptors()
     }
 
     fn share_like(&self, directory: &Path, model: &Path) -> io::Result<()> {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import logging
 import pickle
 import sys
@@ -468,3 +469,54 @@ def test_a_named_write_whose_files_are_gone_warns_and_is_written_again_if_asked_
     assert third.missing_files == []
     assert (root / third.files[0].path).exists()
     assert write(rewrite_missing=True) == third
+
+
+def _decided(area: Path, path: str) -> Path:
+    """A commit of a dead writer, whose only file is gone from the staging area."""
+    transaction = "01890a5d-ac96-774b-bcce-b302099a8057"
+    totals = {"files": 0, "partitions": 0, "rows": 0, "bytes": 0, "removed": 0}
+    record = {
+        "decision": "committed",
+        "version": 1,
+        "transaction": transaction,
+        "root": None,
+        "scope": "",
+        "write_id": None,
+        "arrangement": [],
+        "files": [{"staged": "00000.staged", "path": path, "identity": "0" * 32}],
+        "exchanges": [],
+        "receipt": {
+            "version": 1,
+            "transaction": transaction,
+            "write_id": None,
+            "mode": "append",
+            "totals": totals,
+            "files": [],
+            "removed": [],
+        },
+    }
+    directory = area / transaction
+    directory.mkdir(parents=True)
+    (directory / "lease").touch()
+    (directory / "decision.record").write_text(json.dumps(record))
+    return directory
+
+
+def test_a_commit_whose_files_are_gone_is_given_up_if_that_is_asked_for(tmp_path: Path) -> None:
+    root = tmp_path / "lake"
+    transaction = _decided(tmp_path / ".lake.atomic", "k=A/part-0.parquet")
+    (lost,) = aa.recover(root).failed
+    assert isinstance(lost, aa.FilesLostError)
+    assert lost.outcome == aa.Outcome.LOST
+    table = pa.table({"k": ["A"], "v": [1]})
+    other = pa.table({"k": ["B"], "v": [2]})
+    aa.write_dataset(other, root, partition_by="k")
+    with pytest.raises(aa.BlockedError, match="is not finished") as blocked:
+        aa.write_dataset(table, root, partition_by="k")
+    assert blocked.value.outcome == aa.Outcome.NOT_PUBLISHED
+    with pytest.warns(UserWarning, match="is given up"):
+        recovery = aa.recover(root, abort_unfinished=True)
+    assert recovery.abandoned == [transaction]
+    assert "1 given up" in str(recovery)
+    aa.write_dataset(table, root, partition_by="k")
+    assert aa.recover(root).failed == []

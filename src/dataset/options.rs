@@ -1,7 +1,7 @@
 //! What can be asked of the engine, and what it does unasked.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Schema, SchemaRef};
@@ -10,14 +10,18 @@ use parquet::file::properties::WriterProperties;
 
 use super::encoders::encoder_bytes;
 use super::stage::Finished;
+use crate::disk::Disk;
 use crate::error::{Error, Result, Step};
 use crate::format::{Format, TextOptions};
 use crate::options::{Durability, Interrupt, Verify, WriterOptions};
+use crate::target::check_descriptors;
 
 /// The default memory limit, where the machine has four times as much.
 const MEMORY_LIMIT: u64 = 1 << 30;
 /// The fewest files that may have to be open at once.
 const FEWEST_OPEN_FILES: usize = 8;
+/// Files that are open beside those: directories on the way to a file, and what waits for the disk.
+const OPEN_BESIDE: usize = 16;
 
 /// How many files are synced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -211,6 +215,21 @@ impl EngineOptions {
             #[allow(unreachable_patterns)]
             _ => 0,
         }
+    }
+
+    /// Has no more files open at once than this process may open.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if those are too few.
+    pub(super) fn limit_open_files(&mut self, disk: &dyn Disk, root: &Path) -> Result<()> {
+        let needed = FEWEST_OPEN_FILES + OPEN_BESIDE;
+        check_descriptors(disk, root, needed as u64)?;
+        if let Some(free) = disk.free_descriptors() {
+            let free = usize::try_from(free).unwrap_or(usize::MAX);
+            let most = free.saturating_sub(OPEN_BESIDE).max(FEWEST_OPEN_FILES);
+            self.max_open_files = self.max_open_files.min(most);
+        }
+        Ok(())
     }
 
     /// Whether anything asked for cannot be done, whatever the rows.

@@ -19,7 +19,7 @@ use crate::options::{Durability, Interrupt};
 use crate::partition::Partition;
 use crate::receipt::{CommitMode, Note, Receipt, StagedWrite};
 use crate::staging::{home_of_root, resolve};
-use crate::target::{LocalTarget, Target as _};
+use crate::target::{DESCRIPTORS, LocalTarget, Target as _, check_descriptors};
 use crate::transaction::{StagedRecord, StagedRows, Transaction, Witnessed, open_area};
 
 /// What several processes have staged of one data set, to be committed as one transaction, or
@@ -193,6 +193,7 @@ impl StagedWrites {
     }
 
     fn commit_to(&self, target: Arc<LocalTarget>, first: &StagedWrite) -> Result<Receipt> {
+        check_descriptors(self.disk.as_ref(), target.root(), DESCRIPTORS)?;
         let mut transaction = Transaction::begin(Arc::clone(&target) as _, Durability::Synced)?;
         // What is moved into it must not be lost with it if the power fails.
         target.seal(transaction.id(), &[], Durability::Synced)?;

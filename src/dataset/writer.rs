@@ -132,6 +132,7 @@ impl DatasetWriter {
         if !overwrite_table {
             check_table(disk.as_ref(), &root, mode)?;
         }
+        options.limit_open_files(disk.as_ref(), &root)?;
         let home = home_of_root(disk.as_ref(), &root, &staging)?;
         let home = home.interrupted_by(options.interrupt.clone());
         let area = open_area(&disk, home)?;

@@ -119,6 +119,24 @@ pub struct Place {
     pub mount: Option<u64>,
 }
 
+/// The project of a directory, by which some file systems count quotas.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Project {
+    /// Its number; 0 for none.
+    pub id: u32,
+    /// Whether what is made in the directory belongs to it, and nothing else can be moved there.
+    pub inherited: bool,
+}
+
+impl Project {
+    /// Whether what is made in this directory can be moved into another.
+    #[must_use]
+    pub fn reaches(self, other: Project) -> bool {
+        let own = if self.inherited { self.id } else { 0 };
+        !other.inherited || other.id == own
+    }
+}
+
 /// An open file.
 ///
 /// Dropping it closes it and gives back its lock.
@@ -323,6 +341,22 @@ pub trait Disk: fmt::Debug + Send + Sync {
     /// # Errors
     /// What forbids it; [`io::ErrorKind::PermissionDenied`] where it is the user.
     fn check_removable(&self, path: &Path) -> io::Result<()>;
+
+    /// The project of a directory; none where the system does not tell.
+    ///
+    /// # Errors
+    /// The system's.
+    fn project(&self, directory: &Path) -> io::Result<Project>;
+
+    /// How many files and directories can still be made on the file system of a path; `None` where there is no
+    /// fixed number of them.
+    ///
+    /// # Errors
+    /// The system's.
+    fn free_inodes(&self, path: &Path) -> io::Result<Option<u64>>;
+
+    /// How many files this process may still open; `None` where that is not known.
+    fn free_descriptors(&self) -> Option<u64>;
 
     /// Gives a new directory or file the group and the permissions of a directory, as far as the user
     /// may, so that whoever can write there can write here; does nothing where there are none. A file can then

@@ -16,7 +16,7 @@ use std::time::{Duration, SystemTime};
 use super::sys;
 use super::{
     Disk, DiskDirectory, DiskFile, Entry, EntryKind, FileStatus, Identity, LockKind, LockOutcome,
-    Place, PublishMode,
+    Place, Project, PublishMode,
 };
 
 /// How long a lock is waited for before it is asked again whether to give up.
@@ -125,6 +125,18 @@ impl Disk for OsDisk {
 
     fn check_removable(&self, path: &Path) -> io::Result<()> {
         sys::check_removable(path)
+    }
+
+    fn project(&self, directory: &Path) -> io::Result<Project> {
+        sys::project(directory)
+    }
+
+    fn free_inodes(&self, path: &Path) -> io::Result<Option<u64>> {
+        sys::free_inodes(path)
+    }
+
+    fn free_descriptors(&self) -> Option<u64> {
+        sys::free_descriptors()
     }
 
     fn share_like(&self, path: &Path, model: &Path) -> io::Result<()> {

@@ -23,8 +23,8 @@ use crate::error::{Error, IoContext, Result, Step};
 pub(crate) use control::{Control, Pending, WRITES};
 pub(crate) use draft::{Draft, Written};
 pub(crate) use place::{
-    Home, check_inside, check_reach, home_of_file, home_of_root, is_area_name, is_impossible,
-    resolve,
+    Home, check_inside, check_project, check_reach, home_of_file, home_of_root, is_area_name,
+    is_impossible, resolve,
 };
 pub(crate) use spelling::check_spelling;
 pub(crate) use sweep::{is_dead, is_older, sweep_for};

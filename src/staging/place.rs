@@ -269,13 +269,18 @@ fn renames_reach(disk: &dyn Disk, root: &Path) -> Result<bool> {
         return Ok(true);
     };
     let parent = root.parent().map(place).transpose()?.flatten();
-    Ok(!own.mount_root
-        && parent.is_some_and(|parent| parent.identity.device == own.identity.device))
+    let near = !own.mount_root
+        && parent.is_some_and(|parent| parent.identity.device == own.identity.device);
+    let Some(above) = root.parent().filter(|_| near) else {
+        return Ok(false);
+    };
+    let project = |path: &Path| disk.project(path).at(Step::CreateStaging, path);
+    Ok(project(above)?.reaches(project(root)?))
 }
 
 /// Refuses, before anything is written, a directory that no rename from the area can reach.
-pub(crate) fn check_reach(disk: &dyn Disk, area: &Path, directory: &Path) -> Result<()> {
-    let area = disk.place(area).at(Step::CreateStaging, area)?;
+pub(crate) fn check_reach(disk: &dyn Disk, path: &Path, directory: &Path) -> Result<()> {
+    let area = disk.place(path).at(Step::CreateStaging, path)?;
     let existing = directory
         .ancestors()
         .find_map(|above| disk.place(above).ok());
@@ -285,7 +290,26 @@ pub(crate) fn check_reach(disk: &dyn Disk, area: &Path, directory: &Path) -> Res
             reason: "is on another file system than its staging area",
         });
     }
+    let existing = directory
+        .ancestors()
+        .find(|above| disk.place(above).is_ok());
+    if let Some(existing) = existing {
+        check_project(disk, path, existing)?;
+    }
     Ok(())
+}
+
+/// Refuses a directory that takes nothing from another project than its own.
+pub(crate) fn check_project(disk: &dyn Disk, staging: &Path, directory: &Path) -> Result<()> {
+    let project = |path: &Path| disk.project(path).at(Step::CreateStaging, path);
+    match project(staging)?.reaches(project(directory)?) {
+        true => Ok(()),
+        false => Err(Error::InvalidPath {
+            path: directory.to_owned(),
+            reason: "belongs to another quota project than its staging area, so that nothing can be moved there: \
+                     stage in a directory of the same project",
+        }),
+    }
 }
 
 /// Refuses, before anything is done, a path of which any part below `top` is a symbolic link: whoever may

@@ -18,7 +18,7 @@ use crate::options::Durability;
 use crate::receipt::Receipt;
 use crate::transaction::{Decision, Layout, Plan, StagedRecord};
 
-pub(crate) use local::LocalTarget;
+pub(crate) use local::{DESCRIPTORS, LocalTarget, check_descriptors};
 
 /// What keeps a transaction alive, or a lock held, as long as it is not dropped.
 pub(crate) type Hold = Box<dyn Any + Send + Sync>;

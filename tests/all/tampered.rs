@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use atomic_arrow::disk::{
-    Disk, DiskDirectory, DiskFile, Entry, EntryKind, FileStatus, OsDisk, Place, PublishMode,
+    Disk, DiskDirectory, DiskFile, Entry, EntryKind, FileStatus, OsDisk, Place, Project,
+    PublishMode,
 };
 
 type Hook = Arc<dyn Fn(&Path) -> io::Result<()> + Send + Sync>;
@@ -154,6 +155,18 @@ impl Disk for Tampered {
 
     fn check_removable(&self, path: &Path) -> io::Result<()> {
         OsDisk.check_removable(&(self.spelled)(path))
+    }
+
+    fn project(&self, directory: &Path) -> io::Result<Project> {
+        OsDisk.project(&(self.spelled)(directory))
+    }
+
+    fn free_inodes(&self, path: &Path) -> io::Result<Option<u64>> {
+        OsDisk.free_inodes(&(self.spelled)(path))
+    }
+
+    fn free_descriptors(&self) -> Option<u64> {
+        OsDisk.free_descriptors()
     }
 
     fn share_like(&self, path: &Path, model: &Path) -> io::Result<()> {

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use atomic_arrow::disk::{
-    Disk, DiskDirectory, DiskFile, Entry, EntryKind, FileStatus, Place, PublishMode,
+    Disk, DiskDirectory, DiskFile, Entry, EntryKind, FileStatus, Place, Project, PublishMode,
 };
 
 use handles::{TapDirectory, TapFile};
@@ -323,6 +323,18 @@ impl Disk for Tap {
         self.call(Verb::CheckRemovable, path, || {
             self.disk.check_removable(path)
         })
+    }
+
+    fn project(&self, directory: &Path) -> io::Result<Project> {
+        self.call(Verb::Place, directory, || self.disk.project(directory))
+    }
+
+    fn free_inodes(&self, path: &Path) -> io::Result<Option<u64>> {
+        self.call(Verb::Place, path, || self.disk.free_inodes(path))
+    }
+
+    fn free_descriptors(&self) -> Option<u64> {
+        self.disk.free_descriptors()
     }
 
     fn share_like(&self, path: &Path, model: &Path) -> io::Result<()> {

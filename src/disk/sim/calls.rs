@@ -9,7 +9,7 @@ use std::time::SystemTime;
 use super::handles::SimDirectory;
 use super::{Lie, SimDisk};
 use crate::disk::{
-    Disk, DiskDirectory, DiskFile, Entry, EntryKind, FileStatus, Place, PublishMode,
+    Disk, DiskDirectory, DiskFile, Entry, EntryKind, FileStatus, Place, Project, PublishMode,
 };
 
 impl Disk for SimDisk {
@@ -152,6 +152,19 @@ impl Disk for SimDisk {
     fn check_removable(&self, path: &Path) -> io::Result<()> {
         // Its one user may remove everything.
         self.shared.call("check_removable", path, |_| Ok(()))
+    }
+
+    fn project(&self, directory: &Path) -> io::Result<Project> {
+        self.shared
+            .call("project", directory, |_| Ok(Project::default()))
+    }
+
+    fn free_inodes(&self, path: &Path) -> io::Result<Option<u64>> {
+        self.shared.call("free_inodes", path, |_| Ok(None))
+    }
+
+    fn free_descriptors(&self) -> Option<u64> {
+        None
     }
 
     fn share_like(&self, _path: &Path, _model: &Path) -> io::Result<()> {

@@ -3,6 +3,8 @@
 #[cfg(unix)]
 mod access;
 #[cfg(unix)]
+mod limits;
+#[cfg(unix)]
 mod owners;
 #[cfg(unix)]
 mod paths;
@@ -10,6 +12,8 @@ mod paths;
 mod unix;
 #[cfg(unix)]
 pub(super) use access::*;
+#[cfg(unix)]
+pub(super) use limits::*;
 #[cfg(unix)]
 pub(super) use owners::*;
 #[cfg(unix)]

@@ -18,7 +18,8 @@ use windows_sys::Win32::System::IO::OVERLAPPED;
 
 use crate::disk::os::born;
 use crate::disk::{
-    Entry, EntryKind, FileStatus, Identity, LockKind, LockOutcome, Owner, Place, PublishMode,
+    Entry, EntryKind, FileStatus, Identity, LockKind, LockOutcome, Owner, Place, Project,
+    PublishMode,
 };
 
 /// Access lists are inherited from the directory above.
@@ -103,6 +104,20 @@ pub(in crate::disk) fn check_writable(_directory: &Path) -> io::Result<()> {
 /// Access lists are not looked at.
 pub(in crate::disk) fn check_removable(_path: &Path) -> io::Result<()> {
     Ok(())
+}
+
+/// There are none.
+pub(in crate::disk) fn project(_directory: &Path) -> io::Result<Project> {
+    Ok(Project::default())
+}
+
+/// There is no fixed number of files.
+pub(in crate::disk) fn free_inodes(_path: &Path) -> io::Result<Option<u64>> {
+    Ok(None)
+}
+
+pub(in crate::disk) fn free_descriptors() -> Option<u64> {
+    None
 }
 
 /// Flushing a directory takes a handle that may write to it.

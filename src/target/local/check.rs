@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
 use super::{DECISION, LocalTarget, identity};
-use crate::disk::{EntryKind, Place};
+use crate::disk::{Disk, EntryKind, Place};
 use crate::error::{Error, IoContext, Result, Step};
-use crate::staging::check_spelling;
+use crate::staging::{check_project, check_spelling};
 use crate::target::Target as _;
 use crate::transaction::{Layout, Plan};
 
@@ -18,6 +18,36 @@ use crate::transaction::{Layout, Plan};
 const LONGEST_NAME: usize = 255;
 /// The longest path that a system call takes, in bytes: PATH_MAX of Linux, less the final zero.
 const LONGEST_PATH: usize = 4095;
+
+/// Files that a commit makes beside its data: records, receipts and markers.
+const RECORDS: u64 = 8;
+/// Files that are open at once at most while a commit is published: what is held, and a directory with the one
+/// above it for each thread that syncs.
+pub(crate) const DESCRIPTORS: u64 = 24;
+
+/// The directories that were looked at.
+#[derive(Default)]
+struct Seen {
+    checked: BTreeSet<PathBuf>,
+    missing: BTreeSet<PathBuf>,
+}
+
+/// Refuses to begin what would run out of open files.
+///
+/// # Errors
+/// [`Error::Io`] says how many are needed.
+pub(crate) fn check_descriptors(disk: &dyn Disk, root: &Path, needed: u64) -> Result<()> {
+    match disk.free_descriptors() {
+        Some(free) if free < needed => {
+            let more = needed - free;
+            let reason = format!(
+                "this process may open {free} more files, and {needed} are needed: raise its limit (`ulimit -n`) by {more}"
+            );
+            Err(io::Error::other(reason)).at(Step::CreateStaging, root)
+        }
+        _ => Ok(()),
+    }
+}
 
 /// How far a file of a plan has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,10 +100,25 @@ impl LocalTarget {
             directories.extend(path.parent().map(Path::to_owned));
             replaced.push(path);
         }
-        let mut checked = BTreeSet::new();
+        let mut seen = Seen::default();
         for path in &directories {
-            self.check_directory_to_write(path, &staging, &mut checked)?;
+            self.check_directory_to_write(path, &staging, &directory, &mut seen)?;
         }
+        let arranged = layout
+            .arrangement
+            .iter()
+            .flat_map(|file| file.path.ancestors().skip(1));
+        let arranged: BTreeSet<&Path> = arranged.collect();
+        let needed = (seen.missing.len() + arranged.len()) as u64 + RECORDS;
+        let free = disk.free_inodes(&directory).at(Step::Decide, &directory)?;
+        if let Some(free) = free.filter(|free| *free < needed) {
+            let reason = format!(
+                "{needed} files and directories are to be made, and the file system has room for {free}"
+            );
+            return Err(io::Error::new(io::ErrorKind::StorageFull, reason))
+                .at(Step::Decide, &directory);
+        }
+        check_descriptors(disk, &self.root, DESCRIPTORS)?;
         for path in &replaced {
             disk.check_removable(path).at(Step::Decide, path)?;
         }
@@ -99,7 +144,8 @@ impl LocalTarget {
         &self,
         path: &Path,
         staging: &Place,
-        checked: &mut BTreeSet<PathBuf>,
+        transaction: &Path,
+        seen: &mut Seen,
     ) -> Result<()> {
         let disk = self.disk.as_ref();
         for above in path.ancestors() {
@@ -111,11 +157,14 @@ impl LocalTarget {
                         reason: "is not a directory, and one of the data set belongs there: move it away",
                     });
                 }
-                Ok(None) => continue,
+                Ok(None) => {
+                    seen.missing.insert(above.to_owned());
+                    continue;
+                }
                 Err(error) if error.kind() == io::ErrorKind::NotADirectory => continue,
                 Err(error) => return Err(error).at(Step::Decide, above),
             }
-            if !checked.insert(above.to_owned()) {
+            if !seen.checked.insert(above.to_owned()) {
                 return Ok(());
             }
             disk.check_writable(above).at(Step::Decide, above)?;
@@ -130,7 +179,7 @@ impl LocalTarget {
                              be moved there in one step: make it a data set of its own, or unmount it",
                 });
             }
-            return Ok(());
+            return check_project(disk, transaction, above);
         }
         Ok(())
     }

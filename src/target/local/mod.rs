@@ -30,6 +30,7 @@ use crate::receipt::Receipt;
 use crate::staging::{Area, Draft, check_inside, is_area_name};
 use crate::transaction::{Decision, Layout, Plan, StagedRecord, staged_name};
 use check::FileState;
+pub(crate) use check::{DESCRIPTORS, check_descriptors};
 use moves::Mover;
 
 const DECISION: &str = "decision.record";

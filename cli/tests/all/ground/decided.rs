@@ -223,3 +223,90 @@ fn a_colleague_who_is_killed_at_any_moment_keeps_nobody_from_writing_or_recoveri
         }
     }
 }
+
+#[test]
+fn a_quota_project_of_the_data_set_or_of_a_partition_is_seen_before_the_decision() {
+    let ground = match Ground::new(&["mkfs.xfs", "xfs_io", "mount", "umount"]) {
+        Ok(ground) => ground,
+        Err(reason) => return skip(reason),
+    };
+    ground.set("disk", 0, 0, 0o755);
+    let sh = |script: &str| {
+        let mut sh = Command::new("sh");
+        let ran = sh.args(["-ec", script]).current_dir(ground.path("."));
+        ran.output().unwrap().status.success()
+    };
+    if !sh("truncate -s 320M image && mkfs.xfs -q image && mount -o loop image disk") {
+        return skip("XFS cannot be mounted");
+    }
+    let done = std::panic::catch_unwind(|| {
+        let project = |name: &str, id: u32| {
+            ground.set(name, 0, 0, 0o755);
+            let script = format!("xfs_io -c 'chproj {id}' {name} && xfs_io -c 'chattr +P' {name}");
+            assert!(sh(&script), "{script}");
+        };
+        // Of the whole data set: it is staged inside.
+        project("disk/w", 7);
+        ground.write(&[], "A,1\nB,2\n", "disk/w", &[]).exits(0);
+        let overwrite = ["--mode", "overwrite-partitions"];
+        ground.write(&[], "A,3\n", "disk/w", &overwrite).exits(0);
+        assert_eq!(ground.values("disk/w"), [2, 3]);
+        assert!(!ground.path("disk/.w.atomic").exists());
+        // Of one partition: nothing can be moved there.
+        project("disk/w/k=C", 8);
+        let ran = ground.write(&[], "B,4\nC,5\n", "disk/w", &[]);
+        ran.exits(1).says("k=C").says("another quota project");
+        ground.write(&[], "B,6\n", "disk/w", &[]).exits(0);
+        assert_eq!(ground.values("disk/w"), [2, 3, 6]);
+    });
+    sh("umount -l disk");
+    assert!(done.is_ok());
+}
+
+#[test]
+fn too_few_inodes_are_seen_before_the_decision() {
+    let ground = match Ground::new(&TOOLS) {
+        Ok(ground) => ground,
+        Err(reason) => return skip(reason),
+    };
+    ground.set("disk", 0, 0, 0o755);
+    // Enough for what is staged, and not for the directories of 40 partitions.
+    let script = "mount -t tmpfs -o nr_inodes=75 none disk && { \"$@\"; code=$?; find disk -name '*.parquet'; exit $code; }";
+    let how: Vec<String> = ["unshare", "--mount", "--propagation", "private", "sh", "-c"]
+        .into_iter()
+        .chain([script, "sh"])
+        .map(str::to_owned)
+        .collect();
+    let lines: String = (0..40).map(|number| format!("K{number},1\n")).collect();
+    let ran = ground.write(&how, &lines, "disk/w", &[]);
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert_eq!(ran.stdout, "", "nothing is published");
+    ran.says("files and directories are to be made");
+}
+
+#[test]
+fn too_few_open_files_are_seen_before_the_decision() {
+    let ground = match Ground::new(&["prlimit"]) {
+        Ok(ground) => ground,
+        Err(reason) => return skip(reason),
+    };
+    let lines: String = (0..60).map(|number| format!("K{number},1\n")).collect();
+    let (mut refused, mut done) = (0, 0);
+    for limit in 8..40 {
+        let how = ["prlimit".to_owned(), format!("--nofile={limit}")];
+        let root = format!("w{limit}");
+        let ran = ground.write(&how, &lines, &root, &[]);
+        match ran.code {
+            Some(0) => done += 1,
+            _ => {
+                refused += 1;
+                assert_eq!(ran.code, Some(1), "{limit}: {ran:?}");
+                assert!(ground.values(&root).is_empty(), "{limit}: {ran:?}");
+                if limit > 16 {
+                    assert!(ran.stderr.contains("`ulimit -n`"), "{limit}: {ran:?}");
+                }
+            }
+        }
+    }
+    assert!(refused > 4 && done > 4, "{refused} {done}");
+}

@@ -128,9 +128,9 @@ impl StoredTypes {
     }
 }
 
-/// How deep types may lie in one another. Readers of Parquet take about twice as many levels of groups, of which a list
-/// has two; those of Arrow IPC take 64 types.
-const DEEPEST: usize = 48;
+/// How deep types may lie in one another. pyarrow reads Parquet of 100 levels, of which a list has two, and Arrow IPC
+/// of 64 types; decoders that call themselves for each level need a stack for it.
+const DEEPEST: usize = 32;
 
 /// Refuses names that stand for two columns, of which readers fail or see only one, and types that lie deeper in
 /// one another than readers go.

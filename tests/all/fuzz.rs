@@ -416,8 +416,11 @@ fn records(hand: &Hand, dice: &mut Dice, cases: usize, name: &str) -> Tally {
             visit(&disk, staged.as_ref()),
             "{name} {case}: something outside was changed"
         );
-        // It is left alone, for somebody to look at.
-        tally.refused += usize::from(disk.read(path).is_ok_and(|left| left == record));
+        // It is left alone or set aside, for somebody to look at.
+        let aside = path.parent().unwrap().with_extension("aside");
+        let aside = aside.join(path.file_name().unwrap());
+        let mut left = [path, &aside].into_iter().map(|path| disk.read(path));
+        tally.refused += usize::from(left.any(|left| left.is_ok_and(|left| left == record)));
     }
     tally
 }

@@ -143,7 +143,7 @@ fn json_that_lies_too_deep_in_itself_is_an_error_or_text() {
     };
     place.file("deep.ndjson", nested(100));
     let ran = place.run(arguments("deep.ndjson"));
-    ran.exits(2).says("48 deep");
+    ran.exits(2).says("32 deep");
     let read = rows(&place, "deep.ndjson --schema a=string");
     assert!(read[0].contains("[[[["), "{read:?}");
     for depth in [128, 100_000] {

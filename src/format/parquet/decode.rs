@@ -85,8 +85,13 @@ fn arrow_metadata(
             }
         }
     }
-    let options = ArrowReaderOptions::new().with_skip_arrow_metadata(expected.is_none());
-    let arrow = load(options)?.map_err(|error| undecodable(location.clone(), error))?;
+    let load = |options| load(options)?.map_err(|error| undecodable(location.clone(), error));
+    let embedded = load(ArrowReaderOptions::new())?;
+    let arrow = match expected {
+        Some(_) => embedded,
+        // The embedded types fit the file, and may yet be some that parquet-rs does not decode to.
+        None => load(ArrowReaderOptions::new().with_skip_arrow_metadata(true))?,
+    };
     match load_as(with_views(arrow.schema())) {
         Ok(Ok(views)) => Ok(views),
         _ => Ok(arrow),

@@ -514,19 +514,6 @@ fn a_commit_killed_at_any_call_is_there_as_a_whole_or_not_at_all() {
     }
 }
 
-/// A copy of a data set that a dead process left, with its staging area.
-fn copy(of: &Path) -> (TempDir, PathBuf) {
-    let (guard, parent) = directory();
-    let from = of.parent().unwrap().join(".");
-    let copied = std::process::Command::new("cp")
-        .arg("-a")
-        .args([&from, &parent])
-        .status();
-    assert!(copied.unwrap().success());
-    let root = parent.join(of.file_name().unwrap());
-    (guard, root)
-}
-
 /// The moments of a commit after which there is something to recover: before its decision, right
 /// after it, and when some of it is published.
 fn moments(points: &[Point]) -> Vec<Point> {

@@ -9,7 +9,6 @@
 //! | `Date64` | `Date32`; a value that is no whole day is refused |
 //! | a dictionary with indices of 8 or 16 bits | one with indices of 32 bits, since a file unites the values of many batches |
 //! | a dictionary of views | one of `Utf8` or `Binary` |
-//! | an enumeration of Polars | the same, without an order for other readers, who would take another for it |
 //! | `ListView`, `LargeListView` | `List`, `LargeList` |
 //! | a dictionary of other values than texts, bytes and integers | its values |
 //!
@@ -26,7 +25,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{RecordBatch, RecordBatchOptions};
-use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, SchemaRef, TimeUnit};
+use arrow::datatypes::{DataType, FieldRef, Fields, Schema, SchemaRef, TimeUnit};
 
 use crate::compatible::{lacks_type, with_types_of};
 use crate::convert::convert;
@@ -59,10 +58,7 @@ impl StoredTypes {
             })
         };
         let (schema, unified) = match format {
-            Format::Parquet => (
-                map_fields(&mapped(&stored_type), without_order),
-                mapped(&wide_indices),
-            ),
+            Format::Parquet => (mapped(&stored_type), mapped(&wide_indices)),
             // Whether all values have room in the given indices is known at the end.
             #[cfg(feature = "ipc")]
             Format::Ipc => (mapped(&wide_indices), mapped(&wide_indices)),
@@ -206,47 +202,27 @@ fn map_field(field: &FieldRef, map: TypeMap<'_>) -> FieldRef {
     }
 }
 
-/// The type with the fields within it mapped.
-fn map_within(data_type: &DataType, map: &dyn Fn(&FieldRef) -> FieldRef) -> DataType {
+/// The type with those within it mapped.
+fn map_within(data_type: &DataType, map: TypeMap<'_>) -> DataType {
     match data_type {
-        DataType::List(item) => DataType::List(map(item)),
-        DataType::LargeList(item) => DataType::LargeList(map(item)),
-        DataType::FixedSizeList(item, size) => DataType::FixedSizeList(map(item), *size),
-        DataType::Map(entries, sorted) => DataType::Map(map(entries), *sorted),
-        DataType::Struct(fields) => DataType::Struct(fields.iter().map(map).collect()),
+        DataType::List(item) => DataType::List(map_field(item, map)),
+        DataType::LargeList(item) => DataType::LargeList(map_field(item, map)),
+        DataType::FixedSizeList(item, size) => DataType::FixedSizeList(map_field(item, map), *size),
+        DataType::Map(entries, sorted) => DataType::Map(map_field(entries, map), *sorted),
+        DataType::Struct(fields) => {
+            DataType::Struct(fields.iter().map(|field| map_field(field, map)).collect())
+        }
         // A view of items that change is a list of them.
-        DataType::ListView(item) => match map(item) {
+        DataType::ListView(item) => match map_field(item, map) {
             same if same == *item => data_type.clone(),
             item => DataType::List(item),
         },
-        DataType::LargeListView(item) => match map(item) {
+        DataType::LargeListView(item) => match map_field(item, map) {
             same if same == *item => data_type.clone(),
             item => DataType::LargeList(item),
         },
         other => other.clone(),
     }
-}
-
-/// An enumeration of Polars without the mark that its values are ordered: Polars has their order in the field's
-/// metadata, and other readers would take the order in which the file has them for it.
-fn without_order(field: &FieldRef) -> FieldRef {
-    let data_type = map_within(field.data_type(), &without_order);
-    let ordered = field.dict_is_ordered() == Some(true) && is_enumeration(field);
-    match ordered || data_type != *field.data_type() {
-        true => {
-            let field = field.as_ref().clone().with_data_type(data_type);
-            Arc::new(match ordered {
-                true => field.with_dict_is_ordered(false),
-                false => field,
-            })
-        }
-        false => Arc::clone(field),
-    }
-}
-
-/// Whether a column is an enumeration of Polars.
-fn is_enumeration(field: &Field) -> bool {
-    field.metadata().contains_key("_PL_ENUM_VALUES2")
 }
 
 fn stored_type(given: &DataType) -> DataType {
@@ -269,7 +245,7 @@ fn stored_type(given: &DataType) -> DataType {
                 false => values,
             }
         }
-        other => map_within(other, &|field| map_field(field, &stored_type)),
+        other => map_within(other, &stored_type),
     }
 }
 
@@ -278,7 +254,7 @@ fn wide_indices(given: &DataType) -> DataType {
         DataType::Dictionary(indices, values) => {
             DataType::Dictionary(Box::new(wide(indices)), values.clone())
         }
-        other => map_within(other, &|field| map_field(field, &wide_indices)),
+        other => map_within(other, &wide_indices),
     }
 }
 

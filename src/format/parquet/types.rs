@@ -14,7 +14,9 @@ pub(crate) fn check(schema: &Schema) -> Result<(), ParquetError> {
 
 /// `path` names the field by those that it lies in.
 fn check_field(path: &str, field: &Field) -> Result<(), ParquetError> {
-    if field.dict_is_ordered() == Some(true) {
+    // An enumeration of Polars has its values in its metadata, and Polars takes their order from there.
+    let is_enumeration = field.metadata().contains_key("_PL_ENUM_VALUES2");
+    if field.dict_is_ordered() == Some(true) && !is_enumeration {
         return refuse(
             path,
             "an ordered dictionary",

@@ -16,6 +16,7 @@
 
 use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema};
 
+use crate::nested::{is_binary, list_item};
 use crate::receipt::Note;
 
 /// What keeps readers from taking two schemas for one: the column, and what it is in both.
@@ -219,23 +220,6 @@ fn integer(data_type: &DataType) -> Option<(bool, usize)> {
     data_type
         .is_integer()
         .then_some((data_type.is_signed_integer(), bits))
-}
-
-fn is_binary(data_type: &DataType) -> bool {
-    matches!(
-        data_type,
-        DataType::Binary | DataType::LargeBinary | DataType::BinaryView
-    )
-}
-
-fn list_item(data_type: &DataType) -> Option<&FieldRef> {
-    match data_type {
-        DataType::List(item)
-        | DataType::LargeList(item)
-        | DataType::ListView(item)
-        | DataType::LargeListView(item) => Some(item),
-        _ => None,
-    }
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{Schema, SchemaRef};
 
-use crate::compatible::{Difference, compare};
+use crate::compatible::compare;
 use crate::disk::{Disk, Entry, EntryKind};
 use crate::error::{Error, Result};
 use crate::format::{self, Fault, Format};
@@ -133,34 +133,18 @@ impl Planned<'_> {
     /// # Errors
     /// [`Error::Incompatible`] if readers could not take both for one data set.
     pub(crate) fn check(&self, existing: &Existing) -> Result<Vec<Note>> {
-        let incompatible = |what: &str, given: String, there: String| Error::Incompatible {
-            path: self.root.to_owned(),
-            what: what.into(),
-            given: given.into(),
-            there: there.into(),
-            beside: existing.path.as_path().into(),
+        let beside = Beside {
+            root: self.root,
+            there: &existing.path,
         };
-        if existing.keys != self.keys {
-            let (given, there) = (key_text(self.keys), key_text(&existing.keys));
-            return Err(incompatible("the partition keys are", given, there));
+        beside.check_keys(self.keys, &existing.keys)?;
+        if let Some(other) = Format::from_path(&existing.path) {
+            beside.check_format(&self.format.to_string(), &other.to_string())?;
         }
-        if let Some(other) = Format::from_path(&existing.path)
-            && other != self.format
-        {
-            let (given, there) = (self.format.to_string(), other.to_string());
-            return Err(incompatible("the format is", given, there));
+        match &existing.schema {
+            Some(schema) => beside.compare(self.schema, schema),
+            None => Ok(Vec::new()),
         }
-        let Some(schema) = &existing.schema else {
-            return Ok(Vec::new());
-        };
-        compare(self.schema, schema).map_err(|difference| {
-            let Difference {
-                column,
-                given,
-                there,
-            } = difference;
-            incompatible(&format!("column {column:?} is"), given, there)
-        })
     }
 
     /// Says so if the files become part of the directory of another format's table.
@@ -175,11 +159,58 @@ impl Planned<'_> {
     }
 }
 
-/// Keys as they stand in paths.
-pub(crate) fn key_text(keys: &[String]) -> String {
-    match keys {
-        [] => "none".to_owned(),
-        keys => keys.join("/"),
+/// What is written to a data set, beside what is there or is written with it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Beside<'a> {
+    /// The data set's root.
+    pub(crate) root: &'a Path,
+    /// The file that is there, or where the other is staged.
+    pub(crate) there: &'a Path,
+}
+
+impl Beside<'_> {
+    /// # Errors
+    /// [`Error::Incompatible`] if the names of the partition keys differ.
+    pub(crate) fn check_keys(self, given: &[String], there: &[String]) -> Result<()> {
+        // Keys as they stand in paths.
+        let text = |keys: &[String]| match keys {
+            [] => "none".to_owned(),
+            keys => keys.join("/"),
+        };
+        match given == there {
+            true => Ok(()),
+            false => Err(self.incompatible("the partition keys are", text(given), text(there))),
+        }
+    }
+
+    /// # Errors
+    /// [`Error::Incompatible`] if the names of the formats differ.
+    pub(crate) fn check_format(self, given: &str, there: &str) -> Result<()> {
+        match given == there {
+            true => Ok(()),
+            false => Err(self.incompatible("the format is", given.to_owned(), there.to_owned())),
+        }
+    }
+
+    /// What is to be said of two schemas.
+    ///
+    /// # Errors
+    /// [`Error::Incompatible`] with the first column that readers could not unite.
+    pub(crate) fn compare(self, given: &Schema, there: &Schema) -> Result<Vec<Note>> {
+        compare(given, there).map_err(|difference| {
+            let what = format!("column {:?} is", difference.column);
+            self.incompatible(&what, difference.given, difference.there)
+        })
+    }
+
+    fn incompatible(self, what: &str, given: String, there: String) -> Error {
+        Error::Incompatible {
+            path: self.root.to_owned(),
+            what: what.into(),
+            given: given.into(),
+            there: there.into(),
+            beside: self.there.into(),
+        }
     }
 }
 

@@ -144,6 +144,7 @@ pub mod format;
 pub mod inspect;
 mod local_path;
 mod names;
+mod nested;
 mod nulls;
 mod options;
 pub mod partition;

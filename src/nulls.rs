@@ -21,11 +21,16 @@ fn find(
     array: &dyn Array,
     visible: Option<&NullBuffer>,
 ) -> Option<String> {
+    let deeper = may_have(field, array);
+    if field.is_nullable() && !deeper {
+        return None;
+    }
+    // Of dictionaries and runs they are computed, and mostly for nothing.
     let nulls = array.logical_nulls();
     if !field.is_nullable() && nulls.as_ref().is_some_and(|nulls| has_one(nulls, visible)) {
         return Some(path);
     }
-    if !may_have(field, array) {
+    if !deeper {
         return None;
     }
     let visible = NullBuffer::union(visible, nulls.as_ref());

@@ -14,6 +14,7 @@ use arrow::datatypes::{DataType, Field, FieldRef, Fields, SchemaRef};
 
 use crate::convert::{Problem, convert, strict_cast};
 use crate::error::{Error, Result};
+use crate::nested::{is_binary, list_item};
 use crate::nulls::forbidden_null;
 
 /// Which batches a writer takes.
@@ -369,23 +370,6 @@ fn same_fields(name: &str, expected: &Fields, found: &Fields) -> Outcome<()> {
 
 fn below(name: &str, field: &str) -> String {
     format!("{name}.{field}")
-}
-
-fn is_binary(data_type: &DataType) -> bool {
-    matches!(
-        data_type,
-        DataType::Binary | DataType::LargeBinary | DataType::BinaryView
-    )
-}
-
-fn list_item(data_type: &DataType) -> Option<&Field> {
-    match data_type {
-        DataType::List(item)
-        | DataType::LargeList(item)
-        | DataType::ListView(item)
-        | DataType::LargeListView(item) => Some(item),
-        _ => None,
-    }
 }
 
 /// The field with [`plain_type`].

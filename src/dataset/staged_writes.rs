@@ -10,10 +10,10 @@ use uuid::Uuid;
 
 use super::commit::{check_write_id, commit};
 use super::surroundings::Surroundings;
-use crate::compatible::{Difference, compare, merge};
+use crate::compatible::merge;
 use crate::disk::{Disk, OsDisk};
 use crate::error::{Error, Result, Step};
-use crate::existing::key_text;
+use crate::existing::Beside;
 use crate::format::Format;
 use crate::options::{Durability, Interrupt};
 use crate::partition::Partition;
@@ -312,29 +312,13 @@ impl<'a> Union<'a> {
 
     /// Takes one more part, and gives what is to be said.
     fn add(&mut self, root: &Path, rows: &StagedRows, schema: &Schema) -> Result<Vec<Note>> {
-        let incompatible = |what: &str, given: String, there: String| Error::Incompatible {
-            path: root.to_owned(),
-            what: what.into(),
-            given: given.into(),
-            there: there.into(),
-            beside: self.place.into(),
+        let beside = Beside {
+            root,
+            there: self.place,
         };
-        if rows.keys != self.rows.keys {
-            let (given, there) = (key_text(&rows.keys), key_text(&self.rows.keys));
-            return Err(incompatible("the partition keys are", given, there));
-        }
-        if rows.format != self.rows.format {
-            let (given, there) = (rows.format.clone(), self.rows.format.clone());
-            return Err(incompatible("the format is", given, there));
-        }
-        let notes = compare(schema, &self.schema).map_err(|difference| {
-            let Difference {
-                column,
-                given,
-                there,
-            } = difference;
-            incompatible(&format!("column {column:?} is"), given, there)
-        })?;
+        beside.check_keys(&rows.keys, &self.rows.keys)?;
+        beside.check_format(&rows.format, &self.rows.format)?;
+        let notes = beside.compare(schema, &self.schema)?;
         self.schema = merge(&self.schema, schema);
         Ok(notes)
     }

@@ -22,7 +22,7 @@ use arrow::error::ArrowError;
 use arrow::row::{RowConverter, Rows, SortField};
 use hashbrown::{DefaultHashBuilder, HashTable};
 
-use crate::format::parquet::has_runs_within;
+use crate::nested::{has_runs_within, inner_fields, inner_types};
 
 /// The dictionaries of all columns of a schema, those within columns among them.
 #[derive(Debug)]
@@ -441,7 +441,6 @@ impl Dictionaries {
 
 /// Refuses what cannot be put together from the rows of several batches, or compared.
 fn check(path: &str, data_type: &DataType) -> Result<(), ArrowError> {
-    let below = |field: &Field| check(&format!("{path}.{}", field.name()), field.data_type());
     match data_type {
         DataType::FixedSizeBinary(0) => {
             refuse(path, "of binary values of no bytes: leave the column out")
@@ -450,17 +449,10 @@ fn check(path: &str, data_type: &DataType) -> Result<(), ArrowError> {
             path,
             "of runs within another type: cast it to a type of their values",
         ),
-        DataType::List(item)
-        | DataType::LargeList(item)
-        | DataType::ListView(item)
-        | DataType::LargeListView(item)
-        | DataType::FixedSizeList(item, _)
-        | DataType::Map(item, _)
-        | DataType::RunEndEncoded(_, item) => below(item),
-        DataType::Struct(fields) => fields.iter().try_for_each(|field| below(field)),
-        DataType::Union(fields, _) => fields.iter().try_for_each(|(_, field)| below(field)),
         DataType::Dictionary(_, values) => check(path, values),
-        _ => Ok(()),
+        other => inner_fields(other)
+            .into_iter()
+            .try_for_each(|field| check(&format!("{path}.{}", field.name()), field.data_type())),
     }
 }
 
@@ -505,18 +497,6 @@ fn refuse(path: &str, what: &str) -> Result<(), ArrowError> {
 }
 
 fn has_dictionary(data_type: &DataType) -> bool {
-    let below = |field: &Field| has_dictionary(field.data_type());
-    match data_type {
-        DataType::Dictionary(..) => true,
-        DataType::List(item)
-        | DataType::LargeList(item)
-        | DataType::ListView(item)
-        | DataType::LargeListView(item)
-        | DataType::FixedSizeList(item, _)
-        | DataType::Map(item, _)
-        | DataType::RunEndEncoded(_, item) => below(item),
-        DataType::Struct(fields) => fields.iter().any(|field| below(field)),
-        DataType::Union(fields, _) => fields.iter().any(|(_, field)| below(field)),
-        _ => false,
-    }
+    let within = || inner_types(data_type).into_iter().any(has_dictionary);
+    matches!(data_type, DataType::Dictionary(..)) || within()
 }

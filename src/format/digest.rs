@@ -18,6 +18,7 @@ use arrow::error::ArrowError;
 use arrow::row::{RowConverter, Rows, SortField};
 use twox_hash::XxHash3_128;
 
+use crate::nested::has_runs;
 use crate::size::{size_of_rows, varies};
 use crate::unify::plain_type;
 
@@ -175,22 +176,6 @@ fn expand(array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
     match is.equals_datatype(&expanded) {
         true => Ok(Arc::clone(array)),
         false => cast(array, &expanded),
-    }
-}
-
-fn has_runs(data_type: &DataType) -> bool {
-    match data_type {
-        DataType::RunEndEncoded(..) => true,
-        DataType::Dictionary(_, values) => has_runs(values),
-        DataType::List(field)
-        | DataType::LargeList(field)
-        | DataType::ListView(field)
-        | DataType::LargeListView(field)
-        | DataType::FixedSizeList(field, _)
-        | DataType::Map(field, _) => has_runs(field.data_type()),
-        DataType::Struct(fields) => fields.iter().any(|field| has_runs(field.data_type())),
-        DataType::Union(fields, _) => fields.iter().any(|(_, field)| has_runs(field.data_type())),
-        _ => false,
     }
 }
 

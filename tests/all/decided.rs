@@ -6,27 +6,13 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use atomic_arrow::{
-    AtomicArrowWriter, AtomicFile, CommitMode, DatasetWriter, DatasetWriterBuilder, Error, Outcome,
-    Partition, PartitionBy, Receipt, RecoverOptions, WriterOptions, recover, recover_with_options,
+    AtomicArrowWriter, AtomicFile, CommitMode, Error, Outcome, Partition, RecoverOptions,
+    WriterOptions, recover, recover_with_options,
 };
 
-use crate::ground::{Mount, directory, published, stations};
+use crate::ground::{Mount, builder, commit, directory, published, stations};
 use crate::support::skip;
 use crate::tampered::Tampered;
-
-fn builder(root: &Path, mode: CommitMode) -> DatasetWriterBuilder {
-    DatasetWriter::builder(root)
-        .partition_by(PartitionBy::column("station_id"))
-        .mode(mode)
-        .threads(1)
-}
-
-fn commit(builder: DatasetWriterBuilder, names: &[&str]) -> Result<Receipt, Error> {
-    let batch = stations(names);
-    let mut writer = builder.build(batch.schema())?;
-    writer.write(&batch)?;
-    writer.commit()
-}
 
 fn put(path: &Path) -> Result<(), Error> {
     AtomicFile::create(path)?.commit().map(drop)

@@ -7,7 +7,10 @@ use std::sync::Arc;
 
 use atomic_arrow::arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray};
 use atomic_arrow::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use atomic_arrow::{AtomicArrowWriter, Error, Partition, WriterOptions};
+use atomic_arrow::{
+    AtomicArrowWriter, CommitMode, DatasetWriter, DatasetWriterBuilder, Error, Partition,
+    PartitionBy, Receipt, WriterOptions,
+};
 use tempfile::TempDir;
 
 /// Rows that a station reported, as a batch that still has the partition's column.
@@ -47,6 +50,22 @@ pub(crate) fn begun(root: impl AsRef<Path>) -> AtomicArrowWriter {
     let mut writer = writer(root, WriterOptions::new()).unwrap();
     writer.write(&weather("KSEA", 7)).unwrap();
     writer
+}
+
+/// A writer of [`stations`], by station.
+pub(crate) fn builder(root: &Path, mode: CommitMode) -> DatasetWriterBuilder {
+    DatasetWriter::builder(root)
+        .partition_by(PartitionBy::column("station_id"))
+        .mode(mode)
+        .threads(1)
+}
+
+/// Commits rows of these stations.
+pub(crate) fn commit(builder: DatasetWriterBuilder, names: &[&str]) -> Result<Receipt, Error> {
+    let batch = stations(names);
+    let mut writer = builder.build(batch.schema())?;
+    writer.write(&batch)?;
+    writer.commit()
 }
 
 /// The rows of a Parquet file as one batch each row group or less.

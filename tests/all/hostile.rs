@@ -14,14 +14,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use atomic_arrow::verify::verify_file;
 use atomic_arrow::{
-    AtomicFile, CommitMode, DatasetWriter, DatasetWriterBuilder, Error, FileOptions, Oddity,
-    Outcome, PartitionBy, PublishMode, Receipt, RecoverOptions, Recovery, Verify, WriterOptions,
-    inspect, recover, recover_with_options,
+    AtomicFile, CommitMode, DatasetWriterBuilder, Error, FileOptions, Oddity, Outcome, PartitionBy,
+    PublishMode, RecoverOptions, Recovery, Verify, WriterOptions, inspect, recover,
+    recover_with_options,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::ground::{begun, directory, published, stations, tree, weather, writer};
+use crate::ground::{begun, builder, commit, directory, published, tree, weather, writer};
 use crate::tampered::Tampered;
 
 /// A transaction of nobody who is alive, and a staging file.
@@ -33,20 +33,6 @@ const MODES: [CommitMode; 4] = [
     CommitMode::OverwritePartitions,
     CommitMode::Overwrite,
 ];
-
-fn builder(root: &Path, mode: CommitMode) -> DatasetWriterBuilder {
-    DatasetWriter::builder(root)
-        .partition_by(PartitionBy::column("station_id"))
-        .mode(mode)
-        .threads(1)
-}
-
-fn commit(builder: DatasetWriterBuilder, names: &[&str]) -> Result<Receipt, Error> {
-    let batch = stations(names);
-    let mut writer = builder.build(batch.schema())?;
-    writer.write(&batch)?;
-    writer.commit()
-}
 
 fn pipe(path: &Path) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();

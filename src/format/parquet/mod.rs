@@ -50,8 +50,6 @@ pub(crate) use page_spill::{PageSpill, own_error};
 pub(crate) use readers_view::{ReadAs, read_as};
 pub(crate) use row_group::{Ended, FileTemplate, RowGroup};
 pub(crate) use slot::Slot;
-#[cfg(feature = "ipc")]
-pub(crate) use types::has_runs_within;
 
 /// What was written, as its writer knows it.
 #[derive(Debug, Clone, Copy)]

@@ -3,6 +3,8 @@
 use arrow::datatypes::{DECIMAL128_MAX_PRECISION, DataType, Field, Schema};
 use parquet::errors::ParquetError;
 
+use crate::nested::has_runs_within;
+
 /// Refuses what parquet-rs panics at (seen in version 59.3), what readers cannot open, and what would
 /// come back as something else.
 pub(crate) fn check(schema: &Schema) -> Result<(), ParquetError> {
@@ -83,29 +85,6 @@ fn check_type(path: &str, data_type: &DataType) -> Result<(), ParquetError> {
         | Map(items, _)
         | RunEndEncoded(_, items) => check_field(&below(items.name()), items),
         _ => Ok(()),
-    }
-}
-
-/// Whether there are runs in a type that is not one of runs, whose values nothing compares.
-pub(crate) fn has_runs_within(data_type: &DataType) -> bool {
-    let is = |field: &Field| {
-        let data_type = field.data_type();
-        matches!(data_type, DataType::RunEndEncoded(..)) || has_runs_within(data_type)
-    };
-    match data_type {
-        DataType::List(item)
-        | DataType::LargeList(item)
-        | DataType::ListView(item)
-        | DataType::LargeListView(item)
-        | DataType::FixedSizeList(item, _)
-        | DataType::Map(item, _)
-        | DataType::RunEndEncoded(_, item) => is(item),
-        DataType::Struct(fields) => fields.iter().any(|field| is(field)),
-        DataType::Union(fields, _) => fields.iter().any(|(_, field)| is(field)),
-        DataType::Dictionary(_, values) => {
-            matches!(**values, DataType::RunEndEncoded(..)) || has_runs_within(values)
-        }
-        _ => false,
     }
 }
 

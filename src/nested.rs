@@ -1,0 +1,59 @@
+//! What lies within a type.
+
+use arrow::datatypes::{DataType, FieldRef};
+
+/// The fields directly within a list, struct, map, union or column of runs. A dictionary has none.
+pub(crate) fn inner_fields(data_type: &DataType) -> Vec<&FieldRef> {
+    match data_type {
+        DataType::List(item)
+        | DataType::LargeList(item)
+        | DataType::ListView(item)
+        | DataType::LargeListView(item)
+        | DataType::FixedSizeList(item, _)
+        | DataType::Map(item, _)
+        | DataType::RunEndEncoded(_, item) => vec![item],
+        DataType::Struct(fields) => fields.iter().collect(),
+        DataType::Union(fields, _) => fields.iter().map(|(_, field)| field).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// The types directly within a type, also that of a dictionary's values.
+pub(crate) fn inner_types(data_type: &DataType) -> Vec<&DataType> {
+    match data_type {
+        DataType::Dictionary(_, values) => vec![values],
+        other => inner_fields(other)
+            .into_iter()
+            .map(|field| field.data_type())
+            .collect(),
+    }
+}
+
+/// Whether a type is one of runs, or has some within it.
+pub(crate) fn has_runs(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::RunEndEncoded(..)) || has_runs_within(data_type)
+}
+
+/// Whether there are runs within a type that may itself be one of runs.
+pub(crate) fn has_runs_within(data_type: &DataType) -> bool {
+    inner_types(data_type).into_iter().any(has_runs)
+}
+
+/// The item of a list of any length; lists of one length are another logical type.
+pub(crate) fn list_item(data_type: &DataType) -> Option<&FieldRef> {
+    match data_type {
+        DataType::List(item)
+        | DataType::LargeList(item)
+        | DataType::ListView(item)
+        | DataType::LargeListView(item) => Some(item),
+        _ => None,
+    }
+}
+
+/// Whether values are bytes of any length.
+pub(crate) fn is_binary(data_type: &DataType) -> bool {
+    matches!(
+        data_type,
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView
+    )
+}

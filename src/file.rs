@@ -9,7 +9,7 @@ use crate::error::{Error, IoContext, Result, Step};
 use crate::format;
 use crate::local_path::local_path;
 use crate::options::{FileOptions, Verify};
-use crate::staged::{PublishedFile, StagedFile, Target};
+use crate::staged::{Destination, PublishedFile, StagedFile};
 use crate::staging::{Draft, home_of_file, resolve};
 use crate::transaction::open_area;
 
@@ -47,7 +47,7 @@ pub struct AtomicFile {
     draft: Draft,
     /// What was given and not yet written to the draft.
     buffer: Vec<u8>,
-    target: Target,
+    destination: Destination,
     options: FileOptions,
     poisoned: bool,
 }
@@ -85,15 +85,16 @@ impl AtomicFile {
         };
         let disk = options.disk.as_ref();
         let directory = resolve(disk, parent)?;
-        let target = Target::new(disk, &directory, name.to_owned(), options.publish_mode)?;
+        let destination =
+            Destination::new(disk, &directory, name.to_owned(), options.publish_mode)?;
         let home = home_of_file(disk, &directory, &options.staging)?;
         let home = home.interrupted_by(options.interrupt.clone());
         let area = open_area(&options.disk, home)?;
-        let draft = target.draft(area, options.verify)?;
+        let draft = destination.draft(area, options.verify)?;
         Ok(AtomicFile {
             draft,
             buffer: Vec::with_capacity(BUFFER),
-            target,
+            destination,
             options,
             poisoned: false,
         })
@@ -102,7 +103,7 @@ impl AtomicFile {
     /// Where the file will be published: absolute, with the symbolic links above it resolved.
     #[must_use]
     pub fn path(&self) -> &Path {
-        self.target.path()
+        self.destination.path()
     }
 
     /// How many bytes were written so far.
@@ -122,14 +123,14 @@ impl AtomicFile {
         self.write_out()?;
         let AtomicFile {
             draft,
-            target,
+            destination,
             options,
             ..
         } = self;
         let check = options.format.map(|format| {
             move |file: Arc<dyn DiskFile>| format::check(format, file, Verify::Decode).map(drop)
         });
-        StagedFile::verified(draft, target, &options, (), check)
+        StagedFile::verified(draft, destination, &options, (), check)
     }
 
     /// Syncs, verifies and publishes the file: [`finish`](AtomicFile::finish), then
@@ -158,7 +159,7 @@ impl AtomicFile {
     /// Does some writing, and stays poisoned if that fails, or panics.
     fn write_through(&mut self, work: impl FnOnce(&mut Self) -> io::Result<()>) -> Result<()> {
         if std::mem::replace(&mut self.poisoned, true) {
-            let path = self.target.path().to_owned();
+            let path = self.destination.path().to_owned();
             return Err(Error::Poisoned { path });
         }
         work(self).at(Step::WriteRows, self.draft.path())?;

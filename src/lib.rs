@@ -134,6 +134,7 @@
 
 mod compatible;
 // The public writer is built on it.
+mod backend;
 mod convert;
 mod dataset;
 pub mod disk;
@@ -158,7 +159,6 @@ mod staged;
 mod staging;
 mod stored;
 mod table_format;
-mod target;
 mod transaction;
 mod unify;
 pub mod verify;

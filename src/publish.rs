@@ -38,11 +38,11 @@ pub(crate) fn publish(
         let disk = draft.disk();
         let published =
             make_and_open(disk, directory, durability, share, &mut made).and_then(|handle| {
-                let standing = rename(disk, draft.path(), identity, path, mode)?;
-                Ok((handle, standing))
+                let outcome = rename(disk, draft.path(), identity, path, mode)?;
+                Ok((handle, outcome))
             });
         match published {
-            Ok((handle, Standing::Published)) => {
+            Ok((handle, RenameOutcome::Renamed)) => {
                 draft.disown();
                 let synced = match durability {
                     Durability::Synced => sync(draft.disk(), directory, handle, share, &mut made),
@@ -53,10 +53,10 @@ pub(crate) fn publish(
                     source,
                 });
             }
-            Ok((_, standing)) => {
+            Ok((_, outcome)) => {
                 remove_empty(draft.disk(), &made);
-                return Err(match standing {
-                    Standing::Taken => Error::AlreadyExists {
+                return Err(match outcome {
+                    RenameOutcome::TargetExists => Error::AlreadyExists {
                         path: path.to_owned(),
                     },
                     _ => draft.lost(Step::Publish),
@@ -101,18 +101,18 @@ fn sync(
     }
 }
 
-/// What came of a rename.
+/// How a rename ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Standing {
-    /// The file has its final name.
-    Published,
-    /// Another has it.
-    Taken,
-    /// Neither name is there any more, or the first never was.
-    Lost,
+pub(crate) enum RenameOutcome {
+    /// The file is at its final path.
+    Renamed,
+    /// Another file is there, and nothing was moved.
+    TargetExists,
+    /// Nothing is at the staged path, and the file is not at its final path.
+    SourceMissing,
 }
 
-/// [`Step::Publish`], and finding out what came of it: on network file systems a rename that failed
+/// [`Step::Publish`], and finding out how it ended: on network file systems a rename that failed
 /// may have happened.
 pub(crate) fn rename(
     disk: &dyn Disk,
@@ -120,9 +120,9 @@ pub(crate) fn rename(
     identity: Identity,
     to: &Path,
     mode: PublishMode,
-) -> Result<Standing> {
-    let Err(source) = disk.publish(from, to, mode) else {
-        return is_what_was_staged(disk, identity, to).map(|()| Standing::Published);
+) -> Result<RenameOutcome> {
+    let Err(source) = disk.rename(from, to, mode) else {
+        return is_what_was_staged(disk, identity, to).map(|()| RenameOutcome::Renamed);
     };
     let is_ours = |name: &Path| {
         disk.status(name)
@@ -132,13 +132,15 @@ pub(crate) fn rename(
         (Ok(true), _) => {
             // With both names there, the one in the area is the spare.
             let _ = disk.remove_file(from);
-            Ok(Standing::Published)
+            Ok(RenameOutcome::Renamed)
         }
         (Ok(false), Ok(true)) if source.kind() == io::ErrorKind::AlreadyExists => {
-            Ok(Standing::Taken)
+            Ok(RenameOutcome::TargetExists)
         }
         (Ok(false), Ok(true)) => Err(source).at(Step::Publish, to),
-        (Ok(false), Ok(false)) if source.kind() == io::ErrorKind::NotFound => Ok(Standing::Lost),
+        (Ok(false), Ok(false)) if source.kind() == io::ErrorKind::NotFound => {
+            Ok(RenameOutcome::SourceMissing)
+        }
         _ => Err(Error::Unknown {
             path: to.to_owned(),
             source,
@@ -194,7 +196,7 @@ impl Share<'_> {
         // A umask that keeps the group out altogether is meant.
         if model.mode & SET_GROUP_ID_OR_GROUP_WRITABLE > 0 && made.mode & GROUP > 0 {
             // Where it cannot be done, the next user is refused before anything is decided.
-            let _ = disk.share_like(directory, self.model);
+            let _ = disk.copy_group_and_mode(directory, self.model);
         }
     }
 }

@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::backend::{Backend as _, LocalBackend};
 use crate::disk::{Disk, OsDisk};
 use crate::error::{Error, Result, Step};
 use crate::options::{Interrupt, StagingPlace};
 use crate::staging::{Area, Home, home_of_root, resolve, sweep_for};
-use crate::target::{LocalTarget, Target as _};
 use crate::transaction::{Recovered, recover_all};
 
 /// What [`recover`] found and did.
@@ -158,11 +158,11 @@ pub fn recover_with_options(root: impl AsRef<Path>, options: &RecoverOptions) ->
     }
     // Also what only the data set itself tells of.
     if let Some(first) = areas.first() {
-        let target = LocalTarget::new(Area::at(disk, home.clone(), first.clone()));
-        match target.announced_areas() {
+        let backend = LocalBackend::new(Area::at(disk, home.clone(), first.clone()));
+        match backend.announced_areas() {
             Ok(announced) => {
-                for target in announced {
-                    recover_in(&target, options, &mut recovery);
+                for backend in announced {
+                    recover_in(&backend, options, &mut recovery);
                 }
             }
             Err(error) => recovery.failed.push(error),
@@ -173,17 +173,17 @@ pub fn recover_with_options(root: impl AsRef<Path>, options: &RecoverOptions) ->
         return Err(recovery.failed.swap_remove(at));
     }
     if let Some(first) = areas.first() {
-        let target = LocalTarget::new(Area::at(disk, home, first.clone()));
+        let backend = LocalBackend::new(Area::at(disk, home, first.clone()));
         if options.abort_unfinished && !options.dry_run {
-            match target.forget_out_of_reach() {
+            match backend.forget_out_of_reach() {
                 Ok(forgotten) => recovery.forgotten = forgotten,
                 Err(error) => recovery.failed.push(error),
             }
             return Ok(recovery);
         }
-        let checked = target
+        let checked = backend
             .neighbours()
-            .and_then(|neighbours| target.check_announced(&neighbours, options.dry_run));
+            .and_then(|neighbours| backend.check_announced(&neighbours, options.dry_run));
         recovery.failed.extend(checked.err());
     }
     Ok(recovery)
@@ -197,24 +197,24 @@ fn recover_area(home: &Home, path: &Path, options: &RecoverOptions, recovery: &m
         return recovery.failed.push(Error::Read { path, source });
     }
     sweep_for(disk.as_ref(), path, dry_run, recovery);
-    let target = LocalTarget::new(area);
-    recover_in(&target, options, recovery);
-    if !dry_run && !target.is_in_shared_area() {
+    let backend = LocalBackend::new(area);
+    recover_in(&backend, options, recovery);
+    if !dry_run && !backend.is_in_shared_area() {
         // Only an empty directory can be removed this way.
         let _ = disk.remove_directory(path);
     }
 }
 
-/// Recovers the transactions that a target lists.
-fn recover_in(target: &LocalTarget, options: &RecoverOptions, recovery: &mut Recovery) {
-    recovery.failed.extend(target.aside());
-    let recovered = match recover_all(target, options.dry_run, options.abort_unfinished) {
+/// Recovers the transactions that a backend lists.
+fn recover_in(backend: &LocalBackend, options: &RecoverOptions, recovery: &mut Recovery) {
+    recovery.failed.extend(backend.aside());
+    let recovered = match recover_all(backend, options.dry_run, options.abort_unfinished) {
         Ok(recovered) => recovered,
         // One area, of which the others know nothing.
         Err(error) => return recovery.failed.push(error),
     };
     for (id, recovered) in recovered {
-        let place = target.place(id);
+        let place = backend.place(id);
         match recovered {
             Ok(Recovered::Finished) => recovery.finished.push(place),
             Ok(Recovered::Abandoned) => recovery.abandoned.push(place),

@@ -23,13 +23,13 @@ use crate::verify::{Damage, verify_content, verify_end};
 
 /// Where a file is to be published.
 #[derive(Debug, Clone)]
-pub(crate) struct Target {
+pub(crate) struct Destination {
     path: PathBuf,
     /// The permissions of the file that will be replaced.
     mode: Option<u32>,
 }
 
-impl Target {
+impl Destination {
     /// The file `name` in `directory`, which is absolute and resolved.
     ///
     /// A name that is certain to be refused in the end is refused now.
@@ -68,7 +68,7 @@ impl Target {
             }
             Ok(None) | Err(_) => None,
         };
-        Ok(Target { path, mode })
+        Ok(Destination { path, mode })
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -111,7 +111,7 @@ fn check_replaceable(path: &Path, kind: EntryKind) -> Result<()> {
 #[must_use = "a staged file that is dropped is discarded"]
 pub struct StagedFile<C = Arc<ParquetMetaData>> {
     draft: Draft,
-    target: Target,
+    destination: Destination,
     mode: PublishMode,
     durability: Durability,
     written: Written,
@@ -121,7 +121,7 @@ pub struct StagedFile<C = Arc<ParquetMetaData>> {
 impl<C> fmt::Debug for StagedFile<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("StagedFile")
-            .field("path", &self.target.path)
+            .field("path", &self.destination.path)
             .field("staging", &self.draft.path())
             .field("bytes", &self.written.len)
             .finish_non_exhaustive()
@@ -133,13 +133,13 @@ impl<C> StagedFile<C> {
     /// staged file. `check` looks at the re-opened file.
     pub(crate) fn verified(
         mut draft: Draft,
-        target: Target,
+        destination: Destination,
         options: &FileOptions,
         content: C,
         check: Option<impl FnOnce(Arc<dyn DiskFile>) -> Result<(), Fault>>,
     ) -> Result<Self> {
         let mode = options.publish_mode;
-        let written = draft.seal(options.durability, target.mode)?;
+        let written = draft.sync(options.durability, destination.mode)?;
         if options.verify != Verify::Skip || check.is_some() {
             let file = draft.reopen()?;
             let checked = check_bytes(file.as_ref(), written)
@@ -150,7 +150,7 @@ impl<C> StagedFile<C> {
                 Err(Fault::Io(source)) => return Err(source).at(Step::Verify, draft.path()),
                 Err(Fault::Damage(damage)) => {
                     return Err(Error::Damaged {
-                        path: target.path.into(),
+                        path: destination.path.into(),
                         damage,
                     });
                 }
@@ -158,7 +158,7 @@ impl<C> StagedFile<C> {
         }
         Ok(StagedFile {
             draft,
-            target,
+            destination,
             mode,
             durability: options.durability,
             written,
@@ -169,7 +169,7 @@ impl<C> StagedFile<C> {
     /// Where the file will be published.
     #[must_use]
     pub fn path(&self) -> &Path {
-        &self.target.path
+        &self.destination.path
     }
 
     /// Where the file is now.
@@ -196,33 +196,33 @@ impl<C> StagedFile<C> {
     pub fn publish(self) -> Result<PublishedFile<C>> {
         let StagedFile {
             draft,
-            target,
+            destination,
             mode,
             durability,
             written,
             content,
         } = self;
-        let _lock = match lock_for_publishing(draft.area(), &target.path) {
+        let _lock = match lock_for_publishing(draft.area(), &destination.path) {
             // The area is gone, and with it the staging file.
             Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
                 return Err(draft.lost(Step::Publish));
             }
             locked => locked?,
         };
-        let directory = target.path.parent().unwrap_or(&target.path);
+        let directory = destination.path.parent().unwrap_or(&destination.path);
         let root = draft.area().home().root();
         check_inside(draft.disk(), root, directory)?;
         if let Some(below) = directory.strip_prefix(root).ok().map(Path::to_owned) {
             check_spelling(draft.disk(), root, &BTreeSet::from([below]), &[])?;
         }
         if mode == PublishMode::Replace
-            && let Ok(Some((kind, _))) = draft.disk().status(&target.path)
+            && let Ok(Some((kind, _))) = draft.disk().status(&destination.path)
         {
-            check_replaceable(&target.path, kind)?;
+            check_replaceable(&destination.path, kind)?;
         }
-        publish(draft, &target.path, mode, durability)?;
+        publish(draft, &destination.path, mode, durability)?;
         Ok(PublishedFile {
-            path: target.path,
+            path: destination.path,
             written,
             content,
         })

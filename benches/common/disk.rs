@@ -68,8 +68,8 @@ impl Disk for TimedDisk {
         )))
     }
 
-    fn publish(&self, from: &Path, to: &Path, mode: PublishMode) -> io::Result<()> {
-        OsDisk.publish(from, to, mode)
+    fn rename(&self, from: &Path, to: &Path, mode: PublishMode) -> io::Result<()> {
+        OsDisk.rename(from, to, mode)
     }
 
     fn remove_file(&self, path: &Path) -> io::Result<()> {
@@ -108,8 +108,8 @@ impl Disk for TimedDisk {
         OsDisk.check_writable(directory)
     }
 
-    fn show_like(&self, path: &Path, model: &Path) -> io::Result<()> {
-        OsDisk.show_like(path, model)
+    fn copy_group_and_read_mode(&self, path: &Path, model: &Path) -> io::Result<()> {
+        OsDisk.copy_group_and_read_mode(path, model)
     }
 
     fn check_removable(&self, path: &Path) -> io::Result<()> {
@@ -128,8 +128,8 @@ impl Disk for TimedDisk {
         OsDisk.free_descriptors()
     }
 
-    fn share_like(&self, directory: &Path, model: &Path) -> io::Result<()> {
-        OsDisk.share_like(directory, model)
+    fn copy_group_and_mode(&self, directory: &Path, model: &Path) -> io::Result<()> {
+        OsDisk.copy_group_and_mode(directory, model)
     }
 
     fn owner_is_trusted(&self, path: &Path, model: &Path) -> io::Result<bool> {

@@ -6,18 +6,18 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::DatasetWriterBuilder;
+use crate::backend::{Backend as _, LocalBackend};
 use crate::error::{Error, Result, Step};
 use crate::options::{Durability, Interrupt};
 use crate::receipt::{Note, Receipt, ReceiptError, StagedFileRecord};
 use crate::recover::{RecoverOptions, recover_with_options};
 use crate::staging::{Area, home_of_root, resolve};
-use crate::target::{LocalTarget, Target as _};
-use crate::transaction::{Layout, StagedName, Transaction, Witnessed};
+use crate::transaction::{ConflictCheck, Layout, StagedName, Transaction};
 
 /// Commits what is staged in a transaction.
 pub(super) fn commit(
     transaction: Transaction,
-    witnessed: &Witnessed,
+    conflicts: &ConflictCheck,
     files: Vec<StagedFileRecord>,
     write_id: Option<&str>,
     notes: Vec<Note>,
@@ -25,12 +25,12 @@ pub(super) fn commit(
 ) -> Result<Receipt> {
     let staged = |file: &StagedFileRecord| StagedName {
         staged: file.staged().into(),
-        directory: witnessed.directory(file.file().partition()),
+        directory: conflicts.directory(file.file().partition()),
         name: file.file().name().to_owned(),
     };
     let staged: Vec<StagedName> = files.iter().map(staged).collect();
-    let (id, target) = (transaction.id(), transaction.target());
-    let root = target.root();
+    let (id, backend) = (transaction.id(), transaction.backend());
+    let root = backend.root();
     let receipt = |layout: &Layout| {
         interrupt.check(Step::Decide, root)?;
         let files = files.into_iter().map(StagedFileRecord::into_file).collect();
@@ -39,12 +39,12 @@ pub(super) fn commit(
             removed.map(|path| exchange.path.join(path))
         });
         let removed = exchanged.chain(layout.removed.iter().map(|removal| removal.path.clone()));
-        let below_scope = |path: PathBuf| match path.strip_prefix(witnessed.scope()) {
+        let below_scope = |path: PathBuf| match path.strip_prefix(conflicts.scope()) {
             Ok(below) => below.to_owned(),
             Err(_) => path,
         };
         let removed = removed.map(below_scope);
-        Receipt::new(id, witnessed.mode(), files)
+        Receipt::new(id, conflicts.mode(), files)
             .and_then(|receipt| receipt.with_removed(removed))
             .and_then(|receipt| match write_id {
                 Some(write_id) => receipt.with_write_id(write_id),
@@ -52,7 +52,7 @@ pub(super) fn commit(
             })
             .map_err(invalid_receipt)
     };
-    let receipt = transaction.commit(witnessed, &staged, write_id, receipt)?;
+    let receipt = transaction.commit(conflicts, &staged, write_id, receipt)?;
     Ok(match receipt.transaction() == id {
         true => receipt.with_notes(notes),
         false => receipt,
@@ -78,7 +78,7 @@ pub(super) fn already_committed(builder: &DatasetWriterBuilder) -> Result<Option
         return Ok(None);
     };
     let scope = home.scope().to_owned();
-    LocalTarget::new(Area::at(disk, home, path))
+    LocalBackend::new(Area::at(disk, home, path))
         .rewrite_missing(builder.rewrite_missing)
         .recall(&scope, write_id)
 }

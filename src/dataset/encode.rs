@@ -7,11 +7,11 @@ use arrow::array::{ArrayRef, RecordBatch, UInt32Array};
 use arrow::compute::{SortColumn, SortOptions, lexsort_to_indices, take_record_batch};
 use arrow::error::ArrowError;
 
+use super::finish::Finisher;
 use super::gather::{batch_of, unless_too_large};
 use super::layout::Layout;
 use super::partition_writer::PartitionWriter;
-use super::reader::{Layers, Part, Reader, Slab};
-use super::seal::Sealer;
+use super::reader::{Part, Reader, RowChunk, RowSources};
 use super::template::Template;
 use crate::error::{Error, Result, Step};
 use crate::partition::Partition;
@@ -20,8 +20,8 @@ use crate::pool::for_each;
 /// All that is needed to encode partitions.
 pub(super) struct Encoding<'a> {
     pub(super) template: &'a Template,
-    pub(super) sealer: &'a Sealer<'a>,
-    pub(super) layers: &'a Layers<'a>,
+    pub(super) finisher: &'a Finisher<'a>,
+    pub(super) sources: &'a RowSources<'a>,
     pub(super) layout: &'a Layout,
     pub(super) partitions: &'a [Partition],
 }
@@ -40,7 +40,7 @@ impl Encoding<'_> {
         for_each(*threads, narrow.len(), self.root(), |number| {
             let partitions = narrow[number].clone();
             match self.is_sorting() {
-                // A slab is sorted as a whole, so that it must not begin with another partition.
+                // A chunk is sorted as a whole, so that it must not begin with another partition.
                 true => partitions
                     .into_iter()
                     .try_for_each(|partition| self.encode(partition..partition + 1, 1)),
@@ -52,7 +52,7 @@ impl Encoding<'_> {
     /// Writes a file without rows, of the first partition.
     pub(super) fn empty_file(&self) -> Result<()> {
         for partition in self.partitions.iter().take(1) {
-            let mut writer = PartitionWriter::new(self.template, self.sealer, (0, partition), 1);
+            let mut writer = PartitionWriter::new(self.template, self.finisher, (0, partition), 1);
             writer.begin_file()?;
             writer.end_file()?;
         }
@@ -71,11 +71,11 @@ impl Encoding<'_> {
     fn encode(&self, partitions: Range<u32>, threads: usize) -> Result<()> {
         let portion = match self.is_sorting() {
             true => self.layout.window,
-            false => self.layout.slab,
+            false => self.layout.chunk,
         };
         let mut writer = None;
-        Reader::new(self.layers, partitions, portion).for_each(
-            |slab, room| self.gather(slab, room, threads),
+        Reader::new(self.sources, partitions, portion).for_each(
+            |chunk, room| self.gather(chunk, room, threads),
             |parts, rows| {
                 self.template.options.check_interrupt(Step::WriteRows)?;
                 self.write(parts, rows, &mut writer, threads)
@@ -101,7 +101,7 @@ impl Encoding<'_> {
             let number = part.partition;
             let open = writer.get_or_insert_with(|| {
                 let partition = (number, &self.partitions[number as usize]);
-                PartitionWriter::new(self.template, self.sealer, partition, threads)
+                PartitionWriter::new(self.template, self.finisher, partition, threads)
             });
             let mut rows = left.slice(0, part.rows);
             left = match left.num_rows() - part.rows {
@@ -125,13 +125,13 @@ impl Encoding<'_> {
         Ok(())
     }
 
-    /// The rows of a slab, columns side by side, or none if they take more than `room`.
-    fn gather(&self, slab: &Slab, room: usize, threads: usize) -> Result<Option<RecordBatch>> {
+    /// The rows of a chunk, columns side by side, or none if they take more than `room`.
+    fn gather(&self, chunk: &RowChunk, room: usize, threads: usize) -> Result<Option<RecordBatch>> {
         let schema = &self.template.schema;
-        if threads == 1 || slab.rows.rows() == 0 {
-            return unless_too_large(slab.rows.gather(schema, room), self.root());
+        if threads == 1 || chunk.rows.rows() == 0 {
+            return unless_too_large(chunk.rows.gather(schema, room), self.root());
         }
-        let gather = slab.rows.ready(room);
+        let gather = chunk.rows.ready(room);
         let columns: Vec<Mutex<Option<ArrayRef>>> =
             schema.fields().iter().map(|_| Mutex::default()).collect();
         for_each(threads, columns.len(), self.root(), |index| {
@@ -147,7 +147,7 @@ impl Encoding<'_> {
         let Some(columns) = columns.collect() else {
             return Ok(None);
         };
-        let batch = batch_of(schema, columns, slab.rows.rows());
+        let batch = batch_of(schema, columns, chunk.rows.rows());
         batch
             .map(Some)
             .map_err(|source| Error::encode(Step::WriteRows, self.root(), source))

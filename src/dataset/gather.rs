@@ -39,53 +39,53 @@ pub(super) struct Gather<'a> {
     /// Each row's way, where pieces are short.
     moves: Option<Moves>,
     /// What columns may take whose rows are not all of one size.
-    room: Room,
+    room: MemoryQuota,
 }
 
 /// How much memory is left for columns whose rows are not all of one size.
 #[derive(Debug)]
-pub(super) struct Room {
+pub(super) struct MemoryQuota {
     left: AtomicUsize,
     rows: usize,
 }
 
 /// What was gathered, or none if it takes more than there is room for.
 pub(super) fn unless_too_large<T>(
-    gathered: Result<T, Ungathered>,
+    gathered: Result<T, GatherError>,
     root: &Path,
 ) -> Result<Option<T>, Error> {
     match gathered {
         Ok(gathered) => Ok(Some(gathered)),
-        Err(Ungathered::TooLarge) => Ok(None),
-        Err(Ungathered::Failed(source)) => Err(Error::encode(Step::WriteRows, root, source)),
+        Err(GatherError::TooLarge) => Ok(None),
+        Err(GatherError::Failed(source)) => Err(Error::encode(Step::WriteRows, root, source)),
     }
 }
 
-/// Why columns are not gathered.
+/// Why columns could not be gathered.
 #[derive(Debug)]
-pub(super) enum Ungathered {
+pub(super) enum GatherError {
     /// There are too many rows for the room, or for the offsets of a column.
     TooLarge,
     Failed(ArrowError),
 }
 
-impl From<ArrowError> for Ungathered {
+impl From<ArrowError> for GatherError {
     fn from(error: ArrowError) -> Self {
-        Ungathered::Failed(error)
+        GatherError::Failed(error)
     }
 }
 
-impl Room {
-    /// So many bytes, for columns of so many rows.
+impl MemoryQuota {
+    /// A quota of `bytes`, for columns of `rows` rows.
     pub(super) fn new(bytes: usize, rows: usize) -> Self {
-        Room {
+        MemoryQuota {
             left: AtomicUsize::new(bytes),
             rows,
         }
     }
 
     /// Takes what a column is going to need.
-    pub(super) fn take(&self, bytes: usize) -> Result<(), Ungathered> {
+    pub(super) fn take(&self, bytes: usize) -> Result<(), GatherError> {
         let less = |left: usize| left.checked_sub(bytes);
         let relaxed = Ordering::Relaxed;
         let fits = self.left.fetch_update(relaxed, relaxed, less).is_ok();
@@ -94,7 +94,7 @@ impl Room {
         // One row cannot be made less, and is of an array with such offsets itself.
         match (fits && reached) || self.rows == 1 {
             true => Ok(()),
-            false => Err(Ungathered::TooLarge),
+            false => Err(GatherError::TooLarge),
         }
     }
 }
@@ -155,7 +155,7 @@ impl Selection {
         Gather {
             selection: self,
             moves,
-            room: Room::new(room, self.rows),
+            room: MemoryQuota::new(room, self.rows),
         }
     }
 
@@ -164,7 +164,7 @@ impl Selection {
         &self,
         schema: &SchemaRef,
         room: usize,
-    ) -> Result<RecordBatch, Ungathered> {
+    ) -> Result<RecordBatch, GatherError> {
         if self.rows == 0 {
             return Ok(RecordBatch::new_empty(Arc::clone(schema)));
         }
@@ -213,7 +213,7 @@ pub(super) fn without_dictionaries(batch: &RecordBatch) -> Result<RecordBatch, A
 
 impl Gather<'_> {
     /// One column of the rows.
-    pub(super) fn column(&self, column: usize) -> Result<ArrayRef, Ungathered> {
+    pub(super) fn column(&self, column: usize) -> Result<ArrayRef, GatherError> {
         let Selection {
             batches, pieces, ..
         } = self.selection;

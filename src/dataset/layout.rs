@@ -35,7 +35,7 @@ pub(super) struct Budget {
     /// What the values of dictionaries may take that are put in the place of their keys at once.
     pub(super) resolved: usize,
     /// What the rows that one thread gathers at once may take.
-    slab: usize,
+    chunk: usize,
     /// What the rows of a row group may take that one thread has in its encoders.
     group: usize,
     /// What encoded pages may take that are not in their files yet.
@@ -69,7 +69,7 @@ impl Budget {
         Budget {
             held: limit / 8 * 5,
             resolved: (limit / 8).max(LEAST_RESOLVED),
-            slab: (limit / 16 / threads).min(SLAB_BYTES),
+            chunk: (limit / 16 / threads).min(SLAB_BYTES),
             group: limit / 8 / threads,
             pages: limit / 8,
             window: limit / 8,
@@ -89,7 +89,7 @@ pub(super) struct Layout {
     pub(super) wide: Vec<u32>,
     /// Neighbouring partitions that are encoded one after another, beside other such.
     pub(super) narrow: Vec<Range<u32>>,
-    pub(super) slab: Portion,
+    pub(super) chunk: Portion,
     pub(super) window: Portion,
 }
 
@@ -134,7 +134,7 @@ impl Layout {
         let total: u64 = rows.iter().sum();
         let threads = budget.threads;
         let slab_rows =
-            rows_in(budget.slab, row_bytes + PLACE_BYTES, unit).min(SLAB_ROWS.max(unit));
+            rows_in(budget.chunk, row_bytes + PLACE_BYTES, unit).min(SLAB_ROWS.max(unit));
         let fits = |count: u64| count as u128 * row_bytes as u128 <= budget.group as u128;
         let fair = total / threads as u64;
         let is_wide = |count: u64| {
@@ -171,9 +171,9 @@ impl Layout {
             threads,
             wide,
             narrow,
-            slab: Portion {
+            chunk: Portion {
                 rows: slab_rows,
-                bytes: SKEW * budget.slab,
+                bytes: SKEW * budget.chunk,
             },
             window: Portion {
                 rows: rows_in(budget.window, row_bytes, unit),

@@ -16,6 +16,7 @@ mod commit;
 mod encode;
 mod encoders;
 mod file;
+mod finish;
 mod gather;
 mod ids;
 mod layout;
@@ -26,7 +27,6 @@ mod partition_writer;
 mod reader;
 mod row_group;
 mod scatter;
-mod seal;
 mod session;
 mod spill;
 mod stage;
@@ -53,11 +53,11 @@ use crate::pool;
 use crate::scratch::Scratch;
 use crate::size::size_of_dictionaries;
 use buffer::Buffer;
+use finish::Finisher;
 use gather::unless_too_large;
 use ids::Ids;
 use layout::{Budget, Layout, block, even_ranges};
-use reader::{Layers, Reader};
-use seal::Sealer;
+use reader::{Reader, RowSources};
 use spill::Run;
 use template::Template;
 
@@ -255,7 +255,7 @@ impl Engine {
         let threads = Layout::threads(self.budget);
         let ranges = even_ranges(&self.held, threads);
         let memory = self.buffer.take_sorted(self.held.len());
-        let layers = Layers {
+        let sources = RowSources {
             runs: &[],
             scratch: &self.scratch,
             memory: &memory,
@@ -265,9 +265,9 @@ impl Engine {
         let root = &self.template.options.root;
         pool::for_each(threads, ranges.len(), root, |number| {
             let mut run = parts[number].lock().unwrap_or_else(PoisonError::into_inner);
-            Reader::new(&layers, ranges[number].clone(), block).for_each(
-                |slab, room| {
-                    let gathered = slab.rows.gather(&self.template.schema, room);
+            Reader::new(&sources, ranges[number].clone(), block).for_each(
+                |chunk, room| {
+                    let gathered = chunk.rows.gather(&self.template.schema, room);
                     let rows = unless_too_large(gathered, root)?;
                     // Blocks have the values in the place of dictionaries.
                     let fits = |rows: &RecordBatch| {
@@ -318,12 +318,12 @@ impl Engine {
             self.template.units.most_rows(),
             runs,
         );
-        let layers = Layers {
+        let sources = RowSources {
             runs: &self.runs,
             scratch: &self.scratch,
             memory: &memory,
         };
-        let sealer = Sealer::new(
+        let finisher = Finisher::new(
             &self.template,
             self.stage.as_ref(),
             self.directory.as_deref(),
@@ -332,11 +332,11 @@ impl Engine {
         );
         let empty = [Partition::none()];
         let is_empty = self.writes_empty && partitions == 0;
-        sealer.run(layout.threads, |sealer| {
+        finisher.run(layout.threads, |finisher| {
             let encoding = encode::Encoding {
                 template: &self.template,
-                sealer,
-                layers: &layers,
+                finisher,
+                sources: &sources,
                 layout: &layout,
                 partitions: match is_empty {
                     true => &empty,

@@ -10,11 +10,11 @@ use parquet::file::properties::WriterProperties;
 
 use super::encoders::encoder_bytes;
 use super::stage::Finished;
+use crate::backend::check_descriptors;
 use crate::disk::Disk;
 use crate::error::{Error, Result, Step};
 use crate::format::{Format, TextOptions};
 use crate::options::{Durability, Interrupt, Verify, WriterOptions};
-use crate::target::check_descriptors;
 
 /// The default memory limit, where the machine has four times as much.
 const MEMORY_LIMIT: u64 = 1 << 30;

@@ -6,7 +6,7 @@ use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
 
 use super::file::OpenFile;
-use super::seal::Sealer;
+use super::finish::Finisher;
 use super::template::Template;
 use super::units::Cut;
 use crate::error::{Error, Result, Step};
@@ -15,7 +15,7 @@ use crate::partition::Partition;
 /// Writes the rows of one partition.
 pub(super) struct PartitionWriter<'a> {
     template: &'a Template,
-    sealer: &'a Sealer<'a>,
+    finisher: &'a Finisher<'a>,
     partition: &'a Partition,
     number: u32,
     file: Option<OpenFile<'a>>,
@@ -28,13 +28,13 @@ pub(super) struct PartitionWriter<'a> {
 impl<'a> PartitionWriter<'a> {
     pub(super) fn new(
         template: &'a Template,
-        sealer: &'a Sealer<'a>,
+        finisher: &'a Finisher<'a>,
         (number, partition): (u32, &'a Partition),
         threads: usize,
     ) -> Self {
         PartitionWriter {
             template,
-            sealer,
+            finisher,
             partition,
             number,
             file: None,
@@ -98,7 +98,7 @@ impl<'a> PartitionWriter<'a> {
                 let name = self.template.file_name(self.files);
                 let root = &self.template.options.root;
                 let path = root.join(self.partition.path()).join(name);
-                let draft = self.sealer.stage().create(self.template.hashing())?;
+                let draft = self.finisher.stage().create(self.template.hashing())?;
                 self.files += 1;
                 OpenFile::new(self.template, draft, path)?
             }
@@ -118,6 +118,6 @@ impl<'a> PartitionWriter<'a> {
         };
         let encoded = file.finish(self.threads)?;
         let place = (self.number, self.files - 1);
-        self.sealer.take(place, self.partition, encoded)
+        self.finisher.take(place, self.partition, encoded)
     }
 }

@@ -1,8 +1,8 @@
 //! Reading the rows of partitions in order, wherever they are.
 //!
-//! Rows lie in layers, older ones first: runs that were spilled, then what is in memory. A
+//! Rows lie in sources, older ones first: runs that were spilled, then what is in memory. A
 //! partition's rows are those of each layer in turn, so they come out in the order in which they
-//! went in. They are given as slabs of a bounded number of rows: several small partitions, or a part
+//! went in. They are given as chunks of a bounded number of rows: several small partitions, or a part
 //! of one.
 
 use std::ops::Range;
@@ -20,7 +20,7 @@ use crate::scratch::Scratch;
 
 /// Rows of partitions, in order of partitions.
 #[derive(Debug)]
-pub(super) struct Layers<'a> {
+pub(super) struct RowSources<'a> {
     pub(super) runs: &'a [Run],
     pub(super) scratch: &'a Scratch,
     pub(super) memory: &'a Sorted,
@@ -28,13 +28,13 @@ pub(super) struct Layers<'a> {
 
 /// A bounded number of rows.
 #[derive(Debug, Default)]
-pub(super) struct Slab {
+pub(super) struct RowChunk {
     pub(super) rows: Selection,
     /// Whose rows they are, in order.
     pub(super) parts: Vec<Part>,
 }
 
-/// The rows of one partition in a slab.
+/// The rows of one partition in a chunk.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Part {
     pub(super) partition: u32,
@@ -43,9 +43,9 @@ pub(super) struct Part {
     pub(super) last: bool,
 }
 
-impl Slab {
+impl RowChunk {
     /// The rows before its middle, and the others. It has more than one.
-    pub(super) fn halves(mut self) -> (Slab, Slab) {
+    pub(super) fn halves(mut self) -> (RowChunk, RowChunk) {
         let mut left = self.rows.rows() / 2;
         let second = self.rows.split_off(left);
         let mut parts = Vec::new();
@@ -64,7 +64,7 @@ impl Slab {
             part.last = false;
             before > 0
         });
-        let second = Slab {
+        let second = RowChunk {
             rows: second,
             parts,
         };
@@ -75,7 +75,7 @@ impl Slab {
 /// Reads the rows of a range of partitions.
 #[derive(Debug)]
 pub(super) struct Reader<'a> {
-    layers: &'a Layers<'a>,
+    sources: &'a RowSources<'a>,
     partitions: Range<u32>,
     portion: Portion,
     /// The layer that the next row is in, runs first.
@@ -85,9 +85,9 @@ pub(super) struct Reader<'a> {
     row: u64,
     piece: usize,
     cursors: Vec<Cursor>,
-    /// What those rows of the slab take that were read from blocks.
+    /// What those rows of the chunk take that were read from blocks.
     loaded: usize,
-    /// The place of each batch in memory among those of the slab, if it was added.
+    /// The place of each batch in memory among those of the chunk, if it was added.
     places: Vec<Option<u32>>,
     used: Vec<u32>,
 }
@@ -109,43 +109,47 @@ struct Loaded {
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(layers: &'a Layers<'a>, partitions: Range<u32>, portion: Portion) -> Self {
+    pub(super) fn new(
+        sources: &'a RowSources<'a>,
+        partitions: Range<u32>,
+        portion: Portion,
+    ) -> Self {
         Reader {
-            layers,
+            sources,
             partitions,
             portion,
             layer: 0,
             row: 0,
             piece: 0,
-            cursors: layers.runs.iter().map(|_| Cursor::default()).collect(),
+            cursors: sources.runs.iter().map(|_| Cursor::default()).collect(),
             loaded: 0,
-            places: vec![None; layers.memory.batches.len()],
+            places: vec![None; sources.memory.batches.len()],
             used: Vec::new(),
         }
     }
 
-    /// Gives all rows to `take`, slab by slab, with whose they are.
+    /// Gives all rows to `take`, chunk by chunk, with whose they are.
     ///
-    /// `gather` puts a slab's rows together unless they take more than its room, and then it gets them in
+    /// `gather` puts a chunk's rows together unless they take more than its room, and then it gets them in
     /// halves.
     pub(super) fn for_each(
         mut self,
-        gather: impl Fn(&Slab, usize) -> Result<Option<RecordBatch>>,
+        gather: impl Fn(&RowChunk, usize) -> Result<Option<RecordBatch>>,
         mut take: impl FnMut(&[Part], RecordBatch) -> Result<()>,
     ) -> Result<()> {
-        while let Some(slab) = self.next()? {
-            let mut slabs = vec![slab];
-            while let Some(slab) = slabs.pop() {
-                if let Some(rows) = gather(&slab, self.portion.bytes)? {
-                    let Slab {
+        while let Some(chunk) = self.next()? {
+            let mut chunks = vec![chunk];
+            while let Some(chunk) = chunks.pop() {
+                if let Some(rows) = gather(&chunk, self.portion.bytes)? {
+                    let RowChunk {
                         parts,
-                        rows: whence,
-                    } = slab;
-                    drop(whence);
+                        rows: gathered,
+                    } = chunk;
+                    drop(gathered);
                     take(&parts, rows)?;
                 } else {
-                    let (first, second) = slab.halves();
-                    slabs.extend([second, first]);
+                    let (first, second) = chunk.halves();
+                    chunks.extend([second, first]);
                 }
             }
         }
@@ -153,19 +157,19 @@ impl<'a> Reader<'a> {
     }
 
     /// The next rows, or none when there are no more.
-    fn next(&mut self) -> Result<Option<Slab>> {
-        let mut slab = Slab::default();
+    fn next(&mut self) -> Result<Option<RowChunk>> {
+        let mut chunk = RowChunk::default();
         self.loaded = 0;
-        while !self.partitions.is_empty() && self.wanted(&slab.rows) > 0 {
+        while !self.partitions.is_empty() && self.wanted(&chunk.rows) > 0 {
             let partition = self.partitions.start;
-            let before = slab.rows.rows();
-            while self.layer <= self.layers.runs.len() && self.wanted(&slab.rows) > 0 {
-                self.read_layer(&mut slab.rows)?;
+            let before = chunk.rows.rows();
+            while self.layer <= self.sources.runs.len() && self.wanted(&chunk.rows) > 0 {
+                self.read_layer(&mut chunk.rows)?;
             }
-            let last = self.layer > self.layers.runs.len();
-            let rows = slab.rows.rows() - before;
+            let last = self.layer > self.sources.runs.len();
+            let rows = chunk.rows.rows() - before;
             if rows > 0 || last {
-                slab.parts.push(Part {
+                chunk.parts.push(Part {
                     partition,
                     rows,
                     last,
@@ -182,18 +186,18 @@ impl<'a> Reader<'a> {
         for cursor in &mut self.cursors {
             cursor.place = None;
         }
-        Ok((!slab.parts.is_empty()).then_some(slab))
+        Ok((!chunk.parts.is_empty()).then_some(chunk))
     }
 
-    /// How many more rows the slab may have.
+    /// How many more rows the chunk may have.
     fn wanted(&self, rows: &Selection) -> usize {
         self.portion.wanted(rows.rows(), self.loaded)
     }
 
-    /// Reads from one layer until the slab is full or the layer has no more of the partition.
+    /// Reads from one layer until the chunk is full or the layer has no more of the partition.
     fn read_layer(&mut self, rows: &mut Selection) -> Result<()> {
         let partition = self.partitions.start;
-        let done = match self.layers.runs.get(self.layer) {
+        let done = match self.sources.runs.get(self.layer) {
             Some(run) => self.read_run(run, run.rows_of(partition), rows)?,
             None => self.read_memory(partition, rows),
         };
@@ -220,7 +224,7 @@ impl<'a> Reader<'a> {
                     cursor.place = None;
                     // The old block goes before the new one comes.
                     cursor.block = None;
-                    let batch = run.load(self.layers.scratch, place)?;
+                    let batch = run.load(self.sources.scratch, place)?;
                     cursor.block.insert(Loaded {
                         place,
                         row_bytes: size_of_copy(&batch) / batch.num_rows().max(1),
@@ -247,7 +251,7 @@ impl<'a> Reader<'a> {
     }
 
     fn read_memory(&mut self, partition: u32, rows: &mut Selection) -> bool {
-        let memory = self.layers.memory;
+        let memory = self.sources.memory;
         let pieces = memory.pieces(partition as usize);
         while let Some(piece) = pieces.get(self.piece) {
             let wanted = self.wanted(rows);
@@ -281,28 +285,28 @@ impl<'a> Reader<'a> {
 mod tests {
     use super::*;
 
-    fn slab(parts: &[(u32, usize, bool)]) -> Slab {
-        let mut slab = Slab::default();
+    fn chunk(parts: &[(u32, usize, bool)]) -> RowChunk {
+        let mut chunk = RowChunk::default();
         let mut start = 0;
         for (partition, rows, last) in parts.iter().copied() {
-            slab.rows.push(Piece {
+            chunk.rows.push(Piece {
                 batch: 0,
                 start,
                 rows: rows as u32,
             });
             // No neighbours, so that pieces stay as they are.
             start += rows as u32 + 1;
-            slab.parts.push(Part {
+            chunk.parts.push(Part {
                 partition,
                 rows,
                 last,
             });
         }
-        slab
+        chunk
     }
 
-    fn parts(slab: &Slab) -> Vec<(u32, usize, bool)> {
-        let parts = slab.parts.iter();
+    fn parts(chunk: &RowChunk) -> Vec<(u32, usize, bool)> {
+        let parts = chunk.parts.iter();
         parts
             .map(|part| (part.partition, part.rows, part.last))
             .collect()
@@ -333,9 +337,9 @@ mod tests {
                 vec![(2, 3, true), (3, 1, false)],
             ),
         ] {
-            let (one, other) = slab(&whole).halves();
+            let (one, other) = chunk(&whole).halves();
             assert_eq!((parts(&one), parts(&other)), (first, second), "{whole:?}");
-            let rows = |slab: &Slab| slab.parts.iter().map(|part| part.rows).sum::<usize>();
+            let rows = |chunk: &RowChunk| chunk.parts.iter().map(|part| part.rows).sum::<usize>();
             assert_eq!(
                 (rows(&one), rows(&other)),
                 (one.rows.rows(), other.rows.rows())

@@ -1,4 +1,4 @@
-//! Where a row group ends: after so many rows or bytes.
+//! Where a row group ends: after a number of rows or of bytes.
 
 use std::io::Write;
 
@@ -19,7 +19,7 @@ pub(super) struct Group {
 }
 
 impl Group {
-    /// Begins a row group of `file`, the so-manyth, of at most so many rows and bytes.
+    /// Begins row group `number` of `file`, of at most `most_rows` rows and `most_bytes` bytes.
     pub(super) fn new<W: Write + Send>(
         template: &Template,
         common: &FileTemplate,
@@ -54,7 +54,7 @@ impl Group {
 
     /// Whether the row group ends here; and if not, where it is to be asked again.
     ///
-    /// The encoders are asked at few places, which depend on the rows alone: after so many rows, and after a
+    /// The encoders are asked at few places, which depend on the rows alone: after a number of rows, and after a
     /// unit that was cut short because of its bytes. The next place is a multiple of `unit` rows further.
     pub(super) fn is_full(&mut self, unit: usize, by_bytes: bool) -> bool {
         if self.rows >= self.most_rows {

@@ -14,7 +14,7 @@ use arrow::datatypes::{ArrowNativeType, ByteArrayType, DataType};
 use arrow::error::ArrowError;
 use arrow::util::bit_util::{ceil, unset_bit};
 
-use super::gather::{Piece, Room, Ungathered};
+use super::gather::{GatherError, MemoryQuota, Piece};
 use crate::size::{size_of_rows, varies};
 
 /// Where rows are taken from and put to.
@@ -73,8 +73,8 @@ impl Moves {
         &self,
         batches: &[Arc<RecordBatch>],
         column: usize,
-        room: &Room,
-    ) -> Result<ArrayRef, Ungathered> {
+        room: &MemoryQuota,
+    ) -> Result<ArrayRef, GatherError> {
         let arrays: Vec<&ArrayRef> = batches.iter().map(|batch| batch.column(column)).collect();
         let Some(first) = arrays.first() else {
             return Ok(interleave(&[], &[])?);
@@ -136,8 +136,8 @@ impl Moves {
     fn bytes<T: ByteArrayType>(
         &self,
         arrays: &[&ArrayRef],
-        room: &Room,
-    ) -> Result<ArrayRef, Ungathered> {
+        room: &MemoryQuota,
+    ) -> Result<ArrayRef, GatherError> {
         let mut ends = vec![0_usize; self.rows.len() + 1];
         for (batch, array) in arrays.iter().enumerate() {
             let offsets = array.as_bytes::<T>().offsets();
@@ -285,7 +285,7 @@ mod tests {
                 let arrays: Vec<&dyn Array> =
                     batches.iter().map(|batch| batch.column(column).as_ref()).collect();
                 let expected = interleave(&arrays, &places).unwrap();
-                let room = Room::new(usize::MAX, places.len());
+                let room = MemoryQuota::new(usize::MAX, places.len());
                 prop_assert_eq!(&moves.column(&batches, column, &room).unwrap(), &expected);
             }
         }

@@ -10,14 +10,14 @@ use uuid::Uuid;
 
 use super::commit::invalid_receipt;
 use super::{Finished, Stage};
+use crate::backend::{Backend as _, LocalBackend};
 use crate::disk::{DiskDirectory, DiskFile};
 use crate::error::Result;
 use crate::options::StagingPlace;
 use crate::partition::Partition;
 use crate::receipt::{ColumnStatistics, CommitMode, StagedFileRecord, StagedWrite, sum};
 use crate::staging::Draft;
-use crate::target::{LocalTarget, Target as _};
-use crate::transaction::{StagedRecord, StagedRows, Transaction, Witnessed};
+use crate::transaction::{ConflictCheck, StagedRecord, StagedRows, Transaction};
 
 /// How often a writer shows that it is alive: many times before it would be taken for dead.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(10 * 60);
@@ -32,8 +32,8 @@ const LEAST_COLUMNS: usize = 32;
 /// What the engine and the transaction share.
 #[derive(Debug)]
 pub(super) struct Session {
-    pub(super) target: Arc<LocalTarget>,
-    pub(super) witnessed: Witnessed,
+    pub(super) backend: Arc<LocalBackend>,
+    pub(super) conflicts: ConflictCheck,
     id: Uuid,
     /// The directory that the caller named.
     root: PathBuf,
@@ -51,15 +51,15 @@ pub(super) struct Session {
 impl Session {
     pub(super) fn new(
         transaction: &Transaction,
-        target: Arc<LocalTarget>,
-        witnessed: Witnessed,
+        backend: Arc<LocalBackend>,
+        conflicts: ConflictCheck,
         root: &Path,
         memory_limit: u64,
     ) -> Self {
-        let now = target.now();
+        let now = backend.now();
         Session {
-            target,
-            witnessed,
+            backend,
+            conflicts,
             id: transaction.id(),
             root: root.to_owned(),
             next: AtomicU64::new(0),
@@ -78,13 +78,13 @@ impl Session {
 
     /// Shows that we are alive, now and then: where locks are not to be trusted, age is what tells.
     pub(super) fn keep_alive(&self) -> Result<()> {
-        let now = self.target.now();
+        let now = self.backend.now();
         let mut alive = self.alive.lock().unwrap_or_else(PoisonError::into_inner);
         if now.duration_since(*alive).unwrap_or_default() < SIGN_OF_LIFE {
             return Ok(());
         }
         *alive = now;
-        self.target.keep_alive(self.id)
+        self.backend.keep_alive(self.id)
     }
 
     /// Of how many columns of each file statistics are kept. It depends on the number of partitions alone,
@@ -104,7 +104,7 @@ impl Session {
 
     /// What is known of the files, by their names in the transaction's directory.
     pub(super) fn records(&self, files: Vec<Finished>) -> Result<Vec<StagedFileRecord>> {
-        let place = self.target.place(self.id);
+        let place = self.backend.place(self.id);
         let mut statistics = self.statistics();
         let mut staged_record = |file: &Finished| {
             let columns = statistics.remove(&file.staged).unwrap_or_default();
@@ -126,13 +126,13 @@ impl Session {
         keep: Duration,
     ) -> Result<StagedWrite> {
         let totals = sum(files.iter().map(StagedFileRecord::file)).map_err(invalid_receipt)?;
-        let mode = self.witnessed.mode();
+        let mode = self.conflicts.mode();
         // Without files there is nothing to be kept, but what a write that empties the data set has seen.
         let keeps = !files.is_empty() || mode == CommitMode::Overwrite;
         let kept = keeps.then_some(self.id);
         if kept.is_some() {
-            let (root, durability) = (self.target.named_root(), transaction.durability());
-            let record = StagedRecord::new(root, durability, &self.witnessed, rows, files);
+            let (root, durability) = (self.backend.named_root(), transaction.durability());
+            let record = StagedRecord::new(root, durability, &self.conflicts, rows, files);
             transaction.stage(&record, keep)?;
         }
         Ok(StagedWrite::new(
@@ -149,20 +149,20 @@ impl Stage for Session {
     fn create(&self, hashing: bool) -> Result<Draft> {
         self.keep_alive()?;
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        self.target.create(self.id, number, hashing)
+        self.backend.create(self.id, number, hashing)
     }
 
     fn scratch(&self) -> Result<Box<dyn DiskFile>> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        self.target.scratch(self.id, number)
+        self.backend.scratch(self.id, number)
     }
 
     fn directory(&self) -> Result<Box<dyn DiskDirectory>> {
-        self.target.directory(self.id)
+        self.backend.directory(self.id)
     }
 
     fn touch(&self, partition: &Partition) -> Result<()> {
         self.partitions.fetch_add(1, Ordering::Relaxed);
-        self.witnessed.touch(self.target.as_ref(), partition)
+        self.conflicts.touch(self.backend.as_ref(), partition)
     }
 }

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::commit::{check_write_id, commit};
 use super::surroundings::Surroundings;
+use crate::backend::{Backend as _, DESCRIPTORS, LocalBackend, check_descriptors};
 use crate::compatible::merge;
 use crate::disk::{Disk, OsDisk};
 use crate::error::{Error, Result, Step};
@@ -19,8 +20,7 @@ use crate::options::{Durability, Interrupt};
 use crate::partition::Partition;
 use crate::receipt::{CommitMode, Note, Receipt, StagedWrite};
 use crate::staging::{home_of_root, resolve};
-use crate::target::{DESCRIPTORS, LocalTarget, Target as _, check_descriptors};
-use crate::transaction::{StagedRecord, StagedRows, Transaction, Witnessed, open_area};
+use crate::transaction::{ConflictCheck, StagedRecord, StagedRows, Transaction, open_area};
 
 /// What several processes have staged of one data set, to be committed as one transaction, or
 /// discarded.
@@ -128,15 +128,15 @@ impl StagedWrites {
     /// [`DatasetWriter::commit`](crate::DatasetWriter::commit).
     pub fn commit(&self) -> Result<Receipt> {
         let first = self.check()?;
-        let target = self.target(first)?;
-        let receipt = match self.recall(&target)? {
+        let backend = self.backend(first)?;
+        let receipt = match self.recall(&backend)? {
             Some(receipt) => receipt,
-            None => self.commit_to(Arc::clone(&target), first)?,
+            None => self.commit_to(Arc::clone(&backend), first)?,
         };
         // Attempts that lost, or all of them if the commit had happened before. What cannot be
         // removed now is removed when its time is over.
         for staged in self.writes.iter().filter_map(StagedWrite::transaction) {
-            let _ = target.discard(staged);
+            let _ = backend.discard(staged);
         }
         Ok(receipt)
     }
@@ -150,10 +150,10 @@ impl StagedWrites {
         if self.writes.is_empty() {
             return Ok(());
         }
-        let target = self.target(self.check()?)?;
+        let backend = self.backend(self.check()?)?;
         let discards = self.writes.iter().filter_map(StagedWrite::transaction);
         discards
-            .map(|staged| target.discard(staged))
+            .map(|staged| backend.discard(staged))
             .fold(Ok(()), Result::and)
     }
 
@@ -176,27 +176,27 @@ impl StagedWrites {
         Ok(first)
     }
 
-    fn target(&self, first: &StagedWrite) -> Result<Arc<LocalTarget>> {
+    fn backend(&self, first: &StagedWrite) -> Result<Arc<LocalBackend>> {
         let root = resolve(self.disk.as_ref(), first.root())?;
         let home = home_of_root(self.disk.as_ref(), &root, first.staging())?;
         let home = home.interrupted_by(self.interrupt.clone());
         let area = open_area(&self.disk, home)?;
-        let target = LocalTarget::new(area).rewrite_missing(self.rewrite_missing);
-        Ok(Arc::new(target))
+        let backend = LocalBackend::new(area).rewrite_missing(self.rewrite_missing);
+        Ok(Arc::new(backend))
     }
 
-    fn recall(&self, target: &LocalTarget) -> Result<Option<Receipt>> {
+    fn recall(&self, backend: &LocalBackend) -> Result<Option<Receipt>> {
         match &self.write_id {
-            Some(write_id) => target.recall(target.scope(), write_id),
+            Some(write_id) => backend.recall(backend.scope(), write_id),
             None => Ok(None),
         }
     }
 
-    fn commit_to(&self, target: Arc<LocalTarget>, first: &StagedWrite) -> Result<Receipt> {
-        check_descriptors(self.disk.as_ref(), target.root(), DESCRIPTORS)?;
-        let mut transaction = Transaction::begin(Arc::clone(&target) as _, Durability::Synced)?;
+    fn commit_to(&self, backend: Arc<LocalBackend>, first: &StagedWrite) -> Result<Receipt> {
+        check_descriptors(self.disk.as_ref(), backend.root(), DESCRIPTORS)?;
+        let mut transaction = Transaction::begin(Arc::clone(&backend) as _, Durability::Synced)?;
         // What is moved into it must not be lost with it if the power fails.
-        target.seal(transaction.id(), &[], Durability::Synced)?;
+        backend.sync_staged(transaction.id(), &[], Durability::Synced)?;
         let parts = self.counted_once();
         let records = parts
             .iter()
@@ -213,20 +213,20 @@ impl StagedWrites {
         {
             return Err(invalid("they are not what was staged"));
         }
-        let witnessed = match Witnessed::joined(target.as_ref(), &records)? {
-            Some(witnessed) => witnessed,
+        let conflicts = match ConflictCheck::joined(backend.as_ref(), &records)? {
+            Some(conflicts) => conflicts,
             // Nobody had a row, and nothing is to be replaced.
             None if first.mode() != CommitMode::Overwrite => {
-                Witnessed::begin(target.as_ref(), first.mode(), target.scope())?
+                ConflictCheck::begin(backend.as_ref(), first.mode(), backend.scope())?
             }
             None => return Err(invalid("they are not what was staged")),
         };
-        let places: Vec<PathBuf> = parts.iter().map(|part| target.place(*part)).collect();
+        let places: Vec<PathBuf> = parts.iter().map(|part| backend.place(*part)).collect();
         let notes = self.look(first, &places, &records)?;
         let files = records.into_iter().flat_map(|record| record.files);
         commit(
             transaction,
-            &witnessed,
+            &conflicts,
             files.collect(),
             self.write_id.as_deref(),
             notes,

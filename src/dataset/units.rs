@@ -10,9 +10,9 @@ use arrow::datatypes::{DataType, Schema};
 
 use crate::size::{size_of_rows, varies};
 
-/// A unit has at most so many mini-batches of the encoders.
+/// The most mini-batches of the encoders in a unit.
 const MINI_BATCHES: usize = 4;
-/// It ends with the row with which its texts, bytes and lists reach so many bytes.
+/// A unit ends with the row with which its texts, bytes and lists reach this many bytes.
 const BYTES: usize = 4 << 20;
 
 /// How rows are divided into units.
@@ -34,7 +34,7 @@ pub(super) struct Cut {
 }
 
 impl Cut {
-    /// One unit of so many rows.
+    /// One unit of `rows` rows.
     pub(super) fn at(rows: usize) -> Self {
         Cut {
             ends: vec![rows],

@@ -15,6 +15,7 @@ use super::commit::{check_write_id, commit};
 use super::session::Session;
 use super::surroundings::Surroundings;
 use super::{Engine, Finished, Progress, Stage};
+use crate::backend::{Backend, LocalBackend};
 use crate::disk::Disk;
 use crate::error::{Error, Result};
 use crate::existing::Existing;
@@ -25,15 +26,14 @@ use crate::receipt::{CommitMode, Note, Receipt, StagedFileRecord, StagedWrite, S
 use crate::staging::{home_of_root, resolve};
 use crate::stored::StoredTypes;
 use crate::table_format::TableFormat;
-use crate::target::{LocalTarget, Target};
-use crate::transaction::{StagedRows, Transaction, Witnessed, open_area};
+use crate::transaction::{ConflictCheck, StagedRows, Transaction, open_area};
 use crate::unify::{SchemaPolicy, conform};
 
 /// Writes batches into a Hive-partitioned data set, as one transaction: all of its files appear, or
 /// none of them, whatever crashes and whenever (promise P7).
 ///
 /// Rows may come in any order. They are held within a memory limit and spilled beyond it (promise
-/// P9), and each partition becomes one file, or more if a target size is set. Dropping the writer,
+/// P9), and each partition becomes one file, or more if a backend size is set. Dropping the writer,
 /// also by a panic, discards everything; the first error poisons it.
 ///
 /// ```
@@ -79,7 +79,7 @@ pub struct DatasetWriter {
 impl fmt::Debug for DatasetWriter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DatasetWriter")
-            .field("root", &self.session.target.root())
+            .field("root", &self.session.backend.root())
             .field("engine", &self.engine)
             .finish_non_exhaustive()
     }
@@ -140,14 +140,14 @@ impl DatasetWriter {
             true => StagingPlace::Directory(area.path().to_owned()),
             false => staging,
         };
-        let target = Arc::new(LocalTarget::new(area).rewrite_missing(rewrite_missing));
-        let verbs = Arc::clone(&target) as Arc<dyn Target>;
+        let backend = Arc::new(LocalBackend::new(area).rewrite_missing(rewrite_missing));
+        let verbs = Arc::clone(&backend) as Arc<dyn Backend>;
         let transaction = Transaction::begin(verbs, options.durability)?;
-        let witnessed = Witnessed::begin(target.as_ref(), mode, target.scope())?;
+        let conflicts = ConflictCheck::begin(backend.as_ref(), mode, backend.scope())?;
         let session = Arc::new(Session::new(
             &transaction,
-            target,
-            witnessed,
+            backend,
+            conflicts,
             &root,
             options.memory_limit,
         ));
@@ -218,7 +218,7 @@ impl DatasetWriter {
     /// [`Error::Interrupted`] if [that was asked for](DatasetWriterBuilder::interrupt_when);
     /// [`Error::Poisoned`] after any of these. Nothing is published.
     pub fn write(&mut self, batch: &RecordBatch) -> Result<()> {
-        let root = self.session.target.root();
+        let root = self.session.backend.root();
         // Until it has gone well.
         if std::mem::replace(&mut self.poisoned, true) {
             return Err(Error::Poisoned {
@@ -253,18 +253,18 @@ impl DatasetWriter {
         let (write_id, interrupt) = (self.write_id.clone(), self.interrupt.clone());
         let (session, transaction, files) = self.finish()?;
         let write_id = write_id.as_deref();
-        let witnessed = &session.witnessed;
-        commit(transaction, witnessed, files, write_id, notes, &interrupt)
+        let conflicts = &session.conflicts;
+        commit(transaction, conflicts, files, write_id, notes, &interrupt)
     }
 
     /// Looks at what is there, before anything is encoded; gives what is to be said.
     fn look(&mut self) -> Result<Vec<Note>> {
-        let target = &self.session.target;
+        let backend = &self.session.backend;
         if self.poisoned {
             return Ok(Vec::new()); // Which is the error that follows.
         }
         if let Some(write_id) = &self.write_id
-            && target.recall(target.scope(), write_id)?.is_some()
+            && backend.recall(backend.scope(), write_id)?.is_some()
         {
             return Ok(Vec::new());
         }
@@ -314,7 +314,7 @@ impl DatasetWriter {
         } = self;
         if poisoned {
             return Err(Error::Poisoned {
-                path: session.target.root().to_owned(),
+                path: session.backend.root().to_owned(),
             });
         }
         let mut files = engine.finish()?;

@@ -75,7 +75,7 @@ pub struct Entry {
     pub kind: EntryKind,
 }
 
-/// What came of asking for a lock.
+/// The answer to a request for a lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LockOutcome {
     /// The lock is held until the file is dropped.
@@ -277,7 +277,7 @@ pub trait Disk: fmt::Debug + Send + Sync {
     /// # Errors
     /// [`io::ErrorKind::AlreadyExists`] if `to` is taken and `mode` is [`PublishMode::CreateNew`],
     /// else the system's. On network file systems the move may have happened nevertheless.
-    fn publish(&self, from: &Path, to: &Path, mode: PublishMode) -> io::Result<()>;
+    fn rename(&self, from: &Path, to: &Path, mode: PublishMode) -> io::Result<()>;
 
     /// Lets two directories change places in one step.
     ///
@@ -364,14 +364,14 @@ pub trait Disk: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// The system's.
-    fn share_like(&self, path: &Path, model: &Path) -> io::Result<()>;
+    fn copy_group_and_mode(&self, path: &Path, model: &Path) -> io::Result<()>;
 
     /// Gives a new file or directory the group of a directory, and lets those read it who may read that, as far as
     /// the user may, and nobody else write; does nothing where there are no permissions.
     ///
     /// # Errors
     /// The system's.
-    fn show_like(&self, path: &Path, model: &Path) -> io::Result<()>;
+    fn copy_group_and_read_mode(&self, path: &Path, model: &Path) -> io::Result<()>;
 
     /// Whether the owner of the directory at `path` may be trusted with what is done to `model`, because
     /// it is the caller, root, or somebody who may write in `model` too. Where `model` is not there yet,

@@ -65,7 +65,7 @@ impl Disk for OsDisk {
             // Whatever our umask is, and also where the directory's permissions were changed since. Of another
             // user's file they stay as they are.
             if let Some(directory) = path.parent() {
-                let _ = self.share_like(path, directory);
+                let _ = self.copy_group_and_mode(path, directory);
             }
             return Ok(file);
         }
@@ -79,7 +79,7 @@ impl Disk for OsDisk {
         Ok(Box::new(OsDirectory(sys::open_directory(path)?)))
     }
 
-    fn publish(&self, from: &Path, to: &Path, mode: PublishMode) -> io::Result<()> {
+    fn rename(&self, from: &Path, to: &Path, mode: PublishMode) -> io::Result<()> {
         sys::rename(from, to, mode)
     }
 
@@ -119,8 +119,8 @@ impl Disk for OsDisk {
         sys::check_writable(directory)
     }
 
-    fn show_like(&self, path: &Path, model: &Path) -> io::Result<()> {
-        sys::show_like(path, model)
+    fn copy_group_and_read_mode(&self, path: &Path, model: &Path) -> io::Result<()> {
+        sys::copy_group_and_read_mode(path, model)
     }
 
     fn check_removable(&self, path: &Path) -> io::Result<()> {
@@ -139,8 +139,8 @@ impl Disk for OsDisk {
         sys::free_descriptors()
     }
 
-    fn share_like(&self, path: &Path, model: &Path) -> io::Result<()> {
-        sys::share_like(path, model)
+    fn copy_group_and_mode(&self, path: &Path, model: &Path) -> io::Result<()> {
+        sys::copy_group_and_mode(path, model)
     }
 
     fn owner_is_trusted(&self, path: &Path, model: &Path) -> io::Result<bool> {

@@ -195,7 +195,7 @@ impl Dictionary {
 }
 
 impl Dictionaries {
-    /// Those of columns that were given so. Their values may take so many bytes.
+    /// The dictionaries of the columns that were given as dictionaries. Their values may take `most_bytes` bytes.
     ///
     /// # Errors
     /// A dictionary lies in a type that is not taken apart, or its values are of one that cannot be compared.

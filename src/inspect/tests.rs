@@ -18,7 +18,7 @@ impl Lake {
         self.0.path().canonicalize().unwrap().join("weather")
     }
 
-    /// Writes a file of so many rows into a partition, given by its path.
+    /// Writes a file of `rows` rows into a partition, given by its path.
     fn write(&self, partition: &str, rows: i64) {
         let wind: ArrayRef = Arc::new(Int64Array::from_iter_values(0..rows));
         self.write_batch(

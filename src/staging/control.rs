@@ -139,7 +139,7 @@ impl Control {
     ) -> Result<Option<(Box<dyn DiskFile>, LockOutcome)>> {
         let disk = self.disk.as_ref();
         // Whom the root was closed to must not go on holding the lock.
-        let _ = disk.share_like(&self.path, &self.root);
+        let _ = disk.copy_group_and_mode(&self.path, &self.root);
         if disk.status(path).at(Step::Decide, path)?.is_none() {
             let first = made.len();
             self.make(made).at(Step::Decide, &self.path)?;
@@ -194,7 +194,7 @@ impl Control {
             match self.disk.create_directory(&directory) {
                 // Where the group and permissions cannot be had, the umask's stay.
                 Ok(()) if directory == self.path => {
-                    drop(self.disk.share_like(&directory, &self.root));
+                    drop(self.disk.copy_group_and_mode(&directory, &self.root));
                 }
                 Ok(()) => made.push(directory),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
@@ -320,7 +320,7 @@ impl Control {
                 drop(marker.at(Step::Publish, &successor.path.join(name))?);
             }
         }
-        let _ = self.disk.share_like(&successor.path, &self.path);
+        let _ = self.disk.copy_group_and_mode(&successor.path, &self.path);
         Ok(lock)
     }
 

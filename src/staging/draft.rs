@@ -123,7 +123,7 @@ impl Draft {
     /// [`Step::SyncFile`]: nothing is written after it.
     ///
     /// `mode`, if given, becomes the file's permissions, so that they are durable with it.
-    pub(crate) fn seal(&mut self, durability: Durability, mode: Option<u32>) -> Result<Written> {
+    pub(crate) fn sync(&mut self, durability: Durability, mode: Option<u32>) -> Result<Written> {
         let synced = mode
             .or(self.mode)
             .map_or(Ok(()), |mode| self.file.set_mode(mode))

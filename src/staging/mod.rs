@@ -203,8 +203,8 @@ impl Area {
         let root = self.home.root();
         let _ = match self.home.user_of(&self.path) {
             _ if self.is_given() => Ok(()),
-            Some(_) => self.disk.show_like(&self.path, root),
-            None => self.disk.share_like(&self.path, root),
+            Some(_) => self.disk.copy_group_and_read_mode(&self.path, root),
+            None => self.disk.copy_group_and_mode(&self.path, root),
         };
     }
 

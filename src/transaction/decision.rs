@@ -34,7 +34,7 @@ pub(crate) enum Decision {
     Committed(Box<Plan>),
     /// Nothing of it will be.
     Aborted { version: u32, transaction: Uuid },
-    /// All of it waits, for so many seconds, to become part of another transaction.
+    /// All of it waits, for a number of seconds, to become part of another transaction.
     Staged {
         version: u32,
         transaction: Uuid,

@@ -1,6 +1,6 @@
 //! Several files, all or nothing (promise P7): stage, decide, publish, recover.
 //!
-//! The protocol is written here once, over the verbs of a [`Target`]. One record, put only if none
+//! The protocol is written here once, over the verbs of a [`Backend`]. One record, put only if none
 //! is there, is the commit point: before it nothing is visible, after it everything will be, also if
 //! the writer dies, by whoever opens the data set next. Encoding rows is not done here.
 
@@ -19,34 +19,34 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use crate::backend::{Backend, Decided, Guard, LocalBackend, Taken};
 use crate::disk::{Disk, LockKind};
 use crate::error::{Error, Outcome, Result, Step};
 use crate::options::Durability;
 use crate::receipt::Receipt;
 use crate::staging::{Area, Home};
-use crate::target::{Decided, Hold, LocalTarget, Taken, Target};
 
 pub(crate) use decision::{
     Decision, Exchange, LONGEST, LONGEST_OF_OTHERS, Move, Plan, Removal, read_json,
 };
-pub(crate) use plan::{Layout, StagedName, Witnessed, staged_name};
+pub(crate) use plan::{ConflictCheck, Layout, StagedName, staged_name};
 pub(crate) use staged::{StagedRecord, StagedRows};
 
 /// A transaction of ours, which nobody takes for dead as long as it lives.
 pub(crate) struct Transaction {
-    target: Arc<dyn Target>,
+    backend: Arc<dyn Backend>,
     id: Uuid,
-    _lease: Hold,
+    _lease: Guard,
     durability: Durability,
     /// Whether nothing of it may be removed by us any more.
     decided: bool,
 }
 
 impl Transaction {
-    pub(crate) fn begin(target: Arc<dyn Target>, durability: Durability) -> Result<Self> {
-        let (id, lease) = target.begin()?;
+    pub(crate) fn begin(backend: Arc<dyn Backend>, durability: Durability) -> Result<Self> {
+        let (id, lease) = backend.begin()?;
         Ok(Transaction {
-            target,
+            backend,
             id,
             _lease: lease,
             durability,
@@ -67,8 +67,8 @@ impl Transaction {
         self.durability = Durability::Unsynced;
     }
 
-    pub(crate) fn target(&self) -> Arc<dyn Target> {
-        Arc::clone(&self.target)
+    pub(crate) fn backend(&self) -> Arc<dyn Backend> {
+        Arc::clone(&self.backend)
     }
 
     /// Commits what the staged files make of the data set as it is under the lock, and publishes it.
@@ -76,44 +76,44 @@ impl Transaction {
     /// Gives the receipt: that of an earlier commit if the write has a name which was committed.
     pub(crate) fn commit(
         mut self,
-        witnessed: &Witnessed,
+        conflicts: &ConflictCheck,
         staged: &[StagedName],
         write_id: Option<&str>,
         receipt: impl FnOnce(&Layout) -> Result<Receipt>,
     ) -> Result<Receipt> {
-        let target = Arc::clone(&self.target);
+        let backend = Arc::clone(&self.backend);
         let _lock = {
             let affected = Affected {
-                directories: witnessed.affected(staged),
+                directories: conflicts.affected(staged),
                 write_id,
             };
-            let kind = witnessed.mode().lock(write_id);
-            settle_and_lock(target.as_ref(), kind, &affected)?
+            let kind = conflicts.mode().lock(write_id);
+            settle_and_lock(backend.as_ref(), kind, &affected)?
         };
         if let Some(write_id) = write_id
-            && let Some(receipt) = target.recall(witnessed.scope(), write_id)?
+            && let Some(receipt) = backend.recall(conflicts.scope(), write_id)?
         {
             return Ok(receipt);
         }
-        let mut layout = witnessed.layout(target.as_ref(), staged)?;
-        target.check_layout(self.id, &layout)?;
+        let mut layout = conflicts.layout(backend.as_ref(), staged)?;
+        backend.check_layout(self.id, &layout)?;
         let receipt = receipt(&layout)?;
         let files = staged.iter().map(|file| file.staged.as_path());
         let (files, durability) = (files.collect::<Vec<_>>(), self.durability);
-        let identities = target.seal(self.id, &files, durability)?;
+        let identities = backend.sync_staged(self.id, &files, durability)?;
         layout.identify(&files.into_iter().zip(identities).collect());
-        let place = (target.named_root(), witnessed.scope().to_owned());
+        let place = (backend.named_root(), conflicts.scope().to_owned());
         let name = write_id.map(str::to_owned);
         let plan = Plan::new(self.id, place, durability, name, layout, receipt);
         let decision = Decision::Committed(Box::new(plan));
-        let _announced = target.announce(self.id, durability)?;
+        let _announced = backend.announce(self.id, durability)?;
         // From here on the record tells, whatever this call answers.
         self.decided = true;
-        match target.decide(self.id, &decision, durability) {
+        match backend.decide(self.id, &decision, durability) {
             Ok(Decided::Ours) => {}
             Ok(_) => {
                 return Err(Error::Aborted {
-                    path: target.place(self.id),
+                    path: backend.place(self.id),
                 });
             }
             Err(error) => {
@@ -123,10 +123,10 @@ impl Transaction {
         }
         let Decision::Committed(plan) = decision else {
             return Err(Error::Aborted {
-                path: target.place(self.id),
+                path: backend.place(self.id),
             });
         };
-        carry_out(target.as_ref(), &plan, false)?;
+        carry_out(backend.as_ref(), &plan, false)?;
         Ok(plan.receipt)
     }
 }
@@ -135,25 +135,25 @@ impl Drop for Transaction {
     fn drop(&mut self) {
         if !self.decided {
             // Whatever is in the way, recovery removes it: the lease goes with us.
-            let _ = self.target.remove(self.id);
+            let _ = self.backend.remove(self.id);
         }
     }
 }
 
 /// Publishes a decided plan and forgets it.
-fn carry_out(target: &dyn Target, plan: &Plan, recovering: bool) -> Result<()> {
-    let done = target.hand_over(plan).and_then(|_handed_over| {
-        target.publish(plan, recovering)?;
-        target.forget(plan)
+fn carry_out(backend: &dyn Backend, plan: &Plan, recovering: bool) -> Result<()> {
+    let done = backend.hand_over(plan).and_then(|_handed_over| {
+        backend.publish(plan, recovering)?;
+        backend.forget(plan)
     });
     done.map_err(|source| {
         let power_cut = recovering && plan.durability() == Durability::Unsynced;
-        // That files are gone says more than what came of it.
-        match (source, target.check_whole(plan)) {
+        // That files are gone says more than the error that followed from it.
+        match (source, backend.check_whole(plan)) {
             (lost @ Error::FilesLost { .. }, _) => lost,
             (_, Err(lost @ Error::FilesLost { .. })) if !power_cut => lost,
             (source, _) => Error::Unfinished {
-                path: target.root().to_owned(),
+                path: backend.root().to_owned(),
                 source: Box::new(source),
             },
         }
@@ -166,9 +166,9 @@ fn carry_out(target: &dyn Target, plan: &Plan, recovering: bool) -> Result<()> {
 pub(crate) fn open_area(disk: &Arc<dyn Disk>, home: Home) -> Result<Area> {
     let area = Area::open(disk, home)?;
     if area.home().is_data_set() {
-        let target = LocalTarget::new(area.clone());
-        let _ = recover_all(&target, false, false);
-        for neighbour in target.neighbours().unwrap_or_default() {
+        let backend = LocalBackend::new(area.clone());
+        let _ = recover_all(&backend, false, false);
+        for neighbour in backend.neighbours().unwrap_or_default() {
             let _ = recover_all(neighbour.as_ref(), false, false);
         }
     }
@@ -176,7 +176,7 @@ pub(crate) fn open_area(disk: &Arc<dyn Disk>, home: Home) -> Result<Area> {
 }
 
 /// Keeps a file that is published by itself from getting lost in an exchange of its directory.
-pub(crate) fn lock_for_publishing(area: &Area, path: &Path) -> Result<Option<Hold>> {
+pub(crate) fn lock_for_publishing(area: &Area, path: &Path) -> Result<Option<Guard>> {
     if !area.home().is_data_set() {
         return Ok(None);
     }
@@ -186,8 +186,8 @@ pub(crate) fn lock_for_publishing(area: &Area, path: &Path) -> Result<Option<Hol
         directories: vec![below.unwrap_or(Path::new(""))],
         write_id: None,
     };
-    let target = LocalTarget::new(area.clone());
-    settle_and_lock(&target, LockKind::Shared, &affected)
+    let backend = LocalBackend::new(area.clone());
+    settle_and_lock(&backend, LockKind::Shared, &affected)
 }
 
 /// What a commit changes.
@@ -215,49 +215,49 @@ impl Affected<'_> {
 /// Takes the lock when nothing is left that a dead writer had decided of what this commit changes. What cannot
 /// be finished elsewhere in the data set keeps nobody waiting.
 fn settle_and_lock(
-    target: &dyn Target,
+    backend: &dyn Backend,
     kind: LockKind,
     affected: &Affected<'_>,
-) -> Result<Option<Hold>> {
+) -> Result<Option<Guard>> {
     let mut unfinished = HashSet::new();
     loop {
-        let lock = target.lock(kind)?;
+        let lock = backend.lock(kind)?;
         if lock.is_none() && kind == LockKind::Exclusive {
             return Err(Error::Io {
                 step: Step::Decide,
-                path: target.root().to_owned(),
+                path: backend.root().to_owned(),
                 source: std::io::ErrorKind::Unsupported.into(),
             });
         }
-        let neighbours = target.neighbours()?;
-        let all = || neighbours.iter().map(Box::as_ref).chain([target]);
+        let neighbours = backend.neighbours()?;
+        let all = || neighbours.iter().map(Box::as_ref).chain([backend]);
         let mut settled = true;
-        for target in all() {
-            settled &= is_settled(target, &unfinished)?;
+        for backend in all() {
+            settled &= is_settled(backend, &unfinished)?;
         }
         if settled {
-            match target.check_announced(&neighbours, false) {
+            match backend.check_announced(&neighbours, false) {
                 // What was alive a moment ago is looked at again when nobody else is at work.
                 Err(Error::OutOfReach { .. }) if kind == LockKind::Shared && lock.is_some() => {
                     drop(lock);
-                    return settle_and_lock(target, LockKind::Exclusive, affected);
+                    return settle_and_lock(backend, LockKind::Exclusive, affected);
                 }
                 checked => checked?,
             }
             return Ok(lock);
         }
         drop(lock);
-        for target in all() {
-            for id in target.transactions()? {
+        for backend in all() {
+            for id in backend.transactions()? {
                 if unfinished.contains(&id) {
                     continue;
                 }
-                match recover_one(target, id, false, false) {
+                match recover_one(backend, id, false, false) {
                     // It is another's commit that is published in part, and not ours.
                     Err(error @ (Error::Unfinished { .. } | Error::FilesLost { .. })) => {
-                        if affected.meets(target.decision(id)?.as_ref()) {
+                        if affected.meets(backend.decision(id)?.as_ref()) {
                             return Err(Error::Blocked {
-                                path: target.root().to_owned(),
+                                path: backend.root().to_owned(),
                                 transaction: id,
                                 source: Box::new(error),
                             });
@@ -274,20 +274,20 @@ fn settle_and_lock(
 }
 
 /// Whether nothing stands in an area that a dead writer had decided, but these.
-fn is_settled(target: &dyn Target, unfinished: &HashSet<Uuid>) -> Result<bool> {
+fn is_settled(backend: &dyn Backend, unfinished: &HashSet<Uuid>) -> Result<bool> {
     let mut settled = true;
-    for id in target.transactions()? {
-        let decision = match target.decision(id) {
+    for id in backend.transactions()? {
+        let decision = match backend.decision(id) {
             // What is done in the data set from now on must not be undone by it.
             Err(error) if error.is_about_record() => {
-                drop(set_aside(target, id, error));
+                drop(set_aside(backend, id, error));
                 continue;
             }
             decision => decision?,
         };
         let committed = matches!(&decision,
-            Some(Decision::Committed(plan)) if plan.root == target.named_root());
-        if committed && !unfinished.contains(&id) && matches!(target.take(id)?, Taken::Ours(_)) {
+            Some(Decision::Committed(plan)) if plan.root == backend.named_root());
+        if committed && !unfinished.contains(&id) && matches!(backend.take(id)?, Taken::Ours(_)) {
             settled = false;
         }
     }
@@ -296,9 +296,9 @@ fn is_settled(target: &dyn Target, unfinished: &HashSet<Uuid>) -> Result<bool> {
 
 /// Sets a transaction aside whose record is not to be acted upon, unless its writer is alive, or that cannot be
 /// told; what is to be said of it.
-fn set_aside(target: &dyn Target, id: Uuid, wrong: Error) -> Error {
-    match target.take(id) {
-        Ok(Taken::Ours(_lease)) => match target.set_aside(id) {
+fn set_aside(backend: &dyn Backend, id: Uuid, wrong: Error) -> Error {
+    match backend.take(id) {
+        Ok(Taken::Ours(_lease)) => match backend.set_aside(id) {
             Ok(path) => Error::SetAside {
                 path,
                 source: Some(Box::new(wrong)),
@@ -330,14 +330,14 @@ fn of_another(error: Error) -> Error {
 
 /// Finishes or removes every transaction whose writer is dead, and says what became of each.
 pub(crate) fn recover_all(
-    target: &dyn Target,
+    backend: &dyn Backend,
     dry_run: bool,
     abort_unfinished: bool,
 ) -> Result<Vec<(Uuid, Result<Recovered>)>> {
-    let recover = |id| (id, recover_one(target, id, dry_run, abort_unfinished));
-    let recovered = target.transactions()?.into_iter().map(recover).collect();
+    let recover = |id| (id, recover_one(backend, id, dry_run, abort_unfinished));
+    let recovered = backend.transactions()?.into_iter().map(recover).collect();
     if !dry_run {
-        target.sweep();
+        backend.sweep();
     }
     Ok(recovered)
 }
@@ -361,31 +361,31 @@ pub(crate) enum Recovered {
 
 /// Finishes or removes one transaction whose writer is dead.
 pub(crate) fn recover_one(
-    target: &dyn Target,
+    backend: &dyn Backend,
     id: Uuid,
     dry_run: bool,
     abort_unfinished: bool,
 ) -> Result<Recovered> {
     loop {
-        let decision = match target.decision(id) {
+        let decision = match backend.decision(id) {
             Err(error) if error.is_about_record() && !dry_run => {
-                return Err(set_aside(target, id, error));
+                return Err(set_aside(backend, id, error));
             }
             decision => decision?,
         };
         let committed = match decision {
             // Of another data set in the same area: whoever writes that one sees to it.
-            Some(Decision::Committed(plan)) if plan.root != target.named_root() => {
+            Some(Decision::Committed(plan)) if plan.root != backend.named_root() => {
                 return Ok(Recovered::Alive);
             }
             Some(Decision::Committed(_)) => true,
             // It has no writer whose lease would matter.
             Some(Decision::Staged { keep_seconds, .. }) => {
-                if !target.is_older(id, Duration::from_secs(keep_seconds))? {
+                if !backend.is_older(id, Duration::from_secs(keep_seconds))? {
                     return Ok(Recovered::Waiting);
                 }
                 if !dry_run {
-                    target.remove(id)?;
+                    backend.remove(id)?;
                 }
                 return Ok(Recovered::Removed);
             }
@@ -394,15 +394,15 @@ pub(crate) fn recover_one(
         // The lock comes before the lease: whoever has the lock and finds something decided by a dead
         // writer must be able to take it.
         let _lock = match committed && !dry_run {
-            true => target.lock(LockKind::Exclusive)?,
+            true => backend.lock(LockKind::Exclusive)?,
             false => None,
         };
-        let _lease = match target.take(id)? {
+        let _lease = match backend.take(id)? {
             Taken::Ours(lease) => lease,
             Taken::Alive => return Ok(Recovered::Alive),
             Taken::Gone => return Ok(Recovered::Gone),
         };
-        let standing = target.decision(id)?;
+        let standing = backend.decision(id)?;
         if dry_run {
             return Ok(match standing {
                 Some(Decision::Committed(_)) => Recovered::Finished,
@@ -414,7 +414,7 @@ pub(crate) fn recover_one(
         let standing = match standing {
             Some(standing) => Some(standing),
             // Somebody who was only taken for dead may decide at this moment: one of the two wins.
-            None => match target.decide(id, &aborted, Durability::Synced)? {
+            None => match backend.decide(id, &aborted, Durability::Synced)? {
                 Decided::Ours => Some(aborted),
                 Decided::Another(standing) => Some(standing),
                 Decided::Gone => None,
@@ -422,11 +422,11 @@ pub(crate) fn recover_one(
         };
         match standing {
             Some(Decision::Committed(plan)) if committed => {
-                if let Err(error) = carry_out(target, &plan, true) {
+                if let Err(error) = carry_out(backend, &plan, true) {
                     if !abort_unfinished {
                         return Err(error);
                     }
-                    target.abandon(&plan)?;
+                    backend.abandon(&plan)?;
                     return Ok(Recovered::Abandoned);
                 }
                 return Ok(Recovered::Finished);
@@ -434,7 +434,7 @@ pub(crate) fn recover_one(
             // Decided since we looked: once more.
             Some(Decision::Committed(_) | Decision::Staged { .. }) => {}
             Some(Decision::Aborted { .. }) => {
-                target.remove(id)?;
+                backend.remove(id)?;
                 return Ok(Recovered::Removed);
             }
             None => return Ok(Recovered::Gone),

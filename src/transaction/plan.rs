@@ -8,11 +8,11 @@ use twox_hash::XxHash3_128;
 
 use super::staged::{Seen, StagedRecord};
 use super::{Exchange, Move, Removal};
+use crate::backend::Backend;
 use crate::disk::LockKind;
 use crate::error::{Error, Result};
 use crate::partition::Partition;
 use crate::receipt::CommitMode;
-use crate::target::Target;
 
 impl CommitMode {
     /// Whether what is there may not change between looking and deciding.
@@ -32,9 +32,10 @@ pub(crate) struct StagedName {
     pub(crate) name: String,
 }
 
-/// What there was when a write first looked, by directory.
+/// Finds conflicts: the files that stood in each directory when a write first looked, to compare with those
+/// that stand there when it commits.
 #[derive(Debug)]
-pub(crate) struct Witnessed {
+pub(crate) struct ConflictCheck {
     mode: CommitMode,
     /// The directory that the caller named, below the data set's root.
     scope: PathBuf,
@@ -61,22 +62,22 @@ impl Layout {
     }
 }
 
-impl Witnessed {
+impl ConflictCheck {
     /// Looks at the data set as the write begins.
-    pub(crate) fn begin(target: &dyn Target, mode: CommitMode, scope: &Path) -> Result<Self> {
-        let witnessed = Witnessed {
+    pub(crate) fn begin(backend: &dyn Backend, mode: CommitMode, scope: &Path) -> Result<Self> {
+        let conflicts = ConflictCheck {
             mode,
             scope: scope.to_owned(),
             before: Mutex::default(),
         };
         if mode == CommitMode::Overwrite {
-            witnessed.look(target, scope)?;
+            conflicts.look(backend, scope)?;
         }
-        Ok(witnessed)
+        Ok(conflicts)
     }
 
     /// What several writes that are committed together have seen.
-    pub(crate) fn joined(target: &dyn Target, records: &[StagedRecord]) -> Result<Option<Self>> {
+    pub(crate) fn joined(backend: &dyn Backend, records: &[StagedRecord]) -> Result<Option<Self>> {
         let Some(first) = records.first() else {
             return Ok(None);
         };
@@ -85,12 +86,12 @@ impl Witnessed {
             let fingerprint = &seen.fingerprint;
             match before.insert(seen.directory.clone(), fingerprint.clone()) {
                 Some(other) if other != *fingerprint => {
-                    return Err(changed(target, &seen.directory));
+                    return Err(changed(backend, &seen.directory));
                 }
                 _ => {}
             }
         }
-        Ok(Some(Witnessed {
+        Ok(Some(ConflictCheck {
             mode: first.mode,
             scope: first.scope.clone(),
             before: Mutex::new(before),
@@ -138,44 +139,49 @@ impl Witnessed {
     }
 
     /// Looks at a partition's directory as the write gets its first row.
-    pub(crate) fn touch(&self, target: &dyn Target, partition: &Partition) -> Result<()> {
+    pub(crate) fn touch(&self, backend: &dyn Backend, partition: &Partition) -> Result<()> {
         match self.mode {
-            CommitMode::OverwritePartitions => self.look(target, &self.directory(partition)),
+            CommitMode::OverwritePartitions => self.look(backend, &self.directory(partition)),
             _ => Ok(()),
         }
     }
 
-    fn look(&self, target: &dyn Target, directory: &Path) -> Result<()> {
-        let found = fingerprint(&target.files(directory)?);
+    fn look(&self, backend: &dyn Backend, directory: &Path) -> Result<()> {
+        let found = fingerprint(&backend.files(directory)?);
         let mut before = self.before.lock().unwrap_or_else(PoisonError::into_inner);
         before.entry(directory.to_owned()).or_insert(found);
         Ok(())
     }
 
-    fn check(&self, target: &dyn Target, directory: &Path, now: &[(PathBuf, u128)]) -> Result<()> {
+    fn check(
+        &self,
+        backend: &dyn Backend,
+        directory: &Path,
+        now: &[(PathBuf, u128)],
+    ) -> Result<()> {
         let before = self.before.lock().unwrap_or_else(PoisonError::into_inner);
         match before.get(directory) {
-            Some(before) if *before != fingerprint(now) => Err(changed(target, directory)),
+            Some(before) if *before != fingerprint(now) => Err(changed(backend, directory)),
             _ => Ok(()),
         }
     }
 
     /// What publishing these files comes to, with what is there now, under the lock.
-    pub(crate) fn layout(&self, target: &dyn Target, staged: &[StagedName]) -> Result<Layout> {
+    pub(crate) fn layout(&self, backend: &dyn Backend, staged: &[StagedName]) -> Result<Layout> {
         let mut directories: BTreeMap<&Path, Vec<&StagedName>> = BTreeMap::new();
         for file in staged {
             directories.entry(&file.directory).or_default().push(file);
         }
         for directory in directories.keys() {
-            target.check_directory(directory)?;
+            backend.check_directory(directory)?;
         }
         match self.mode {
             CommitMode::Append => Ok(one_by_one(staged)),
             CommitMode::ErrorIfExists => {
                 for directory in directories.keys() {
-                    if !target.files(directory)?.is_empty() {
+                    if !backend.files(directory)?.is_empty() {
                         return Err(Error::Conflict {
-                            path: target.root().join(directory),
+                            path: backend.root().join(directory),
                             reason: "has files already",
                         });
                     }
@@ -189,7 +195,7 @@ impl Witnessed {
                     let files = files
                         .into_iter()
                         .map(|file| (file, PathBuf::from(&file.name)));
-                    self.replace(target, directory, new, files.collect(), &mut layout)?;
+                    self.replace(backend, directory, new, files.collect(), &mut layout)?;
                 }
                 Ok(layout)
             }
@@ -200,7 +206,7 @@ impl Witnessed {
                     directory.unwrap_or(&file.directory).join(&file.name)
                 };
                 let files = staged.iter().map(|file| (file, below(file))).collect();
-                self.replace(target, &self.scope, "new".into(), files, &mut layout)?;
+                self.replace(backend, &self.scope, "new".into(), files, &mut layout)?;
                 Ok(layout)
             }
         }
@@ -210,17 +216,17 @@ impl Witnessed {
     /// meet the old ones in the staging area, else by publishing the new and then removing the old.
     fn replace(
         &self,
-        target: &dyn Target,
+        backend: &dyn Backend,
         directory: &Path,
         new: PathBuf,
         files: Vec<(&StagedName, PathBuf)>,
         layout: &mut Layout,
     ) -> Result<()> {
-        let old = target.files(directory)?;
-        self.check(target, directory, &old)?;
+        let old = backend.files(directory)?;
+        self.check(backend, directory, &old)?;
         let witness = files.first().map(|(_, below)| below.clone());
         // Without a file nobody could tell whether an exchange has happened.
-        let exchanges = witness.is_some() && target.may_exchange(directory)?;
+        let exchanges = witness.is_some() && backend.may_exchange(directory)?;
         let Some(witness) = witness.filter(|_| exchanges) else {
             layout.files.extend(files.iter().map(|(file, below)| Move {
                 staged: file.staged.clone(),
@@ -262,9 +268,9 @@ fn one_by_one(staged: &[StagedName]) -> Layout {
     }
 }
 
-fn changed(target: &dyn Target, directory: &Path) -> Error {
+fn changed(backend: &dyn Backend, directory: &Path) -> Error {
     Error::Conflict {
-        path: target.root().join(directory),
+        path: backend.root().join(directory),
         reason: "was changed by another commit since this write began",
     }
 }

@@ -17,12 +17,12 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::decision::{VERSION, invalid, read_json, stays_below};
-use super::{Decision, Transaction, Witnessed};
+use super::{ConflictCheck, Decision, Transaction};
+use crate::backend::Decided;
 use crate::error::{Error, Result};
 use crate::format::{Format, contained};
 use crate::options::Durability;
 use crate::receipt::{CommitMode, Mode, StagedFileRecord};
-use crate::target::Decided;
 use crate::verify::{Damage, Location};
 
 /// What one transaction has staged for another.
@@ -94,7 +94,7 @@ impl StagedRecord {
     pub(crate) fn new(
         root: Option<PathBuf>,
         durability: Durability,
-        witnessed: &Witnessed,
+        conflicts: &ConflictCheck,
         rows: StagedRows,
         files: Vec<StagedFileRecord>,
     ) -> Self {
@@ -102,9 +102,9 @@ impl StagedRecord {
             version: VERSION,
             root,
             unsynced: durability == Durability::Unsynced,
-            mode: witnessed.mode(),
-            scope: witnessed.scope().to_owned(),
-            before: witnessed.seen(),
+            mode: conflicts.mode(),
+            scope: conflicts.scope().to_owned(),
+            before: conflicts.seen(),
             rows,
             files,
         }
@@ -142,16 +142,16 @@ impl Transaction {
     pub(crate) fn stage(mut self, record: &StagedRecord, keep: Duration) -> Result<()> {
         let files = record.files.iter().map(|file| file.staged().as_ref());
         let files: Vec<&Path> = files.collect();
-        self.target.seal(self.id, &files, self.durability)?;
-        self.target.record(self.id, record)?;
+        self.backend.sync_staged(self.id, &files, self.durability)?;
+        self.backend.record(self.id, record)?;
         let staged = Decision::staged(self.id, keep);
-        match self.target.decide(self.id, &staged, self.durability) {
+        match self.backend.decide(self.id, &staged, self.durability) {
             Ok(Decided::Ours) => {
                 self.decided = true;
                 Ok(())
             }
             Ok(_) => Err(Error::Aborted {
-                path: self.target.place(self.id),
+                path: self.backend.place(self.id),
             }),
             // Nothing was published, whether or not the record stands: it is removed with the rest.
             Err(Error::Unknown { path, source }) => Err(Error::Io {
@@ -167,18 +167,18 @@ impl Transaction {
     /// in this one. All of it must still be there.
     pub(crate) fn adopt(&self, staged: Uuid) -> Result<StagedRecord> {
         let gone = || Error::StagedWriteGone {
-            path: self.target.place(staged),
+            path: self.backend.place(staged),
         };
-        let mut record = self.target.adopt(self.id, staged)?.ok_or_else(gone)?;
+        let mut record = self.backend.adopt(self.id, staged)?.ok_or_else(gone)?;
         let directory = staged.to_string();
         let within = |file: StagedFileRecord| file.within(&directory);
         let files = std::mem::take(&mut record.files).into_iter().map(within);
         let files = files.collect::<Result<Vec<_>, _>>();
-        let path = self.target.place(self.id).join(&directory);
+        let path = self.backend.place(self.id).join(&directory);
         record.files = files.map_err(|error| invalid(&path, error.to_string()))?;
         for file in &record.files {
             let expected = file.file().bytes();
-            match self.target.staged_bytes(self.id, file.staged().as_ref())? {
+            match self.backend.staged_bytes(self.id, file.staged().as_ref())? {
                 Some(found) if found == expected => {}
                 Some(found) => {
                     return Err(Error::Damaged {

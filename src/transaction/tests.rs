@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
+use crate::backend::LocalBackend;
 use crate::disk::Disk;
 use crate::disk::sim::{FaultTime, Lie, Moment, SimDisk};
 use crate::error::IoContext as _;
@@ -15,22 +16,21 @@ use crate::options::{Durability, FileOptions, StagingPlace};
 use crate::partition::Partition;
 use crate::receipt::CommitMode;
 use crate::staging::{Area, home_of_root};
-use crate::target::LocalTarget;
 
 const ROOT: &str = "/lake";
 const CONTROL: &str = "/lake/.atomic";
 
 type Found = BTreeMap<PathBuf, Vec<u8>>;
 
-fn target(disk: &SimDisk) -> Arc<LocalTarget> {
+fn backend(disk: &SimDisk) -> Arc<LocalBackend> {
     target_at(disk, &StagingPlace::Auto)
 }
 
-fn target_at(disk: &SimDisk, place: &StagingPlace) -> Arc<LocalTarget> {
+fn target_at(disk: &SimDisk, place: &StagingPlace) -> Arc<LocalBackend> {
     let disk: Arc<dyn Disk> = Arc::new(disk.clone());
     let home = home_of_root(disk.as_ref(), Path::new(ROOT), place).unwrap();
     let area = Area::open(&disk, home).unwrap();
-    Arc::new(LocalTarget::new(area))
+    Arc::new(LocalBackend::new(area))
 }
 
 /// What a reader of the data set sees.
@@ -43,24 +43,24 @@ fn seen(disk: &SimDisk) -> Found {
 }
 
 fn write(
-    target: &Arc<LocalTarget>,
+    backend: &Arc<LocalBackend>,
     mode: CommitMode,
     write_id: Option<&str>,
     files: &[(&str, &[u8])],
 ) -> Result<Receipt> {
-    write_with(target, Durability::Synced, mode, write_id, files)
+    write_with(backend, Durability::Synced, mode, write_id, files)
 }
 
 fn write_with(
-    target: &Arc<LocalTarget>,
+    backend: &Arc<LocalBackend>,
     durability: Durability,
     mode: CommitMode,
     write_id: Option<&str>,
     files: &[(&str, &[u8])],
 ) -> Result<Receipt> {
-    let (transaction, witnessed, staged) = stage_with(target, durability, mode, files)?;
+    let (transaction, conflicts, staged) = stage_with(backend, durability, mode, files)?;
     let id = transaction.id();
-    transaction.commit(&witnessed, &staged, write_id, |_| {
+    transaction.commit(&conflicts, &staged, write_id, |_| {
         Ok(receipt(id, mode, write_id))
     })
 }
@@ -74,30 +74,30 @@ fn receipt(id: Uuid, mode: CommitMode, write_id: Option<&str>) -> Receipt {
 }
 
 fn stage(
-    target: &Arc<LocalTarget>,
+    backend: &Arc<LocalBackend>,
     mode: CommitMode,
     files: &[(&str, &[u8])],
-) -> Result<(Transaction, Witnessed, Vec<StagedName>)> {
-    stage_with(target, Durability::Synced, mode, files)
+) -> Result<(Transaction, ConflictCheck, Vec<StagedName>)> {
+    stage_with(backend, Durability::Synced, mode, files)
 }
 
 fn stage_with(
-    target: &Arc<LocalTarget>,
+    backend: &Arc<LocalBackend>,
     durability: Durability,
     mode: CommitMode,
     files: &[(&str, &[u8])],
-) -> Result<(Transaction, Witnessed, Vec<StagedName>)> {
-    let transaction = Transaction::begin(Arc::clone(target) as Arc<dyn Target>, durability)?;
-    let witnessed = Witnessed::begin(target.as_ref(), mode, Path::new(""))?;
+) -> Result<(Transaction, ConflictCheck, Vec<StagedName>)> {
+    let transaction = Transaction::begin(Arc::clone(backend) as Arc<dyn Backend>, durability)?;
+    let conflicts = ConflictCheck::begin(backend.as_ref(), mode, Path::new(""))?;
     let mut staged = Vec::new();
     for (number, (directory, bytes)) in files.iter().enumerate() {
         let number = number as u64;
         let partition = Partition::parse(directory).unwrap();
-        witnessed.touch(target.as_ref(), &partition)?;
-        let mut draft = target.create(transaction.id(), number, false)?;
+        conflicts.touch(backend.as_ref(), &partition)?;
+        let mut draft = backend.create(transaction.id(), number, false)?;
         let written = draft.write_all(bytes);
         written.at(Step::WriteRows, draft.path())?;
-        draft.seal(durability, None)?;
+        draft.sync(durability, None)?;
         draft.disown();
         staged.push(StagedName {
             staged: staged_name(number),
@@ -105,7 +105,7 @@ fn stage_with(
             name: format!("part-{}-{number:05}.parquet", transaction.id()),
         });
     }
-    Ok((transaction, witnessed, staged))
+    Ok((transaction, conflicts, staged))
 }
 
 const NEW: [(&str, &[u8]); 2] = [("year=1", b"new one"), ("year=2", b"new two")];
@@ -121,7 +121,7 @@ fn old_disk(journaled: bool, exchanges: bool) -> SimDisk {
 }
 
 fn recover(disk: &SimDisk) -> Result<()> {
-    for (_, recovered) in recover_all(target(disk).as_ref(), false, false)? {
+    for (_, recovered) in recover_all(backend(disk).as_ref(), false, false)? {
         assert_ne!(recovered?, Recovered::Alive);
     }
     Ok(())
@@ -151,8 +151,8 @@ fn modes_that_succeed() -> impl Iterator<Item = CommitMode> {
 fn a_writer_that_was_taken_for_dead_finds_its_transaction_aborted() {
     let disk = old_disk(true, true);
     let before = seen(&disk);
-    let target = target(&disk);
-    let (transaction, witnessed, staged) = stage(&target, CommitMode::Append, &NEW).unwrap();
+    let backend = backend(&disk);
+    let (transaction, conflicts, staged) = stage(&backend, CommitMode::Append, &NEW).unwrap();
     // With it, the area stays.
     disk.put("/.lake.atomic/other", b"").unwrap();
     disk.set_trusts_locks(false);
@@ -160,7 +160,7 @@ fn a_writer_that_was_taken_for_dead_finds_its_transaction_aborted() {
     disk.advance(Duration::from_secs(25 * 60 * 60));
     recover(&disk).unwrap();
     let error = transaction
-        .commit(&witnessed, &staged, None, |_| {
+        .commit(&conflicts, &staged, None, |_| {
             Ok(receipt(Uuid::nil(), CommitMode::Append, None))
         })
         .unwrap_err();
@@ -173,12 +173,12 @@ fn an_overwrite_that_meets_another_commit_in_between_is_a_conflict() {
     for mode in [CommitMode::OverwritePartitions, CommitMode::Overwrite] {
         for other in modes_that_succeed() {
             let disk = old_disk(true, true);
-            let target = target(&disk);
-            let (transaction, witnessed, staged) = stage(&target, mode, &NEW).unwrap();
-            write(&target, other, None, &[("year=1", b"other")]).unwrap();
+            let backend = backend(&disk);
+            let (transaction, conflicts, staged) = stage(&backend, mode, &NEW).unwrap();
+            write(&backend, other, None, &[("year=1", b"other")]).unwrap();
             let between = seen(&disk);
             let error = transaction
-                .commit(&witnessed, &staged, None, |_| {
+                .commit(&conflicts, &staged, None, |_| {
                     Ok(receipt(Uuid::nil(), CommitMode::Append, None))
                 })
                 .unwrap_err();
@@ -192,12 +192,12 @@ fn an_overwrite_that_meets_another_commit_in_between_is_a_conflict() {
 #[test]
 fn a_write_of_a_name_that_was_committed_publishes_nothing_and_gives_the_first_receipt() {
     let disk = old_disk(true, true);
-    let target = target(&disk);
-    let first = write(&target, CommitMode::Append, Some("monday"), &NEW).unwrap();
+    let backend = backend(&disk);
+    let first = write(&backend, CommitMode::Append, Some("monday"), &NEW).unwrap();
     let there = seen(&disk);
-    let again = write(&target, CommitMode::Append, Some("monday"), &NEW[..1]).unwrap();
+    let again = write(&backend, CommitMode::Append, Some("monday"), &NEW[..1]).unwrap();
     assert_eq!((first, there), (again, seen(&disk)));
-    write(&target, CommitMode::Append, Some("tuesday"), &NEW[..1]).unwrap();
+    write(&backend, CommitMode::Append, Some("tuesday"), &NEW[..1]).unwrap();
     assert_ne!(left(&disk), Vec::<PathBuf>::new());
 }
 
@@ -205,8 +205,8 @@ fn a_write_of_a_name_that_was_committed_publishes_nothing_and_gives_the_first_re
 fn the_name_of_a_write_is_remembered_for_thirty_days() {
     let day = Duration::from_secs(24 * 60 * 60);
     let disk = old_disk(true, true);
-    let target = target(&disk);
-    let commit = |name| write(&target, CommitMode::Append, Some(name), &NEW).unwrap();
+    let backend = backend(&disk);
+    let commit = |name| write(&backend, CommitMode::Append, Some(name), &NEW).unwrap();
     let first = commit("monday");
     disk.advance(29 * day);
     commit("tuesday");
@@ -221,16 +221,16 @@ fn the_name_of_a_write_is_remembered_for_thirty_days() {
 fn a_partition_that_has_files_is_refused_where_nothing_may_be() {
     let disk = old_disk(true, true);
     let before = seen(&disk);
-    let error = write(&target(&disk), CommitMode::ErrorIfExists, None, &NEW).unwrap_err();
+    let error = write(&backend(&disk), CommitMode::ErrorIfExists, None, &NEW).unwrap_err();
     assert!(matches!(error, Error::Conflict { .. }), "{error:?}");
     assert_eq!((seen(&disk), left(&disk)), (before, Vec::new()));
-    write(&target(&disk), CommitMode::ErrorIfExists, None, &NEW[1..]).unwrap();
+    write(&backend(&disk), CommitMode::ErrorIfExists, None, &NEW[1..]).unwrap();
 }
 
 #[test]
 fn a_new_partition_that_others_tidy_away_before_the_rename_is_made_again_durably() {
     let disk = old_disk(true, true);
-    let target = target(&disk);
+    let backend = backend(&disk);
     // The third rename is that of the file in the new partition, after the record and another file.
     let (first, second, third) = (disk.clone(), disk.clone(), disk.clone());
     disk.before_call("publish", move || {
@@ -240,7 +240,7 @@ fn a_new_partition_that_others_tidy_away_before_the_rename_is_made_again_durably
             });
         });
     });
-    write(&target, CommitMode::Append, None, &NEW).unwrap();
+    write(&backend, CommitMode::Append, None, &NEW).unwrap();
     let committed = seen(&disk);
     assert_eq!(committed.len(), 4);
     for found in disk.moments().last().unwrap().after_power_loss() {
@@ -256,7 +256,7 @@ fn the_parent_of_many_new_partitions_is_synced_for_all_of_them_at_once() {
         .iter()
         .map(|name| (name.as_str(), b"new".as_slice()))
         .collect();
-    write(&target(&disk), CommitMode::Append, None, &files).unwrap();
+    write(&backend(&disk), CommitMode::Append, None, &files).unwrap();
     let committed = seen(&disk);
     assert_eq!(committed.len(), 42);
     let moments = disk.moments();
@@ -284,8 +284,8 @@ fn an_overwrite_that_is_staged_inside_the_data_set_shows_readers_no_data_file_th
         let disk = old_disk(true, true);
         let before = data(&disk);
         let first = disk.moments().len();
-        let target = target_at(&disk, &StagingPlace::Inside);
-        write(&target, mode, None, &NEW).unwrap();
+        let backend = target_at(&disk, &StagingPlace::Inside);
+        write(&backend, mode, None, &NEW).unwrap();
         let after = data(&disk);
         let old = |path: &str| after.contains_key(Path::new(path));
         assert_eq!(
@@ -334,9 +334,9 @@ fn an_unsynced_commit_syncs_its_record_and_the_removal_of_that_alone() {
     for mode in modes_that_succeed() {
         let disk = old_disk(true, true);
         // The first commit into a data set syncs its lock's directory.
-        drop(target(&disk).lock(LockKind::Shared).unwrap());
+        drop(backend(&disk).lock(LockKind::Shared).unwrap());
         let before = disk.calls().len();
-        write_with(&target(&disk), Durability::Unsynced, mode, None, &NEW).unwrap();
+        write_with(&backend(&disk), Durability::Unsynced, mode, None, &NEW).unwrap();
         let calls = disk.calls();
         let syncs: Vec<&String> = calls[before..]
             .iter()
@@ -360,17 +360,17 @@ fn an_unsynced_commit_whose_process_dies_is_published_whole_or_not_at_all() {
     const CALLS: usize = 200;
     for mode in modes_that_succeed() {
         let whole = old_disk(true, true);
-        write_with(&target(&whole), Durability::Unsynced, mode, None, &NEW).unwrap();
+        write_with(&backend(&whole), Durability::Unsynced, mode, None, &NEW).unwrap();
         let (before, after) = (contents(&old_disk(true, true)), contents(&whole));
         let (mut none, mut all) = (0, 0);
         for lived in 0.. {
             let disk = old_disk(true, true);
-            let target = target(&disk);
+            let backend = backend(&disk);
             let dies = disk.calls().len() + lived;
             for call in dies..dies + CALLS {
                 disk.fail_call(call, 5, FaultTime::Before);
             }
-            let done = write_with(&target, Durability::Unsynced, mode, None, &NEW);
+            let done = write_with(&backend, Durability::Unsynced, mode, None, &NEW);
             if disk.calls().len() <= dies {
                 done.unwrap();
                 break;
@@ -394,7 +394,7 @@ fn a_power_cut_in_an_unsynced_commit_keeps_nobody_from_committing() {
     for mode in modes_that_succeed() {
         let disk = old_disk(true, true);
         let first = disk.moments().len();
-        write_with(&target(&disk), Durability::Unsynced, mode, None, &NEW[..1]).unwrap();
+        write_with(&backend(&disk), Durability::Unsynced, mode, None, &NEW[..1]).unwrap();
         // What a cut may leave at any other moment is a part of what it may leave at one of these.
         let shows = |moment: &&Moment| {
             let calls = ["publish", "exchange", "remove_file"];
@@ -403,7 +403,7 @@ fn a_power_cut_in_an_unsynced_commit_keeps_nobody_from_committing() {
         for moment in disk.moments()[first..].iter().filter(shows) {
             for found in moment.after_power_loss() {
                 recover(&found).unwrap();
-                write(&target(&found), CommitMode::Append, None, &NEW).unwrap();
+                write(&backend(&found), CommitMode::Append, None, &NEW).unwrap();
                 let old = found.read("/lake/year=3/old.parquet");
                 let untouched = old.is_ok_and(|content| content == b"old three");
                 assert!(untouched || mode == CommitMode::Overwrite, "{mode:?}");
@@ -420,7 +420,7 @@ fn a_power_cut_after_unsynced_overwrites_harms_no_synced_file_after_them() {
         "/lake/year=1/later.parquet",
     );
     for _ in 0..2 {
-        write_with(&target(&disk), Durability::Unsynced, mode, None, &NEW[..1]).unwrap();
+        write_with(&backend(&disk), Durability::Unsynced, mode, None, &NEW[..1]).unwrap();
     }
     let options = FileOptions::new().disk(Arc::new(disk.clone()));
     let mut file = AtomicFile::create_with_options(path, options).unwrap();
@@ -436,8 +436,8 @@ fn a_power_cut_after_unsynced_overwrites_harms_no_synced_file_after_them() {
 fn whoever_finishes_an_overwrite_leaves_a_file_that_was_written_under_an_old_name_since() {
     const EIO: i32 = 5;
     let overwrite = |disk: &SimDisk| {
-        let target = target_at(disk, &StagingPlace::Inside);
-        write(&target, CommitMode::Overwrite, None, &NEW)
+        let backend = target_at(disk, &StagingPlace::Inside);
+        write(&backend, CommitMode::Overwrite, None, &NEW)
     };
     let whole = old_disk(true, true);
     overwrite(&whole).unwrap();
@@ -461,8 +461,8 @@ fn whoever_finishes_an_overwrite_leaves_a_file_that_was_written_under_an_old_nam
     disk.remove_file(Path::new("/lake/year=1/old.parquet"))
         .unwrap();
     disk.put("/lake/year=1/old.parquet", b"later").unwrap();
-    let target = target_at(&disk, &StagingPlace::Inside);
-    for (_, recovered) in recover_all(target.as_ref(), false, false).unwrap() {
+    let backend = target_at(&disk, &StagingPlace::Inside);
+    for (_, recovered) in recover_all(backend.as_ref(), false, false).unwrap() {
         assert_eq!(recovered.unwrap(), Recovered::Finished);
     }
     let mut found = contents(&disk);
@@ -500,7 +500,7 @@ mod by_another_path {
         for mode in modes_that_succeed() {
             let disk = old_disk(true, true);
             // Another commit long ago, so that there is a lock.
-            write(&target(&disk), CommitMode::Append, None, &NEW[..1]).unwrap();
+            write(&backend(&disk), CommitMode::Append, None, &NEW[..1]).unwrap();
             let before = seen(&disk);
             let first = disk.moments().len();
             write(&target_at(&disk, &given()), mode, Some("monday"), &NEW).unwrap();
@@ -513,7 +513,7 @@ mod by_another_path {
                     let mut files = found.files().into_iter();
                     let decided = files.any(|file| file.ends_with("decision.record"));
                     hide(&found);
-                    let other = target(&found);
+                    let other = backend(&found);
                     let done = write(&other, CommitMode::Append, Some("monday"), &NEW[..1]);
                     match done {
                         Err(Error::OutOfReach { area, .. }) => {
@@ -554,7 +554,7 @@ mod by_another_path {
                         continue;
                     }
                     let place = format!("{mode:?}, {}", moment.call);
-                    write(&target(&found), CommitMode::Append, None, &[]).unwrap();
+                    write(&backend(&found), CommitMode::Append, None, &[]).unwrap();
                     assert_eq!(seen(&found), after, "{place}");
                     finished += 1;
                 }
@@ -567,9 +567,9 @@ mod by_another_path {
 #[test]
 fn a_root_that_is_exchanged_keeps_the_names_of_its_writes() {
     let disk = old_disk(true, true);
-    let target = target(&disk);
-    let first = write(&target, CommitMode::Append, Some("monday"), &NEW).unwrap();
-    write(&target, CommitMode::Overwrite, None, &NEW).unwrap();
+    let backend = backend(&disk);
+    let first = write(&backend, CommitMode::Append, Some("monday"), &NEW).unwrap();
+    write(&backend, CommitMode::Overwrite, None, &NEW).unwrap();
     let markers = |disk: &SimDisk| {
         let files = disk.files().into_iter();
         let writes = files.filter(|file| file.starts_with("/lake/.atomic/writes"));
@@ -580,15 +580,15 @@ fn a_root_that_is_exchanged_keeps_the_names_of_its_writes() {
         recover(&found).unwrap();
         assert_eq!(markers(&found), 1);
     }
-    let again = write(&target, CommitMode::Append, Some("monday"), &NEW).unwrap();
+    let again = write(&backend, CommitMode::Append, Some("monday"), &NEW).unwrap();
     assert_eq!(first, again);
 }
 
 #[test]
 fn whoever_waits_for_the_lock_of_a_root_that_is_exchanged_gets_that_of_the_new_one() {
     let disk = old_disk(true, true);
-    let target = target(&disk);
-    drop(target.lock(LockKind::Shared).unwrap());
+    let backend = backend(&disk);
+    drop(backend.lock(LockKind::Shared).unwrap());
     let held = disk
         .open_or_create_file(Path::new("/lake/.atomic/lock"))
         .unwrap();
@@ -599,7 +599,7 @@ fn whoever_waits_for_the_lock_of_a_root_that_is_exchanged_gets_that_of_the_new_o
         other.remove_file(Path::new("/lake/.atomic/lock")).unwrap();
         drop(held);
     });
-    let lock = target.lock(LockKind::Exclusive).unwrap().unwrap();
+    let lock = backend.lock(LockKind::Exclusive).unwrap().unwrap();
     let now = disk
         .open_file(Path::new("/lake/.atomic/lock"), true)
         .unwrap();

@@ -1,4 +1,4 @@
-//! What came of checking files.
+//! The results of checking files.
 
 use std::path::{Path, PathBuf};
 
@@ -6,7 +6,7 @@ use super::Damage;
 use crate::format::{Contents, Format, PageCount};
 use crate::options::Verify;
 
-/// What came of checking one file: what it holds, or what is wrong with it.
+/// The result of checking one file: what it holds, or what is wrong with it.
 #[derive(Debug)]
 pub struct FileReport {
     pub(super) path: PathBuf,
@@ -76,7 +76,7 @@ impl FileReport {
     }
 }
 
-/// What came of checking many files.
+/// The results of checking many files.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Summary {

@@ -21,7 +21,7 @@ use crate::format::parquet::{Encoded, Encoder, ParquetOptions, Written, verify_w
 use crate::names::check_case;
 use crate::options::{Verify, WriterOptions};
 use crate::partition::Partition;
-use crate::staged::{PublishedFile, StagedFile, Target};
+use crate::staged::{Destination, PublishedFile, StagedFile};
 use crate::staging::{check_inside, home_of_root, resolve};
 use crate::transaction::open_area;
 use columns::Columns;
@@ -58,7 +58,7 @@ use columns::Columns;
 #[must_use = "a writer that is not committed is discarded"]
 pub struct AtomicArrowWriter {
     encoder: Encoder,
-    target: Target,
+    destination: Destination,
     options: WriterOptions,
     columns: Columns,
     rows: u64,
@@ -68,7 +68,7 @@ pub struct AtomicArrowWriter {
 impl fmt::Debug for AtomicArrowWriter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AtomicArrowWriter")
-            .field("path", &self.target.path())
+            .field("path", &self.destination.path())
             .field("rows", &self.rows)
             .field("poisoned", &self.poisoned)
             .finish_non_exhaustive()
@@ -117,14 +117,14 @@ impl AtomicArrowWriter {
         let directory = root.join(partition.path());
         check_inside(disk, &root, &directory)?;
         let directory = resolve(disk, &directory)?;
-        let target = Target::new(disk, &directory, name, options.file.publish_mode)?;
+        let destination = Destination::new(disk, &directory, name, options.file.publish_mode)?;
         let home = home_of_root(disk, &root, &options.file.staging)?;
         let home = home.interrupted_by(options.file.interrupt.clone());
         let area = open_area(&options.file.disk, home)?;
-        let draft = target.draft(area, options.file.verify)?;
+        let draft = destination.draft(area, options.file.verify)?;
         let encoder = Encoder::new(
             draft,
-            target.path(),
+            destination.path(),
             &columns.file_schema,
             ParquetOptions {
                 properties: options.properties.clone(),
@@ -134,7 +134,7 @@ impl AtomicArrowWriter {
         )?;
         Ok(AtomicArrowWriter {
             encoder,
-            target,
+            destination,
             options,
             columns,
             rows: 0,
@@ -145,7 +145,7 @@ impl AtomicArrowWriter {
     /// Where the file will be published: absolute, with the symbolic links above it resolved.
     #[must_use]
     pub fn path(&self) -> &Path {
-        self.target.path()
+        self.destination.path()
     }
 
     /// The schema of the batches that [`write`](AtomicArrowWriter::write) takes.
@@ -176,7 +176,7 @@ impl AtomicArrowWriter {
     pub fn write(&mut self, batch: &RecordBatch) -> Result<()> {
         if self.poisoned {
             return Err(Error::Poisoned {
-                path: self.target.path().to_owned(),
+                path: self.destination.path().to_owned(),
             });
         }
         // Also if the encoder panics and somebody catches that.
@@ -184,7 +184,7 @@ impl AtomicArrowWriter {
         let rows = batch.num_rows() as u64;
         let batch = self
             .columns
-            .file_batch(batch, self.target.path(), self.rows)?;
+            .file_batch(batch, self.destination.path(), self.rows)?;
         self.encoder.write(&batch)?;
         self.rows += rows;
         self.poisoned = false;
@@ -200,7 +200,7 @@ impl AtomicArrowWriter {
     pub fn finish(self) -> Result<StagedFile> {
         let AtomicArrowWriter {
             encoder,
-            target,
+            destination,
             options,
             columns,
             rows,
@@ -208,7 +208,7 @@ impl AtomicArrowWriter {
         } = self;
         if poisoned {
             return Err(Error::Poisoned {
-                path: target.path().to_owned(),
+                path: destination.path().to_owned(),
             });
         }
         let Encoded {
@@ -234,7 +234,13 @@ impl AtomicArrowWriter {
             verify_written(file, &written, level).map(drop)
         };
         let check = (level != Verify::Skip).then_some(check);
-        StagedFile::verified(draft, target, &options.file, Arc::clone(&metadata), check)
+        StagedFile::verified(
+            draft,
+            destination,
+            &options.file,
+            Arc::clone(&metadata),
+            check,
+        )
     }
 
     /// Ends, syncs, verifies and publishes the file: [`finish`](AtomicArrowWriter::finish), then

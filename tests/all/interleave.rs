@@ -287,7 +287,7 @@ fn a_directory_that_was_renamed_is_synced_under_its_new_name() {
         disk.put("/lake/other/x", b"").unwrap();
         know(&disk, &["/lake/raw/k=1/a", "/lake/raw/k=1/b"]);
         let from = Path::new("/lake/raw/k=1");
-        Disk::publish(&disk, from, Path::new(to), PublishMode::CreateNew).unwrap();
+        Disk::rename(&disk, from, Path::new(to), PublishMode::CreateNew).unwrap();
         let second = format!("{to}/second");
         put(&disk, &second).unwrap();
         for found in disk.moments().last().unwrap().after_power_loss() {

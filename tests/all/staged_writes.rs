@@ -542,9 +542,9 @@ fn what_is_given_back_while_recovery_looks_is_not_removed() {
             let (other, another) = (disk.clone(), disk.clone());
             (0..looks).for_each(|_| disk.before_call("open_file", || {}));
             disk.before_call("open_file", move || {
-                other.publish(&from, &to, PublishMode::CreateNew).unwrap();
+                other.rename(&from, &to, PublishMode::CreateNew).unwrap();
                 another.before_call(call, move || {
-                    let _ = other.publish(&to, &from, PublishMode::CreateNew);
+                    let _ = other.rename(&to, &from, PublishMode::CreateNew);
                 });
             });
             recover_disk(&disk);

@@ -577,9 +577,11 @@ fn a_link_in_place_of_a_new_area_does_not_pass_permissions_on() {
         fs::set_permissions(path, fs::Permissions::from_mode(bits)).unwrap();
     }
     symlink(&precious, parent.join("area")).unwrap();
-    OsDisk.share_like(&parent.join("area"), &model).unwrap_err();
+    OsDisk
+        .copy_group_and_mode(&parent.join("area"), &model)
+        .unwrap_err();
     assert_eq!(mode(&precious), 0o700);
-    OsDisk.share_like(&precious, &model).unwrap();
+    OsDisk.copy_group_and_mode(&precious, &model).unwrap();
     assert_eq!(mode(&precious), 0o777);
 }
 

@@ -102,9 +102,9 @@ impl Disk for Tampered {
         OsDisk.open_directory(&(self.spelled)(path))
     }
 
-    fn publish(&self, from: &Path, to: &Path, mode: PublishMode) -> io::Result<()> {
+    fn rename(&self, from: &Path, to: &Path, mode: PublishMode) -> io::Result<()> {
         (self.before_publish)(to)?;
-        OsDisk.publish(&(self.spelled)(from), &(self.spelled)(to), mode)
+        OsDisk.rename(&(self.spelled)(from), &(self.spelled)(to), mode)
     }
 
     fn exchange(&self, one: &Path, other: &Path) -> io::Result<()> {
@@ -145,8 +145,8 @@ impl Disk for Tampered {
         OsDisk.trusts_locks(&(self.spelled)(path))
     }
 
-    fn show_like(&self, path: &Path, model: &Path) -> io::Result<()> {
-        OsDisk.show_like(&(self.spelled)(path), &(self.spelled)(model))
+    fn copy_group_and_read_mode(&self, path: &Path, model: &Path) -> io::Result<()> {
+        OsDisk.copy_group_and_read_mode(&(self.spelled)(path), &(self.spelled)(model))
     }
 
     fn check_writable(&self, directory: &Path) -> io::Result<()> {
@@ -169,8 +169,8 @@ impl Disk for Tampered {
         OsDisk.free_descriptors()
     }
 
-    fn share_like(&self, path: &Path, model: &Path) -> io::Result<()> {
-        OsDisk.share_like(&(self.spelled)(path), &(self.spelled)(model))
+    fn copy_group_and_mode(&self, path: &Path, model: &Path) -> io::Result<()> {
+        OsDisk.copy_group_and_mode(&(self.spelled)(path), &(self.spelled)(model))
     }
 
     fn owner_is_trusted(&self, path: &Path, model: &Path) -> io::Result<bool> {

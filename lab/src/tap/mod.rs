@@ -260,10 +260,10 @@ impl Disk for Tap {
         }))
     }
 
-    fn publish(&self, from: &Path, to: &Path, mode: PublishMode) -> io::Result<()> {
+    fn rename(&self, from: &Path, to: &Path, mode: PublishMode) -> io::Result<()> {
         let watch = self.watch.as_ref();
         watched(watch, Verb::Publish, to, Some(from), None, || {
-            self.disk.publish(from, to, watch.mode(to, mode))
+            self.disk.rename(from, to, watch.mode(to, mode))
         })
     }
 
@@ -315,8 +315,10 @@ impl Disk for Tap {
         })
     }
 
-    fn show_like(&self, path: &Path, model: &Path) -> io::Result<()> {
-        self.call(Verb::ShareLike, path, || self.disk.show_like(path, model))
+    fn copy_group_and_read_mode(&self, path: &Path, model: &Path) -> io::Result<()> {
+        self.call(Verb::ShareLike, path, || {
+            self.disk.copy_group_and_read_mode(path, model)
+        })
     }
 
     fn check_removable(&self, path: &Path) -> io::Result<()> {
@@ -337,8 +339,10 @@ impl Disk for Tap {
         self.disk.free_descriptors()
     }
 
-    fn share_like(&self, path: &Path, model: &Path) -> io::Result<()> {
-        self.call(Verb::ShareLike, path, || self.disk.share_like(path, model))
+    fn copy_group_and_mode(&self, path: &Path, model: &Path) -> io::Result<()> {
+        self.call(Verb::ShareLike, path, || {
+            self.disk.copy_group_and_mode(path, model)
+        })
     }
 
     fn owner_is_trusted(&self, path: &Path, model: &Path) -> io::Result<bool> {

@@ -63,7 +63,7 @@ impl Disk for SimDisk {
         })
     }
 
-    fn publish(&self, from: &Path, to: &Path, mode: PublishMode) -> io::Result<()> {
+    fn rename(&self, from: &Path, to: &Path, mode: PublishMode) -> io::Result<()> {
         self.shared.call("publish", to, |state| {
             let replace = mode == PublishMode::Replace || state.lies(&Lie::Clobber);
             state.tree.rename(from, to, replace)
@@ -145,7 +145,7 @@ impl Disk for SimDisk {
         })
     }
 
-    fn show_like(&self, _path: &Path, _model: &Path) -> io::Result<()> {
+    fn copy_group_and_read_mode(&self, _path: &Path, _model: &Path) -> io::Result<()> {
         Ok(())
     }
 
@@ -167,7 +167,7 @@ impl Disk for SimDisk {
         None
     }
 
-    fn share_like(&self, _path: &Path, _model: &Path) -> io::Result<()> {
+    fn copy_group_and_mode(&self, _path: &Path, _model: &Path) -> io::Result<()> {
         Ok(())
     }
 

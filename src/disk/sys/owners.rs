@@ -18,7 +18,7 @@ const CHANGE: u32 = 0o3;
 
 /// The group and the permissions, also that new files get the group, and that each is its owner's. A file can be
 /// read by those alone who may write: reading is enough to lock it.
-pub(in crate::disk) fn share_like(path: &Path, model: &Path) -> io::Result<()> {
+pub(in crate::disk) fn copy_group_and_mode(path: &Path, model: &Path) -> io::Result<()> {
     let wanted = there(model)?;
     give(path, &wanted, |is_directory| {
         shared_bits(&wanted, is_directory)
@@ -57,7 +57,7 @@ pub(in crate::disk) fn create_shared(path: &Path) -> io::Result<File> {
 }
 
 /// The group, and that those may read a file or directory who may read the model.
-pub(in crate::disk) fn show_like(path: &Path, model: &Path) -> io::Result<()> {
+pub(in crate::disk) fn copy_group_and_read_mode(path: &Path, model: &Path) -> io::Result<()> {
     let wanted = nearest(model)?;
     give(path, &wanted, |is_directory| match is_directory {
         true => 0o700 | wanted.mode & 0o055,

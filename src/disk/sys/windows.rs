@@ -219,12 +219,12 @@ pub(in crate::disk) fn place(path: &Path) -> io::Result<Place> {
 }
 
 /// Access lists are inherited from the directory above.
-pub(in crate::disk) fn share_like(_path: &Path, _model: &Path) -> io::Result<()> {
+pub(in crate::disk) fn copy_group_and_mode(_path: &Path, _model: &Path) -> io::Result<()> {
     Ok(())
 }
 
 /// Access lists are inherited from the directory above.
-pub(in crate::disk) fn show_like(_path: &Path, _model: &Path) -> io::Result<()> {
+pub(in crate::disk) fn copy_group_and_read_mode(_path: &Path, _model: &Path) -> io::Result<()> {
     Ok(())
 }
 

@@ -62,7 +62,7 @@ pub struct ParquetBatches {
 }
 
 impl ParquetBatches {
-    /// The batches of a file with this footer, in its types, of at most so many rows and about so many
+    /// The batches of a file with this footer, in its types, each of at most `rows` rows and about `bytes`
     /// bytes.
     ///
     /// # Errors

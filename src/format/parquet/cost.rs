@@ -30,7 +30,7 @@ pub(super) struct Cost {
     pub(super) only_dictionary: bool,
 }
 
-/// What decoding a column chunk of so many rows takes.
+/// The memory that decoding a column chunk takes, by its number of rows.
 ///
 /// Rows of a column that is repeated are as long as the average: where one row ends and another begins is
 /// not told by the headers of pages.

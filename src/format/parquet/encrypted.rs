@@ -69,8 +69,7 @@ fn walk_pages(
     Ok(pages)
 }
 
-/// The length of the module that begins with `bytes`, where there is room for so many, with that of its
-/// length.
+/// The length of the module that begins with `bytes`, its length field included; `room` bytes are left for it.
 fn module_length(location: &Location, bytes: &[u8], room: u64) -> Result<u64, Damage> {
     let declared = bytes
         .first_chunk()

@@ -52,8 +52,8 @@ impl<'a> Header<'a> {
         self.length
     }
 
-    /// Writes the header for a page of so many bytes, with their checksum if there is to be one, and
-    /// says how many bytes that takes.
+    /// Writes the header for a page of `size` bytes, with their checksum `crc` if there is to be one, and
+    /// returns the length of the header.
     pub(super) fn write(&self, size: usize, crc: Option<u32>, into: &mut Vec<u8>) -> usize {
         let mut last = 0;
         let mut put = |number: i64, value: i64, into: &mut Vec<u8>| {

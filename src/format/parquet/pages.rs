@@ -205,7 +205,7 @@ fn check_header(
     }
 }
 
-/// The most entries that a dictionary of so many bytes can have: each takes a byte, unless it is a bit, or
+/// The most entries that a dictionary of `bytes` bytes can have: each takes a byte, unless it is a bit, or
 /// every value has no bytes.
 pub(super) fn most_entries(descriptor: &ColumnDescriptor, bytes: u64) -> u64 {
     match descriptor.physical_type() {

@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
-use super::{ASIDE, DEAD, DECISION, LocalTarget, identity, unless_gone};
+use super::{ASIDE, DEAD, DECISION, LocalBackend, identity, unless_gone};
+use crate::backend::Backend as _;
 use crate::disk::{Disk, Entry, EntryKind, PublishMode};
 use crate::error::{Error, IoContext, Result, Step};
 use crate::options::Durability;
-use crate::target::Target as _;
 use crate::transaction::Removal;
 
-impl LocalTarget {
+impl LocalBackend {
     /// Those of the files that are gone, or are what they were when it was decided to remove them. What
     /// was written under their names since is not a part of that.
     pub(super) fn unchanged(&self, removals: &[Removal]) -> Result<Vec<PathBuf>> {
@@ -31,11 +31,11 @@ impl LocalTarget {
     pub(super) fn remove_directory(&self, directory: &Path) -> Result<()> {
         // Under another name first, so that a writer that comes back finds none of it.
         let dead = directory.with_extension(DEAD);
-        match self.disk.publish(directory, &dead, PublishMode::CreateNew) {
+        match self.disk.rename(directory, &dead, PublishMode::CreateNew) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             moved => moved.at(Step::Decide, directory)?,
         }
-        self.bury(&dead)
+        self.remove_aborted(&dead)
     }
 
     /// Gives the directory of a transaction a name that is none of a transaction.
@@ -43,7 +43,7 @@ impl LocalTarget {
         let directory = self.place(transaction);
         let aside = directory.with_extension(ASIDE);
         self.disk
-            .publish(&directory, &aside, PublishMode::CreateNew)
+            .rename(&directory, &aside, PublishMode::CreateNew)
             .at(Step::Decide, &directory)?;
         // If it came back, it could be carried out over what has been written since.
         self.mover(Durability::Synced).sync(self.area.path())?;
@@ -71,7 +71,7 @@ impl LocalTarget {
     }
 
     /// Removes what is left of all transactions whose removal was begun, as far as it can be.
-    pub(super) fn bury_all(&self) {
+    pub(super) fn remove_all_aborted(&self) {
         let entries = self.disk.list(self.area.path()).unwrap_or_default();
         for entry in entries {
             let stem = entry.path.file_stem().and_then(|stem| stem.to_str());
@@ -81,13 +81,13 @@ impl LocalTarget {
                 .is_some_and(|extension| extension == DEAD)
                 && stem.is_some_and(|stem| Uuid::try_parse(stem).is_ok());
             if dead && entry.kind == EntryKind::Directory {
-                let _ = self.bury(&entry.path);
+                let _ = self.remove_aborted(&entry.path);
             }
         }
     }
 
     /// Removes what is left of a transaction but what it had adopted, which goes back to where it was.
-    fn bury(&self, dead: &Path) -> Result<()> {
+    fn remove_aborted(&self, dead: &Path) -> Result<()> {
         self.give_back(dead)?;
         remove_tree(self.disk.as_ref(), dead).at(Step::Decide, dead)
     }

@@ -1,6 +1,6 @@
 //! Where a data set lives: the verbs that the protocol of many files is written over.
 //!
-//! [`Target`] is what a place must be able to do; [`LocalTarget`] does it on a local disk. The order
+//! [`Backend`] is what a place must be able to do; [`LocalBackend`] does it on a local disk. The order
 //! of the verbs, and what follows from each answer, is in [`transaction`](crate::transaction).
 
 mod local;
@@ -18,15 +18,15 @@ use crate::options::Durability;
 use crate::receipt::Receipt;
 use crate::transaction::{Decision, Layout, Plan, StagedRecord};
 
-pub(crate) use local::{DESCRIPTORS, LocalTarget, check_descriptors};
+pub(crate) use local::{DESCRIPTORS, LocalBackend, check_descriptors};
 
 /// What keeps a transaction alive, or a lock held, as long as it is not dropped.
-pub(crate) type Hold = Box<dyn Any + Send + Sync>;
+pub(crate) type Guard = Box<dyn Any + Send + Sync>;
 
-/// What came of trying to take over a transaction.
+/// The result of trying to take over a transaction.
 pub(crate) enum Taken {
     /// Its writer is dead, or gone long enough, and the transaction is now ours.
-    Ours(Hold),
+    Ours(Guard),
     /// Its writer is alive.
     Alive,
     /// Nothing is left of it.
@@ -45,7 +45,7 @@ pub(crate) enum Decided {
 }
 
 /// A place that holds a data set and its staging area.
-pub(crate) trait Target: fmt::Debug + Send + Sync {
+pub(crate) trait Backend: fmt::Debug + Send + Sync {
     /// The data set's root, for errors.
     fn root(&self) -> &Path;
 
@@ -59,33 +59,33 @@ pub(crate) trait Target: fmt::Debug + Send + Sync {
     fn transactions(&self) -> Result<Vec<Uuid>>;
 
     /// Makes a transaction, alive as long as what is returned.
-    fn begin(&self) -> Result<(Uuid, Hold)>;
+    fn begin(&self) -> Result<(Uuid, Guard)>;
 
     /// Takes a transaction over if its writer is dead.
     fn take(&self, transaction: Uuid) -> Result<Taken>;
 
     /// Keeps others from deciding, or (shared) from exchanging, until it is dropped; `None` where the
     /// place has no locks.
-    fn lock(&self, kind: LockKind) -> Result<Option<Hold>>;
+    fn lock(&self, kind: LockKind) -> Result<Option<Guard>>;
 
     /// The same data set with each other staging area in which transactions of it may stand.
-    fn neighbours(&self) -> Result<Vec<Box<dyn Target>>>;
+    fn neighbours(&self) -> Result<Vec<Box<dyn Backend>>>;
 
     /// Tells every writer of the data set, by whatever path he comes, that a transaction of ours may be
     /// decided, as long as what is returned is not dropped; afterwards that whoever sees the staging area
-    /// has to see to it. The transaction's files are sealed.
-    fn announce(&self, transaction: Uuid, durability: Durability) -> Result<Hold>;
+    /// has to see to it. The transaction's files are synced.
+    fn announce(&self, transaction: Uuid, durability: Durability) -> Result<Guard>;
 
     /// Whether no transaction is announced that a dead writer left where nobody sees it from here. Unless
     /// it is a dry run, what is announced of transactions that are gone is removed.
     ///
     /// # Errors
     /// [`Error::OutOfReach`](crate::Error::OutOfReach) names one; other errors are the disk's.
-    fn check_announced(&self, others: &[Box<dyn Target>], dry_run: bool) -> Result<()>;
+    fn check_announced(&self, others: &[Box<dyn Backend>], dry_run: bool) -> Result<()>;
 
     /// Before a decided plan is published: lets the locks hold and the names of writes be remembered also
     /// when the data set's root is exchanged by it, as long as what is returned is not dropped. Idempotent.
-    fn hand_over(&self, plan: &Plan) -> Result<Hold>;
+    fn hand_over(&self, plan: &Plan) -> Result<Guard>;
 
     /// The files below a directory of the data set, each with what tells it from a later one of its
     /// name; none if there is no such directory. The staging area is left out.
@@ -108,8 +108,12 @@ pub(crate) trait Target: fmt::Debug + Send + Sync {
 
     /// Makes what is staged durable, so that a decision may name it: all of these files must be there.
     /// Gives what tells each of them from every other file, in the same order.
-    fn seal(&self, transaction: Uuid, files: &[&Path], durability: Durability)
-    -> Result<Vec<u128>>;
+    fn sync_staged(
+        &self,
+        transaction: Uuid,
+        files: &[&Path],
+        durability: Durability,
+    ) -> Result<Vec<u128>>;
 
     /// The decision that stands, durably.
     fn decision(&self, transaction: Uuid) -> Result<Option<Decision>>;

@@ -34,7 +34,7 @@ pub(super) type Place = (u32, u32);
 type Job = (Place, Partition, EncodedFile);
 
 /// Takes encoded files, and gives finished ones.
-pub(super) struct Sealer<'a> {
+pub(super) struct Finisher<'a> {
     template: &'a Template,
     stage: &'a dyn Stage,
     /// The file system to sync when all files are written.
@@ -52,7 +52,7 @@ struct Done {
     progress: Progress,
 }
 
-impl<'a> Sealer<'a> {
+impl<'a> Finisher<'a> {
     pub(super) fn new(
         template: &'a Template,
         stage: &'a dyn Stage,
@@ -72,7 +72,7 @@ impl<'a> Sealer<'a> {
             possible && directory.reports_file_system_sync()
         });
         let (queue, jobs) = sync_channel(0);
-        Sealer {
+        Finisher {
             template,
             stage,
             together,
@@ -95,11 +95,12 @@ impl<'a> Sealer<'a> {
         &self.template.options.root
     }
 
-    /// Runs `encode`, on so many threads, while files are sealed, and gives them in order when all are.
+    /// Runs `encode`, which uses `threads` threads, while files are synced and verified, and gives the files in order
+    /// when all are finished.
     pub(super) fn run(
         self,
         encoding: usize,
-        encode: impl FnOnce(&Sealer<'a>) -> Result<()>,
+        encode: impl FnOnce(&Finisher<'a>) -> Result<()>,
     ) -> Result<Vec<Finished>> {
         let threads = match *self.queue() {
             Some(_) => self.waiting_threads(encoding),
@@ -111,8 +112,8 @@ impl<'a> Sealer<'a> {
                 let thread = std::thread::Builder::new().name("atomic-arrow-sync".to_owned());
                 let run = || {
                     while let Some((place, partition, file)) = self.next_job() {
-                        let sealed = || self.seal(place, &partition, file);
-                        self.failure.watch(self.root(), sealed);
+                        let finish = || self.finish_file(place, &partition, file);
+                        self.failure.watch(self.root(), finish);
                     }
                 };
                 spawned |= thread.spawn_scoped(scope, run).is_ok();
@@ -164,7 +165,7 @@ impl<'a> Sealer<'a> {
         match queue {
             // There is a receiver as long as there is a queue.
             Some(queue) => drop(queue.send((place, partition.clone(), file))),
-            None => self.seal(place, partition, file)?,
+            None => self.finish_file(place, partition, file)?,
         }
         if self.failure.happened() {
             // What happened there is the error; this only ends the encoding.
@@ -175,7 +176,7 @@ impl<'a> Sealer<'a> {
     }
 
     /// [`Step::SyncFile`], unless it is done together later, and [`Step::Verify`].
-    fn seal(&self, place: Place, partition: &Partition, file: EncodedFile) -> Result<()> {
+    fn finish_file(&self, place: Place, partition: &Partition, file: EncodedFile) -> Result<()> {
         let options = &self.template.options;
         let durability = match self.together {
             Some(_) => Durability::Unsynced,
@@ -183,7 +184,7 @@ impl<'a> Sealer<'a> {
         };
         options.check_interrupt(Step::SyncFile)?;
         let mut draft = file.draft;
-        let mut written = draft.seal(durability, None)?;
+        let mut written = draft.sync(durability, None)?;
         let content_hash = written.checksum;
         if options.verify < Verify::Checksum {
             written.checksum = None;

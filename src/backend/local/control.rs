@@ -9,15 +9,15 @@ use std::slice;
 
 use uuid::Uuid;
 
-use super::LocalTarget;
+use super::LocalBackend;
+use crate::backend::{Backend, Guard};
 use crate::disk::{EntryKind, LockKind, LockOutcome, PublishMode};
 use crate::error::{Error, IoContext, Result, Step};
 use crate::options::Durability;
 use crate::staging::{Area, Control, Pending, is_impossible};
-use crate::target::{Hold, Target};
 use crate::transaction::{Decision, Plan};
 
-impl LocalTarget {
+impl LocalBackend {
     /// The control directory of the root.
     pub(super) fn control(&self) -> Control {
         Control::of(&self.disk, &self.root)
@@ -50,16 +50,16 @@ impl LocalTarget {
         Err(io::Error::from(io::ErrorKind::NotFound)).at(Step::Decide, &self.root)
     }
 
-    pub(super) fn lock_root(&self, kind: LockKind) -> Result<Option<Hold>> {
+    pub(super) fn lock_root(&self, kind: LockKind) -> Result<Option<Guard>> {
         let interrupt = self.area.home().interrupt();
         let (control, lock) = self.in_control(|control| control.lock(kind, interrupt))?;
         // Who sees it as such may not write there, and then nothing is remembered.
         let _ = control.note_mount();
         let held = lock.outcome == LockOutcome::Held;
-        Ok(held.then(|| Box::new(lock) as Hold))
+        Ok(held.then(|| Box::new(lock) as Guard))
     }
 
-    pub(super) fn mark_pending(&self, transaction: Uuid, durability: Durability) -> Result<Hold> {
+    pub(super) fn mark_pending(&self, transaction: Uuid, durability: Durability) -> Result<Guard> {
         // Inside the root, everybody sees it.
         if self.is_inside() {
             return Ok(Box::new(()));
@@ -104,7 +104,7 @@ impl LocalTarget {
 
     /// The other areas in which transactions of this data set may stand: those that any writer would
     /// choose, and those that markers name.
-    pub(super) fn other_areas(&self) -> Result<Vec<LocalTarget>> {
+    pub(super) fn other_areas(&self) -> Result<Vec<LocalBackend>> {
         let mut others = Vec::new();
         let mut seen = BTreeSet::from([self.area.path().to_owned()]);
         for path in self.area.home().all_areas(self.disk.as_ref()) {
@@ -123,7 +123,7 @@ impl LocalTarget {
             }
         }
         for (path, transactions) in announced {
-            others.extend(self.at_area(path).map(|other| LocalTarget {
+            others.extend(self.at_area(path).map(|other| LocalBackend {
                 announced: Some(transactions),
                 ..other
             }));
@@ -133,13 +133,13 @@ impl LocalTarget {
 
     /// This data set with another area. What cannot be looked at, or belongs to somebody who is not trusted, is
     /// as if it were out of sight: the marker of what is decided there stays.
-    fn at_area(&self, path: PathBuf) -> Option<LocalTarget> {
+    fn at_area(&self, path: PathBuf) -> Option<LocalBackend> {
         let area = Area::at(&self.disk, self.area.home().clone(), path);
         let there = self.disk.status(area.path());
         let is_there = matches!(there, Ok(Some((EntryKind::Directory, _))));
         let in_sight =
             is_there && area.check_owner().is_ok() && self.disk.list(area.path()).is_ok();
-        in_sight.then(|| LocalTarget::new(area))
+        in_sight.then(|| LocalBackend::new(area))
     }
 
     /// Whether the transaction of a marker is to be looked for in the area that only the marker names: whoever
@@ -186,8 +186,8 @@ impl LocalTarget {
         Ok(areas)
     }
 
-    pub(super) fn check_pending(&self, others: &[Box<dyn Target>], dry_run: bool) -> Result<()> {
-        let here: &dyn Target = self;
+    pub(super) fn check_pending(&self, others: &[Box<dyn Backend>], dry_run: bool) -> Result<()> {
+        let here: &dyn Backend = self;
         let targets = || others.iter().map(Box::as_ref).chain([here]);
         let areas = self.areas_in_sight()?;
         for (control, pending) in self.pending()? {
@@ -205,15 +205,15 @@ impl LocalTarget {
                 continue;
             }
             let mut found = None;
-            for target in targets() {
-                if target.transactions()?.contains(&pending.transaction) {
-                    found = Some(target);
+            for backend in targets() {
+                if backend.transactions()?.contains(&pending.transaction) {
+                    found = Some(backend);
                 }
             }
-            if let Some(target) = found {
-                match target.decision(pending.transaction) {
+            if let Some(backend) = found {
+                match backend.decision(pending.transaction) {
                     // Of this root, but by another path, which alone leads its files there.
-                    Ok(Some(Decision::Committed(plan))) if plan.root != target.named_root() => {
+                    Ok(Some(Decision::Committed(plan))) if plan.root != backend.named_root() => {
                         return out_of_reach;
                     }
                     // Its lease and its decision tell, or that this cannot be read.
@@ -268,7 +268,7 @@ impl LocalTarget {
     }
 
     /// Gives the new root, which is to take the old one's place, a control directory whose lock we hold.
-    pub(super) fn prepare_successor(&self, plan: &Plan) -> Result<Hold> {
+    pub(super) fn prepare_successor(&self, plan: &Plan) -> Result<Guard> {
         let whole = |path: &Path| path.as_os_str().is_empty();
         let Some(exchange) = plan.exchanges.iter().find(|exchange| whole(&exchange.path)) else {
             return Ok(Box::new(()));
@@ -310,7 +310,7 @@ impl LocalTarget {
             }
             let moved = self
                 .disk
-                .publish(&old.writes(), &new.writes(), PublishMode::CreateNew);
+                .rename(&old.writes(), &new.writes(), PublishMode::CreateNew);
             match moved {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 moved => {

@@ -1,4 +1,4 @@
-//! A data set on a local disk, as the verbs of [`Target`].
+//! A data set on a local disk, as the verbs of [`Backend`].
 //!
 //! A transaction is a directory of the staging area. Its writer holds a lock on the `lease` in it.
 
@@ -21,11 +21,11 @@ use std::time::{Duration, SystemTime};
 use twox_hash::XxHash3_128;
 use uuid::Uuid;
 
-use super::{Decided, Hold, Taken, Target};
+use super::{Backend, Decided, Guard, Taken};
 use crate::disk::{Disk, DiskDirectory, DiskFile, EntryKind, FileStatus, LockKind, PublishMode};
 use crate::error::{Error, IoContext, Result, Step};
 use crate::options::Durability;
-use crate::publish::{self, Standing};
+use crate::publish::{self, RenameOutcome};
 use crate::receipt::Receipt;
 use crate::staging::{Area, Draft, check_inside, is_area_name};
 use crate::transaction::{Decision, Layout, Plan, StagedRecord, staged_name};
@@ -52,7 +52,7 @@ const ATTEMPTS: usize = 100;
 
 /// A data set on a disk, and its staging area.
 #[derive(Debug)]
-pub(crate) struct LocalTarget {
+pub(crate) struct LocalBackend {
     disk: Arc<dyn Disk>,
     root: PathBuf,
     area: Area,
@@ -63,11 +63,11 @@ pub(crate) struct LocalTarget {
     announced: Option<BTreeSet<Uuid>>,
 }
 
-impl LocalTarget {
+impl LocalBackend {
     pub(crate) fn new(area: Area) -> Self {
         let disk = Arc::clone(&area.disk);
         let root = area.home().root().to_owned();
-        LocalTarget {
+        LocalBackend {
             disk,
             root,
             area,
@@ -117,7 +117,7 @@ impl LocalTarget {
     }
 
     /// Staging areas of transactions of this data set that only their markers tell of.
-    pub(crate) fn announced_areas(&self) -> Result<Vec<LocalTarget>> {
+    pub(crate) fn announced_areas(&self) -> Result<Vec<LocalBackend>> {
         let others = self.other_areas()?.into_iter();
         Ok(others.filter(|other| other.announced.is_some()).collect())
     }
@@ -151,7 +151,7 @@ impl LocalTarget {
         self.remove(plan.transaction)
     }
 
-    /// What came of a call within a transaction, which is gone if somebody took its writer for dead.
+    /// The result of a call within a transaction, which is gone if somebody took its writer for dead.
     fn unless_aborted<T>(&self, id: Uuid, done: io::Result<T>, path: &Path) -> Result<T> {
         match done {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Error::Aborted {
@@ -162,7 +162,7 @@ impl LocalTarget {
     }
 }
 
-impl Target for LocalTarget {
+impl Backend for LocalBackend {
     fn root(&self) -> &Path {
         &self.root
     }
@@ -196,7 +196,7 @@ impl Target for LocalTarget {
         Ok(ids.filter(is_looked_for).collect())
     }
 
-    fn begin(&self) -> Result<(Uuid, Hold)> {
+    fn begin(&self) -> Result<(Uuid, Guard)> {
         self.make_transaction()
     }
 
@@ -204,24 +204,24 @@ impl Target for LocalTarget {
         self.take_over(transaction)
     }
 
-    fn lock(&self, kind: LockKind) -> Result<Option<Hold>> {
+    fn lock(&self, kind: LockKind) -> Result<Option<Guard>> {
         self.lock_root(kind)
     }
 
-    fn neighbours(&self) -> Result<Vec<Box<dyn Target>>> {
+    fn neighbours(&self) -> Result<Vec<Box<dyn Backend>>> {
         let others = self.other_areas()?.into_iter();
         Ok(others.map(|other| Box::new(other) as _).collect())
     }
 
-    fn announce(&self, transaction: Uuid, durability: Durability) -> Result<Hold> {
+    fn announce(&self, transaction: Uuid, durability: Durability) -> Result<Guard> {
         self.mark_pending(transaction, durability)
     }
 
-    fn check_announced(&self, others: &[Box<dyn Target>], dry_run: bool) -> Result<()> {
+    fn check_announced(&self, others: &[Box<dyn Backend>], dry_run: bool) -> Result<()> {
         self.check_pending(others, dry_run)
     }
 
-    fn hand_over(&self, plan: &Plan) -> Result<Hold> {
+    fn hand_over(&self, plan: &Plan) -> Result<Guard> {
         self.prepare_successor(plan)
     }
 
@@ -273,7 +273,7 @@ impl Target for LocalTarget {
         self.check_before_decision(transaction, layout)
     }
 
-    fn seal(
+    fn sync_staged(
         &self,
         transaction: Uuid,
         files: &[&Path],
@@ -281,7 +281,7 @@ impl Target for LocalTarget {
     ) -> Result<Vec<u128>> {
         let disk = self.disk.as_ref();
         let directory = self.place(transaction);
-        let sealed = (|| {
+        let synced = (|| {
             let opened = disk
                 .open_directory(&directory)
                 .at(Step::Decide, &directory)?;
@@ -301,12 +301,12 @@ impl Target for LocalTarget {
             opened.sync().at(Step::Decide, &directory)?;
             Ok(identities)
         })();
-        match sealed {
+        match synced {
             // Somebody took us for dead. It must not be made again: its files are gone.
             Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
                 Err(Error::Aborted { path: directory })
             }
-            sealed => sealed,
+            synced => synced,
         }
     }
 
@@ -324,9 +324,9 @@ impl Target for LocalTarget {
         let path = directory.join(DECISION);
         let bytes = decision.to_json(&path)?;
         let ours = match self.put(transaction, &path, &bytes, PublishMode::CreateNew) {
-            Ok(Standing::Published) => true,
-            Ok(Standing::Taken) => false,
-            Ok(Standing::Lost) => return Ok(Decided::Gone),
+            Ok(RenameOutcome::Renamed) => true,
+            Ok(RenameOutcome::TargetExists) => false,
+            Ok(RenameOutcome::SourceMissing) => return Ok(Decided::Gone),
             Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
                 return Ok(Decided::Gone);
             }
@@ -427,7 +427,7 @@ impl Target for LocalTarget {
     fn sweep(&self) {
         // What has no marker any more is for those who stage there.
         if self.announced.is_none() {
-            self.bury_all();
+            self.remove_all_aborted();
         }
     }
 

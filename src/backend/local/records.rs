@@ -11,13 +11,13 @@ use uuid::Uuid;
 
 use super::authors::{Authors, Change};
 use super::removal::remove_tree;
-use super::{DEAD, LocalTarget, NEW, RECEIPT, names};
+use super::{DEAD, LocalBackend, NEW, RECEIPT, names};
+use crate::backend::Backend as _;
 use crate::disk::{Disk, DiskFile, EntryKind, FileStatus, PublishMode};
 use crate::error::{Error, IoContext, Result, Step};
-use crate::publish::{self, Share, Standing};
+use crate::publish::{self, RenameOutcome, Share};
 use crate::receipt::Receipt;
 use crate::staging::{WRITES, check_inside, is_impossible, is_older};
-use crate::target::Target as _;
 use crate::transaction::{Decision, LONGEST, LONGEST_OF_OTHERS, Plan, read_json};
 
 /// How much of a record is read at once.
@@ -36,7 +36,7 @@ struct NamedWrite {
     receipt: Receipt,
 }
 
-impl LocalTarget {
+impl LocalBackend {
     /// The decision in the directory of a transaction, if it may be acted upon.
     ///
     /// # Errors
@@ -95,7 +95,7 @@ impl LocalTarget {
         path: &Path,
         bytes: &[u8],
         mode: PublishMode,
-    ) -> Result<Standing> {
+    ) -> Result<RenameOutcome> {
         if bytes.len() as u64 > LONGEST {
             return Err(Error::InvalidDecision {
                 path: path.to_owned(),
@@ -109,7 +109,7 @@ impl LocalTarget {
             .create_file(&staged, true)
             .at(Step::Decide, &staged)?;
         // It shows values of the data.
-        let _ = self.disk.show_like(&staged, &self.root);
+        let _ = self.disk.copy_group_and_read_mode(&staged, &self.root);
         let written = write_all(file.as_mut(), bytes).and_then(|()| {
             file.sync()?;
             file.check_close()?;
@@ -119,7 +119,7 @@ impl LocalTarget {
             Ok(status) => publish::rename(self.disk.as_ref(), &staged, status.identity, path, mode),
             Err(error) => Err(error).at(Step::Decide, &staged),
         };
-        if !matches!(renamed, Ok(Standing::Published)) {
+        if !matches!(renamed, Ok(RenameOutcome::Renamed)) {
             let _ = self.disk.remove_file(&staged);
         }
         renamed
@@ -208,14 +208,14 @@ impl LocalTarget {
         written.at(Step::Decide, &made)?;
         self.mover(plan.durability()).sync(&made)?;
         self.bury_names(path)?;
-        disk.publish(&made, path, PublishMode::CreateNew)
+        disk.rename(&made, path, PublishMode::CreateNew)
             .at(Step::Decide, path)
     }
 
     /// Removes a record that is kept in names: under another name first, so that nobody reads a part.
     fn bury_names(&self, path: &Path) -> Result<()> {
         let dead = self.place(Uuid::now_v7()).with_extension(DEAD);
-        match self.disk.publish(path, &dead, PublishMode::CreateNew) {
+        match self.disk.rename(path, &dead, PublishMode::CreateNew) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             moved => moved.at(Step::Decide, path)?,
         }
@@ -270,11 +270,11 @@ impl LocalTarget {
             source,
         })?;
         let others = self.other_areas()?;
-        for target in [self].into_iter().chain(&others) {
-            match target.read_receipt(scope, write_id) {
+        for backend in [self].into_iter().chain(&others) {
+            match backend.read_receipt(scope, write_id) {
                 // Of somebody who keeps it to himself.
                 Err(Error::Read { source, .. }) if is_impossible(&source) => {}
-                Ok(Some(receipt)) if target.area.check_owner().is_ok() => {
+                Ok(Some(receipt)) if backend.area.check_owner().is_ok() => {
                     let missing = self.missing_files(scope, &receipt)?;
                     let all = !missing.is_empty() && missing.len() == receipt.files().len();
                     let again = all && self.rewrite_missing;

@@ -8,16 +8,16 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::authors::Authors;
-use super::{DECISION, LocalTarget, SCRATCH, STAGED, unless_gone};
+use super::{DECISION, LocalBackend, SCRATCH, STAGED, unless_gone};
+use crate::backend::Backend as _;
 use crate::disk::{EntryKind, PublishMode};
 use crate::error::{Error, IoContext, Result, Step};
 use crate::options::Durability;
 use crate::publish;
 use crate::staging::{Area, is_older};
-use crate::target::Target as _;
 use crate::transaction::{Decision, Plan, StagedRecord};
 
-impl LocalTarget {
+impl LocalBackend {
     /// Writes the record, and removes what nobody will need while it waits.
     pub(super) fn put_staged(&self, transaction: Uuid, record: &StagedRecord) -> Result<()> {
         let directory = self.place(transaction);
@@ -58,7 +58,7 @@ impl LocalTarget {
             }
             self.check_staged(&authors, &record)?;
             let to = directory.join(&name);
-            return match self.disk.publish(&from, &to, PublishMode::CreateNew) {
+            return match self.disk.rename(&from, &to, PublishMode::CreateNew) {
                 Ok(()) => Ok(Some(record)),
                 // Somebody else has it, or us: we were taken for dead.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -98,7 +98,7 @@ impl LocalTarget {
             let place = self.place(staged);
             match self
                 .disk
-                .publish(&entry.path, &place, PublishMode::CreateNew)
+                .rename(&entry.path, &place, PublishMode::CreateNew)
             {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 moved => moved.at(Step::Decide, &place)?,

@@ -6,17 +6,17 @@ use std::path::Path;
 
 use uuid::Uuid;
 
-use super::{ATTEMPTS, DECISION, LocalTarget, NEW, RECEIPT, SCRATCH, STAGED, unless_gone};
+use super::{ATTEMPTS, DECISION, LocalBackend, NEW, RECEIPT, SCRATCH, STAGED, unless_gone};
+use crate::backend::{Backend as _, Guard, Taken};
 use crate::disk::{Entry, EntryKind};
 use crate::error::{Error, IoContext, Result, Step};
 use crate::staging::{claim, is_dead};
-use crate::target::{Hold, Taken, Target as _};
 
 const LEASE: &str = "lease";
 
-impl LocalTarget {
+impl LocalBackend {
     /// Makes the directory of a transaction, with a lease that we hold.
-    pub(super) fn make_transaction(&self) -> Result<(Uuid, Hold)> {
+    pub(super) fn make_transaction(&self) -> Result<(Uuid, Guard)> {
         for _ in 0..ATTEMPTS {
             let id = Uuid::now_v7();
             match self.try_to_make(id) {
@@ -36,7 +36,7 @@ impl LocalTarget {
     }
 
     /// Nothing if somebody removed the directory or the lease before it was ours.
-    fn try_to_make(&self, id: Uuid) -> Result<Option<Hold>> {
+    fn try_to_make(&self, id: Uuid) -> Result<Option<Guard>> {
         let disk = self.disk.as_ref();
         let directory = self.place(id);
         let lease = directory.join(LEASE);
@@ -52,7 +52,7 @@ impl LocalTarget {
             .check_usable()
             .at(Step::CreateStaging, self.area.path())?;
         // Others who share the data set may have to finish what is staged here.
-        let _ = disk.share_like(&directory, &self.root);
+        let _ = disk.copy_group_and_mode(&directory, &self.root);
         let file = match disk.open_or_create_file(&lease) {
             // Swept while it was empty.
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -60,7 +60,7 @@ impl LocalTarget {
         };
         let claimed = claim(disk, &lease, file.as_ref());
         let ours = claimed.at(Step::CreateStaging, &lease)?.is_some();
-        Ok(ours.then(|| Box::new(file) as Hold))
+        Ok(ours.then(|| Box::new(file) as Guard))
     }
 
     /// Takes the lease of a transaction if its writer is dead.

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
-use super::{DECISION, LocalTarget, identity};
+use super::{DECISION, LocalBackend, identity};
+use crate::backend::Backend as _;
 use crate::disk::{Disk, EntryKind, Place};
 use crate::error::{Error, IoContext, Result, Step};
 use crate::staging::{check_project, check_spelling};
-use crate::target::Target as _;
 use crate::transaction::{Layout, Plan};
 
 /// The longest name of a file or directory, in bytes: NAME_MAX of the common file systems.
@@ -58,7 +58,7 @@ pub(super) enum FileState {
     Published,
 }
 
-impl LocalTarget {
+impl LocalBackend {
     /// Refuses what could not be published after the decision.
     pub(super) fn check_before_decision(&self, transaction: Uuid, layout: &Layout) -> Result<()> {
         let disk = self.disk.as_ref();

@@ -9,7 +9,7 @@ use super::{ATTEMPTS, unless_gone};
 use crate::disk::{Disk, EntryKind, PublishMode};
 use crate::error::{Error, IoContext, Result, Step};
 use crate::options::Durability;
-use crate::publish::{self, Share, Standing};
+use crate::publish::{self, RenameOutcome, Share};
 use crate::staging::check_inside;
 use crate::transaction::{Exchange, Move};
 
@@ -93,8 +93,8 @@ impl Mover<'_> {
                 });
             }
             match publish::rename(disk, from, status.identity, to, PublishMode::CreateNew) {
-                Ok(Standing::Published | Standing::Lost) => return Ok(()),
-                Ok(Standing::Taken) => {
+                Ok(RenameOutcome::Renamed | RenameOutcome::SourceMissing) => return Ok(()),
+                Ok(RenameOutcome::TargetExists) => {
                     return Err(Error::AlreadyExists {
                         path: to.to_owned(),
                     });
@@ -140,10 +140,10 @@ impl Mover<'_> {
             (true, _) => Err(io::ErrorKind::Unsupported.into()),
             (false, true) => {
                 // Whoever shares the old one shares the new one, and nobody else, as far as we may say.
-                let _ = disk.share_like(&staged, &path);
+                let _ = disk.copy_group_and_mode(&staged, &path);
                 disk.exchange(&staged, &path)
             }
-            (false, false) => disk.publish(&staged, &path, PublishMode::CreateNew),
+            (false, false) => disk.rename(&staged, &path, PublishMode::CreateNew),
         };
         match exchanged {
             Err(error) if error.kind() == io::ErrorKind::Unsupported => {

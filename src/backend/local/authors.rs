@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::LocalTarget;
+use super::LocalBackend;
 use crate::disk::{EntryKind, FileStatus, Owner};
 use crate::error::{Error, Result};
 use crate::receipt::CommitMode;
@@ -57,7 +57,7 @@ fn acts_as(user: Option<u32>, other: u32) -> bool {
     other == 0 || user.is_none_or(|user| user == other)
 }
 
-impl LocalTarget {
+impl LocalBackend {
     /// Adds those to whom these files or directories belong.
     pub(super) fn owners_of(&self, authors: &mut Authors, paths: &[&Path]) -> Result<()> {
         let mut owned = Vec::new();

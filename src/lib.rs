@@ -69,7 +69,8 @@
 //! [`Error::AlreadyExists`]; no byte is mixed.
 //!
 //! **P9, bounded.** A [`DatasetWriter`] holds rows within its memory limit and spills what is beyond,
-//! whatever the number of partitions and the order of rows; open files have a limit too.
+//! whatever the number of partitions and the order of rows; open files have a limit too. A check decodes
+//! Parquet in batches of limited bytes, and no batch of Arrow IPC that becomes far more than is stored.
 //!
 //! **P10, faithful.** Every value and type that a reader sees is the one that was given, or one that
 //! [docs/types.md] names for it, where each type of Arrow stands with what is written in each format and what

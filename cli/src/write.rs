@@ -30,7 +30,8 @@ pub(crate) fn run(args: &WriteArgs, output: &mut Output) -> Result<Exit, Failure
         answer(args, output, &receipt, None);
         return Ok(Exit::Done);
     }
-    let mut input = input::open(&args.inputs, &args.input.options(), interrupt.flag())?;
+    let options = args.input.options(args.bounds.memory_limit);
+    let mut input = input::open(&args.inputs, &options, interrupt.flag())?;
     if args.dry_run {
         return dry_run::run(args, input, output);
     }

@@ -48,6 +48,9 @@ mod source;
 mod text;
 mod text_options;
 
+#[cfg(feature = "ipc")]
+#[cfg_attr(docsrs, doc(cfg(feature = "ipc")))]
+pub use self::ipc::{IpcBounds, IpcTooLarge};
 pub use self::parquet::ParquetBatches;
 pub(crate) use self::parquet::{ReadAs, read_as};
 pub use text_options::{NonFinite, TextOptions};

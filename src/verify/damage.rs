@@ -267,8 +267,8 @@ pub enum Damage {
         source: Cause,
     },
 
-    /// The file may be in order, but this program cannot tell: it is encrypted, or uses what this
-    /// build does not know.
+    /// The file may be in order, but this program cannot tell: it is encrypted, uses what this build does
+    /// not know, or would take too much memory.
     #[error("{location}: cannot be checked: {reason}")]
     NotCheckable {
         /// Where.

@@ -183,7 +183,8 @@ pub(crate) struct InputArgs {
 }
 
 impl InputArgs {
-    pub(crate) fn options(&self) -> InputOptions {
+    /// How inputs are read, of which a batch may take `batch_bytes`, where that is more than otherwise.
+    pub(crate) fn options(&self, batch_bytes: Option<u64>) -> InputOptions {
         let defaults = InputOptions::default();
         InputOptions {
             format: self.format,
@@ -203,6 +204,7 @@ impl InputArgs {
             infer_rows: self.infer_rows,
             schema: self.schema.clone().unwrap_or_default(),
             batch_size: defaults.batch_size,
+            batch_bytes: batch_bytes.unwrap_or(defaults.batch_bytes),
         }
     }
 }
@@ -287,7 +289,8 @@ impl FilesArgs {
 #[command(next_help_heading = "Bounds")]
 pub(crate) struct BoundsArgs {
     /// The memory, such as 512MiB or 1GB, that rows and encoders may take; rows beyond it are spilled
-    /// to the staging area [default: 1GiB, or a quarter of the machine's if that is less]
+    /// to the staging area. A batch of Arrow IPC may take as much, if that is more than 256MiB and than 64
+    /// times what is stored [default: 1GiB, or a quarter of the machine's if that is less]
     #[arg(long, value_name = "BYTES", value_parser = values::size)]
     pub(crate) memory_limit: Option<u64>,
 

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
 use atomic_arrow::TableFormat;
+use atomic_arrow::format::IpcTooLarge;
 use parquet::errors::ParquetError;
 use thiserror::Error;
 
@@ -247,6 +248,14 @@ pub(crate) enum InputError {
     /// An Arrow file, stream or batch that cannot be decoded.
     #[error("{}: cannot be decoded as Arrow data", path.display())]
     Arrow { path: PathBuf, source: ArrowError },
+    /// A batch of Arrow IPC that would take more memory than is allowed.
+    #[error(
+        "{}: is not decoded, since it would take more memory than is allowed; \
+         --memory-limit with at least {} allows it",
+        path.display(),
+        source.decoded
+    )]
+    BatchTooLarge { path: PathBuf, source: IpcTooLarge },
     /// A Parquet file that cannot be decoded.
     #[error("{}: cannot be decoded as Parquet", path.display())]
     Parquet { path: PathBuf, source: ParquetError },

@@ -2,7 +2,7 @@
 //!
 //! Owns what a truncated or foreign file or stream looks like. Types are its own; nothing is
 //! inferred or converted. No length that the input claims is allocated before the input is known
-//! to be that long. A stream without its end-of-stream mark is taken for cut short, although the
+//! to be that long, and no batch is decoded that would become too much ([`IpcBounds`]). A stream without its end-of-stream mark is taken for cut short, although the
 //! format lets a writer simply stop: a writer that was killed looks the same.
 
 use std::fs::File;
@@ -16,20 +16,51 @@ use arrow::error::ArrowError;
 use arrow::ipc::convert::fb_to_schema;
 use arrow::ipc::reader::{FileDecoder, StreamDecoder, read_footer_length};
 use arrow::ipc::{Block, root_as_footer, root_as_message};
+use atomic_arrow::format::{IpcBounds, IpcTooLarge};
 
 use super::InputError;
 use super::parquet_reader::{Share, file_len};
-use super::source::{CHUNK, Stream, Watch, read_error};
+use super::source::{Stream, Watch, read_error};
 
 /// The bytes that open and close an Arrow IPC file.
 const MAGIC: &[u8] = b"ARROW1";
 /// The bytes before the length of each message of a stream.
 const MARK: &[u8] = &[0xff; 4];
+/// The most bytes of a schema; text has more where they would stand.
+const LONGEST_SCHEMA: u32 = 64 << 20;
+
+/// Why a message is not decoded.
+enum Refusal {
+    Arrow(ArrowError),
+    TooLarge(IpcTooLarge),
+}
+
+impl From<ArrowError> for Refusal {
+    fn from(error: ArrowError) -> Self {
+        Refusal::Arrow(error)
+    }
+}
+
+impl From<IpcTooLarge> for Refusal {
+    fn from(error: IpcTooLarge) -> Self {
+        Refusal::TooLarge(error)
+    }
+}
+
+impl Refusal {
+    fn of(self, path: PathBuf) -> InputError {
+        match self {
+            Refusal::Arrow(source) => InputError::Arrow { path, source },
+            Refusal::TooLarge(source) => InputError::BatchTooLarge { path, source },
+        }
+    }
+}
 
 /// An iterator over the batches of an Arrow IPC file.
 pub(super) struct IpcFileReader {
     path: PathBuf,
     file: Blocks,
+    bounds: IpcBounds,
     decoder: FileDecoder,
     schema: SchemaRef,
     blocks: std::vec::IntoIter<Block>,
@@ -45,27 +76,30 @@ impl IpcFileReader {
         path: PathBuf,
         file: File,
         watch: Option<Watch>,
+        mut bounds: IpcBounds,
     ) -> Result<Self, InputError> {
         let len = file_len(&path, &file)?;
-        match Self::read_footer(Blocks { file, len }) {
+        match Self::read_footer(Blocks { file, len }, &mut bounds) {
             Ok((file, decoder, schema, blocks)) => Ok(Self {
                 path,
                 file,
+                bounds,
                 decoder,
                 schema,
                 share: Share::new(watch, len, blocks.len() as u64),
                 blocks: blocks.into_iter(),
             }),
-            Err(source) => Err(InputError::Arrow { path, source }),
+            Err(refusal) => Err(refusal.of(path)),
         }
     }
 
     fn read_footer(
         mut file: Blocks,
-    ) -> Result<(Blocks, FileDecoder, SchemaRef, Vec<Block>), ArrowError> {
+        bounds: &mut IpcBounds,
+    ) -> Result<(Blocks, FileDecoder, SchemaRef, Vec<Block>), Refusal> {
         let damaged = |what: &str| ArrowError::IpcError(what.to_owned());
         if &*file.read(0, MAGIC.len() as u64)? != MAGIC {
-            return Err(damaged("it does not begin with ARROW1"));
+            return Err(damaged("it does not begin with ARROW1").into());
         }
         let end = file.len.saturating_sub(10);
         let last = <[u8; 10]>::try_from(&*file.read(end, 10)?);
@@ -76,12 +110,12 @@ impl IpcFileReader {
             .schema()
             .ok_or_else(|| damaged("its footer has no schema"))?;
         if !schema.endianness().equals_to_target_endianness() {
-            return Err(damaged("its byte order is not this machine's"));
+            return Err(damaged("its byte order is not this machine's").into());
         }
         let schema = SchemaRef::new(fb_to_schema(schema));
         let mut decoder = FileDecoder::new(schema.clone(), footer.version());
         for block in footer.dictionaries().into_iter().flatten() {
-            decoder.read_dictionary(block, &file.block(block)?)?;
+            decoder.read_dictionary(block, &file.block(block, bounds)?)?;
         }
         let blocks = footer.recordBatches().into_iter().flatten();
         let blocks = blocks.copied().collect();
@@ -92,10 +126,10 @@ impl IpcFileReader {
         self.schema.clone()
     }
 
-    fn next_batch(&mut self) -> Result<Option<RecordBatch>, ArrowError> {
+    fn next_batch(&mut self) -> Result<Option<RecordBatch>, Refusal> {
         for block in self.blocks.by_ref() {
             self.share.advance(1);
-            let bytes = self.file.block(&block)?;
+            let bytes = self.file.block(&block, &mut self.bounds)?;
             if let Some(batch) = self.decoder.read_record_batch(&block, &bytes)? {
                 return Ok(Some(batch));
             }
@@ -109,11 +143,10 @@ impl Iterator for IpcFileReader {
     type Item = Result<RecordBatch, InputError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let batch = self.next_batch().map_err(|source| InputError::Arrow {
-            path: self.path.clone(),
-            source,
-        });
-        batch.transpose()
+        let batch = self.next_batch();
+        batch
+            .map_err(|refusal| refusal.of(self.path.clone()))
+            .transpose()
     }
 }
 
@@ -134,25 +167,26 @@ impl Blocks {
         Ok(Buffer::from_vec(bytes))
     }
 
-    fn block(&mut self, block: &Block) -> Result<Buffer, ArrowError> {
+    /// Reads a message, and checks it against the bounds.
+    fn block(&mut self, block: &Block, bounds: &mut IpcBounds) -> Result<Buffer, Refusal> {
         let number = |n: i64| u64::try_from(n).unwrap_or(u64::MAX);
         let head = number(block.metaDataLength().into());
-        self.read(
-            number(block.offset()),
-            head.saturating_add(number(block.bodyLength())),
-        )
+        let len = head.saturating_add(number(block.bodyLength()));
+        let bytes = self.read(number(block.offset()), len)?;
+        // It is not longer than the bytes.
+        let (metadata, body) = bytes.split_at(usize::try_from(head).unwrap_or(bytes.len()));
+        let metadata = metadata.strip_prefix(MARK).unwrap_or(metadata);
+        bounds.check(metadata.get(4..).unwrap_or_default(), body)?;
+        Ok(bytes)
     }
 }
 
-/// The length of the first message, which stands behind the mark, or since before version 0.15 of
-/// Arrow alone; none where that is no length of a schema.
-fn schema_len(opening: &[u8]) -> Option<u64> {
-    const LONGEST: i32 = 64 << 20;
+/// The length of the metadata of a message, which stands behind the mark, or since before version 0.15
+/// of Arrow alone; none where it is longer than the longest, or not whole.
+fn metadata_len(opening: &[u8], longest: u32) -> Option<u64> {
     let len = opening.strip_prefix(MARK).unwrap_or(opening);
-    let len = i32::from_le_bytes(len.try_into().ok()?);
-    (0..=LONGEST)
-        .contains(&len)
-        .then(|| u64::from(len.unsigned_abs()))
+    let len = u32::from_le_bytes(len.try_into().ok()?);
+    (len <= longest).then(|| u64::from(len))
 }
 
 /// Whether a stream begins with a schema of this machine's byte order.
@@ -162,7 +196,8 @@ fn check_opening(opening: &[u8]) -> Result<(), &'static str> {
     // What is cut short is for the decoder to tell.
     let cut = opening.starts_with(MARK)
         && (message.len() < 4
-            || schema_len(&opening[..8]).is_some_and(|len| message.len() as u64 - 4 < len));
+            || metadata_len(&opening[..8], LONGEST_SCHEMA)
+                .is_some_and(|len| message.len() as u64 - 4 < len));
     if cut || opening.is_empty() {
         return Ok(());
     }
@@ -183,6 +218,7 @@ pub(super) struct IpcStreamReader {
     path: PathBuf,
     compressed: bool,
     stream: Stream,
+    bounds: IpcBounds,
     decoder: StreamDecoder,
     /// What was read and is not decoded yet.
     rest: Buffer,
@@ -200,17 +236,19 @@ impl IpcStreamReader {
         path: PathBuf,
         stream: Stream,
         compressed: bool,
+        bounds: IpcBounds,
     ) -> Result<Self, InputError> {
         let mut reader = Self {
             path,
             compressed,
             stream,
+            bounds,
             decoder: StreamDecoder::new(),
             rest: Buffer::from_vec(Vec::<u8>::new()),
             schema: SchemaRef::new(Schema::empty()),
             ahead: None,
         };
-        let opening = reader.opening()?;
+        let opening = reader.message(LONGEST_SCHEMA)?;
         if let Err(reason) = check_opening(&opening) {
             return Err(reader.arrow_error(ArrowError::IpcError(reason.to_owned())));
         }
@@ -231,22 +269,31 @@ impl IpcStreamReader {
         self.schema.clone()
     }
 
-    /// Reads the first message, with what stands before it, as far as there is one.
-    fn opening(&mut self) -> Result<Vec<u8>, InputError> {
-        let mut opening = Vec::new();
-        let mut read = |opening: &mut Vec<u8>, n: u64| {
+    /// Reads the next message, with what stands before it, as far as there is one, and checks it against
+    /// the bounds.
+    fn message(&mut self, longest: u32) -> Result<Vec<u8>, InputError> {
+        let mut bytes = Vec::new();
+        let mut read = |bytes: &mut Vec<u8>, n: u64| {
             let mut more = self.stream.by_ref().take(n);
-            let read = more.read_to_end(opening);
+            let read = more.read_to_end(bytes);
             read.map_err(|source| read_error(&self.path, self.compressed, source))
         };
-        read(&mut opening, 4)?;
-        if opening == MARK {
-            read(&mut opening, 4)?;
+        read(&mut bytes, 4)?;
+        if bytes == MARK {
+            read(&mut bytes, 4)?;
         }
-        if let Some(len) = schema_len(&opening) {
-            read(&mut opening, len)?;
-        }
-        Ok(opening)
+        let Some(len) = metadata_len(&bytes, longest).filter(|len| *len > 0) else {
+            return Ok(bytes);
+        };
+        let head = bytes.len();
+        read(&mut bytes, len)?;
+        let body = bytes.len();
+        let message = root_as_message(&bytes[head..]);
+        let length = message.map_or(0, |message| message.bodyLength());
+        read(&mut bytes, u64::try_from(length).unwrap_or(0))?;
+        let checked = self.bounds.check(&bytes[head..body], &bytes[body..]);
+        checked.map_err(|too_large| Refusal::TooLarge(too_large).of(self.path.clone()))?;
+        Ok(bytes)
     }
 
     fn next_batch(&mut self) -> Result<Option<RecordBatch>, InputError> {
@@ -280,14 +327,9 @@ impl IpcStreamReader {
             })
     }
 
-    /// Reads the next bytes; says whether there were any.
+    /// Reads the next message; says whether there was any.
     fn fill(&mut self) -> Result<bool, InputError> {
-        let mut bytes = Vec::with_capacity(CHUNK);
-        self.stream
-            .by_ref()
-            .take(CHUNK as u64)
-            .read_to_end(&mut bytes)
-            .map_err(|source| read_error(&self.path, self.compressed, source))?;
+        let bytes = self.message(u32::MAX)?;
         let any = !bytes.is_empty();
         self.rest = Buffer::from_vec(bytes);
         Ok(any)

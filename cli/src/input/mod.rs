@@ -88,6 +88,9 @@ pub(crate) struct InputOptions {
     pub(crate) schema: SchemaSpec,
     /// Rows of a batch of CSV, NDJSON and Parquet, at most; by default 8,192.
     pub(crate) batch_size: usize,
+    /// Bytes of memory that any batch of Arrow IPC may take, where that is more than what its stored
+    /// bytes allow; by default none.
+    pub(crate) batch_bytes: u64,
 }
 
 impl Default for InputOptions {
@@ -106,6 +109,7 @@ impl Default for InputOptions {
             infer_rows: 10_000,
             schema: SchemaSpec::default(),
             batch_size: 8_192,
+            batch_bytes: 0,
         }
     }
 }

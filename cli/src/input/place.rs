@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{FieldRef, Fields, Schema, SchemaRef, TimeUnit};
+use atomic_arrow::format::IpcBounds;
 
 use super::csv_reader::CsvReader;
 use super::format::InputFormat;
@@ -138,9 +139,10 @@ impl Opening<'_> {
             compressed,
             body,
         } = Source::open(place, self.options.format, self.watch)?;
+        let bounds = IpcBounds::new(self.options.batch_bytes);
         let (schema, batches) = match body {
             Body::Stream(stream) if format == InputFormat::Arrows => {
-                let reader = IpcStreamReader::open(path.clone(), stream, compressed)?;
+                let reader = IpcStreamReader::open(path.clone(), stream, compressed, bounds)?;
                 (reader.schema(), Box::new(reader) as Batches)
             }
             Body::Stream(stream) => {
@@ -163,7 +165,7 @@ impl Opening<'_> {
                     let reader = ParquetReader::open(path.clone(), file, watch, rows, self.int96)?;
                     (reader.schema(), Box::new(reader) as Batches)
                 } else {
-                    let reader = IpcFileReader::open(path.clone(), file, watch)?;
+                    let reader = IpcFileReader::open(path.clone(), file, watch, bounds)?;
                     (reader.schema(), Box::new(reader) as Batches)
                 }
             }

@@ -157,7 +157,7 @@ pub(in crate::format) fn verify_written(
     level: Verify,
 ) -> std::result::Result<Contents, Fault> {
     let location = Location::file();
-    let found = frames::check_file(source)?;
+    let found = frames::check_file(source, None)?;
     if found.schema != **schema {
         return Err(Damage::Differs {
             location,

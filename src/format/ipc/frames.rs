@@ -2,16 +2,17 @@
 //!
 //! Arrow's reader allocates what a message declares, and a failed allocation ends the process, so no
 //! declared length gets past here that the file has no bytes for. What a compressed buffer declares
-//! to become is bounded by the most that its codec can make of its bytes.
+//! to become is bounded by the most that its codec can make of its bytes, and what a message becomes as
+//! a whole by `bounds.rs`.
 
 use std::sync::Arc;
 
 use arrow::datatypes::Schema;
 use arrow::error::ArrowError;
 use arrow::ipc::convert::fb_to_schema;
-use arrow::ipc::{Block, Buffer, Message, RecordBatch, root_as_footer, root_as_message};
-use bytes::Bytes;
+use arrow::ipc::{Block, Buffer, root_as_footer, root_as_message};
 
+use super::bounds::{Dictionary, IpcBounds, IpcTooLarge, Sizes, decoded};
 use crate::format::source::Source;
 use crate::format::{Fault, contained};
 use crate::verify::{Damage, Location};
@@ -34,8 +35,37 @@ pub(super) struct Frames {
     pub(super) rows: u64,
 }
 
-/// Checks magic numbers, footer and every message of the file format.
-pub(super) fn check_file(source: &Source) -> Result<Frames, Fault> {
+/// Checks magic numbers, footer and every message of the file format, also against the bounds, if there
+/// are any.
+pub(super) fn check_file(source: &Source, mut bounds: Option<IpcBounds>) -> Result<Frames, Fault> {
+    let (start, footer) = read_footer(source)?;
+    let Footer {
+        schema,
+        dictionaries,
+        batches,
+    } = footer;
+    for block in &dictionaries {
+        check_block(source, block, start, bounds.as_mut())?;
+    }
+    let mut rows: u64 = 0;
+    for block in &batches {
+        rows = rows.saturating_add(check_block(source, block, start, bounds.as_mut())?);
+    }
+    let batches = batches.len();
+    Ok(Frames {
+        schema,
+        batches,
+        rows,
+    })
+}
+
+/// The schema in the footer of a file; no message is looked at.
+pub(super) fn schema(source: &Source) -> Result<Schema, Fault> {
+    Ok(read_footer(source)?.1.schema)
+}
+
+/// Checks magic numbers, and reads the footer; gives back where it begins.
+fn read_footer(source: &Source) -> Result<(u64, Footer), Fault> {
     let len = source.len();
     if len < FILE_START + FILE_TAIL {
         return Err(Damage::TooShort {
@@ -57,24 +87,7 @@ pub(super) fn check_file(source: &Source) -> Result<Frames, Fault> {
     }
     let start = len - FILE_TAIL - declared;
     let bytes = source.read(start, declared)?;
-    let Footer {
-        schema,
-        dictionaries,
-        batches,
-    } = footer(&bytes, start)?;
-    for block in &dictionaries {
-        check_block(source, block, start)?;
-    }
-    let mut rows: u64 = 0;
-    for block in &batches {
-        rows = rows.saturating_add(check_block(source, block, start)?);
-    }
-    let batches = batches.len();
-    Ok(Frames {
-        schema,
-        batches,
-        rows,
-    })
+    Ok((start, footer(&bytes, start)?))
 }
 
 fn check_magic(source: &Source, offset: u64) -> Result<(), Fault> {
@@ -129,7 +142,12 @@ fn malformed(error: impl std::fmt::Display) -> ArrowError {
 }
 
 /// Checks one message and gives back its rows.
-fn check_block(source: &Source, block: &Block, footer_start: u64) -> Result<u64, Fault> {
+fn check_block(
+    source: &Source,
+    block: &Block,
+    footer_start: u64,
+    bounds: Option<&mut IpcBounds>,
+) -> Result<u64, Fault> {
     let what = "a message";
     let unsigned = |found| not_negative(&Location::file(), what, found);
     let start = unsigned(block.offset())?;
@@ -153,7 +171,7 @@ fn check_block(source: &Source, block: &Block, footer_start: u64) -> Result<u64,
         location: Location::file().at(start),
         what,
     };
-    match check_message(source, start, to)? {
+    match check_message(source, start, to, bounds)? {
         None => {
             Err(contradiction("an end marker, where the footer has a message".to_owned()).into())
         }
@@ -165,11 +183,11 @@ fn check_block(source: &Source, block: &Block, footer_start: u64) -> Result<u64,
     }
 }
 
-/// Checks every message of the stream format, and that the end marker ends it.
-pub(super) fn check_stream(source: &Source) -> Result<(), Fault> {
+/// Checks every message of the stream format, also against the bounds, and that the end marker ends it.
+pub(super) fn check_stream(source: &Source, mut bounds: IpcBounds) -> Result<(), Fault> {
     let len = source.len();
     let mut at = 0;
-    while let Some((end, _)) = check_message(source, at, len)? {
+    while let Some((end, _)) = check_message(source, at, len, Some(&mut bounds))? {
         at = end;
     }
     // The end marker is a length of 0, with or without the continuation before it.
@@ -190,7 +208,12 @@ pub(super) fn check_stream(source: &Source) -> Result<(), Fault> {
 }
 
 /// Checks the message at `at` and gives back where it ends and its rows; `None` for the end marker.
-fn check_message(source: &Source, at: u64, limit: u64) -> Result<Option<(u64, u64)>, Fault> {
+fn check_message(
+    source: &Source,
+    at: u64,
+    limit: u64,
+    bounds: Option<&mut IpcBounds>,
+) -> Result<Option<(u64, u64)>, Fault> {
     let unfinished = |missing| Damage::Unfinished {
         offset: limit,
         missing,
@@ -234,6 +257,14 @@ fn check_message(source: &Source, at: u64, limit: u64) -> Result<Option<(u64, u6
             (body_start, body_length),
         )?;
     }
+    if let Some(bounds) = bounds {
+        let stored = length + body_length;
+        let prefix = |offset| declared_length(source, body_start + offset);
+        let decoded = decoded(&body, prefix)?;
+        bounds
+            .admit(body.dictionary, Sizes { stored, decoded })
+            .map_err(|too_large| not_checkable(&location, &too_large))?;
+    }
     let rows = not_negative(&location, "the number of rows", body.rows)?;
     Ok(Some((body_start + body_length, rows)))
 }
@@ -266,8 +297,7 @@ fn check_buffer(
         return Ok(());
     }
     let start = body + offset;
-    let bytes = source.read(start, 8)?;
-    let declared = <[u8; 8]>::try_from(bytes.as_ref()).map_or(0, i64::from_le_bytes);
+    let declared = declared_length(source, start)?;
     // Negative ones are not lengths: -1 says that the buffer is not compressed after all.
     if u64::try_from(declared).is_ok_and(|most| most / MOST_EXPANSION > length) {
         let what = format!("{length} bytes said to decompress to {declared}");
@@ -280,6 +310,19 @@ fn check_buffer(
     Ok(())
 }
 
+/// What a compressed buffer says that it becomes, in its first eight bytes.
+fn declared_length(source: &Source, start: u64) -> Result<i64, Fault> {
+    let bytes = source.read(start, 8)?;
+    Ok(<[u8; 8]>::try_from(bytes.as_ref()).map_or(0, i64::from_le_bytes))
+}
+
+fn not_checkable(location: &Location, too_large: &IpcTooLarge) -> Damage {
+    Damage::NotCheckable {
+        location: location.clone(),
+        reason: format!("{too_large}; write it in smaller batches"),
+    }
+}
+
 fn not_negative(location: &Location, what: &'static str, found: i64) -> Result<u64, Damage> {
     u64::try_from(found).map_err(|_| Damage::Negative {
         location: location.clone(),
@@ -289,16 +332,21 @@ fn not_negative(location: &Location, what: &'static str, found: i64) -> Result<u
 }
 
 /// What a message says of the body that follows it.
-struct Body {
+pub(super) struct Body {
     length: i64,
     rows: i64,
-    buffers: Vec<Buffer>,
-    compressed: bool,
+    pub(super) buffers: Vec<Buffer>,
+    pub(super) compressed: bool,
+    /// The dictionary that it is for, if it is not for rows.
+    pub(super) dictionary: Option<Dictionary>,
 }
 
-fn parse_message(bytes: &Bytes) -> Result<Body, ArrowError> {
+pub(super) fn parse_message(bytes: &[u8]) -> Result<Body, ArrowError> {
     let message = root_as_message(bytes).map_err(malformed)?;
-    let batch = batch_of(&message);
+    let dictionary = message.header_as_dictionary_batch();
+    let batch = message
+        .header_as_record_batch()
+        .or_else(|| dictionary.and_then(|dictionary| dictionary.data()));
     let compressed = batch.is_some_and(|batch| batch.compression().is_some());
     let buffers = batch
         .and_then(|batch| batch.buffers())
@@ -311,16 +359,11 @@ fn parse_message(bytes: &Bytes) -> Result<Body, ArrowError> {
         rows: batch.map_or(0, |batch| batch.length()),
         buffers,
         compressed,
+        dictionary: dictionary.map(|dictionary| Dictionary {
+            id: dictionary.id(),
+            is_delta: dictionary.isDelta(),
+        }),
     })
-}
-
-fn batch_of<'a>(message: &Message<'a>) -> Option<RecordBatch<'a>> {
-    let of_dictionary = || {
-        message
-            .header_as_dictionary_batch()
-            .and_then(|batch| batch.data())
-    };
-    message.header_as_record_batch().or_else(of_dictionary)
 }
 
 fn word(source: &Source, at: u64) -> Result<u32, Fault> {

@@ -1,10 +1,10 @@
 //! Arrow IPC: checking the file format and the stream format, and writing files.
 //!
 //! The frames are walked first (`frames.rs`): every message whole, every length within the file, the
-//! end marked. Then arrow's own reader decodes every batch and validates its data. A stream may by
-//! its specification also end where its bytes end, but a file without the end marker cannot be told
-//! from one that was cut off between two batches, so that counts as damage; arrow, pyarrow and Polars
-//! all write the marker.
+//! end marked, and none that becomes too much (`bounds.rs`). Then arrow's own reader decodes every
+//! batch and validates its data. A stream may by its specification also end where its bytes end, but a
+//! file without the end marker cannot be told from one that was cut off between two batches, so that
+//! counts as damage; arrow, pyarrow and Polars all write the marker.
 
 use std::io::BufReader;
 use std::sync::Arc;
@@ -19,6 +19,9 @@ use super::{Contents, Fault, contained};
 use crate::disk::DiskFile;
 use crate::verify::{Damage, Location};
 
+pub use bounds::{IpcBounds, IpcTooLarge};
+
+mod bounds;
 mod canonical;
 pub(super) mod encode;
 mod frames;
@@ -34,13 +37,7 @@ pub(super) fn check_file(file: Arc<dyn DiskFile>) -> Result<Contents, Fault> {
 /// The schema of a file of the IPC file format.
 pub(super) fn schema_of(file: Arc<dyn DiskFile>) -> Result<SchemaRef, Fault> {
     let source = Source::new(file)?;
-    let location = Location::file();
-    let read = || FileReader::try_new(source.reader(0), None);
-    let reader = contained(&location, read).map_err(Fault::from);
-    source.settle(reader.and_then(|reader| match reader {
-        Ok(reader) => Ok(reader.schema()),
-        Err(error) => Err(undecodable(location, error).into()),
-    }))
+    source.settle(frames::schema(&source).map(Arc::new))
 }
 
 /// Checks a file of the IPC stream format.
@@ -50,14 +47,14 @@ pub(super) fn check_stream(file: Arc<dyn DiskFile>) -> Result<Contents, Fault> {
 }
 
 fn read_file(source: &Source) -> Result<Contents, Fault> {
-    frames::check_file(source)?;
+    frames::check_file(source, Some(IpcBounds::default()))?;
     let location = Location::file();
     let reader = contained(&location, || FileReader::try_new(source.reader(0), None))?;
     read_batches(reader.map_err(|error| undecodable(location, error))?)
 }
 
 fn read_stream(source: &Source) -> Result<Contents, Fault> {
-    frames::check_stream(source)?;
+    frames::check_stream(source, IpcBounds::default())?;
     let location = Location::file();
     let buffered = BufReader::new(source.reader(0));
     let reader = contained(&location, || StreamReader::try_new(buffered, None))?;

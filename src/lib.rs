@@ -137,6 +137,7 @@ mod compatible;
 // The public writer is built on it.
 mod backend;
 mod convert;
+mod damage;
 mod dataset;
 pub mod disk;
 mod error;
@@ -153,6 +154,7 @@ pub mod partition;
 mod pool;
 mod publish;
 pub mod receipt;
+mod record;
 mod recover;
 mod scratch;
 mod size;

@@ -196,7 +196,10 @@ fn recover_area(home: &Home, path: &Path, options: &RecoverOptions, recovery: &m
         let path = path.to_owned();
         return recovery.failed.push(Error::Read { path, source });
     }
-    sweep_for(disk.as_ref(), path, dry_run, recovery);
+    let swept = sweep_for(disk.as_ref(), path, dry_run);
+    recovery.removed.extend(swept.removed);
+    recovery.alive.extend(swept.alive);
+    recovery.failed.extend(swept.failed);
     let backend = LocalBackend::new(area);
     recover_in(&backend, options, recovery);
     if !dry_run && !backend.is_in_shared_area() {

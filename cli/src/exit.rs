@@ -4,12 +4,11 @@
 
 use std::error::Error as StdError;
 use std::fmt::Display;
-use std::io;
+use std::io::{self, Write as _};
 
 use atomic_arrow::{Error, Outcome, PartitionError};
 
 use crate::input::InputError;
-use crate::output::message;
 
 /// The exit codes, as every `--help` lists them.
 pub(crate) const CODES: &str = "\
@@ -211,4 +210,9 @@ pub(crate) fn with_causes(
         cause = error.source();
     }
     line
+}
+
+/// Says something on standard error; where that is closed there is nobody to tell.
+pub(crate) fn message(text: impl Display) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
 }

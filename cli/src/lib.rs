@@ -5,7 +5,6 @@
 
 mod args;
 mod completions;
-mod dry_run;
 mod exit;
 mod input;
 mod inspect;

@@ -1,6 +1,6 @@
-//! Standard output and standard error.
+//! Standard output, to which results go.
 //!
-//! Results go to standard output, messages to standard error. A reader that has gone away (a broken
+//! A reader that has gone away (a broken
 //! pipe) is a quiet end of the output and not of the work: nothing here panics.
 
 use std::fmt::Display;
@@ -64,9 +64,4 @@ impl Output {
             self.failed = write(&mut self.stdout).err();
         }
     }
-}
-
-/// Says something on standard error; where that is closed there is nobody to tell.
-pub(crate) fn message(text: impl Display) {
-    let _ = writeln!(io::stderr().lock(), "{text}");
 }

@@ -7,8 +7,8 @@ use atomic_arrow::{RecoverOptions, recover_with_options};
 use serde_json::{Value, json};
 
 use crate::args::RecoverArgs;
-use crate::exit::{Exit, Failure, with_causes};
-use crate::output::{Output, message};
+use crate::exit::{Exit, Failure, message, with_causes};
+use crate::output::Output;
 use crate::receipt::plural;
 
 pub(crate) fn run(args: &RecoverArgs, output: &mut Output) -> Result<Exit, Failure> {

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use std::error::Error as _;
 
 use crate::args::VerifyArgs;
-use crate::exit::{Exit, Failure, with_causes};
-use crate::output::{Output, message};
+use crate::exit::{Exit, Failure, message, with_causes};
+use crate::output::Output;
 use crate::progress::Progress;
 use crate::receipt::plural;
 

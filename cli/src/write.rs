@@ -3,6 +3,8 @@
 //! Owns the way from options to a [`DatasetWriter`] and from its receipt to the answer. Bad input
 //! and signals end it before anything is decided, so they publish nothing.
 
+mod dry_run;
+
 use std::path::{Path, PathBuf};
 
 use atomic_arrow::arrow::datatypes::Schema;
@@ -13,10 +15,9 @@ use atomic_arrow::receipt::Note;
 use atomic_arrow::{DatasetWriter, DatasetWriterBuilder, Error, PartitionError, Receipt, Step};
 
 use crate::args::{Durability, OutputFormat, Switch, Sync, VerifyLevel, WriteArgs};
-use crate::dry_run;
-use crate::exit::{Exit, Failure};
+use crate::exit::{Exit, Failure, message};
 use crate::input::{self, Input, InputError};
-use crate::output::{Output, message};
+use crate::output::Output;
 use crate::progress::WriteProgress;
 use crate::receipt::{plural, summary};
 use crate::signal::Interrupt;

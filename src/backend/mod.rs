@@ -16,7 +16,7 @@ use crate::disk::LockKind;
 use crate::error::Result;
 use crate::options::Durability;
 use crate::receipt::Receipt;
-use crate::transaction::{Decision, Layout, Plan, StagedRecord};
+use crate::record::{Decision, Layout, Plan, StagedRecord};
 
 pub(crate) use local::{DESCRIPTORS, LocalBackend, check_descriptors};
 

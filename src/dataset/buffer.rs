@@ -10,9 +10,10 @@ use arrow::compute::{cast, take_record_batch};
 use arrow::datatypes::{DataType, SchemaRef};
 use arrow::error::ArrowError;
 
-use super::gather::{Piece, batch_of, compact};
+use super::gather::{batch_of, compact};
 use super::ids::Assignment;
 use super::memory::{Cost, Counted};
+use super::scatter::Piece;
 use crate::size::size_of_rows;
 
 /// What a piece of neighbouring rows takes while rows are put in order.

@@ -1,21 +1,18 @@
-//! Everything that can be asked of a [`DatasetWriter`].
+//! Everything that can be asked of a [`DatasetWriter`](crate::DatasetWriter).
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow::datatypes::SchemaRef;
 use parquet::file::properties::WriterProperties;
 
-use super::commit::already_committed;
-use super::writer::{DatasetWriter, preview};
-use super::{EngineOptions, Progress, SortBy, SyncPolicy};
+use super::options::{EngineOptions, Progress, SortBy, SyncPolicy};
 use crate::disk::{Disk, OsDisk};
-use crate::error::{Result, Step};
+use crate::error::Step;
 use crate::format::{Format, TextOptions};
 use crate::options::{Durability, Interrupt, StagingPlace, Verify};
-use crate::partition::{Partition, PartitionBy};
-use crate::receipt::{CommitMode, FileRecord, Note, Receipt};
+use crate::partition::PartitionBy;
+use crate::receipt::{CommitMode, FileRecord};
 use crate::unify::SchemaPolicy;
 
 /// How long what is staged waits to be committed.
@@ -23,7 +20,7 @@ const KEEP_STAGED: Duration = Duration::from_secs(24 * 60 * 60);
 
 pub(super) type OnFile = Arc<dyn Fn(&FileRecord) + Send + Sync>;
 
-/// Sets up a [`DatasetWriter`]; made by [`DatasetWriter::builder`].
+/// Sets up a [`DatasetWriter`](crate::DatasetWriter); made by [`DatasetWriter::builder`](crate::DatasetWriter::builder).
 ///
 /// ```
 /// use atomic_arrow::arrow::datatypes::{DataType, Field, Schema};
@@ -127,7 +124,7 @@ impl DatasetWriterBuilder {
     /// of the partitions that are written to or else in any, is of another format, has other partition keys or
     /// the same in another order, has a column of a type that does not go together with the new one, or
     /// lacks, or has beside the new columns, one that may not be null. Allowed, and said in the
-    /// [notes](Receipt::notes) of the receipt, are other columns that one side lacks, integers of another
+    /// [notes](crate::Receipt::notes) of the receipt, are other columns that one side lacks, integers of another
     /// width, dictionaries, and other time zones. A column without a type, whose values are all null, gets the
     /// type that it has there.
     ///
@@ -141,7 +138,7 @@ impl DatasetWriterBuilder {
     }
 
     /// The write's name, by which repeating it is found out: if a write of this name to this root was
-    /// committed, [`commit`](DatasetWriter::commit) publishes nothing and gives its receipt. By default none.
+    /// committed, [`commit`](crate::DatasetWriter::commit) publishes nothing and gives its receipt. By default none.
     /// [`already_committed`](Self::already_committed) tells before any row is written. A write that is
     /// [not synced](Durability::Unsynced) cannot have a name: a power cut would take its rows, and
     /// leave the memory of them.
@@ -151,7 +148,7 @@ impl DatasetWriterBuilder {
     /// that is written again. Where the data set is written by another path, or by another user, from
     /// which the receipt is not seen, a write of the same name is refused
     /// ([`Error::AlreadyCommitted`](crate::Error::AlreadyCommitted)). If the files are gone since,
-    /// [`Receipt::missing_files`] says so; see [`rewrite_missing`](Self::rewrite_missing).
+    /// [`Receipt::missing_files`](crate::Receipt::missing_files) says so; see [`rewrite_missing`](Self::rewrite_missing).
     pub fn write_id(mut self, write_id: impl Into<String>) -> Self {
         self.write_id = Some(write_id.into());
         self
@@ -182,7 +179,7 @@ impl DatasetWriterBuilder {
     /// columns, receipts have the statistics of the first columns only, at least 32: as many as an eighth
     /// of the limit holds, at 256 bytes each.
     ///
-    /// What cannot wait anywhere else comes on top: the batch that is being [written](DatasetWriter::write);
+    /// What cannot wait anywhere else comes on top: the batch that is being [written](crate::DatasetWriter::write);
     /// for each thread the rows that it encodes at once, of up to 4 MiB, and a page and a dictionary of each of
     /// their columns, by default of up to 1 MiB each; and single rows that are larger than the limit.
     pub fn memory_limit(mut self, bytes: u64) -> Self {
@@ -311,7 +308,7 @@ impl DatasetWriterBuilder {
         self
     }
 
-    /// How long files that are staged for another process to commit ([`DatasetWriter::stage`]) are
+    /// How long files that are staged for another process to commit ([`DatasetWriter::stage`](crate::DatasetWriter::stage)) are
     /// kept before they are taken for forgotten and removed; by default 24 hours. Of no account for a
     /// writer that commits by itself.
     pub fn keep_staged(mut self, keep: Duration) -> Self {
@@ -347,51 +344,5 @@ impl DatasetWriterBuilder {
     pub fn interrupt_when(mut self, ask: impl Fn(Step) -> bool + Send + Sync + 'static) -> Self {
         self.engine.interrupt = Interrupt::when(ask);
         self
-    }
-
-    /// The receipt of the write of this [name](Self::write_id), if it was committed before and is still
-    /// remembered: what [`commit`](DatasetWriter::commit) would give after all rows were encoded in
-    /// vain. Always `None` without a name.
-    ///
-    /// What dead writers left of the data set is finished or removed first, as by
-    /// [`recover`](crate::recover): one of them may have been at this write. Where it answers `None`,
-    /// another may still commit it before this one does, which `commit` then finds.
-    ///
-    /// # Errors
-    /// [`Error::InvalidPath`](crate::Error::InvalidPath) and
-    /// [`Error::InvalidOption`](crate::Error::InvalidOption) if what is asked for cannot be done;
-    /// [`Error::Read`](crate::Error::Read) and
-    /// [`Error::InvalidDecision`](crate::Error::InvalidDecision) if a receipt cannot be read. Nothing
-    /// is published but what had been committed.
-    pub fn already_committed(&self) -> Result<Option<Receipt>> {
-        already_committed(self)
-    }
-
-    /// What a commit of rows of these partitions would say, or be refused for, because of what is in the data
-    /// set now: see [`schema_check`](Self::schema_check) and [`overwrite_table`](Self::overwrite_table). Looks,
-    /// and changes nothing.
-    ///
-    /// # Errors
-    /// [`Error::Incompatible`](crate::Error::Incompatible) and
-    /// [`Error::Conflict`](crate::Error::Conflict) say what it would be refused for;
-    /// [`Error::Partition`](crate::Error::Partition) and
-    /// [`Error::InvalidOption`](crate::Error::InvalidOption) if the schema cannot be written;
-    /// [`Error::Read`](crate::Error::Read) if the disk refuses to list or read.
-    pub fn preview(&self, schema: &SchemaRef, partitions: &[Partition]) -> Result<Vec<Note>> {
-        preview(self, schema, partitions)
-    }
-
-    /// Opens the data set for batches that have `schema`: finishes or removes what dead writers left,
-    /// and begins a transaction.
-    ///
-    /// # Errors
-    /// [`Error::InvalidPath`](crate::Error::InvalidPath), [`Error::Partition`](crate::Error::Partition)
-    /// and [`Error::InvalidOption`](crate::Error::InvalidOption) if what is asked for cannot be done, or
-    /// two columns have one name;
-    /// [`Error::Conflict`](crate::Error::Conflict) if a table of another format would be overwritten;
-    /// [`Error::Encode`](crate::Error::Encode) if the format has no place for a type of the schema;
-    /// [`Error::Io`](crate::Error::Io) if no staging area can be made. Nothing is published.
-    pub fn build(self, schema: SchemaRef) -> Result<DatasetWriter> {
-        DatasetWriter::open(self, schema)
     }
 }

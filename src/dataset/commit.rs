@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::DatasetWriterBuilder;
+use super::builder::DatasetWriterBuilder;
 use crate::backend::{Backend as _, LocalBackend};
 use crate::error::{Error, Result, Step};
 use crate::options::{Durability, Interrupt};
 use crate::receipt::{Note, Receipt, ReceiptError, StagedFileRecord};
+use crate::record::Layout;
 use crate::recover::{RecoverOptions, recover_with_options};
 use crate::staging::{Area, home_of_root, resolve};
-use crate::transaction::{ConflictCheck, Layout, StagedName, Transaction};
+use crate::transaction::{ConflictCheck, StagedName, Transaction};
 
 /// Commits what is staged in a transaction.
 pub(super) fn commit(

@@ -8,11 +8,11 @@ use std::path::PathBuf;
 use arrow::array::RecordBatch;
 
 use super::parquet_file::ParquetFile;
-use super::stage::Stage;
+use super::stage::{EncodedFile, Stage};
 use super::template::Template;
 use super::units::Cut;
 use crate::error::Result;
-use crate::format::encode::{Content, Encoder, Encoding};
+use crate::format::encode::{Encoder, Encoding};
 use crate::staging::Draft;
 
 /// A file whose last byte is not written yet.
@@ -26,18 +26,6 @@ pub(super) struct PlainFile<'a> {
     template: &'a Template,
     encoder: Encoder,
     path: PathBuf,
-}
-
-/// A file whose last byte is written.
-pub(super) struct EncodedFile {
-    pub(super) draft: Draft,
-    pub(super) content: Content,
-    pub(super) digests: Option<Vec<u128>>,
-    pub(super) rows: u64,
-    /// See [`Finished`](super::Finished).
-    pub(super) footer_bytes: Option<u64>,
-    /// The final path.
-    pub(super) path: PathBuf,
 }
 
 /// Finds out whether the format has a place for the schema and the options, which only its encoder

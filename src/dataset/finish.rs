@@ -8,9 +8,9 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::file::EncodedFile;
 use super::layout::BESIDE;
 use super::options::{Progress, SyncPolicy};
+use super::stage::EncodedFile;
 use super::stage::{Finished, Stage};
 use super::template::Template;
 use crate::disk::DiskDirectory;
@@ -95,7 +95,7 @@ impl<'a> Finisher<'a> {
         &self.template.options.root
     }
 
-    /// Runs `encode`, which uses `threads` threads, while files are synced and verified, and gives the files in order
+    /// Runs `encode`, which uses `encoding` threads, while files are synced and verified, and gives the files in order
     /// when all are finished.
     pub(super) fn run(
         self,

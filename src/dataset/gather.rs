@@ -2,28 +2,19 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions};
 use arrow::compute::{cast, concat};
 use arrow::datatypes::{DataType, SchemaRef};
 use arrow::error::ArrowError;
 
-use super::scatter::Moves;
+use super::quota::{GatherError, MemoryQuota};
+use super::scatter::{Moves, Piece};
 use crate::error::{Error, Step};
 use crate::size::{size_of_rows, varies};
 
 /// Below this many rows a piece, rows are copied one by one, else piece by piece.
 const LONG: usize = 24;
-
-/// Neighbouring rows of a batch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Piece {
-    /// Which batch, by its place in a list.
-    pub(super) batch: u32,
-    pub(super) start: u32,
-    pub(super) rows: u32,
-}
 
 /// Rows out of several batches, not yet put together.
 #[derive(Debug, Default)]
@@ -42,13 +33,6 @@ pub(super) struct Gather<'a> {
     room: MemoryQuota,
 }
 
-/// How much memory is left for columns whose rows are not all of one size.
-#[derive(Debug)]
-pub(super) struct MemoryQuota {
-    left: AtomicUsize,
-    rows: usize,
-}
-
 /// What was gathered, or none if it takes more than there is room for.
 pub(super) fn unless_too_large<T>(
     gathered: Result<T, GatherError>,
@@ -58,44 +42,6 @@ pub(super) fn unless_too_large<T>(
         Ok(gathered) => Ok(Some(gathered)),
         Err(GatherError::TooLarge) => Ok(None),
         Err(GatherError::Failed(source)) => Err(Error::encode(Step::WriteRows, root, source)),
-    }
-}
-
-/// Why columns could not be gathered.
-#[derive(Debug)]
-pub(super) enum GatherError {
-    /// There are too many rows for the room, or for the offsets of a column.
-    TooLarge,
-    Failed(ArrowError),
-}
-
-impl From<ArrowError> for GatherError {
-    fn from(error: ArrowError) -> Self {
-        GatherError::Failed(error)
-    }
-}
-
-impl MemoryQuota {
-    /// A quota of `bytes`, for columns of `rows` rows.
-    pub(super) fn new(bytes: usize, rows: usize) -> Self {
-        MemoryQuota {
-            left: AtomicUsize::new(bytes),
-            rows,
-        }
-    }
-
-    /// Takes what a column is going to need.
-    pub(super) fn take(&self, bytes: usize) -> Result<(), GatherError> {
-        let less = |left: usize| left.checked_sub(bytes);
-        let relaxed = Ordering::Relaxed;
-        let fits = self.left.fetch_update(relaxed, relaxed, less).is_ok();
-        // Offsets of 32 bits reach no further.
-        let reached = bytes <= i32::MAX as usize;
-        // One row cannot be made less, and is of an array with such offsets itself.
-        match (fits && reached) || self.rows == 1 {
-            true => Ok(()),
-            false => Err(GatherError::TooLarge),
-        }
     }
 }
 

@@ -11,9 +11,9 @@ use arrow::datatypes::{DataType, FieldRef, Schema};
 use parquet::errors::ParquetError;
 use parquet::file::writer::SerializedFileWriter;
 
-use super::file::EncodedFile;
 use super::gather::without_dictionaries;
 use super::row_group::Group;
+use super::stage::EncodedFile;
 use super::template::Template;
 use super::units::Cut;
 use crate::error::{Error, Result, Step};

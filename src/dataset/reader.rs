@@ -11,10 +11,11 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 
 use super::buffer::Sorted;
-use super::gather::{Piece, Selection};
+use super::gather::Selection;
 use super::layout::Portion;
 use super::memory::size_of_copy;
-use super::spill::Run;
+use super::scatter::Piece;
+use super::spill::{Part, Run};
 use crate::error::Result;
 use crate::scratch::Scratch;
 
@@ -32,15 +33,6 @@ pub(super) struct RowChunk {
     pub(super) rows: Selection,
     /// Whose rows they are, in order.
     pub(super) parts: Vec<Part>,
-}
-
-/// The rows of one partition in a chunk.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Part {
-    pub(super) partition: u32,
-    pub(super) rows: usize,
-    /// Whether no more of its rows follow.
-    pub(super) last: bool,
 }
 
 impl RowChunk {

@@ -14,8 +14,17 @@ use arrow::datatypes::{ArrowNativeType, ByteArrayType, DataType};
 use arrow::error::ArrowError;
 use arrow::util::bit_util::{ceil, unset_bit};
 
-use super::gather::{GatherError, MemoryQuota, Piece};
+use super::quota::{GatherError, MemoryQuota};
 use crate::size::{size_of_rows, varies};
+
+/// Neighbouring rows of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Piece {
+    /// Which batch, by its place in a list.
+    pub(super) batch: u32,
+    pub(super) start: u32,
+    pub(super) rows: u32,
+}
 
 /// Where rows are taken from and put to.
 #[derive(Debug)]

@@ -9,15 +9,16 @@ use std::time::{Duration, SystemTime};
 use uuid::Uuid;
 
 use super::commit::invalid_receipt;
-use super::{Finished, Stage};
+use super::stage::{Finished, Stage};
 use crate::backend::{Backend as _, LocalBackend};
 use crate::disk::{DiskDirectory, DiskFile};
 use crate::error::Result;
 use crate::options::StagingPlace;
 use crate::partition::Partition;
 use crate::receipt::{ColumnStatistics, CommitMode, StagedFileRecord, StagedWrite, sum};
+use crate::record::{StagedRecord, StagedRows};
 use crate::staging::Draft;
-use crate::transaction::{ConflictCheck, StagedRecord, StagedRows, Transaction};
+use crate::transaction::{ConflictCheck, Transaction};
 
 /// How often a writer shows that it is alive: many times before it would be taken for dead.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(10 * 60);
@@ -132,7 +133,8 @@ impl Session {
         let kept = keeps.then_some(self.id);
         if kept.is_some() {
             let (root, durability) = (self.backend.named_root(), transaction.durability());
-            let record = StagedRecord::new(root, durability, &self.conflicts, rows, files);
+            let (scope, seen) = (self.conflicts.scope().to_owned(), self.conflicts.seen());
+            let record = StagedRecord::new(root, durability, (mode, scope, seen), rows, files);
             transaction.stage(&record, keep)?;
         }
         Ok(StagedWrite::new(

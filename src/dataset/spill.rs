@@ -12,7 +12,6 @@ use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::{IpcWriteOptions, StreamWriter};
 
 use super::gather::without_dictionaries;
-use super::reader::Part;
 use crate::error::{Error, Result, Step};
 use crate::scratch::{Extent, Scratch};
 
@@ -22,6 +21,15 @@ struct Block {
     extent: Extent,
     /// Its place among the rows of its run.
     first_row: u64,
+}
+
+/// The rows of one partition in a chunk.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Part {
+    pub(super) partition: u32,
+    pub(super) rows: usize,
+    /// Whether no more of its rows follow.
+    pub(super) last: bool,
 }
 
 /// Rows in order of their partitions.

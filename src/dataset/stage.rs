@@ -8,6 +8,7 @@ use parquet::file::metadata::ParquetMetaData;
 
 use crate::disk::{DiskDirectory, DiskFile};
 use crate::error::Result;
+use crate::format::encode::Content;
 use crate::partition::Partition;
 use crate::receipt::{ColumnStatistics, FileRecord, ReceiptError};
 use crate::staging::Draft;
@@ -26,6 +27,18 @@ pub(crate) trait Stage: fmt::Debug + Send + Sync {
     /// The directory that the staging files are in, opened before the first of them is written: a
     /// sync of a whole file system reports the failures since then, and no earlier ones.
     fn directory(&self) -> Result<Box<dyn DiskDirectory>>;
+}
+
+/// A file whose last byte is written.
+pub(super) struct EncodedFile {
+    pub(super) draft: Draft,
+    pub(super) content: Content,
+    pub(super) digests: Option<Vec<u128>>,
+    pub(super) rows: u64,
+    /// See [`Finished`].
+    pub(super) footer_bytes: Option<u64>,
+    /// The final path.
+    pub(super) path: PathBuf,
 }
 
 /// A finished file: ended, verified, and synced if that was asked for.

@@ -19,8 +19,9 @@ use crate::format::Format;
 use crate::options::{Durability, Interrupt};
 use crate::partition::Partition;
 use crate::receipt::{CommitMode, Note, Receipt, StagedWrite};
+use crate::record::{StagedRecord, StagedRows};
 use crate::staging::{home_of_root, resolve};
-use crate::transaction::{ConflictCheck, StagedRecord, StagedRows, Transaction, open_area};
+use crate::transaction::{ConflictCheck, Transaction, open_area};
 
 /// What several processes have staged of one data set, to be committed as one transaction, or
 /// discarded.

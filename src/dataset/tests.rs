@@ -6,9 +6,9 @@ mod formats;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex};
 
 use arrow::array::{
     ArrayRef, AsArray, Decimal128Array, DictionaryArray, Float64Array, Int32Array, Int64Array,
@@ -21,13 +21,17 @@ use parquet::file::metadata::SortingColumn;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
 use proptest::prelude::*;
 
+use super::buffer::Buffer;
+use super::engine::Engine;
 use super::ids::Assignment;
+use super::options::EngineOptions;
+use super::stage::{Finished, Stage};
 use super::*;
 use crate::disk::sim::{FaultTime, SimDisk};
-use crate::disk::{Disk, DiskFile, LockKind, LockOutcome, OsDisk};
-use crate::error::Step;
-use crate::options::{StagingPlace, Verify};
-use crate::partition::{Partition, PartitionError, PartitionValue};
+use crate::disk::{Disk, DiskDirectory, DiskFile, LockKind, LockOutcome, OsDisk};
+use crate::error::{Error, Result, Step};
+use crate::options::{Durability, StagingPlace, Verify};
+use crate::partition::{Partition, PartitionBy, PartitionError, PartitionValue};
 use crate::staging::{Area, Draft, home_of_root};
 
 /// A stage in a directory of its own.

@@ -11,10 +11,12 @@ use arrow::error::ArrowError;
 use uuid::Uuid;
 
 use super::builder::DatasetWriterBuilder;
-use super::commit::{check_write_id, commit};
+use super::commit::{already_committed, check_write_id, commit};
+use super::engine::Engine;
+use super::options::Progress;
 use super::session::Session;
+use super::stage::{Finished, Stage};
 use super::surroundings::Surroundings;
-use super::{Engine, Finished, Progress, Stage};
 use crate::backend::{Backend, LocalBackend};
 use crate::disk::Disk;
 use crate::error::{Error, Result};
@@ -23,17 +25,18 @@ use crate::names;
 use crate::options::{Interrupt, StagingPlace};
 use crate::partition::Partition;
 use crate::receipt::{CommitMode, Note, Receipt, StagedFileRecord, StagedWrite, StatisticsReader};
+use crate::record::StagedRows;
 use crate::staging::{home_of_root, resolve};
 use crate::stored::StoredTypes;
 use crate::table_format::TableFormat;
-use crate::transaction::{ConflictCheck, StagedRows, Transaction, open_area};
+use crate::transaction::{ConflictCheck, Transaction, open_area};
 use crate::unify::{SchemaPolicy, conform};
 
 /// Writes batches into a Hive-partitioned data set, as one transaction: all of its files appear, or
 /// none of them, whatever crashes and whenever (promise P7).
 ///
 /// Rows may come in any order. They are held within a memory limit and spilled beyond it (promise
-/// P9), and each partition becomes one file, or more if a backend size is set. Dropping the writer,
+/// P9), and each partition becomes one file, or more if a target size is set. Dropping the writer,
 /// also by a panic, discards everything; the first error poisons it.
 ///
 /// ```
@@ -337,6 +340,54 @@ impl RecordBatchWriter for DatasetWriter {
     fn close(self) -> std::result::Result<(), ArrowError> {
         let committed = self.commit().map(drop);
         committed.map_err(|error| ArrowError::ExternalError(Box::new(error)))
+    }
+}
+
+impl DatasetWriterBuilder {
+    /// The receipt of the write of this [name](Self::write_id), if it was committed before and is still
+    /// remembered: what [`commit`](DatasetWriter::commit) would give after all rows were encoded in
+    /// vain. Always `None` without a name.
+    ///
+    /// What dead writers left of the data set is finished or removed first, as by
+    /// [`recover`](crate::recover): one of them may have been at this write. Where it answers `None`,
+    /// another may still commit it before this one does, which `commit` then finds.
+    ///
+    /// # Errors
+    /// [`Error::InvalidPath`](crate::Error::InvalidPath) and
+    /// [`Error::InvalidOption`](crate::Error::InvalidOption) if what is asked for cannot be done;
+    /// [`Error::Read`](crate::Error::Read) and
+    /// [`Error::InvalidDecision`](crate::Error::InvalidDecision) if a receipt cannot be read. Nothing
+    /// is published but what had been committed.
+    pub fn already_committed(&self) -> Result<Option<Receipt>> {
+        already_committed(self)
+    }
+
+    /// What a commit of rows of these partitions would say, or be refused for, because of what is in the data
+    /// set now: see [`schema_check`](Self::schema_check) and [`overwrite_table`](Self::overwrite_table). Looks,
+    /// and changes nothing.
+    ///
+    /// # Errors
+    /// [`Error::Incompatible`](crate::Error::Incompatible) and
+    /// [`Error::Conflict`](crate::Error::Conflict) say what it would be refused for;
+    /// [`Error::Partition`](crate::Error::Partition) and
+    /// [`Error::InvalidOption`](crate::Error::InvalidOption) if the schema cannot be written;
+    /// [`Error::Read`](crate::Error::Read) if the disk refuses to list or read.
+    pub fn preview(&self, schema: &SchemaRef, partitions: &[Partition]) -> Result<Vec<Note>> {
+        preview(self, schema, partitions)
+    }
+
+    /// Opens the data set for batches that have `schema`: finishes or removes what dead writers left,
+    /// and begins a transaction.
+    ///
+    /// # Errors
+    /// [`Error::InvalidPath`](crate::Error::InvalidPath), [`Error::Partition`](crate::Error::Partition)
+    /// and [`Error::InvalidOption`](crate::Error::InvalidOption) if what is asked for cannot be done, or
+    /// two columns have one name;
+    /// [`Error::Conflict`](crate::Error::Conflict) if a table of another format would be overwritten;
+    /// [`Error::Encode`](crate::Error::Encode) if the format has no place for a type of the schema;
+    /// [`Error::Io`](crate::Error::Io) if no staging area can be made. Nothing is published.
+    pub fn build(self, schema: SchemaRef) -> Result<DatasetWriter> {
+        DatasetWriter::open(self, schema)
     }
 }
 

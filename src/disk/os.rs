@@ -207,15 +207,6 @@ fn status(metadata: &fs::Metadata, identity: Identity) -> io::Result<FileStatus>
     })
 }
 
-/// When the file was born, in nanoseconds since 1970, if the file system tells.
-pub(super) fn born(metadata: &fs::Metadata) -> Option<i128> {
-    let born = metadata.created().ok()?;
-    Some(match born.duration_since(SystemTime::UNIX_EPOCH) {
-        Ok(after) => after.as_nanos() as i128,
-        Err(before) => -(before.duration().as_nanos() as i128),
-    })
-}
-
 impl DiskFile for OsFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         loop {

@@ -10,8 +10,8 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::damage::Damage;
 use crate::partition::PartitionError;
-use crate::verify::Damage;
 
 pub use step::Step;
 

@@ -13,9 +13,9 @@ use ::parquet::basic::Compression;
 
 #[cfg(any(feature = "csv", feature = "json"))]
 use super::{Fault, source::Source};
-use crate::error::{Error, Result};
 #[cfg(any(feature = "csv", feature = "json"))]
-use crate::verify::{Damage, Location};
+use crate::damage::{Damage, Location};
+use crate::error::{Error, Result};
 
 #[cfg(any(feature = "csv", feature = "json"))]
 const GZIP: &[u8] = &[0x1f, 0x8b];

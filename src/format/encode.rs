@@ -306,7 +306,7 @@ fn verify_other(
     let source = super::source::Source::new(file)?;
     if source.len() != written.len {
         let (expected, found) = (written.len, source.len());
-        return Err(crate::verify::Damage::Length { expected, found }.into());
+        return Err(crate::damage::Damage::Length { expected, found }.into());
     }
     source.settle(match written.content {
         #[cfg(feature = "ipc")]

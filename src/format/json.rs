@@ -16,8 +16,8 @@ use super::compressed;
 use super::source::Source;
 use super::text::{BUFFER, Utf8};
 use super::{Contents, Fault};
+use crate::damage::{Cause, Damage};
 use crate::disk::DiskFile;
-use crate::verify::{Cause, Damage};
 
 pub(super) mod encode;
 mod lines;

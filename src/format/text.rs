@@ -10,7 +10,7 @@ use twox_hash::XxHash3_128;
 use super::compressed::end_of_text;
 use super::source::Source;
 use super::{Contents, Fault};
-use crate::verify::{Damage, Location};
+use crate::damage::{Damage, Location};
 
 /// Read at once.
 pub(super) const BUFFER: usize = 64 << 10;

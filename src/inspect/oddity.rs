@@ -4,10 +4,10 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use crate::damage::Damage;
 use crate::error::Error;
 use crate::partition::PartitionError;
 use crate::table_format::TableFormat;
-use crate::verify::Damage;
 use crate::walk::PassedOver;
 
 /// Something in a data set that readers may stumble over.

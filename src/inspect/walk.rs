@@ -9,6 +9,7 @@ use parquet::file::metadata::ParquetMetaData;
 
 use super::schema::Schemas;
 use super::{Oddity, PartitionSummary};
+use crate::damage::Damage;
 use crate::disk::{Disk, DiskFile};
 use crate::error::{Error, Result};
 use crate::format::{self, Fault, Format};
@@ -16,7 +17,6 @@ use crate::options::Verify;
 use crate::partition::{Partition, hive};
 use crate::staging::is_area_name;
 use crate::table_format::TableFormat;
-use crate::verify::Damage;
 use crate::walk::{Met, entries};
 
 /// What was met on the way.

@@ -1,7 +1,7 @@
 //! Removing what dead writers left, and never a live one's work (promise P6).
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use uuid::Uuid;
@@ -9,51 +9,65 @@ use uuid::Uuid;
 use super::{SUFFIX, is_staging_file, live};
 use crate::disk::{Disk, DiskFile, EntryKind, LockKind, LockOutcome};
 use crate::error::Error;
-use crate::recover::Recovery;
 
 /// How old a staging file must be, where locks are not to be trusted, before its writer is taken for
 /// dead: longer than any writer pauses between two writes.
 const DEAD_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// What a sweep found and did.
+#[derive(Debug, Default)]
+pub(crate) struct Swept {
+    /// Staging files of dead writers that were removed, or would be in a dry run.
+    pub(crate) removed: Vec<PathBuf>,
+    /// Staging files whose writers are alive, or may be.
+    pub(crate) alive: Vec<PathBuf>,
+    /// What could not be looked at or removed.
+    pub(crate) failed: Vec<Error>,
+}
+
 /// The sweep that every writer does: what cannot be removed now is for the next one.
 pub(super) fn sweep(disk: &dyn Disk, area: &Path) {
     // With many writers in one process, asking for the lock of each every time would take long.
     let ours = |path: &Path| live().contains(path);
-    sweep_into(disk, area, false, &ours, &mut Recovery::default());
+    let _ = sweep_area(disk, area, false, &ours);
 }
 
-/// The sweep that [`recover`](crate::recover) does, with what it says of it.
-pub(crate) fn sweep_for(disk: &dyn Disk, area: &Path, dry_run: bool, recovery: &mut Recovery) {
-    sweep_into(disk, area, dry_run, &|_| false, recovery);
+/// The sweep that [`recover`](crate::recover) does.
+pub(crate) fn sweep_for(disk: &dyn Disk, area: &Path, dry_run: bool) -> Swept {
+    sweep_area(disk, area, dry_run, &|_| false)
 }
 
-fn sweep_into(
+fn sweep_area(
     disk: &dyn Disk,
     area: &Path,
     dry_run: bool,
     known_live: &dyn Fn(&Path) -> bool,
-    recovery: &mut Recovery,
-) {
+) -> Swept {
+    let mut swept = Swept::default();
     let entries = match disk.list(area) {
         Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return,
-        Err(source) => return recovery.failed.push(unreadable(area, source)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        Err(source) => {
+            swept.failed.push(unreadable(area, source));
+            Vec::new()
+        }
     };
     for entry in entries {
         if entry.kind != EntryKind::File || !is_staging_file(&entry.path) {
             continue;
         }
         if known_live(&entry.path) {
-            recovery.alive.push(entry.path);
+            swept.alive.push(entry.path);
             continue;
         }
         match sweep_file(disk, &entry.path, dry_run) {
-            Ok(Some(true)) => recovery.removed.push(entry.path),
-            Ok(Some(false)) => recovery.alive.push(entry.path),
+            Ok(Some(true)) => swept.removed.push(entry.path),
+            Ok(Some(false)) => swept.alive.push(entry.path),
             Ok(None) => {}
-            Err(source) => recovery.failed.push(unreadable(&entry.path, source)),
+            Err(source) => swept.failed.push(unreadable(&entry.path, source)),
         }
     }
+    swept
 }
 
 fn unreadable(path: &Path, source: io::Error) -> Error {

@@ -4,8 +4,6 @@
 //! is there, is the commit point: before it nothing is visible, after it everything will be, also if
 //! the writer dies, by whoever opens the data set next. Encoding rows is not done here.
 
-mod decision;
-mod path_text;
 mod plan;
 mod staged;
 #[cfg(test)]
@@ -24,13 +22,10 @@ use crate::disk::{Disk, LockKind};
 use crate::error::{Error, Outcome, Result, Step};
 use crate::options::Durability;
 use crate::receipt::Receipt;
+use crate::record::{Decision, Layout, Plan};
 use crate::staging::{Area, Home};
 
-pub(crate) use decision::{
-    Decision, Exchange, LONGEST, LONGEST_OF_OTHERS, Move, Plan, Removal, read_json,
-};
-pub(crate) use plan::{ConflictCheck, Layout, StagedName, staged_name};
-pub(crate) use staged::{StagedRecord, StagedRows};
+pub(crate) use plan::{ConflictCheck, StagedName};
 
 /// A transaction of ours, which nobody takes for dead as long as it lives.
 pub(crate) struct Transaction {

@@ -6,13 +6,12 @@ use std::sync::{Mutex, PoisonError};
 
 use twox_hash::XxHash3_128;
 
-use super::staged::{Seen, StagedRecord};
-use super::{Exchange, Move, Removal};
 use crate::backend::Backend;
 use crate::disk::LockKind;
 use crate::error::{Error, Result};
 use crate::partition::Partition;
 use crate::receipt::CommitMode;
+use crate::record::{Exchange, Layout, Move, Removal, Seen, StagedRecord};
 
 impl CommitMode {
     /// Whether what is there may not change between looking and deciding.
@@ -40,26 +39,6 @@ pub(crate) struct ConflictCheck {
     /// The directory that the caller named, below the data set's root.
     scope: PathBuf,
     before: Mutex<HashMap<PathBuf, String>>,
-}
-
-/// What is published, and what has to be moved within the transaction before.
-#[derive(Debug, Default)]
-pub(crate) struct Layout {
-    pub(crate) arrangement: Vec<Move>,
-    pub(crate) files: Vec<Move>,
-    pub(crate) exchanges: Vec<Exchange>,
-    pub(crate) removed: Vec<Removal>,
-}
-
-impl Layout {
-    /// Notes what tells each staged file from every other.
-    pub(super) fn identify(&mut self, identities: &HashMap<&Path, u128>) {
-        for file in self.arrangement.iter_mut().chain(&mut self.files) {
-            if let Some(identity) = identities.get(file.staged.as_path()) {
-                file.identity = format!("{identity:032x}");
-            }
-        }
-    }
 }
 
 impl ConflictCheck {
@@ -283,9 +262,4 @@ fn fingerprint(files: &[(PathBuf, u128)]) -> String {
         hash.write(&identity.to_le_bytes());
     }
     format!("{:032x}", hash.finish_128())
-}
-
-/// The name of a transaction's files: fixed in length, in the order in which they were made.
-pub(crate) fn staged_name(number: u64) -> PathBuf {
-    PathBuf::from(format!("{number:05}.staged"))
 }

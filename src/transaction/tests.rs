@@ -15,6 +15,7 @@ use crate::file::AtomicFile;
 use crate::options::{Durability, FileOptions, StagingPlace};
 use crate::partition::Partition;
 use crate::receipt::CommitMode;
+use crate::record::staged_name;
 use crate::staging::{Area, home_of_root};
 
 const ROOT: &str = "/lake";

@@ -27,17 +27,14 @@ use crate::walk::PassedOver;
 use walk::Found;
 
 mod content;
-mod damage;
-mod location;
 mod report;
 mod walk;
 
 #[cfg(test)]
 mod tests;
 
+pub use crate::damage::{Cause, Damage, Location};
 pub(crate) use content::{verify_content, verify_end};
-pub use damage::{Cause, Damage};
-pub use location::Location;
 pub use report::{FileReport, Summary};
 
 /// Checks one file, whose format is that of its suffix, or else Parquet.

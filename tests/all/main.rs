@@ -29,6 +29,7 @@ mod interleave;
 mod kept;
 #[cfg(target_os = "linux")]
 mod kills;
+mod layers;
 #[cfg(target_os = "linux")]
 mod memory;
 mod names;

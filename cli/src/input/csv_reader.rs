@@ -19,7 +19,8 @@ use super::csv_rows::{Row, Rows};
 use super::dates::DateFormat;
 use super::encoding::to_utf8;
 use super::guess::Guess;
-use super::source::{Stream, read_error};
+use super::source::read_error;
+use super::stream::Stream;
 use super::{BATCH_BYTES, InputError, InputOptions, Known, SAMPLE_BYTES};
 
 /// An iterator over the batches of delimited text.

@@ -10,7 +10,8 @@ use std::path::PathBuf;
 
 use csv::ByteRecord;
 
-use super::source::{CHUNK, Stream, read_error};
+use super::source::read_error;
+use super::stream::{CHUNK, Stream};
 use super::{InputError, InputOptions, ROW_BYTES};
 
 /// A row and the line on which it starts.

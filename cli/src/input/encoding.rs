@@ -9,7 +9,7 @@ use std::io::{self, Read};
 use encoding_rs::{DecoderResult, Encoding, UTF_8};
 use thiserror::Error;
 
-use super::source::{CHUNK, Stream, peek};
+use super::stream::{CHUNK, Stream, peek};
 
 /// Bytes that are no text in their encoding.
 #[derive(Debug, Error)]

@@ -20,7 +20,8 @@ use atomic_arrow::format::{IpcBounds, IpcTooLarge};
 
 use super::InputError;
 use super::parquet_reader::{Share, file_len};
-use super::source::{Stream, Watch, read_error};
+use super::source::{Watch, read_error};
+use super::stream::Stream;
 
 /// The bytes that open and close an Arrow IPC file.
 const MAGIC: &[u8] = b"ARROW1";

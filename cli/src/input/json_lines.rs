@@ -6,7 +6,8 @@
 use std::io::{BufRead, BufReader, Cursor, Read};
 use std::path::PathBuf;
 
-use super::source::{CHUNK, Stream, read_error};
+use super::source::read_error;
+use super::stream::{CHUNK, Stream};
 use super::{InputError, ROW_BYTES};
 
 /// The rows of the text, numbered by lines.

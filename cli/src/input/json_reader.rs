@@ -23,7 +23,8 @@ use super::cells::{self, Reading, Unparsed};
 use super::encoding::to_utf8;
 use super::json_lines::{Block, Lines};
 use super::json_rows::{self, ObjectGuess, Remarks};
-use super::source::{Stream, read_error};
+use super::source::read_error;
+use super::stream::Stream;
 use super::{BATCH_BYTES, InputError, InputOptions, Known, SAMPLE_BYTES, SchemaSpec};
 
 /// An iterator over the batches of NDJSON.

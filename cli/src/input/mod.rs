@@ -28,6 +28,7 @@ mod paths;
 mod place;
 mod schema_spec;
 mod source;
+mod stream;
 mod survey;
 
 use std::collections::HashSet;

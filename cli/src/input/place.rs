@@ -17,7 +17,8 @@ use super::json_reader::{self, JsonReader};
 use super::json_rows::ObjectGuess;
 use super::parquet_reader::ParquetReader;
 use super::paths::Place;
-use super::source::{Body, Source, Stream, Watch};
+use super::source::{Body, Source, Watch};
+use super::stream::Stream;
 use super::{Columns, InputError, InputOptions, Known, agree, guarded, hive};
 
 /// The batches of one input.

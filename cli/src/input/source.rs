@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, BufReader, Cursor, Read, Seek};
+use std::io::{self, BufReader, Read, Seek};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,10 +15,9 @@ use super::InputError;
 use super::encoding::Undecodable;
 use super::format::{Compression, InputFormat};
 use super::paths::Place;
+use super::stream::{CHUNK, Stream, peek};
 use crate::stdin::stdin;
 
-/// Bytes asked of the operating system at once.
-pub(super) const CHUNK: usize = 256 * 1024;
 /// Bytes of a pipe that are kept in a temporary file, for the case that it has to be read again.
 const KEPT_BYTES: u64 = if cfg!(test) { 1 << 16 } else { 1 << 30 };
 /// How long a wait for a pipe may last before the interrupt flag is looked at again.
@@ -162,9 +161,6 @@ impl Read for Once {
         Ok(n)
     }
 }
-
-/// A stream of decompressed bytes.
-pub(super) type Stream = Box<dyn Read + Send>;
 
 /// What a decoder is given.
 pub(super) enum Body {
@@ -334,14 +330,6 @@ fn decompress(stream: Stream, compression: Option<Compression>) -> io::Result<St
     })
 }
 
-/// The first bytes of a stream, and the whole stream again.
-pub(super) fn peek(mut stream: Stream) -> io::Result<(Vec<u8>, Stream)> {
-    let mut head = Vec::new();
-    stream.by_ref().take(8).read_to_end(&mut head)?;
-    let whole = Cursor::new(head.clone()).chain(stream);
-    Ok((head, Box::new(whole)))
-}
-
 /// The error of a failed read, told apart by whether a decompressor may have raised it.
 pub(super) fn read_error(path: &Path, compressed: bool, source: io::Error) -> InputError {
     // What the system itself refuses carries its code; a decompressor's complaint has none.
@@ -426,6 +414,8 @@ fn is_readable(_: &File) -> io::Result<bool> {
 #[cfg(test)]
 mod tests {
     use std::io::Write;
+
+    use std::io::Cursor;
 
     use super::*;
 

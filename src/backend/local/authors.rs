@@ -13,8 +13,8 @@ use super::LocalBackend;
 use crate::disk::{EntryKind, FileStatus, Owner};
 use crate::error::{Error, Result};
 use crate::receipt::CommitMode;
+use crate::record::{Plan, StagedRecord};
 use crate::staging::is_area_name;
-use crate::transaction::{Plan, StagedRecord};
 
 /// Everybody may make files in a directory.
 const FOR_EVERYBODY: u32 = 0o002;

@@ -11,8 +11,8 @@ use super::{DECISION, LocalBackend, identity};
 use crate::backend::Backend as _;
 use crate::disk::{Disk, EntryKind, Place};
 use crate::error::{Error, IoContext, Result, Step};
+use crate::record::{Layout, Plan};
 use crate::staging::{check_project, check_spelling};
-use crate::transaction::{Layout, Plan};
 
 /// The longest name of a file or directory, in bytes: NAME_MAX of the common file systems.
 const LONGEST_NAME: usize = 255;

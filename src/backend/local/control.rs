@@ -14,8 +14,8 @@ use crate::backend::{Backend, Guard};
 use crate::disk::{EntryKind, LockKind, LockOutcome, PublishMode};
 use crate::error::{Error, IoContext, Result, Step};
 use crate::options::Durability;
+use crate::record::{Decision, Plan};
 use crate::staging::{Area, Control, Pending, is_impossible};
-use crate::transaction::{Decision, Plan};
 
 impl LocalBackend {
     /// The control directory of the root.

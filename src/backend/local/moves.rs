@@ -10,8 +10,8 @@ use crate::disk::{Disk, EntryKind, PublishMode};
 use crate::error::{Error, IoContext, Result, Step};
 use crate::options::Durability;
 use crate::publish::{self, RenameOutcome, Share};
+use crate::record::{Exchange, Move};
 use crate::staging::check_inside;
-use crate::transaction::{Exchange, Move};
 
 /// Who moves the files of a transaction.
 pub(super) struct Mover<'a> {

@@ -17,8 +17,8 @@ use crate::disk::{Disk, DiskFile, EntryKind, FileStatus, PublishMode};
 use crate::error::{Error, IoContext, Result, Step};
 use crate::publish::{self, RenameOutcome, Share};
 use crate::receipt::Receipt;
+use crate::record::{Decision, LONGEST, LONGEST_OF_OTHERS, Plan, read_json};
 use crate::staging::{WRITES, check_inside, is_impossible, is_older};
-use crate::transaction::{Decision, LONGEST, LONGEST_OF_OTHERS, Plan, read_json};
 
 /// How much of a record is read at once.
 const PIECE: usize = 64 << 10;

@@ -10,7 +10,7 @@ use crate::backend::Backend as _;
 use crate::disk::{Disk, Entry, EntryKind, PublishMode};
 use crate::error::{Error, IoContext, Result, Step};
 use crate::options::Durability;
-use crate::transaction::Removal;
+use crate::record::Removal;
 
 impl LocalBackend {
     /// Those of the files that are gone, or are what they were when it was decided to remove them. What

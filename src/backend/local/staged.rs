@@ -14,8 +14,8 @@ use crate::disk::{EntryKind, PublishMode};
 use crate::error::{Error, IoContext, Result, Step};
 use crate::options::Durability;
 use crate::publish;
+use crate::record::{Decision, Plan, StagedRecord};
 use crate::staging::{Area, is_older};
-use crate::transaction::{Decision, Plan, StagedRecord};
 
 impl LocalBackend {
     /// Writes the record, and removes what nobody will need while it waits.

@@ -4,27 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::Path;
 
-use super::tree::{Tree, not_found, parent_and_name};
-
-/// A change of names that is not known to be durable.
-#[derive(Debug, Clone)]
-pub(super) struct Change {
-    /// The directory, the name in it, and what that stands for from then on: all of them or none.
-    pub(super) names: Vec<(u64, OsString, Option<u64>)>,
-}
-
-impl Change {
-    /// Whether both change the same name, so that the later cannot be durable without the earlier.
-    pub(super) fn touches(&self, other: &Change) -> bool {
-        let same = |(a, name, _): &(u64, OsString, Option<u64>)| {
-            other
-                .names
-                .iter()
-                .any(|(b, other, _)| a == b && name == other)
-        };
-        self.names.iter().any(same)
-    }
-}
+use super::tree::{Change, Tree, not_found, parent_and_name};
 
 impl Tree {
     /// Lets names stand for something else, in one change.

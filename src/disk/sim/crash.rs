@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-use super::changes::Change;
-use super::tree::{Directory, File, Node, TOP, Tree};
+use super::tree::{Change, Directory, File, Node, TOP, Tree};
 
 /// Every tree that may be found after a power loss, all of it durable then.
 pub(super) fn outcomes(tree: &Tree) -> Vec<Tree> {

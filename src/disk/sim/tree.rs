@@ -7,11 +7,30 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::changes::Change;
 use crate::disk::{Entry, EntryKind, FileStatus, Identity};
 
 /// The number of the directory `/`.
 pub(super) const TOP: u64 = 1;
+
+/// A change of names that is not known to be durable.
+#[derive(Debug, Clone)]
+pub(super) struct Change {
+    /// The directory, the name in it, and what that stands for from then on: all of them or none.
+    pub(super) names: Vec<(u64, OsString, Option<u64>)>,
+}
+
+impl Change {
+    /// Whether both change the same name, so that the later cannot be durable without the earlier.
+    pub(super) fn touches(&self, other: &Change) -> bool {
+        let same = |(a, name, _): &(u64, OsString, Option<u64>)| {
+            other
+                .names
+                .iter()
+                .any(|(b, other, _)| a == b && name == other)
+        };
+        self.names.iter().any(same)
+    }
+}
 
 #[derive(Debug, Clone)]
 pub(super) struct Tree {

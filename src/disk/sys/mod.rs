@@ -1,5 +1,8 @@
 //! Where the systems differ. Each module offers the same functions.
 
+use std::fs::Metadata;
+use std::time::SystemTime;
+
 #[cfg(unix)]
 mod access;
 #[cfg(unix)]
@@ -25,3 +28,12 @@ pub(super) use unix::*;
 mod windows;
 #[cfg(windows)]
 pub(super) use windows::*;
+
+/// When the file was born, in nanoseconds since 1970, if the file system tells.
+fn born(metadata: &Metadata) -> Option<i128> {
+    let born = metadata.created().ok()?;
+    Some(match born.duration_since(SystemTime::UNIX_EPOCH) {
+        Ok(after) => after.as_nanos() as i128,
+        Err(before) => -(before.duration().as_nanos() as i128),
+    })
+}

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use rustix::io::Errno;
 
-use crate::disk::os::born;
+use super::born;
 use crate::disk::{Identity, LockKind, LockOutcome, Owner};
 
 pub(in crate::disk) fn identity(_file: &File, metadata: &Metadata) -> io::Result<Identity> {

@@ -16,7 +16,7 @@ use windows_sys::Win32::Storage::FileSystem::{
 };
 use windows_sys::Win32::System::IO::OVERLAPPED;
 
-use crate::disk::os::born;
+use super::born;
 use crate::disk::{
     Entry, EntryKind, FileStatus, Identity, LockKind, LockOutcome, Owner, Place, Project,
     PublishMode,

@@ -12,6 +12,7 @@ use arrow::error::ArrowError;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
 use super::Piece;
+use crate::damage::{Damage, Location};
 use crate::error::{Error, Result, Step};
 use crate::format::compressed::{self, undecodable};
 use crate::format::encode::{Content, Written};
@@ -21,7 +22,6 @@ use crate::format::text::{self, ROWS_AT_ONCE, TextDigests};
 use crate::format::{Contents, Fault};
 use crate::options::Verify;
 use crate::staging::Draft;
-use crate::verify::{Damage, Location};
 
 /// A CSV file being written.
 pub(in crate::format) struct Encoder {

@@ -15,8 +15,8 @@ use super::compressed;
 use super::source::Source;
 use super::text::{BUFFER, Utf8};
 use super::{Contents, Fault};
+use crate::damage::Damage;
 use crate::disk::DiskFile;
-use crate::verify::Damage;
 
 pub(super) mod encode;
 #[cfg(test)]

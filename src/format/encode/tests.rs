@@ -9,13 +9,13 @@ use arrow::array::*;
 use arrow::datatypes::{DataType, Field, Int8Type, Schema, SchemaRef, UnionMode};
 
 use super::*;
+use crate::damage::Damage;
 use crate::disk::sim::{FaultTime, SimDisk};
 use crate::disk::{Disk, DiskFile};
 use crate::format::memory::MemoryFile;
 use crate::format::{NonFinite, check};
 use crate::options::{StagingPlace, Verify};
 use crate::staging::{Area, home_of_root, resolve};
-use crate::verify::Damage;
 
 const FORMATS: [Format; 4] = [Format::Parquet, Format::Ipc, Format::Ndjson, Format::Csv];
 const ENOSPC: i32 = 28;

@@ -18,6 +18,7 @@ use arrow::ipc::writer::{FileWriter, IpcWriteOptions};
 
 use super::canonical::Canonical;
 use super::{frames, undecodable};
+use crate::damage::{Damage, Location};
 use crate::error::{Error, Result, Step};
 use crate::format::dictionaries::Dictionaries;
 use crate::format::digest::{CannotDigest, ColumnDigests};
@@ -28,7 +29,6 @@ use crate::format::source::Source;
 use crate::format::{Contents, Fault, contained};
 use crate::options::Verify;
 use crate::staging::Draft;
-use crate::verify::{Damage, Location};
 
 /// The most of the buffer that is kept between two batches.
 const KEPT: usize = 1 << 20;

@@ -13,9 +13,9 @@ use arrow::ipc::convert::fb_to_schema;
 use arrow::ipc::{Block, Buffer, root_as_footer, root_as_message};
 
 use super::bounds::{Dictionary, IpcBounds, IpcTooLarge, Sizes, decoded};
+use crate::damage::{Damage, Location};
 use crate::format::source::Source;
 use crate::format::{Fault, contained};
-use crate::verify::{Damage, Location};
 
 const MAGIC: &[u8] = b"ARROW1";
 /// The magic number, padded to 8 bytes.

@@ -16,8 +16,8 @@ use arrow::ipc::reader::{FileReader, StreamReader};
 
 use super::source::Source;
 use super::{Contents, Fault, contained};
+use crate::damage::{Damage, Location};
 use crate::disk::DiskFile;
-use crate::verify::{Damage, Location};
 
 pub use bounds::{IpcBounds, IpcTooLarge};
 

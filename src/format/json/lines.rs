@@ -9,11 +9,11 @@ use serde::Deserializer;
 use serde::de::{DeserializeSeed, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use crate::damage::Damage;
 use crate::format::Fault;
 use crate::format::compressed;
 use crate::format::source::Source;
 use crate::format::text::{BUFFER, TextDigests};
-use crate::verify::Damage;
 
 /// Counts the lines, each of which is an object of the schema's fields in their order, and digests
 /// the values.

@@ -14,11 +14,11 @@ use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::ParquetMetaData;
 
 use super::cost::{cost, with_views_in};
+use crate::damage::Location;
 use crate::disk::OsDisk;
 use crate::format::Fault;
 use crate::format::source::Source;
 use crate::size::size_of_rows;
-use crate::verify::Location;
 
 /// The batches of a Parquet file, none of which takes much more memory than it may.
 ///

@@ -12,7 +12,7 @@ use parquet::file::page_index::column_index::{ColumnIndexMetaData, PrimitiveColu
 use parquet::file::statistics::Statistics;
 
 use super::keys::encryption;
-use crate::verify::{Damage, Location};
+use crate::damage::{Damage, Location};
 
 /// The most characters of a value in a message.
 const SHOWN: usize = 200;

@@ -12,9 +12,9 @@ use parquet::file::metadata::ColumnChunkMetaData;
 
 use super::keys::is_encrypted;
 use super::pages::walk_headers;
+use crate::damage::Location;
 use crate::format::Fault;
 use crate::format::source::Source;
-use crate::verify::Location;
 
 /// What a value takes beside its bytes: a view or number, and its levels.
 const VALUE: u64 = 24;

@@ -20,10 +20,10 @@ use parquet::file::metadata::ParquetMetaData;
 
 use super::cost::{Cost, cost, with_views};
 
+use crate::damage::{Damage, Location};
 use crate::format::digest::ColumnDigests;
 use crate::format::source::Source;
 use crate::format::{Fault, contained};
-use crate::verify::{Damage, Location};
 
 /// The most rows decoded at once, and about the most bytes.
 const BATCH_ROWS: u64 = 8192;

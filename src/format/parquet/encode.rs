@@ -14,12 +14,12 @@ use super::keys::Keys;
 use super::row_group::FileTemplate;
 use super::rows::RowWriter;
 use super::slot::Slot;
+use crate::damage::Location;
 use crate::error::{Error, Result, Step};
 use crate::format::contained;
 use crate::format::digest::{CannotDigest, ColumnDigests};
 use crate::options::Verify;
 use crate::staging::Draft;
-use crate::verify::Location;
 
 /// A Parquet file being written.
 pub(crate) struct Encoder {

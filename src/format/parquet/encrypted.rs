@@ -7,10 +7,10 @@
 
 use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
 
-use super::pages::check_against_offset_index;
+use super::structure::check_against_offset_index;
+use crate::damage::{Damage, Location};
 use crate::format::Fault;
 use crate::format::source::Source;
-use crate::verify::{Damage, Location};
 
 /// A module's length comes before it.
 const LENGTH: u64 = 4;

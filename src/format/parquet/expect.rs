@@ -13,8 +13,8 @@ use parquet::schema::types::TypePtr;
 
 use super::compare::shown;
 use super::readers_view::{ReadAs, first_difference};
+use crate::damage::{Damage, Location};
 use crate::format::contained;
-use crate::verify::{Damage, Location};
 
 /// A schema in a file that was found to come back as what was given, so that files of one write which
 /// have the same need not be asked again. It serves one given schema.

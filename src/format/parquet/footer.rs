@@ -18,9 +18,9 @@ use super::footer_walk::{check_names, walk};
 use super::keys::{Keys, is_encrypted};
 use super::structure;
 use super::thrift::Thrift;
+use crate::damage::{Damage, Location};
 use crate::format::source::Source;
 use crate::format::{Fault, contained};
-use crate::verify::{Damage, Location};
 
 const MAGIC: &[u8] = b"PAR1";
 const MAGIC_ENCRYPTED: &[u8] = b"PARE";

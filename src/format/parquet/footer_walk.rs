@@ -6,7 +6,7 @@
 use parquet::schema::types::SchemaDescriptor;
 
 use super::thrift::{BINARY, I32, LIST, Malformed, STRUCT, Thrift};
-use crate::verify::{Damage, Location};
+use crate::damage::{Damage, Location};
 
 /// The field of `FileMetaData` that says that columns are encrypted although the footer is not.
 const ENCRYPTION_ALGORITHM: i64 = 8;

@@ -12,9 +12,9 @@ use arrow::datatypes::Schema;
 
 use super::source::Source;
 use super::{Contents, Fault};
+use crate::damage::Damage;
 use crate::disk::DiskFile;
 use crate::options::Verify;
-use crate::verify::Damage;
 
 mod batches;
 mod compare;

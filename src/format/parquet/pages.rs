@@ -20,10 +20,11 @@ use parquet::schema::types::ColumnDescriptor;
 
 use super::encrypted;
 use super::keys::is_encrypted;
+use super::structure::check_against_offset_index;
 use super::thrift::{I32, Malformed, STRUCT, Thrift};
+use crate::damage::{Damage, Location};
 use crate::format::source::Source;
 use crate::format::{Fault, PageCount, contained};
-use crate::verify::{Damage, Location};
 
 /// Read at first for a page header, and grown where a header is longer.
 const HEADER_AHEAD: u64 = 1 << 10;
@@ -264,44 +265,6 @@ impl Header {
     pub(super) fn is_dictionary_encoded(&self) -> bool {
         matches!(self.encoding, 2 | 8)
     }
-}
-
-pub(super) fn check_against_offset_index(
-    location: &Location,
-    metadata: &ParquetMetaData,
-    (row_group, column): (usize, usize),
-    data: &[(u64, u64)],
-) -> Result<(), Damage> {
-    let indexes = metadata
-        .offset_index()
-        .and_then(|groups| groups.get(row_group));
-    let Some(index) = indexes.and_then(|columns| columns.get(column)) else {
-        return Ok(());
-    };
-    let (expected, found) = (index.page_locations().len() as u64, data.len() as u64);
-    if expected != found {
-        let what = "the number of data pages";
-        return Err(Damage::Count {
-            location: location.clone(),
-            what,
-            expected,
-            found,
-        });
-    }
-    for ((at, size), place) in data.iter().zip(index.page_locations()) {
-        let declared = u64::from(place.compressed_page_size.unsigned_abs());
-        if place.offset.unsigned_abs() != *at || declared != *size {
-            let what = format!(
-                "a page of {size} bytes, where the offset index has one of {declared} at {}",
-                place.offset
-            );
-            return Err(Damage::Contradiction {
-                location: location.clone().at(*at),
-                what,
-            });
-        }
-    }
-    Ok(())
 }
 
 /// Lets parquet-rs read, check and decompress the pages.

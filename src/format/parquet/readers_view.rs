@@ -13,8 +13,8 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::FileMetaData;
 use parquet::schema::types::SchemaDescriptor;
 
+use crate::damage::Location;
 use crate::format::contained;
-use crate::verify::Location;
 
 /// The first column that readers see as another type than was given.
 #[derive(Debug, PartialEq)]

@@ -6,7 +6,7 @@
 
 use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, RowGroupMetaData};
 
-use crate::verify::{Damage, Location};
+use crate::damage::{Damage, Location};
 
 /// The first byte after the magic number.
 const FIRST: u64 = 4;
@@ -325,4 +325,43 @@ fn within(
         from,
         to,
     })
+}
+
+/// Whether the data pages that were found, each by its offset and length, are those of the offset index.
+pub(super) fn check_against_offset_index(
+    location: &Location,
+    metadata: &ParquetMetaData,
+    (row_group, column): (usize, usize),
+    data: &[(u64, u64)],
+) -> Result<(), Damage> {
+    let indexes = metadata
+        .offset_index()
+        .and_then(|groups| groups.get(row_group));
+    let Some(index) = indexes.and_then(|columns| columns.get(column)) else {
+        return Ok(());
+    };
+    let (expected, found) = (index.page_locations().len() as u64, data.len() as u64);
+    if expected != found {
+        let what = "the number of data pages";
+        return Err(Damage::Count {
+            location: location.clone(),
+            what,
+            expected,
+            found,
+        });
+    }
+    for ((at, size), place) in data.iter().zip(index.page_locations()) {
+        let declared = u64::from(place.compressed_page_size.unsigned_abs());
+        if place.offset.unsigned_abs() != *at || declared != *size {
+            let what = format!(
+                "a page of {size} bytes, where the offset index has one of {declared} at {}",
+                place.offset
+            );
+            return Err(Damage::Contradiction {
+                location: location.clone().at(*at),
+                what,
+            });
+        }
+    }
+    Ok(())
 }

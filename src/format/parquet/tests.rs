@@ -721,7 +721,7 @@ fn damage_in_a_page_is_told_with_its_place() {
     let damage = damage_of(&header, Verify::Checksum).unwrap();
     assert_eq!(
         damage.location(),
-        crate::verify::Location::row_group(0)
+        crate::damage::Location::row_group(0)
             .column("temperature")
             .at(start)
     );

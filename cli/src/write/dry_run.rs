@@ -10,13 +10,13 @@ use atomic_arrow::partition::PartitionSplitter;
 use atomic_arrow::{CommitMode, Partition};
 use serde_json::json;
 
+use super::{Row, builder, is_shown, say, say_of};
 use crate::args::WriteArgs;
 use crate::exit::{Exit, Failure};
 use crate::input::{Input, InputError};
 use crate::output::Output;
 use crate::progress::Progress;
 use crate::receipt::{partition_json, plural};
-use crate::write::{Row, builder, is_shown, say, say_of};
 
 /// The rows of each partition that was met.
 type Tally = HashMap<Partition, u64>;

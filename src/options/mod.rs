@@ -3,6 +3,8 @@
 //! The options are the same for one file of any bytes ([`FileOptions`]) and for one Parquet file
 //! ([`WriterOptions`], which adds what only Parquet has).
 
+pub(crate) mod format;
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,7 +15,7 @@ use parquet::file::properties::WriterProperties;
 pub use crate::disk::PublishMode;
 use crate::disk::{Disk, OsDisk};
 use crate::error::{Error, Result, Step};
-use crate::format::Format;
+use format::Format;
 
 /// Whether a commit waits for the medium.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]

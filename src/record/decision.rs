@@ -5,26 +5,16 @@
 
 use std::collections::{HashMap, HashSet};
 use std::io;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Layout, path_text};
-use crate::error::{Error, Result};
+use super::{VERSION, invalid, path_text, read_json, stays_below};
+use crate::error::Result;
 use crate::options::Durability;
 use crate::receipt::Receipt;
-
-/// The version of the record that this crate writes, and the only one that it reads.
-pub(super) const VERSION: u32 = 1;
-/// The longest record that is written, and read of whom this user trusts, in bytes: a file with the statistics
-/// of a few columns takes about a thousand.
-pub(crate) const LONGEST: u64 = 2 << 30;
-/// The longest record of another user that is read: what is read takes a few times as much memory, at worst,
-/// with the shortest of names, fifteen times.
-pub(crate) const LONGEST_OF_OTHERS: u64 = 32 << 20;
 
 /// What became of a transaction.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -67,6 +57,26 @@ pub(crate) struct Plan {
     pub(crate) removed: Vec<Removal>,
     /// What the caller gets back, also if it repeats the write.
     pub(crate) receipt: Receipt,
+}
+
+/// What is published, and what has to be moved within the transaction before.
+#[derive(Debug, Default)]
+pub(crate) struct Layout {
+    pub(crate) arrangement: Vec<Move>,
+    pub(crate) files: Vec<Move>,
+    pub(crate) exchanges: Vec<Exchange>,
+    pub(crate) removed: Vec<Removal>,
+}
+
+impl Layout {
+    /// Notes what tells each staged file from every other.
+    pub(crate) fn identify(&mut self, identities: &HashMap<&Path, u128>) {
+        for file in self.arrangement.iter_mut().chain(&mut self.files) {
+            if let Some(identity) = identities.get(file.staged.as_path()) {
+                file.identity = format!("{identity:032x}");
+            }
+        }
+    }
 }
 
 /// One file on its way to its final path.
@@ -367,33 +377,6 @@ impl Plan {
         let all = arranged.chain(published).chain(from).chain(to);
         let mut all = all.map(|(kind, path)| (kind, path.as_path()));
         all.find(|place| !seen.insert(*place)).map(|(_, path)| path)
-    }
-}
-
-/// Whether a path is relative, and cannot leave what it is joined to.
-pub(super) fn stays_below(path: &Path) -> bool {
-    !path.as_os_str().is_empty()
-        && path
-            .components()
-            .all(|part| matches!(part, Component::Normal(_)))
-        && !path.as_os_str().as_encoded_bytes().contains(&0)
-}
-
-/// Reads a record from a file, piece by piece.
-pub(crate) fn read_json<T: DeserializeOwned>(record: impl io::Read, path: &Path) -> Result<T> {
-    serde_json::from_reader(record).map_err(|error| match error.is_io() {
-        true => Error::Read {
-            path: path.to_owned(),
-            source: error.into(),
-        },
-        false => invalid(path, error.to_string()),
-    })
-}
-
-pub(super) fn invalid(path: &Path, reason: String) -> Error {
-    Error::InvalidDecision {
-        path: path.to_owned(),
-        reason,
     }
 }
 

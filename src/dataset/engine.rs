@@ -1,0 +1,310 @@
+//! The engine: rows in, finished files out.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+
+use super::buffer::Buffer;
+use super::finish::Finisher;
+use super::gather::unless_too_large;
+use super::ids::Ids;
+use super::layout::{Budget, Layout, block, even_ranges};
+use super::options::{EngineOptions, Progress};
+use super::reader::{Reader, RowSources};
+use super::spill::Run;
+use super::stage::{Finished, Stage};
+use super::template::Template;
+use super::{encode, file};
+use crate::disk::DiskDirectory;
+use crate::error::{Error, Result, Step};
+use crate::format::parquet::PageSpill;
+use crate::options::Durability;
+use crate::partition::{Partition, PartitionBy};
+use crate::pool;
+use crate::scratch::Scratch;
+use crate::size::size_of_dictionaries;
+
+/// Turns batches into finished files, one or more for each partition.
+///
+/// The first error poisons it; dropping it discards everything but the files themselves, which are
+/// the transaction's.
+pub(crate) struct Engine {
+    stage: Arc<dyn Stage>,
+    template: Template,
+    budget: Budget,
+    /// Opened before the first file is written; see [`Stage::directory`].
+    directory: Option<Box<dyn DiskDirectory>>,
+    ids: Ids,
+    buffer: Buffer,
+    /// The rows of each partition that are in the buffer.
+    held: Vec<u64>,
+    /// The rows of each partition that are in runs.
+    spilled: Vec<u64>,
+    runs: Vec<Run>,
+    scratch: Arc<Scratch>,
+    progress: Progress,
+    /// What the rows so far would take in memory, each once.
+    row_bytes: u64,
+    /// Whether a file is written also if there are no rows.
+    writes_empty: bool,
+    poisoned: bool,
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine")
+            .field("progress", &self.progress)
+            .field("held", &self.buffer.bytes())
+            .field("poisoned", &self.poisoned)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    /// Binds the keys to the schema of the batches, and checks what is asked for.
+    pub(crate) fn new(
+        stage: Arc<dyn Stage>,
+        schema: &SchemaRef,
+        by: &PartitionBy,
+        options: EngineOptions,
+    ) -> Result<Self> {
+        let splitter = by.bind(schema, options.keep_partition_columns)?;
+        let template = Template::new(options, Arc::clone(splitter.file_schema()))?;
+        file::rehearse(&template, stage.as_ref())?;
+        let directory = match template.options.durability {
+            Durability::Synced => Some(stage.directory()?),
+            Durability::Unsynced => None,
+        };
+        let budget = Budget::new(&template);
+        let makes_scratch = Arc::clone(&stage);
+        let scratch = Scratch::new(&template.options.root, move || makes_scratch.scratch());
+        let scratch = Arc::new(scratch);
+        let spill = PageSpill::new(budget.pages, Arc::clone(&scratch));
+        let template = template.spilling(Arc::new(spill));
+        Ok(Engine {
+            budget,
+            buffer: Buffer::new(Arc::clone(&template.schema)),
+            ids: Ids::new(splitter),
+            stage,
+            template,
+            directory,
+            held: Vec::new(),
+            spilled: Vec::new(),
+            runs: Vec::new(),
+            scratch,
+            progress: Progress::default(),
+            row_bytes: 0,
+            writes_empty: false,
+            poisoned: false,
+        })
+    }
+
+    /// The partitions that rows have come for.
+    pub(crate) fn partitions(&self) -> &[Partition] {
+        self.ids.partitions()
+    }
+
+    /// Of the files.
+    pub(crate) fn file_schema(&self) -> &SchemaRef {
+        &self.template.schema
+    }
+
+    /// Writes one file, in the root, although there are no rows: it has the schema.
+    pub(crate) fn write_empty(&mut self) -> Result<()> {
+        self.writes_empty = true;
+        self.stage.touch(&Partition::none())
+    }
+
+    pub(crate) fn progress(&self) -> Progress {
+        self.progress
+    }
+
+    /// Takes the rows of a batch. They may be held, or spilled, which takes its time.
+    ///
+    /// # Errors
+    /// [`Error::Partition`] if the batch has another schema or a value cannot be in a path;
+    /// [`Error::Io`] or [`Error::Encode`] if rows cannot be spilled; [`Error::Interrupted`];
+    /// [`Error::Poisoned`] after any of these. Nothing is published.
+    pub(crate) fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+        self.check_poisoned()?;
+        // Until it has gone well.
+        self.poisoned = true;
+        self.template.options.check_interrupt(Step::WriteRows)?;
+        self.template.observe(batch)?;
+        let mut parts = vec![batch.clone()];
+        while let Some(part) = parts.pop() {
+            let rows = part.num_rows();
+            if rows > 1 && self.resolves_too_much(&part) {
+                let middle = rows / 2;
+                parts.push(part.slice(middle, rows - middle));
+                parts.push(part.slice(0, middle));
+                continue;
+            }
+            if !self.hold(&part)? {
+                // Dictionaries are resolved from now on.
+                self.spill()?;
+                parts.push(part);
+            } else if self.bytes() > self.budget.held {
+                self.spill()?;
+            }
+        }
+        self.poisoned = false;
+        self.template.options.progress(self.progress);
+        Ok(())
+    }
+
+    /// Whether the values of dictionaries are put in their place in these rows, and take more than a part of
+    /// what may be held.
+    fn resolves_too_much(&self, batch: &RecordBatch) -> bool {
+        self.buffer.resolves() && size_of_dictionaries(batch) > self.budget.resolved
+    }
+
+    fn check_poisoned(&self) -> Result<()> {
+        let path = &self.template.options.root;
+        match self.poisoned {
+            true => Err(Error::Poisoned { path: path.clone() }),
+            false => Ok(()),
+        }
+    }
+
+    /// Takes rows, unless what is held is to be spilled first.
+    fn hold(&mut self, batch: &RecordBatch) -> Result<bool> {
+        let (rows, assignment) = self.ids.assign(batch)?;
+        let partitions = self.ids.partitions().len();
+        for partition in &self.ids.partitions()[self.held.len()..] {
+            self.stage.touch(partition)?;
+        }
+        self.held.resize(partitions, 0);
+        self.spilled.resize(partitions, 0);
+        let failed = |source| Error::encode(Step::WriteRows, &self.template.options.root, source);
+        let rows = self.buffer.share_dictionaries(rows).map_err(failed)?;
+        // Else what is held would be resolved at once, and could take many times as much.
+        if self.buffer.would_resolve(&rows) > self.budget.resolved {
+            return Ok(false);
+        }
+        assignment.count(&mut self.held);
+        let count = rows.num_rows() as u64;
+        if count > 0 {
+            let room = self.budget.held.saturating_sub(self.bytes());
+            let cost = self.buffer.push(rows, assignment, room);
+            let cost = cost.map_err(failed)?;
+            self.row_bytes += cost.copied as u64;
+        }
+        self.progress.rows += count;
+        self.progress.partitions = partitions as u64;
+        Ok(true)
+    }
+
+    /// Everything that is held, encoders aside: there are none until the end.
+    fn bytes(&self) -> usize {
+        let runs: usize = self.runs.iter().map(Run::memory).sum();
+        self.buffer.bytes() + self.ids.memory() + runs
+    }
+
+    /// What a row takes in memory.
+    fn row_size(&self) -> usize {
+        (self.row_bytes / self.progress.rows.max(1)).max(1) as usize
+    }
+
+    /// Moves all rows from memory into a run.
+    fn spill(&mut self) -> Result<()> {
+        let threads = Layout::threads(self.budget);
+        let ranges = even_ranges(&self.held, threads);
+        let memory = self.buffer.take_sorted(self.held.len());
+        let sources = RowSources {
+            runs: &[],
+            scratch: &self.scratch,
+            memory: &memory,
+        };
+        let block = block(self.budget, self.row_size());
+        let parts: Vec<Mutex<Run>> = ranges.iter().map(|_| Mutex::default()).collect();
+        let root = &self.template.options.root;
+        pool::for_each(threads, ranges.len(), root, |number| {
+            let mut run = parts[number].lock().unwrap_or_else(PoisonError::into_inner);
+            Reader::new(&sources, ranges[number].clone(), block).for_each(
+                |chunk, room| {
+                    let gathered = chunk.rows.gather(&self.template.schema, room);
+                    let rows = unless_too_large(gathered, root)?;
+                    // Blocks have the values in the place of dictionaries.
+                    let fits = |rows: &RecordBatch| {
+                        rows.num_rows() == 1 || size_of_dictionaries(rows) <= room
+                    };
+                    Ok(rows.filter(fits))
+                },
+                |parts, rows| {
+                    self.template.options.check_interrupt(Step::WriteRows)?;
+                    run.append(&self.scratch, &rows, parts)
+                },
+            )
+        })?;
+        let mut run = Run::default();
+        for part in parts {
+            run.extend(part.into_inner().unwrap_or_else(PoisonError::into_inner));
+        }
+        self.progress.rows_spilled += run.rows();
+        self.runs.push(run);
+        for (spilled, held) in self.spilled.iter_mut().zip(&mut self.held) {
+            *spilled += std::mem::take(held);
+        }
+        self.buffer.resolve_dictionaries();
+        Ok(())
+    }
+
+    /// Encodes, syncs and verifies every file, and gives them in the order in which their partitions
+    /// appeared.
+    ///
+    /// # Errors
+    /// [`Error::Poisoned`] if a write failed before; else whatever the first step to fail says.
+    /// Nothing is published, and every staging file is the transaction's to remove.
+    pub(crate) fn finish(mut self) -> Result<Vec<Finished>> {
+        self.check_poisoned()?;
+        let partitions = self.ids.partitions().len();
+        let memory = self.buffer.take_sorted(partitions);
+        let rows: Vec<u64> = self
+            .held
+            .iter()
+            .zip(&self.spilled)
+            .map(|(a, b)| a + b)
+            .collect();
+        let (row_size, runs) = (self.row_size(), self.runs.len());
+        let layout = Layout::new(
+            self.budget,
+            &rows,
+            row_size,
+            self.template.units.most_rows(),
+            runs,
+        );
+        let sources = RowSources {
+            runs: &self.runs,
+            scratch: &self.scratch,
+            memory: &memory,
+        };
+        let finisher = Finisher::new(
+            &self.template,
+            self.stage.as_ref(),
+            self.directory.as_deref(),
+            partitions,
+            self.progress,
+        );
+        let empty = [Partition::none()];
+        let is_empty = self.writes_empty && partitions == 0;
+        finisher.run(layout.threads, |finisher| {
+            let encoding = encode::Encoding {
+                template: &self.template,
+                finisher,
+                sources: &sources,
+                layout: &layout,
+                partitions: match is_empty {
+                    true => &empty,
+                    false => self.ids.partitions(),
+                },
+            };
+            match is_empty {
+                true => encoding.empty_file(),
+                false => encoding.run(),
+            }
+        })
+    }
+}

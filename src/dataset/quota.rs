@@ -1,0 +1,50 @@
+//! How much memory gathered columns may take.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use arrow::error::ArrowError;
+
+/// How much memory is left for columns whose rows are not all of one size.
+#[derive(Debug)]
+pub(super) struct MemoryQuota {
+    left: AtomicUsize,
+    rows: usize,
+}
+
+/// Why columns could not be gathered.
+#[derive(Debug)]
+pub(super) enum GatherError {
+    /// There are too many rows for the room, or for the offsets of a column.
+    TooLarge,
+    Failed(ArrowError),
+}
+
+impl From<ArrowError> for GatherError {
+    fn from(error: ArrowError) -> Self {
+        GatherError::Failed(error)
+    }
+}
+
+impl MemoryQuota {
+    /// A quota of `bytes`, for columns of `rows` rows.
+    pub(super) fn new(bytes: usize, rows: usize) -> Self {
+        MemoryQuota {
+            left: AtomicUsize::new(bytes),
+            rows,
+        }
+    }
+
+    /// Takes what a column is going to need.
+    pub(super) fn take(&self, bytes: usize) -> Result<(), GatherError> {
+        let less = |left: usize| left.checked_sub(bytes);
+        let relaxed = Ordering::Relaxed;
+        let fits = self.left.fetch_update(relaxed, relaxed, less).is_ok();
+        // Offsets of 32 bits reach no further.
+        let reached = bytes <= i32::MAX as usize;
+        // One row cannot be made less, and is of an array with such offsets itself.
+        match (fits && reached) || self.rows == 1 {
+            true => Ok(()),
+            false => Err(GatherError::TooLarge),
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! [`Format`]: the names of the file formats that this build can write and check.
+
+use std::fmt;
+use std::path::Path;
+use std::str::FromStr;
+
+/// A file format that can be checked.
+///
+/// ```
+/// use atomic_arrow::format::Format;
+///
+/// assert_eq!(Format::from_path("part-0.parquet".as_ref()), Some(Format::Parquet));
+/// assert_eq!("parquet".parse(), Ok(Format::Parquet));
+/// assert_eq!(Format::Parquet.to_string(), "parquet");
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Format {
+    /// Apache Parquet.
+    Parquet,
+    /// Comma-separated values with a header, as RFC 4180 has them.
+    #[cfg(feature = "csv")]
+    Csv,
+    /// One JSON document. Names that an object has twice pass the check, and numbers too large for a double:
+    /// what they mean is up to the reader.
+    #[cfg(feature = "json")]
+    Json,
+    /// One JSON object a line, checked as [`Json`](Format::Json) is.
+    #[cfg(feature = "json")]
+    Ndjson,
+    /// The Arrow IPC file format, also known as Feather version 2.
+    #[cfg(feature = "ipc")]
+    Ipc,
+    /// The Arrow IPC stream format.
+    #[cfg(feature = "ipc")]
+    IpcStream,
+}
+
+impl Format {
+    /// Every format of this build.
+    pub const ALL: &'static [Format] = &[
+        Format::Parquet,
+        #[cfg(feature = "csv")]
+        Format::Csv,
+        #[cfg(feature = "json")]
+        Format::Json,
+        #[cfg(feature = "json")]
+        Format::Ndjson,
+        #[cfg(feature = "ipc")]
+        Format::Ipc,
+        #[cfg(feature = "ipc")]
+        Format::IpcStream,
+    ];
+
+    /// The format that a file of this name has, by its suffix in any case; `None` if it is none that
+    /// this build knows. A text may be compressed as a whole, and `.gz` or `.zst` follow its suffix.
+    ///
+    /// `.parquet` and `.parq` are Parquet, `.csv` is CSV, `.json` is JSON, `.ndjson` and `.jsonl` are NDJSON,
+    /// `.arrow`, `.feather` and `.ipc` are IPC files, `.arrows` is an IPC stream.
+    #[must_use]
+    pub fn from_path(path: &Path) -> Option<Format> {
+        let suffix = |path: &Path| Some(path.extension()?.to_str()?.to_ascii_lowercase());
+        let of = |suffix: &str| {
+            let mut formats = Format::ALL.iter().copied();
+            formats.find(|format| format.suffixes().contains(&suffix))
+        };
+        match suffix(path)?.as_str() {
+            "gz" | "zst" => of(&suffix(Path::new(path.file_stem()?))?).filter(|it| it.is_text()),
+            suffix => of(suffix),
+        }
+    }
+
+    /// Whether files of the format are text, which may be compressed as a whole.
+    pub(crate) fn is_text(self) -> bool {
+        match self {
+            Format::Parquet => false,
+            #[cfg(feature = "csv")]
+            Format::Csv => true,
+            #[cfg(feature = "json")]
+            Format::Json | Format::Ndjson => true,
+            #[cfg(feature = "ipc")]
+            Format::Ipc | Format::IpcStream => false,
+        }
+    }
+
+    /// The suffixes of file names that have the format, the usual one first.
+    #[must_use]
+    pub fn suffixes(self) -> &'static [&'static str] {
+        match self {
+            Format::Parquet => &["parquet", "parq"],
+            #[cfg(feature = "csv")]
+            Format::Csv => &["csv"],
+            #[cfg(feature = "json")]
+            Format::Json => &["json"],
+            #[cfg(feature = "json")]
+            Format::Ndjson => &["ndjson", "jsonl"],
+            #[cfg(feature = "ipc")]
+            Format::Ipc => &["arrow", "feather", "ipc"],
+            #[cfg(feature = "ipc")]
+            Format::IpcStream => &["arrows"],
+        }
+    }
+
+    /// The format's name in lower case, as [`FromStr`] reads it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Format::Parquet => "parquet",
+            #[cfg(feature = "csv")]
+            Format::Csv => "csv",
+            #[cfg(feature = "json")]
+            Format::Json => "json",
+            #[cfg(feature = "json")]
+            Format::Ndjson => "ndjson",
+            #[cfg(feature = "ipc")]
+            Format::Ipc => "ipc",
+            #[cfg(feature = "ipc")]
+            Format::IpcStream => "ipc-stream",
+        }
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// A name that is no [`Format`] of this build.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown format {name:?}; known are {}", known())]
+pub struct UnknownFormat {
+    name: String,
+}
+
+fn known() -> String {
+    let names: Vec<&str> = Format::ALL.iter().map(|format| format.name()).collect();
+    names.join(", ")
+}
+
+impl FromStr for Format {
+    type Err = UnknownFormat;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        Format::ALL
+            .iter()
+            .copied()
+            .find(|format| format.name() == name)
+            .ok_or_else(|| UnknownFormat {
+                name: name.to_owned(),
+            })
+    }
+}

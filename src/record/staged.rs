@@ -1,0 +1,128 @@
+//! The record of what one transaction has staged for another.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use arrow::datatypes::Schema;
+use arrow::ipc::convert::try_schema_from_ipc_buffer;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD as STANDARD;
+use parquet::arrow::encode_arrow_schema;
+use serde::{Deserialize, Serialize};
+
+use super::{VERSION, invalid, read_json, stays_below};
+use crate::damage::Location;
+use crate::error::Result;
+use crate::format::{Format, contained};
+use crate::options::Durability;
+use crate::receipt::{CommitMode, Mode, StagedFileRecord};
+
+/// What one transaction has staged for another.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct StagedRecord {
+    version: u32,
+    /// The data set's root, where the staging area may serve others too.
+    pub(crate) root: Option<PathBuf>,
+    /// Whether its files need not survive a power cut.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) unsynced: bool,
+    #[serde(with = "Mode")]
+    pub(crate) mode: CommitMode,
+    /// The directory that the caller named, below the data set's root.
+    pub(crate) scope: PathBuf,
+    /// What there was in the directories that are to be replaced, when the write began.
+    pub(crate) before: Vec<Seen>,
+    pub(crate) rows: StagedRows,
+    pub(crate) files: Vec<StagedFileRecord>,
+}
+
+/// What the files of a staged write have in common.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct StagedRows {
+    /// The names of the partition keys.
+    pub(crate) keys: Vec<String>,
+    /// The format's name.
+    pub(crate) format: String,
+    /// Of the files: Arrow's, as a message of its IPC format in base64. Metadata is left out.
+    schema: String,
+}
+
+impl StagedRows {
+    pub(crate) fn new(keys: Vec<String>, format: Format, schema: &Schema) -> Self {
+        let plain = Schema::new(schema.fields().clone());
+        StagedRows {
+            keys,
+            format: format.name().to_owned(),
+            schema: encode_arrow_schema(&plain),
+        }
+    }
+
+    /// The schema; `path` is that of the record.
+    pub(crate) fn schema(&self, path: &Path) -> Result<Schema> {
+        let unread = |error: &dyn std::fmt::Display| invalid(path, format!("schema: {error}"));
+        let message = STANDARD.decode(&self.schema);
+        let message = message.map_err(|error| unread(&error))?;
+        let schema = contained(&Location::file(), || try_schema_from_ipc_buffer(&message));
+        match schema {
+            Ok(Ok(schema)) => Ok(schema),
+            Ok(Err(error)) => Err(unread(&error)),
+            Err(damage) => Err(unread(&damage)),
+        }
+    }
+}
+
+/// What there was in a directory of the data set.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Seen {
+    pub(crate) directory: PathBuf,
+    /// As a text: not every reader of JSON has integers of 128 bits.
+    pub(crate) fingerprint: String,
+}
+
+impl StagedRecord {
+    pub(crate) fn new(
+        root: Option<PathBuf>,
+        durability: Durability,
+        (mode, scope, before): (CommitMode, PathBuf, Vec<Seen>),
+        rows: StagedRows,
+        files: Vec<StagedFileRecord>,
+    ) -> Self {
+        StagedRecord {
+            version: VERSION,
+            root,
+            unsynced: durability == Durability::Unsynced,
+            mode,
+            scope,
+            before,
+            rows,
+            files,
+        }
+    }
+
+    pub(crate) fn to_json(&self, path: &Path) -> Result<Vec<u8>> {
+        serde_json::to_vec(self).map_err(|error| invalid(path, error.to_string()))
+    }
+
+    /// Reads the record at `path`.
+    pub(crate) fn from_json(record: impl io::Read, path: &Path) -> Result<Self> {
+        let record: StagedRecord = read_json(record, path)?;
+        if record.version != VERSION {
+            let version = record.version;
+            return Err(invalid(
+                path,
+                format!("version {version} is not known here"),
+            ));
+        }
+        if !record.scope.as_os_str().is_empty() && !stays_below(&record.scope) {
+            let scope = record.scope.display();
+            return Err(invalid(
+                path,
+                format!("names {scope}, which may lead elsewhere"),
+            ));
+        }
+        Ok(record)
+    }
+}

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 
 use arrow::error::ArrowError;
 
-use super::frames::{Body, parse_message};
+use super::message::{Body, Dictionary, parse_message};
 
 /// Bytes in memory that any message may take.
 const LEAST_LIMIT: u64 = 256 << 20;
@@ -77,14 +77,6 @@ impl Sizes {
             decoded: self.decoded.saturating_add(other.decoded),
         }
     }
-}
-
-/// The dictionary that a message holds.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Dictionary {
-    pub(super) id: i64,
-    /// Whether its values are added to those of the dictionary so far.
-    pub(super) is_delta: bool,
 }
 
 impl IpcBounds {

@@ -10,9 +10,10 @@ use std::sync::Arc;
 use arrow::datatypes::Schema;
 use arrow::error::ArrowError;
 use arrow::ipc::convert::fb_to_schema;
-use arrow::ipc::{Block, Buffer, root_as_footer, root_as_message};
+use arrow::ipc::{Block, Buffer, root_as_footer};
 
-use super::bounds::{Dictionary, IpcBounds, IpcTooLarge, Sizes, decoded};
+use super::bounds::{IpcBounds, IpcTooLarge, Sizes, decoded};
+use super::message::{malformed, parse_message};
 use crate::damage::{Damage, Location};
 use crate::format::source::Source;
 use crate::format::{Fault, contained};
@@ -135,10 +136,6 @@ fn footer(bytes: &[u8], start: u64) -> Result<Footer, Damage> {
         offset: start,
         source: Arc::new(error),
     })
-}
-
-fn malformed(error: impl std::fmt::Display) -> ArrowError {
-    ArrowError::ParseError(error.to_string())
 }
 
 /// Checks one message and gives back its rows.
@@ -328,41 +325,6 @@ fn not_negative(location: &Location, what: &'static str, found: i64) -> Result<u
         location: location.clone(),
         what,
         found,
-    })
-}
-
-/// What a message says of the body that follows it.
-pub(super) struct Body {
-    length: i64,
-    rows: i64,
-    pub(super) buffers: Vec<Buffer>,
-    pub(super) compressed: bool,
-    /// The dictionary that it is for, if it is not for rows.
-    pub(super) dictionary: Option<Dictionary>,
-}
-
-pub(super) fn parse_message(bytes: &[u8]) -> Result<Body, ArrowError> {
-    let message = root_as_message(bytes).map_err(malformed)?;
-    let dictionary = message.header_as_dictionary_batch();
-    let batch = message
-        .header_as_record_batch()
-        .or_else(|| dictionary.and_then(|dictionary| dictionary.data()));
-    let compressed = batch.is_some_and(|batch| batch.compression().is_some());
-    let buffers = batch
-        .and_then(|batch| batch.buffers())
-        .into_iter()
-        .flatten()
-        .copied()
-        .collect();
-    Ok(Body {
-        length: message.bodyLength(),
-        rows: batch.map_or(0, |batch| batch.length()),
-        buffers,
-        compressed,
-        dictionary: dictionary.map(|dictionary| Dictionary {
-            id: dictionary.id(),
-            is_delta: dictionary.isDelta(),
-        }),
     })
 }
 

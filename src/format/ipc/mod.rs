@@ -25,6 +25,7 @@ mod bounds;
 mod canonical;
 pub(super) mod encode;
 mod frames;
+mod message;
 #[cfg(test)]
 mod tests;
 

@@ -12,12 +12,14 @@
 //! | any other type | at least one of pyarrow and DuckDB fails, or gives back other values |
 //!
 //! The last two are differences that a write is refused for. The others are allowed, and said; a column
-//! that may not be null is not allowed to be in one file only.
+//! that may not be null is not allowed to be in one file only. Which type holds the values of both is
+//! another question ([`schema`](crate::schema)), which readers do not ask.
 
 use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema};
 
 use crate::nested::{is_binary, list_item};
 use crate::receipt::Note;
+use crate::schema::common_type;
 
 /// What keeps readers from taking two schemas for one: the column, and what it is in both.
 #[derive(Debug, PartialEq, Eq)]
@@ -206,20 +208,8 @@ fn unite_fields(one: &Fields, other: &Fields, named: bool) -> Option<Unity> {
 
 /// Whether an integer type has a place for every value of another, narrower one.
 fn holds(wide: &DataType, narrow: &DataType) -> bool {
-    let (Some((wide_signed, wide)), Some((narrow_signed, narrow))) =
-        (integer(wide), integer(narrow))
-    else {
-        return false;
-    };
-    wide > narrow && (wide_signed || !narrow_signed)
-}
-
-/// Whether an integer type has a sign, and its bits.
-fn integer(data_type: &DataType) -> Option<(bool, usize)> {
-    let bits = 8 * data_type.primitive_width()?;
-    data_type
-        .is_integer()
-        .then_some((data_type.is_signed_integer(), bits))
+    let integers = wide.is_integer() && narrow.is_integer() && wide != narrow;
+    integers && common_type(wide, narrow).as_ref() == Some(wide)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Converting arrays to another type of the same values, and never changing one.
 //!
-//! Coarser units are made finer, types of a whole that hold no value become any other, and what lists,
-//! maps and their items are called is made the same, at any depth. What has no place in the new type is
+//! Coarser units are made finer, types of a whole that hold no value become any other, the members of structs are
+//! found by their names, and what lists, maps and their items are called is made the same, at any depth. What has no place in the new type is
 //! an error that tells the row.
 
 use std::fmt::Display;
@@ -14,10 +14,12 @@ use arrow::array::{
 use arrow::buffer::NullBuffer;
 use arrow::compute::{CastOptions, cast_with_options, take};
 use arrow::datatypes::{
-    DataType, Date32Type, Date64Type, Field, FieldRef, Fields, Time32MillisecondType,
+    DataType, Date32Type, Date64Type, Field, FieldRef, Fields, Int64Type, Time32MillisecondType,
     Time32SecondType, TimeUnit, TimestampMillisecondType, TimestampSecondType,
 };
 use arrow::error::ArrowError;
+
+use crate::nested::list_item;
 
 /// What a day has.
 pub(crate) const DAY_MS: i64 = 86_400_000;
@@ -88,6 +90,17 @@ pub(crate) fn convert(array: &ArrayRef, to: &DataType) -> Converted {
             )?;
             Ok(Arc::new(millis.with_timezone_opt(zone.clone())))
         }
+        (DataType::Timestamp(from, _), DataType::Timestamp(unit, _))
+        | (DataType::Duration(from), DataType::Duration(unit))
+            if from < unit =>
+        {
+            let factor = per_second(*unit) / per_second(*from);
+            let reason = format!("has no place in {to}");
+            let values = strict_cast(array, &DataType::Int64)?;
+            let values =
+                each::<Int64Type, Int64Type>(&values, |value| value.checked_mul(factor), &reason)?;
+            strict_cast(&values, to)
+        }
         (DataType::Time32(TimeUnit::Second), DataType::Time32(TimeUnit::Millisecond)) => {
             let millis = each::<Time32SecondType, Time32MillisecondType>(
                 array,
@@ -123,7 +136,9 @@ pub(crate) fn convert(array: &ArrayRef, to: &DataType) -> Converted {
         (DataType::Dictionary(_, values), to) if values.as_ref() != to => {
             convert(&strict_cast(array, values)?, to)
         }
-        (DataType::Struct(_), DataType::Struct(fields)) => structs(array.as_struct(), fields),
+        (DataType::Struct(_), DataType::Struct(fields)) => {
+            structs(&by_name(array.as_struct(), fields)?, fields)
+        }
         (DataType::List(_), DataType::List(item)) => lists::<i32>(array, item),
         (DataType::LargeList(_), DataType::LargeList(item)) => lists::<i64>(array, item),
         (DataType::FixedSizeList(..), DataType::FixedSizeList(item, size)) => {
@@ -142,9 +157,13 @@ pub(crate) fn convert(array: &ArrayRef, to: &DataType) -> Converted {
         (DataType::Map(..), DataType::Map(entries, sorted)) => {
             let array = reachable(array)?;
             let map = array.as_map();
-            let all: ArrayRef = Arc::new(map.entries().clone());
-            let all = convert(&all, entries.data_type())
-                .map_err(|problem| problem.in_row(|value| row_of(map.offsets(), value)))?;
+            let all = match entries.data_type() {
+                // What a map calls its keys and values is of no account.
+                DataType::Struct(fields) => structs(map.entries(), fields),
+                other => strict_cast(map.entries(), other),
+            };
+            let all =
+                all.map_err(|problem| problem.in_row(|value| row_of(map.offsets(), value)))?;
             let map = MapArray::try_new(
                 Arc::clone(entries),
                 map.offsets().clone(),
@@ -154,13 +173,18 @@ pub(crate) fn convert(array: &ArrayRef, to: &DataType) -> Converted {
             )?;
             Ok(Arc::new(map))
         }
-        (DataType::ListView(item), DataType::List(_)) => {
+        (DataType::ListView(item), _) if list_item(to).is_some() => {
             convert(&strict_cast(array, &DataType::List(Arc::clone(item)))?, to)
         }
-        (DataType::LargeListView(item), DataType::LargeList(_)) => convert(
+        (DataType::LargeListView(item), _) if list_item(to).is_some() => convert(
             &strict_cast(array, &DataType::LargeList(Arc::clone(item)))?,
             to,
         ),
+        // The items first, as above, and then what holds them.
+        (DataType::List(_), _) if list_item(to).is_some() => relisted(array, to, DataType::List),
+        (DataType::LargeList(_), _) if list_item(to).is_some() => {
+            relisted(array, to, DataType::LargeList)
+        }
         (from, to) if from.equals_datatype(to) => Ok(Arc::clone(array)),
         _ => strict_cast(array, to),
     }
@@ -199,6 +223,39 @@ where
         })
 }
 
+/// How many of a unit a second has.
+fn per_second(unit: TimeUnit) -> i64 {
+    match unit {
+        TimeUnit::Second => 1,
+        TimeUnit::Millisecond => 1_000,
+        TimeUnit::Microsecond => 1_000_000,
+        TimeUnit::Nanosecond => 1_000_000_000,
+    }
+}
+
+/// The members in the order of these names; one that is missing is null.
+fn by_name(array: &StructArray, fields: &Fields) -> std::result::Result<StructArray, ArrowError> {
+    let found = array.fields();
+    let names = || found.iter().map(|field| field.name());
+    if names().eq(fields.iter().map(|field| field.name())) {
+        return Ok(array.clone());
+    }
+    if let Some(extra) = names().find(|name| fields.find(name).is_none()) {
+        let what = format!("a struct has the member {extra:?}, and its new type has not");
+        return Err(ArrowError::SchemaError(what));
+    }
+    let members = fields.iter().map(|field| match found.find(field.name()) {
+        Some((at, member)) => (Arc::clone(member), Arc::clone(array.column(at))),
+        None => {
+            let nulls = new_null_array(field.data_type(), array.len());
+            (Arc::clone(field), nulls)
+        }
+    });
+    let (fields, columns): (Vec<FieldRef>, Vec<ArrayRef>) = members.unzip();
+    let nulls = array.nulls().cloned();
+    StructArray::try_new_with_length(fields.into(), columns, nulls, array.len())
+}
+
 fn structs(array: &StructArray, fields: &Fields) -> Converted {
     let columns = array.columns().iter().zip(fields);
     // What lies beneath a null is nobody's value.
@@ -220,6 +277,14 @@ fn lists<O: OffsetSizeTrait>(array: &ArrayRef, item: &FieldRef) -> Converted {
     Ok(Arc::new(GenericListArray::try_new(
         item, offsets, values, nulls,
     )?))
+}
+
+/// A list with the items of another kind of list, and then as that kind.
+fn relisted(array: &ArrayRef, to: &DataType, kind: fn(FieldRef) -> DataType) -> Converted {
+    match list_item(to) {
+        Some(item) => strict_cast(&convert(array, &kind(Arc::clone(item)))?, to),
+        None => strict_cast(array, to),
+    }
 }
 
 /// The row that an item belongs to.

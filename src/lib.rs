@@ -156,6 +156,7 @@ mod publish;
 pub mod receipt;
 mod record;
 mod recover;
+pub mod schema;
 mod scratch;
 mod size;
 mod staged;

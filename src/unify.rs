@@ -2,8 +2,9 @@
 //!
 //! One logical type has several physical ones in Arrow: a string may be `Utf8`, `LargeUtf8`,
 //! `Utf8View` or a dictionary of them. What differs only so can be brought to the writer's types
-//! without any value changing, and so can a column of type `Null`, which has no values. Nothing else is
-//! converted here: a wider integer, another unit of time or another time zone is a mismatch, never a cast.
+//! without any value changing, and so can a column of type `Null`, which has no values, and one whose type the
+//! writer's holds, as [`common_type`] has it. Nothing else is converted here: a wider integer, a coarser
+//! unit of time or another time zone is a mismatch, never a cast.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -14,8 +15,9 @@ use arrow::datatypes::{DataType, Field, FieldRef, Fields, SchemaRef};
 
 use crate::convert::{Problem, convert, strict_cast};
 use crate::error::{Error, Result};
-use crate::nested::{is_binary, list_item};
+use crate::nested::{inner_types, is_binary, list_item};
 use crate::nulls::forbidden_null;
+use crate::schema::common_type;
 
 /// Which batches a writer takes.
 ///
@@ -27,11 +29,12 @@ use crate::nulls::forbidden_null;
 /// | `Binary`, `LargeBinary`, `BinaryView` for one another | mismatch | converted |
 /// | `List`, `LargeList`, `ListView`, `LargeListView` for one another | mismatch | converted, if their items can be |
 /// | a dictionary for its values, or with other indices, or the reverse | mismatch | converted |
+/// | a type whose values the schema's holds: a narrower number, a coarser unit of time ([`schema`](crate::schema)) | mismatch | converted |
 /// | a struct or map of such | mismatch | converted; a struct's fields have to be in order |
 /// | `Null` for any type, also within a list, struct or map | taken | taken |
 /// | a map with sorted keys for one without | taken | taken |
 /// | a struct whose fields have other names | mismatch | mismatch |
-/// | any other type, also any for `Null` | mismatch | mismatch |
+/// | any other type, also a wider one, and any for `Null` | mismatch | mismatch |
 /// | nulls where the schema has none, also within a list, struct or map | mismatch | mismatch |
 /// | other metadata, other names of list items, or no nulls where the schema allows them | taken | taken |
 ///
@@ -46,8 +49,8 @@ pub enum SchemaPolicy {
     /// Those of the same columns in the same order, with the same types. The default.
     #[default]
     Exact,
-    /// Also those that differ in the order of columns, or in how the same logical type is held in
-    /// memory; they are converted.
+    /// Also those that differ in the order of columns, in how the same logical type is held in memory, or in
+    /// types whose values the writer's hold; they are converted.
     Unify,
 }
 
@@ -311,13 +314,14 @@ fn with_sorted_keys_of(found: &DataType, expected: &DataType) -> DataType {
     }
 }
 
-/// Whether two types hold the same values; `name` is that of the field.
+/// Whether the one type holds the values of the other; `name` is that of the field.
 fn same_logical(name: &str, expected: &DataType, found: &DataType) -> Outcome<()> {
     use DataType::{Dictionary, FixedSizeList, Map, Struct};
     match (expected, found) {
         (expected, found) if is_exact(expected, found) => Ok(()),
         (expected, found) if expected.is_string() && found.is_string() => Ok(()),
         (expected, found) if is_binary(expected) && is_binary(found) => Ok(()),
+        (expected, found) if is_widened(expected, found) => Ok(()),
         (Dictionary(_, expected), Dictionary(_, found)) => same_logical(name, expected, found),
         (Dictionary(_, expected), found) => same_logical(name, expected, found),
         (expected, Dictionary(_, found)) => same_logical(name, expected, found),
@@ -346,6 +350,12 @@ fn same_logical(name: &str, expected: &DataType, found: &DataType) -> Outcome<()
             _ => Err(Mismatch::new(name, expected, found)),
         },
     }
+}
+
+/// Whether a type without others within holds every value of another, as [`common_type`] has it.
+fn is_widened(expected: &DataType, found: &DataType) -> bool {
+    let is_plain = |data_type: &DataType| inner_types(data_type).is_empty();
+    is_plain(expected) && is_plain(found) && common_type(expected, found).as_ref() == Some(expected)
 }
 
 fn same_fields(name: &str, expected: &Fields, found: &Fields) -> Outcome<()> {

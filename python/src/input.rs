@@ -12,6 +12,7 @@ use atomic_arrow::arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, 
 use atomic_arrow::arrow::error::ArrowError;
 use atomic_arrow::arrow::ipc::reader::StreamDecoder;
 use atomic_arrow::arrow::ipc::writer::StreamWriter;
+use atomic_arrow::schema::{common_schema, fit, lacking};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
@@ -253,6 +254,35 @@ impl Stream {
             reader: Mutex::new(None),
             lasts: true,
         }
+    }
+
+    /// The schema that also holds the values of another stream; none where a column has no type for both.
+    fn united(&self, other: &Stream) -> Option<Stream> {
+        Some(Stream {
+            schema: Arc::new(common_schema(&self.schema, &other.schema).ok()?),
+            given: Arc::clone(&self.given),
+            reader: Mutex::new(None),
+            lasts: true,
+        })
+    }
+
+    /// The columns of a schema that this stream lacks.
+    fn lacking(&self, known: &Stream) -> Vec<String> {
+        lacking(&known.schema, &self.schema)
+    }
+
+    /// The rows with the schema that its own was united into.
+    fn fitted(&self, py: Python<'_>, known: &Stream) -> PyResult<Stream> {
+        let mut rows = self.read(py, false)?;
+        let schema = Arc::clone(&known.schema);
+        let rows = std::iter::from_fn(move || rows.pull());
+        let fitted = rows.map(move |batch| batch.and_then(|batch| fit(&batch, &schema)));
+        Ok(Stream {
+            schema: Arc::clone(&known.schema),
+            given: Arc::clone(&known.schema),
+            reader: Mutex::new(Some(Box::new(fitted))),
+            lasts: self.lasts,
+        })
     }
 
     /// Reads the rows into memory of their own, as long as they take no more than ``limit`` bytes. Says how

@@ -214,6 +214,38 @@ def test_one_logical_column_in_several_physical_forms_is_one(lake: Path) -> None
     assert not (lake / "exact").exists()
 
 
+def test_frames_of_a_list_widen_to_a_type_that_holds_all_of_them(lake: Path) -> None:
+    narrow, wide = pa.array([1], pa.int32()), pa.array([2**40], pa.int64())
+    tables = [pa.table({"n": narrow}), pa.table({"n": wide})]
+    frames = [table.to_pandas() for table in tables]
+    polars = [pl.DataFrame(table) for table in tables]
+    mixed = [tables[0], polars[1].lazy()]
+    for number, data in enumerate((tables, tables[::-1], frames, tuple(polars), mixed)):
+        aa.write_dataset(data, lake / str(number))
+        read = pq.read_table(lake / str(number))["n"]
+        assert (read.type, sorted(read.to_pylist())) == (pa.int64(), [1, 2**40])
+    # What comes piece by piece is known only when its turn comes.
+    aa.write_dataset(iter(tables[::-1]), lake / "later")
+    with pytest.raises(aa.SchemaMismatchError, match='"n", expected Int32, found Int64'):
+        aa.write_dataset(iter(tables), lake / "piece by piece")
+    with pytest.raises(aa.SchemaMismatchError, match='"n", expected Int64, found Float64'):
+        aa.write_dataset([tables[1], pa.table({"n": [0.5]})], lake / "floats")
+    with pytest.raises(aa.SchemaMismatchError):
+        aa.write_dataset(tables, lake / "exact", schema_policy="exact")
+
+
+def test_a_column_that_a_frame_of_a_list_lacks_is_null_and_said(lake: Path) -> None:
+    data = [pa.table({"n": [1], "new": ["x"]}), pd.DataFrame({"old": ["y"], "n": [2]})]
+    with pytest.warns(aa.DataSetWarning) as said:
+        aa.write_dataset(data, lake / "weather")
+    lacks = "of the data lacks columns that others have, which are null in its rows"
+    expected = [f"item 0 {lacks}: 'old'", f"item 1 {lacks}: 'new'"]
+    assert [str(warning.message) for warning in said] == expected
+    assert {warning.filename for warning in said} == {__file__}
+    expected = [{"n": 1, "new": "x", "old": None}, {"n": 2, "new": None, "old": "y"}]
+    assert pq.read_table(lake / "weather").to_pylist() == expected
+
+
 def test_writes_of_several_libraries_are_one_data_set(lake: Path) -> None:
     for frame in (pd.DataFrame(ROWS), pl.DataFrame(ROWS), TABLE):
         aa.write_dataset(frame, lake / "weather", partition_by="station_id")

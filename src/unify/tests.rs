@@ -146,6 +146,7 @@ fn every_way_of_holding_a_type_becomes_every_other_with_the_same_values() {
 
 #[test]
 fn what_is_another_type_is_never_converted() {
+    let in_zone = |zone: &str| DataType::Timestamp(TimeUnit::Millisecond, Some(zone.into()));
     let types = [
         DataType::Int32,
         DataType::Int64,
@@ -160,8 +161,9 @@ fn what_is_another_type_is_never_converted() {
         DataType::Date64,
         DataType::Timestamp(TimeUnit::Second, None),
         DataType::Timestamp(TimeUnit::Millisecond, None),
-        DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into())),
-        DataType::Timestamp(TimeUnit::Millisecond, Some("+00:00".into())),
+        in_zone("UTC"),
+        in_zone("+00:00"),
+        in_zone("Europe/Berlin"),
         DataType::Decimal128(10, 2),
         DataType::Decimal128(12, 2),
         DataType::Decimal128(10, 3),
@@ -171,14 +173,56 @@ fn what_is_another_type_is_never_converted() {
         dictionary(DataType::Int8, DataType::Int16),
         DataType::Null,
     ];
+    // What the type that is wanted holds all values of.
+    let widened = [
+        (DataType::Int32, DataType::Int64),
+        (DataType::UInt32, DataType::Int64),
+        (DataType::Int32, DataType::Float64),
+        (DataType::UInt32, DataType::Float64),
+        (DataType::Float32, DataType::Float64),
+        (DataType::Int32, DataType::Decimal128(12, 2)),
+        (DataType::UInt32, DataType::Decimal128(12, 2)),
+        (DataType::Decimal128(10, 2), DataType::Decimal128(12, 2)),
+        (DataType::Date32, DataType::Date64),
+        (in_zone("UTC"), in_zone("+00:00")),
+        (in_zone("+00:00"), in_zone("UTC")),
+        (
+            DataType::Timestamp(TimeUnit::Second, None),
+            DataType::Timestamp(TimeUnit::Millisecond, None),
+        ),
+        (
+            DataType::List(item(DataType::Int32)),
+            DataType::List(item(DataType::Int64)),
+        ),
+    ];
+    let shorts = dictionary(DataType::Int8, DataType::Int16);
+    let holds_shorts = [
+        DataType::Int32,
+        DataType::Int64,
+        DataType::Float32,
+        DataType::Float64,
+        DataType::Decimal128(10, 2),
+        DataType::Decimal128(12, 2),
+        DataType::Decimal128(10, 3),
+    ];
+    let holds_shorts = holds_shorts.map(|wide| (shorts.clone(), wide));
+    let widened = [&widened[..], &holds_shorts].concat();
     // Columns of `Null` have no values to convert.
     for from in types.iter().filter(|from| **from != DataType::Null) {
         for to in types.iter().filter(|to| *to != from) {
             let given = batch(vec![("x", new_null_array(from, 2))]);
             let wanted = schema(&[("x", to.clone())]);
-            for policy in [SchemaPolicy::Exact, SchemaPolicy::Unify] {
+            let refuses = |policy| {
                 let (field, ..) = mismatch(&given, &wanted, policy);
                 assert!(field.starts_with('x'), "{from} to {to}: {field:?}");
+            };
+            refuses(SchemaPolicy::Exact);
+            match widened.contains(&(from.clone(), to.clone())) {
+                false => refuses(SchemaPolicy::Unify),
+                true => {
+                    let taken = take(&given, &wanted, SchemaPolicy::Unify).unwrap();
+                    assert_eq!(taken.schema_ref(), &wanted);
+                }
             }
         }
     }
@@ -205,13 +249,13 @@ fn a_mismatch_names_the_field_and_both_types() {
     };
     let given = batch(vec![(
         "station",
-        new_null_array(&inner(DataType::Int32), 1),
+        new_null_array(&inner(DataType::Int64), 1),
     )]);
-    let wanted = schema(&[("station", inner(DataType::Int64))]);
+    let wanted = schema(&[("station", inner(DataType::Int32))]);
     let (field, expected, found) = mismatch(&given, &wanted, SchemaPolicy::Unify);
     assert_eq!(
         (field.as_str(), expected.as_str(), found.as_str()),
-        ("station.item.height", "Int64", "Int32")
+        ("station.item.height", "Int32", "Int64")
     );
 }
 

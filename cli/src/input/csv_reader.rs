@@ -71,7 +71,7 @@ impl CsvReader {
             batch_rows: options.batch_size.max(1),
         };
         match known {
-            Some(known) => reader.agree(known)?,
+            Some(known) => reader.agree(known, options.header)?,
             None => reader.infer(options)?,
         }
         let told = |field: &Arc<Field>| options.schema.get(field.name()).is_some();
@@ -105,12 +105,24 @@ impl CsvReader {
         })
     }
 
-    /// Takes the known types for the columns of the same names, in whatever order.
-    fn agree(&mut self, known: Known<'_>) -> Result<(), InputError> {
-        let disagree = |column: &str, difference: &str| InputError::Disagree {
-            path: self.rows.path.clone(),
-            column: column.to_owned(),
-            difference: difference.to_owned(),
+    /// Takes the known types for the columns of the same names, in whatever order. Without a header they are
+    /// known by their number, and so must be as many.
+    fn agree(&mut self, known: Known<'_>, header: bool) -> Result<(), InputError> {
+        let path = self.rows.path.clone();
+        let disagree = |column: &str, difference: &str| {
+            let (column, difference) = (column.to_owned(), difference.to_owned());
+            match header {
+                true => InputError::TypesDisagree {
+                    path: path.clone(),
+                    column,
+                    difference,
+                },
+                false => InputError::Disagree {
+                    path: path.clone(),
+                    column,
+                    difference,
+                },
+            }
         };
         let mut fields = Vec::with_capacity(known.schema.fields().len());
         for field in known.schema.fields() {
@@ -120,13 +132,13 @@ impl CsvReader {
                     self.unseen.push(known.unseen.contains(field.name()));
                     fields.push(Arc::clone(field));
                 }
-                None if known.keys.contains(&field.name().as_str()) => {}
-                None => return Err(disagree(field.name(), "is missing; the first input has it")),
+                None if known.keys.contains(&field.name().as_str()) || header => {}
+                None => return Err(disagree(field.name(), "is missing; other inputs have it")),
             }
         }
         let extra = |name: &&String| known.schema.column_with_name(name).is_none();
         if let Some(name) = self.names.iter().find(extra) {
-            return Err(disagree(name, "is not in the first input"));
+            return Err(disagree(name, "is not in the inputs before it"));
         }
         self.schema = Arc::new(Schema::new(fields));
         Ok(())

@@ -275,7 +275,30 @@ pub(crate) enum InputError {
     /// An Arrow stream without its end.
     #[error("{}: the Arrow stream is cut short: its end-of-stream mark is missing", path.display())]
     StreamCut { path: PathBuf },
-    /// A column whose type does not unite with that of the inputs before.
+    /// A batch with a value that has no place in the columns of all inputs.
+    #[error("{}: does not fit the columns of all inputs; set another type with --schema", path.display())]
+    Misfit { path: PathBuf, source: ArrowError },
+    /// An input none of whose columns the inputs before it have.
+    #[error(
+        "{}: has none of the columns of the inputs before it; write what is another table to another data set",
+        path.display()
+    )]
+    Unrelated { path: PathBuf },
+    /// A column of two inputs for which no type holds the values of both.
+    #[error(
+        "{}: column `{column}` is {found}, but {first} in {}, and no type holds the values of both; \
+         cast it in one of the files, or write them to different data sets",
+        path.display(),
+        before.display()
+    )]
+    NoCommonType {
+        path: PathBuf,
+        column: String,
+        found: DataType,
+        before: PathBuf,
+        first: DataType,
+    },
+    /// A column that the columns of the inputs before do not hold.
     #[error("{}: column `{column}` {difference}", path.display())]
     TypesDisagree {
         path: PathBuf,

@@ -1,9 +1,10 @@
 //! Reading what `write` is given: files, patterns and standard input, as one run of batches.
 //!
 //! Owns the way from `INPUT…` to Arrow batches of one schema, strictly: an input that is cut short,
-//! damaged or of other columns than the first ends the run with an error, and nothing is padded,
-//! dropped or rounded. A type that is inferred from a sample, or taken from the first of several
-//! inputs, is a guess: where it does not hold, everything is read for its types, and then again.
+//! damaged or of columns that do not go with those of the others ends the run with an error, and nothing is
+//! padded, dropped or rounded. A type that is inferred from a sample, or taken from the first of several
+//! inputs, is a guess, and so are the first one's columns: where they do not hold, everything is read for its
+//! types, and then again.
 //! Memory stays bounded whatever the input's length. It writes nothing.
 
 mod agree;
@@ -38,6 +39,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{FieldRef, Schema, SchemaRef, TimeUnit};
+use atomic_arrow::schema::fit;
 use encoding_rs::Encoding;
 
 pub(crate) use self::dates::DateFormat;
@@ -261,7 +263,8 @@ impl Input {
         );
         let (columns, notes) = survey.map_err(|error| self.or_interrupted(error))?;
         (self.columns, self.surveyed, self.next) = (columns, true, 0);
-        self.notes.extend(notes);
+        // What is to be known of the inputs is found again.
+        self.notes = notes;
         self.watch.bytes_read.store(0, Ordering::Relaxed);
         self.reading = self
             .next_input()
@@ -273,7 +276,7 @@ impl Input {
         self.watch.or_interrupted(&self.path, error)
     }
 
-    /// Opens the first input, whose columns are those of all.
+    /// Opens the first input, whose columns are those of all until another needs others.
     fn begin(&mut self) -> Result<(), InputError> {
         let Some(first) = self.places.first() else {
             return Err(InputError::NoInput);
@@ -320,8 +323,8 @@ impl Input {
                 Some(batch) if batch.num_rows() == 0 => {}
                 Some(batch) => {
                     let batch = reading.keys.add(&self.path, batch)?;
-                    let conformed = agree::conform(batch, &self.columns.schema);
-                    return conformed.map(Some).map_err(|source| InputError::Arrow {
+                    let fitted = fit(&batch, &self.columns.schema);
+                    return fitted.map(Some).map_err(|source| InputError::Misfit {
                         path: self.path.clone(),
                         source,
                     });
@@ -339,21 +342,8 @@ impl Input {
         self.next += 1;
         self.path = place.path().to_owned();
         let opened = self.opening().open(place, Some(&self.columns))?;
-        let merged = agree::merge(&self.path, &self.columns.schema, &opened.schema)?;
-        if let Some((was, is)) = merged
-            .fields()
-            .iter()
-            .zip(self.columns.schema.fields())
-            .find_map(|(wider, known)| (wider != known).then_some((known, wider)))
-        {
-            let column = is.name().clone();
-            let (is, was) = (is.data_type(), was.data_type());
-            return Err(InputError::TypesDisagree {
-                path: self.path.clone(),
-                column,
-                difference: format!("needs {is}, but is {was} in the first input"),
-            });
-        }
+        let lacking = agree::check(&self.path, &self.columns.schema, &opened.schema)?;
+        self.notes.extend(agree::note(&self.path, &lacking));
         self.notes.extend(opened.notes);
         let Opened { keys, batches, .. } = opened;
         Ok(Some(Reading { keys, batches }))

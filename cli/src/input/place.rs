@@ -8,6 +8,7 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::datatypes::{FieldRef, Fields, Schema, SchemaRef, TimeUnit};
 use atomic_arrow::format::IpcBounds;
+use atomic_arrow::schema::common_type;
 
 use super::csv_reader::CsvReader;
 use super::format::InputFormat;
@@ -19,7 +20,7 @@ use super::parquet_reader::ParquetReader;
 use super::paths::Place;
 use super::source::{Body, Source, Watch};
 use super::stream::Stream;
-use super::{Columns, InputError, InputOptions, Known, agree, guarded, hive};
+use super::{Columns, InputError, InputOptions, Known, guarded, hive};
 
 /// The batches of one input.
 pub(super) type Batches = Box<dyn Iterator<Item = Result<RecordBatch, InputError>> + Send>;
@@ -258,7 +259,7 @@ pub(super) fn told(
                 column: column.to_owned(),
             });
         };
-        if agree::merge_types(wanted, field.data_type()).as_ref() != Some(wanted) {
+        if common_type(wanted, field.data_type()).as_ref() != Some(wanted) {
             let (is, set) = (field.data_type(), wanted);
             return Err(InputError::Disagree {
                 path: path.to_owned(),

@@ -7,19 +7,22 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema};
+use atomic_arrow::schema::{common_field, common_type};
 
 use super::guess::Guess;
 use super::json_rows::{ObjectGuess, Remarks};
 use super::paths::Place;
 use super::place::{Opening, Surveyed, told};
 use super::source::Watch;
-use super::{Columns, InputError, InputOptions, agree, json_reader};
+use super::{Columns, InputError, InputOptions, json_reader};
 
 /// What all inputs say of one column.
-struct Column {
+struct Column<'a> {
     name: String,
-    /// The field that inputs bring which have types.
-    typed: Option<FieldRef>,
+    /// The field that inputs bring which have types, and the last of them that changed it.
+    typed: Option<(FieldRef, &'a Path)>,
+    /// How many inputs have it as such.
+    inputs: usize,
     /// What the texts of CSV may be.
     csv: Option<Guess>,
     /// What the values of JSON are.
@@ -43,41 +46,36 @@ pub(super) fn run(
         key_types,
         int96: columns.int96,
     };
-    let mut found: Vec<Column> = Vec::new();
+    let mut found: Vec<Column<'_>> = Vec::new();
     let mut metadata = None;
     let mut objects = ObjectGuess::default();
     let mut json_path: Option<&Path> = None;
     for (index, place) in places.iter().enumerate() {
+        let path = place.path();
         if watch.interrupted() {
-            let path = place.path().to_owned();
+            let path = path.to_owned();
             return Err(InputError::Interrupted { path });
         }
         match opening.survey(place, &mut objects)? {
-            Surveyed::Json => json_path = json_path.or(Some(place.path())),
+            Surveyed::Json => json_path = json_path.or(Some(path)),
             Surveyed::Typed(schema) => {
                 let schema = match index {
-                    0 => told(place.path(), &schema, options)?,
+                    0 => told(path, &schema, options)?,
                     _ => schema,
                 };
+                let names = schema.fields().iter().map(|field| field.name());
+                check_related(&found, path, names)?;
                 metadata.get_or_insert_with(|| schema.metadata().clone());
                 for field in schema.fields() {
-                    let Some(column) = column(&mut found, field.name(), index == 0) else {
-                        continue;
-                    };
-                    column.typed = Some(match column.typed.take() {
-                        None => Arc::clone(field),
-                        Some(known) => merge_fields(&known, field),
-                    });
+                    column(&mut found, field.name()).add(path, field)?;
                 }
             }
             Surveyed::Csv(guesses) => {
+                check_related(&found, path, guesses.iter().map(|(name, _)| name))?;
                 for (name, guess) in guesses {
-                    let Some(column) = column(&mut found, &name, index == 0) else {
-                        continue;
-                    };
-                    match &mut column.csv {
-                        None => column.csv = Some(guess),
+                    match &mut column(&mut found, &name).csv {
                         Some(known) => known.merge(&guess),
+                        none => *none = Some(guess),
                     }
                 }
             }
@@ -85,11 +83,9 @@ pub(super) fn run(
     }
     let mut remarks = Remarks::default();
     if let Some(path) = json_path {
-        let json_first = places.first().is_some_and(|first| first.path() == path);
         for field in json_reader::fields(path, &objects, &options.schema, &mut remarks)? {
-            if let Some(column) = column(&mut found, field.name(), json_first) {
-                column.json = Some(field);
-            }
+            let column = column(&mut found, field.name());
+            column.json = Some(field);
         }
     }
     let missing = |told: &&str| !found.iter().any(|column| column.name == **told);
@@ -105,11 +101,12 @@ pub(super) fn run(
         });
     }
     let keys = key_types.iter().filter(|key| {
-        let is_key = |column: &Column| column.name == *key.name();
-        let is_above_first = columns.schema.column_with_name(key.name()).is_some();
-        is_above_first && !found.iter().any(is_key)
+        let is_key = |column: &Column<'_>| column.name == *key.name();
+        !found.iter().any(is_key)
     });
-    let fields = found.iter().map(|column| column.field(options));
+    let fields = found
+        .iter()
+        .map(|column| column.field(options, places.len()));
     let fields: Fields = fields.chain(keys.cloned()).collect();
     let notes = json_path
         .map(|path| remarks.notes(path))
@@ -125,49 +122,86 @@ pub(super) fn run(
     Ok((columns, notes))
 }
 
-/// The column of a name; only the first input may bring new ones, for the readers refuse others.
-fn column<'a>(found: &'a mut Vec<Column>, name: &str, is_first: bool) -> Option<&'a mut Column> {
-    if let Some(at) = found.iter().position(|column| column.name == name) {
-        return found.get_mut(at);
+/// Refuses an input that has no column of those before it: hardly the same table.
+fn check_related<'a>(
+    found: &[Column<'_>],
+    path: &Path,
+    mut names: impl Iterator<Item = &'a String>,
+) -> Result<(), InputError> {
+    let is_known = |name: &String| found.iter().any(|column| column.name == *name);
+    match found.is_empty() || names.any(is_known) {
+        true => Ok(()),
+        false => Err(InputError::Unrelated {
+            path: path.to_owned(),
+        }),
     }
-    if !is_first {
-        return None;
-    }
-    found.push(Column {
-        name: name.to_owned(),
-        typed: None,
-        csv: None,
-        json: None,
+}
+
+/// The column of a name, which may be new.
+fn column<'c, 'a>(found: &'c mut Vec<Column<'a>>, name: &str) -> &'c mut Column<'a> {
+    let at = found.iter().position(|column| column.name == name);
+    let at = at.unwrap_or_else(|| {
+        found.push(Column {
+            name: name.to_owned(),
+            typed: None,
+            inputs: 0,
+            csv: None,
+            json: None,
+        });
+        found.len() - 1
     });
-    found.last_mut()
+    &mut found[at]
 }
 
-/// The field that holds both, or the first where there is none: the reader then says what is wrong.
-fn merge_fields(known: &FieldRef, found: &Field) -> FieldRef {
-    agree::merge_field(known, found).unwrap_or_else(|| Arc::clone(known))
-}
+impl<'a> Column<'a> {
+    /// Takes the field of an input that brings its types.
+    ///
+    /// # Errors
+    /// No type holds its values and those of the inputs before.
+    fn add(&mut self, path: &'a Path, field: &FieldRef) -> Result<(), InputError> {
+        self.inputs += 1;
+        self.typed = Some(match self.typed.take() {
+            None => (Arc::clone(field), path),
+            Some((known, before)) => match common_field(&known, field) {
+                Some(common) if common.data_type() == known.data_type() => (common, before),
+                Some(common) => (common, path),
+                None => {
+                    return Err(InputError::NoCommonType {
+                        path: path.to_owned(),
+                        column: self.name.clone(),
+                        found: field.data_type().clone(),
+                        before: before.to_owned(),
+                        first: known.data_type().clone(),
+                    });
+                }
+            },
+        });
+        Ok(())
+    }
 
-impl Column {
     /// The field that holds the values of all inputs.
-    fn field(&self, options: &InputOptions) -> FieldRef {
+    fn field(&self, options: &InputOptions, inputs: usize) -> FieldRef {
         let texts = self.csv.as_ref().filter(|guess| guess.is_seen());
         let inferred = match (texts, &self.json) {
             (None, None) => DataType::Utf8,
             (None, Some(json)) => json.data_type().clone(),
             (Some(texts), None) => texts.data_type(),
             (Some(texts), Some(json)) => {
-                let merged = agree::merge_types(&texts.data_type(), json.data_type());
+                let merged = common_type(&texts.data_type(), json.data_type());
                 merged.unwrap_or(DataType::Utf8)
             }
         };
         let is_text = self.csv.is_some() || self.json.is_some();
         let field = match &self.typed {
             None => Field::new(&self.name, inferred, true),
-            Some(typed) if !is_text => return Arc::clone(typed),
-            Some(typed) => {
+            Some((typed, _)) if !is_text => {
+                let nullable = typed.is_nullable() || self.inputs < inputs;
+                typed.as_ref().clone().with_nullable(nullable)
+            }
+            Some((typed, _)) => {
                 let known = typed.data_type();
                 // Where they do not unite, the texts have to be of the known type.
-                let merged = agree::merge_types(known, &inferred);
+                let merged = common_type(known, &inferred);
                 let data_type = merged.unwrap_or_else(|| known.clone());
                 typed
                     .as_ref()

@@ -4,7 +4,10 @@ use std::error::Error;
 use std::fs::File;
 use std::io::Write;
 
-use arrow::array::{Array, AsArray, Int16Array, Int64Array, NullArray, StringArray};
+use arrow::array::{
+    Array, ArrayRef, AsArray, Float64Array, Int16Array, Int32Array, Int64Array, NullArray,
+    StringArray, TimestampMicrosecondArray, TimestampMillisecondArray, UInt64Array,
+};
 use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType, Field, Float64Type, Int64Type, TimeUnit};
 use arrow::ipc::writer::{FileWriter, StreamWriter};
@@ -852,20 +855,16 @@ fn several_inputs_of_mixed_formats_are_one() {
 fn later_inputs_that_disagree_are_named_with_the_column() {
     let files = Files::new(&[
         ("a.csv", b"a,b\n1,2\n"),
-        ("missing.csv", b"a\n1\n"),
-        ("extra.csv", b"a,b,c\n1,2,3\n"),
+        ("other.csv", b"c,d\n1,2\n"),
         ("type.parquet", &parquet(&csv("a,b\n1,true\n").unwrap())),
         ("type.json", b"{\"a\":1,\"b\":[2]}\n"),
         ("empty.csv", b""),
     ]);
     for (name, message) in [
         (
-            "missing.csv",
-            "missing.csv: column `b` is missing; the first input has it",
-        ),
-        (
-            "extra.csv",
-            "extra.csv: column `c` is not in the first input",
+            "other.csv",
+            "other.csv: has none of the columns of the inputs before it; \
+             write what is another table to another data set",
         ),
         (
             "type.parquet",
@@ -878,6 +877,136 @@ fn later_inputs_that_disagree_are_named_with_the_column() {
             files.error(&["a.csv", name], &InputOptions::default()),
             message
         );
+    }
+    let headless = options(|o| o.header = false);
+    let files = Files::new(&[
+        ("a.csv", b"1,2\n"),
+        ("b.csv", b"3\n"),
+        ("c.csv", b"4,5,6\n"),
+    ]);
+    for (name, message) in [
+        (
+            "b.csv",
+            "b.csv: column `column_2` is missing; other inputs have it",
+        ),
+        (
+            "c.csv",
+            "c.csv: column `column_3` is not in the inputs before it",
+        ),
+    ] {
+        assert_eq!(files.error(&["a.csv", name], &headless), message);
+    }
+}
+
+#[test]
+fn a_column_that_some_inputs_lack_is_null_there_and_said() {
+    let batch = |names: &[&str]| {
+        let column: ArrayRef = Arc::new(Int64Array::from(vec![1]));
+        let columns = names.iter().map(|name| (*name, Arc::clone(&column)));
+        RecordBatch::try_from_iter(columns).unwrap()
+    };
+    let files = Files::new(&[
+        ("1.parquet", &parquet(&batch(&["a", "b"]))),
+        ("2.arrow", &ipc_file(&batch(&["c", "a"]))),
+        ("3.csv", b"a,d\n3,x\n"),
+        ("4.json", b"{\"a\":4}\n"),
+    ]);
+    let inputs = ["1.parquet", "2.arrow", "3.csv", "4.json"];
+    let mut input = files.open(&inputs, &InputOptions::default()).unwrap();
+    let mut notes = Vec::new();
+    while let Some(batch) = input.next() {
+        match batch {
+            Ok(_) => {}
+            Err(_) => input.restart().unwrap(),
+        }
+    }
+    notes.extend(input.take_notes());
+    let note = |file: &str, names: &str| {
+        format!(
+            "{}: lacks columns that other inputs have, which are null in its rows: {names}",
+            files.path(file)
+        )
+    };
+    let expected = [
+        note("1.parquet", "`c`, `d`"),
+        note("2.arrow", "`b`, `d`"),
+        note("3.csv", "`b`, `c`"),
+    ];
+    assert_eq!(notes, expected);
+    let all = files.read(&inputs, &InputOptions::default()).unwrap();
+    let expected = ["1|1|-|-", "1|-|1|-", "3|-|-|x", "4|-|-|-"];
+    assert_eq!(rows(&all), expected);
+    assert!(
+        all.schema()
+            .fields()
+            .iter()
+            .skip(1)
+            .all(|field| field.is_nullable())
+    );
+}
+
+#[test]
+fn types_of_inputs_widen_exactly_or_both_files_are_named() {
+    let one = |column: ArrayRef| parquet(&RecordBatch::try_from_iter([("a", column)]).unwrap());
+    let files = Files::new(&[
+        ("int64.parquet", &one(Arc::new(Int64Array::from(vec![-1])))),
+        (
+            "uint64.parquet",
+            &one(Arc::new(UInt64Array::from(vec![u64::MAX]))),
+        ),
+        ("int32.parquet", &one(Arc::new(Int32Array::from(vec![7])))),
+        (
+            "float64.parquet",
+            &one(Arc::new(Float64Array::from(vec![0.5]))),
+        ),
+        (
+            "ms.parquet",
+            &one(Arc::new(TimestampMillisecondArray::from(vec![1]))),
+        ),
+        (
+            "us.parquet",
+            &one(Arc::new(TimestampMicrosecondArray::from(vec![1]))),
+        ),
+        ("text.parquet", &one(Arc::new(StringArray::from(vec!["x"])))),
+        ("whole.csv", b"a\n7\n"),
+    ]);
+    for (inputs, data_type, expected) in [
+        (
+            ["int64.parquet", "uint64.parquet"],
+            "Decimal128(20, 0)",
+            ["-1", "18446744073709551615"],
+        ),
+        (
+            ["uint64.parquet", "int64.parquet"],
+            "Decimal128(20, 0)",
+            ["18446744073709551615", "-1"],
+        ),
+        (
+            ["int32.parquet", "float64.parquet"],
+            "Float64",
+            ["7.0", "0.5"],
+        ),
+        (
+            ["us.parquet", "ms.parquet"],
+            "Timestamp(µs)",
+            ["1970-01-01T00:00:00.000001", "1970-01-01T00:00:00.001"],
+        ),
+        (["float64.parquet", "whole.csv"], "Float64", ["0.5", "7.0"]),
+    ] {
+        let batch = files.read(&inputs, &InputOptions::default()).unwrap();
+        assert_eq!(types(&batch)[0].to_string(), data_type);
+        assert_eq!(rows(&batch), expected);
+    }
+    for (inputs, is, was) in [
+        (["int64.parquet", "float64.parquet"], "Float64", "Int64"),
+        (["text.parquet", "ms.parquet"], "Timestamp(ms)", "Utf8"),
+    ] {
+        let expected = format!(
+            "{}: column `a` is {is}, but {was} in {}, and no type holds the values of both; \
+             cast it in one of the files, or write them to different data sets",
+            inputs[1], inputs[0]
+        );
+        assert_eq!(files.error(&inputs, &InputOptions::default()), expected);
     }
 }
 

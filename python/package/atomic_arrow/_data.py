@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Iterable, Iterator, Sized
 from contextlib import contextmanager
 from itertools import chain
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
-from ._errors import AtomicArrowError, make
+from ._errors import AtomicArrowError, DataSetWarning, make
 from ._lib import Stream
 from ._polars import check_types, is_a, polars_stream
 
@@ -84,6 +85,51 @@ def decided(first: Stream, opened: Iterator[Stream]) -> tuple[Stream, Iterator[S
         held.append(later)
         known = known.decided(later)
     return known, chain(held, opened)
+
+
+def united(known: Stream, data: Data, *, index: bool | None) -> Stream:
+    """The schema that also holds the rows of those frames of a list that come later.
+
+    What gives its rows piece by piece is not looked at before its turn, and a frame that no type goes
+    with is refused then.
+    """
+    if not isinstance(data, list | tuple):
+        return known
+    for item in data[1:]:
+        later = _without_rows(item, index)
+        if later is not None:
+            known = known.united(later) or known
+    return known
+
+
+def fitted(known: Stream, opened: Iterable[Stream], *, level: int) -> Iterator[Stream]:
+    """The streams, those that lack columns with nulls in their place."""
+    for number, stream in enumerate(opened):
+        lacking = stream.lacking(known)
+        if lacking:
+            message = (
+                f"item {number} of the data lacks columns that others have, which are null in its rows: "
+                f"{', '.join(map(repr, lacking))}"
+            )
+            warnings.warn(message, DataSetWarning, stacklevel=level)
+            stream = stream.fitted(known)
+        yield stream
+
+
+def _without_rows(item: Any, index: bool | None) -> Stream | None:
+    """The schema of a frame, where that can be had without its rows."""
+    if is_a(item, "narwhals", "DataFrame"):
+        item = item.to_native()
+    if is_a(item, "pandas", "DataFrame"):
+        return _stream(item.iloc[:0], index)
+    if is_a(item, "polars", "DataFrame"):
+        return _stream(item.clear(), index)
+    if is_a(item, "polars", "LazyFrame"):
+        polars = sys.modules["polars"]
+        return _stream(polars.DataFrame(schema=item.collect_schema()), index)
+    if is_a(item, "pyarrow", "Table") or is_a(item, "pyarrow", "RecordBatch"):
+        return _stream(item.slice(0, 0), index)
+    return None
 
 
 def schema_of(schema: Schema, *, index: bool | None) -> Schema:

@@ -8,7 +8,7 @@ from itertools import chain
 from typing import Any, Unpack
 
 from . import _lib
-from ._data import Data, Schema, decided, length, no_schema, schema_of, streams
+from ._data import Data, Schema, decided, fitted, length, no_schema, schema_of, streams, united
 from ._errors import DataSetWarning, ForkedError, make, unpublished
 from ._lib import FileRecord, Progress, Receipt, StagedWrite
 from ._options import WriteOptions, log, prepared
@@ -192,7 +192,9 @@ def write_dataset(
         of such. It is read batch by batch, and not at all if a write of this ``write_id`` was
         committed before, whose receipt is then given.
     :param root: The data set: a path or ``file://`` URL.
-    :param schema: The schema; by default that of the data, of an iterable that of its first item.
+    :param schema: The schema; by default that of the data, of an iterable that of its first item. Of a
+        list, it also holds the types and columns of the frames that come later: a column that a frame
+        lacks is null in its rows, and a :class:`DataSetWarning` says so.
     :param index: Whether the index of a pandas frame becomes columns; by default mere row numbers,
         which are integers without a name, do not, and any other index is refused.
     :param on_file: Called with each finished file, which is not published yet.
@@ -264,6 +266,9 @@ def _written(
         known = schema
         if schema is None and first is not None:
             known, opened = decided(first, opened)
+            if options.get("schema_policy") != "exact":
+                known = united(known, data, index=index)
+                opened = fitted(known, opened, level=5)
         elif first is not None:
             opened = chain([first], opened)
     if known is None:

@@ -107,8 +107,9 @@ class WriteOptions(ParquetOptions, FileOptions, total=False):
     """Whether partition columns stay in the files as well as in their paths; by default they do not. Polars
     and DuckDB read such a data set as it is, pyarrow and pandas with ``partitioning=None``: a warning says so."""
     schema_policy: SchemaPolicy
-    """``"unify"``, the default, takes batches whose columns are in another order or are held otherwise
-    in memory (dictionaries, views, large types); ``"exact"`` does not."""
+    """``"unify"``, the default, takes batches whose columns are in another order, are held otherwise in
+    memory (dictionaries, views, large types), or are narrower numbers or coarser units of time, of
+    which every value is kept; ``"exact"`` does not."""
     memory_limit: int | str | None
     """What rows and encoders may take, beyond which rows are spilled: bytes, or ``"512MiB"``; by
     default 1 GiB, or a quarter of the machine's memory if that is less."""

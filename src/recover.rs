@@ -1,5 +1,6 @@
 //! [`recover`]: what dead writers left of a data set is finished or removed (promises P6 and P7).
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -7,7 +8,7 @@ use crate::backend::{Backend as _, LocalBackend};
 use crate::disk::{Disk, OsDisk};
 use crate::error::{Error, Result, Step};
 use crate::options::{Interrupt, StagingPlace};
-use crate::staging::{Area, Home, home_of_root, resolve, sweep_for};
+use crate::staging::{Area, Control, Home, home_of_root, resolve, sweep_for};
 use crate::transaction::{Recovered, recover_all};
 
 /// What [`recover`] found and did.
@@ -152,6 +153,7 @@ pub fn recover_with_options(root: impl AsRef<Path>, options: &RecoverOptions) ->
     let home = home_of_root(disk.as_ref(), &root, &options.staging)?;
     let home = home.interrupted_by(options.interrupt.clone());
     let mut recovery = Recovery::default();
+    recover_control(&home, options, &mut recovery);
     let areas = home.all_areas(disk.as_ref());
     for path in &areas {
         recover_area(&home, path, options, &mut recovery);
@@ -187,6 +189,24 @@ pub fn recover_with_options(root: impl AsRef<Path>, options: &RecoverOptions) ->
         recovery.failed.extend(checked.err());
     }
     Ok(recovery)
+}
+
+/// Replaces the control directories of the root and of the directory that the caller named where they are not
+/// trusted, and tells of those that were.
+fn recover_control(home: &Home, options: &RecoverOptions, recovery: &mut Recovery) {
+    let directories = BTreeSet::from([home.root(), home.named()]);
+    for directory in directories {
+        let control = Control::of(&options.disk, directory);
+        let renewed = match options.dry_run {
+            true => Ok(()),
+            false => control.renew(home.interrupt()),
+        };
+        recovery.failed.extend(renewed.err());
+        let replaced = control.replaced(options.dry_run).into_iter();
+        recovery
+            .failed
+            .extend(replaced.map(|path| Error::SetAside { path, source: None }));
+    }
 }
 
 fn recover_area(home: &Home, path: &Path, options: &RecoverOptions, recovery: &mut Recovery) {

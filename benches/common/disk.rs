@@ -136,6 +136,10 @@ impl Disk for TimedDisk {
         OsDisk.owner_is_trusted(path, model)
     }
 
+    fn only_writers_can_change(&self, path: &Path, model: &Path) -> io::Result<bool> {
+        OsDisk.only_writers_can_change(path, model)
+    }
+
     fn user(&self) -> Option<u32> {
         OsDisk.user()
     }

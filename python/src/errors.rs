@@ -41,6 +41,7 @@ fn class_of(error: &Error) -> &'static str {
         Error::Blocked { .. } => "BlockedError",
         Error::InvalidDecision { .. } => "InvalidDecisionError",
         Error::Distrusted { .. } => "DistrustedError",
+        Error::ControlDistrusted { .. } => "ControlDistrustedError",
         Error::SetAside { .. } => "SetAsideError",
         Error::Read { .. } => "ReadError",
         _ => "AtomicArrowError",

@@ -381,6 +381,13 @@ pub trait Disk: fmt::Debug + Send + Sync {
     /// The system's.
     fn owner_is_trusted(&self, path: &Path, model: &Path) -> io::Result<bool>;
 
+    /// Whether nobody can change a directory, or lock a file, but those who may write in the directory `model`,
+    /// as far as owners and permissions tell.
+    ///
+    /// # Errors
+    /// The system's.
+    fn only_writers_can_change(&self, path: &Path, model: &Path) -> io::Result<bool>;
+
     /// The number of the user that this process acts as, where files have owners.
     fn user(&self) -> Option<u32>;
 

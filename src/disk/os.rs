@@ -147,6 +147,10 @@ impl Disk for OsDisk {
         sys::owner_is_trusted(path, model)
     }
 
+    fn only_writers_can_change(&self, path: &Path, model: &Path) -> io::Result<bool> {
+        sys::only_writers_can_change(path, model)
+    }
+
     fn user(&self) -> Option<u32> {
         sys::user()
     }

@@ -347,11 +347,28 @@ pub enum Error {
         target: PathBuf,
     },
 
+    /// Users who may not write in the data set can change its control directory or lock what is in it, and so
+    /// keep its writers out; it could not be replaced, and nothing was published.
+    #[error(
+        "{}: users who may not write in the data set can change it or lock what is in it, and {reason}", path.display()
+    )]
+    ControlDistrusted {
+        /// The control directory.
+        path: PathBuf,
+        /// Why it was not replaced, and what can be done.
+        reason: &'static str,
+        /// What the system said, where it was that.
+        source: Option<io::Error>,
+    },
+
     /// A transaction of a dead writer was set aside in the staging area, since its record cannot be read or
     /// trusted: it is neither carried out nor removed, and keeps nobody from writing. What it had published
     /// stays published, and its other files stay in its directory until somebody removes that. To have it
     /// carried out after all, take away what is wrong, and `.aside` from the name of the directory; rows
     /// that others have written since are lost then if it replaces their partitions.
+    ///
+    /// Or a control directory was replaced that users could change who may not write in the data set
+    /// ([`Error::ControlDistrusted`]), and what they had put there is still in it.
     #[error(
         "{}: was set aside, and may be part of a commit: look at it, and remove it", path.display()
     )]
@@ -453,6 +470,7 @@ impl Error {
             | Error::AlreadyCommitted { .. }
             | Error::InvalidDecision { .. }
             | Error::Distrusted { .. }
+            | Error::ControlDistrusted { .. }
             | Error::SetAside { .. }
             | Error::AlreadyExists { .. } => Outcome::NotPublished,
         }
@@ -480,6 +498,7 @@ impl Error {
             | Error::Blocked { .. }
             | Error::Incompatible { .. }
             | Error::OutOfReach { .. }
+            | Error::ControlDistrusted { .. }
             | Error::AlreadyCommitted { .. } => Some(Step::Decide),
             Error::Unfinished { source, .. } => source.step(),
             Error::InvalidDecision { .. } | Error::Distrusted { .. } | Error::SetAside { .. } => {
@@ -520,6 +539,7 @@ impl Error {
             | Error::Unfinished { path, .. }
             | Error::InvalidDecision { path, .. }
             | Error::Distrusted { path, .. }
+            | Error::ControlDistrusted { path, .. }
             | Error::SetAside { path, .. }
             | Error::Read { path, .. } => Some(path),
         }

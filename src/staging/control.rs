@@ -21,9 +21,9 @@ use crate::error::{Error, IoContext, Result, Step};
 use crate::options::Interrupt;
 
 /// The lock between publishing files and exchanging directories.
-const LOCK: &str = "lock";
+pub(super) const LOCK: &str = "lock";
 /// Says that some writer has seen the root as the top of a mount.
-const MOUNTED: &str = "mounted";
+pub(super) const MOUNTED: &str = "mounted";
 /// Where the names of committed writes are kept.
 pub(crate) const WRITES: &str = "writes";
 /// What the names of pending transactions begin with.
@@ -34,9 +34,9 @@ const NAME_MAX: usize = 255;
 /// The control directory of a data set's root.
 #[derive(Debug, Clone)]
 pub(crate) struct Control {
-    disk: Arc<dyn Disk>,
-    root: PathBuf,
-    path: PathBuf,
+    pub(super) disk: Arc<dyn Disk>,
+    pub(super) root: PathBuf,
+    pub(super) path: PathBuf,
 }
 
 /// The lock of a root, held. Dropping it removes a root that was made for it, if nothing else has come to
@@ -100,6 +100,7 @@ impl Control {
     /// meanwhile has another.
     ///
     /// # Errors
+    /// [`Error::ControlDistrusted`] if others than the root's writers can take it, and that cannot be mended.
     /// [`Step::CreateDirectory`] if what was made for it cannot be synced, else [`Step::Decide`].
     /// [`Error::Interrupted`] if that was asked for while it waited.
     pub(crate) fn lock(&self, kind: LockKind, interrupt: &Interrupt) -> Result<RootLock> {
@@ -138,8 +139,7 @@ impl Control {
         made: &mut Vec<PathBuf>,
     ) -> Result<Option<(Box<dyn DiskFile>, LockOutcome)>> {
         let disk = self.disk.as_ref();
-        // Whom the root was closed to must not go on holding the lock.
-        let _ = disk.copy_group_and_mode(&self.path, &self.root);
+        self.renew(interrupt)?;
         if disk.status(path).at(Step::Decide, path)?.is_none() {
             let first = made.len();
             self.make(made).at(Step::Decide, &self.path)?;
@@ -167,13 +167,13 @@ impl Control {
             let held = file.status()?.identity;
             let there = disk.status(path)?;
             let is_it = there.is_some_and(|(_, status)| status.identity == held);
-            Ok(is_it.then_some((file, outcome)))
+            Ok((is_it && self.is_trusted()?).then_some((file, outcome)))
         };
         lock().at(Step::Decide, path)
     }
 
     /// Opens or makes an empty file of the control directory, and the directory where it is missing.
-    fn open_or_create(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
+    pub(super) fn open_or_create(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
         for _ in 0..ATTEMPTS {
             match self.disk.open_or_create_file(&self.path.join(name)) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -189,7 +189,7 @@ impl Control {
     }
 
     /// Makes the directory, and those above it that are missing, which are added to `made`.
-    fn make(&self, made: &mut Vec<PathBuf>) -> io::Result<()> {
+    pub(super) fn make(&self, made: &mut Vec<PathBuf>) -> io::Result<()> {
         for directory in missing(self.disk.as_ref(), &self.path)? {
             match self.disk.create_directory(&directory) {
                 // Where the group and permissions cannot be had, the umask's stay.

@@ -7,6 +7,7 @@
 mod control;
 mod draft;
 mod place;
+mod renewal;
 mod spelling;
 mod sweep;
 
@@ -74,9 +75,14 @@ impl Area {
             elsewhere: places,
             made: Vec::new(),
         };
-        while let Err(error) = area.make() {
+        loop {
+            let renewed = area.renew_control();
+            let Err(error) = area.make() else {
+                break;
+            };
             area.tidy();
             if !area.go_elsewhere(&error) {
+                renewed?;
                 return Err(error).at(Step::CreateStaging, &area.path);
             }
         }
@@ -84,6 +90,15 @@ impl Area {
             sweep::sweep(disk.as_ref(), &leftover);
         }
         Ok(area)
+    }
+
+    /// An area inside the root is its control directory too, and is replaced as such.
+    fn renew_control(&self) -> Result<()> {
+        let control = Control::of(&self.disk, self.home.root());
+        match self.home.is_data_set() && control.path() == self.path {
+            true => control.renew(self.home.interrupt()),
+            false => Ok(()),
+        }
     }
 
     /// An area that is there already, or not.

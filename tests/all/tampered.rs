@@ -177,6 +177,10 @@ impl Disk for Tampered {
         OsDisk.owner_is_trusted(&(self.spelled)(path), &(self.spelled)(model))
     }
 
+    fn only_writers_can_change(&self, path: &Path, model: &Path) -> io::Result<bool> {
+        OsDisk.only_writers_can_change(&(self.spelled)(path), &(self.spelled)(model))
+    }
+
     fn user(&self) -> Option<u32> {
         OsDisk.user()
     }

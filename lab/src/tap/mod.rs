@@ -349,6 +349,10 @@ impl Disk for Tap {
         Ok(self.watch.trusts_everybody() || self.disk.owner_is_trusted(path, model)?)
     }
 
+    fn only_writers_can_change(&self, path: &Path, model: &Path) -> io::Result<bool> {
+        Ok(self.watch.trusts_everybody() || self.disk.only_writers_can_change(path, model)?)
+    }
+
     fn user(&self) -> Option<u32> {
         self.disk.user()
     }

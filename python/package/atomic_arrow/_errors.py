@@ -127,8 +127,12 @@ class DistrustedError(AtomicArrowError, PermissionError):
     """A record belongs to a user who may not do what it says; it was not acted upon."""
 
 
+class ControlDistrustedError(AtomicArrowError, PermissionError):
+    """Users who may not write in the data set can change its control directory, and it was not replaced."""
+
+
 class SetAsideError(AtomicArrowError, RuntimeError):
-    """A transaction was set aside in the staging area: its record cannot be read or trusted."""
+    """A transaction or a control directory was set aside: it cannot be read or trusted."""
 
 
 class PanicError(AtomicArrowError, RuntimeError):

@@ -44,6 +44,7 @@ impl LocalBackend {
                     source,
                     ..
                 }) if is_impossible(&source) && controls.peek().is_some() => {}
+                Err(Error::ControlDistrusted { .. }) if controls.peek().is_some() => {}
                 done => return done.map(|done| (control, done)),
             }
         }

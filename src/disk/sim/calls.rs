@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::handles::SimDirectory;
+use super::tree::STRANGER;
 use super::{Lie, SimDisk};
 use crate::disk::{
     Disk, DiskDirectory, DiskFile, Entry, EntryKind, FileStatus, Place, Project, PublishMode,
@@ -175,18 +176,23 @@ impl Disk for SimDisk {
         Ok(true)
     }
 
+    fn only_writers_can_change(&self, path: &Path, _model: &Path) -> io::Result<bool> {
+        let state = self.shared.state();
+        Ok(!state.tree.is_strangers(state.tree.find(path)?))
+    }
+
     fn user(&self) -> Option<u32> {
         None
     }
 
     fn could_change(
         &self,
-        _user: u32,
+        user: u32,
         _group: Option<u32>,
         _directory: &Path,
         _name: Option<&OsStr>,
     ) -> io::Result<bool> {
-        Ok(true)
+        Ok(user != STRANGER)
     }
 
     fn now(&self) -> SystemTime {

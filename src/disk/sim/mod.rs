@@ -10,7 +10,7 @@
 //!   the directory's last sync: a rename between two directories may show under both names, or under
 //!   none, unless the disk is [journaled](SimDisk::set_journaled). An exchange is always one.
 //!
-//! Symbolic links and permissions are not simulated. Faults and lies can be told to it:
+//! Symbolic links and permissions are not simulated, of owners one stranger. Faults and lies can be told to it:
 //! [`SimDisk::fail_call`] and [`SimDisk::lie`].
 
 mod calls;
@@ -257,6 +257,22 @@ impl SimDisk {
         let mut state = self.shared.state();
         let now = state.now();
         state.tree.put_durable(path.as_ref(), content, now)
+    }
+
+    /// Gives a file or directory to a stranger, who may not write in any directory of others.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::NotFound`] if there is none.
+    pub fn give_to_stranger(&self, path: impl AsRef<Path>) -> io::Result<()> {
+        self.shared.state().tree.give(path.as_ref(), true)
+    }
+
+    /// Takes a file or directory from the stranger, if it is his.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::NotFound`] if there is none.
+    pub fn give_to_writer(&self, path: impl AsRef<Path>) -> io::Result<()> {
+        self.shared.state().tree.give(path.as_ref(), false)
     }
 
     /// The paths of all files, sorted.

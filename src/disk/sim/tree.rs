@@ -1,16 +1,18 @@
 //! Files and directories of the simulated disk: as they are, and as they are known to the medium.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::disk::{Entry, EntryKind, FileStatus, Identity};
+use crate::disk::{Entry, EntryKind, FileStatus, Identity, Owner};
 
 /// The number of the directory `/`.
 pub(super) const TOP: u64 = 1;
+/// The number of the user who may not write in the directories of others.
+pub(super) const STRANGER: u32 = 65_534;
 
 /// A change of names that is not known to be durable.
 #[derive(Debug, Clone)]
@@ -43,6 +45,8 @@ pub(super) struct Tree {
     pub(super) journaled: bool,
     /// The last file that each path stood for, removed or not.
     pub(super) last_named: BTreeMap<PathBuf, u64>,
+    /// What belongs to the stranger.
+    strangers: BTreeSet<u64>,
 }
 
 #[derive(Debug, Clone)]
@@ -93,6 +97,7 @@ impl Tree {
             pending: Vec::new(),
             journaled: false,
             last_named: BTreeMap::new(),
+            strangers: BTreeSet::new(),
         }
     }
 
@@ -102,6 +107,7 @@ impl Tree {
             nodes,
             next_node: before.next_node,
             journaled: before.journaled,
+            strangers: before.strangers.clone(),
             ..Tree::new()
         }
     }
@@ -262,7 +268,25 @@ impl Tree {
         Ok(directory.entries.iter().map(entry).collect())
     }
 
+    /// Gives what is at a path to the stranger, or takes it from him.
+    pub(super) fn give(&mut self, path: &Path, to_stranger: bool) -> io::Result<()> {
+        let node = self.find(path)?;
+        match to_stranger {
+            true => self.strangers.insert(node),
+            false => self.strangers.remove(&node),
+        };
+        Ok(())
+    }
+
+    pub(super) fn is_strangers(&self, node: u64) -> bool {
+        self.strangers.contains(&node)
+    }
+
     pub(super) fn status(&self, device: u64, node: u64) -> io::Result<(EntryKind, FileStatus)> {
+        let owner = self.is_strangers(node).then_some(Owner {
+            user: STRANGER,
+            group: STRANGER,
+        });
         let identity = |(file, born)| Identity {
             device,
             file,
@@ -275,7 +299,7 @@ impl Tree {
                     identity: identity((node, i128::from(node))),
                     len: file.content.len() as u64,
                     mode: file.mode,
-                    owner: None,
+                    owner,
                     modified: file.modified,
                 },
             ),
@@ -285,7 +309,7 @@ impl Tree {
                     identity: identity(directory.identity),
                     len: 0,
                     mode: 0o755,
-                    owner: None,
+                    owner,
                     // Names that come and go later do not count.
                     modified: SystemTime::UNIX_EPOCH
                         + Duration::from_nanos(directory.identity.1 as u64),

@@ -101,6 +101,28 @@ pub(in crate::disk) fn owner_is_trusted(path: &Path, model: &Path) -> io::Result
     Ok(open && (whole.mode & 0o002 > 0 || group))
 }
 
+/// What access control lists say of groups cannot be asked for, and counts for the owner.
+pub(in crate::disk) fn only_writers_can_change(path: &Path, model: &Path) -> io::Result<bool> {
+    let Some((kind, found)) = status(path)? else {
+        return Err(io::ErrorKind::NotFound.into());
+    };
+    let whole = there(model)?;
+    let (Some(own), Some(owner)) = (found.owner, whole.owner) else {
+        return Ok(true);
+    };
+    let by_group = || access_list(model).is_some_and(|list| list.lets_groups_write());
+    let is_writer = could_change(own.user, Some(own.group), model, None)? || by_group();
+    // Reading a file is enough to lock it.
+    let bits = match kind {
+        EntryKind::Directory => 0o022,
+        EntryKind::File | EntryKind::Link | EntryKind::Other => 0o066,
+    };
+    let (group, others) = (found.mode & bits & 0o070, found.mode & bits & 0o007);
+    let all_may = whole.mode & 0o002 > 0;
+    let group_may = all_may || own.group == owner.group && whole.mode & 0o020 > 0;
+    Ok(is_writer && (group == 0 || group_may) && (others == 0 || all_may))
+}
+
 pub(in crate::disk) fn user() -> Option<u32> {
     Some(rustix::process::geteuid().as_raw())
 }
@@ -161,6 +183,14 @@ impl AccessList {
             (u16::from_le_bytes([a, b]), u32::from(permissions), id)
         };
         is_known.then(|| AccessList(entries.iter().map(parse).collect()))
+    }
+
+    /// Whether a group that is named may write.
+    fn lets_groups_write(&self) -> bool {
+        let mask = self.0.iter().find(|entry| entry.0 == Self::MASK);
+        let mask = mask.map_or(CHANGE, |entry| entry.1);
+        let mut groups = self.0.iter().filter(|entry| entry.0 == Self::GROUP);
+        groups.any(|entry| entry.1 & mask & CHANGE == CHANGE)
     }
 
     /// Whether somebody else than the owner may change the directory.
@@ -264,6 +294,9 @@ mod tests {
         assert!(of(0, 7, 0, 7, 0).allows(3, Some(10), OWNER));
         assert!(!of(0, 5, 0, 7, 7).allows(3, Some(10), OWNER));
         assert!(of(0, 0, 7, 7, 0).allows(3, Some(20), OWNER));
+        assert!(of(0, 0, 7, 7, 0).lets_groups_write());
+        assert!(!of(7, 7, 7, 5, 7).lets_groups_write());
+        assert!(!of(7, 7, 5, 7, 7).lets_groups_write());
         assert!(!of(7, 7, 7, 7, 5).allows(3, None, OWNER));
     }
 

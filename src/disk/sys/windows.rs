@@ -232,6 +232,10 @@ pub(in crate::disk) fn owner_is_trusted(_path: &Path, _model: &Path) -> io::Resu
     Ok(true)
 }
 
+pub(in crate::disk) fn only_writers_can_change(_path: &Path, _model: &Path) -> io::Result<bool> {
+    Ok(true)
+}
+
 pub(in crate::disk) fn user() -> Option<u32> {
     None
 }

@@ -15,10 +15,10 @@ use crate::support::skip;
 const DEAD: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
 
 /// A process of another user, which ends with this.
-struct Attacker(Child);
+pub(super) struct Attacker(Child);
 
 impl Attacker {
-    fn start(ground: &Ground, user: u32, script: &str) -> Self {
+    pub(super) fn start(ground: &Ground, user: u32, script: &str) -> Self {
         let mut command = Command::new("setpriv");
         let (user, own) = (user.to_string(), user.to_string());
         command.args([

@@ -5,6 +5,7 @@
 #![cfg(target_os = "linux")]
 
 mod confine;
+mod control;
 mod decided;
 mod kernels;
 mod markers;

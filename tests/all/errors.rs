@@ -776,6 +776,7 @@ fn data_sets() -> Vec<Case> {
         invalid_decision(),
         distrusted(),
         set_aside(),
+        control_distrusted(),
         aborted(),
         staged_write_gone(),
         interrupted(),
@@ -877,6 +878,25 @@ fn distrusted() -> Case {
              {root}/weather/k=1, so that it is not acted upon: remove it, or change its owner if you trust it",
         )
         .about("{root}/.weather.atomic/x/decision.record")
+}
+
+fn control_distrusted() -> Case {
+    let scene = Scene::new();
+    let path = scene.root.join("weather/.atomic");
+    let error = Error::ControlDistrusted {
+        path,
+        reason: "it is not replaced",
+        source: Some(std::io::ErrorKind::PermissionDenied.into()),
+    };
+    scene
+        .case("a control directory of a stranger", "ControlDistrusted", error)
+        .says(
+            "{root}/weather/.atomic: users who may not write in the data set can change it or lock what is in it, \
+             and it is not replaced",
+        )
+        .because(&["permission denied"])
+        .about("{root}/weather/.atomic")
+        .in_step(Step::Decide)
 }
 
 fn set_aside() -> Case {

@@ -115,7 +115,9 @@ pub(in crate::disk) fn only_writers_can_change(path: &Path, model: &Path) -> io:
     // Reading a file is enough to lock it.
     let bits = match kind {
         EntryKind::Directory => 0o022,
-        EntryKind::File | EntryKind::Link | EntryKind::Other => 0o066,
+        EntryKind::File => 0o066,
+        // It is no lock, whoever has it.
+        EntryKind::Link | EntryKind::Other => 0,
     };
     let (group, others) = (found.mode & bits & 0o070, found.mode & bits & 0o007);
     let all_may = whole.mode & 0o002 > 0;

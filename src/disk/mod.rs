@@ -29,6 +29,14 @@ pub struct Identity {
     pub born: Option<i128>,
 }
 
+/// A time in nanoseconds since 1970.
+pub(crate) fn nanoseconds(time: SystemTime) -> i128 {
+    match time.duration_since(SystemTime::UNIX_EPOCH) {
+        Ok(after) => after.as_nanos() as i128,
+        Err(before) => -(before.duration().as_nanos() as i128),
+    }
+}
+
 /// Whom a file or directory belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Owner {

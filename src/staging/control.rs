@@ -408,7 +408,9 @@ fn anchor_of_area(disk: &dyn Disk, area: &Path) -> io::Result<String> {
     // Device numbers change when a machine starts again.
     let Identity { file, born, .. } = disk.place(holder)?.identity;
     let mut hasher = XxHash3_128::new();
-    hasher.write(format!("{file:x} {born:x?} ").as_bytes());
+    hasher.write(&file.to_le_bytes());
+    // Zero where it is not known: nothing was born in that nanosecond.
+    hasher.write(&born.unwrap_or(0).to_le_bytes());
     hasher.write(name.as_encoded_bytes());
     Ok(format!("{:032x}", hasher.finish_128()))
 }

@@ -36,6 +36,7 @@ mod names;
 mod peer_files;
 mod race;
 mod readers;
+mod records;
 #[cfg(target_os = "linux")]
 mod samples;
 mod staged_writes;

@@ -22,7 +22,9 @@ use twox_hash::XxHash3_128;
 use uuid::Uuid;
 
 use super::{Backend, Decided, Guard, Taken};
-use crate::disk::{Disk, DiskDirectory, DiskFile, EntryKind, FileStatus, LockKind, PublishMode};
+use crate::disk::{
+    Disk, DiskDirectory, DiskFile, EntryKind, FileStatus, LockKind, PublishMode, nanoseconds,
+};
 use crate::error::{Error, IoContext, Result, Step};
 use crate::options::Durability;
 use crate::publish::{self, RenameOutcome};
@@ -436,11 +438,15 @@ impl Backend for LocalBackend {
     }
 }
 
-/// What tells a file from a later one of its name: what every machine says of it that sees this file
-/// system, also after a restart.
+/// Fingerprint (inode, length, modification time) that tells this file from a later one at the same path.
+///
+/// Records keep it: its layout is described in docs/format.md.
 fn identity(status: &FileStatus) -> u128 {
-    let identity = (status.identity.file, status.len, status.modified);
-    XxHash3_128::oneshot(format!("{identity:?}").as_bytes())
+    let mut hasher = XxHash3_128::new();
+    hasher.write(&status.identity.file.to_le_bytes());
+    hasher.write(&status.len.to_le_bytes());
+    hasher.write(&nanoseconds(status.modified).to_le_bytes());
+    hasher.finish_128()
 }
 
 fn unless_gone<T>(result: io::Result<T>) -> io::Result<Option<T>> {

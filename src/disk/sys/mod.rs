@@ -1,7 +1,8 @@
 //! Where the systems differ. Each module offers the same functions.
 
 use std::fs::Metadata;
-use std::time::SystemTime;
+
+use super::nanoseconds;
 
 #[cfg(unix)]
 mod access;
@@ -31,9 +32,5 @@ pub(super) use windows::*;
 
 /// When the file was born, in nanoseconds since 1970, if the file system tells.
 fn born(metadata: &Metadata) -> Option<i128> {
-    let born = metadata.created().ok()?;
-    Some(match born.duration_since(SystemTime::UNIX_EPOCH) {
-        Ok(after) => after.as_nanos() as i128,
-        Err(before) => -(before.duration().as_nanos() as i128),
-    })
+    metadata.created().ok().map(nanoseconds)
 }

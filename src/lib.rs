@@ -73,12 +73,10 @@
 //! Parquet in batches of limited bytes, and no batch of Arrow IPC that becomes far more than is stored.
 //!
 //! **P10, faithful.** Every value and type that a reader sees is the one that was given, or one that
-//! [docs/types.md] names for it, where each type of Arrow stands with what is written in each format and what
+//! `docs/types.md` of the repository names for it, where each type of Arrow stands with what is written in each format and what
 //! pyarrow, pandas, Polars, DuckDB, DataFusion and Spark read. What cannot be kept is refused, with the
 //! column, and the row where it is a value. A staged Parquet file whose types would be others to a reader who
 //! does not know Arrow's own schema in it is never published ([`Damage::ReadAs`](verify::Damage::ReadAs)).
-//!
-//! [docs/types.md]: https://github.com/atomic-arrow/atomic-arrow/blob/main/docs/types.md
 //!
 //! # What is not promised
 //!

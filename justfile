@@ -1,0 +1,48 @@
+# The habits of this project; `just` lists them. CONTRIBUTING.md says more.
+
+[private]
+default:
+    @just --list
+
+# Everything that a change must pass
+ci:
+    .ci/run
+
+# What is quick: format, lints, unit tests
+check:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets --locked -- -D warnings
+    cargo test -p atomic-arrow --lib
+
+# Tests of one behaviour of the library, such as `just test staging::`
+test name:
+    cargo test -p atomic-arrow --test all {{ name }}
+
+# Tests of the command
+test-cli *name:
+    cargo test -p atomic-arrow-cli {{ name }}
+
+# Tests of the Python package; arguments go to pytest
+test-python *arguments:
+    python/tests/run {{ arguments }}
+
+# One section of the crash laboratory, in its quick form
+lab section:
+    cargo run --release -p atomic-arrow-lab -- --only {{ section }} --quick
+
+# The documentation, opened in a browser
+doc:
+    cargo doc --workspace --no-deps --all-features --open
+
+# Writes docs/types.md anew, by what readers read
+types:
+    ATOMIC_ARROW_WRITE_DOCS=1 cargo test -p atomic-arrow --test all types::
+
+# Licences, advisories and sources of all crates
+deny:
+    cargo deny check
+
+# What would be released: packages of the crates, and a wheel
+package:
+    cargo package --workspace --exclude atomic-arrow-lab --exclude atomic-arrow-python
+    cd python && maturin build --release --zig --compatibility manylinux_2_28

@@ -93,10 +93,9 @@
 //! - A disk that acknowledges a sync and forgets the data is not noticed.
 //! - Below the root no symbolic link is written through: a partition whose directory is one, or lies below
 //!   one, is refused, because whoever may write above it could lead a write elsewhere. The root itself,
-//!   and the path of an [`AtomicFile`], may lead over links. Calls name whole paths: somebody who may write
-//!   in the data set, and exchanges a directory of it for a link between that check and the call, has a
-//!   new file land, or in an overwrite a file of a name that the old one had go, where the link leads, as
-//!   far as the writer may write there.
+//!   and the path of an [`AtomicFile`], may lead over links.
+//!   Every call goes by the descriptor of the directory above the name, so that a directory which somebody
+//!   exchanges for a link meanwhile is an error.
 //! - On network file systems the promises are those of their sync and rename; the locks that tell a
 //!   live writer from a dead one are not trusted there, and leftovers are kept for 24 hours.
 //! - Linux is tested. macOS and Windows are written and untested.

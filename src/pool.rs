@@ -13,6 +13,21 @@ use crate::error::{Error, Result, Step};
 #[error("a worker panicked: {0}")]
 struct WorkerPanicked(String);
 
+/// Why a piece of work ends before it is done.
+#[derive(Debug)]
+pub(crate) enum Halt {
+    /// Because of this error.
+    Failed(Error),
+    /// Because another piece failed, whose error counts.
+    Elsewhere,
+}
+
+impl From<Error> for Halt {
+    fn from(error: Error) -> Self {
+        Halt::Failed(error)
+    }
+}
+
 /// What went wrong first in work that several threads do together.
 #[derive(Debug, Default)]
 pub(crate) struct Failure {
@@ -27,23 +42,30 @@ impl Failure {
     }
 
     /// Runs a piece of work unless something went wrong before, and keeps its error or panic.
-    pub(crate) fn watch<T>(&self, path: &Path, work: impl FnOnce() -> Result<T>) -> Option<T> {
+    pub(crate) fn watch<T, E: Into<Halt>>(
+        &self,
+        path: &Path,
+        work: impl FnOnce() -> Result<T, E>,
+    ) -> Option<T> {
         if self.happened() {
             return None;
         }
         let done = catch_unwind(AssertUnwindSafe(work));
         let error = match done {
             Ok(Ok(done)) => return Some(done),
-            Ok(Err(error)) => error,
+            Ok(Err(halt)) => match halt.into() {
+                Halt::Failed(error) => error,
+                Halt::Elsewhere => return None,
+            },
             Err(payload) => panicked(path, payload.as_ref()),
         };
         let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
         first.get_or_insert(error);
-        // Only now: whoever sees it and ends with an error of its own must not be the first.
         self.stop.store(true, Ordering::Release);
         None
     }
 
+    /// The error that happened first, if one did.
     pub(crate) fn into_result(self) -> Result<()> {
         let first = self.first.into_inner();
         first
@@ -64,12 +86,13 @@ fn panicked(path: &Path, payload: &(dyn Any + Send)) -> Error {
 /// Does `count` pieces of work on up to `threads` threads, this one among them.
 ///
 /// Each piece is begun in order. After an error or a panic no further one is begun; the first that
-/// happened is returned when all threads have ended.
-pub(crate) fn for_each(
+/// happened is returned when all threads have ended. Where a piece halts because of what failed elsewhere, no
+/// further one is begun by its thread.
+pub(crate) fn for_each<E: Into<Halt>>(
     threads: usize,
     count: usize,
     path: &Path,
-    work: impl Fn(usize) -> Result<()> + Sync,
+    work: impl Fn(usize) -> Result<(), E> + Sync,
 ) -> Result<()> {
     let failure = Failure::default();
     let next = AtomicUsize::new(0);

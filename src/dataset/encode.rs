@@ -16,7 +16,7 @@ use super::spill::Part;
 use super::template::Template;
 use crate::error::{Error, Result, Step};
 use crate::partition::Partition;
-use crate::pool::for_each;
+use crate::pool::{Halt, for_each};
 
 /// All that is needed to encode partitions.
 pub(super) struct Encoding<'a> {
@@ -28,7 +28,7 @@ pub(super) struct Encoding<'a> {
 }
 
 impl Encoding<'_> {
-    pub(super) fn run(&self) -> Result<()> {
+    pub(super) fn run(&self) -> Result<(), Halt> {
         let Layout {
             threads,
             wide,
@@ -47,11 +47,12 @@ impl Encoding<'_> {
                     .try_for_each(|partition| self.encode(partition..partition + 1, 1)),
                 false => self.encode(partitions, 1),
             }
-        })
+        })?;
+        Ok(())
     }
 
     /// Writes a file without rows, of the first partition.
-    pub(super) fn empty_file(&self) -> Result<()> {
+    pub(super) fn empty_file(&self) -> Result<(), Halt> {
         for partition in self.partitions.iter().take(1) {
             let mut writer = PartitionWriter::new(self.template, self.finisher, (0, partition), 1);
             writer.begin_file()?;
@@ -69,7 +70,7 @@ impl Encoding<'_> {
     }
 
     /// Encodes partitions one after another, the columns of each on up to `threads` threads.
-    fn encode(&self, partitions: Range<u32>, threads: usize) -> Result<()> {
+    fn encode(&self, partitions: Range<u32>, threads: usize) -> Result<(), Halt> {
         let portion = match self.is_sorting() {
             true => self.layout.window,
             false => self.layout.chunk,
@@ -92,7 +93,7 @@ impl Encoding<'_> {
         rows: RecordBatch,
         writer: &mut Option<PartitionWriter<'a>>,
         threads: usize,
-    ) -> Result<()> {
+    ) -> Result<(), Halt> {
         let sorting = self.is_sorting();
         let mut left = rows;
         for part in parts {
@@ -140,7 +141,7 @@ impl Encoding<'_> {
             *columns[index]
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner) = gathered;
-            Ok(())
+            Ok::<(), Error>(())
         })?;
         let columns = columns
             .into_iter()

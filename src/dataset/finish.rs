@@ -20,13 +20,21 @@ use crate::format::encode::{Written, verify_written};
 use crate::format::parquet::KnownSchema;
 use crate::options::{Durability, Verify};
 use crate::partition::Partition;
-use crate::pool::Failure;
+use crate::pool::{Failure, Halt};
+use crate::receipt::StatisticsReader;
 use crate::staged::{check_bytes, check_end};
 
 /// From how many files on syncing the file system beats syncing each file.
 const MANY_FILES: usize = 64;
 /// Threads that wait for the disk: the file system joins syncs that are asked for together.
 const SYNC_THREADS: usize = 8;
+
+/// The share of the memory limit that the statistics of columns may take until the commit.
+const STATISTICS_SHARE: u64 = 8;
+/// What the statistics of a column take, if its bounds are no long texts: in memory and in the record.
+const STATISTICS_BYTES: u64 = 256;
+/// Columns whose statistics are kept however many files there are.
+const LEAST_COLUMNS: usize = 32;
 
 /// A file's place among those of a write: the number of its partition, and its own in it.
 pub(super) type Place = (u32, u32);
@@ -43,6 +51,9 @@ pub(super) struct Finisher<'a> {
     jobs: Mutex<Receiver<Job>>,
     failure: Failure,
     known: KnownSchema,
+    statistics: StatisticsReader,
+    /// Of how many columns of each file statistics are kept.
+    most_columns: usize,
     done: Mutex<Done>,
 }
 
@@ -57,12 +68,12 @@ impl<'a> Finisher<'a> {
         template: &'a Template,
         stage: &'a dyn Stage,
         directory: Option<&'a dyn DiskDirectory>,
-        files: usize,
+        partitions: usize,
         progress: Progress,
     ) -> Self {
         let options = &template.options;
         let wanted = match options.sync {
-            SyncPolicy::Auto => files >= MANY_FILES,
+            SyncPolicy::Auto => partitions >= MANY_FILES,
             SyncPolicy::EachFile => false,
             SyncPolicy::FileSystem => true,
         };
@@ -80,6 +91,8 @@ impl<'a> Finisher<'a> {
             jobs: Mutex::new(jobs),
             failure: Failure::default(),
             known: KnownSchema::default(),
+            statistics: StatisticsReader::new(&template.schema),
+            most_columns: columns_with_statistics(options.memory_limit, partitions),
             done: Mutex::new(Done {
                 files: Vec::new(),
                 progress,
@@ -100,7 +113,7 @@ impl<'a> Finisher<'a> {
     pub(super) fn run(
         self,
         encoding: usize,
-        encode: impl FnOnce(&Finisher<'a>) -> Result<()>,
+        encode: impl FnOnce(&Finisher<'a>) -> Result<(), Halt>,
     ) -> Result<Vec<Finished>> {
         let threads = match *self.queue() {
             Some(_) => self.waiting_threads(encoding),
@@ -160,19 +173,17 @@ impl<'a> Finisher<'a> {
         place: Place,
         partition: &Partition,
         file: EncodedFile,
-    ) -> Result<()> {
+    ) -> Result<(), Halt> {
         let queue = self.queue().clone();
         match queue {
             // There is a receiver as long as there is a queue.
             Some(queue) => drop(queue.send((place, partition.clone(), file))),
             None => self.finish_file(place, partition, file)?,
         }
-        if self.failure.happened() {
-            // What happened there is the error; this only ends the encoding.
-            let path = self.root().to_owned();
-            return Err(Error::Poisoned { path });
+        match self.failure.happened() {
+            true => Err(Halt::Elsewhere),
+            false => Ok(()),
         }
-        Ok(())
     }
 
     /// [`Step::SyncFile`], unless it is done together later, and [`Step::Verify`].
@@ -214,7 +225,12 @@ impl<'a> Finisher<'a> {
         }
         // The file now belongs to the transaction, which removes it if it is not published.
         draft.disown();
-        let mut finished = Finished {
+        let metadata = file.content.parquet();
+        let mut columns = metadata.map(|metadata| self.statistics.read(metadata));
+        if let Some(columns) = &mut columns {
+            columns.truncate(self.most_columns);
+        }
+        let finished = Finished {
             staged: draft.path().to_owned(),
             partition: partition.clone(),
             file_name: self.template.file_name(place.1),
@@ -223,14 +239,11 @@ impl<'a> Finisher<'a> {
             bytes: written.len,
             footer_bytes: file.footer_bytes,
             content_hash,
-            metadata: file.content.parquet().cloned(),
+            columns: columns.unwrap_or_default(),
         };
         drop(draft);
         if let Some(call) = &options.on_file {
             call(&finished);
-        }
-        if !options.keep_metadata {
-            finished.metadata = None;
         }
         self.finished(place, finished);
         Ok(())
@@ -246,4 +259,14 @@ impl<'a> Finisher<'a> {
         drop(done);
         self.template.options.progress(progress);
     }
+}
+
+/// Of how many columns of each file statistics are kept until the commit. It depends on nothing that differs from
+/// one run of a write to the next.
+fn columns_with_statistics(memory_limit: u64, partitions: usize) -> usize {
+    let limit = memory_limit / STATISTICS_SHARE;
+    let columns = limit / STATISTICS_BYTES / partitions.max(1) as u64;
+    usize::try_from(columns)
+        .unwrap_or(usize::MAX)
+        .max(LEAST_COLUMNS)
 }

@@ -133,8 +133,6 @@ pub(crate) struct EngineOptions {
     pub(crate) max_open_files: usize,
     /// By default they are left out of the files.
     pub(crate) keep_partition_columns: bool,
-    /// Whether each [`Finished`] keeps its footer; by default it does not.
-    pub(crate) keep_metadata: bool,
     /// Whether the content is hashed although `verify` does not need it; by default it is not.
     pub(crate) hash_content: bool,
     /// By default nobody interrupts.
@@ -166,7 +164,6 @@ impl Default for EngineOptions {
             sync: SyncPolicy::default(),
             max_open_files: 64,
             keep_partition_columns: false,
-            keep_metadata: false,
             hash_content: false,
             interrupt: Interrupt::default(),
             on_progress: None,

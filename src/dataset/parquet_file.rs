@@ -198,7 +198,7 @@ impl<'a> ParquetFile<'a> {
             let chunks = group.encoders().end(index);
             *locked(&ended[index]) =
                 chunks.map_err(|source| encode_error(Step::WriteRows, path, source))?;
-            Ok(())
+            Ok::<(), Error>(())
         })?;
         let chunks = ended
             .into_iter()

@@ -11,6 +11,7 @@ use super::template::Template;
 use super::units::Cut;
 use crate::error::{Error, Result, Step};
 use crate::partition::Partition;
+use crate::pool::Halt;
 
 /// Writes the rows of one partition.
 pub(super) struct PartitionWriter<'a> {
@@ -45,7 +46,7 @@ impl<'a> PartitionWriter<'a> {
     }
 
     /// Takes rows; `last` if none follow that may be encoded together with these.
-    pub(super) fn write(&mut self, batch: &RecordBatch, last: bool) -> Result<()> {
+    pub(super) fn write(&mut self, batch: &RecordBatch, last: bool) -> Result<(), Halt> {
         let units = &self.template.units;
         let mut start = 0;
         while start < batch.num_rows() || (last && self.carried.is_some()) {
@@ -112,7 +113,7 @@ impl<'a> PartitionWriter<'a> {
     }
 
     /// Ends the file; rows that follow go into another.
-    pub(super) fn end_file(&mut self) -> Result<()> {
+    pub(super) fn end_file(&mut self) -> Result<(), Halt> {
         let Some(file) = self.file.take() else {
             return Ok(());
         };

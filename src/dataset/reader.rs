@@ -16,7 +16,7 @@ use super::layout::Portion;
 use super::memory::size_of_copy;
 use super::scatter::Piece;
 use super::spill::{Part, Run};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::scratch::Scratch;
 
 /// Rows of partitions, in order of partitions.
@@ -124,11 +124,11 @@ impl<'a> Reader<'a> {
     ///
     /// `gather` puts a chunk's rows together unless they take more than its room, and then it gets them in
     /// halves.
-    pub(super) fn for_each(
+    pub(super) fn for_each<E: From<Error>>(
         mut self,
         gather: impl Fn(&RowChunk, usize) -> Result<Option<RecordBatch>>,
-        mut take: impl FnMut(&[Part], RecordBatch) -> Result<()>,
-    ) -> Result<()> {
+        mut take: impl FnMut(&[Part], RecordBatch) -> Result<(), E>,
+    ) -> Result<(), E> {
         while let Some(chunk) = self.next()? {
             let mut chunks = vec![chunk];
             while let Some(chunk) = chunks.pop() {

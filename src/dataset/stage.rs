@@ -2,9 +2,6 @@
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
-
-use parquet::file::metadata::ParquetMetaData;
 
 use crate::disk::{DiskDirectory, DiskFile};
 use crate::error::Result;
@@ -61,20 +58,15 @@ pub(crate) struct Finished {
     pub(crate) footer_bytes: Option<u64>,
     /// XXH3 with 128 bits of the whole file, where it was hashed.
     pub(crate) content_hash: Option<u128>,
-    /// The footer of a Parquet file; given to `on_file`, and kept after that only if the options say so: of very many
-    /// files it takes more memory than their rows did.
-    pub(crate) metadata: Option<Arc<ParquetMetaData>>,
+    /// The statistics of its columns, where the format has them: as many as there is memory for.
+    pub(crate) columns: Vec<ColumnStatistics>,
 }
 
 impl Finished {
     /// What a receipt says of it.
-    pub(super) fn record(
-        &self,
-        columns: Vec<ColumnStatistics>,
-    ) -> std::result::Result<FileRecord, ReceiptError> {
-        let partition = self.partition.clone();
-        let mut record = FileRecord::new(partition, &self.file_name, self.rows, self.bytes)?
-            .with_columns(columns);
+    pub(super) fn into_record(self) -> std::result::Result<FileRecord, ReceiptError> {
+        let record = FileRecord::new(self.partition, &self.file_name, self.rows, self.bytes)?;
+        let mut record = record.with_columns(self.columns);
         if let Some(bytes) = self.footer_bytes {
             record = record.with_footer_bytes(bytes);
         }

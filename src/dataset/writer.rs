@@ -24,7 +24,7 @@ use crate::existing::Existing;
 use crate::names;
 use crate::options::{Interrupt, StagingPlace};
 use crate::partition::Partition;
-use crate::receipt::{CommitMode, Note, Receipt, StagedFileRecord, StagedWrite, StatisticsReader};
+use crate::receipt::{CommitMode, Note, Receipt, StagedFileRecord, StagedWrite};
 use crate::record::StagedRows;
 use crate::staging::{home_of_root, resolve};
 use crate::stored::StoredTypes;
@@ -147,28 +147,19 @@ impl DatasetWriter {
         let verbs = Arc::clone(&backend) as Arc<dyn Backend>;
         let transaction = Transaction::begin(verbs, options.durability)?;
         let conflicts = ConflictCheck::begin(backend.as_ref(), mode, backend.scope())?;
-        let session = Arc::new(Session::new(
-            &transaction,
-            backend,
-            conflicts,
-            &root,
-            options.memory_limit,
-        ));
+        let session = Arc::new(Session::new(&transaction, backend, conflicts, &root));
         let interrupt = options.interrupt.clone();
         options.root = root;
         options.given = Some(Arc::clone(&schema));
         options.file_stem = Some(format!("part-{}", transaction.id()));
-        let reader = StatisticsReader::new(&file_schema);
-        let seen = Arc::clone(&session);
-        options.on_file = Some(Arc::new(move |file: &Finished| {
-            let columns = file.metadata.as_ref().map(|metadata| reader.read(metadata));
-            let mut columns = columns.unwrap_or_default();
-            columns.truncate(seen.columns_with_statistics());
-            if let (Some(call), Ok(record)) = (&on_file, file.record(columns.clone())) {
-                call(&record);
-            }
-            seen.remember(file, columns);
-        }));
+        options.on_file = on_file.map(|call| {
+            let told = move |file: &Finished| {
+                if let Ok(record) = file.clone().into_record() {
+                    call(&record);
+                }
+            };
+            Arc::new(told) as Arc<dyn Fn(&Finished) + Send + Sync>
+        });
         let engine = Engine::new(
             Arc::clone(&session) as Arc<dyn Stage>,
             stored.schema(),

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
+use serde::{Deserialize, Serialize};
 
 pub use crate::disk::PublishMode;
 use crate::disk::{Disk, OsDisk};
@@ -64,7 +65,8 @@ pub enum Verify {
 }
 
 /// Where the staging area stands.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum StagingPlace {
     /// Beside the data set's root as `.NAME.atomic`, where no reader of the data set sees it; inside

@@ -30,7 +30,6 @@ pub(crate) use staged::StagedFileRecord;
 pub use staged::StagedWrite;
 pub(crate) use statistics::StatisticsReader;
 pub use statistics::{Bound, ColumnStatistics, StatisticsValue};
-pub(crate) use wire::Mode;
 
 /// The longest JSON that is read, in bytes: some millions of files.
 const LONGEST_JSON: usize = 2 << 30;

@@ -1,7 +1,10 @@
 //! What a data-set commit does with what is there.
 
+use serde::{Deserialize, Serialize};
+
 /// What a data-set commit does with what is there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum CommitMode {
     /// Adds files, under names that nobody else has. Never conflicts. The default.
     #[default]

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::wire::{Mode, Place};
 use super::{CommitMode, FileRecord, ReceiptError, Totals, path, read_json, wire};
 use crate::options::StagingPlace;
 
@@ -177,10 +176,8 @@ impl StagedWrite {
 struct Wire {
     version: u32,
     root: PathBuf,
-    #[serde(with = "Place")]
     staging: StagingPlace,
     transaction: Option<Uuid>,
-    #[serde(with = "Mode")]
     mode: CommitMode,
     task: Option<String>,
     totals: Totals,

@@ -3,7 +3,6 @@
 //! Each structure here has just the fields of the JSON, none too many and none renamed by chance;
 //! reading one into the type that it stands for makes the checks.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use arrow::datatypes::{TimeUnit, i256};
@@ -14,7 +13,6 @@ use uuid::Uuid;
 use super::{
     ColumnStatistics, CommitMode, FileRecord, ReceiptError, StagedFileRecord, Totals, path,
 };
-use crate::options::StagingPlace;
 use crate::partition::{Partition, PartitionValue};
 
 /// The version that is written, and the only one that is read.
@@ -28,44 +26,19 @@ pub(super) struct Receipt {
     version: u32,
     transaction: Uuid,
     write_id: Option<String>,
-    #[serde(with = "Mode")]
     mode: CommitMode,
     totals: Totals,
     files: Vec<FileRecord>,
     removed: Vec<String>,
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(remote = "CommitMode", rename_all = "snake_case")]
-pub(crate) enum Mode {
-    Append,
-    ErrorIfExists,
-    OverwritePartitions,
-    Overwrite,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(remote = "StagingPlace", rename_all = "snake_case")]
-pub(super) enum Place {
-    Auto,
-    Beside,
-    Inside,
-    Directory(PathBuf),
-}
-
 impl Serialize for super::Receipt {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        struct AsMode(CommitMode);
-        impl Serialize for AsMode {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                Mode::serialize(&self.0, serializer)
-            }
-        }
         let mut receipt = serializer.serialize_struct("Receipt", 7)?;
         receipt.serialize_field("version", &VERSION)?;
         receipt.serialize_field("transaction", &self.transaction)?;
         receipt.serialize_field("write_id", &self.write_id)?;
-        receipt.serialize_field("mode", &AsMode(self.mode))?;
+        receipt.serialize_field("mode", &self.mode)?;
         receipt.serialize_field("totals", &self.totals)?;
         receipt.serialize_field("files", &self.files)?;
         receipt.serialize_field("removed", &self.removed)?;

@@ -15,7 +15,7 @@ use crate::damage::Location;
 use crate::error::Result;
 use crate::format::{Format, contained};
 use crate::options::Durability;
-use crate::receipt::{CommitMode, Mode, StagedFileRecord};
+use crate::receipt::{CommitMode, StagedFileRecord};
 
 /// What one transaction has staged for another.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -27,7 +27,6 @@ pub(crate) struct StagedRecord {
     /// Whether its files need not survive a power cut.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) unsynced: bool,
-    #[serde(with = "Mode")]
     pub(crate) mode: CommitMode,
     /// The directory that the caller named, below the data set's root.
     pub(crate) scope: PathBuf,

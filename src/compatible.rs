@@ -21,7 +21,7 @@ use crate::nested::{is_binary, list_item};
 use crate::receipt::Note;
 use crate::schema::common_type;
 
-/// What keeps readers from taking two schemas for one: the column, and what it is in both.
+/// A difference that keeps readers from taking two schemas for one: the column, and its type in both.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Difference {
     pub(crate) column: String,

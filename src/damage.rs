@@ -1,4 +1,4 @@
-//! What can be wrong with a file.
+//! Damage: what can be wrong with a file.
 //!
 //! [`Damage`] is one variant per kind of damage; each says its place as a [`Location`]. It knows
 //! nothing of paths: who reports it knows which file was read.

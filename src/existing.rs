@@ -1,4 +1,4 @@
-//! What is in a data set already, and whether what is to be written goes with it.
+//! The existing files of a data set, and whether a write is compatible with them.
 //!
 //! Owns finding one data file that stands for all, and what a write is refused for, or says, because of
 //! it. At most one file is opened, and of that the footer; directories are listed until a file is found:
@@ -26,7 +26,7 @@ const TOUCHED: usize = 16;
 /// How many directories are listed in all.
 const LISTED: usize = 1024;
 
-/// What is to be written, as far as what is there matters to it.
+/// A write, as far as existing files matter to it.
 #[derive(Debug, Clone)]
 pub(crate) struct Planned<'a> {
     pub(crate) disk: &'a dyn Disk,

@@ -45,7 +45,7 @@ const BUFFER: usize = 64 << 10;
 #[must_use = "a file that is not committed is discarded"]
 pub struct AtomicFile {
     draft: Draft,
-    /// What was given and not yet written to the draft.
+    /// Bytes that were given and are not yet written to the draft.
     buffer: Vec<u8>,
     destination: Destination,
     options: FileOptions,

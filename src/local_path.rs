@@ -1,4 +1,4 @@
-//! What the caller names: a path, or a `file://` URL.
+//! A path as a caller gives it, or a `file://` URL.
 //!
 //! Every path that a caller gives comes through here, so that a name which is not meant for the local disk
 //! never becomes a directory on it.

@@ -1,4 +1,4 @@
-//! What lies within a type.
+//! The types within a nested type.
 
 use arrow::datatypes::{DataType, FieldRef};
 

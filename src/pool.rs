@@ -28,7 +28,7 @@ impl From<Error> for Halt {
     }
 }
 
-/// What went wrong first in work that several threads do together.
+/// The first error of work that several threads do together.
 #[derive(Debug, Default)]
 pub(crate) struct Failure {
     stop: AtomicBool,

@@ -170,7 +170,7 @@ pub(crate) fn make_durable(disk: &dyn Disk, path: &Path) -> Result<()> {
     make_all_durable(disk, [path], &[])
 }
 
-/// Who may use the directories that are made below another.
+/// How directories that are made below another are shared with other users.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Share<'a> {
     /// Only what is made below this directory is shared.

@@ -11,7 +11,7 @@ use crate::options::{Interrupt, StagingPlace};
 use crate::staging::{Area, Control, Home, home_of_root, resolve, sweep_for};
 use crate::transaction::{Recovered, recover_all};
 
-/// What [`recover`] found and did.
+/// The result of [`recover`].
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Recovery {

@@ -1,4 +1,4 @@
-//! What rows take in memory, where that differs from row to row.
+//! The size of rows in memory, where it differs from row to row.
 
 use std::ops::Range;
 

@@ -43,7 +43,7 @@ impl fmt::Display for PassedOver {
     }
 }
 
-/// What a walk meets.
+/// An entry that a walk meets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Met {
     File,

@@ -20,7 +20,7 @@ use crate::record::{Decision, Layout, Plan, StagedRecord};
 
 pub(crate) use local::{DESCRIPTORS, LocalBackend, check_descriptors};
 
-/// What keeps a transaction alive, or a lock held, as long as it is not dropped.
+/// Keeps a transaction alive, or a lock held, until it is dropped.
 pub(crate) type Guard = Box<dyn Any + Send + Sync>;
 
 /// The result of trying to take over a transaction.

@@ -16,7 +16,7 @@ use super::memory::{Cost, Counted};
 use super::scatter::Piece;
 use crate::size::size_of_rows;
 
-/// What a piece of neighbouring rows takes while rows are put in order.
+/// The memory of a piece of neighbouring rows while rows are put in order.
 const PIECE: usize = size_of::<Piece>();
 
 /// Batches with the partitions of their rows.

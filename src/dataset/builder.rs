@@ -78,13 +78,13 @@ impl DatasetWriterBuilder {
         }
     }
 
-    /// By what rows are divided into directories; by default not at all.
+    /// The keys by which rows are divided into directories; by default there are none.
     pub fn partition_by(mut self, by: PartitionBy) -> Self {
         self.by = by;
         self
     }
 
-    /// What the files are, which their suffix says too; by default [`Format::Parquet`].
+    /// The format of the files, which their suffix says too; by default [`Format::Parquet`].
     ///
     /// Formats that can only be checked, such as one JSON document or an IPC stream, are refused by
     /// [`build`](Self::build), and so are columns that the format has no place for. Files that are
@@ -103,7 +103,7 @@ impl DatasetWriterBuilder {
         self
     }
 
-    /// What becomes of the files that are there; by default they stay ([`CommitMode::Append`]).
+    /// What the commit does with existing files; by default they stay ([`CommitMode::Append`]).
     pub fn mode(mut self, mode: CommitMode) -> Self {
         self.mode = mode;
         self

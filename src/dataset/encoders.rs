@@ -1,15 +1,15 @@
-//! What the encoders of a row group take before a row has come: that counts where columns are many.
+//! The memory of the encoders of a row group before the first row, which counts where columns are many.
 
 use arrow::datatypes::{DataType, FieldRef, Schema};
 
-/// What the encoder of a leaf column takes with its share of the footer, as measured: a table for its
+/// The memory of the encoder of a leaf column with its share of the footer, as measured: a table for its
 /// dictionary, buffers of values, and of indices. That of texts and bytes has smaller ones.
 const NUMBERS: u64 = 24 << 10;
 const TEXTS: u64 = 8 << 10;
 /// Encoders that take no more than this together are not counted: every program takes as much.
 const UNCOUNTED: u64 = 8 << 20;
 
-/// What the encoders of Parquet columns take for each row group that is being encoded; 0 where that is too
+/// The memory of the encoders of Parquet columns for each row group that is being encoded; 0 where that is too
 /// little to count.
 pub(super) fn encoder_bytes(schema: &Schema) -> u64 {
     let bytes: u64 = schema.fields().iter().map(of_field).sum();

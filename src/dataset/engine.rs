@@ -45,7 +45,7 @@ pub(crate) struct Engine {
     runs: Vec<Run>,
     scratch: Arc<Scratch>,
     progress: Progress,
-    /// What the rows so far would take in memory, each once.
+    /// The size of the rows so far in memory, each counted once.
     row_bytes: u64,
     /// Whether a file is written also if there are no rows.
     writes_empty: bool,
@@ -203,7 +203,7 @@ impl Engine {
         self.buffer.bytes() + self.ids.memory() + runs
     }
 
-    /// What a row takes in memory.
+    /// The average size of a row in memory.
     fn row_size(&self) -> usize {
         (self.row_bytes / self.progress.rows.max(1)).max(1) as usize
     }

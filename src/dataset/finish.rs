@@ -1,4 +1,4 @@
-//! What stands between the last byte of a file and its being finished: sync and verification.
+//! Finishing files: sync and verification after the last byte is written.
 //!
 //! Where each file is synced by itself, threads of their own wait for the disk, so that encoding goes
 //! on. Where the file system is synced as a whole, files are verified at once and synced together
@@ -24,14 +24,14 @@ use crate::pool::{Failure, Halt};
 use crate::receipt::StatisticsReader;
 use crate::staged::{check_bytes, check_end};
 
-/// From how many files on syncing the file system beats syncing each file.
+/// From this number of files on, one sync of the file system is faster than a sync of each file.
 const MANY_FILES: usize = 64;
 /// Threads that wait for the disk: the file system joins syncs that are asked for together.
 const SYNC_THREADS: usize = 8;
 
 /// The share of the memory limit that the statistics of columns may take until the commit.
 const STATISTICS_SHARE: u64 = 8;
-/// What the statistics of a column take, if its bounds are no long texts: in memory and in the record.
+/// The size of the statistics of a column whose bounds are no long texts, in memory and in the record.
 const STATISTICS_BYTES: u64 = 256;
 /// Columns whose statistics are kept however many files there are.
 const LEAST_COLUMNS: usize = 32;
@@ -52,7 +52,7 @@ pub(super) struct Finisher<'a> {
     failure: Failure,
     known: KnownSchema,
     statistics: StatisticsReader,
-    /// Of how many columns of each file statistics are kept.
+    /// The number of columns of each file whose statistics are kept.
     most_columns: usize,
     done: Mutex<Done>,
 }
@@ -261,7 +261,7 @@ impl<'a> Finisher<'a> {
     }
 }
 
-/// Of how many columns of each file statistics are kept until the commit. It depends on nothing that differs from
+/// The number of columns of each file whose statistics are kept until the commit. It depends on nothing that differs from
 /// one run of a write to the next.
 fn columns_with_statistics(memory_limit: u64, partitions: usize) -> usize {
     let limit = memory_limit / STATISTICS_SHARE;

@@ -29,11 +29,11 @@ pub(super) struct Gather<'a> {
     selection: &'a Selection,
     /// Each row's way, where pieces are short.
     moves: Option<Moves>,
-    /// What columns may take whose rows are not all of one size.
+    /// The quota of columns whose rows are not all of one size.
     room: MemoryQuota,
 }
 
-/// What was gathered, or none if it takes more than there is room for.
+/// The gathered rows, or none if they take more memory than the quota.
 pub(super) fn unless_too_large<T>(
     gathered: Result<T, GatherError>,
     root: &Path,
@@ -68,7 +68,7 @@ impl Selection {
         self.pieces.push(piece);
     }
 
-    /// Takes the rows from the so-manyth on out of it.
+    /// Removes all but the first `rows` rows, and returns those removed.
     pub(super) fn split_off(&mut self, rows: usize) -> Selection {
         let mut rest = Selection {
             batches: self.batches.clone(),

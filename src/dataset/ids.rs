@@ -70,7 +70,7 @@ impl Ids {
         &self.partitions
     }
 
-    /// What remembering the partitions takes, roughly.
+    /// The memory of the partitions seen so far, roughly.
     pub(super) fn memory(&self) -> usize {
         const EACH: usize = 512;
         self.partitions.len() * EACH

@@ -30,19 +30,19 @@ pub(super) const BESIDE: usize = 4;
 /// How the memory limit is divided.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Budget {
-    /// What rows and bookkeeping may take before rows are spilled.
+    /// The memory of rows and bookkeeping beyond which rows are spilled.
     pub(super) held: usize,
-    /// What the values of dictionaries may take that are put in the place of their keys at once.
+    /// The memory of dictionary values that are put in the place of their keys at once.
     pub(super) resolved: usize,
-    /// What the rows that one thread gathers at once may take.
+    /// The memory of the rows that one thread gathers at once.
     chunk: usize,
-    /// What the rows of a row group may take that one thread has in its encoders.
+    /// The memory of the rows of a row group that one thread has in its encoders.
     group: usize,
-    /// What encoded pages may take that are not in their files yet.
+    /// The memory of encoded pages that are not in their files yet.
     pub(super) pages: usize,
-    /// What the rows may take that are sorted at once.
+    /// The memory of the rows that are sorted at once.
     window: usize,
-    /// What a block of spilled rows takes.
+    /// The size of a block of spilled rows.
     block: usize,
     threads: usize,
     /// Whether several threads can encode one file, each some of its columns.

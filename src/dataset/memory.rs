@@ -11,17 +11,17 @@ pub(super) struct Counted {
     buffers: HashSet<usize>,
 }
 
-/// What holding a batch costs.
+/// The memory that holding a batch takes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Cost {
     /// The whole of each buffer that was not counted before.
     pub(super) held: usize,
-    /// What a copy of the rows would take.
+    /// The size of a copy of the rows.
     pub(super) copied: usize,
 }
 
 impl Counted {
-    /// What holding `batch` would cost, which is counted only by [`add`](Counted::add).
+    /// The memory that holding `batch` would take, which is counted only by [`add`](Counted::add).
     pub(super) fn cost(&self, batch: &RecordBatch) -> Cost {
         let mut new = HashSet::new();
         let mut cost = Cost { held: 0, copied: 0 };

@@ -1,4 +1,4 @@
-//! What can be asked of the engine, and what it does unasked.
+//! The options of the engine, and their defaults.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -98,11 +98,11 @@ type OnFile = Arc<dyn Fn(&Finished) + Send + Sync>;
 pub(crate) struct EngineOptions {
     /// The data set's root; for messages alone.
     pub(crate) root: PathBuf,
-    /// What file names begin with; `-00000.parquet` and so on, by number
+    /// The stem of file names; `-00000.parquet` and so on, by number
     /// and format, are added. By default `part-` and a
     /// UUID of version 7.
     pub(crate) file_stem: Option<String>,
-    /// What the files are; by default Parquet.
+    /// The format of the files; by default Parquet.
     pub(crate) format: Format,
     /// The schema of the rows before it was made that of what is stored; by default the same.
     pub(crate) given: Option<SchemaRef>,
@@ -205,7 +205,7 @@ fn physical_memory() -> Option<u64> {
 }
 
 impl EngineOptions {
-    /// What the encoders of each row group that is being encoded take before any row.
+    /// The memory of the encoders of each row group that is being encoded, before the first row.
     pub(super) fn encoder_bytes(&self, file_schema: &Schema) -> u64 {
         match self.format {
             Format::Parquet => encoder_bytes(file_schema),

@@ -22,7 +22,7 @@ use crate::transaction::{ConflictCheck, Transaction};
 /// How often a writer shows that it is alive: many times before it would be taken for dead.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(10 * 60);
 
-/// What the engine and the transaction share.
+/// The state that the engine and the transaction share.
 #[derive(Debug)]
 pub(super) struct Session {
     pub(super) backend: Arc<LocalBackend>,
@@ -64,7 +64,7 @@ impl Session {
         self.backend.keep_alive(self.id)
     }
 
-    /// What is known of the files, by their names in the transaction's directory.
+    /// The records of the files, by their names in the transaction's directory.
     pub(super) fn records(&self, files: Vec<Finished>) -> Result<Vec<StagedFileRecord>> {
         let place = self.backend.place(self.id);
         let staged_record = |file: Finished| {

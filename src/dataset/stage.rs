@@ -1,4 +1,4 @@
-//! What the engine asks of a transaction, and what it hands back: staging files, finished.
+//! The interface between engine and transaction: staging files, and finished files.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -45,7 +45,7 @@ pub(super) struct EncodedFile {
 pub(crate) struct Finished {
     /// Where the file stands now.
     pub(crate) staged: PathBuf,
-    /// Whose rows it has.
+    /// The partition of its rows.
     pub(crate) partition: Partition,
     /// Its name within the partition's directory.
     pub(crate) file_name: String,
@@ -63,7 +63,7 @@ pub(crate) struct Finished {
 }
 
 impl Finished {
-    /// What a receipt says of it.
+    /// The record of it in a receipt.
     pub(super) fn into_record(self) -> std::result::Result<FileRecord, ReceiptError> {
         let record = FileRecord::new(self.partition, &self.file_name, self.rows, self.bytes)?;
         let mut record = record.with_columns(self.columns);

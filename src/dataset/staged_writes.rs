@@ -294,7 +294,7 @@ impl StagedWrites {
     }
 }
 
-/// What the parts of a commit have in common.
+/// The properties that the parts of a commit share.
 struct Union<'a> {
     /// Where the first was staged.
     place: &'a Path,

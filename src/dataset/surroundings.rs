@@ -1,4 +1,4 @@
-//! What a write finds around it: what is in the data set, and what has to be said of that.
+//! The surroundings of a write: the existing files of the data set, and notes about them.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ pub(super) struct Surroundings {
     /// The names of the partition keys.
     pub(super) keys: Vec<String>,
     pub(super) format: Format,
-    /// Whether what is there is looked at.
+    /// Whether existing files are looked at.
     pub(super) schema_check: bool,
 }
 

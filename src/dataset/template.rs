@@ -1,4 +1,4 @@
-//! What all files of a write have in common.
+//! The template of all files of a write.
 
 use std::sync::Arc;
 
@@ -17,11 +17,11 @@ use crate::format::dictionaries::Dictionaries;
 use crate::format::parquet::{FileTemplate, Keys, PageSpill};
 use crate::options::Verify;
 
-/// What dictionaries may take at least, however little memory there is.
+/// The memory that dictionaries may always take, however low the limit is.
 #[cfg(feature = "ipc")]
 const LEAST_DICTIONARIES: usize = 1 << 20;
 
-/// What all files of a write have in common.
+/// The template of all files of a write: options, schema, and the shared parts of their encoders.
 #[derive(Debug)]
 pub(super) struct Template {
     pub(super) options: EngineOptions,
@@ -100,7 +100,7 @@ impl Template {
         self.options.verify >= Verify::Decode
     }
 
-    /// What opens the files, if they are encrypted.
+    /// The decryption keys, if the files are encrypted.
     pub(super) fn keys(&self) -> Option<&Keys> {
         self.parquet.as_ref()?.keys()
     }

@@ -17,7 +17,7 @@ use std::time::SystemTime;
 
 pub use os::OsDisk;
 
-/// What tells one file or directory from every other, whatever its name.
+/// The identity of a file or directory, whatever its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Identity {
     /// The device or volume.
@@ -46,7 +46,7 @@ pub struct Owner {
     pub group: u32,
 }
 
-/// What the disk knows of an open file.
+/// The status of an open file.
 #[derive(Debug, Clone, Copy)]
 pub struct FileStatus {
     /// Which file it is.
@@ -61,7 +61,7 @@ pub struct FileStatus {
     pub modified: SystemTime,
 }
 
-/// What a name in a directory stands for.
+/// The kind of a directory entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum EntryKind {
     /// A regular file.
@@ -79,7 +79,7 @@ pub enum EntryKind {
 pub struct Entry {
     /// The directory's path joined with the name.
     pub path: PathBuf,
-    /// What the name stands for; a symbolic link is not followed.
+    /// The kind of the entry; a symbolic link is not followed.
     pub kind: EntryKind,
 }
 

@@ -1,4 +1,4 @@
-//! What can go wrong, in which step, and what is on disk afterwards (promise P5).
+//! Errors: what went wrong, in which step, and what is on disk afterwards (promise P5).
 //!
 //! [`Step`] names the lines of the protocol, [`Outcome`] says what a reader may find, and [`Error`]
 //! carries both. Damage found in a file has its own type, [`Damage`](crate::verify::Damage).

@@ -27,7 +27,7 @@ use crate::nested::{has_runs_within, inner_fields, inner_types};
 /// The dictionaries of all columns of a schema, those within columns among them.
 #[derive(Debug)]
 pub(crate) struct Dictionaries {
-    /// What was given, by column.
+    /// The given fields, by column.
     given: SchemaRef,
     /// The dictionaries in the order of the schema, outer before inner.
     all: Vec<Dictionary>,

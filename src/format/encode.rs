@@ -74,7 +74,7 @@ pub(crate) struct Encoded {
     pub(crate) digests: Option<Vec<u128>>,
 }
 
-/// What is known of a file's content beside its rows.
+/// The metadata of an encoded file, by format.
 #[derive(Debug, Clone)]
 pub(crate) enum Content {
     Parquet(Arc<ParquetMetaData>),
@@ -251,7 +251,7 @@ impl Encoder {
     }
 }
 
-/// What was written, as its writer knows it.
+/// The facts of a written file that verification compares it with.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Written<'a> {
     /// The file's length.
@@ -265,7 +265,7 @@ pub(crate) struct Written<'a> {
     pub(crate) content: &'a Content,
     /// What is known of the schema in Parquet files from others of the same write.
     pub(crate) known: Option<&'a parquet::KnownSchema>,
-    /// What opens a Parquet file that is encrypted.
+    /// The decryption keys of an encrypted Parquet file.
     pub(crate) keys: Option<&'a parquet::Keys>,
 }
 

@@ -74,7 +74,7 @@ impl From<Damage> for Fault {
     }
 }
 
-/// What a file that passed holds, as far as the level of the check told.
+/// The contents of a file that passed a check, as far as the level of the check tells.
 #[derive(Debug, Default)]
 pub(crate) struct Contents {
     /// Its rows, where the format has rows.

@@ -1,4 +1,4 @@
-//! What the formats made of text have in common: UTF-8, digests of texts, and how a file ends.
+//! Shared by the text formats: UTF-8, digests of texts, and how a file ends.
 //!
 //! Text has no types, so what is compared with the batches that came in is the text of every value,
 //! not the value that some reader makes of it.

@@ -24,7 +24,7 @@ pub struct TextOptions {
     pub(crate) compression: Compression,
 }
 
-/// What becomes of a number that JSON has no text for: NaN and the infinities.
+/// How NDJSON represents NaN and the infinities, for which JSON has no number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum NonFinite {

@@ -1,4 +1,4 @@
-//! What a data set consists of, and what in it readers may stumble over.
+//! Inspection: the contents of a data set, and oddities that readers may stumble over.
 //!
 //! [`inspect`] walks a root, reads the footer of every Parquet file and nothing else of it, takes the
 //! size of files of the other formats that data sets are written in, and gives an [`Inspection`]: rows
@@ -34,7 +34,7 @@ pub use oddity::{Misreading, Oddity};
 /// it could be merged with.
 pub const SMALL_FILE: u64 = 1 << 20;
 
-/// What a data set consists of, and what is odd about it.
+/// The contents of a data set, and its oddities.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -91,7 +91,7 @@ pub struct PartitionSummary {
     pub row_groups: u64,
 }
 
-/// What a data set holds in all.
+/// The totals of a data set.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Totals {

@@ -1,4 +1,4 @@
-//! What readers may stumble over, one variant a kind.
+//! Oddities that readers may stumble over, one variant a kind.
 
 use std::error::Error as StdError;
 use std::fmt;

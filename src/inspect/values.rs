@@ -6,7 +6,7 @@
 use super::{Misreading, Oddity, PartitionSummary};
 use crate::partition::hive;
 
-/// What the values of one key look like, all together.
+/// A summary of the values of one key.
 struct Key<'a> {
     name: &'a str,
     integers: bool,

@@ -93,7 +93,7 @@ pub enum StagingPlace {
     Directory(PathBuf),
 }
 
-/// Who is asked whether to give up, until it is too late for that.
+/// A callback that is asked whether to give up, until it is too late for that.
 #[derive(Clone, Default)]
 pub(crate) struct Interrupt(Option<Arc<dyn Fn(Step) -> bool + Send + Sync>>);
 

@@ -57,7 +57,7 @@ impl PartitionKey {
         &self.column
     }
 
-    /// What it takes of the column.
+    /// The transform of the column.
     pub fn transform(&self) -> Transform {
         self.transform
     }

@@ -1,4 +1,4 @@
-//! What can be wrong with a partition, its text, or the values that make one.
+//! Errors of a partition, its text, or the values that make one.
 //!
 //! No variant says what is on disk: none arises once anything is published. This module holds no rule of its own; the rules are where the values are made.
 

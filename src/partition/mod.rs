@@ -1,4 +1,4 @@
-//! What a partition is: keys, typed values, and the path they make.
+//! Partitions: keys, typed values, and the path they make.
 //!
 //! A [`Partition`] is an ordered list of keys with a value each, and stands for one directory,
 //! `station_id=KSEA/year=2026`. [`PartitionBy`] says which keys the rows of a data set have, and

@@ -1,4 +1,4 @@
-//! What a partition key takes of its column: the value itself, or a part of a date or time.
+//! Transforms: a partition key is the value of its column, or a part of a date or time.
 //!
 //! It works on whole columns, with Arrow's kernels, in the time zone of the column: the local hour
 //! and date, also where clocks are changed. It names no keys; that is for
@@ -22,7 +22,7 @@ use super::read::value_at;
 use super::value::leaf_type;
 use super::{PartitionError, PartitionValue};
 
-/// What a partition key takes of its column.
+/// How a partition key is derived from its column.
 ///
 /// Timestamps are taken in the time zone of their column, and as they stand where it has none.
 ///

@@ -1,4 +1,4 @@
-//! What is said of one file: where it is, what it holds.
+//! The record of one file: its path, its rows, its statistics.
 
 use serde::Deserialize;
 
@@ -94,7 +94,7 @@ impl FileRecord {
         self
     }
 
-    /// What is known of the columns; by default nothing.
+    /// Sets the statistics of the columns; by default there are none.
     #[must_use]
     pub fn with_columns(mut self, columns: Vec<ColumnStatistics>) -> Self {
         self.columns = columns;

@@ -1,8 +1,8 @@
-//! What a data-set commit does with what is there.
+//! [`CommitMode`]: what a data-set commit does with existing files.
 
 use serde::{Deserialize, Serialize};
 
-/// What a data-set commit does with what is there.
+/// What a data-set commit does with existing files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CommitMode {

@@ -1,4 +1,4 @@
-//! What a commit says beside its receipt.
+//! Notes: warnings of a commit beside its receipt.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! What the footer of a Parquet file says of its columns: bounds and nulls.
+//! Statistics of columns from the footer of a Parquet file: bounds and null counts.
 
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::{LONGEST_TEXT, ReceiptError};
 use crate::format::parquet::is_encrypted;
 
-/// What a file says of one of its columns.
+/// The statistics of one column of a file.
 ///
 /// Columns of nested types are left out: their leaves have bounds, they have none. Of an encrypted column
 /// nothing is told, since receipts and the records of commits are not encrypted.

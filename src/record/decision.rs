@@ -16,7 +16,7 @@ use crate::error::Result;
 use crate::options::Durability;
 use crate::receipt::Receipt;
 
-/// What became of a transaction.
+/// The decision about a transaction.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "decision", rename_all = "snake_case", try_from = "Wire")]
 pub(crate) enum Decision {
@@ -32,7 +32,7 @@ pub(crate) enum Decision {
     },
 }
 
-/// What a committed transaction publishes.
+/// The plan of a committed transaction: what it publishes.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct Plan {
     version: u32,
@@ -87,7 +87,7 @@ pub(crate) struct Move {
     pub(crate) staged: PathBuf,
     /// Below the data set's root, or in an arrangement below the transaction's directory too.
     pub(crate) path: PathBuf,
-    /// What tells the file from every other, as in [`Removal`]: a staged file that is missing was published
+    /// The fingerprint of the file, as in [`Removal`]: a staged file that is missing was published
     /// only if this one is at its final path.
     pub(crate) identity: String,
 }
@@ -110,7 +110,7 @@ pub(crate) struct Removal {
     /// Below the data set's root.
     #[serde(with = "path_text")]
     pub(crate) path: PathBuf,
-    /// What tells it from a later one of its name, which stays; as a text: not every reader of JSON has
+    /// The fingerprint that tells it from a later file at the same path, which stays; as a text: not every reader of JSON has
     /// integers of 128 bits.
     identity: String,
 }

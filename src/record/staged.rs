@@ -30,7 +30,7 @@ pub(crate) struct StagedRecord {
     pub(crate) mode: CommitMode,
     /// The directory that the caller named, below the data set's root.
     pub(crate) scope: PathBuf,
-    /// What there was in the directories that are to be replaced, when the write began.
+    /// The fingerprints of the directories that are to be replaced, from when the write began.
     pub(crate) before: Vec<Seen>,
     pub(crate) rows: StagedRows,
     pub(crate) files: Vec<StagedFileRecord>,
@@ -72,7 +72,7 @@ impl StagedRows {
     }
 }
 
-/// What there was in a directory of the data set.
+/// The fingerprint of a directory of the data set when a write first looked at it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Seen {

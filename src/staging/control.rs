@@ -26,7 +26,7 @@ pub(super) const LOCK: &str = "lock";
 pub(super) const MOUNTED: &str = "mounted";
 /// Where the names of committed writes are kept.
 pub(crate) const WRITES: &str = "writes";
-/// What the names of pending transactions begin with.
+/// The prefix of the names of pending markers.
 const PENDING: &str = "pending-";
 /// Longest name of a file in bytes.
 const NAME_MAX: usize = 255;
@@ -56,7 +56,7 @@ pub(crate) struct Pending {
     /// The marker.
     pub(crate) path: PathBuf,
     pub(crate) transaction: Uuid,
-    /// What tells its area, as [`anchor_of_area`] has it.
+    /// The anchor of its area: see [`anchor_of_area`].
     anchor: String,
     /// The area, as whoever made it saw it; nothing if its path is too long for a name.
     pub(crate) area: Option<PathBuf>,
@@ -398,7 +398,7 @@ fn sync_parent(disk: &dyn Disk, directory: &Path, ours: bool) -> Result<()> {
     }
 }
 
-/// What tells an area from every other, on every machine and by every path that leads to it. An area
+/// The anchor of an area: tells it from every other, on every machine and by every path that leads to it. An area
 /// that nobody named comes and goes: it is told by the directory that holds it, and by its name.
 fn anchor_of_area(disk: &dyn Disk, area: &Path) -> io::Result<String> {
     let (holder, name) = match (is_area_name(area), area.parent()) {

@@ -30,7 +30,7 @@ pub(crate) struct Draft {
     owned: bool,
 }
 
-/// What was written to a draft, by our own count.
+/// Length and checksums of a draft, by our own count.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Written {
     pub(crate) len: u64,

@@ -30,7 +30,7 @@ pub(crate) use place::{
 pub(crate) use spelling::check_spelling;
 pub(crate) use sweep::{is_dead, is_older, sweep_for};
 
-/// What the name of every staging file ends with.
+/// The suffix of every staging file.
 const SUFFIX: &str = "staged";
 /// How often a staging file or its area may vanish under our hands before we give up.
 const ATTEMPTS: usize = 100;

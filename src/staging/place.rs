@@ -26,7 +26,7 @@ pub(crate) struct Home {
     /// The directory that the caller named: the root, or a partition of the data set.
     named: PathBuf,
     kind: HomeKind,
-    /// Who is asked whether to give up waiting for a lock.
+    /// The callback that is asked whether to give up waiting for a lock.
     interrupt: Interrupt,
 }
 

@@ -14,7 +14,7 @@ use crate::error::Error;
 /// dead: longer than any writer pauses between two writes.
 const DEAD_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// What a sweep found and did.
+/// The result of a sweep.
 #[derive(Debug, Default)]
 pub(crate) struct Swept {
     /// Staging files of dead writers that were removed, or would be in a dry run.

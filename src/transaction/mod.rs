@@ -185,7 +185,7 @@ pub(crate) fn lock_for_publishing(area: &Area, path: &Path) -> Result<Option<Gua
     settle_and_lock(&backend, LockKind::Shared, &affected)
 }
 
-/// What a commit changes.
+/// The directories and the write name that a commit affects.
 struct Affected<'a> {
     /// Below the data set's root.
     directories: Vec<&'a Path>,
@@ -337,7 +337,7 @@ pub(crate) fn recover_all(
     Ok(recovered)
 }
 
-/// What recovery did with one transaction.
+/// How the recovery of one transaction ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Recovered {
     /// It was committed; now all of it is published.

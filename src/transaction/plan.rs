@@ -1,4 +1,4 @@
-//! What a write makes of the data set, by its mode, and whether somebody else was there meanwhile.
+//! From staged files to a plan, by the commit mode, and the check for conflicting commits.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
@@ -77,7 +77,7 @@ impl ConflictCheck {
         }))
     }
 
-    /// What it has seen, in order.
+    /// The fingerprints that it has seen, in order of directories.
     pub(crate) fn seen(&self) -> Vec<Seen> {
         let before = self.before.lock().unwrap_or_else(PoisonError::into_inner);
         let seen = before.iter().map(|(directory, fingerprint)| Seen {

@@ -1,4 +1,4 @@
-//! What a transaction has staged for another, which commits it: on disk, and on its way there.
+//! Staging for another transaction, which commits it: on disk, and on its way there.
 //!
 //! Such a transaction has no writer any more and is kept for a while. Whoever commits moves its
 //! directory into that of his own transaction, so that of two who try one fails; recovery moves it

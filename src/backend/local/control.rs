@@ -1,4 +1,4 @@
-//! What all writers of one root have in common, whichever staging area each of them has: the lock, the
+//! The control directory, which all writers of one root share, whichever staging area each has: the lock, the
 //! markers of pending transactions, and what becomes of both when the root itself is exchanged.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -38,11 +38,11 @@ use moves::Mover;
 const DECISION: &str = "decision.record";
 /// The record of what is staged for another transaction.
 const STAGED: &str = "staged.record";
-/// What the name of an aborted transaction's directory ends with.
+/// The suffix of an aborted transaction's directory.
 const DEAD: &str = "dead";
-/// What the names of files end with that hold what memory has no room for.
+/// The suffix of scratch files, which hold what memory has no room for.
 const SCRATCH: &str = "scratch";
-/// What the names of records end with that are not complete.
+/// The suffix of records that are not complete.
 const NEW: &str = "new";
 /// What the name of a transaction's directory ends with whose record is not to be acted upon.
 const ASIDE: &str = "aside";
@@ -133,7 +133,7 @@ impl LocalBackend {
         }
     }
 
-    /// What time it is, as the disk has it.
+    /// The time by the clock of the disk.
     pub(crate) fn now(&self) -> SystemTime {
         self.disk.now()
     }

@@ -13,7 +13,7 @@ use crate::publish::{self, RenameOutcome, Share};
 use crate::record::{Exchange, Move};
 use crate::staging::check_inside;
 
-/// Who moves the files of a transaction.
+/// Moves the files of a transaction.
 pub(super) struct Mover<'a> {
     pub(super) disk: &'a dyn Disk,
     /// Whether the moves are durable in the end.

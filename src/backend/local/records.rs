@@ -25,7 +25,7 @@ const PIECE: usize = 64 << 10;
 /// How long they are kept at least.
 const REMEMBERED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-/// What is kept of a named write.
+/// The record of a named write.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct NamedWrite {
@@ -347,7 +347,7 @@ impl LocalBackend {
     }
 }
 
-/// What there is of a record to read, of limited length.
+/// The bytes of a record that are to be read, of limited length.
 fn record_of(
     file: Arc<dyn DiskFile>,
     status: &FileStatus,

@@ -1,4 +1,4 @@
-//! What a power loss may leave of a tree: every legal combination, each once.
+//! The states in which a power loss may leave a tree: every legal combination, each once.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};

@@ -239,7 +239,7 @@ impl SimDisk {
         self.shared.state().clock += by;
     }
 
-    /// What the file at `path` holds.
+    /// The content of the file at `path`.
     ///
     /// # Errors
     /// [`io::ErrorKind::NotFound`] if there is no such file.

@@ -1,4 +1,4 @@
-//! What this user may do to a directory and to the names in it. Tested on Linux only.
+//! Access checks: what this user may do to a directory and to the names in it. Tested on Linux only.
 
 use std::io;
 use std::path::Path;

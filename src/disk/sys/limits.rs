@@ -1,4 +1,4 @@
-//! What this process and the file system have room for. Tested on Linux only.
+//! Limits of this process and the file system: descriptors, inodes, quota projects. Tested on Linux only.
 
 use std::io;
 use std::path::Path;

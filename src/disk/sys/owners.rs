@@ -13,7 +13,7 @@ use crate::disk::{EntryKind, FileStatus, Owner};
 
 /// Only the owner of a name, or of the directory, removes it.
 const STICKY: u32 = 0o1000;
-/// What it takes to make names in a directory: to write in it, and to enter it.
+/// The permission bits for making names in a directory: to write in it, and to enter it.
 const CHANGE: u32 = 0o3;
 
 /// The group and the permissions, also that new files get the group, and that each is its owner's. A file can be
@@ -239,7 +239,7 @@ fn there(path: &Path) -> io::Result<FileStatus> {
     }
 }
 
-/// What is known of a directory, or of the nearest one above it that is there.
+/// Owner and mode of a directory, or of the nearest one above it that is there.
 fn nearest(path: &Path) -> io::Result<FileStatus> {
     Ok(nearest_path(path)?.1)
 }

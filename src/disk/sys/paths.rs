@@ -18,7 +18,7 @@ use rustix::io::{Errno, retry_on_intr};
 
 use crate::disk::{Entry, EntryKind, FileStatus, Identity, Owner, Place, PublishMode};
 
-/// What a directory is opened with of which only the names matter.
+/// The flags for opening a directory of which only the names matter.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const ENTER: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
@@ -26,7 +26,7 @@ const ENTER: OFlags = OFlags::RDONLY
     .union(OFlags::DIRECTORY)
     .union(OFlags::CLOEXEC);
 
-/// What a file is opened with besides: a pipe that somebody put in its place has no other end to wait for.
+/// The flags for opening a file, beside the access mode: a pipe that somebody put in its place has no other end to wait for.
 const OPEN: OFlags = OFlags::NOFOLLOW
     .union(OFlags::NONBLOCK)
     .union(OFlags::NOCTTY)
@@ -217,7 +217,7 @@ fn rename_no_replace(from: &Named<'_>, to: &Named<'_>) -> io::Result<()> {
     link_and_unlink(from, to)
 }
 
-/// What stands in for a rename that does not replace, where the file system has none.
+/// A rename that does not replace, for file systems that have none.
 fn link_and_unlink(from: &Named<'_>, to: &Named<'_>) -> io::Result<()> {
     let flags = AtFlags::empty();
     let linked =
@@ -328,7 +328,7 @@ pub(in crate::disk) fn place(path: &Path) -> io::Result<Place> {
     })
 }
 
-/// What a name stands for.
+/// The kind of a directory entry.
 struct Looked {
     kind: EntryKind,
     status: FileStatus,

@@ -28,7 +28,7 @@ const CONTINUATION: u32 = u32::MAX;
 /// A block of zstd makes at most 128 KiB of 4 bytes, one of LZ4 less than that.
 const MOST_EXPANSION: u64 = 32 << 10;
 
-/// What the frames of a file say of it.
+/// The facts of a file that its frames give.
 pub(super) struct Frames {
     pub(super) schema: Schema,
     pub(super) batches: usize,
@@ -104,7 +104,7 @@ fn check_magic(source: &Source, offset: u64) -> Result<(), Fault> {
     Ok(())
 }
 
-/// What the footer has: the schema, and where the messages are.
+/// The footer: the schema, and where the messages are.
 struct Footer {
     schema: Schema,
     dictionaries: Vec<Block>,
@@ -307,7 +307,7 @@ fn check_buffer(
     Ok(())
 }
 
-/// What a compressed buffer says that it becomes, in its first eight bytes.
+/// The uncompressed length that a compressed buffer declares in its first eight bytes.
 fn declared_length(source: &Source, start: u64) -> Result<i64, Fault> {
     let bytes = source.read(start, 8)?;
     Ok(<[u8; 8]>::try_from(bytes.as_ref()).map_or(0, i64::from_le_bytes))

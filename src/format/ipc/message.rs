@@ -11,7 +11,7 @@ pub(super) struct Dictionary {
     pub(super) is_delta: bool,
 }
 
-/// What a message says of the body that follows it.
+/// The metadata of a message about the body that follows it.
 pub(super) struct Body {
     pub(super) length: i64,
     pub(super) rows: i64,

@@ -1,4 +1,4 @@
-//! What decoding a row group takes in memory, told from its pages before anything is decoded.
+//! Estimates the memory that decoding a row group takes, from its pages, before anything is decoded.
 //!
 //! A few bytes of a file can stand for any number of values: a dictionary of one long text, a run, a page
 //! that compresses well. So texts and bytes are read as views, which share the page they stand in, and the
@@ -16,10 +16,10 @@ use crate::damage::Location;
 use crate::format::Fault;
 use crate::format::source::Source;
 
-/// What a value takes beside its bytes: a view or number, and its levels.
+/// The memory of a value beside its bytes: a view or number, and its levels.
 const VALUE: u64 = 24;
 
-/// What decoding a column takes.
+/// The memory that decoding a column takes.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Cost {
     /// For each row that is decoded at once, at most.

@@ -1,4 +1,4 @@
-//! What stands before an encrypted footer, for its readers: how it is encrypted, and which key opens it.
+//! The metadata before an encrypted footer: how it is encrypted, and with which key.
 //!
 //! It is neither encrypted nor authenticated, so what a writer checks of it is compared with what it
 //! asked for. A part of the AAD, that of the file alone, is left out: with another the footer does not
@@ -23,7 +23,7 @@ pub(crate) struct Crypto<'a> {
     pub(super) aad_prefix: Option<&'a [u8]>,
     /// Whether a reader has to know the prefix.
     pub(super) supply_aad_prefix: Option<bool>,
-    /// By which a reader finds the key.
+    /// The metadata by which a reader finds the key.
     pub(super) key_metadata: Option<&'a [u8]>,
 }
 

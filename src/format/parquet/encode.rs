@@ -30,7 +30,7 @@ pub(crate) struct Encoder {
     max_row_group_rows: usize,
 }
 
-/// What is asked for of a file.
+/// The options of a Parquet file.
 #[derive(Clone)]
 pub(crate) struct ParquetOptions {
     pub(crate) properties: WriterProperties,
@@ -51,7 +51,7 @@ pub(crate) struct Encoded {
     pub(crate) draft: Draft,
     pub(crate) metadata: Arc<ParquetMetaData>,
     pub(crate) digests: Option<Vec<u128>>,
-    /// What opens the file, if it is encrypted.
+    /// The decryption keys, if the file is encrypted.
     pub(crate) keys: Option<Keys>,
 }
 

@@ -16,7 +16,7 @@ use crate::format::source::Source;
 const LENGTH: u64 = 4;
 /// A nonce and a tag, with nothing between them.
 const LEAST: u64 = 28;
-/// What signs a footer that is not encrypted: a nonce and a tag.
+/// The signature of a footer that is not encrypted: a nonce and a tag.
 pub(super) const SIGNATURE: usize = 28;
 
 /// Checks that a module fills `bytes`.

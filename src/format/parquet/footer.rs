@@ -31,7 +31,7 @@ const TAIL: u64 = 8;
 /// Read at once from the end: enough for footer and page indexes of most files, and all of small ones.
 const AHEAD: u64 = 64 << 10;
 
-/// What ends a file: the footer, its length, and the magic number.
+/// The tail of a file: the footer, its length, and the magic number.
 struct End {
     bytes: Bytes,
     /// Where the footer begins.

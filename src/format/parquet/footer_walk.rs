@@ -16,7 +16,7 @@ const META_DATA: i64 = 3;
 const TYPE: i64 = 1;
 const PATH_IN_SCHEMA: i64 = 3;
 
-/// What is seen of a footer by walking over all of it.
+/// The facts of a footer that a walk over its bytes finds.
 pub(super) struct Walked<'a> {
     /// How long it is.
     pub(super) length: usize,
@@ -26,7 +26,7 @@ pub(super) struct Walked<'a> {
     pub(super) chunks: Vec<Vec<ChunkName<'a>>>,
 }
 
-/// What a column chunk says of its column: path and type, where it says so.
+/// The path and type of a column, where its chunk has them.
 pub(super) type ChunkName<'a> = (Option<Vec<&'a [u8]>>, Option<i64>);
 
 pub(super) fn walk(footer: &[u8]) -> Result<Walked<'_>, Malformed> {

@@ -37,7 +37,7 @@ mod enabled {
 
     use crate::format::parquet::crypto::Crypto;
 
-    /// What opens an encrypted file.
+    /// The decryption keys of an encrypted file.
     #[derive(Clone)]
     pub(crate) struct Keys {
         decryption: Arc<FileDecryptionProperties>,

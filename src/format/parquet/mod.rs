@@ -51,7 +51,7 @@ pub(crate) use readers_view::{ReadAs, read_as};
 pub(crate) use row_group::{Ended, FileTemplate, RowGroup};
 pub(crate) use slot::Slot;
 
-/// What was written, as its writer knows it.
+/// The facts of a written file that verification compares it with.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Written<'a> {
     /// How many bytes.
@@ -64,9 +64,9 @@ pub(crate) struct Written<'a> {
     pub(crate) schema: &'a Schema,
     /// The digests of those batches; needed for [`Verify::Decode`] to compare values.
     pub(crate) digests: Option<&'a [u128]>,
-    /// What is known of the schema from other files of the same write.
+    /// The schema as other files of the same write have it.
     pub(crate) known: Option<&'a KnownSchema>,
-    /// What opens the file, if it is encrypted.
+    /// The decryption keys, if the file is encrypted.
     pub(crate) keys: Option<&'a Keys>,
 }
 

@@ -21,7 +21,7 @@ const MOST: usize = 1 << 20;
 /// A page of less stays in memory where pages are kept one by one: headers do.
 const SMALL: usize = 4 << 10;
 
-/// What the pages of a write may take in memory, and where they go beyond that.
+/// The memory limit of the encoded pages of a write, and the scratch file for pages beyond it.
 #[derive(Debug)]
 pub(crate) struct PageSpill {
     limit: usize,
@@ -93,7 +93,7 @@ impl Pages {
         self.spilled_len + self.held.len()
     }
 
-    /// What they take in memory.
+    /// Their size in memory, in bytes.
     pub(super) fn memory_size(&self) -> usize {
         self.held.capacity()
     }

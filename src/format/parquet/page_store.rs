@@ -30,7 +30,7 @@ use super::page_header::Header;
 use super::page_spill::{ChunkPages, PageSpill, Pages};
 use super::thrift::Malformed;
 
-/// What is done to the pages of each column, and the contexts for that.
+/// Compression and checksums of the pages of each column, with the contexts that compress.
 pub(crate) struct PageFinish {
     /// By leaf column; those without a level are left as parquet-rs compressed them.
     codecs: Vec<(Compression, Option<i32>)>,
@@ -235,7 +235,7 @@ impl Chunk {
     }
 }
 
-/// What a column writer gives its pages to: for each the header, then the content.
+/// Receives the pages of a column writer: for each the header, then the content.
 struct Store {
     finish: Arc<PageFinish>,
     chunk: SharedChunk,

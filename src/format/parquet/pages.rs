@@ -31,7 +31,7 @@ const HEADER_AHEAD: u64 = 1 << 10;
 /// No header is longer: it holds at most two bounds of a column beside a few numbers.
 const HEADER_MAXIMUM: u64 = 64 << 20;
 
-/// What a page header says.
+/// The header of a page.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Header {
     length: u64,

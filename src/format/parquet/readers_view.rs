@@ -77,7 +77,7 @@ pub(super) fn first_difference(
     }
 }
 
-/// What remains of a type in Parquet's annotations. Two types with one view are read alike.
+/// The part of a type that Parquet's annotations keep. Two types with one view are read alike.
 ///
 /// | given | read as |
 /// |---|---|

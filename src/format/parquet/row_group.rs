@@ -1,4 +1,4 @@
-//! What files of one schema and properties have in common, and a row group of such a file being encoded,
+//! A template of the files of one schema and properties, and a row group of such a file being encoded,
 //! its columns side by side if its owner has threads for that.
 //!
 //! Where a row group ends is for its owner to say.
@@ -29,7 +29,7 @@ use super::page_spill::{ChunkPages, PageSpill, SpillingStores};
 use super::page_store::{Chunks, PageFinish};
 use crate::error::Error;
 
-/// What files of one schema and properties have in common.
+/// A template of the files of one schema and properties.
 pub(crate) struct FileTemplate {
     arrow_schema: SchemaRef,
     schema: TypePtr,
@@ -41,7 +41,7 @@ pub(crate) struct FileTemplate {
     finish: Option<(Arc<PageFinish>, SerializedFileWriter<Sink>)>,
     /// Where pages go that memory has no room for; else all stay in memory.
     spill: Option<Arc<PageSpill>>,
-    /// What opens files that are encrypted.
+    /// The decryption keys of encrypted files.
     keys: Option<Keys>,
     /// Why no such file is to be written.
     refused: Option<String>,
@@ -115,7 +115,7 @@ impl FileTemplate {
         Err(Error::InvalidOption { option, reason })
     }
 
-    /// What opens the files, if they are encrypted.
+    /// The decryption keys, if the files are encrypted.
     pub(crate) fn keys(&self) -> Option<&Keys> {
         self.keys.as_ref()
     }
@@ -268,7 +268,7 @@ impl RowGroup {
         Ok(())
     }
 
-    /// What the rows so far would take in the file.
+    /// The estimated size of the rows so far in the file, in bytes.
     pub(crate) fn estimate(&self) -> usize {
         let field = |field: &Field| -> usize {
             let leaves = field.leaves();
@@ -283,7 +283,7 @@ impl RowGroup {
         self.fields.iter().map(field).sum()
     }
 
-    /// What the encoders hold in memory.
+    /// The memory of the encoders, in bytes.
     pub(crate) fn memory_size(&self) -> usize {
         let sizes = self.fields.iter().map(|field| {
             let leaves = field.leaves();

@@ -1,4 +1,4 @@
-//! What Parquet is written to: a draft, by way of a buffer.
+//! The output of a Parquet writer: a draft, by way of a buffer.
 
 use std::io::{self, Write};
 

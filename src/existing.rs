@@ -63,6 +63,12 @@ impl Planned<'_> {
     /// [`Error::Read`] if the disk refuses to list or read; [`Error::InvalidPath`] if a partition's directory
     /// is a symbolic link.
     pub(crate) fn existing(&self, touched: &[Partition]) -> Result<Option<Existing>> {
+        let found = self.find(touched)?;
+        found.map(|(path, keys)| self.read(path, keys)).transpose()
+    }
+
+    /// The path of such a file, with the partition keys in it.
+    fn find(&self, touched: &[Partition]) -> Result<Option<(PathBuf, Vec<String>)>> {
         let replaces = match self.mode {
             // Whatever is in the root is a conflict.
             CommitMode::ErrorIfExists if self.keys.is_empty() => return Ok(None),
@@ -90,16 +96,13 @@ impl Planned<'_> {
                     if self.mode == CommitMode::ErrorIfExists {
                         return Ok(None); // That is a conflict, too.
                     }
-                    return self.read(path, self.keys.to_vec()).map(Some);
+                    return Ok(Some((path, self.keys.to_vec())));
                 }
             }
         }
         match search.file(false)? {
-            Some((path, keys)) => self.read(path, keys).map(Some),
-            None => match search.file(true)? {
-                Some((path, keys)) => self.read(path, keys).map(Some),
-                None => Ok(None),
-            },
+            None => search.file(true),
+            found => Ok(found),
         }
     }
 

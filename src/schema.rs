@@ -1,4 +1,4 @@
-//! The type, and the schema, that holds every value of two others.
+//! The type, and the schema, that holds every value of two others (promise P10).
 //!
 //! One rule wherever rows of different origin become one column: the inputs of the command, the frames that
 //! the Python package is given, and the batches of a writer under

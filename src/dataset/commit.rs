@@ -6,24 +6,31 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::builder::DatasetWriterBuilder;
+use super::surroundings::Looked;
 use crate::backend::{Backend as _, LocalBackend};
 use crate::error::{Error, Result, Step};
 use crate::options::{Durability, Interrupt};
-use crate::receipt::{Note, Receipt, ReceiptError, StagedFileRecord};
+use crate::receipt::{Receipt, ReceiptError, StagedFileRecord};
 use crate::record::Layout;
 use crate::recover::{RecoverOptions, recover_with_options};
 use crate::staging::{Area, home_of_root, resolve};
 use crate::transaction::{ConflictCheck, StagedName, Transaction};
 
-/// Commits what is staged in a transaction.
+/// Commits what is staged in a transaction, after a look at what is there.
 pub(super) fn commit(
-    transaction: Transaction,
+    mut transaction: Transaction,
     conflicts: &ConflictCheck,
     files: Vec<StagedFileRecord>,
     write_id: Option<&str>,
-    notes: Vec<Note>,
+    looked: Looked,
     interrupt: &Interrupt,
 ) -> Result<Receipt> {
+    let Looked {
+        mut notes, again, ..
+    } = looked;
+    if again.is_some() {
+        transaction.exclude_others();
+    }
     let staged = |file: &StagedFileRecord| StagedName {
         staged: file.staged().into(),
         directory: conflicts.directory(file.file().partition()),
@@ -34,6 +41,9 @@ pub(super) fn commit(
     let root = backend.root();
     let receipt = |layout: &Layout| {
         interrupt.check(Step::Decide, root)?;
+        if let Some(again) = again {
+            notes.extend(again.look()?);
+        }
         let files = files.into_iter().map(StagedFileRecord::into_file).collect();
         let exchanged = layout.exchanges.iter().flat_map(|exchange| {
             let removed = exchange.removed.iter();

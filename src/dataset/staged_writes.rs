@@ -9,7 +9,7 @@ use arrow::datatypes::Schema;
 use uuid::Uuid;
 
 use super::commit::{check_write_id, commit};
-use super::surroundings::Surroundings;
+use super::surroundings::{Looked, Surroundings};
 use crate::backend::{Backend as _, DESCRIPTORS, LocalBackend, check_descriptors};
 use crate::compatible::merge;
 use crate::disk::{Disk, OsDisk};
@@ -223,26 +223,25 @@ impl StagedWrites {
             None => return Err(invalid("they are not what was staged")),
         };
         let places: Vec<PathBuf> = parts.iter().map(|part| backend.place(*part)).collect();
-        let notes = self.look(first, &places, &records)?;
+        let looked = self.look(first, &places, &records)?;
         let files = records.into_iter().flat_map(|record| record.files);
         commit(
             transaction,
             &conflicts,
             files.collect(),
             self.write_id.as_deref(),
-            notes,
+            looked,
             &self.interrupt,
         )
     }
 
-    /// Compares the parts, which were staged in `places`, with each other and with what is there; gives what
-    /// is to be said.
+    /// Compares the parts, which were staged in `places`, with each other and with what is there.
     fn look(
         &self,
         first: &StagedWrite,
         places: &[PathBuf],
         records: &[StagedRecord],
-    ) -> Result<Vec<Note>> {
+    ) -> Result<Looked> {
         let parts = places.iter().zip(records);
         let parts = parts.filter(|(_, record)| !record.files.is_empty());
         let mut union: Option<Union> = None;
@@ -258,11 +257,11 @@ impl StagedWrites {
             }
         }
         let Some(union) = union else {
-            return Ok(vec![Note::NoRows]);
+            return Ok(said(vec![Note::NoRows]));
         };
         // What this build cannot write it cannot compare either.
         let Ok(format) = union.rows.format.parse::<Format>() else {
-            return Ok(notes);
+            return Ok(said(notes));
         };
         let files = records.iter().flat_map(|record| &record.files);
         let partitions: HashSet<&Partition> = files.map(|file| file.file().partition()).collect();
@@ -275,11 +274,12 @@ impl StagedWrites {
             format,
             schema_check: self.schema_check,
         };
-        let (there, _) = surroundings.look(&union.schema, &partitions, None)?;
-        notes.extend(there);
-        let mut said = HashSet::new();
-        notes.retain(|note| said.insert(note.clone()));
-        Ok(notes)
+        let mut looked = surroundings.look(&union.schema, &partitions, None)?;
+        notes.append(&mut looked.notes);
+        let mut once = HashSet::new();
+        notes.retain(|note| once.insert(note.clone()));
+        looked.notes = notes;
+        Ok(looked)
     }
 
     /// What is staged, the first of each task.
@@ -322,6 +322,13 @@ impl<'a> Union<'a> {
         let notes = beside.compare(schema, &self.schema)?;
         self.schema = merge(&self.schema, schema);
         Ok(notes)
+    }
+}
+
+fn said(notes: Vec<Note>) -> Looked {
+    Looked {
+        notes,
+        ..Looked::default()
     }
 }
 

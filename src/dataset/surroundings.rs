@@ -14,8 +14,43 @@ use crate::partition::Partition;
 use crate::receipt::{CommitMode, Note};
 use crate::stored::StoredTypes;
 
-/// Where a write goes, and as what.
+/// What a look at a data set found.
+#[derive(Debug, Default)]
+pub(super) struct Looked {
+    /// What is to be said.
+    pub(super) notes: Vec<Note>,
+    /// Whether the commit is to write a file although there are no rows.
+    pub(super) writes_empty: bool,
+    /// How to look again when nobody else can commit, if that can find anything.
+    pub(super) again: Option<LookAgain>,
+}
+
+/// A second look at a data set that had no files at the first.
+///
+/// Of two writers that both begin it, each would find nothing to compare its schema with.
 #[derive(Debug)]
+pub(super) struct LookAgain {
+    surroundings: Surroundings,
+    schema: Schema,
+    partitions: Vec<Partition>,
+}
+
+impl LookAgain {
+    /// What is to be said of files that have come since. Reads one footer if there are any, and else none.
+    ///
+    /// # Errors
+    /// [`Error::Incompatible`](crate::Error::Incompatible).
+    pub(super) fn look(&self) -> Result<Vec<Note>> {
+        let planned = self.surroundings.planned(&self.schema);
+        match planned.existing(&self.partitions)? {
+            Some(existing) => planned.check(&existing),
+            None => Ok(Vec::new()),
+        }
+    }
+}
+
+/// Where a write goes, and as what.
+#[derive(Debug, Clone)]
 pub(super) struct Surroundings {
     pub(super) disk: Arc<dyn Disk>,
     /// Absolute and resolved.
@@ -64,8 +99,8 @@ impl Surroundings {
         ))
     }
 
-    /// What is to be said of a commit of rows of these partitions, and whether it is to write a file although
-    /// there are no rows; `existing` is a file that was looked at before.
+    /// Looks at what is there, for a commit of rows of these partitions; `existing` is a file that was looked
+    /// at before.
     ///
     /// # Errors
     /// [`Error::Incompatible`](crate::Error::Incompatible).
@@ -74,7 +109,15 @@ impl Surroundings {
         schema: &Schema,
         partitions: &[Partition],
         existing: Option<Existing>,
-    ) -> Result<(Vec<Note>, bool)> {
+    ) -> Result<Looked> {
+        let again = || {
+            let is_compared = self.schema_check && self.mode != CommitMode::Overwrite;
+            is_compared.then(|| LookAgain {
+                surroundings: self.clone(),
+                schema: schema.clone(),
+                partitions: partitions.to_vec(),
+            })
+        };
         let planned = self.planned(schema);
         let existing = |touched: &[Partition]| match existing {
             // Of partitions that are overwritten it was not known yet which these are.
@@ -93,20 +136,28 @@ impl Surroundings {
                 true => Note::SchemaOnly,
                 false => Note::NoRows,
             };
-            return Ok((vec![note], writes_empty));
+            return Ok(Looked {
+                notes: vec![note],
+                writes_empty,
+                again: again().filter(|_| writes_empty),
+            });
         }
-        let mut notes = match self.schema_check {
+        let (mut notes, again) = match self.schema_check {
             true => match existing(partitions)? {
-                Some(existing) => planned.check(&existing)?,
-                None => Vec::new(),
+                Some(existing) => (planned.check(&existing)?, None),
+                None => (Vec::new(), again()),
             },
-            false => Vec::new(),
+            false => (Vec::new(), None),
         };
         notes.extend(planned.table()?);
         let kept = self.keys.iter();
         let kept = kept.filter(|key| schema.field_with_name(key).is_ok());
         notes.extend(kept.cloned().map(|key| Note::KeptKey { key }));
-        Ok((notes, false))
+        Ok(Looked {
+            notes,
+            writes_empty: false,
+            again,
+        })
     }
 
     /// Whether a file without rows says something, and has its place: of partitions there is none.

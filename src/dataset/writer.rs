@@ -16,7 +16,7 @@ use super::engine::Engine;
 use super::options::Progress;
 use super::session::Session;
 use super::stage::{Finished, Stage};
-use super::surroundings::Surroundings;
+use super::surroundings::{Looked, Surroundings};
 use crate::backend::{Backend, LocalBackend};
 use crate::disk::Disk;
 use crate::error::{Error, Result};
@@ -243,34 +243,34 @@ impl DatasetWriter {
     /// been written; [`Error::Unfinished`] if it was, and files are still to be published: the next
     /// writer, or [`recover`](crate::recover), finishes it.
     pub fn commit(mut self) -> Result<Receipt> {
-        let notes = self.look()?;
+        let looked = self.look()?;
         let (write_id, interrupt) = (self.write_id.clone(), self.interrupt.clone());
         let (session, transaction, files) = self.finish()?;
         let write_id = write_id.as_deref();
         let conflicts = &session.conflicts;
-        commit(transaction, conflicts, files, write_id, notes, &interrupt)
+        commit(transaction, conflicts, files, write_id, looked, &interrupt)
     }
 
-    /// Looks at what is there, before anything is encoded; gives what is to be said.
-    fn look(&mut self) -> Result<Vec<Note>> {
+    /// Looks at what is there, before anything is encoded.
+    fn look(&mut self) -> Result<Looked> {
         let backend = &self.session.backend;
         if self.poisoned {
-            return Ok(Vec::new()); // Which is the error that follows.
+            return Ok(Looked::default()); // Which is the error that follows.
         }
         if let Some(write_id) = &self.write_id
             && backend.recall(backend.scope(), write_id)?.is_some()
         {
-            return Ok(Vec::new());
+            return Ok(Looked::default());
         }
-        let (notes, writes_empty) = self.surroundings.look(
+        let looked = self.surroundings.look(
             self.engine.file_schema(),
             self.engine.partitions(),
             self.existing.take(),
         )?;
-        if writes_empty {
+        if looked.writes_empty {
             self.engine.write_empty()?;
         }
-        Ok(notes)
+        Ok(looked)
     }
 
     /// Encodes, syncs and verifies all files, and leaves them for another process to commit, with
@@ -405,8 +405,8 @@ pub(super) fn preview(
     let bound = by.bind(schema, keep)?;
     let (stored, existing) = surroundings.stored(schema, bound.file_schema())?;
     let bound = by.bind(stored.schema(), keep)?;
-    let (notes, _) = surroundings.look(bound.file_schema(), partitions, existing)?;
-    Ok(notes)
+    let looked = surroundings.look(bound.file_schema(), partitions, existing)?;
+    Ok(looked.notes)
 }
 
 /// Refuses to remove files that a table of another format has in its log.

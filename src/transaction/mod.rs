@@ -33,6 +33,8 @@ pub(crate) struct Transaction {
     id: Uuid,
     _lease: Guard,
     durability: Durability,
+    /// Whether nobody else may commit meanwhile, where the mode alone would let him.
+    excludes: bool,
     /// Whether nothing of it may be removed by us any more.
     decided: bool,
 }
@@ -45,6 +47,7 @@ impl Transaction {
             id,
             _lease: lease,
             durability,
+            excludes: false,
             decided: false,
         })
     }
@@ -60,6 +63,11 @@ impl Transaction {
     /// Leaves all of it unsynced, because some of it is.
     pub(crate) fn leave_unsynced(&mut self) {
         self.durability = Durability::Unsynced;
+    }
+
+    /// Lets nobody else commit meanwhile, as far as there are locks.
+    pub(crate) fn exclude_others(&mut self) {
+        self.excludes = true;
     }
 
     pub(crate) fn backend(&self) -> Arc<dyn Backend> {
@@ -82,8 +90,20 @@ impl Transaction {
                 directories: conflicts.affected(staged),
                 write_id,
             };
-            let kind = conflicts.mode().lock(write_id);
-            settle_and_lock(backend.as_ref(), kind, &affected)?
+            let needed = conflicts.mode().lock(write_id);
+            let kind = match self.excludes {
+                true => LockKind::Exclusive,
+                false => needed,
+            };
+            match settle_and_lock(backend.as_ref(), kind, &affected) {
+                // Where there are no locks, what needs none goes on without.
+                Err(Error::Io { source, .. })
+                    if kind != needed && source.kind() == io::ErrorKind::Unsupported =>
+                {
+                    settle_and_lock(backend.as_ref(), needed, &affected)?
+                }
+                locked => locked?,
+            }
         };
         if let Some(write_id) = write_id
             && let Some(receipt) = backend.recall(conflicts.scope(), write_id)?

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use atomic_arrow::arrow::array::*;
 use atomic_arrow::arrow::datatypes::{
@@ -12,7 +12,7 @@ use atomic_arrow::format::Format;
 use atomic_arrow::receipt::Note;
 use atomic_arrow::{
     CommitMode, DatasetWriter, DatasetWriterBuilder, Error, PartitionBy, Receipt, StagedWrite,
-    StagedWrites, TableFormat,
+    StagedWrites, Step, TableFormat,
 };
 
 use crate::ground::{directory, tree};
@@ -66,6 +66,46 @@ fn refused<T: std::fmt::Debug>(outcome: Result<T, Error>) -> (String, String, St
 
 fn three(one: &str, two: &str, three: &str) -> (String, String, String) {
     (one.to_owned(), two.to_owned(), three.to_owned())
+}
+
+/// Commits another write while the one that is built here is encoded: it has looked by then.
+fn meanwhile(builder: DatasetWriterBuilder, other: DatasetWriter) -> DatasetWriterBuilder {
+    let other = Mutex::new(Some(other));
+    builder.interrupt_when(move |step| {
+        if step == Step::SyncFile
+            && let Some(other) = other.lock().unwrap().take()
+        {
+            other.commit().unwrap();
+        }
+        false
+    })
+}
+
+#[test]
+fn of_two_writers_who_both_begin_a_data_set_the_second_looks_again() {
+    for check in [true, false] {
+        let (_guard, root) = directory();
+        let (one, other) = (row("a", integers(&[1])), row("b", texts(&["x"])));
+        let mut first = by(&root, "k").build(one.schema()).unwrap();
+        first.write(&one).unwrap();
+        let second = meanwhile(by(&root, "k").schema_check(check), first);
+        let outcome = write(second, &other);
+        match check {
+            true => assert_eq!(refused(outcome), three("column \"v\" is", "Utf8", "Int64")),
+            false => drop(outcome.unwrap()),
+        }
+    }
+    // What goes together is said, also of a first file without rows.
+    let (_guard, root) = directory();
+    let (one, more) = (
+        batch(vec![("v", integers(&[1]))]),
+        batch(vec![("v", integers(&[])), ("w", integers(&[]))]),
+    );
+    let mut first = DatasetWriter::builder(&root).build(one.schema()).unwrap();
+    first.write(&one).unwrap();
+    let receipt = write(meanwhile(DatasetWriter::builder(&root), first), &more).unwrap();
+    let column = "w".to_owned();
+    assert!(receipt.notes().contains(&Note::ColumnAdded { column }));
 }
 
 #[test]

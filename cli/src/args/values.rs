@@ -188,6 +188,8 @@ pub(crate) enum Check {
     Json,
     /// One JSON object a line; names that an object has twice pass
     Ndjson,
+    /// Comma-separated values, each row of as many fields as the first
+    Csv,
     /// Apache Parquet
     Parquet,
     /// Arrow IPC file
@@ -201,6 +203,7 @@ impl From<Check> for Format {
         match check {
             Check::Json => Self::Json,
             Check::Ndjson => Self::Ndjson,
+            Check::Csv => Self::Csv,
             Check::Parquet => Self::Parquet,
             Check::Ipc => Self::Ipc,
             Check::IpcStream => Self::IpcStream,

@@ -151,8 +151,8 @@ pub(crate) struct InputArgs {
     #[arg(long, value_name = "FORMAT")]
     date_format: Option<DateFormat>,
 
-    /// A text that is null in CSV; may be given several times. The empty field, in quotes too, always is null, and
-    /// NA is in every column but those of text
+    /// A text that is null in CSV; may be given several times. A field of nothing always is null, and NA
+    /// and "" are in every column but those of text, where "" is the empty text unless --null= is given
     #[arg(long = "null", value_name = "TEXT")]
     nulls: Vec<String>,
 
@@ -190,11 +190,7 @@ impl InputArgs {
             format: self.format,
             delimiter: self.delimiter,
             header: !self.no_header,
-            null_values: defaults
-                .null_values
-                .into_iter()
-                .chain(self.nulls.clone())
-                .collect(),
+            null_values: self.nulls.clone(),
             escape: self.escape,
             comment: self.comment,
             dates: self.date_format.clone(),
@@ -222,9 +218,9 @@ pub(crate) struct FilesArgs {
     #[arg(long, value_name = "CODEC", value_parser = values::compression)]
     pub(crate) compression: Option<Compression>,
 
-    /// The text that is null in CSV [default: nothing, and the empty string is \"\"]
+    /// The text that is null in CSV [default: nothing, and the empty string is ""]
     ///
-    /// Polars tells \"\" from nothing, and so do pyarrow and DuckDB if they are told to; pandas and DataFusion do
+    /// Polars tells "" from nothing, and so do pyarrow and DuckDB if they are told to; pandas and DataFusion do
     /// not. With another text, such as \\N, a value that is this text is an error.
     #[arg(
         long,

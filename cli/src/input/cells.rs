@@ -33,10 +33,10 @@ impl Nulls {
         }
     }
 
-    /// Whether a cell is null in a column of text (`text`) or of another type.
-    pub(super) fn is_null(&self, cell: &str, text: bool) -> bool {
-        cell.is_empty()
-            || (!text && cell == NOT_AVAILABLE)
+    /// Whether a cell, which may be a quoted empty one, is null in a column of text (`text`) or of another type.
+    pub(super) fn is_null(&self, cell: &str, is_quoted_empty: bool, text: bool) -> bool {
+        (cell.is_empty() && !is_quoted_empty)
+            || (!text && (is_quoted_empty || cell == NOT_AVAILABLE))
             || self.added.iter().any(|null| null == cell)
     }
 }
@@ -232,14 +232,19 @@ mod tests {
     }
 
     #[test]
-    fn na_is_null_except_in_text() {
+    fn na_and_quoted_nothing_are_null_except_in_text() {
         let nulls = Nulls::new(&[]);
-        assert!(nulls.is_null("", true) && nulls.is_null("", false));
-        assert!(nulls.is_null("NA", false));
-        assert!(!nulls.is_null("NA", true));
-        assert!(!nulls.is_null("-", false));
-        let nulls = Nulls::new(&["NA".to_owned(), "-".to_owned()]);
-        assert!(nulls.is_null("NA", true) && nulls.is_null("-", true) && nulls.is_null("", true));
+        assert!(nulls.is_null("", false, true) && nulls.is_null("", false, false));
+        assert!(nulls.is_null("NA", false, false) && nulls.is_null("", true, false));
+        assert!(!nulls.is_null("NA", false, true) && !nulls.is_null("", true, true));
+        assert!(!nulls.is_null("-", false, false));
+        let nulls = Nulls::new(&["NA".to_owned(), "-".to_owned(), String::new()]);
+        assert!(
+            ["NA", "-"]
+                .iter()
+                .all(|cell| nulls.is_null(cell, false, true))
+        );
+        assert!(nulls.is_null("", true, true));
     }
 
     #[test]

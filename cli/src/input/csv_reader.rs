@@ -19,6 +19,7 @@ use super::csv_rows::{Row, Rows};
 use super::dates::DateFormat;
 use super::encoding::to_utf8;
 use super::guess::Guess;
+use super::quoted::QUOTED_EMPTY;
 use super::source::read_error;
 use super::stream::Stream;
 use super::{BATCH_BYTES, InputError, InputOptions, Known, SAMPLE_BYTES};
@@ -183,8 +184,9 @@ impl CsvReader {
     /// Takes a row into account for the types of the columns.
     fn add(&self, guesses: &mut [Guess], line: u64, row: &ByteRecord) -> Result<(), InputError> {
         for ((cell, guess), name) in row.iter().zip(guesses).zip(&self.names) {
+            let is_quoted_empty = cell == QUOTED_EMPTY;
             let cell = self.rows.text(cell, line, name)?;
-            if !self.nulls.is_null(cell, false) {
+            if !self.nulls.is_null(cell, is_quoted_empty, false) {
                 guess.add(cell, self.dates.as_ref());
             }
         }
@@ -247,10 +249,10 @@ impl CsvReader {
                 },
             };
             for (index, builder) in builders.iter_mut().enumerate() {
-                let cell =
-                    self.rows
-                        .text(&record[self.places[index]], line, fields[index].name())?;
-                if self.nulls.is_null(cell, text[index]) {
+                let cell = &record[self.places[index]];
+                let is_quoted_empty = cell == QUOTED_EMPTY;
+                let cell = self.rows.text(cell, line, fields[index].name())?;
+                if self.nulls.is_null(cell, is_quoted_empty, text[index]) {
                     builder.append_null();
                 } else {
                     builder.append_value(cell);
@@ -287,7 +289,10 @@ impl CsvReader {
             guessed: self.guessed[index],
             dates: self.dates.as_ref(),
         };
-        let seen = (0..texts.len()).find(|&at| self.unseen[index] && texts.is_valid(at));
+        // An empty text says nothing of the type.
+        let says = |at: &usize| !texts.as_string::<i32>().value(*at).is_empty();
+        let seen =
+            (0..texts.len()).find(|at| self.unseen[index] && texts.is_valid(*at) && says(at));
         let parsed = match seen {
             Some(at) => Err(Unparsed::Cell(at)),
             None => cells::parse(texts, field.data_type(), reading),

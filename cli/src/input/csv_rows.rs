@@ -10,6 +10,7 @@ use std::path::PathBuf;
 
 use csv::ByteRecord;
 
+use super::quoted::{QUOTED_EMPTY, Quoted};
 use super::source::read_error;
 use super::stream::{CHUNK, Stream};
 use super::{InputError, InputOptions, ROW_BYTES};
@@ -34,13 +35,14 @@ impl Rows {
         delimiter: u8,
         options: &InputOptions,
     ) -> Self {
+        let quoted = Quoted::new(stream, delimiter, (options.escape, options.comment));
         let reader = csv::ReaderBuilder::new()
             .delimiter(delimiter)
             .escape(options.escape)
             .comment(options.comment)
             .has_headers(false)
             .buffer_capacity(CHUNK)
-            .from_reader(Tail::new(stream));
+            .from_reader(Tail::new(Box::new(quoted)));
         Self {
             path,
             compressed,
@@ -135,13 +137,16 @@ impl Rows {
         }
     }
 
-    /// A cell as text; `line` and `column` are where it stands.
+    /// A cell as text, a quoted empty one as the empty text; `line` and `column` are where it stands.
     pub(super) fn text<'a>(
         &self,
         cell: &'a [u8],
         line: u64,
         column: &str,
     ) -> Result<&'a str, InputError> {
+        if cell == QUOTED_EMPTY {
+            return Ok("");
+        }
         std::str::from_utf8(cell).map_err(|source| InputError::Utf8 {
             path: self.path.clone(),
             line,

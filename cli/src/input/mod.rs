@@ -5,7 +5,7 @@
 //! padded, dropped or rounded. A type that is inferred from a sample, or taken from the first of several
 //! inputs, is a guess, and so are the first one's columns: where they do not hold, everything is read for its
 //! types, and then again.
-//! Memory stays bounded whatever the input's length. It writes nothing.
+//! Memory stays bounded whatever the input's length (promises P9 and P10). It writes nothing.
 
 mod agree;
 mod cells;
@@ -27,6 +27,7 @@ mod json_rows;
 mod parquet_reader;
 mod paths;
 mod place;
+mod quoted;
 mod schema_spec;
 mod source;
 mod stream;
@@ -69,9 +70,10 @@ pub(crate) struct InputOptions {
     pub(crate) delimiter: Option<u8>,
     /// Whether the first row of CSV names the columns; by default it does.
     pub(crate) header: bool,
-    /// Texts that are null in every column of CSV; by default the empty one, which always is.
+    /// Texts that are null in every column of CSV; by default none but the field of nothing, which always is.
     ///
-    /// `NA` is null besides in columns that are not text, also without being named here.
+    /// `NA` and the quoted empty field are null besides in columns that are not text, also without being
+    /// named here.
     pub(crate) null_values: Vec<String>,
     /// What takes its meaning from the quote after it in CSV, besides a second quote; by default nothing.
     pub(crate) escape: Option<u8>,
@@ -102,7 +104,7 @@ impl Default for InputOptions {
             format: None,
             delimiter: None,
             header: true,
-            null_values: vec![String::new()],
+            null_values: Vec::new(),
             escape: None,
             comment: None,
             dates: None,

@@ -852,6 +852,22 @@ fn several_inputs_of_mixed_formats_are_one() {
 }
 
 #[test]
+fn a_quoted_empty_field_is_the_empty_text_unless_told() {
+    let text = "\"\",n,s,all\n1,\"\",\"\",\"\"\n,2,,\"\"\n\"\",,x,\"\"\n";
+    let batch = csv(text).unwrap();
+    assert_eq!(batch.schema().field(0).name(), "");
+    assert_eq!(
+        types(&batch)[1..],
+        [DataType::Int64, DataType::Utf8, DataType::Utf8]
+    );
+    assert_eq!(rows(&batch), ["1|-||", "-|2|-|", "-|-|x|"]);
+    let files = Files::new(&[("a.csv", text.as_bytes())]);
+    let told = options(|o| o.null_values = vec![String::new()]);
+    let batch = files.read(&["a.csv"], &told).unwrap();
+    assert_eq!(rows(&batch), ["1|-|-|-", "-|2|-|-", "-|-|x|-"]);
+}
+
+#[test]
 fn later_inputs_that_disagree_are_named_with_the_column() {
     let files = Files::new(&[
         ("a.csv", b"a,b\n1,2\n"),

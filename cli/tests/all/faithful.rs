@@ -88,6 +88,53 @@ fn standard_input_is_read_again_too() {
 }
 
 #[test]
+fn seconds_and_dates_that_are_asked_for_are_times_for_every_reader() {
+    let place = Place::new();
+    place.file("in.csv", "t,c,d\n2013-01-01T00:00:00,12:34:56,2013-01-01\n");
+    let schema = "t=timestamp[s];c=Time32(Second);d=Date64";
+    place
+        .run(["write", "in.csv", "--to", "lake", "--schema", schema])
+        .exits(0);
+    let file = place.path("lake").join(&place.files("lake")[0]);
+    let file = fs::File::open(file).unwrap();
+    let reader = parquet::file::reader::SerializedFileReader::new(file).unwrap();
+    let metadata = parquet::file::reader::FileReader::metadata(&reader);
+    let columns = metadata.file_metadata().schema_descr().columns().iter();
+    let types = columns.map(|column| format!("{:?}", column.logical_type_ref().unwrap()));
+    let types: Vec<String> = types.collect();
+    assert!(
+        types[0].contains("Timestamp") && types[0].contains("MILLIS"),
+        "{types:?}"
+    );
+    assert!(
+        types[1].contains("Time") && types[1].contains("MILLIS"),
+        "{types:?}"
+    );
+    assert_eq!(types[2], "Date");
+}
+
+#[test]
+fn a_union_is_refused_with_its_column() {
+    use arrow::array::{ArrayRef, Int64Array, RecordBatch, UnionArray};
+    use arrow::datatypes::{DataType, Field, UnionFields};
+    let place = Place::new();
+    let numbers: ArrayRef = std::sync::Arc::new(Int64Array::from(vec![1]));
+    let fields = UnionFields::from_fields(vec![Field::new("n", DataType::Int64, true)]);
+    let union = UnionArray::try_new(fields, vec![0].into(), None, vec![numbers]).unwrap();
+    let union: ArrayRef = std::sync::Arc::new(union);
+    let batch = RecordBatch::try_from_iter([("x", union)]).unwrap();
+    let file = fs::File::create(place.path("in.arrows")).unwrap();
+    let mut writer = arrow::ipc::writer::StreamWriter::try_new(file, &batch.schema()).unwrap();
+    writer.write(&batch).unwrap();
+    writer.finish().unwrap();
+    place
+        .run(["write", "in.arrows", "--to", "lake"])
+        .exits(1)
+        .says("column \"x\" is a union");
+    assert_eq!(place.files("lake"), [""; 0]);
+}
+
+#[test]
 fn a_dry_run_sees_the_same_types() {
     let place = Place::new();
     place.file("in.csv", "zip,n\n90210,1\n07001,2\n");

@@ -69,6 +69,22 @@ fn what_does_not_parse_is_never_published() {
 }
 
 #[test]
+fn csv_that_is_cut_or_ragged_is_never_published() {
+    for bad in ["a,b\n1,\"x", "a,b\n1\n", "a,b\n1,2,3\n", ""] {
+        let place = Place::new();
+        place.file("bad.csv", bad);
+        let put = ["put", "bad.csv", "out.csv", "--check", "csv"];
+        place.run(put).exits(3).says("out.csv: ");
+        assert_eq!(place.files(""), ["bad.csv"]);
+    }
+    let place = Place::new();
+    place.file("good.csv", "a,b\n1,\"x, y\"\n");
+    place
+        .run(["put", "good.csv", "out.csv", "--check", "csv"])
+        .exits(0);
+}
+
+#[test]
 fn the_json_receipt_has_the_checksum_that_was_asked_for() {
     let place = Place::new();
     place.file("in", "hello");

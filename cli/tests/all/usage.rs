@@ -152,7 +152,7 @@ fn wrong_usage_exits_with_2_and_does_nothing() {
     }
     place.run(["put", "a"]).exits(2).says("DEST");
     place
-        .run(["put", "a", "b", "--check", "csv"])
+        .run(["put", "a", "b", "--check", "xml"])
         .exits(2)
         .says("ndjson");
     place.run(["verify"]).exits(2).says("PATH");

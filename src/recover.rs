@@ -1,6 +1,7 @@
 //! [`recover`]: what dead writers left of a data set is finished or removed (promises P6 and P7).
 
 use std::collections::BTreeSet;
+use std::error::Error as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -148,8 +149,14 @@ pub fn recover(root: impl AsRef<Path>) -> Result<Recovery> {
 /// # Errors
 /// Those of [`recover`].
 pub fn recover_with_options(root: impl AsRef<Path>, options: &RecoverOptions) -> Result<Recovery> {
+    let mut recovery = recover_root(root.as_ref(), options)?;
+    recovery.failed = tell_once(recovery.failed);
+    Ok(recovery)
+}
+
+fn recover_root(root: &Path, options: &RecoverOptions) -> Result<Recovery> {
     let disk = &options.disk;
-    let root = resolve(disk.as_ref(), root.as_ref())?;
+    let root = resolve(disk.as_ref(), root)?;
     let home = home_of_root(disk.as_ref(), &root, &options.staging)?;
     let home = home.interrupted_by(options.interrupt.clone());
     let mut recovery = Recovery::default();
@@ -183,6 +190,10 @@ pub fn recover_with_options(root: impl AsRef<Path>, options: &RecoverOptions) ->
             }
             return Ok(recovery);
         }
+        match backend.distrusted_markers() {
+            Ok(distrusted) => recovery.failed.extend(distrusted),
+            Err(error) => recovery.failed.push(error),
+        }
         let checked = backend
             .neighbours()
             .and_then(|neighbours| backend.check_announced(&neighbours, options.dry_run));
@@ -201,7 +212,12 @@ fn recover_control(home: &Home, options: &RecoverOptions, recovery: &mut Recover
             true => Ok(()),
             false => control.renew(home.interrupt()),
         };
-        recovery.failed.extend(renewed.err());
+        recovery
+            .failed
+            .extend(renewed.err().map(|error| match error {
+                Error::Io { path, source, .. } => Error::Read { path, source },
+                error => error,
+            }));
         let replaced = control.replaced(options.dry_run).into_iter();
         recovery
             .failed
@@ -231,7 +247,7 @@ fn recover_area(home: &Home, path: &Path, options: &RecoverOptions, recovery: &m
 /// Recovers the transactions that a backend lists.
 fn recover_in(backend: &LocalBackend, options: &RecoverOptions, recovery: &mut Recovery) {
     recovery.failed.extend(backend.aside());
-    let recovered = match recover_all(backend, options.dry_run, options.abort_unfinished) {
+    let (recovered, left) = match recover_all(backend, options.dry_run, options.abort_unfinished) {
         Ok(recovered) => recovered,
         // One area, of which the others know nothing.
         Err(error) => return recovery.failed.push(error),
@@ -248,4 +264,19 @@ fn recover_in(backend: &LocalBackend, options: &RecoverOptions, recovery: &mut R
             Err(error) => recovery.failed.push(error),
         }
     }
+    recovery.failed.extend(left);
+}
+
+/// Tells of each thing that is in the way once, however many steps it was in the way of.
+fn tell_once(failed: Vec<Error>) -> Vec<Error> {
+    let mut seen = BTreeSet::new();
+    let what = |error: &Error| {
+        let cause = error.source().map(ToString::to_string);
+        (
+            error.path().map(Path::to_owned),
+            cause.unwrap_or_else(|| error.to_string()),
+        )
+    };
+    let failed = failed.into_iter();
+    failed.filter(|error| seen.insert(what(error))).collect()
 }

@@ -43,6 +43,7 @@ fn class_of(error: &Error) -> &'static str {
         Error::Distrusted { .. } => "DistrustedError",
         Error::ControlDistrusted { .. } => "ControlDistrustedError",
         Error::SetAside { .. } => "SetAsideError",
+        Error::NotRemoved { .. } => "NotRemovedError",
         Error::Read { .. } => "ReadError",
         _ => "AtomicArrowError",
     }

@@ -13,7 +13,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use crate::disk::LockKind;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::options::Durability;
 use crate::receipt::Receipt;
 use crate::record::{Decision, Layout, Plan, StagedRecord};
@@ -147,8 +147,9 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync {
     fn is_older(&self, transaction: Uuid, than: Duration) -> Result<bool>;
 
     /// Publishes what is not published yet of a decided plan, as durably as it says. Idempotent. A file that is
-    /// neither staged nor published is an error, except in the recovery of a plan that was not synced.
-    fn publish(&self, plan: &Plan, recovering: bool) -> Result<()>;
+    /// neither staged nor published is an error, except in the recovery of a plan that was not synced. Gives the
+    /// files that should go once all is published, and cannot be removed.
+    fn publish(&self, plan: &Plan, recovering: bool) -> Result<Vec<Error>>;
 
     /// Whether each file of a decided plan is staged, or published.
     ///
@@ -157,8 +158,9 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync {
     fn check_whole(&self, plan: &Plan) -> Result<()>;
 
     /// Makes a decision that was carried out be forgotten, durably, after remembering its receipt if
-    /// the write has a name; then removes what is left of the transaction as far as it can be.
-    fn forget(&self, plan: &Plan) -> Result<()>;
+    /// the write has a name; then removes what is left of the transaction as far as it can be, and gives what
+    /// cannot. If files are left that it should have removed, they are kept in mind, and `sweep` tries again.
+    fn forget(&self, plan: &Plan, is_left: bool) -> Result<Vec<Error>>;
 
     /// Makes a decision be forgotten, durably, and removes what is not published of it. Its receipt is not
     /// remembered.
@@ -168,8 +170,9 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync {
     /// adopted is staged again as it was.
     fn remove(&self, transaction: Uuid) -> Result<()>;
 
-    /// Removes what is left of aborted transactions whose removal was interrupted, as far as it can be.
-    fn sweep(&self);
+    /// Removes what is left of transactions whose removal was interrupted, as far as it can be, and gives what
+    /// cannot.
+    fn sweep(&self) -> Vec<Error>;
 
     /// The receipt of the write of this name into this directory of the data set, if it was committed and
     /// is still remembered, with those of its files that are not there any more.

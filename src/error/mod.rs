@@ -379,6 +379,17 @@ pub enum Error {
         source: Option<Box<Error>>,
     },
 
+    /// Something that is no part of the data set any more could not be removed: what is left of a transaction, or a
+    /// file that a commit has replaced. All that was committed is published. [`recover`](crate::recover) tries
+    /// again, and says so until it is gone.
+    #[error("{}: a leftover cannot be removed; with that out of the way, `recover` removes it", path.display())]
+    NotRemoved {
+        /// What is to be removed.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+
     /// A file or directory could not be read by [`verify`](crate::verify)
     /// or [`recover`](crate::recover); nothing was changed by it.
     #[error("{}: cannot be read", path.display())]
@@ -472,6 +483,7 @@ impl Error {
             | Error::Distrusted { .. }
             | Error::ControlDistrusted { .. }
             | Error::SetAside { .. }
+            | Error::NotRemoved { .. }
             | Error::AlreadyExists { .. } => Outcome::NotPublished,
         }
     }
@@ -483,6 +495,7 @@ impl Error {
             Error::Partition(_)
             | Error::InvalidPath { .. }
             | Error::InvalidOption { .. }
+            | Error::NotRemoved { .. }
             | Error::Read { .. } => None,
             Error::SchemaMismatch { .. } | Error::StrayRow { .. } | Error::Poisoned { .. } => {
                 Some(Step::WriteRows)
@@ -541,6 +554,7 @@ impl Error {
             | Error::Distrusted { path, .. }
             | Error::ControlDistrusted { path, .. }
             | Error::SetAside { path, .. }
+            | Error::NotRemoved { path, .. }
             | Error::Read { path, .. } => Some(path),
         }
     }

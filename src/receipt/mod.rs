@@ -191,7 +191,7 @@ impl Receipt {
     }
 
     pub(crate) fn with_notes(mut self, notes: Vec<Note>) -> Self {
-        self.notes = notes;
+        self.notes.extend(notes);
         self
     }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::error::Error;
 use crate::table_format::TableFormat;
 
 /// Something about a commit that its caller should know, although it was done.
@@ -49,9 +50,33 @@ pub enum Note {
         /// The key.
         key: String,
     },
+    /// All is published, and something that should go after that is still there: a file that was replaced, which
+    /// readers see beside the new ones, or what is left in the staging area. The next write and `recover` try
+    /// again.
+    Leftover {
+        /// What is wrong, and where.
+        reason: String,
+    },
+    /// All is published, and the name of the write could not be kept, since its staging area is gone: if it is
+    /// repeated, its rows are written again.
+    NameNotKept {
+        /// The name.
+        write_id: String,
+    },
 }
 
 impl Note {
+    /// What could not be done after all was published.
+    pub(crate) fn leftover(error: &Error) -> Self {
+        let mut reason = error.to_string();
+        let mut cause = std::error::Error::source(error);
+        while let Some(error) = cause {
+            reason = format!("{reason}: {error}");
+            cause = error.source();
+        }
+        Note::Leftover { reason }
+    }
+
     /// The name of the kind, as in `column-added`, for machines.
     #[must_use]
     pub fn kind(&self) -> &'static str {
@@ -63,6 +88,8 @@ impl Note {
             Note::SchemaOnly => "schema-only",
             Note::ForeignTable { .. } => "foreign-table",
             Note::KeptKey { .. } => "kept-key",
+            Note::Leftover { .. } => "leftover",
+            Note::NameNotKept { .. } => "name-not-kept",
         }
     }
 }
@@ -102,6 +129,12 @@ impl fmt::Display for Note {
                 f,
                 "key {key:?} is in the files too: pyarrow and pandas read the data set only with \
                  partitioning=None"
+            ),
+            Note::Leftover { reason } => write!(f, "all is published, but {reason}"),
+            Note::NameNotKept { write_id } => write!(
+                f,
+                "all is published, but its staging area is gone, and the name {write_id:?} is not kept: \
+                 repeated, the write writes its rows again"
             ),
         }
     }

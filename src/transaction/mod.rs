@@ -21,7 +21,7 @@ use crate::backend::{Backend, Decided, Guard, LocalBackend, Taken};
 use crate::disk::{Disk, LockKind};
 use crate::error::{Error, Outcome, Result, Step};
 use crate::options::Durability;
-use crate::receipt::Receipt;
+use crate::receipt::{Note, Receipt};
 use crate::record::{Decision, Layout, Plan};
 use crate::staging::{Area, Home};
 
@@ -141,8 +141,8 @@ impl Transaction {
                 path: backend.place(self.id),
             });
         };
-        carry_out(backend.as_ref(), &plan, false)?;
-        Ok(plan.receipt)
+        let notes = carry_out(backend.as_ref(), &plan, false)?;
+        Ok(plan.receipt.with_notes(notes))
     }
 }
 
@@ -155,24 +155,47 @@ impl Drop for Transaction {
     }
 }
 
-/// Publishes a decided plan and forgets it.
-fn carry_out(backend: &dyn Backend, plan: &Plan, recovering: bool) -> Result<()> {
-    let done = backend.hand_over(plan).and_then(|_handed_over| {
-        backend.publish(plan, recovering)?;
-        backend.forget(plan)
-    });
-    done.map_err(|source| {
+/// Publishes a decided plan and forgets it. What goes wrong after all of it is published is no error of a commit: it
+/// is told beside the receipt.
+fn carry_out(backend: &dyn Backend, plan: &Plan, recovering: bool) -> Result<Vec<Note>> {
+    let unfinished = |source| Error::Unfinished {
+        path: backend.root().to_owned(),
+        source: Box::new(source),
+    };
+    let published = backend
+        .hand_over(plan)
+        .and_then(|handed_over| Ok((handed_over, backend.publish(plan, recovering)?)));
+    let (_handed_over, mut left) = published.map_err(|source| {
         let power_cut = recovering && plan.durability() == Durability::Unsynced;
         // That files are gone says more than the error that followed from it.
         match (source, backend.check_whole(plan)) {
             (lost @ Error::FilesLost { .. }, _) => lost,
             (_, Err(lost @ Error::FilesLost { .. })) if !power_cut => lost,
-            (source, _) => Error::Unfinished {
-                path: backend.root().to_owned(),
-                source: Box::new(source),
-            },
+            (source, _) => unfinished(source),
         }
-    })
+    })?;
+    let mut notes = Vec::new();
+    match backend.forget(plan, !left.is_empty()) {
+        Ok(more) => left.extend(more),
+        // Whoever recovers it must know that it is still there.
+        Err(error) if recovering => return Err(unfinished(error)),
+        Err(error) => {
+            let is_gone = matches!(backend.decision(plan.transaction), Ok(None));
+            if let Some(write_id) = plan.write_id.clone().filter(|_| is_gone)
+                && matches!(backend.recall(&plan.scope, &write_id), Ok(None))
+            {
+                notes.push(Note::NameNotKept { write_id });
+            }
+            left.push(error);
+        }
+    }
+    for note in left.iter().map(Note::leftover) {
+        // It was tried twice.
+        if !notes.contains(&note) {
+            notes.push(note);
+        }
+    }
+    Ok(notes)
 }
 
 /// Opens the staging area of a data set, or of a lone file, for writing: what dead writers left there
@@ -343,18 +366,20 @@ fn of_another(error: Error) -> Error {
     }
 }
 
-/// Finishes or removes every transaction whose writer is dead, and says what became of each.
+/// Finishes or removes every transaction whose writer is dead, and says what became of each; and what is left of
+/// those before that cannot be removed.
 pub(crate) fn recover_all(
     backend: &dyn Backend,
     dry_run: bool,
     abort_unfinished: bool,
-) -> Result<Vec<(Uuid, Result<Recovered>)>> {
+) -> Result<(Vec<(Uuid, Result<Recovered>)>, Vec<Error>)> {
     let recover = |id| (id, recover_one(backend, id, dry_run, abort_unfinished));
     let recovered = backend.transactions()?.into_iter().map(recover).collect();
-    if !dry_run {
-        backend.sweep();
-    }
-    Ok(recovered)
+    let left = match dry_run {
+        true => Vec::new(),
+        false => backend.sweep(),
+    };
+    Ok((recovered, left))
 }
 
 /// How the recovery of one transaction ended.

@@ -4,10 +4,13 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use atomic_arrow::disk::{Disk, OsDisk};
+use atomic_arrow::receipt::Note;
 use atomic_arrow::{
     AtomicArrowWriter, AtomicFile, CommitMode, Error, Outcome, Partition, RecoverOptions,
-    WriterOptions, recover, recover_with_options,
+    StagingPlace, WriterOptions, recover, recover_with_options,
 };
 
 use crate::ground::{Mount, builder, commit, directory, published, stations};
@@ -223,4 +226,112 @@ fn partitions_that_a_file_system_takes_for_one_directory_are_refused() {
             commit(builder(&root, mode), &["KA", "ka"]).unwrap();
         }
     }
+}
+
+/// What recovery says that it cannot remove, on this disk.
+fn not_removed(root: &Path, disk: &Arc<dyn Disk>) -> Vec<PathBuf> {
+    let options = RecoverOptions::new().disk(Arc::clone(disk));
+    let options = options.staging(StagingPlace::Inside);
+    let failed = recover_with_options(root, &options).unwrap().failed;
+    let not_removed = failed.into_iter().map(|error| match error {
+        Error::NotRemoved { path, .. } => path,
+        error => panic!("{error:?}"),
+    });
+    not_removed.collect()
+}
+
+#[test]
+fn a_replaced_file_that_cannot_be_removed_is_a_warning_and_is_told_until_it_is_gone() {
+    for mode in [CommitMode::Overwrite, CommitMode::OverwritePartitions] {
+        let (_guard, parent) = directory();
+        let root = parent.join("weather");
+        let inside = |disk: &Arc<dyn Disk>| {
+            let builder = builder(&root, mode).disk(Arc::clone(disk));
+            builder.staging(StagingPlace::Inside)
+        };
+        let disk: Arc<dyn Disk> = Arc::new(OsDisk);
+        commit(inside(&disk), &["A"]).unwrap();
+        let old = published(&root);
+        let refused = root.clone();
+        let held = Tampered::before_remove(move |path| {
+            match path.starts_with(&refused) && path.extension().is_some_and(|end| end == "parquet")
+            {
+                true => Err(io::ErrorKind::PermissionDenied.into()),
+                false => Ok(()),
+            }
+        });
+        let named = inside(&held).write_id("monday");
+        let receipt = commit(named, &["A"]).unwrap();
+        let notes: Vec<&str> = receipt.notes().iter().map(Note::kind).collect();
+        assert_eq!(notes, ["leftover"], "{mode:?}");
+        assert_eq!(published(&root).len(), 2);
+        for _ in 0..2 {
+            assert_eq!(not_removed(&root, &held), old, "{mode:?}");
+        }
+        // Nobody is kept from writing, and the write is known.
+        let again = inside(&held).write_id("monday");
+        assert_eq!(
+            commit(again, &["A"]).unwrap().transaction(),
+            receipt.transaction()
+        );
+        let append = builder(&root, CommitMode::Append).staging(StagingPlace::Inside);
+        commit(append.disk(held), &["A"]).unwrap();
+        // With nothing in the way the next one removes it.
+        assert_eq!(not_removed(&root, &disk), Vec::<PathBuf>::new());
+        assert!(!old[0].exists());
+        assert_eq!(published(&root).len(), 2);
+    }
+}
+
+#[test]
+fn what_is_left_of_a_dead_transaction_and_cannot_be_removed_is_told_each_time() {
+    let (_guard, parent) = directory();
+    let root = parent.join("weather");
+    let held =
+        Tampered::before_remove(
+            |path| match path.extension().is_some_and(|end| end == "staged") {
+                true => Err(io::ErrorKind::PermissionDenied.into()),
+                false => Ok(()),
+            },
+        );
+    let mut writer = builder(&root, CommitMode::Append)
+        .disk(Arc::clone(&held))
+        .staging(StagingPlace::Inside)
+        .build(stations(&["A"]).schema())
+        .unwrap();
+    writer.write(&stations(&["A"])).unwrap();
+    writer.discard();
+    for _ in 0..2 {
+        for path in not_removed(&root, &held) {
+            assert_eq!(path.extension().unwrap(), "dead");
+        }
+    }
+    let disk: Arc<dyn Disk> = Arc::new(OsDisk);
+    assert_eq!(not_removed(&root, &disk), Vec::<PathBuf>::new());
+    assert_eq!(published(&root), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn a_named_write_whose_area_is_removed_after_all_is_published_is_published() {
+    let (_guard, parent) = directory();
+    let root = parent.join("weather");
+    let area = parent.join(".weather.atomic");
+    let gone = area.clone();
+    let disk = Tampered::before_publish(move |path| {
+        let is_receipt = path.parent().is_some_and(|above| above.ends_with("writes"));
+        match is_receipt {
+            true => fs::remove_dir_all(&gone),
+            false => Ok(()),
+        }
+    });
+    let named = builder(&root, CommitMode::Append).write_id("monday");
+    let receipt = commit(named.disk(disk), &["A"]).unwrap();
+    let notes: Vec<&str> = receipt.notes().iter().map(Note::kind).collect();
+    assert_eq!(notes, ["leftover"]);
+    assert_eq!(published(&root).len(), 1);
+    // Its rows are not written once more.
+    let again = builder(&root, CommitMode::Append).write_id("monday");
+    let error = commit(again, &["A"]).unwrap_err();
+    assert!(matches!(error, Error::AlreadyCommitted { .. }), "{error:?}");
+    commit(builder(&root, CommitMode::Append), &["A"]).unwrap();
 }

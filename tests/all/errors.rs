@@ -777,6 +777,7 @@ fn data_sets() -> Vec<Case> {
         distrusted(),
         set_aside(),
         control_distrusted(),
+        not_removed(),
         aborted(),
         staged_write_gone(),
         interrupted(),
@@ -897,6 +898,23 @@ fn control_distrusted() -> Case {
         .because(&["permission denied"])
         .about("{root}/weather/.atomic")
         .in_step(Step::Decide)
+}
+
+fn not_removed() -> Case {
+    let scene = Scene::new();
+    let path = scene.root.join(".weather.atomic/x.dead");
+    let error = Error::NotRemoved {
+        path,
+        source: std::io::ErrorKind::PermissionDenied.into(),
+    };
+    scene
+        .case("a leftover that stays", "NotRemoved", error)
+        .says(
+            "{root}/.weather.atomic/x.dead: a leftover cannot be removed; with that out of the way, \
+             `recover` removes it",
+        )
+        .because(&["permission denied"])
+        .about("{root}/.weather.atomic/x.dead")
 }
 
 fn set_aside() -> Case {

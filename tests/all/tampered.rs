@@ -19,6 +19,7 @@ type Hook = Arc<dyn Fn(&Path) -> io::Result<()> + Send + Sync>;
 pub(crate) struct Tampered {
     before_open: Hook,
     before_publish: Hook,
+    before_remove: Hook,
     after_list: Hook,
     spelled: Arc<dyn Fn(&Path) -> PathBuf + Send + Sync>,
 }
@@ -50,6 +51,16 @@ impl Tampered {
         })
     }
 
+    /// Does something right before a file is removed, or refuses that.
+    pub(crate) fn before_remove(
+        hook: impl Fn(&Path) -> io::Result<()> + Send + Sync + 'static,
+    ) -> Arc<dyn Disk> {
+        Arc::new(Tampered {
+            before_remove: Arc::new(hook),
+            ..Tampered::idle()
+        })
+    }
+
     /// Does something right after a directory is listed.
     pub(crate) fn after_list(
         hook: impl Fn(&Path) -> io::Result<()> + Send + Sync + 'static,
@@ -72,6 +83,7 @@ impl Tampered {
         Tampered {
             before_open: Arc::new(|_| Ok(())),
             before_publish: Arc::new(|_| Ok(())),
+            before_remove: Arc::new(|_| Ok(())),
             after_list: Arc::new(|_| Ok(())),
             spelled: Arc::new(Path::to_owned),
         }
@@ -113,6 +125,7 @@ impl Disk for Tampered {
     }
 
     fn remove_file(&self, path: &Path) -> io::Result<()> {
+        (self.before_remove)(path)?;
         OsDisk.remove_file(&(self.spelled)(path))
     }
 

@@ -131,6 +131,10 @@ class ControlDistrustedError(AtomicArrowError, PermissionError):
     """Users who may not write in the data set can change its control directory, and it was not replaced."""
 
 
+class NotRemovedError(AtomicArrowError, OSError):
+    """A leftover cannot be removed; `recover` tries again."""
+
+
 class SetAsideError(AtomicArrowError, RuntimeError):
     """A transaction or a control directory was set aside: it cannot be read or trusted."""
 

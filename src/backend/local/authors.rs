@@ -130,6 +130,14 @@ impl LocalBackend {
 
     /// Whether a file in the control directory belongs to somebody who may write in the data set.
     pub(super) fn is_of_writer(&self, path: &Path) -> Result<bool> {
+        match self.check_writer(path) {
+            Err(Error::Distrusted { .. }) => Ok(false),
+            checked => checked.map(|()| true),
+        }
+    }
+
+    /// Refuses a file in the control directory that belongs to somebody else.
+    pub(super) fn check_writer(&self, path: &Path) -> Result<()> {
         let mut authors = Authors::default();
         self.owners_of(&mut authors, &[path])?;
         // Who may write in a partition only has a control directory there.
@@ -138,10 +146,7 @@ impl LocalBackend {
             .and_then(Path::parent)
             .unwrap_or(path)
             .to_owned();
-        match self.check_authors(&authors, || [Change::In(top)].into()) {
-            Err(Error::Distrusted { .. }) => Ok(false),
-            checked => checked.map(|()| true),
-        }
+        self.check_authors(&authors, || [Change::In(top)].into())
     }
 
     /// Refuses what one of the authors could not do himself.

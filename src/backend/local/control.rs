@@ -103,6 +103,20 @@ impl LocalBackend {
         Ok(all)
     }
 
+    /// The markers of users who may not write in the data set, which are not looked at.
+    pub(crate) fn distrusted_markers(&self) -> Result<Vec<Error>> {
+        let mut distrusted = Vec::new();
+        for control in self.controls() {
+            for pending in control.pending().unwrap_or_default() {
+                match self.check_writer(&pending.path) {
+                    Err(error @ Error::Distrusted { .. }) => distrusted.push(error),
+                    checked => checked?,
+                }
+            }
+        }
+        Ok(distrusted)
+    }
+
     /// The other areas in which transactions of this data set may stand: those that any writer would
     /// choose, and those that markers name.
     pub(super) fn other_areas(&self) -> Result<Vec<LocalBackend>> {

@@ -6,7 +6,9 @@ use std::path::Path;
 
 use uuid::Uuid;
 
-use super::{ATTEMPTS, DECISION, LocalBackend, NEW, RECEIPT, SCRATCH, STAGED, unless_gone};
+use super::{
+    ATTEMPTS, DECISION, LocalBackend, NEW, RECEIPT, REPLACED, SCRATCH, STAGED, unless_gone,
+};
 use crate::backend::{Backend as _, Guard, Taken};
 use crate::disk::{Entry, EntryKind};
 use crate::error::{Error, IoContext, Result, Step};
@@ -166,7 +168,10 @@ fn is_known(entry: &Entry) -> bool {
         (EntryKind::File, "staged") => is_number(stem) || is_id(stem),
         (EntryKind::File, SCRATCH) => is_number(stem),
         (EntryKind::File, NEW) => is_id(stem),
-        (EntryKind::File, _) => entry.path.ends_with(DECISION) || entry.path.ends_with(STAGED),
+        (EntryKind::File, _) => {
+            let records = [DECISION, STAGED, REPLACED];
+            records.iter().any(|name| entry.path.ends_with(name))
+        }
         _ => false,
     }
 }

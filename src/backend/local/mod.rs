@@ -36,6 +36,8 @@ pub(crate) use check::{DESCRIPTORS, check_descriptors};
 use moves::Mover;
 
 const DECISION: &str = "decision.record";
+/// The record of a commit that is published, while files that it replaced cannot be removed.
+const REPLACED: &str = "replaced.record";
 /// The record of what is staged for another transaction.
 const STAGED: &str = "staged.record";
 /// The suffix of an aborted transaction's directory.
@@ -138,19 +140,25 @@ impl LocalBackend {
         self.disk.now()
     }
 
-    /// Makes a decision be forgotten, durably, and removes what is left of its transaction.
-    fn remove_decision(&self, plan: &Plan) -> Result<()> {
+    /// Makes a decision be forgotten, durably, and removes what is left of its transaction. Gives what cannot be
+    /// removed. Where that is so of files that it replaced, a record of them stays.
+    fn remove_decision(&self, plan: &Plan, is_left: bool) -> Result<Vec<Error>> {
         let directory = self.place(plan.transaction);
         self.sync_adopted(&directory, plan)?;
         let decision = directory.join(DECISION);
-        match self.disk.remove_file(&decision) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        let record = directory.join(REPLACED);
+        let removed = match is_left {
+            true => self.disk.rename(&decision, &record, PublishMode::Replace),
+            false => self.disk.remove_file(&decision),
+        };
+        match removed {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             removed => removed.at(Step::SyncDirectory, &decision)?,
         }
         // If it came back after a crash, it would be carried out again, over what came since: so also
         // where nothing else is synced.
         self.mover(Durability::Synced).sync(&directory)?;
-        self.remove(plan.transaction)
+        Ok(self.remove(plan.transaction).err().into_iter().collect())
     }
 
     /// The result of a call within a transaction, which is gone if somebody took its writer for dead.
@@ -374,7 +382,7 @@ impl Backend for LocalBackend {
         self.is_record_older(&self.place(transaction).join(DECISION), than)
     }
 
-    fn publish(&self, plan: &Plan, recovering: bool) -> Result<()> {
+    fn publish(&self, plan: &Plan, recovering: bool) -> Result<Vec<Error>> {
         let directory = self.place(plan.transaction);
         // A dead writer's record may not have become durable yet; nothing may show before it is.
         let mut mover = self.mover(plan.durability());
@@ -382,10 +390,10 @@ impl Backend for LocalBackend {
         match mover.sync(&directory) {
             // Somebody who took us for dead has done all of this, or else it is lost.
             Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-                return match mover.lenient {
-                    true => Ok(()),
-                    false => self.check_files(plan, FileState::Published),
-                };
+                if !mover.lenient {
+                    self.check_files(plan, FileState::Published)?;
+                }
+                return Ok(Vec::new());
             }
             synced => synced?,
         }
@@ -407,16 +415,17 @@ impl Backend for LocalBackend {
         self.check_files(plan, FileState::Staged)
     }
 
-    fn forget(&self, plan: &Plan) -> Result<()> {
+    fn forget(&self, plan: &Plan, is_left: bool) -> Result<Vec<Error>> {
         self.take_writes_along(plan)?;
         self.remember(plan)?;
-        self.remove_decision(plan)
+        self.remove_decision(plan, is_left)
     }
 
     fn abandon(&self, plan: &Plan) -> Result<()> {
         // If the root was exchanged already.
         self.take_writes_along(plan)?;
-        self.remove_decision(plan)
+        let left = self.remove_decision(plan, false)?;
+        left.into_iter().next().map_or(Ok(()), Err)
     }
 
     fn remove(&self, transaction: Uuid) -> Result<()> {
@@ -426,10 +435,11 @@ impl Backend for LocalBackend {
         Ok(())
     }
 
-    fn sweep(&self) {
+    fn sweep(&self) -> Vec<Error> {
         // What has no marker any more is for those who stage there.
-        if self.announced.is_none() {
-            self.remove_all_aborted();
+        match self.announced {
+            None => self.remove_all_aborted(),
+            Some(_) => Vec::new(),
         }
     }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::removal::not_removed;
 use super::{ATTEMPTS, unless_gone};
 use crate::disk::{Disk, EntryKind, PublishMode};
 use crate::error::{Error, IoContext, Result, Step};
@@ -173,7 +174,8 @@ impl Mover<'_> {
         let files: Vec<Move> = exchange.files.iter().map(stay).collect();
         self.publish_files(staged, path, &files)?;
         self.check_there(path, &exchange.files)?;
-        self.remove_files(path, &exchange.removed)
+        let left = self.remove_files(path, &exchange.removed)?;
+        left.into_iter().next().map_or(Ok(()), Err)
     }
 
     fn check_there(&self, top: &Path, files: &[PathBuf]) -> Result<()> {
@@ -190,9 +192,10 @@ impl Mover<'_> {
     }
 
     /// Removes files below a directory, and the directories that are empty then, as far as
-    /// they can be. Idempotent.
-    pub(super) fn remove_files(&self, top: &Path, files: &[PathBuf]) -> Result<()> {
+    /// they can be, and says which files cannot be. Idempotent.
+    pub(super) fn remove_files(&self, top: &Path, files: &[PathBuf]) -> Result<Vec<Error>> {
         let disk = self.disk;
+        let mut left = Vec::new();
         let mut parents = BTreeSet::new();
         for file in files {
             let path = top.join(file);
@@ -200,7 +203,8 @@ impl Mover<'_> {
             if parents.insert(parent.to_owned()) {
                 check_inside(disk, top, parent)?;
             }
-            unless_gone(disk.remove_file(&path)).at(Step::Publish, &path)?;
+            let removed = unless_gone(disk.remove_file(&path));
+            left.extend(removed.map_err(not_removed(&path)).err());
         }
         let mut there = Vec::new();
         for parent in &parents {
@@ -218,6 +222,6 @@ impl Mover<'_> {
                 }
             }
         }
-        Ok(())
+        Ok(left)
     }
 }

@@ -188,8 +188,21 @@ impl LocalBackend {
         if self.is_inside() {
             self.put_in_names(plan, &path, &record)?;
         } else {
-            self.put(plan.transaction, &path, &record, PublishMode::Replace)?;
-            self.mark_write(plan, write_id)?;
+            let kept = self.put(plan.transaction, &path, &record, PublishMode::Replace);
+            let is_lost = match &kept {
+                Ok(standing) => *standing == RenameOutcome::SourceMissing,
+                Err(Error::Io { source, .. }) => source.kind() == io::ErrorKind::NotFound,
+                Err(_) => false,
+            };
+            if kept.is_ok() || is_lost {
+                // Also where the area is gone: that it is committed says the marker alone.
+                self.mark_write(plan, write_id)?;
+            }
+            if is_lost {
+                let step = Step::Decide;
+                return Err(Error::StagingLost { step, path });
+            }
+            kept?;
         }
         self.mover(plan.durability()).sync(&self.writes())?;
         self.forget_old_writes();

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
-use super::{ASIDE, DEAD, DECISION, LocalBackend, identity, unless_gone};
+use super::{ASIDE, ATTEMPTS, DEAD, DECISION, LocalBackend, REPLACED, identity, unless_gone};
 use crate::backend::Backend as _;
 use crate::disk::{Disk, Entry, EntryKind, PublishMode};
 use crate::error::{Error, IoContext, Result, Step};
 use crate::options::Durability;
-use crate::record::Removal;
+use crate::record::{Decision, Removal};
 
 impl LocalBackend {
     /// Those of the files that are gone, or are what they were when it was decided to remove them. What
@@ -30,21 +30,30 @@ impl LocalBackend {
     /// Removes the directory of a transaction.
     pub(super) fn remove_directory(&self, directory: &Path) -> Result<()> {
         // Under another name first, so that a writer that comes back finds none of it.
-        let dead = directory.with_extension(DEAD);
-        match self.disk.rename(directory, &dead, PublishMode::CreateNew) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            moved => moved.at(Step::Decide, directory)?,
+        let mut dead = directory.with_extension(DEAD);
+        let mut moved = self.disk.rename(directory, &dead, PublishMode::CreateNew);
+        if matches!(&moved, Err(error) if error.kind() == io::ErrorKind::AlreadyExists) {
+            dead = self.place(Uuid::now_v7()).with_extension(DEAD);
+            moved = self.disk.rename(directory, &dead, PublishMode::CreateNew);
         }
+        unless_gone(moved).map_err(not_removed(directory))?;
         self.remove_aborted(&dead)
     }
 
     /// Gives the directory of a transaction a name that is none of a transaction.
     pub(super) fn put_aside(&self, transaction: Uuid) -> Result<PathBuf> {
         let directory = self.place(transaction);
-        let aside = directory.with_extension(ASIDE);
-        self.disk
-            .rename(&directory, &aside, PublishMode::CreateNew)
-            .at(Step::Decide, &directory)?;
+        let mut aside = directory.with_extension(ASIDE);
+        let mut number = 1;
+        loop {
+            match self.disk.rename(&directory, &aside, PublishMode::CreateNew) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists && number < ATTEMPTS => {
+                    number += 1;
+                    aside = directory.with_extension(format!("{ASIDE}{number}"));
+                }
+                moved => break moved.at(Step::Decide, &directory)?,
+            }
+        }
         // If it came back, it could be carried out over what has been written since.
         self.mover(Durability::Synced).sync(self.area.path())?;
         Ok(aside)
@@ -62,7 +71,9 @@ impl LocalBackend {
             if announced.is_some_and(|announced| !announced.contains(&transaction)) {
                 return None;
             }
-            let is_it = extension == Some(ASIDE) && entry.kind == EntryKind::Directory;
+            let number = extension.and_then(|extension| extension.strip_prefix(ASIDE));
+            let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+            let is_it = number.is_some_and(is_number) && entry.kind == EntryKind::Directory;
             let wrong = is_it.then(|| self.read_decision(&path.join(DECISION), transaction))?;
             let source = wrong.err().map(Box::new);
             Some(Error::SetAside { path, source })
@@ -70,8 +81,9 @@ impl LocalBackend {
         entries.into_iter().filter_map(aside).collect()
     }
 
-    /// Removes what is left of all transactions whose removal was begun, as far as it can be.
-    pub(super) fn remove_all_aborted(&self) {
+    /// Removes what is left of all transactions whose removal was begun, and says what cannot be.
+    pub(super) fn remove_all_aborted(&self) -> Vec<Error> {
+        let mut failed = Vec::new();
         let entries = self.disk.list(self.area.path()).unwrap_or_default();
         for entry in entries {
             let stem = entry.path.file_stem().and_then(|stem| stem.to_str());
@@ -81,16 +93,45 @@ impl LocalBackend {
                 .is_some_and(|extension| extension == DEAD)
                 && stem.is_some_and(|stem| Uuid::try_parse(stem).is_ok());
             if dead && entry.kind == EntryKind::Directory {
-                let _ = self.remove_aborted(&entry.path);
+                failed.extend(self.remove_aborted(&entry.path).err());
             }
         }
+        failed
     }
 
     /// Removes what is left of a transaction but what it had adopted, which goes back to where it was.
     fn remove_aborted(&self, dead: &Path) -> Result<()> {
         self.give_back(dead)?;
-        remove_tree(self.disk.as_ref(), dead).at(Step::Decide, dead)
+        self.remove_replaced(dead)?;
+        remove_tree(self.disk.as_ref(), dead).map_err(not_removed(dead))
     }
+
+    /// Removes the files that a commit has replaced and could not remove, where it has left a record of that.
+    fn remove_replaced(&self, dead: &Path) -> Result<()> {
+        let stem = dead.file_stem().and_then(|stem| stem.to_str());
+        let Some(transaction) = stem.and_then(|stem| Uuid::try_parse(stem).ok()) else {
+            return Ok(());
+        };
+        match self.read_decision(&dead.join(REPLACED), transaction)? {
+            Some(Decision::Committed(plan)) if plan.root == self.named_root() => {
+                let mover = self.mover(plan.durability());
+                let left = mover.remove_files(&self.root, &self.unchanged(&plan.removed)?)?;
+                left.into_iter().next().map_or(Ok(()), Err)
+            }
+            // Of another data set in the same area: whoever writes that one sees to it.
+            Some(Decision::Committed(_)) => Err(Error::NotRemoved {
+                path: dead.to_owned(),
+                source: io::Error::other("it is of another data set with the same staging area"),
+            }),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What is said where something cannot be removed.
+pub(super) fn not_removed(path: &Path) -> impl FnOnce(io::Error) -> Error {
+    let path = path.to_owned();
+    move |source| Error::NotRemoved { path, source }
 }
 
 /// Removes a directory and what is in it, as others may at the same time. Symbolic links are removed, and

@@ -124,7 +124,8 @@ fn an_area_that_is_a_link_to_another_data_set_s_is_not_recovered() {
         ground.path("x/.atomic"),
     )
     .unwrap();
-    ground.run(&[], b"", &["recover", "x"]);
+    let ran = ground.run(&[], b"", &["recover", "x"]).exits(1);
+    assert_eq!(ran.stderr.matches("error: ").count(), 1, "{}", ran.stderr);
     assert!(ground.files("x").is_empty(), "{:?}", ground.files("x"));
     ground
         .run(&[], b"", &["recover", "private/secret"])
@@ -448,4 +449,28 @@ fn in_a_data_set_for_everybody_nobody_stages_in_the_area_of_another() {
     ground.write(&[], "A,1\n", "all/w", &one).exits(0);
     assert_eq!(ground.values("all/w"), [1, 2, 3]);
     ground.run(&[], b"", &["recover", "all/w"]).exits(0);
+}
+
+#[test]
+fn a_name_that_is_taken_keeps_no_transaction_from_being_set_aside() {
+    let ground = match Ground::new(&[]) {
+        Ok(ground) => ground,
+        Err(reason) => return skip(reason),
+    };
+    ground.set("w", 0, 0, 0o777);
+    ground
+        .write(&[], "A,1\n", "w", &["--write-id", "one"])
+        .exits(0);
+    ground.set("w", 0, 0, 0o755);
+    let old = ground.files("w").pop().unwrap();
+    let old = old.file_name().unwrap().to_str().unwrap();
+    let record = decision(&[], Some(("k=A", old)));
+    forge(&ground, ".w.atomic", ALICE, ALICE, &record);
+    ground.set(&format!(".w.atomic/{DEAD}.aside"), ALICE, ALICE, 0o755);
+    ground.write(&[], "A,2\n", "w", &[]).exits(0);
+    ground
+        .run(&[], b"", &["recover", "w"])
+        .exits(1)
+        .says(".aside2: was set aside");
+    assert_eq!(ground.values("w"), [1, 2]);
 }

@@ -169,3 +169,21 @@ fn a_marker_that_is_out_of_reach_is_removed_by_recover_if_that_is_asked_for() {
     assert_eq!(ground.values("w"), [1, 3]);
     assert!(ground.path("other").exists());
 }
+
+#[test]
+fn a_marker_of_somebody_who_may_not_write_says_nothing_and_is_told_of() {
+    let ground = match Ground::new(&[]) {
+        Ok(ground) => ground,
+        Err(reason) => return skip(reason),
+    };
+    ground.set("w", 0, 0, 0o777);
+    ground.write(&[], "A,1\n", "w", &[]).exits(0);
+    ground.set("other", 0, 0, 0o700);
+    mark(&ground, ALICE, "other");
+    ground.set("w", 0, 0, 0o755);
+    ground.write(&[], "A,2\n", "w", &[]).exits(0);
+    let says = format!("user {ALICE}, to whom it belongs, may not change");
+    ground.run(&[], b"", &["recover", "w"]).exits(1).says(&says);
+    ground.run(&[], b"", &["inspect", "w"]).prints(&says);
+    assert_eq!(ground.values("w"), [1, 2]);
+}

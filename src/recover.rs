@@ -247,12 +247,12 @@ fn recover_area(home: &Home, path: &Path, options: &RecoverOptions, recovery: &m
 /// Recovers the transactions that a backend lists.
 fn recover_in(backend: &LocalBackend, options: &RecoverOptions, recovery: &mut Recovery) {
     recovery.failed.extend(backend.aside());
-    let (recovered, left) = match recover_all(backend, options.dry_run, options.abort_unfinished) {
+    let recovered = match recover_all(backend, options.dry_run, options.abort_unfinished) {
         Ok(recovered) => recovered,
         // One area, of which the others know nothing.
         Err(error) => return recovery.failed.push(error),
     };
-    for (id, recovered) in recovered {
+    for (id, recovered) in recovered.transactions {
         let place = backend.place(id);
         match recovered {
             Ok(Recovered::Finished) => recovery.finished.push(place),
@@ -264,7 +264,7 @@ fn recover_in(backend: &LocalBackend, options: &RecoverOptions, recovery: &mut R
             Err(error) => recovery.failed.push(error),
         }
     }
-    recovery.failed.extend(left);
+    recovery.failed.extend(recovered.left);
 }
 
 /// Tells of each thing that is in the way once, however many steps it was in the way of.

@@ -372,14 +372,22 @@ pub(crate) fn recover_all(
     backend: &dyn Backend,
     dry_run: bool,
     abort_unfinished: bool,
-) -> Result<(Vec<(Uuid, Result<Recovered>)>, Vec<Error>)> {
+) -> Result<RecoveredAll> {
     let recover = |id| (id, recover_one(backend, id, dry_run, abort_unfinished));
-    let recovered = backend.transactions()?.into_iter().map(recover).collect();
+    let transactions = backend.transactions()?.into_iter().map(recover).collect();
     let left = match dry_run {
         true => Vec::new(),
         false => backend.sweep(),
     };
-    Ok((recovered, left))
+    Ok(RecoveredAll { transactions, left })
+}
+
+/// What recovery did in one staging area.
+pub(crate) struct RecoveredAll {
+    /// With each transaction what became of it.
+    pub(crate) transactions: Vec<(Uuid, Result<Recovered>)>,
+    /// What is left of those before and cannot be removed.
+    pub(crate) left: Vec<Error>,
 }
 
 /// How the recovery of one transaction ended.

@@ -122,7 +122,7 @@ fn old_disk(journaled: bool, exchanges: bool) -> SimDisk {
 }
 
 fn recover(disk: &SimDisk) -> Result<()> {
-    for (_, recovered) in recover_all(backend(disk).as_ref(), false, false)? {
+    for (_, recovered) in recover_all(backend(disk).as_ref(), false, false)?.transactions {
         assert_ne!(recovered?, Recovered::Alive);
     }
     Ok(())
@@ -316,6 +316,7 @@ fn an_overwrite_that_is_staged_inside_the_data_set_shows_readers_no_data_file_th
                     false,
                 )
                 .unwrap()
+                .transactions
                 {
                     assert_ne!(recovered.unwrap(), Recovered::Alive);
                 }
@@ -463,7 +464,10 @@ fn whoever_finishes_an_overwrite_leaves_a_file_that_was_written_under_an_old_nam
         .unwrap();
     disk.put("/lake/year=1/old.parquet", b"later").unwrap();
     let backend = target_at(&disk, &StagingPlace::Inside);
-    for (_, recovered) in recover_all(backend.as_ref(), false, false).unwrap() {
+    for (_, recovered) in recover_all(backend.as_ref(), false, false)
+        .unwrap()
+        .transactions
+    {
         assert_eq!(recovered.unwrap(), Recovered::Finished);
     }
     let mut found = contents(&disk);

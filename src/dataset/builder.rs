@@ -129,6 +129,8 @@ impl DatasetWriterBuilder {
     /// type that it has there.
     ///
     /// One file stands for all: its footer is read, and as many directories are listed as it takes to find it.
+    /// Where there is none yet, the commit lets no other in and looks again, since another may begin the data set
+    /// too.
     /// Files that are encrypted, damaged or not readable for this user are passed over, and of NDJSON and CSV
     /// only keys and format are compared. [`StagedWrites`](crate::StagedWrites) looks when it commits.
     /// [`AtomicArrowWriter`](crate::AtomicArrowWriter) and [`AtomicFile`](crate::AtomicFile) do not look.

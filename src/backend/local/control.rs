@@ -276,6 +276,15 @@ impl LocalBackend {
             return Ok(false);
         }
         if directory.as_os_str().is_empty() {
+            // Files can be replaced in a root that cannot itself be moved.
+            let above = path.parent().unwrap_or(&path);
+            let movable = self.disk.check_writable(above);
+            if movable
+                .and_then(|()| self.disk.check_removable(&path))
+                .is_err_and(|error| is_impossible(&error))
+            {
+                return Ok(false);
+            }
             let control = self.control();
             return control.may_be_exchanged().at(Step::Decide, control.path());
         }

@@ -187,3 +187,28 @@ fn a_marker_of_somebody_who_may_not_write_says_nothing_and_is_told_of() {
     ground.run(&[], b"", &["inspect", "w"]).prints(&says);
     assert_eq!(ground.values("w"), [1, 2]);
 }
+
+#[test]
+fn what_a_colleague_forges_in_the_control_directory_lets_no_write_be_taken_for_done() {
+    let ground = match Ground::new(&[]) {
+        Ok(ground) => ground,
+        Err(reason) => return skip(reason),
+    };
+    ground.set("w", 0, 0, 0o777);
+    ground
+        .write(&[], "A,1\n", "w", &["--write-id", "sunday"])
+        .exits(0);
+    let key = XxHash3_128::oneshot(b"\0\0monday");
+    for name in [format!("writes/{key:032x}@%2Fnowhere"), "mounted".into()] {
+        let path = ground.path("w/.atomic").join(name);
+        File::create(&path).unwrap();
+        chown(&path, Some(ALICE), Some(ALICE)).unwrap();
+    }
+    ground
+        .write(&[], "A,2\n", "w", &["--write-id", "monday"])
+        .exits(5)
+        .says("is committed already");
+    let tuesday = ["--write-id", "tuesday", "--mode", "overwrite"];
+    ground.write(&[], "A,3\n", "w", &tuesday).exits(0);
+    assert_eq!(ground.values("w"), [3]);
+}

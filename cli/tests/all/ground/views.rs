@@ -138,3 +138,25 @@ fn who_cannot_use_the_area_beside_the_data_set_writes_all_the_same() {
         .exits(0);
     assert_eq!(ground.values("w"), [1, 2]);
 }
+
+#[test]
+fn a_root_in_a_directory_of_others_is_overwritten_file_by_file() {
+    let ground = match Ground::new(&[]) {
+        Ok(ground) => ground,
+        Err(reason) => return skip(reason),
+    };
+    // Nobody but root may move the data set itself, or remove its name.
+    for (above, mode) in [("closed", 0o755), ("sticky", 0o1777)] {
+        ground.set(above, 0, 0, mode);
+        let root = format!("{above}/w");
+        ground.set(&root, if mode == 0o755 { ALICE } else { 0 }, GROUP, 0o775);
+        ground.set(&format!("{above}-staging"), ALICE, GROUP, 0o700);
+        let staging = format!("{above}-staging");
+        let mode = ["--mode", "overwrite", "--staging", &staging];
+        for value in 1..3 {
+            let line = format!("A,{value}\n");
+            ground.write(&as_user(ALICE), &line, &root, &mode).exits(0);
+            assert_eq!(ground.values(&root), [value], "{above}");
+        }
+    }
+}

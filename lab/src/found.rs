@@ -38,7 +38,7 @@ impl Found {
         }
     }
 
-    /// What is on the operating system's disk.
+    /// What is on the operating system's disk; symbolic links are left out.
     ///
     /// # Errors
     /// The system's.
@@ -49,10 +49,11 @@ impl Found {
             for entry in fs::read_dir(top.join(&directory))? {
                 let entry = entry?;
                 let path = directory.join(entry.file_name());
-                if entry.file_type()?.is_dir() {
+                let kind = entry.file_type()?;
+                if kind.is_dir() {
                     found.directories.insert(path.clone());
                     pending.push(path);
-                } else {
+                } else if kind.is_file() {
                     found.files.insert(path, fs::read(entry.path())?);
                 }
             }

@@ -4,7 +4,7 @@
 //! found afterwards ([`check`]). Each of the [`sections`] lets another thing go wrong: the power of a
 //! simulated disk at every moment ([`sim`]) and of real file systems between any two calls ([`cuts`]),
 //! calls of the simulated disk ([`faults`]) and of the kernel ([`strace`]), and other programs
-//! ([`races`], and many users under random kills: [`soak`]). The [`gate`] takes every sync, check and lock away and demands that it is noticed.
+//! ([`races`], a hostile one: [`neighbours`], and many users under random kills: [`soak`]). The [`gate`] takes every sync, check and lock away and demands that it is noticed.
 //!
 //! `cargo run --release -p atomic-arrow-lab -- --out docs/laboratory` runs all of it and writes what
 //! came of it; `--quick` looks at some points only, as the tests do. Cutting the power of real file
@@ -19,6 +19,7 @@ pub mod gate;
 pub mod levels;
 pub mod lies;
 pub mod mutant;
+pub mod neighbours;
 pub mod races;
 pub mod report;
 pub mod scenario;

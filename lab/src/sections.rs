@@ -10,7 +10,7 @@ use crate::mutant::Mutation;
 use crate::report::Findings;
 use crate::sim::{Count, explore};
 use crate::strace::Injected;
-use crate::{Sample, Wrong, cuts, faults, gate, lies, scenario, soak, strace};
+use crate::{Sample, Wrong, cuts, faults, gate, lies, neighbours, scenario, soak, strace};
 
 /// One kind of misfortune, and what came of it.
 #[derive(Clone, Copy)]
@@ -62,6 +62,16 @@ pub fn all() -> Vec<Section> {
                     if the other was refused.",
             quick: 6,
             run: races,
+        },
+        Section {
+            name: "neighbours",
+            title: "A hostile neighbour",
+            about: "Right before each call of a writer somebody moves a directory away and puts a link or \
+                    another one there, links, removes, replaces or locks a file, or makes the next name \
+                    first, on a real kernel. What the writer is told must be true, nothing of others be \
+                    touched, and nothing committed before be gone; also after a recovery.",
+            quick: 6,
+            run: neighbours::run,
         },
         Section {
             name: "faults",

@@ -38,6 +38,11 @@ fn whatever_another_does_before_whichever_call_nothing_is_lost_or_mixed() {
 }
 
 #[test]
+fn whatever_a_hostile_neighbour_does_nothing_of_others_is_touched_and_what_is_told_is_true() {
+    section("neighbours");
+}
+
+#[test]
 fn whichever_call_fails_the_error_says_what_is_on_disk_and_nothing_leaks() {
     section("faults");
 }

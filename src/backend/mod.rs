@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use crate::disk::LockKind;
+use crate::disk::{Identity, LockKind};
 use crate::error::{Error, Result};
 use crate::options::Durability;
 use crate::receipt::Receipt;
@@ -107,11 +107,12 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync {
     fn check_layout(&self, transaction: Uuid, layout: &Layout) -> Result<()>;
 
     /// Makes what is staged durable, so that a decision may name it: all of these files must be there.
-    /// Gives what tells each of them from every other file, in the same order.
+    /// One that is not the file given with it, which was verified, counts as missing. Gives what tells each of them
+    /// from every other file, in the same order.
     fn sync_staged(
         &self,
         transaction: Uuid,
-        files: &[&Path],
+        files: &[(&Path, Option<Identity>)],
         durability: Durability,
     ) -> Result<Vec<u128>>;
 

@@ -232,6 +232,7 @@ impl<'a> Finisher<'a> {
         }
         let finished = Finished {
             staged: draft.path().to_owned(),
+            identity: draft.identity(),
             partition: partition.clone(),
             file_name: self.template.file_name(place.1),
             rows: file.rows,

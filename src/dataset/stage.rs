@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use crate::disk::{DiskDirectory, DiskFile};
+use crate::disk::{DiskDirectory, DiskFile, Identity};
 use crate::error::Result;
 use crate::format::encode::Content;
 use crate::partition::Partition;
@@ -45,6 +45,8 @@ pub(super) struct EncodedFile {
 pub(crate) struct Finished {
     /// Where the file stands now.
     pub(crate) staged: PathBuf,
+    /// Identity of the file that was written and verified, whatever stands there later.
+    pub(crate) identity: Identity,
     /// The partition of its rows.
     pub(crate) partition: Partition,
     /// Its name within the partition's directory.

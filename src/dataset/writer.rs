@@ -302,7 +302,7 @@ impl DatasetWriter {
         let DatasetWriter {
             engine,
             session,
-            transaction,
+            mut transaction,
             poisoned,
             ..
         } = self;
@@ -313,6 +313,9 @@ impl DatasetWriter {
         }
         let mut files = engine.finish()?;
         files.sort_by(|a, b| a.file_name.cmp(&b.file_name));
+        for file in &files {
+            transaction.expect(&file.staged, file.identity);
+        }
         let files = session.records(files)?;
         Ok((session, transaction, files))
     }

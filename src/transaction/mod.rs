@@ -9,16 +9,16 @@ mod staged;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use uuid::Uuid;
 
 use crate::backend::{Backend, Decided, Guard, LocalBackend, Taken};
-use crate::disk::{Disk, LockKind};
+use crate::disk::{Disk, Identity, LockKind};
 use crate::error::{Error, Outcome, Result, Step};
 use crate::options::Durability;
 use crate::receipt::{Note, Receipt};
@@ -35,6 +35,8 @@ pub(crate) struct Transaction {
     durability: Durability,
     /// Whether nobody else may commit meanwhile, where the mode alone would let him.
     excludes: bool,
+    /// The files that were verified, by their names in the transaction's directory.
+    verified: HashMap<PathBuf, Identity>,
     /// Whether nothing of it may be removed by us any more.
     decided: bool,
 }
@@ -48,8 +50,21 @@ impl Transaction {
             _lease: lease,
             durability,
             excludes: false,
+            verified: HashMap::new(),
             decided: false,
         })
+    }
+
+    /// Lets nothing else than this file, which was verified, be published from where it is staged.
+    pub(crate) fn expect(&mut self, staged: &Path, identity: Identity) {
+        let place = self.backend.place(self.id);
+        let name = staged.strip_prefix(&place).unwrap_or(staged);
+        self.verified.insert(name.to_owned(), identity);
+    }
+
+    /// A staged file, with what is known of it since it was verified.
+    fn known<'a>(&self, staged: &'a Path) -> (&'a Path, Option<Identity>) {
+        (staged, self.verified.get(staged).copied())
     }
 
     pub(crate) fn id(&self) -> Uuid {
@@ -113,10 +128,11 @@ impl Transaction {
         let mut layout = conflicts.layout(backend.as_ref(), staged)?;
         backend.check_layout(self.id, &layout)?;
         let receipt = receipt(&layout)?;
-        let files = staged.iter().map(|file| file.staged.as_path());
+        let files = staged.iter().map(|file| self.known(&file.staged));
         let (files, durability) = (files.collect::<Vec<_>>(), self.durability);
         let identities = backend.sync_staged(self.id, &files, durability)?;
-        layout.identify(&files.into_iter().zip(identities).collect());
+        let paths = files.into_iter().map(|(path, _)| path);
+        layout.identify(&paths.zip(identities).collect());
         let place = (backend.named_root(), conflicts.scope().to_owned());
         let name = write_id.map(str::to_owned);
         let plan = Plan::new(self.id, place, durability, name, layout, receipt);

@@ -21,8 +21,10 @@ impl Transaction {
     ///
     /// After an error nothing of it is left.
     pub(crate) fn stage(mut self, record: &StagedRecord, keep: Duration) -> Result<()> {
-        let files = record.files.iter().map(|file| file.staged().as_ref());
-        let files: Vec<&Path> = files.collect();
+        let files = record.files.iter();
+        let files: Vec<_> = files
+            .map(|file| self.known(file.staged().as_ref()))
+            .collect();
         self.backend.sync_staged(self.id, &files, self.durability)?;
         self.backend.record(self.id, record)?;
         let staged = Decision::staged(self.id, keep);

@@ -10,12 +10,13 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use atomic_arrow::verify::verify_file;
 use atomic_arrow::{
     AtomicFile, CommitMode, DatasetWriterBuilder, Error, FileOptions, Oddity, Outcome, PartitionBy,
-    PublishMode, RecoverOptions, Recovery, Verify, WriterOptions, inspect, recover,
+    PublishMode, RecoverOptions, Recovery, Step, Verify, WriterOptions, inspect, recover,
     recover_with_options,
 };
 use serde_json::{Value, json};
@@ -263,6 +264,56 @@ fn a_staging_file_that_is_another_name_of_a_file_is_removed_and_the_file_stays()
     let recovery = recover(&scene.root).unwrap();
     assert_eq!(recovery.removed, [link]);
     assert_eq!(scene.stranger(), before);
+}
+
+#[test]
+fn a_file_that_is_another_name_of_the_lock_keeps_its_permissions() {
+    let scene = Scene::new();
+    let precious = scene.elsewhere.join("precious.json");
+    fs::set_permissions(&precious, fs::Permissions::from_mode(0o600)).unwrap();
+    fs::set_permissions(&scene.root, fs::Permissions::from_mode(0o775)).unwrap();
+    for name in ["lock", ""] {
+        let path = scene.root.join(".atomic").join(name);
+        match name {
+            "" => fs::remove_dir_all(scene.root.join(".atomic")).unwrap(),
+            _ => fs::remove_file(&path).unwrap(),
+        }
+        fs::hard_link(&precious, path.components().collect::<PathBuf>()).unwrap();
+        let before = scene.stranger();
+        let done = scene.everybody();
+        assert_eq!(all_but_existing(&done), name == "lock", "{done:?}");
+        assert_eq!(scene.stranger(), before, "{name}");
+    }
+}
+
+#[test]
+fn what_takes_the_place_of_a_verified_file_is_not_published() {
+    for mode in MODES {
+        let scene = Scene::new();
+        let before = tree(&scene.root);
+        let area = scene.area.clone();
+        let swapped = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&swapped);
+        let writer = builder(&scene.root, mode).interrupt_when(move |step| {
+            if step == Step::Decide {
+                for name in tree(&area) {
+                    let path = area.join(&name);
+                    if path.extension().is_some_and(|end| end == "staged") {
+                        let other = path.with_extension("other");
+                        fs::copy(&path, &other).unwrap();
+                        fs::rename(&other, &path).unwrap();
+                        count.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
+            }
+            false
+        });
+        let error = commit(writer, &["KSEA"]).unwrap_err();
+        assert!(swapped.load(Ordering::Relaxed) > 0);
+        assert!(matches!(error, Error::StagingLost { .. }), "{error:?}");
+        assert_eq!(error.outcome(), Outcome::NotPublished);
+        assert_eq!(tree(&scene.root), before, "{mode:?}");
+    }
 }
 
 #[test]

@@ -201,6 +201,12 @@ impl Scenario {
         }
     }
 
+    /// Whether it is a recovery of what a dead writer left.
+    #[must_use]
+    pub fn is_recovery(&self) -> bool {
+        self.origin.is_some() && self.name.starts_with("recovery")
+    }
+
     /// Whether its root is that of a data set, not the directory of a lone file.
     #[must_use]
     pub fn is_data_set(&self) -> bool {

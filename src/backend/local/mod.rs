@@ -23,7 +23,8 @@ use uuid::Uuid;
 
 use super::{Backend, Decided, Guard, Taken};
 use crate::disk::{
-    Disk, DiskDirectory, DiskFile, EntryKind, FileStatus, LockKind, PublishMode, nanoseconds,
+    Disk, DiskDirectory, DiskFile, EntryKind, FileStatus, Identity, LockKind, PublishMode,
+    nanoseconds,
 };
 use crate::error::{Error, IoContext, Result, Step};
 use crate::options::Durability;
@@ -286,7 +287,7 @@ impl Backend for LocalBackend {
     fn sync_staged(
         &self,
         transaction: Uuid,
-        files: &[&Path],
+        files: &[(&Path, Option<Identity>)],
         durability: Durability,
     ) -> Result<Vec<u128>> {
         let disk = self.disk.as_ref();
@@ -296,13 +297,19 @@ impl Backend for LocalBackend {
                 .open_directory(&directory)
                 .at(Step::Decide, &directory)?;
             let mut identities = Vec::with_capacity(files.len());
-            for file in files {
+            for (file, verified) in files {
                 let path = directory.join(file);
-                let Some((_, status)) = disk.status(&path).at(Step::Decide, &path)? else {
-                    let step = Step::Decide;
-                    return Err(Error::StagingLost { step, path });
+                let found = disk.status(&path).at(Step::Decide, &path)?;
+                let is_it = |status: &FileStatus| {
+                    verified.is_none_or(|verified| verified == status.identity)
                 };
-                identities.push(identity(&status));
+                match found.filter(|(_, status)| is_it(status)) {
+                    Some((_, status)) => identities.push(identity(&status)),
+                    None => {
+                        let step = Step::Decide;
+                        return Err(Error::StagingLost { step, path });
+                    }
+                }
             }
             if durability == Durability::Unsynced {
                 return Ok(identities);

@@ -73,6 +73,10 @@ fn give(path: &Path, wanted: &FileStatus, bits: impl Fn(bool) -> u32) -> io::Res
 
 fn give_to(opened: &File, wanted: &FileStatus, bits: impl Fn(bool) -> u32) -> io::Result<()> {
     let found = opened.metadata()?;
+    if !found.is_dir() && found.nlink() > 1 {
+        let reason = "the file has another name, perhaps of another user, and stays as it is";
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, reason));
+    }
     let mut bits = bits(found.is_dir());
     let group = wanted.owner.map_or(found.gid(), |owner| owner.group);
     if found.gid() != group && std::os::unix::fs::fchown(opened, None, Some(group)).is_err() {

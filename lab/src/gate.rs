@@ -15,7 +15,7 @@ use crate::report::Findings;
 use crate::scenario::simulated;
 use crate::sim::explore;
 use crate::tap::Tap;
-use crate::{Sample, Wrong, levels, races, strangers};
+use crate::{Sample, Wrong, hindrances, levels, neighbours, races, strangers};
 
 /// Syncs that nobody misses alone, because others do the same.
 struct Carried {
@@ -201,7 +201,11 @@ pub(crate) fn run(all: &[Rules], sample: Sample) -> Result<Findings, Wrong> {
             judge(&mut found, &what, noticed);
         }
     }
-    for (what, noticed) in strangers::all()? {
+    for (what, noticed) in strangers::all()?
+        .into_iter()
+        .chain(neighbours::taken(all)?)
+        .chain(hindrances::all()?)
+    {
         judge(&mut found, &what, noticed);
     }
     Ok(found)

@@ -4,7 +4,9 @@
 //! found afterwards ([`check`]). Each of the [`sections`] lets another thing go wrong: the power of a
 //! simulated disk at every moment ([`sim`]) and of real file systems between any two calls ([`cuts`]),
 //! calls of the simulated disk ([`faults`]) and of the kernel ([`strace`]), and other programs
-//! ([`races`], a hostile one: [`neighbours`], and many users under random kills: [`soak`]). The [`gate`] takes every sync, check and lock away and demands that it is noticed.
+//! ([`races`], a hostile one: [`neighbours`], and many users under random kills: [`soak`]). The [`gate`]
+//! takes every sync, check and lock away, also every look for what could keep a commit from being published
+//! ([`hindrances`]), and demands that it is noticed.
 //!
 //! `cargo run --release -p atomic-arrow-lab -- --out docs/laboratory` runs all of it and writes what
 //! came of it; `--quick` looks at some points only, as the tests do. Cutting the power of real file
@@ -16,6 +18,7 @@ pub mod cuts;
 pub mod faults;
 pub mod found;
 pub mod gate;
+pub mod hindrances;
 pub mod levels;
 pub mod lies;
 pub mod mutant;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use atomic_arrow::disk::sim::{Lie, SimDisk};
-use atomic_arrow::disk::{Disk, Entry, PublishMode};
+use atomic_arrow::disk::{Disk, Entry, FileStatus, Identity, PublishMode};
 
 use crate::found::without_ids;
 use crate::tap::{Call, Tap, Verb, Verdict, Watch};
@@ -23,6 +23,10 @@ pub enum Mutation {
     Lock(&'static str),
     /// Every look at the files of the data set after the first.
     SecondLooks,
+    /// The refusal to follow symbolic links: every call goes where they lead.
+    FollowedLinks,
+    /// What tells one file from another: all have the same identity.
+    Identities,
     /// The refusal to replace files whose path ends like this.
     Refusal(&'static str),
     /// What the simulated disk can lie about.
@@ -51,6 +55,8 @@ impl std::fmt::Display for Mutation {
             Mutation::AllSyncs(verb) => write!(f, "every {verb:?}"),
             Mutation::Lock(name) => write!(f, "locks of {name}"),
             Mutation::SecondLooks => f.write_str("looking at the data set again"),
+            Mutation::FollowedLinks => f.write_str("the refusal to follow links"),
+            Mutation::Identities => f.write_str("what tells one file from another"),
             Mutation::Refusal(name) => write!(f, "the refusal to replace {name}"),
             Mutation::Lie(lie) => write!(f, "{lie:?}"),
         }
@@ -165,6 +171,45 @@ impl Watch for Marks {
             .entry(path.to_owned())
             .or_insert(entries)
             .clone()
+    }
+
+    fn leads(&self, verb: Verb, path: &Path) -> PathBuf {
+        if self.mutation != Mutation::FollowedLinks {
+            return path.to_owned();
+        }
+        // Those calls that would follow a link at the end too.
+        let whole = matches!(
+            verb,
+            Verb::List
+                | Verb::OpenDirectory
+                | Verb::OpenFile
+                | Verb::OpenOrCreateFile
+                | Verb::Place
+                | Verb::ShareLike
+        );
+        let leads = match (path.parent(), path.file_name()) {
+            (Some(above), Some(name)) if !whole => {
+                above.canonicalize().map(|above| above.join(name))
+            }
+            _ => path.canonicalize(),
+        };
+        leads.unwrap_or_else(|_| path.to_owned())
+    }
+
+    fn known(&self, path: &Path, status: FileStatus) -> FileStatus {
+        // Locks are asked for their own file, which is another matter.
+        let is_lock = path.ends_with("lock");
+        if self.mutation != Mutation::Identities || is_lock {
+            return status;
+        }
+        FileStatus {
+            identity: Identity {
+                device: 1,
+                file: 1,
+                born: None,
+            },
+            ..status
+        }
     }
 
     fn mode(&self, to: &Path, mode: PublishMode) -> PublishMode {

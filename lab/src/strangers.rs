@@ -9,7 +9,7 @@ use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use atomic_arrow::disk::{Disk, OsDisk};
+use atomic_arrow::disk::{Disk, FileStatus, OsDisk};
 use atomic_arrow::{AtomicFile, FileOptions, RecoverOptions, recover_with_options};
 use serde_json::json;
 use tempfile::TempDir;
@@ -34,8 +34,14 @@ enum Taken {
 struct Without(Taken);
 
 impl Watch for Without {
-    fn hides_owners(&self) -> bool {
-        self.0 == Taken::Owners
+    fn known(&self, _path: &Path, status: FileStatus) -> FileStatus {
+        match self.0 {
+            Taken::Owners => FileStatus {
+                owner: None,
+                ..status
+            },
+            Taken::Nothing | Taken::Rights => status,
+        }
     }
 
     fn trusts_everybody(&self) -> bool {

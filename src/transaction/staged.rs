@@ -4,7 +4,6 @@
 //! directory into that of his own transaction, so that of two who try one fails; recovery moves it
 //! back if nothing came of that.
 
-use std::path::Path;
 use std::time::Duration;
 
 use uuid::Uuid;

@@ -73,6 +73,8 @@ pub(super) struct Neighbour {
     pub(super) gone: Vec<(PathBuf, Vec<u8>)>,
     /// The lock that he holds.
     pub(super) lock: Option<File>,
+    /// Whether he held a lock.
+    locked: bool,
     /// What belonged to others right after the deed.
     others: Vec<Property>,
     /// What he did, in words.
@@ -102,6 +104,7 @@ impl Neighbour {
             away: Vec::new(),
             gone: Vec::new(),
             lock: None,
+            locked: false,
             others: Vec::new(),
             did: None,
         })
@@ -114,6 +117,10 @@ impl Neighbour {
             Some(from) if of_source => from.clone(),
             _ => call.path.clone(),
         };
+        if deed == Deed::LinkForDirectory && call.verb == Verb::Canonicalize {
+            // What the user's path leads to is found out here: nobody has said yet where that is.
+            return;
+        }
         let path = match deed {
             Deed::LinkForDirectory | Deed::OtherDirectory if !path.is_dir() => {
                 path.parent().unwrap_or(&path).to_owned()
@@ -125,12 +132,14 @@ impl Neighbour {
         }
         // What cannot be done is not done: nobody is harmed by it.
         if let Ok(true) = self.try_to(deed, &path) {
+            self.locked = deed == Deed::Lock;
             self.did = Some(format!("{deed:?} {} before {call}", path.display()));
             self.others = self.of_strangers().unwrap_or_default();
         }
     }
 
-    /// Whether he took something away that is not in a data set, but in its staging area.
+    /// Whether he took something away that is not in a data set, but in its staging area, or looked like a living
+    /// writer by its lock.
     pub(super) fn robbed(&self, root: &Path) -> bool {
         let moved = self.away.iter().map(|(was, _)| was);
         let gone = self.gone.iter().map(|(was, _)| was);
@@ -138,10 +147,11 @@ impl Neighbour {
             path.iter()
                 .any(|name| name.as_encoded_bytes().starts_with(b"."))
         };
-        moved.chain(gone).any(|path| match path.strip_prefix(root) {
-            Ok(below) => is_hidden(below),
-            Err(_) => true,
-        })
+        self.locked
+            || moved.chain(gone).any(|path| match path.strip_prefix(root) {
+                Ok(below) => is_hidden(below),
+                Err(_) => true,
+            })
     }
 
     /// What of others is not as it was, if anything.

@@ -50,6 +50,9 @@ const SCENES: [&str; 12] = [
     "recovery of an overwrite whose writer died at its exchange",
 ];
 
+/// What is played with something taken away from the disk.
+const NOTICING: [&str; 2] = ["one more file for a data set", "an append"];
+
 /// The neighbour, who waits for his call.
 #[derive(Debug)]
 struct Waiting {
@@ -96,7 +99,7 @@ pub(crate) fn run(all: &[Rules], sample: Sample) -> Result<Findings, Wrong> {
     }
     let mut found = Findings::table(&["scenario", "deeds", "failures"]);
     for rules in scenes(all)? {
-        let (count, failures) = play_all(rules, &Mutation::None, sample)?;
+        let (count, failures) = play_all(rules, sample)?;
         found.count("deeds", count);
         let cells = [count, failures.len()].map(|count| count.to_string());
         let name = rules.scenario.name.clone();
@@ -116,32 +119,52 @@ fn scenes(all: &[Rules]) -> Result<Vec<&Rules>, Wrong> {
     }
 }
 
-/// What of a scenario's deeds comes out wrong when something is taken away from the disk.
+/// What is taken away from the disk, and which deed is noticed then; nothing where this is not root.
 ///
 /// # Errors
 /// If a scenario cannot be played.
-pub(crate) fn noticed(all: &[Rules], mutation: &Mutation) -> Result<Option<Wrong>, Wrong> {
-    for rules in scenes(all)? {
-        let (_, failures) = play_all(rules, mutation, Sample::All)?;
-        if let Some(wrong) = failures.into_iter().next() {
-            return Ok(Some(wrong));
+pub(crate) fn taken(all: &[Rules]) -> Result<Vec<(String, Option<Wrong>)>, Wrong> {
+    if unable().is_some() {
+        return Ok(Vec::new());
+    }
+    let all = scenes(all)?;
+    let taken = [
+        (Mutation::FollowedLinks, Deed::LinkForDirectory),
+        (Mutation::Identities, Deed::Replace),
+    ];
+    let mut found = Vec::new();
+    for (mutation, deed) in taken {
+        let name = format!("{mutation}, next to a neighbour");
+        found.push((name, noticed(&all, &mutation, deed)?));
+    }
+    Ok(found)
+}
+
+fn noticed(all: &[&Rules], mutation: &Mutation, deed: Deed) -> Result<Option<Wrong>, Wrong> {
+    let of = |name| all.iter().find(|rules| rules.scenario.name == name);
+    for rules in NOTICING.into_iter().filter_map(of) {
+        for at in 0.. {
+            let (calls, played) = Play::new(rules, mutation, deed, at)?.end();
+            if let Err(wrong) = played {
+                return Ok(Some(wrong));
+            }
+            if at >= calls {
+                break;
+            }
         }
     }
     Ok(None)
 }
 
 /// Every deed at the sampled calls; how many were done, and what was wrong.
-fn play_all(
-    rules: &Rules,
-    mutation: &Mutation,
-    sample: Sample,
-) -> Result<(usize, Vec<Wrong>), Wrong> {
-    let undisturbed = Play::new(rules, mutation, Deed::Lock, usize::MAX)?;
+fn play_all(rules: &Rules, sample: Sample) -> Result<(usize, Vec<Wrong>), Wrong> {
+    let none = Mutation::None;
+    let undisturbed = Play::new(rules, &none, Deed::Lock, usize::MAX)?;
     let (calls, _) = undisturbed.end();
     let (mut count, mut failures) = (0, Vec::new());
     for deed in Deed::ALL {
         for at in (0..calls).filter(|&at| sample.takes(at, calls)) {
-            let (_, played) = Play::new(rules, mutation, deed, at)?.end();
+            let (_, played) = Play::new(rules, &none, deed, at)?.end();
             match played {
                 Ok(did) => count += usize::from(did),
                 Err(wrong) => {
@@ -263,13 +286,18 @@ impl<'a> Play<'a> {
         }
         let before: BTreeSet<&Entry> = reference.before.0.iter().collect();
         let after: BTreeSet<&Entry> = reference.after.0.iter().collect();
-        let misses = |wanted: &BTreeSet<&Entry>| match wanted.iter().find(|entry| !anywhere(entry))
-        {
-            Some(entry) => Err(Wrong(format!("{entry:?} is gone"))),
-            None => Ok(()),
+        // An old file may have been in the staging area when the neighbour took that away.
+        let taken: BTreeSet<u64> = elsewhere.files.values().map(|c| hash_of(c)).collect();
+        let misses = |wanted: &BTreeSet<&Entry>, may_be_taken: bool| {
+            let is_gone =
+                |entry: &&&Entry| !anywhere(entry) && !(may_be_taken && taken.contains(&entry.2));
+            match wanted.iter().find(is_gone) {
+                Some(entry) => Err(Wrong(format!("{entry:?} is gone"))),
+                None => Ok(()),
+            }
         };
         // What stays is nobody's to take.
-        misses(&(&before & &after))?;
+        misses(&(&before & &after), true)?;
         let visible = |entries: BTreeSet<&Entry>, what: &str| match entries
             .into_iter()
             .find(|entry| here.0.contains(entry))
@@ -286,23 +314,23 @@ impl<'a> Play<'a> {
         };
         match told {
             Told::Done | Told::Failed(Outcome::PublishedNotDurable) => {
-                misses(&after)?;
+                misses(&after, false)?;
                 visible(&before - &after, "was replaced")
             }
             Told::Failed(Outcome::NotPublished)
                 if reference.unmoved.contains(&reference.before) =>
             {
-                misses(&before)?;
+                misses(&before, true)?;
                 visible(&after - &before, "was not published")
             }
             // What was replaced goes only when what replaces it is known to be there.
             _ => {
                 let mut somewhere: BTreeSet<u64> =
                     found.files.values().map(|c| hash_of(c)).collect();
-                somewhere.extend(elsewhere.files.values().map(|c| hash_of(c)));
+                somewhere.extend(&taken);
                 let replaced_by_nothing = after.iter().any(|entry| !somewhere.contains(&entry.2));
                 match replaced_by_nothing {
-                    true => misses(&before),
+                    true => misses(&before, true),
                     false => Ok(()),
                 }
             }

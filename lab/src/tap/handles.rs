@@ -48,11 +48,8 @@ impl DiskFile for TapFile {
     }
 
     fn status(&self) -> io::Result<FileStatus> {
-        let mut status = self.call(Verb::FileStatus, None, || self.file.status())?;
-        if self.watch.hides_owners() {
-            status.owner = None;
-        }
-        Ok(status)
+        let status = self.call(Verb::FileStatus, None, || self.file.status())?;
+        Ok(self.watch.known(&self.path, status))
     }
 
     fn set_mode(&self, mode: u32) -> io::Result<()> {

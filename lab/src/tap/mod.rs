@@ -113,7 +113,8 @@ impl fmt::Display for Call {
 pub enum Verdict {
     /// It is made.
     Pass,
-    /// It is not made, and answered as if it had been. Only syncs and locks can be; others pass.
+    /// It is not made, and answered as if it had been. Only syncs, locks and the questions whether something may be
+    /// written or removed can be; others pass.
     Pretend,
     /// It is not made, and fails with this error number.
     Fail(i32),
@@ -148,9 +149,34 @@ pub trait Watch: fmt::Debug + Send + Sync {
         mode
     }
 
-    /// Whether statuses do not tell whom things belong to.
-    fn hides_owners(&self) -> bool {
-        false
+    /// Where a path leads: what is done there instead.
+    fn leads(&self, _verb: Verb, path: &Path) -> PathBuf {
+        path.to_owned()
+    }
+
+    /// What is answered instead of what is known of a file.
+    fn known(&self, _path: &Path, status: FileStatus) -> FileStatus {
+        status
+    }
+
+    /// What is answered instead of where a path lies.
+    fn placed(&self, _path: &Path, place: Place) -> Place {
+        place
+    }
+
+    /// What is answered instead of the project of a directory.
+    fn project(&self, _path: &Path, project: Project) -> Project {
+        project
+    }
+
+    /// What is answered instead of how many files can be made.
+    fn free_inodes(&self, free: Option<u64>) -> Option<u64> {
+        free
+    }
+
+    /// What is answered instead of how many files can be opened.
+    fn free_descriptors(&self, free: Option<u64>) -> Option<u64> {
+        free
     }
 
     /// Whether the disk answers that every user is trusted, and could do everything.
@@ -215,6 +241,10 @@ fn watched<T>(
 }
 
 impl Tap {
+    fn leads(&self, verb: Verb, path: &Path) -> PathBuf {
+        self.watch.leads(verb, path)
+    }
+
     fn call<T>(
         &self,
         verb: Verb,
@@ -228,31 +258,40 @@ impl Tap {
 impl Disk for Tap {
     fn create_file(&self, path: &Path, private: bool) -> io::Result<Box<dyn DiskFile>> {
         let file = self.call(Verb::CreateFile, path, || {
-            self.disk.create_file(path, private)
+            self.disk
+                .create_file(&self.leads(Verb::CreateFile, path), private)
         })?;
         Ok(self.file(path, file))
     }
 
     fn open_file(&self, path: &Path, write: bool) -> io::Result<Box<dyn DiskFile>> {
-        let file = self.call(Verb::OpenFile, path, || self.disk.open_file(path, write))?;
+        let file = self.call(Verb::OpenFile, path, || {
+            self.disk
+                .open_file(&self.leads(Verb::OpenFile, path), write)
+        })?;
         Ok(self.file(path, file))
     }
 
     fn open_or_create_file(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
         let file = self.call(Verb::OpenOrCreateFile, path, || {
-            self.disk.open_or_create_file(path)
+            self.disk
+                .open_or_create_file(&self.leads(Verb::OpenOrCreateFile, path))
         })?;
         Ok(self.file(path, file))
     }
 
     fn create_directory(&self, path: &Path) -> io::Result<()> {
         self.call(Verb::CreateDirectory, path, || {
-            self.disk.create_directory(path)
+            self.disk
+                .create_directory(&self.leads(Verb::CreateDirectory, path))
         })
     }
 
     fn open_directory(&self, path: &Path) -> io::Result<Box<dyn DiskDirectory>> {
-        let directory = self.call(Verb::OpenDirectory, path, || self.disk.open_directory(path))?;
+        let directory = self.call(Verb::OpenDirectory, path, || {
+            self.disk
+                .open_directory(&self.leads(Verb::OpenDirectory, path))
+        })?;
         Ok(Box::new(TapDirectory {
             directory,
             path: path.to_owned(),
@@ -263,90 +302,136 @@ impl Disk for Tap {
     fn rename(&self, from: &Path, to: &Path, mode: PublishMode) -> io::Result<()> {
         let watch = self.watch.as_ref();
         watched(watch, Verb::Publish, to, Some(from), None, || {
-            self.disk.rename(from, to, watch.mode(to, mode))
+            let (from, at) = (
+                self.leads(Verb::Publish, from),
+                self.leads(Verb::Publish, to),
+            );
+            self.disk.rename(&from, &at, watch.mode(to, mode))
         })
     }
 
     fn exchange(&self, one: &Path, other: &Path) -> io::Result<()> {
         let watch = self.watch.as_ref();
         watched(watch, Verb::Exchange, other, Some(one), None, || {
-            self.disk.exchange(one, other)
+            let (one, other) = (
+                self.leads(Verb::Exchange, one),
+                self.leads(Verb::Exchange, other),
+            );
+            self.disk.exchange(&one, &other)
         })
     }
 
     fn remove_file(&self, path: &Path) -> io::Result<()> {
-        self.call(Verb::RemoveFile, path, || self.disk.remove_file(path))
+        self.call(Verb::RemoveFile, path, || {
+            self.disk.remove_file(&self.leads(Verb::RemoveFile, path))
+        })
     }
 
     fn remove_directory(&self, path: &Path) -> io::Result<()> {
         self.call(Verb::RemoveDirectory, path, || {
-            self.disk.remove_directory(path)
+            self.disk
+                .remove_directory(&self.leads(Verb::RemoveDirectory, path))
         })
     }
 
     fn list(&self, path: &Path) -> io::Result<Vec<Entry>> {
-        let entries = self.call(Verb::List, path, || self.disk.list(path))?;
+        let leads = self.leads(Verb::List, path);
+        let mut entries = self.call(Verb::List, path, || self.disk.list(&leads))?;
+        for entry in &mut entries {
+            entry.path = path.join(entry.path.file_name().unwrap_or_default());
+        }
         Ok(self.watch.listed(path, entries))
     }
 
     fn status(&self, path: &Path) -> io::Result<Option<(EntryKind, FileStatus)>> {
-        let mut found = self.call(Verb::Status, path, || self.disk.status(path))?;
-        if let Some((_, status)) = found.as_mut().filter(|_| self.watch.hides_owners()) {
-            status.owner = None;
-        }
-        Ok(found)
+        let leads = self.leads(Verb::Status, path);
+        let found = self.call(Verb::Status, path, || self.disk.status(&leads))?;
+        Ok(found.map(|(kind, status)| (kind, self.watch.known(path, status))))
     }
 
     fn place(&self, path: &Path) -> io::Result<Place> {
-        self.call(Verb::Place, path, || self.disk.place(path))
+        let leads = self.leads(Verb::Place, path);
+        let place = self.call(Verb::Place, path, || self.disk.place(&leads))?;
+        Ok(self.watch.placed(path, place))
     }
 
     fn canonicalize(&self, path: &Path) -> io::Result<PathBuf> {
-        self.call(Verb::Canonicalize, path, || self.disk.canonicalize(path))
+        let leads = self.leads(Verb::Canonicalize, path);
+        let found = self.call(Verb::Canonicalize, path, || self.disk.canonicalize(&leads))?;
+        Ok(match leads == path {
+            true => found,
+            // Of another path to the same place.
+            false => path.components().collect(),
+        })
     }
 
     fn trusts_locks(&self, path: &Path) -> bool {
-        self.disk.trusts_locks(path)
+        self.disk.trusts_locks(&self.leads(Verb::Place, path))
     }
 
     fn check_writable(&self, directory: &Path) -> io::Result<()> {
-        self.call(Verb::CheckWritable, directory, || {
-            self.disk.check_writable(directory)
-        })
+        let leads = self.leads(Verb::CheckWritable, directory);
+        let watch = self.watch.as_ref();
+        watched(
+            watch,
+            Verb::CheckWritable,
+            directory,
+            None,
+            Some(()),
+            || self.disk.check_writable(&leads),
+        )
     }
 
     fn copy_group_and_read_mode(&self, path: &Path, model: &Path) -> io::Result<()> {
         self.call(Verb::ShareLike, path, || {
-            self.disk.copy_group_and_read_mode(path, model)
+            let (path, model) = (
+                self.leads(Verb::ShareLike, path),
+                self.leads(Verb::ShareLike, model),
+            );
+            self.disk.copy_group_and_read_mode(&path, &model)
         })
     }
 
     fn check_removable(&self, path: &Path) -> io::Result<()> {
-        self.call(Verb::CheckRemovable, path, || {
-            self.disk.check_removable(path)
+        let leads = self.leads(Verb::CheckRemovable, path);
+        let watch = self.watch.as_ref();
+        watched(watch, Verb::CheckRemovable, path, None, Some(()), || {
+            self.disk.check_removable(&leads)
         })
     }
 
     fn project(&self, directory: &Path) -> io::Result<Project> {
-        self.call(Verb::Place, directory, || self.disk.project(directory))
+        let leads = self.leads(Verb::Place, directory);
+        let project = self.call(Verb::Place, directory, || self.disk.project(&leads))?;
+        Ok(self.watch.project(directory, project))
     }
 
     fn free_inodes(&self, path: &Path) -> io::Result<Option<u64>> {
-        self.call(Verb::Place, path, || self.disk.free_inodes(path))
+        let leads = self.leads(Verb::Place, path);
+        let free = self.call(Verb::Place, path, || self.disk.free_inodes(&leads))?;
+        Ok(self.watch.free_inodes(free))
     }
 
     fn free_descriptors(&self) -> Option<u64> {
-        self.disk.free_descriptors()
+        self.watch.free_descriptors(self.disk.free_descriptors())
     }
 
     fn copy_group_and_mode(&self, path: &Path, model: &Path) -> io::Result<()> {
         self.call(Verb::ShareLike, path, || {
-            self.disk.copy_group_and_mode(path, model)
+            let (path, model) = (
+                self.leads(Verb::ShareLike, path),
+                self.leads(Verb::ShareLike, model),
+            );
+            self.disk.copy_group_and_mode(&path, &model)
         })
     }
 
     fn owner_is_trusted(&self, path: &Path, model: &Path) -> io::Result<bool> {
-        Ok(self.watch.trusts_everybody() || self.disk.owner_is_trusted(path, model)?)
+        let (path, model) = (
+            self.leads(Verb::Status, path),
+            self.leads(Verb::Status, model),
+        );
+        Ok(self.watch.trusts_everybody() || self.disk.owner_is_trusted(&path, &model)?)
     }
 
     fn only_writers_can_change(&self, path: &Path, model: &Path) -> io::Result<bool> {
@@ -364,8 +449,9 @@ impl Disk for Tap {
         directory: &Path,
         name: Option<&OsStr>,
     ) -> io::Result<bool> {
+        let leads = self.leads(Verb::Status, directory);
         let could = self.watch.trusts_everybody();
-        Ok(could || self.disk.could_change(user, group, directory, name)?)
+        Ok(could || self.disk.could_change(user, group, &leads, name)?)
     }
 
     fn now(&self) -> SystemTime {

@@ -224,9 +224,7 @@ pub trait DiskDirectory: fmt::Debug + Send + Sync {
 
     /// Whether [`sync_file_system`](DiskDirectory::sync_file_system) is there and tells of every
     /// failure since the directory was opened.
-    fn reports_file_system_sync(&self) -> bool {
-        false
-    }
+    fn reports_file_system_sync(&self) -> bool;
 
     /// Syncs everything that anybody has written to the file system of the directory.
     ///
@@ -235,9 +233,7 @@ pub trait DiskDirectory: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// The system's, or that there is no such call. What was written is then not to be trusted.
-    fn sync_file_system(&self) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
+    fn sync_file_system(&self) -> io::Result<()>;
 }
 
 /// The system calls that the protocol is made of.

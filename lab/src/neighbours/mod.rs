@@ -290,7 +290,7 @@ impl<'a> Play<'a> {
         let taken: BTreeSet<u64> = elsewhere.files.values().map(|c| hash_of(c)).collect();
         let misses = |wanted: &BTreeSet<&Entry>, may_be_taken: bool| {
             let is_gone =
-                |entry: &&&Entry| !anywhere(entry) && !(may_be_taken && taken.contains(&entry.2));
+                |entry: &&&Entry| !(anywhere(entry) || may_be_taken && taken.contains(&entry.2));
             match wanted.iter().find(is_gone) {
                 Some(entry) => Err(Wrong(format!("{entry:?} is gone"))),
                 None => Ok(()),

@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, lchown, symlink};
 use std::path::{Path, PathBuf};
 
+use super::is_hidden;
 use crate::tap::{Call, Verb};
 
 /// The user to whom belongs what a neighbour puts somewhere.
@@ -143,15 +144,10 @@ impl Neighbour {
     pub(super) fn robbed(&self, root: &Path) -> bool {
         let moved = self.away.iter().map(|(was, _)| was);
         let gone = self.gone.iter().map(|(was, _)| was);
-        let is_hidden = |path: &Path| {
-            path.iter()
-                .any(|name| name.as_encoded_bytes().starts_with(b"."))
-        };
         self.locked
-            || moved.chain(gone).any(|path| match path.strip_prefix(root) {
-                Ok(below) => is_hidden(below),
-                Err(_) => true,
-            })
+            || moved
+                .chain(gone)
+                .any(|path| path.strip_prefix(root).map_or(true, is_hidden))
     }
 
     /// What of others is not as it was, if anything.

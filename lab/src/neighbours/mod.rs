@@ -265,8 +265,13 @@ impl<'a> Play<'a> {
         let gone = neighbour.gone.iter();
         let gone = gone.map(|(path, content)| (below(path), content.clone()));
         elsewhere.files.extend(gone);
-        let here = rules.scenario.view(&found);
-        let away = rules.scenario.view(&elsewhere);
+        // What a name hides from readers is none of theirs.
+        let view = |found: &Found| {
+            let mut view = rules.scenario.view(found);
+            view.0.retain(|(path, ..)| !is_hidden(path));
+            view
+        };
+        let (here, away) = (view(&found), view(&elsewhere));
         let anywhere = |entry: &Entry| here.0.contains(entry) || away.0.contains(entry);
         let known: Vec<&View> = [&reference.before, &reference.after]
             .into_iter()
@@ -336,6 +341,12 @@ impl<'a> Play<'a> {
             }
         }
     }
+}
+
+/// Whether a part of a path begins with a dot.
+fn is_hidden(path: &Path) -> bool {
+    path.iter()
+        .any(|name| name.as_encoded_bytes().starts_with(b"."))
 }
 
 type Entry = (PathBuf, usize, u64);

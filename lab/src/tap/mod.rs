@@ -435,7 +435,11 @@ impl Disk for Tap {
     }
 
     fn only_writers_can_change(&self, path: &Path, model: &Path) -> io::Result<bool> {
-        Ok(self.watch.trusts_everybody() || self.disk.only_writers_can_change(path, model)?)
+        let (path, model) = (
+            self.leads(Verb::Status, path),
+            self.leads(Verb::Status, model),
+        );
+        Ok(self.watch.trusts_everybody() || self.disk.only_writers_can_change(&path, &model)?)
     }
 
     fn user(&self) -> Option<u32> {

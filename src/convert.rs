@@ -136,6 +136,10 @@ pub(crate) fn convert(array: &ArrayRef, to: &DataType) -> Converted {
         (DataType::Dictionary(_, values), to) if values.as_ref() != to => {
             convert(&strict_cast(array, values)?, to)
         }
+        (DataType::RunEndEncoded(_, values), to) if !matches!(to, DataType::RunEndEncoded(..)) => {
+            let values = strict_cast(array, values.data_type())?;
+            convert(&values, to)
+        }
         (DataType::Struct(_), DataType::Struct(fields)) => {
             structs(&by_name(array.as_struct(), fields)?, fields)
         }

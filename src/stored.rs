@@ -11,6 +11,7 @@
 //! | a dictionary of views | one of `Utf8` or `Binary` |
 //! | `ListView`, `LargeListView` | `List`, `LargeList` |
 //! | a dictionary of other values than texts, bytes and integers | its values |
+//! | runs | their values |
 //!
 //! The same holds within lists, structs, maps and dictionaries. Values are never rounded or cut: what the
 //! stored type has no place for is an error that names column and row.
@@ -31,6 +32,7 @@ use crate::compatible::{lacks_type, with_types_of};
 use crate::convert::convert;
 use crate::error::{Error, Result, Step};
 use crate::format::Format;
+use crate::nested::has_runs_within;
 
 /// Converts batches from the types that were given to those that are stored.
 #[derive(Debug)]
@@ -51,17 +53,18 @@ impl StoredTypes {
         is_stored: impl Fn(&str) -> bool,
     ) -> Result<Self> {
         check_names(given)?;
-        let mapped = |map: TypeMap<'_>| {
+        let mapped = |map: &dyn Fn(&FieldRef) -> FieldRef| {
             map_fields(given, |field| match is_stored(field.name()) {
-                true => map_field(field, map),
+                true => map(field),
                 false => Arc::clone(field),
             })
         };
+        let widened = || mapped(&|field| map_field(field, &wide_indices));
         let (schema, unified) = match format {
-            Format::Parquet => (mapped(&stored_type), mapped(&wide_indices)),
+            Format::Parquet => (mapped(&stored_column), widened()),
             // Whether all values have room in the given indices is known at the end.
             #[cfg(feature = "ipc")]
-            Format::Ipc => (mapped(&wide_indices), mapped(&wide_indices)),
+            Format::Ipc => (widened(), widened()),
             #[allow(unreachable_patterns)]
             _ => (Arc::clone(given), Arc::clone(given)),
         };
@@ -196,7 +199,10 @@ type TypeMap<'a> = &'a dyn Fn(&DataType) -> DataType;
 
 fn map_field(field: &FieldRef, map: TypeMap<'_>) -> FieldRef {
     let data_type = map(field.data_type());
-    match data_type == *field.data_type() {
+    // Without the dictionary, an order would be lost in silence: it is refused later.
+    let loses_order =
+        field.dict_is_ordered() == Some(true) && !matches!(data_type, DataType::Dictionary(..));
+    match loses_order || data_type == *field.data_type() {
         true => Arc::clone(field),
         false => Arc::new(field.as_ref().clone().with_data_type(data_type)),
     }
@@ -222,6 +228,20 @@ fn map_within(data_type: &DataType, map: TypeMap<'_>) -> DataType {
             item => DataType::LargeList(item),
         },
         other => other.clone(),
+    }
+}
+
+/// The field with its stored type. Runs, which come only as a whole column, become their values.
+fn stored_column(field: &FieldRef) -> FieldRef {
+    match field.data_type() {
+        DataType::RunEndEncoded(_, values) if !has_runs_within(field.data_type()) => {
+            let is_ordered = values.dict_is_ordered() == Some(true);
+            let field = field.as_ref().clone();
+            let field = field.with_data_type(values.data_type().clone());
+            let field = Arc::new(field.with_dict_is_ordered(is_ordered));
+            map_field(&field, &stored_type)
+        }
+        _ => map_field(field, &stored_type),
     }
 }
 

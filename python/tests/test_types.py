@@ -177,6 +177,22 @@ def test_rows_that_are_null_as_a_whole_are_refused(
     assert not (lake / "none").exists()
 
 
+def test_parquet_files_have_ordered_categories_in_their_order(lake: Path) -> None:
+    sizes = ["small", "medium", "large", "huge"]
+    kind = pd.CategoricalDtype(sizes, ordered=True)
+    values = ["large", "small", None, "medium"]
+    frame = pd.DataFrame({"size": pd.Series(values, dtype=kind), "k": [1, 2, 1, 2]})
+    aa.write_dataset(frame, lake / "one", verify="decode", index=False)
+    chunks = (frame[n : n + 1] for n in range(4))
+    aa.write_dataset(chunks, lake / "parts", partition_by="k", index=False)
+    (path,) = (lake / "one").glob("*.parquet")
+    pd.testing.assert_frame_equal(pd.read_parquet(path), frame)
+    found = pd.read_parquet(lake / "parts")["size"]
+    assert found.cat.categories.tolist() == sizes
+    assert found.cat.ordered
+    assert sorted(found.dropna()) == ["large", "medium", "small"]
+
+
 @pytest.mark.parametrize("ordered", [False, True])
 def test_ipc_files_have_categories_in_their_order(lake: Path, ordered: bool) -> None:
     sizes = ["small", "medium", "large", "huge"]

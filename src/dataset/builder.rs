@@ -93,7 +93,10 @@ impl DatasetWriterBuilder {
     /// Parquet has no seconds and no dates in milliseconds, so that `Timestamp(s)` and `Time32(s)` are
     /// stored in milliseconds, and `Date64` as `Date32`. A dictionary with indices of 8 or 16 bits gets
     /// indices of 32. A value that has no place in the stored type is an error with column and row.
-    /// Unions, ordered dictionaries, intervals of nanoseconds and binary values of no bytes are refused.
+    /// Runs are stored as their values.
+    /// Ordered dictionaries of texts keep all categories in their order, in every file that has rows; batches whose
+    /// categories contradict each other are refused. Such columns are compressed by zstd or not at all.
+    /// Unions, ordered dictionaries of other values, intervals and binary values of no bytes are refused.
     ///
     /// Arrow IPC files have every type as it was given, dictionaries with all values of the write in the
     /// order in which they came, and indices of 32 bits where those that were given have no room for them. The

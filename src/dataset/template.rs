@@ -79,9 +79,12 @@ impl Template {
                 .observe(batch)
                 .map_err(|source| Error::encode(Step::WriteRows, &self.options.root, source));
         }
-        #[cfg(not(feature = "ipc"))]
-        let _ = batch;
-        Ok(())
+        match &self.parquet {
+            Some(parquet) => parquet
+                .observe(batch)
+                .map_err(|source| Error::encode(Step::WriteRows, &self.options.root, source)),
+            None => Ok(()),
+        }
     }
 
     /// The name of a partition's file, counted from 0.

@@ -620,7 +620,7 @@ fn refusals(schema: Schema) -> [Error; 2] {
 
 #[test]
 fn what_parquet_cannot_keep_is_refused_by_either_writer_before_anything_is_written() {
-    let words = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+    let words = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Int64));
     let sizes = Field::new("odd", words, true).with_dict_is_ordered(true);
     let number = Arc::new(Field::new("n", DataType::Int32, true));
     let union = DataType::Union([(0, number)].into_iter().collect(), UnionMode::Sparse);

@@ -41,9 +41,9 @@ pub(crate) struct ParquetOptions {
 }
 
 enum Writer {
-    Rows(RowWriter<Slot>),
+    Rows(Box<RowWriter<Slot>>),
     /// Where content says where pages end, which parquet-rs lets nobody else do.
-    Chunking(ArrowWriter<Slot>),
+    Chunking(Box<ArrowWriter<Slot>>),
 }
 
 /// A Parquet file whose footer is written.
@@ -59,9 +59,11 @@ impl Writer {
     fn new(draft: Draft, template: FileTemplate) -> Result<Self, ParquetError> {
         let slot = Slot::new(draft);
         if template.properties().content_defined_chunking().is_some() {
-            return template.arrow_writer(slot).map(Writer::Chunking);
+            let writer = template.arrow_writer(slot)?;
+            return Ok(Writer::Chunking(Box::new(writer)));
         }
-        RowWriter::new(template, slot).map(Writer::Rows)
+        let rows = RowWriter::new(template, slot)?;
+        Ok(Writer::Rows(Box::new(rows)))
     }
 
     fn slot(&mut self) -> &mut Slot {

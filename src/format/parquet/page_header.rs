@@ -2,12 +2,15 @@
 //!
 //! Only what parquet-rs writes comes here; headers of files that exist are `pages.rs`'s.
 
+use super::recode::put_varint;
 use super::thrift::{I32, Malformed, Thrift};
 
 /// A page header: what may change, and the bytes of what does not.
 pub(super) struct Header<'a> {
     kind: i64,
     uncompressed_size: i64,
+    /// What the content has become longer by.
+    grown: i64,
     length: usize,
     /// The number and type of the first field after the checksum, and what follows that.
     next: (i64, u8),
@@ -20,6 +23,14 @@ const COMPRESSED_SIZE: i64 = 3;
 const CRC: i64 = 4;
 
 const DICTIONARY_PAGE: i64 = 2;
+const DATA_PAGE_V2: i64 = 3;
+
+/// The fields of a data page's header, and how a page is encoded that has the numbers of values in a dictionary.
+const ENCODING: i64 = 2;
+const ENCODING_V2: i64 = 4;
+const DEFINITION_LEVELS_V2: i64 = 5;
+const REPETITION_LEVELS_V2: i64 = 6;
+const DICTIONARY_ENCODINGS: [i64; 2] = [2, 8];
 
 impl<'a> Header<'a> {
     pub(super) fn parse(bytes: &'a [u8]) -> Result<Self, Malformed> {
@@ -37,6 +48,7 @@ impl<'a> Header<'a> {
         Ok(Header {
             kind: kind.ok_or(Malformed::Truncated)?,
             uncompressed_size: uncompressed_size.ok_or(Malformed::Truncated)?,
+            grown: 0,
             length: bytes.len(),
             next,
             rest: &bytes[walk.position()..],
@@ -45,6 +57,59 @@ impl<'a> Header<'a> {
 
     pub(super) fn is_dictionary(&self) -> bool {
         self.kind == DICTIONARY_PAGE
+    }
+
+    /// The same for a content of another size.
+    pub(super) fn resized(mut self, size: usize) -> Self {
+        self.grown = size as i64 - self.uncompressed_size;
+        self.uncompressed_size = size as i64;
+        self
+    }
+
+    /// What the content has become longer by.
+    pub(super) fn grown(&self) -> i64 {
+        self.grown
+    }
+
+    /// What follows of the header of a dictionary page, for another number of values.
+    pub(super) fn rest_with_entries(&self, entries: usize) -> Result<Vec<u8>, Malformed> {
+        let mut walk = Thrift::new(self.rest);
+        let mut last = 0;
+        match walk.field(&mut last)? {
+            Some((1, I32)) => walk.integer()?,
+            _ => return Err(Malformed::Truncated),
+        };
+        let mut rest = vec![1 << 4 | I32];
+        put_integer(entries as i64, &mut rest);
+        rest.extend_from_slice(&self.rest[walk.position()..]);
+        Ok(rest)
+    }
+
+    /// The same with another rest.
+    pub(super) fn with_rest(mut self, rest: &'a [u8]) -> Self {
+        self.rest = rest;
+        self
+    }
+
+    /// Of a data page: whether it has the numbers of values in a dictionary, and in version 2 how many bytes its
+    /// levels take.
+    pub(super) fn data(&self) -> Result<(bool, Option<usize>), Malformed> {
+        let is_version_2 = self.kind == DATA_PAGE_V2;
+        let encoding_is = if is_version_2 { ENCODING_V2 } else { ENCODING };
+        let mut walk = Thrift::new(self.rest);
+        let (mut last, mut encoding, mut levels) = (0, None, 0);
+        while let Some((number, found)) = walk.field(&mut last)? {
+            match (number, found) {
+                (number, I32) if number == encoding_is => encoding = Some(walk.integer()?),
+                (DEFINITION_LEVELS_V2 | REPETITION_LEVELS_V2, I32) if is_version_2 => {
+                    levels += walk.integer()?;
+                }
+                (_, found) => walk.skip(found)?,
+            }
+        }
+        let is_coded = encoding.is_some_and(|encoding| DICTIONARY_ENCODINGS.contains(&encoding));
+        let levels = usize::try_from(levels).map_err(|_| Malformed::Truncated)?;
+        Ok((is_coded, is_version_2.then_some(levels)))
     }
 
     /// How long it was.
@@ -86,12 +151,7 @@ impl<'a> Header<'a> {
 
 /// Zigzag, then seven bits a byte.
 fn put_integer(value: i64, into: &mut Vec<u8>) {
-    let mut rest = (value << 1 ^ value >> 63).cast_unsigned();
-    while rest > 0x7f {
-        into.push(rest as u8 | 0x80);
-        rest >>= 7;
-    }
-    into.push(rest as u8);
+    put_varint((value << 1 ^ value >> 63).cast_unsigned(), into);
 }
 
 #[cfg(test)]

@@ -7,8 +7,8 @@
 //! chunk: one to compress, one to decompress. So column writers are told not to compress what is zstd
 //! and of version 1, and their pages are compressed as they arrive, by contexts that all chunks share.
 //!
-//! Page headers, offsets and sizes are corrected. But for the checksums, what comes out is byte for byte
-//! what parquet-rs would have written. Encrypted pages are opaque, and never come here.
+//! Page headers, offsets and sizes are corrected. But for the checksums, and for pages of ordered dictionaries
+//! (`recode.rs`), what comes out is byte for byte what parquet-rs would have written. Encrypted pages are opaque, and never come here.
 
 use std::fmt;
 use std::io::Cursor;
@@ -26,16 +26,28 @@ use parquet::schema::types::SchemaDescriptor;
 use zstd::bulk::Compressor;
 use zstd::zstd_safe::compress_bound;
 
+use super::ordered::{OrderedColumn, OrderedColumns};
 use super::page_header::Header;
 use super::page_spill::{ChunkPages, PageSpill, Pages};
+use super::recode::{Recoding, levels};
 use super::thrift::Malformed;
 
 /// Compression and checksums of the pages of each column, with the contexts that compress.
 pub(crate) struct PageFinish {
     /// By leaf column; those without a level are left as parquet-rs compressed them.
     codecs: Vec<(Compression, Option<i32>)>,
+    /// By leaf column, where it is an ordered dictionary.
+    ordered: Vec<Option<OrderedLeaf>>,
     checksums: bool,
     contexts: Mutex<Vec<Context>>,
+}
+
+/// A leaf column that is an ordered dictionary.
+#[derive(Debug)]
+struct OrderedLeaf {
+    column: Arc<OrderedColumn>,
+    /// How many kinds of levels its data pages have.
+    levels: usize,
 }
 
 struct Context {
@@ -54,13 +66,14 @@ impl fmt::Debug for PageFinish {
 }
 
 impl PageFinish {
-    /// Takes over what `properties`, which must not encrypt, say of zstd, and adds `checksums` if there
-    /// are to be any; gives the properties that column writers are to have then. `None` where there is
+    /// Takes over what `properties`, which must not encrypt, say of zstd, adds `checksums` if there are to be any,
+    /// and brings the pages of `ordered` columns, which are compressed by zstd or not at all, into their order; gives the properties that column writers are to have then. `None` where there is
     /// nothing to do.
     pub(super) fn take_over(
         properties: &WriterProperties,
         schema: &SchemaDescriptor,
         checksums: bool,
+        ordered: &OrderedColumns,
     ) -> Option<(Self, WriterProperties)> {
         let is_version_1 = properties.writer_version() == WriterVersion::PARQUET_1_0;
         let codec = |leaf: usize| {
@@ -69,20 +82,39 @@ impl PageFinish {
                 Compression::ZSTD(level) if is_version_1 => Some(level.compression_level()),
                 _ => None,
             };
+            if level.is_none() && ordered.leaf(leaf).is_some() {
+                return (Compression::UNCOMPRESSED, None);
+            }
             (codec, level)
         };
         let codecs: Vec<_> = (0..schema.num_columns()).map(codec).collect();
-        if !checksums && codecs.iter().all(|(_, level)| level.is_none()) {
+        let ordered = |leaf: usize| {
+            let column = schema.column(leaf);
+            Some(OrderedLeaf {
+                column: Arc::clone(ordered.leaf(leaf)?),
+                levels: usize::from(column.max_rep_level() > 0)
+                    + usize::from(column.max_def_level() > 0),
+            })
+        };
+        let ordered: Vec<_> = (0..schema.num_columns()).map(ordered).collect();
+        let changes = checksums || ordered.iter().any(Option::is_some);
+        if !changes && codecs.iter().all(|(_, level)| level.is_none()) {
             return None;
         }
         let mut without = properties.clone().into_builder();
         for (leaf, (codec, level)) in codecs.iter().enumerate() {
             let codec = level.map_or(*codec, |_| Compression::UNCOMPRESSED);
             let path = schema.column(leaf).path().clone();
+            if ordered[leaf].is_some() {
+                without = without
+                    .set_column_dictionary_enabled(path.clone(), true)
+                    .set_column_dictionary_page_size_limit(path.clone(), usize::MAX);
+            }
             without = without.set_column_compression(path, codec);
         }
         let finish = PageFinish {
             codecs,
+            ordered,
             checksums,
             contexts: Mutex::default(),
         };
@@ -105,6 +137,86 @@ impl PageFinish {
             compressed: Vec::new(),
         })
     }
+
+    /// Adds a page of a leaf column to its chunk, compressed if that is ours to do.
+    fn push(&self, leaf: usize, chunk: &mut Chunk, header: &Header<'_>, page: &[u8]) -> Result<()> {
+        let Some(level) = self.codecs[leaf].1 else {
+            return chunk.push(header, page, self.checksums);
+        };
+        let mut context = self.context(level)?;
+        context.compressed.clear();
+        context.compressed.reserve(compress_bound(page.len()));
+        let mut compressed = Cursor::new(&mut context.compressed);
+        context
+            .compressor
+            .compress_to_buffer(page, &mut compressed)?;
+        chunk.push(header, &context.compressed, self.checksums)?;
+        self.contexts().push(context);
+        Ok(())
+    }
+
+    /// Adds a page of an ordered dictionary. Data pages that come before the dictionary wait for it.
+    fn push_ordered(
+        &self,
+        (leaf, ordered): (usize, &OrderedLeaf),
+        chunk: &mut Chunk,
+        header: Bytes,
+        page: Bytes,
+    ) -> Result<()> {
+        let parsed = Header::parse(&header).map_err(malformed)?;
+        if parsed.is_dictionary() {
+            let recoding = Recoding::new(&ordered.column, &page)?;
+            let rest = parsed
+                .rest_with_entries(recoding.entries)
+                .map_err(malformed)?;
+            let changed = parsed.resized(recoding.page.len()).with_rest(&rest);
+            self.push(leaf, chunk, &changed, &recoding.page)?;
+            chunk.waiting_bytes = 0;
+            for (header, page) in std::mem::take(&mut chunk.waiting) {
+                self.push_recoded((leaf, ordered), chunk, &recoding, (&header, &page))?;
+            }
+            chunk.recoding = Some(recoding);
+            return Ok(());
+        }
+        match chunk.recoding.take() {
+            Some(recoding) => {
+                self.push_recoded((leaf, ordered), chunk, &recoding, (&header, &page))?;
+                chunk.recoding = Some(recoding);
+            }
+            None => {
+                chunk.waiting_bytes += header.len() + page.len();
+                chunk.waiting.push((header, page));
+            }
+        }
+        Ok(())
+    }
+
+    fn push_recoded(
+        &self,
+        (leaf, ordered): (usize, &OrderedLeaf),
+        chunk: &mut Chunk,
+        recoding: &Recoding,
+        (header, page): (&Bytes, &Bytes),
+    ) -> Result<()> {
+        let header = Header::parse(header).map_err(malformed)?;
+        let (is_coded, levels_of_version_2) = header.data().map_err(malformed)?;
+        if !is_coded {
+            return Err(ParquetError::General(format!(
+                "column {:?} is an ordered dictionary, and a page of it is not encoded by one",
+                ordered.column.path()
+            )));
+        }
+        let levels = match levels_of_version_2 {
+            Some(levels) => levels,
+            None => levels(page, ordered.levels)?,
+        };
+        let page = recoding.data_page(page, levels)?;
+        self.push(leaf, chunk, &header.resized(page.len()), &page)
+    }
+}
+
+fn malformed(malformed: Malformed) -> ParquetError {
+    ParquetError::External(Box::new(malformed))
 }
 
 /// The pages of a row group's column chunks, by leaf column.
@@ -131,6 +243,11 @@ pub(crate) struct Chunk {
     /// What the headers have become longer by, and what of that is for checksums.
     grown: i64,
     checksums: usize,
+    /// Data pages of an ordered dictionary that wait for its dictionary page, each with its header.
+    waiting: Vec<(Bytes, Bytes)>,
+    waiting_bytes: usize,
+    /// How the pages of an ordered dictionary change, once its dictionary page is there.
+    recoding: Option<Recoding>,
 }
 
 impl Chunks {
@@ -152,7 +269,8 @@ impl Chunks {
     /// without compression. Checksums do not count, so that row groups end where they would without.
     pub(super) fn estimate(&self, leaf: usize, uncompressed: usize) -> usize {
         let chunk = lock(&self.chunks[leaf]);
-        let pages = chunk.dictionary.len() + chunk.data.len() - chunk.checksums;
+        let pages =
+            chunk.dictionary.len() + chunk.data.len() + chunk.waiting_bytes - chunk.checksums;
         (uncompressed + pages).saturating_sub(chunk.received)
     }
 
@@ -212,9 +330,7 @@ impl Chunk {
     }
 
     /// Takes a page as it is to be in the file.
-    fn push(&mut self, header: &[u8], page: &[u8], checksum: bool) -> Result<()> {
-        let malformed = |malformed: Malformed| ParquetError::External(Box::new(malformed));
-        let header = Header::parse(header).map_err(malformed)?;
+    fn push(&mut self, header: &Header<'_>, page: &[u8], checksum: bool) -> Result<()> {
         let crc = checksum.then(|| crc32fast::hash(page));
         let (mut total, mut checksums) = (0, 0);
         let mut write = |into: &mut Vec<u8>| {
@@ -230,7 +346,7 @@ impl Chunk {
             self.pages.push(total);
         }
         self.checksums += checksums;
-        self.grown += (total - page.len()) as i64 - header.length() as i64;
+        self.grown += (total - page.len()) as i64 - header.length() as i64 + header.grown();
         Ok(())
     }
 }
@@ -239,7 +355,7 @@ impl Chunk {
 struct Store {
     finish: Arc<PageFinish>,
     chunk: SharedChunk,
-    level: Option<i32>,
+    leaf: usize,
 }
 
 impl PageStore for Store {
@@ -250,19 +366,16 @@ impl PageStore for Store {
             chunk.header = Some(value);
             return Ok(PageKey::new(0));
         };
-        let Some(level) = self.level else {
-            chunk.push(&header, &value, self.finish.checksums)?;
-            return Ok(PageKey::new(0));
-        };
-        let mut context = self.finish.context(level)?;
-        context.compressed.clear();
-        context.compressed.reserve(compress_bound(value.len()));
-        let mut compressed = Cursor::new(&mut context.compressed);
-        context
-            .compressor
-            .compress_to_buffer(&value, &mut compressed)?;
-        chunk.push(&header, &context.compressed, self.finish.checksums)?;
-        self.finish.contexts().push(context);
+        match &self.finish.ordered[self.leaf] {
+            Some(ordered) => {
+                let leaf = (self.leaf, ordered);
+                self.finish.push_ordered(leaf, &mut chunk, header, value)?;
+            }
+            None => {
+                let header = Header::parse(&header).map_err(malformed)?;
+                self.finish.push(self.leaf, &mut chunk, &header, &value)?;
+            }
+        }
         Ok(PageKey::new(0))
     }
 
@@ -275,7 +388,7 @@ impl PageStore for Store {
 
     fn memory_size(&self) -> usize {
         let chunk = lock(&self.chunk);
-        chunk.dictionary.capacity() + chunk.data.memory_size()
+        chunk.dictionary.capacity() + chunk.data.memory_size() + chunk.waiting_bytes
     }
 }
 
@@ -285,7 +398,7 @@ impl PageStoreFactory for Chunks {
         Ok(Box::new(Store {
             finish: Arc::clone(&self.finish),
             chunk: Arc::clone(&self.chunks[leaf]),
-            level: self.finish.codecs[leaf].1,
+            leaf,
         }))
     }
 }

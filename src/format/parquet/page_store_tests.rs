@@ -266,11 +266,12 @@ fn no_flipped_bit_of_a_page_is_read_or_passes() {
 #[test]
 fn nothing_is_done_to_pages_where_nothing_is_asked_for() {
     let batch = rows(3);
+    let none = OrderedColumns::new(&batch.schema()).unwrap();
     let taken_over = |properties: WriterPropertiesBuilder, checksums| {
         let schema = ArrowSchemaConverter::new()
             .convert(&batch.schema())
             .unwrap();
-        PageFinish::take_over(&properties.build(), &schema, checksums).is_some()
+        PageFinish::take_over(&properties.build(), &schema, checksums, &none).is_some()
     };
     let version_2 = || properties().set_writer_version(WriterVersion::PARQUET_2_0);
     assert!(!taken_over(version_2(), false));

@@ -25,6 +25,7 @@ use parquet::schema::types::{SchemaDescriptor, TypePtr};
 
 use super::footer::encrypts;
 use super::keys::Keys;
+use super::ordered::OrderedColumns;
 use super::page_spill::{ChunkPages, PageSpill, SpillingStores};
 use super::page_store::{Chunks, PageFinish};
 use crate::error::Error;
@@ -36,6 +37,7 @@ pub(crate) struct FileTemplate {
     properties: WriterPropertiesPtr,
     /// How many leaf columns each field has.
     leaves: Vec<usize>,
+    ordered: OrderedColumns,
     /// Where something is done to pages: what, and a writer of no file with the properties that column
     /// writers have then.
     finish: Option<(Arc<PageFinish>, SerializedFileWriter<Sink>)>,
@@ -64,6 +66,7 @@ impl FileTemplate {
         checksums: bool,
     ) -> Result<Self> {
         super::types::check(arrow_schema)?;
+        let ordered = OrderedColumns::new(arrow_schema)?;
         let properties = with_metadata_of(arrow_schema, properties);
         // The writer adds the Arrow schema to the properties: done once, not once a file.
         let schema = Arc::clone(arrow_schema);
@@ -73,10 +76,11 @@ impl FileTemplate {
         let description = writer.schema_descr();
         let encrypts = encrypts(writer.inner());
         let keys = Keys::of_writer(writer.properties())?;
-        let refused = refusal(writer.properties(), description, (encrypts, keys.is_some()));
+        let refused = refusal(writer.properties(), description, (encrypts, keys.is_some()))
+            .or_else(|| order_refusal(writer.properties(), &ordered, encrypts));
         let finish = match encrypts {
             true => None,
-            false => PageFinish::take_over(writer.properties(), description, checksums),
+            false => PageFinish::take_over(writer.properties(), description, checksums, &ordered),
         };
         let finish = finish.map(|(finish, properties)| {
             let root = description.root_schema_ptr();
@@ -92,6 +96,7 @@ impl FileTemplate {
             schema: description.root_schema_ptr(),
             properties: Arc::clone(writer.properties()),
             leaves,
+            ordered,
             finish: finish.transpose()?,
             spill: None,
             keys,
@@ -127,6 +132,14 @@ impl FileTemplate {
     /// How many fields there are, none of which has to wait for another.
     pub(crate) fn fields(&self) -> usize {
         self.leaves.len()
+    }
+
+    /// Remembers what the files need of all rows, before any of them is encoded.
+    ///
+    /// # Errors
+    /// The categories of an ordered dictionary contradict those before.
+    pub(crate) fn observe(&self, batch: &RecordBatch) -> Result<()> {
+        self.ordered.observe(batch)
     }
 
     /// Begins a file.
@@ -221,6 +234,25 @@ fn refusal(
     let column = Keys::column_in_the_clear(properties, schema)?;
     Some(format!(
         "the bloom filter of the encrypted column {column:?} would not be encrypted"
+    ))
+}
+
+/// Why ordered dictionaries cannot be written with these properties: where pages are not finished here.
+fn order_refusal(
+    properties: &WriterProperties,
+    ordered: &OrderedColumns,
+    encrypts: bool,
+) -> Option<String> {
+    let column = ordered.first()?;
+    let what = match encrypts {
+        true => "encrypted",
+        false => properties
+            .content_defined_chunking()
+            .map(|_| "chunked by content")?,
+    };
+    Some(format!(
+        "column {column:?} is an ordered dictionary, whose categories do not keep their order in files that are {what}; \
+         cast the column to its values"
     ))
 }
 

@@ -42,6 +42,7 @@ impl<W: Write + Send> RowWriter<W> {
     }
 
     pub(super) fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+        self.template.observe(batch)?;
         // Where a batch is cut, a page may end: what is cut off waits for its turn by itself.
         let mut waiting = vec![batch.clone()];
         while let Some(batch) = waiting.pop() {

@@ -16,17 +16,25 @@ pub(crate) fn check(schema: &Schema) -> Result<(), ParquetError> {
 
 /// `path` names the field by those that it lies in.
 fn check_field(path: &str, field: &Field) -> Result<(), ParquetError> {
-    // An enumeration of Polars has its values in its metadata, and Polars takes their order from there.
-    let is_enumeration = field.metadata().contains_key("_PL_ENUM_VALUES2");
-    if field.dict_is_ordered() == Some(true) && !is_enumeration {
+    if field.dict_is_ordered() == Some(true) && !keeps_order(field.data_type()) {
         return refuse(
             path,
-            "an ordered dictionary",
-            "a Parquet file keeps neither the order of its values nor those that no row has; write \
-             Arrow IPC, which does, make it unordered, or cast it to its values",
+            "an ordered dictionary of other values than texts",
+            "readers of Parquet see its values without their order; write Arrow IPC, make it unordered, or cast it \
+             to its values",
         );
     }
     check_type(path, field.data_type())
+}
+
+/// Whether the categories of an ordered dictionary keep their order (`ordered.rs`).
+fn keeps_order(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Dictionary(_, values) => {
+            matches!(values.as_ref(), DataType::Utf8 | DataType::LargeUtf8)
+        }
+        _ => false,
+    }
 }
 
 fn check_type(path: &str, data_type: &DataType) -> Result<(), ParquetError> {
@@ -123,7 +131,8 @@ mod tests {
         let number = Arc::new(Field::new("n", DataType::Int32, true));
         let union = DataType::Union([(0, number)].into_iter().collect(), UnionMode::Sparse);
         let dictionary = DataType::Dictionary(Box::new(DataType::Int8), Box::new(DataType::Utf8));
-        let ordered = Field::new("odd", dictionary.clone(), true).with_dict_is_ordered(true);
+        let numbers = DataType::Dictionary(Box::new(DataType::Int8), Box::new(DataType::Int64));
+        let ordered = |data_type| Field::new("odd", data_type, true).with_dict_is_ordered(true);
         let odd = |data_type| Field::new("odd", data_type, true);
         for (field, what) in [
             (odd(union), "a union"),
@@ -137,7 +146,7 @@ mod tests {
                 "an interval",
             ),
             (odd(DataType::Decimal256(39, 2)), "38 digits"),
-            (ordered, "ordered"),
+            (ordered(numbers), "ordered"),
         ] {
             let within = Field::new_struct("s", vec![field.clone()], true);
             let list = Field::new("l", DataType::List(Arc::new(within)), true);
@@ -146,6 +155,7 @@ mod tests {
                 assert!(said.contains(path) && said.contains(what), "{said}");
             }
         }
-        assert!(check(&Schema::new(vec![odd(dictionary)])).is_ok());
+        assert!(check(&Schema::new(vec![odd(dictionary.clone())])).is_ok());
+        assert!(check(&Schema::new(vec![ordered(dictionary)])).is_ok());
     }
 }

@@ -1,0 +1,254 @@
+//! The categories of ordered dictionaries: which there are, and their order.
+//!
+//! Readers take both from the dictionary page of each column chunk, where parquet-rs has the values in the order in
+//! which rows have them. So the categories are [observed](OrderedColumns::observe) as they are given, and
+//! [`recode`](super::recode) writes pages by them.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arrow::array::{Array, ArrayData, ArrayRef, AsArray, RecordBatch, make_array};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Field, SchemaRef};
+use parquet::errors::{ParquetError, Result};
+
+use crate::nested::inner_fields;
+
+/// The key of a field's metadata under which Polars has the categories of an enumeration.
+const POLARS_ENUMERATION: &str = "_PL_ENUM_VALUES2";
+
+/// What the categories of one column may take: a page of them is held for each row group that is being encoded.
+const MOST_BYTES: usize = 64 << 20;
+
+/// The ordered dictionaries of a schema, by leaf column.
+#[derive(Debug)]
+pub(super) struct OrderedColumns {
+    schema: SchemaRef,
+    leaves: Vec<Option<Arc<OrderedColumn>>>,
+}
+
+/// The categories of one leaf column.
+#[derive(Debug)]
+pub(super) struct OrderedColumn {
+    path: String,
+    /// Whether the schema has them. Otherwise those of the first batch are taken.
+    in_schema: bool,
+    known: Mutex<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    categories: Arc<Categories>,
+    /// The dictionary that came last, so that it need not be looked at again.
+    last: Option<ArrayRef>,
+}
+
+/// Categories in their order, each once.
+#[derive(Debug, Default)]
+pub(super) struct Categories {
+    pub(super) values: Vec<Box<[u8]>>,
+    places: HashMap<Box<[u8]>, u32>,
+}
+
+impl Categories {
+    fn new<'a>(values: impl IntoIterator<Item = &'a [u8]>) -> Self {
+        let mut categories = Categories::default();
+        for value in values {
+            if !categories.places.contains_key(value) {
+                let place = categories.values.len() as u32;
+                categories.values.push(value.into());
+                categories.places.insert(value.into(), place);
+            }
+        }
+        categories
+    }
+
+    pub(super) fn place(&self, value: &[u8]) -> Option<u32> {
+        self.places.get(value).copied()
+    }
+
+    /// Whether all categories of `other` are among these, in the same order.
+    fn has_in_order(&self, other: &Categories) -> bool {
+        let places = other.values.iter().map(|value| self.place(value));
+        let places: Option<Vec<u32>> = places.collect();
+        places.is_some_and(|places| places.is_sorted())
+    }
+}
+
+impl OrderedColumns {
+    /// Finds the ordered dictionaries of a schema that [`types::check`](super::types::check) let pass.
+    ///
+    /// # Errors
+    /// The categories that Polars keeps in the metadata of an enumeration cannot be read.
+    pub(super) fn new(schema: &SchemaRef) -> Result<Self> {
+        let mut leaves = Vec::new();
+        for field in schema.fields() {
+            find(field.name(), field, &mut leaves)?;
+        }
+        Ok(OrderedColumns {
+            schema: Arc::clone(schema),
+            leaves,
+        })
+    }
+
+    pub(super) fn leaf(&self, leaf: usize) -> Option<&Arc<OrderedColumn>> {
+        self.leaves.get(leaf)?.as_ref()
+    }
+
+    /// The path of the first one.
+    pub(super) fn first(&self) -> Option<&str> {
+        let first = self.leaves.iter().flatten().next();
+        first.map(|column| column.path.as_str())
+    }
+
+    /// Remembers the categories of a batch, which may have other columns too.
+    ///
+    /// # Errors
+    /// They contradict those of a batch before, or those that the schema has, or are too many.
+    pub(super) fn observe(&self, batch: &RecordBatch) -> Result<()> {
+        if self.first().is_none() {
+            return Ok(());
+        }
+        let mut leaf = 0;
+        for field in self.schema.fields() {
+            let data = batch.column_by_name(field.name()).map(Array::to_data);
+            self.observe_within(field, data.as_ref(), &mut leaf)?;
+        }
+        Ok(())
+    }
+
+    fn observe_within(
+        &self,
+        field: &Field,
+        data: Option<&ArrayData>,
+        leaf: &mut usize,
+    ) -> Result<()> {
+        let children = data.map_or(&[][..], ArrayData::child_data);
+        let inner = inner_fields(field.data_type());
+        if inner.is_empty() {
+            let column = self.leaf(*leaf);
+            *leaf += 1;
+            return match (column, children.first()) {
+                (Some(column), Some(values)) => column.add(&make_array(values.clone())),
+                _ => Ok(()),
+            };
+        }
+        // Runs have their ends before their values.
+        let skipped = children.len().saturating_sub(inner.len());
+        let mut children = children.iter().skip(skipped);
+        inner
+            .into_iter()
+            .try_for_each(|field| self.observe_within(field, children.next(), leaf))
+    }
+}
+
+/// Adds the leaves of a field.
+fn find(path: &str, field: &Field, leaves: &mut Vec<Option<Arc<OrderedColumn>>>) -> Result<()> {
+    let inner = inner_fields(field.data_type());
+    if !inner.is_empty() {
+        return inner
+            .into_iter()
+            .try_for_each(|field| find(&format!("{path}.{}", field.name()), field, leaves));
+    }
+    if field.dict_is_ordered() != Some(true) {
+        leaves.push(None);
+        return Ok(());
+    }
+    let given = field.metadata().get(POLARS_ENUMERATION);
+    let categories = match given {
+        Some(text) => enumeration(text).ok_or_else(|| {
+            ParquetError::General(format!(
+                "column {path:?}: the metadata {POLARS_ENUMERATION} does not hold the categories of an enumeration"
+            ))
+        })?,
+        None => Categories::default(),
+    };
+    leaves.push(Some(Arc::new(OrderedColumn {
+        path: path.to_owned(),
+        in_schema: given.is_some(),
+        known: Mutex::new(Known {
+            categories: Arc::new(categories),
+            last: None,
+        }),
+    })));
+    Ok(())
+}
+
+/// Reads what Polars writes: of each category its length in bytes, a semicolon, and the category.
+fn enumeration(text: &str) -> Option<Categories> {
+    let mut rest = text;
+    let mut values = Vec::new();
+    while !rest.is_empty() {
+        let (length, after) = rest.split_once(';')?;
+        let (value, after) = after.split_at_checked(length.parse().ok()?)?;
+        values.push(value.as_bytes());
+        rest = after;
+    }
+    Some(Categories::new(values))
+}
+
+impl OrderedColumn {
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn categories(&self) -> Arc<Categories> {
+        Arc::clone(&self.known().categories)
+    }
+
+    fn add(&self, dictionary: &ArrayRef) -> Result<()> {
+        let mut known = self.known();
+        let is_last = |last: &ArrayRef| last.to_data().ptr_eq(&dictionary.to_data());
+        if known.last.as_ref().is_some_and(is_last) {
+            return Ok(());
+        }
+        let bytes = cast(dictionary, &DataType::LargeBinary)?;
+        let bytes = bytes.as_binary::<i64>();
+        if bytes.values().len() > MOST_BYTES {
+            return Err(
+                self.error("its categories take too much memory; cast the column to its values")
+            );
+        }
+        let found = Categories::new(bytes.iter().flatten());
+        let is_known = match self.in_schema {
+            true => found
+                .values
+                .iter()
+                .all(|value| known.categories.place(value).is_some()),
+            false => known.categories.has_in_order(&found),
+        };
+        if !is_known {
+            if self.in_schema {
+                return Err(self.error(
+                    "a batch has a category that the schema does not have; give all categories to the schema, or cast \
+                     the column to its values",
+                ));
+            }
+            // Where some are added after those that were known, the files until now are right as they are.
+            if !found.values.starts_with(&known.categories.values) {
+                return Err(self.error(
+                    "the categories of a batch are not those of the batches before it in the same order; give all \
+                     batches one dictionary, or cast the column to its values",
+                ));
+            }
+            known.categories = Arc::new(found);
+        }
+        known.last = Some(Arc::clone(dictionary));
+        Ok(())
+    }
+
+    fn error(&self, what: &str) -> ParquetError {
+        ParquetError::General(format!(
+            "column {:?} is an ordered dictionary: {what}",
+            self.path
+        ))
+    }
+}
+
+#[cfg(test)]
+#[path = "ordered_tests.rs"]
+mod tests;

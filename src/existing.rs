@@ -38,6 +38,8 @@ pub(crate) struct Planned<'a> {
     pub(crate) format: Format,
     /// Of the files.
     pub(crate) schema: &'a Schema,
+    /// A file that does not stay.
+    pub(crate) replaces: Option<&'a Path>,
 }
 
 /// A data file that stands for the data set.
@@ -239,7 +241,7 @@ impl Search<'_> {
             let is_whole = found.len() == keys.len();
             if (anywhere || is_whole)
                 && !self.replaced.contains(&directory)
-                && let Some(path) = newest(&entries)
+                && let Some(path) = self.newest(&entries)
             {
                 return Ok(Some((path, found)));
             }
@@ -262,7 +264,19 @@ impl Search<'_> {
 
     /// The last data file by name in a directory: of those that this crate writes, the newest.
     fn newest_file(&mut self, directory: &Path) -> Result<Option<PathBuf>> {
-        Ok(newest(&self.list(directory)?))
+        let entries = self.list(directory)?;
+        Ok(self.newest(&entries))
+    }
+
+    fn newest(&self, entries: &[Entry]) -> Option<PathBuf> {
+        let is_data = |entry: &&Entry| {
+            entry.kind == EntryKind::File
+                && !is_hidden(&entry.path)
+                && self.planned.replaces != Some(&entry.path)
+                && Format::from_path(&entry.path).is_some()
+        };
+        let mut newest = entries.iter().rev();
+        newest.find(is_data).map(|entry| entry.path.clone())
     }
 
     /// The entries in the order of their names.
@@ -277,19 +291,6 @@ impl Search<'_> {
             Err(error) => Err(unread(directory, error)),
         }
     }
-}
-
-fn newest(entries: &[Entry]) -> Option<PathBuf> {
-    let is_data = |entry: &&Entry| {
-        entry.kind == EntryKind::File
-            && !is_hidden(&entry.path)
-            && Format::from_path(&entry.path).is_some()
-    };
-    entries
-        .iter()
-        .rev()
-        .find(is_data)
-        .map(|entry| entry.path.clone())
 }
 
 /// The key of a partition's directory.

@@ -305,6 +305,7 @@ pub(crate) fn parquet_file(options: &Bound<'_, PyDict>) -> PyResult<WriterOption
             "replace" => taken.publish_mode(publish_mode(&value)?),
             "keep_partition_columns" => taken.keep_partition_columns(value.extract()?),
             "case_sensitive_names" => taken.case_sensitive_names(value.extract()?),
+            "schema_check" => taken.schema_check(value.extract()?),
             "verify" => taken.verify(choice("verify", &value, LEVELS)?),
             "durability" => taken.durability(choice("durability", &value, DURABILITIES)?),
             "staging" => taken.staging(staging(&value)?),

@@ -72,6 +72,7 @@ impl Surroundings {
             keys: &self.keys,
             format: self.format,
             schema,
+            replaces: None,
         }
     }
 

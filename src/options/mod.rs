@@ -223,6 +223,7 @@ pub struct WriterOptions {
     pub(crate) file_name: Option<String>,
     pub(crate) keep_partition_columns: bool,
     pub(crate) case_sensitive_names: bool,
+    pub(crate) schema_check: bool,
 }
 
 /// Without the properties, which show the keys that they encrypt with.
@@ -234,6 +235,7 @@ impl fmt::Debug for WriterOptions {
             .field("file_name", &self.file_name)
             .field("keep_partition_columns", &self.keep_partition_columns)
             .field("case_sensitive_names", &self.case_sensitive_names)
+            .field("schema_check", &self.schema_check)
             .finish_non_exhaustive()
     }
 }
@@ -249,6 +251,7 @@ impl Default for WriterOptions {
             file_name: None,
             keep_partition_columns: false,
             case_sensitive_names: false,
+            schema_check: true,
         }
     }
 }
@@ -350,6 +353,15 @@ impl WriterOptions {
     #[must_use]
     pub fn case_sensitive_names(mut self, allowed: bool) -> Self {
         self.case_sensitive_names = allowed;
+        self
+    }
+
+    /// Whether keys and columns are compared with those of one file that is in the data set already, as by
+    /// [`DatasetWriterBuilder::schema_check`](crate::DatasetWriterBuilder::schema_check); by default they are. A
+    /// file that is to be replaced does not count.
+    #[must_use]
+    pub fn schema_check(mut self, check: bool) -> Self {
+        self.schema_check = check;
         self
     }
 }

@@ -15,12 +15,15 @@ use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 use uuid::Uuid;
 
-use crate::disk::DiskFile;
+use crate::disk::{Disk, DiskFile};
 use crate::error::{Error, Result};
+use crate::existing::Planned;
+use crate::format::Format;
 use crate::format::parquet::{Encoded, Encoder, ParquetOptions, Written, verify_written};
 use crate::names::check_case;
 use crate::options::{Verify, WriterOptions};
 use crate::partition::Partition;
+use crate::receipt::CommitMode;
 use crate::staged::{Destination, PublishedFile, StagedFile};
 use crate::staging::{check_inside, home_of_root, resolve};
 use crate::transaction::open_area;
@@ -99,7 +102,8 @@ impl AtomicArrowWriter {
     /// a symbolic link or lies below one within the root; [`Error::Partition`] if a
     /// partition column's type cannot be a key; [`Error::InvalidOption`] if two columns have one name, no column is left for the
     /// file, its values cannot be digested for [`Verify::Decode`], or the properties would leave something
-    /// in the clear that they are to encrypt; [`Error::Encode`] if Parquet has no place for a type of the schema; [`Error::AlreadyExists`] if a file name was given that is taken; [`Error::Io`] if no
+    /// in the clear that they are to encrypt; [`Error::Encode`] if Parquet has no place for a type of the schema; [`Error::AlreadyExists`] if a file name was given that is taken; [`Error::Incompatible`] if readers could not take
+    /// the file and [one that is there](WriterOptions::schema_check) for one data set; [`Error::Io`] if no
     /// staging file can be made. Nothing is on disk then.
     pub fn create_with_options(
         root: impl AsRef<Path>,
@@ -118,6 +122,15 @@ impl AtomicArrowWriter {
         check_inside(disk, &root, &directory)?;
         let directory = resolve(disk, &directory)?;
         let destination = Destination::new(disk, &directory, name, options.file.publish_mode)?;
+        if options.schema_check {
+            check_schema(
+                disk,
+                &root,
+                partition,
+                &columns.file_schema,
+                destination.path(),
+            )?;
+        }
         let home = home_of_root(disk, &root, &options.file.staging)?;
         let home = home.interrupted_by(options.file.interrupt.clone());
         let area = open_area(&options.file.disk, home)?;
@@ -269,6 +282,30 @@ impl RecordBatchWriter for AtomicArrowWriter {
 
 fn external(error: Error) -> ArrowError {
     ArrowError::ExternalError(Box::new(error))
+}
+
+/// Compares the keys and the schema with those of a file that stays in the data set.
+fn check_schema(
+    disk: &dyn Disk,
+    root: &Path,
+    partition: &Partition,
+    schema: &SchemaRef,
+    path: &Path,
+) -> Result<()> {
+    let keys: Vec<String> = partition.iter().map(|(key, _)| key.to_owned()).collect();
+    let planned = Planned {
+        disk,
+        root,
+        mode: CommitMode::Append,
+        keys: &keys,
+        format: Format::Parquet,
+        schema,
+        replaces: Some(path),
+    };
+    match planned.existing(std::slice::from_ref(partition))? {
+        Some(existing) => planned.check(&existing).map(drop),
+        None => Ok(()),
+    }
 }
 
 /// The name that was asked for, if a reader would see it, or one that no other writer has.

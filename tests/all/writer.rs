@@ -718,3 +718,43 @@ fn a_data_set_has_types_that_readers_know_who_do_not_know_the_schema_of_arrow() 
         &cast(batch.column(1), &millis).unwrap()
     );
 }
+
+#[test]
+fn a_file_is_refused_beside_others_that_readers_could_not_take_together_with_it() {
+    let (_guard, root) = directory();
+    let partition = Partition::new([("station_id", "KSEA")]).unwrap();
+    let schema = |data_type| Arc::new(Schema::new(vec![Field::new("temp", data_type, true)]));
+    let create = |partition: &Partition, data_type, options: WriterOptions| {
+        AtomicArrowWriter::create_with_options(&root, partition, schema(data_type), options)
+    };
+    let named = || WriterOptions::new().file_name("day.parquet");
+    let first = create(&partition, DataType::Int64, named()).unwrap();
+    first.commit().unwrap();
+    let before = tree(&root);
+
+    let other = create(&partition, DataType::Utf8, WriterOptions::new()).unwrap_err();
+    let Error::Incompatible { what, beside, .. } = &other else {
+        panic!("{other:?}");
+    };
+    assert_eq!(
+        (what.as_ref(), beside.file_name()),
+        ("column \"temp\" is", Some("day.parquet".as_ref()))
+    );
+    let keys = Partition::new([("year", "2026")]).unwrap();
+    let other = create(&keys, DataType::Int64, WriterOptions::new()).unwrap_err();
+    assert!(other.to_string().contains("partition keys"), "{other}");
+    assert_eq!(tree(&root), before, "nothing is left");
+
+    // What readers take together, what is asked for, and what takes the place of the only other file.
+    let narrower = create(&partition, DataType::Int32, WriterOptions::new());
+    narrower.unwrap().discard();
+    let unchecked = WriterOptions::new().schema_check(false);
+    create(&partition, DataType::Utf8, unchecked)
+        .unwrap()
+        .discard();
+    let replacing = named().publish_mode(PublishMode::Replace);
+    create(&partition, DataType::Utf8, replacing)
+        .unwrap()
+        .commit()
+        .unwrap();
+}

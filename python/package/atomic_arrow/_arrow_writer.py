@@ -19,6 +19,11 @@ from ._writer import Writer
 class ArrowWriterOptions(ParquetOptions, FileOptions, total=False):
     """What can be asked of an :class:`AtomicArrowWriter`."""
 
+    schema_check: bool
+    """Whether keys and columns are compared with those of one file that is in the data set already and is not
+    to be replaced; by default they are, and the file is refused (:class:`IncompatibleError`) if readers could
+    not take both for one data set."""
+
 
 class AtomicArrowWriter(Writer[_lib.ArrowWriter]):
     """Writes one Parquet file into a partition of a data set.

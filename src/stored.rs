@@ -7,7 +7,7 @@
 //! | `Timestamp(s)`, with a time zone or without | `Timestamp(ms)` |
 //! | `Time32(s)` | `Time32(ms)` |
 //! | `Date64` | `Date32`; a value that is no whole day is refused |
-//! | a dictionary with indices of 8 or 16 bits | one with indices of 32 bits, since a file unites the values of many batches |
+//! | a dictionary with indices of 8 or 16 bits | one with indices of 32 bits, since a file unites the values of many batches; an `Enum` of Polars keeps its own |
 //! | a dictionary of views | one of `Utf8` or `Binary` |
 //! | `ListView`, `LargeListView` | `List`, `LargeList` |
 //! | a dictionary of other values than texts, bytes and integers | its values |
@@ -32,6 +32,7 @@ use crate::compatible::{lacks_type, with_types_of};
 use crate::convert::convert;
 use crate::error::{Error, Result, Step};
 use crate::format::Format;
+use crate::format::parquet::POLARS_ENUMERATION;
 use crate::nested::has_runs_within;
 
 /// Converts batches from the types that were given to those that are stored.
@@ -198,7 +199,14 @@ fn map_fields(schema: &SchemaRef, map: impl Fn(&FieldRef) -> FieldRef) -> Schema
 type TypeMap<'a> = &'a dyn Fn(&DataType) -> DataType;
 
 fn map_field(field: &FieldRef, map: TypeMap<'_>) -> FieldRef {
-    let data_type = map(field.data_type());
+    let is_enumeration = field.metadata().contains_key(POLARS_ENUMERATION);
+    let data_type = match (field.data_type(), map(field.data_type())) {
+        // All batches have its categories, and Polars opens no list of them with wider indices.
+        (DataType::Dictionary(indices, _), DataType::Dictionary(_, values)) if is_enumeration => {
+            DataType::Dictionary(indices.clone(), values)
+        }
+        (_, mapped) => mapped,
+    };
     // Without the dictionary, an order would be lost in silence: it is refused later.
     let loses_order =
         field.dict_is_ordered() == Some(true) && !matches!(data_type, DataType::Dictionary(..));

@@ -197,6 +197,21 @@ def test_polars_categories_are_columns_and_keys(lake: Path, kind: Any) -> None:
     assert back["key"].to_list() == ["KSEA", "KJFK", None]
 
 
+def test_enumerations_keep_all_categories_in_order_also_within_lists(lake: Path) -> None:
+    kind = pl.Enum(["low", "unseen", "high"])
+    df = pl.DataFrame(
+        {"flat": ["high", "low", None], "within": [["high"], ["low", None], []]},
+        schema={"flat": kind, "within": pl.List(kind)},
+    )
+    aa.write_dataset(df, lake / "weather", verify="decode")
+    back = pl.read_parquet(lake / "weather")
+    assert back.schema == df.schema
+    assert back.equals(df)
+    flat = pd.read_parquet(lake / "weather", columns=["flat"])["flat"]
+    assert list(flat.cat.categories) == ["low", "unseen", "high"]
+    assert flat.cat.ordered
+
+
 def test_one_logical_column_in_several_physical_forms_is_one(lake: Path) -> None:
     names = ["KSEA", None, "KJFK"]
     forms = [

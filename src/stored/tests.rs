@@ -179,3 +179,23 @@ fn what_readers_understand_stays_as_it_is() {
     let same = types.batch(batch.clone(), Path::new("root"), 0).unwrap();
     assert_eq!(same, batch);
 }
+
+#[test]
+fn an_enumeration_of_polars_keeps_its_indices_also_within_a_list() {
+    let narrow = DataType::Dictionary(Box::new(DataType::UInt8), Box::new(DataType::Utf8View));
+    let metadata = [("_PL_ENUM_VALUES2".to_owned(), "4;KJFK".to_owned())].into();
+    let item = Field::new("item", narrow.clone(), true).with_metadata(metadata);
+    let other = Field::new("item", narrow, true);
+    let stored = |item: Field| {
+        let list = DataType::List(Arc::new(item));
+        let given = Arc::new(Schema::new(vec![Field::new("list", list, true)]));
+        let stored = StoredTypes::new(Format::Parquet, &given, |_| true).unwrap();
+        match stored.schema().field(0).data_type() {
+            DataType::List(item) => item.data_type().clone(),
+            other => other.clone(),
+        }
+    };
+    let dictionary = |indices| DataType::Dictionary(Box::new(indices), Box::new(DataType::Utf8));
+    assert_eq!(stored(item), dictionary(DataType::UInt8));
+    assert_eq!(stored(other), dictionary(DataType::Int32));
+}

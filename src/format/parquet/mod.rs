@@ -48,6 +48,7 @@ pub use batches::ParquetBatches;
 pub(crate) use encode::{Encoded, Encoder, ParquetOptions};
 pub(crate) use expect::KnownSchema;
 pub(crate) use keys::{Keys, is_encrypted};
+pub(crate) use ordered::POLARS_ENUMERATION;
 pub(crate) use page_spill::{PageSpill, own_error};
 pub(crate) use readers_view::{ReadAs, read_as};
 pub(crate) use row_group::{Ended, FileTemplate, RowGroup};

@@ -15,7 +15,7 @@ use parquet::errors::{ParquetError, Result};
 use crate::nested::inner_fields;
 
 /// The key of a field's metadata under which Polars has the categories of an enumeration.
-const POLARS_ENUMERATION: &str = "_PL_ENUM_VALUES2";
+pub(crate) const POLARS_ENUMERATION: &str = "_PL_ENUM_VALUES2";
 
 /// What the categories of one column may take: a page of them is held for each row group that is being encoded.
 const MOST_BYTES: usize = 64 << 20;

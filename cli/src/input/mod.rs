@@ -8,6 +8,7 @@
 //! Memory stays bounded whatever the input's length (promises P9 and P10). It writes nothing.
 
 mod agree;
+mod annotations;
 mod cells;
 mod csv_reader;
 mod csv_rows;

@@ -1,7 +1,8 @@
 //! Reading Parquet, and counting how far a file with a footer has been read.
 //!
 //! Owns what a truncated or foreign Parquet file looks like. Types are the file's own; nothing is
-//! inferred or converted, but for INT96, see `int96`, and for dictionaries that the decoder does not know.
+//! inferred or converted, but for INT96, see `int96`, for annotations that the decoder does not heed, see
+//! `annotations`, and for dictionaries that it does not know.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -14,6 +15,7 @@ use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::errors::ParquetError;
 
 use super::InputError;
+use super::annotations::{self, TextCheck};
 use super::int96::{self, Int96Check};
 use super::source::Watch;
 
@@ -67,6 +69,8 @@ pub(super) struct ParquetReader {
     path: PathBuf,
     batches: ParquetBatches,
     int96: Option<Int96Check>,
+    texts: Option<TextCheck>,
+    notes: Vec<String>,
     share: Share,
 }
 
@@ -107,15 +111,19 @@ impl ParquetReader {
             });
         }
         let open = || -> Result<_, ParquetError> {
-            let (metadata, int96) = int96::open(&file, metadata, batch_rows, int96)?;
+            let annotated = annotations::open(metadata, &path)?;
+            let (texts, notes) = (annotated.texts, annotated.notes);
+            let (metadata, int96) = int96::open(&file, annotated.metadata, batch_rows, int96)?;
             let batches = ParquetBatches::new(file, metadata, batch_rows, BATCH_BYTES)?;
-            Ok((batches, int96))
+            Ok((batches, int96, texts, notes))
         };
         match open() {
-            Ok((batches, int96)) => Ok(Self {
+            Ok((batches, int96, texts, notes)) => Ok(Self {
                 path,
                 batches,
                 int96,
+                texts,
+                notes,
                 share: Share::new(watch, bytes, u64::try_from(footer).unwrap_or_default()),
             }),
             Err(source) => Err(InputError::Parquet { path, source }),
@@ -124,6 +132,21 @@ impl ParquetReader {
 
     pub(super) fn schema(&self) -> SchemaRef {
         self.batches.schema().clone()
+    }
+
+    /// What the file says of its columns that is not kept.
+    pub(super) fn take_notes(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.notes)
+    }
+
+    fn check(&mut self, batch: &RecordBatch) -> Result<(), InputError> {
+        if let Some(texts) = &mut self.texts {
+            texts.check(&self.path, batch)?;
+        }
+        match &mut self.int96 {
+            Some(int96) => int96.check(&self.path, batch),
+            None => Ok(()),
+        }
     }
 }
 
@@ -174,10 +197,7 @@ impl Iterator for ParquetReader {
         Some(match batch {
             Ok(batch) => {
                 self.share.advance(batch.num_rows() as u64);
-                match &mut self.int96 {
-                    None => Ok(batch),
-                    Some(check) => check.check(&self.path, &batch).map(|()| batch),
-                }
+                self.check(&batch).map(|()| batch)
             }
             Err(source) => Err(InputError::Parquet {
                 path: self.path.clone(),

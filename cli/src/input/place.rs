@@ -58,7 +58,7 @@ pub(super) enum Surveyed {
 /// An input by what its columns come from.
 enum Reader {
     /// It brings its types.
-    Typed(SchemaRef, Batches),
+    Typed(SchemaRef, Batches, Vec<String>),
     /// It is text.
     Text(Text),
 }
@@ -80,7 +80,7 @@ impl Opening<'_> {
     pub(super) fn open(self, place: &Place, known: Option<&Columns>) -> Result<Opened, InputError> {
         guarded(place.path(), || match self.reader(place)? {
             Reader::Text(text) => self.open_text(text, known),
-            Reader::Typed(schema, batches) => {
+            Reader::Typed(schema, batches, notes) => {
                 let path = place.path();
                 let schema = match known {
                     None => told(path, &schema, self.options)?,
@@ -92,7 +92,7 @@ impl Opening<'_> {
                     unseen: Vec::new(),
                     empty_objects: Vec::new(),
                     keys,
-                    notes: Vec::new(),
+                    notes,
                     batches,
                 })
             }
@@ -110,7 +110,7 @@ impl Opening<'_> {
     ) -> Result<Surveyed, InputError> {
         guarded(place.path(), || {
             let text = match self.reader(place)? {
-                Reader::Typed(schema, _) => return Ok(Surveyed::Typed(schema)),
+                Reader::Typed(schema, ..) => return Ok(Surveyed::Typed(schema)),
                 Reader::Text(text) => text,
             };
             let Text {
@@ -142,6 +142,7 @@ impl Opening<'_> {
             body,
         } = Source::open(place, self.options.format, self.watch)?;
         let bounds = IpcBounds::new(self.options.batch_bytes);
+        let mut notes = Vec::new();
         let (schema, batches) = match body {
             Body::Stream(stream) if format == InputFormat::Arrows => {
                 let reader = IpcStreamReader::open(path.clone(), stream, compressed, bounds)?;
@@ -164,7 +165,9 @@ impl Opening<'_> {
                 let watch = (!counted).then(|| self.watch.clone());
                 if format == InputFormat::Parquet {
                     let rows = self.options.batch_size;
-                    let reader = ParquetReader::open(path.clone(), file, watch, rows, self.int96)?;
+                    let mut reader =
+                        ParquetReader::open(path.clone(), file, watch, rows, self.int96)?;
+                    notes = reader.take_notes();
                     (reader.schema(), Box::new(reader) as Batches)
                 } else {
                     let reader = IpcFileReader::open(path.clone(), file, watch, bounds)?;
@@ -178,7 +181,7 @@ impl Opening<'_> {
                 return Err(InputError::DuplicateColumn { path, column });
             }
         }
-        Ok(Reader::Typed(schema, batches))
+        Ok(Reader::Typed(schema, batches, notes))
     }
 
     fn open_text(self, text: Text, known: Option<&Columns>) -> Result<Opened, InputError> {

@@ -1,0 +1,266 @@
+//! What the annotations of Parquet columns say that the decoder does not heed.
+//!
+//! - Text that is not annotated as such (JSON, or what the embedded Arrow schema alone calls text) is not
+//!   checked to be UTF-8 by the decoder; it is here.
+//! - ENUM is text, by [Parquet's specification](https://parquet.apache.org/docs/file-format/types/logicaltypedefinition/);
+//!   the decoder gives bytes. It is read as text, which DuckDB and Spark see in such a column too.
+//! - BSON has no type in Arrow. The bytes are kept, and a note says that the annotation is not.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::array::{Array, RecordBatch};
+use arrow::datatypes::{DataType, FieldRef, Fields, Schema};
+use arrow::error::ArrowError;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
+use parquet::basic::{ConvertedType, LogicalType, Type};
+use parquet::errors::ParquetError;
+use parquet::schema::types::ColumnDescriptor;
+
+use super::InputError;
+
+/// Checks the text of columns that the decoder does not check.
+#[derive(Debug)]
+pub(super) struct TextCheck {
+    /// The columns, by their places.
+    columns: Vec<usize>,
+    rows: u64,
+}
+
+/// A file's metadata as it is to be read.
+pub(super) struct Annotated {
+    pub(super) metadata: ArrowReaderMetadata,
+    pub(super) texts: Option<TextCheck>,
+    pub(super) notes: Vec<String>,
+}
+
+/// Finds the annotations, and the types to read.
+///
+/// # Errors
+/// The decoder's.
+pub(super) fn open(metadata: ArrowReaderMetadata, path: &Path) -> Result<Annotated, ParquetError> {
+    let descriptor = metadata.metadata().file_metadata().schema_descr_ptr();
+    let mut leaves = descriptor.columns().iter().map(Arc::as_ref);
+    let schema = metadata.schema();
+    let (mut columns, mut notes) = (Vec::new(), Vec::new());
+    let mut fields = Vec::with_capacity(schema.fields().len());
+    for (column, field) in schema.fields().iter().enumerate() {
+        let mut found = Found::default();
+        fields.push(read_as(field, &mut leaves, &mut found));
+        if found.unchecked_text {
+            columns.push(column);
+        }
+        if found.bson {
+            let name = field.name();
+            notes.push(format!(
+                "{}: column `{name}` is annotated as BSON, which is not kept: it is written as plain bytes",
+                path.display()
+            ));
+        }
+    }
+    let fields = Fields::from(fields);
+    let metadata = match fields == *schema.fields() {
+        true => metadata,
+        false => {
+            let schema = Schema::new_with_metadata(fields, schema.metadata().clone());
+            let options = ArrowReaderOptions::new().with_schema(Arc::new(schema));
+            ArrowReaderMetadata::try_new(Arc::clone(metadata.metadata()), options)?
+        }
+    };
+    let texts = (!columns.is_empty()).then_some(TextCheck { columns, rows: 0 });
+    Ok(Annotated {
+        metadata,
+        texts,
+        notes,
+    })
+}
+
+/// What there is in a column.
+#[derive(Debug, Default)]
+struct Found {
+    unchecked_text: bool,
+    bson: bool,
+}
+
+/// The field with text in the place of the bytes of ENUM; `leaves` are the columns of the file, in order.
+fn read_as<'a>(
+    field: &FieldRef,
+    leaves: &mut impl Iterator<Item = &'a ColumnDescriptor>,
+    found: &mut Found,
+) -> FieldRef {
+    let data_type = match field.data_type() {
+        DataType::List(item) => DataType::List(read_as(item, leaves, found)),
+        DataType::LargeList(item) => DataType::LargeList(read_as(item, leaves, found)),
+        DataType::ListView(item) => DataType::ListView(read_as(item, leaves, found)),
+        DataType::LargeListView(item) => DataType::LargeListView(read_as(item, leaves, found)),
+        DataType::FixedSizeList(item, size) => {
+            DataType::FixedSizeList(read_as(item, leaves, found), *size)
+        }
+        DataType::Map(entries, sorted) => DataType::Map(read_as(entries, leaves, found), *sorted),
+        DataType::Struct(fields) => {
+            let fields = fields.iter().map(|field| read_as(field, leaves, found));
+            DataType::Struct(fields.collect())
+        }
+        leaf => leaf_as(leaf, leaves.next(), found),
+    };
+    Arc::new(field.as_ref().clone().with_data_type(data_type))
+}
+
+fn leaf_as(given: &DataType, leaf: Option<&ColumnDescriptor>, found: &mut Found) -> DataType {
+    let Some(leaf) = leaf.filter(|leaf| leaf.physical_type() == Type::BYTE_ARRAY) else {
+        return given.clone();
+    };
+    let (logical, converted) = (leaf.logical_type_ref(), leaf.converted_type());
+    found.bson |= matches!(logical, Some(LogicalType::Bson)) || converted == ConvertedType::BSON;
+    let is_enum = matches!(logical, Some(LogicalType::Enum)) || converted == ConvertedType::ENUM;
+    let read = match given {
+        DataType::Binary if is_enum => DataType::Utf8,
+        given => given.clone(),
+    };
+    let values = match &read {
+        DataType::Dictionary(_, values) => values,
+        values => values,
+    };
+    found.unchecked_text |= values.is_string() && converted != ConvertedType::UTF8;
+    read
+}
+
+impl TextCheck {
+    /// Checks the text of the next batch.
+    ///
+    /// # Errors
+    /// The first column with a value that is not UTF-8.
+    pub(super) fn check(&mut self, path: &Path, batch: &RecordBatch) -> Result<(), InputError> {
+        for &column in &self.columns {
+            let checked = batch.column(column).to_data().validate_full();
+            checked.map_err(|source| {
+                let name = batch.schema_ref().field(column).name().clone();
+                let last = self.rows + batch.num_rows() as u64;
+                let reason = format!(
+                    "column {name:?} is text, and not UTF-8, in one of the rows {} to {last}: {source}",
+                    self.rows + 1
+                );
+                InputError::Arrow {
+                    path: path.to_owned(),
+                    source: ArrowError::ParseError(reason),
+                }
+            })?;
+        }
+        self.rows += batch.num_rows() as u64;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+    use std::fs::File;
+
+    use arrow::array::AsArray;
+    use parquet::data_type::{ByteArray, ByteArrayType};
+    use parquet::file::writer::SerializedFileWriter;
+    use parquet::schema::parser::parse_message_type;
+
+    use super::*;
+
+    /// A file of one row, of columns of these annotations and values.
+    fn file(columns: &[(&str, &[u8])]) -> File {
+        let text = columns.iter().enumerate().map(|(number, (annotation, _))| {
+            format!("required binary column{number} {annotation};")
+        });
+        let text = format!("message rows {{ {} }}", text.collect::<String>());
+        let schema = Arc::new(parse_message_type(&text).unwrap());
+        let mut file = tempfile::tempfile().unwrap();
+        let mut writer = SerializedFileWriter::new(&mut file, schema, Default::default()).unwrap();
+        let mut group = writer.next_row_group().unwrap();
+        for (_, value) in columns {
+            let mut column = group.next_column().unwrap().unwrap();
+            let values = [ByteArray::from(value.to_vec())];
+            let typed = column.typed::<ByteArrayType>();
+            typed.write_batch(&values, None, None).unwrap();
+            column.close().unwrap();
+        }
+        group.close().unwrap();
+        writer.close().unwrap();
+        file
+    }
+
+    fn annotated(file: &File) -> Annotated {
+        let metadata = ArrowReaderMetadata::load(file, ArrowReaderOptions::new()).unwrap();
+        open(metadata, Path::new("a.parquet")).unwrap()
+    }
+
+    #[test]
+    fn an_enumeration_is_text_and_what_bson_loses_is_said() {
+        let columns: [(&str, &[u8]); 4] = [
+            ("(ENUM)", b"SUNNY"),
+            ("(BSON)", b"\x05\0\0\0\0"),
+            ("", b"\xff"),
+            ("(UTF8)", b"a"),
+        ];
+        let file = file(&columns);
+        let Annotated {
+            metadata,
+            texts,
+            notes,
+        } = annotated(&file);
+        let types: Vec<&DataType> = metadata
+            .schema()
+            .fields()
+            .iter()
+            .map(|f| f.data_type())
+            .collect();
+        use DataType::{Binary, Utf8};
+        assert_eq!(types, [&Utf8, &Binary, &Binary, &Utf8]);
+        assert!(
+            matches!(notes.as_slice(), [note] if note.contains("column1") && note.contains("BSON")),
+            "{notes:?}"
+        );
+        let mut batches =
+            parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder::new_with_metadata(
+                file, metadata,
+            )
+            .build()
+            .unwrap();
+        let batch = batches.next().unwrap().unwrap();
+        texts
+            .unwrap()
+            .check(Path::new("a.parquet"), &batch)
+            .unwrap();
+        assert_eq!(batch.column(0).as_string::<i32>().value(0), "SUNNY");
+    }
+
+    #[test]
+    fn text_of_json_and_of_enumerations_is_checked() {
+        for annotation in ["(JSON)", "(ENUM)"] {
+            let checked = annotated(&file(&[(annotation, b"\xff\xfe")])).texts;
+            assert_eq!(checked.unwrap().columns, [0], "{annotation}");
+        }
+        assert!(
+            annotated(&file(&[("(UTF8)", b"a"), ("", b"\xff")]))
+                .texts
+                .is_none()
+        );
+        // What the decoder makes of such a file in a build without its own checks.
+        let bytes = arrow::buffer::Buffer::from(b"\xff\xfe".to_vec());
+        let offsets = arrow::buffer::Buffer::from_vec(vec![0_i32, 2]);
+        let data = arrow::array::ArrayData::builder(DataType::Utf8)
+            .len(1)
+            .add_buffer(offsets)
+            .add_buffer(bytes);
+        // SAFETY: nobody looks at the text but the check, which takes it for bytes.
+        #[allow(unsafe_code)]
+        let text = arrow::array::make_array(unsafe { data.build_unchecked() });
+        let batch = RecordBatch::try_from_iter([("mood", text)]).unwrap();
+        let mut check = TextCheck {
+            columns: vec![0],
+            rows: 7,
+        };
+        let error = check.check(Path::new("a.parquet"), &batch).unwrap_err();
+        let error = error.source().unwrap().to_string();
+        assert!(
+            error.contains("\"mood\"") && error.contains("rows 8 to 8"),
+            "{error}"
+        );
+    }
+}

@@ -29,7 +29,9 @@ impl Lake {
 
     fn write_batch(&self, partition: &str, batch: &RecordBatch) {
         let partition = Partition::parse(partition).unwrap();
-        let options = WriterOptions::new().durability(crate::Durability::Unsynced);
+        let options = WriterOptions::new()
+            .durability(crate::Durability::Unsynced)
+            .schema_check(false);
         let mut writer = AtomicArrowWriter::create_with_options(
             self.root(),
             &partition,

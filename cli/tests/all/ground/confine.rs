@@ -146,9 +146,11 @@ const IDENTITY: &str = "<identity>";
 /// What tells a file from every other in a record, as docs/format.md has it.
 fn identity(path: &std::path::Path) -> String {
     let found = fs::metadata(path).unwrap();
-    let identity = (found.ino(), found.len(), found.modified().unwrap());
-    let hash = twox_hash::XxHash3_128::oneshot(format!("{identity:?}").as_bytes());
-    format!("{hash:032x}")
+    let changed = i128::from(found.mtime()) * 1_000_000_000 + i128::from(found.mtime_nsec());
+    let mut bytes = found.ino().to_le_bytes().to_vec();
+    bytes.extend(found.len().to_le_bytes());
+    bytes.extend(changed.to_le_bytes());
+    format!("{:032x}", twox_hash::XxHash3_128::oneshot(&bytes))
 }
 
 /// Leaves in the area what a dead writer of this user would: a transaction with this record.

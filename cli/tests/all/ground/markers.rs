@@ -18,8 +18,9 @@ fn anchor(area: &Path) -> String {
     let found = fs::metadata(area).unwrap();
     let born = found.created().ok();
     let born = born.map(|born| born.duration_since(UNIX_EPOCH).unwrap().as_nanos());
-    let text = format!("{:x} {born:x?} ", found.ino());
-    format!("{:032x}", XxHash3_128::oneshot(text.as_bytes()))
+    let mut bytes = found.ino().to_le_bytes().to_vec();
+    bytes.extend(born.unwrap_or(0).to_le_bytes());
+    format!("{:032x}", XxHash3_128::oneshot(&bytes))
 }
 
 /// The name of a marker.

@@ -67,7 +67,7 @@ def test_columns_of_one_name_are_refused(lake: Path) -> None:
 
 
 def test_a_union_is_refused_with_its_column(lake: Path) -> None:
-    union = duckdb.sql("select union_value(num := 2) as u")
+    union = duckdb.connect().sql("select union_value(num := 2) as u")
     with pytest.raises(aa.EncodeError, match='column "u" is a union') as refused:
         aa.write_dataset(union, lake / "weather")
     assert refused.value.outcome == "not_published"
@@ -80,7 +80,8 @@ def test_null_and_the_empty_text_of_csv_come_back_as_they_were(lake: Path) -> No
     for writer in ("pyarrow", "duckdb", "polars"):
         inputs[writer] = lake / f"{writer}.csv"
     pyarrow.csv.write_csv(table, inputs["pyarrow"])
-    duckdb.from_arrow(table).write_csv(str(inputs["duckdb"]))
+    with duckdb.connect() as connection:
+        connection.from_arrow(table).write_csv(str(inputs["duckdb"]))
     pl.DataFrame(table).write_csv(inputs["polars"])
     for name, path in inputs.items():
         command = [sys.executable, "-m", "atomic_arrow", "write", path, "--to", lake / name, "-q"]

@@ -226,10 +226,9 @@ impl<'a> Finisher<'a> {
         // The file now belongs to the transaction, which removes it if it is not published.
         draft.disown();
         let metadata = file.content.parquet();
-        let mut columns = metadata.map(|metadata| self.statistics.read(metadata));
-        if let Some(columns) = &mut columns {
-            columns.truncate(self.most_columns);
-        }
+        let columns = metadata.map(|metadata| self.statistics.read(metadata));
+        let mut columns = columns.unwrap_or_default();
+        columns.truncate(self.most_columns);
         let finished = Finished {
             staged: draft.path().to_owned(),
             identity: draft.identity(),
@@ -240,7 +239,7 @@ impl<'a> Finisher<'a> {
             bytes: written.len,
             footer_bytes: file.footer_bytes,
             content_hash,
-            columns: columns.unwrap_or_default(),
+            columns,
         };
         drop(draft);
         if let Some(call) = &options.on_file {

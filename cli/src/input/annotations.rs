@@ -10,14 +10,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{Array, RecordBatch};
-use arrow::datatypes::{DataType, FieldRef, Fields, Schema};
+use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
-use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
+use parquet::arrow::arrow_reader::ArrowReaderMetadata;
 use parquet::basic::{ConvertedType, LogicalType, Type};
 use parquet::errors::ParquetError;
 use parquet::schema::types::ColumnDescriptor;
 
 use super::InputError;
+use super::leaves::{map_leaves, read_as};
 
 /// Checks the text of columns that the decoder does not check.
 #[derive(Debug)]
@@ -46,7 +47,9 @@ pub(super) fn open(metadata: ArrowReaderMetadata, path: &Path) -> Result<Annotat
     let mut fields = Vec::with_capacity(schema.fields().len());
     for (column, field) in schema.fields().iter().enumerate() {
         let mut found = Found::default();
-        fields.push(read_as(field, &mut leaves, &mut found));
+        fields.push(map_leaves(field, &mut |leaf| {
+            leaf_as(leaf, leaves.next(), &mut found)
+        }));
         if found.unchecked_text {
             columns.push(column);
         }
@@ -58,15 +61,7 @@ pub(super) fn open(metadata: ArrowReaderMetadata, path: &Path) -> Result<Annotat
             ));
         }
     }
-    let fields = Fields::from(fields);
-    let metadata = match fields == *schema.fields() {
-        true => metadata,
-        false => {
-            let schema = Schema::new_with_metadata(fields, schema.metadata().clone());
-            let options = ArrowReaderOptions::new().with_schema(Arc::new(schema));
-            ArrowReaderMetadata::try_new(Arc::clone(metadata.metadata()), options)?
-        }
-    };
+    let metadata = read_as(metadata, fields.into())?;
     let texts = (!columns.is_empty()).then_some(TextCheck { columns, rows: 0 });
     Ok(Annotated {
         metadata,
@@ -82,30 +77,7 @@ struct Found {
     bson: bool,
 }
 
-/// The field with text in the place of the bytes of ENUM; `leaves` are the columns of the file, in order.
-fn read_as<'a>(
-    field: &FieldRef,
-    leaves: &mut impl Iterator<Item = &'a ColumnDescriptor>,
-    found: &mut Found,
-) -> FieldRef {
-    let data_type = match field.data_type() {
-        DataType::List(item) => DataType::List(read_as(item, leaves, found)),
-        DataType::LargeList(item) => DataType::LargeList(read_as(item, leaves, found)),
-        DataType::ListView(item) => DataType::ListView(read_as(item, leaves, found)),
-        DataType::LargeListView(item) => DataType::LargeListView(read_as(item, leaves, found)),
-        DataType::FixedSizeList(item, size) => {
-            DataType::FixedSizeList(read_as(item, leaves, found), *size)
-        }
-        DataType::Map(entries, sorted) => DataType::Map(read_as(entries, leaves, found), *sorted),
-        DataType::Struct(fields) => {
-            let fields = fields.iter().map(|field| read_as(field, leaves, found));
-            DataType::Struct(fields.collect())
-        }
-        leaf => leaf_as(leaf, leaves.next(), found),
-    };
-    Arc::new(field.as_ref().clone().with_data_type(data_type))
-}
-
+/// The type that a leaf is read in: text in the place of the bytes of ENUM.
 fn leaf_as(given: &DataType, leaf: Option<&ColumnDescriptor>, found: &mut Found) -> DataType {
     let Some(leaf) = leaf.filter(|leaf| leaf.physical_type() == Type::BYTE_ARRAY) else {
         return given.clone();
@@ -157,6 +129,7 @@ mod tests {
     use std::fs::File;
 
     use arrow::array::AsArray;
+    use parquet::arrow::arrow_reader::ArrowReaderOptions;
     use parquet::data_type::{ByteArray, ByteArrayType};
     use parquet::file::writer::SerializedFileWriter;
     use parquet::schema::parser::parse_message_type;

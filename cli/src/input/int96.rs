@@ -10,17 +10,17 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Field, FieldRef, Fields, Int64Type, Schema, TimeUnit};
+use arrow::datatypes::{DataType, Fields, Int64Type, TimeUnit};
 use arrow::error::ArrowError;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
-    ParquetRecordBatchReaderBuilder,
+    ArrowReaderMetadata, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
 };
 use parquet::basic::Type;
 use parquet::errors::ParquetError;
 
 use super::InputError;
+use super::leaves::{map_leaves, read_as};
 
 /// A second reading of the columns with INT96.
 pub(super) struct Int96Check {
@@ -66,23 +66,22 @@ pub(super) fn open(
         .map(|c| c.physical_type() == Type::INT96)
         .collect();
     let schema = metadata.schema();
-    let with_unit = |unit| {
-        let mut leaves = is_int96.iter().copied();
-        let fields = schema
-            .fields()
-            .iter()
-            .map(|field| in_unit(field, &mut leaves, unit));
-        Schema::new_with_metadata(fields.collect::<Fields>(), schema.metadata().clone())
+    let in_unit = |unit| -> Fields {
+        let mut leaves = is_int96.iter();
+        let mut map = |leaf: &DataType| match (leaves.next(), leaf) {
+            (Some(true), DataType::Timestamp(TimeUnit::Nanosecond, zone)) => {
+                DataType::Timestamp(unit, zone.clone())
+            }
+            _ => leaf.clone(),
+        };
+        let fields = schema.fields().iter();
+        fields.map(|field| map_leaves(field, &mut map)).collect()
     };
     // What the writer itself held in another unit fits that.
-    if with_unit(TimeUnit::Millisecond) == **schema {
+    if in_unit(TimeUnit::Millisecond) == *schema.fields() {
         return Ok((metadata, None));
     }
-    let parquet = Arc::clone(metadata.metadata());
-    let read_in = |unit| {
-        let options = ArrowReaderOptions::new().with_schema(Arc::new(with_unit(unit)));
-        ArrowReaderMetadata::try_new(Arc::clone(&parquet), options)
-    };
+    let read_in = |unit| read_as(metadata.clone(), in_unit(unit));
     let reader = |unit| {
         let builder =
             ParquetRecordBatchReaderBuilder::new_with_metadata(file.try_clone()?, read_in(unit)?);
@@ -105,34 +104,6 @@ pub(super) fn open(
         rows: 0,
     };
     Ok((read_in(unit)?, Some(check)))
-}
-
-/// The field with the unit at each of its leaves that is INT96; `leaves` says which are.
-fn in_unit(field: &FieldRef, leaves: &mut impl Iterator<Item = bool>, unit: TimeUnit) -> FieldRef {
-    let data_type = match field.data_type() {
-        DataType::List(item) => DataType::List(in_unit(item, leaves, unit)),
-        DataType::LargeList(item) => DataType::LargeList(in_unit(item, leaves, unit)),
-        DataType::ListView(item) => DataType::ListView(in_unit(item, leaves, unit)),
-        DataType::LargeListView(item) => DataType::LargeListView(in_unit(item, leaves, unit)),
-        DataType::FixedSizeList(item, size) => {
-            DataType::FixedSizeList(in_unit(item, leaves, unit), *size)
-        }
-        DataType::Map(entries, sorted) => DataType::Map(in_unit(entries, leaves, unit), *sorted),
-        DataType::Struct(fields) => DataType::Struct(
-            fields
-                .iter()
-                .map(|field| in_unit(field, leaves, unit))
-                .collect(),
-        ),
-        leaf => match (leaves.next(), leaf) {
-            (Some(true), DataType::Timestamp(TimeUnit::Nanosecond, zone)) => {
-                DataType::Timestamp(unit, zone.clone())
-            }
-            _ => leaf.clone(),
-        },
-    };
-    let changed: Field = field.as_ref().clone().with_data_type(data_type);
-    Arc::new(changed)
 }
 
 impl Int96Check {

@@ -25,6 +25,7 @@ mod ipc_reader;
 mod json_lines;
 mod json_reader;
 mod json_rows;
+mod leaves;
 mod parquet_reader;
 mod paths;
 mod place;

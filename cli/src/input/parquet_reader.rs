@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::{DataType, FieldRef, Fields, Schema, SchemaRef, TimeUnit};
+use arrow::datatypes::{DataType, FieldRef, SchemaRef, TimeUnit};
 use atomic_arrow::format::ParquetBatches;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::errors::ParquetError;
@@ -17,6 +17,7 @@ use parquet::errors::ParquetError;
 use super::InputError;
 use super::annotations::{self, TextCheck};
 use super::int96::{self, Int96Check};
+use super::leaves::read_as;
 use super::source::Watch;
 
 /// About the most bytes of the rows of a batch.
@@ -155,14 +156,8 @@ impl ParquetReader {
 fn without_odd_dictionaries(
     metadata: ArrowReaderMetadata,
 ) -> Result<ArrowReaderMetadata, ParquetError> {
-    let schema = metadata.schema();
-    let fields: Fields = schema.fields().iter().map(without_odd).collect();
-    if fields == *schema.fields() {
-        return Ok(metadata);
-    }
-    let schema = Schema::new_with_metadata(fields, schema.metadata().clone());
-    let options = ArrowReaderOptions::new().with_schema(Arc::new(schema));
-    ArrowReaderMetadata::try_new(Arc::clone(metadata.metadata()), options)
+    let fields = metadata.schema().fields().iter().map(without_odd).collect();
+    read_as(metadata, fields)
 }
 
 fn without_odd(field: &FieldRef) -> FieldRef {

@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::disk::{Entry, EntryKind, FileStatus, Identity, Owner};
+use crate::disk::{Entry, EntryKind, FileStatus, Identity, Owner, nanoseconds};
 
 /// The number of the directory `/`.
 pub(super) const TOP: u64 = 1;
@@ -206,9 +206,7 @@ impl Tree {
         let last = self.last_named(path).filter(|_| double);
         let last = last.and_then(|last| Some(self.directory(last).ok()?.identity));
         let node = self.add(path, Node::Directory(Directory::default()))?;
-        let born = now.duration_since(SystemTime::UNIX_EPOCH);
-        let born = born.unwrap_or_default().as_nanos() as i128;
-        self.directory_mut(node)?.identity = last.unwrap_or((node, born));
+        self.directory_mut(node)?.identity = last.unwrap_or((node, nanoseconds(now)));
         Ok(())
     }
 

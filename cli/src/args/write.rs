@@ -136,10 +136,14 @@ pub(crate) struct InputArgs {
 
     /// The encoding of CSV and NDJSON without a byte order mark, such as utf-16le, latin1 or shift_jis
     /// [default: utf-8]
+    ///
+    /// Names and encodings are those of the web: latin1 is windows-1252.
     #[arg(long, value_name = "NAME", value_parser = encoding_named)]
     encoding: Option<&'static Encoding>,
 
     /// A character by which a quote within a quoted field of CSV is escaped, besides doubling it
+    ///
+    /// It escapes itself too. Before any other character it is kept.
     #[arg(long, value_name = "CHAR", value_parser = values::delimiter)]
     escape: Option<u8>,
 
@@ -148,6 +152,9 @@ pub(crate) struct InputArgs {
     comment: Option<u8>,
 
     /// The format of all dates and times in CSV, such as %d/%m/%Y or '%d.%m.%Y %H:%M' [default: ISO 8601]
+    ///
+    /// As strftime has it, %z being the offset and .%f or %.f the fraction of a second. A text that says
+    /// more than the type of its column holds, or that has two digits where %Y has four, is none.
     #[arg(long, value_name = "FORMAT")]
     date_format: Option<DateFormat>,
 

@@ -5,8 +5,10 @@
 //! What a text says is in `exact`, which type a column has in `guess`. Where a cell stands in the
 //! input is the reader's to know.
 
-use arrow::array::{Array, ArrayRef, AsArray, StringArray};
-use arrow::compute::{CastOptions, cast_with_options};
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, BinaryBuilder, StringArray};
+use arrow::compute::{CastOptions, can_cast_types, cast_with_options};
 use arrow::datatypes::{DataType, Float16Type, Float32Type, TimeUnit};
 use arrow::error::ArrowError;
 
@@ -70,15 +72,29 @@ pub(super) fn parse(
     if texts.data_type() == data_type {
         return Ok(texts.clone());
     }
+    match data_type {
+        DataType::Dictionary(_, values) if !is_text(values) => {
+            let plain = parse(texts, values, reading)?;
+            return Ok(cast_with_options(
+                &plain,
+                data_type,
+                &CastOptions::default(),
+            )?);
+        }
+        binary if is_binary(binary) => return from_hex(texts.as_string(), binary),
+        _ => {}
+    }
+    let texts = match reading.dates {
+        Some(format) if is_dated(data_type) => {
+            &format.to_iso(texts.as_string()).map_err(Unparsed::Cell)?
+        }
+        _ => texts,
+    };
     let strings = texts.as_string::<i32>();
     let fits = |text| is_kept(text, data_type, reading);
     let lost = strings
         .iter()
         .position(|text| text.is_some_and(|text| !fits(text)));
-    let texts = match reading.dates {
-        Some(format) if is_dated(data_type) => &format.to_iso(strings).map_err(Unparsed::Cell)?,
-        _ => texts,
-    };
     let values = cast_with_options(texts, data_type, &CastOptions::default())?;
     let nulls = values.logical_nulls();
     let unparsed = match values.logical_null_count() == texts.null_count() {
@@ -95,11 +111,58 @@ pub(super) fn parse(
 
 /// Whether the type has dates that a format may spell.
 fn is_dated(data_type: &DataType) -> bool {
+    matches!(
+        data_type,
+        DataType::Date32 | DataType::Date64 | DataType::Timestamp(..)
+    )
+}
+
+fn is_binary(data_type: &DataType) -> bool {
     match data_type {
-        DataType::Date32 | DataType::Date64 | DataType::Timestamp(..) => true,
-        DataType::Dictionary(_, values) => is_dated(values),
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView => true,
+        DataType::FixedSizeBinary(_) => true,
+        DataType::Dictionary(_, values) => is_binary(values),
         _ => false,
     }
+}
+
+/// Reads bytes as they are written to text: two hexadecimal digits each.
+fn from_hex(texts: &StringArray, data_type: &DataType) -> Result<ArrayRef, Unparsed> {
+    let bytes = |text: &str| -> Option<Vec<u8>> {
+        let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+        let digit = |byte: u8| {
+            char::from(byte)
+                .to_digit(16)
+                .and_then(|n| u8::try_from(n).ok())
+        };
+        rest.is_empty().then_some(())?;
+        pairs
+            .iter()
+            .map(|&[high, low]| Some(digit(high)? << 4 | digit(low)?))
+            .collect()
+    };
+    let fits = |bytes: &Vec<u8>| match data_type {
+        DataType::FixedSizeBinary(width) => usize::try_from(*width) == Ok(bytes.len()),
+        _ => true,
+    };
+    let mut values = BinaryBuilder::new();
+    for (index, text) in texts.iter().enumerate() {
+        let value = text
+            .map(|text| bytes(text).filter(fits).ok_or(Unparsed::Cell(index)))
+            .transpose()?;
+        values.append_option(value);
+    }
+    let values: ArrayRef = Arc::new(values.finish());
+    Ok(cast_with_options(
+        &values,
+        data_type,
+        &CastOptions::default(),
+    )?)
+}
+
+/// Whether text can be read as this type. Arrow would put a text into a list of its own.
+pub(super) fn is_readable(data_type: &DataType) -> bool {
+    is_binary(data_type) || (!data_type.is_nested() && can_cast_types(&DataType::Utf8, data_type))
 }
 
 /// Whether the type, as far as the text alone can tell, holds all that it says.
@@ -111,12 +174,10 @@ fn is_kept(text: &str, data_type: &DataType, reading: Reading<'_>) -> bool {
         TimeUnit::Nanosecond => 9,
     };
     match data_type {
-        DataType::Dictionary(_, values) => is_kept(text, values, reading),
         integer if integer.is_integer() => !reading.guessed || exact::is_plain_integer(text),
         float if float.is_floating() && reading.guessed => {
             exact::is_special(text) || exact::is_plain_number(text)
         }
-        dated if is_dated(dated) && reading.dates.is_some() => true,
         DataType::Date32 | DataType::Date64 => {
             // What has nothing but digits and signs has no time of day that could be lost.
             let is_date = |byte: u8| byte.is_ascii_digit() || matches!(byte, b'-' | b'+');
@@ -188,10 +249,6 @@ fn rounded(texts: &StringArray, values: &ArrayRef) -> Result<Option<usize>, Arro
                 })
             })
         }
-        DataType::Dictionary(_, values_type) if !is_text(values_type) => {
-            let plain = cast_with_options(values, values_type, &CastOptions::default())?;
-            rounded(texts, &plain)?
-        }
         _ => None,
     })
 }
@@ -213,7 +270,8 @@ impl From<ArrowError> for Unparsed {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use arrow::array::BinaryArray;
+    use arrow::datatypes::Field;
 
     use super::*;
 
@@ -316,14 +374,86 @@ mod tests {
     }
 
     #[test]
-    fn dates_of_a_format_are_read_and_all_others_refused() {
-        let format = "%d/%m/%Y".parse().unwrap();
-        let reading = Reading {
-            guessed: false,
-            dates: Some(&format),
-        };
-        assert!(parses("31/12/2013", &DataType::Date32, reading));
-        assert!(!parses("2013-12-31", &DataType::Date32, reading));
+    fn dates_of_a_format_are_held_to_the_rules_of_iso() {
+        use DataType::{Date32, Timestamp};
+        use TimeUnit::{Microsecond, Nanosecond};
+        for (format, text, data_type, expected) in [
+            ("%d/%m/%Y", "31/12/2013", Date32, true),
+            ("%d/%m/%Y", "2013-12-31", Date32, false),
+            ("%d/%m/%Y %H:%M", "31/12/2013 10:30", Date32, false),
+            ("%d/%m/%Y %H:%M", "31/12/2013 00:00", Date32, true),
+            (
+                "%d/%m/%Y %H:%M %z",
+                "31/12/2013 10:30 +0100",
+                Timestamp(Microsecond, None),
+                false,
+            ),
+            (
+                "%d/%m/%Y %H:%M:%S",
+                "31/12/2016 23:59:60",
+                Timestamp(Microsecond, None),
+                false,
+            ),
+            (
+                "%d/%m/%Y %H:%M:%S.%f",
+                "31/12/2013 10:30:00.123456789",
+                Timestamp(Microsecond, None),
+                false,
+            ),
+            (
+                "%d/%m/%Y %H:%M:%S.%f",
+                "31/12/2013 10:30:00.123456789",
+                Timestamp(Nanosecond, None),
+                true,
+            ),
+        ] {
+            let format = format.parse().unwrap();
+            let reading = Reading {
+                guessed: false,
+                dates: Some(&format),
+            };
+            assert_eq!(parses(text, &data_type, reading), expected, "{text}");
+            let keys = Box::new(DataType::Int32);
+            let dictionary = DataType::Dictionary(keys, Box::new(data_type));
+            assert_eq!(parses(text, &dictionary, reading), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_number_is_no_date_in_a_dictionary_either() {
+        let dictionary = |values| DataType::Dictionary(Box::new(DataType::Int32), Box::new(values));
+        let second = DataType::Timestamp(TimeUnit::Second, Some("UTC".into()));
+        for values in [DataType::Date32, second] {
+            assert!(!parses("5", &values, TOLD), "{values}");
+            assert!(!parses("5", &dictionary(values.clone()), TOLD), "{values}");
+        }
+    }
+
+    #[test]
+    fn bytes_are_hexadecimal_digits_and_lists_no_text() {
+        use DataType::{Binary, BinaryView, FixedSizeBinary, LargeBinary};
+        for data_type in [Binary, LargeBinary, BinaryView, FixedSizeBinary(2)] {
+            let texts: ArrayRef = Arc::new(StringArray::from(vec![Some("00fF"), None]));
+            let bytes = parse(&texts, &data_type, TOLD).unwrap();
+            let expected: ArrayRef = Arc::new(BinaryArray::from(vec![Some(&[0, 255][..]), None]));
+            assert_eq!(
+                &bytes,
+                &cast_with_options(&expected, &data_type, &CastOptions::default()).unwrap()
+            );
+            for text in ["0", "0x", "abc", "é"] {
+                assert!(!parses(text, &data_type, TOLD), "{text} as {data_type}");
+            }
+        }
+        assert!(!parses("00", &FixedSizeBinary(2), TOLD));
+        let item = Arc::new(Field::new_list_field(DataType::Int8, true));
+        for nested in [
+            DataType::List(item.clone()),
+            DataType::LargeList(item.clone()),
+            DataType::ListView(item.clone()),
+            DataType::FixedSizeList(item.clone(), 1),
+        ] {
+            assert!(!is_readable(&nested), "{nested}");
+        }
     }
 
     mod properties {

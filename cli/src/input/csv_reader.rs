@@ -10,8 +10,7 @@ use std::sync::Arc;
 
 use arrow::array::builder::StringBuilder;
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions};
-use arrow::compute::can_cast_types;
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::datatypes::{Field, Schema, SchemaRef};
 use csv::ByteRecord;
 
 use super::cells::{self, Nulls, Reading, Unparsed};
@@ -210,12 +209,11 @@ impl CsvReader {
     }
 
     fn check_castable(&self) -> Result<(), InputError> {
-        let castable = |data_type| can_cast_types(&DataType::Utf8, data_type);
         match self
             .schema
             .fields()
             .iter()
-            .find(|field| !castable(field.data_type()))
+            .find(|field| !cells::is_readable(field.data_type()))
         {
             None => Ok(()),
             Some(field) => Err(InputError::SchemaUnsupported {

@@ -1,19 +1,23 @@
 //! Dates and times of CSV in a format that the user names.
 //!
-//! Owns reading `--date-format` and texts of it. A text is of the format only if the format, applied
-//! to what was read, gives the text again, zeros before a number aside.
+//! Owns reading `--date-format`, and turning texts of it into ISO 8601, by whose rules they are then
+//! taken. A text is of the format only if the format, applied to what was read, gives the text again;
+//! zeros before a number and at the end of a fraction are of no account.
 
+use std::fmt::Write as _;
 use std::str::FromStr;
 
 use arrow::array::{ArrayRef, StringArray};
-use chrono::format::{Item, StrftimeItems};
-use chrono::{DateTime, NaiveDate, NaiveDateTime};
+use chrono::format::{DelayedFormat, Fixed, Item, Numeric, StrftimeItems};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime};
 
 /// The format of all dates and times, as `strftime` writes it: `%d.%m.%Y`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct DateFormat {
     format: String,
     kind: Kind,
+    /// Whether it has the fraction of a second behind a point.
+    fraction: bool,
 }
 
 /// What a format says of a point in time.
@@ -27,60 +31,83 @@ enum Kind {
 impl FromStr for DateFormat {
     type Err = String;
 
-    /// Takes a format that tells at least the day.
+    /// Takes a format that tells at least the day. `.%f` is the fraction of a second, as in Python.
     fn from_str(format: &str) -> Result<Self, String> {
-        if StrftimeItems::new(format).any(|item| item == Item::Error) {
+        let format = format.replace(".%f", "%.f");
+        let items: Vec<Item<'_>> = StrftimeItems::new(&format).collect();
+        if items.contains(&Item::Error) {
             return Err("not a format such as %d/%m/%Y".to_owned());
         }
-        let Some(sample) = DateTime::from_timestamp(1_357_453_799, 0) else {
-            return Err("has no dates".to_owned());
+        let counts_nanoseconds =
+            |item: &Item<'_>| matches!(item, Item::Numeric(Numeric::Nanosecond, _));
+        let is_fraction = |item: &Item<'_>| {
+            use Fixed::{Nanosecond, Nanosecond3, Nanosecond6, Nanosecond9};
+            matches!(
+                item,
+                Item::Fixed(Nanosecond | Nanosecond3 | Nanosecond6 | Nanosecond9)
+            )
         };
-        let text = sample.format(format).to_string();
+        if items.iter().any(counts_nanoseconds) {
+            return Err("%f counts nanoseconds; a fraction behind a point is %.f".to_owned());
+        }
+        let sample = DateTime::from_timestamp(1_357_453_799, 0)
+            .and_then(|sample| printed(sample.format(&format)))
+            .ok_or("has no dates")?;
         for kind in [Kind::Zoned, Kind::Naive, Kind::Date] {
             let found = Self {
-                format: format.to_owned(),
+                format: format.clone(),
                 kind,
+                fraction: items.iter().any(is_fraction),
             };
-            if found.iso(&text).is_some() {
+            if found.iso(&sample).is_some() {
                 return Ok(found);
             }
         }
-        Err("does not tell year, month and day, or not the hour and minute it begins".to_owned())
+        Err(
+            "does not tell year, month and day, or not the hour and minute it begins, \
+             or has a zone by its name, which has no one offset: %z is the offset"
+                .to_owned(),
+        )
     }
 }
 
 impl DateFormat {
-    pub(super) fn is_date(&self) -> bool {
-        self.kind == Kind::Date
-    }
-
-    pub(super) fn is_zoned(&self) -> bool {
-        self.kind == Kind::Zoned
-    }
-
-    pub(super) fn matches(&self, text: &str) -> bool {
-        self.iso(text).is_some()
-    }
-
     /// The same date or time as ISO 8601 writes it; `None` where the text is not of the format.
-    fn iso(&self, text: &str) -> Option<String> {
-        let (again, iso) = match self.kind {
+    pub(super) fn iso(&self, text: &str) -> Option<String> {
+        let (year, again, iso) = match self.kind {
             Kind::Date => {
                 let date = NaiveDate::parse_from_str(text, &self.format).ok()?;
-                (date.format(&self.format).to_string(), date.to_string())
+                let again = printed(date.format(&self.format))?;
+                (date.year(), again, date.to_string())
             }
             Kind::Naive => {
                 let time = NaiveDateTime::parse_from_str(text, &self.format).ok()?;
-                let iso = time.format("%Y-%m-%dT%H:%M:%S%.f").to_string();
-                (time.format(&self.format).to_string(), iso)
+                let iso = printed(time.format("%Y-%m-%dT%H:%M:%S%.f"))?;
+                (time.year(), printed(time.format(&self.format))?, iso)
             }
             Kind::Zoned => {
                 let time = DateTime::parse_from_str(text, &self.format).ok()?;
-                let iso = time.format("%Y-%m-%dT%H:%M:%S%.f%:z").to_string();
-                (time.format(&self.format).to_string(), iso)
+                let iso = printed(time.format("%Y-%m-%dT%H:%M:%S%.f%:z"))?;
+                (time.year(), printed(time.format(&self.format))?, iso)
             }
         };
-        (without_padding(&again) == without_padding(text)).then_some(iso)
+        // `%Y` also reads `20`, which is not the year 20 to whoever wrote it.
+        let is_whole_year = match year {
+            1000..=9999 => true,
+            0..1000 => text.contains(&format!("{year:04}")),
+            _ => false,
+        };
+        (is_whole_year && self.plain(&again) == self.plain(text)).then_some(iso)
+    }
+
+    /// The text in lower case, without the zeros that are of no account.
+    fn plain(&self, text: &str) -> String {
+        if !self.fraction {
+            return without_padding(text);
+        }
+        let (before, fraction, behind) = split_fraction(text);
+        let (before, behind) = (without_padding(before), without_padding(behind));
+        format!("{before}.{}{behind}", fraction.trim_end_matches('0'))
     }
 
     /// The texts as ISO 8601 writes them; the error is the index of the first not of the format.
@@ -95,6 +122,23 @@ impl DateFormat {
             .collect();
         Ok(std::sync::Arc::new(iso?))
     }
+}
+
+/// What a format makes of a value; `None` where the value has not what the format asks for.
+fn printed<'a>(text: DelayedFormat<impl Iterator<Item = Item<'a>> + Clone>) -> Option<String> {
+    let mut printed = String::new();
+    write!(printed, "{text}").ok()?;
+    Some(printed)
+}
+
+/// Splits a text at its last point, behind which the fraction of a second stands if there is one: what is before it, the
+/// digits, and what follows them.
+fn split_fraction(text: &str) -> (&str, &str, &str) {
+    let Some((before, rest)) = text.rsplit_once('.') else {
+        return (text, "", "");
+    };
+    let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+    (before, &rest[..digits], &rest[digits..])
 }
 
 /// The text in lower case without the zeros and spaces that stand before other digits.
@@ -144,6 +188,25 @@ mod tests {
                 "20131231T103000+0200",
                 Some("2013-12-31T10:30:00+02:00"),
             ),
+            (
+                "%d.%m.%Y %H:%M:%S.%f",
+                "1.2.2010 10:30:00.500",
+                Some("2010-02-01T10:30:00.500"),
+            ),
+            (
+                "%H:%M:%S%.f %d/%m/%Y",
+                "10:30:00.000123 1/2/2010",
+                Some("2010-02-01T10:30:00.000123"),
+            ),
+            (
+                "%d/%m/%Y %H:%M:%S%.f",
+                "01/02/2010 10:30:00",
+                Some("2010-02-01T10:30:00"),
+            ),
+            ("%d/%m/%Y", "01/02/20", None),
+            ("%d/%m/%Y", "01/02/-020", None),
+            ("%d/%m/%Y", "01/02/0020", Some("0020-02-01")),
+            ("%d/%m/%y", "01/02/20", Some("2020-02-01")),
         ] {
             assert_eq!(iso(format, text).as_deref(), expected, "{format}: {text}");
         }
@@ -151,8 +214,16 @@ mod tests {
 
     #[test]
     fn a_format_tells_the_day_at_least() {
-        for format in ["%Q", "%H:%M", "%Y-%m", ""] {
+        for format in ["%Q", "%H:%M", "%Y-%m", "", "%d/%m/%Y %I:%M"] {
             assert!(format.parse::<DateFormat>().is_err(), "{format}");
+        }
+    }
+
+    #[test]
+    fn names_of_zones_and_bare_nanoseconds_are_no_format() {
+        for (format, remedy) in [("%d/%m/%Y %H:%M %Z", "%z"), ("%d/%m/%Y %H:%M:%S %f", "%.f")] {
+            let error = format.parse::<DateFormat>().unwrap_err();
+            assert!(error.contains(remedy), "{format}: {error}");
         }
     }
 }

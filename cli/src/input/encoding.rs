@@ -11,17 +11,23 @@ use thiserror::Error;
 
 use super::stream::{CHUNK, Stream, peek};
 
-/// Bytes that are no text in their encoding.
+/// Bytes that cannot be read as text.
 #[derive(Debug, Error)]
-#[error("not valid {encoding} within the bytes up to {offset}")]
-pub(super) struct Undecodable {
-    encoding: &'static str,
-    offset: u64,
+pub(super) enum Undecodable {
+    /// Bytes that are no text in their encoding.
+    #[error("not valid {encoding} within the bytes up to {offset}")]
+    Invalid { encoding: &'static str, offset: u64 },
+    /// A text in an encoding that is not read.
+    #[error("begins with the byte order mark of UTF-32, which is not read; convert it to UTF-8")]
+    Utf32,
 }
 
 /// The text as UTF-8, without the mark that may open it, which wins over the encoding named.
 pub(super) fn to_utf8(stream: Stream, encoding: Option<&'static Encoding>) -> io::Result<Stream> {
     let (head, mut stream) = peek(stream)?;
+    if head.starts_with(b"\xff\xfe\0\0") || head.starts_with(b"\0\0\xfe\xff") {
+        return Err(io::Error::other(Undecodable::Utf32));
+    }
     let mark = Encoding::for_bom(&head);
     if let Some((_, len)) = mark {
         stream.read_exact(&mut [0; 3][..len])?;
@@ -84,7 +90,7 @@ impl Transcoder {
             DecoderResult::Malformed(..) => {
                 let encoding = self.decoder.encoding().name();
                 let offset = self.offset;
-                return Err(io::Error::other(Undecodable { encoding, offset }));
+                return Err(io::Error::other(Undecodable::Invalid { encoding, offset }));
             }
         }
         Ok(())
@@ -104,8 +110,14 @@ impl Read for Transcoder {
     }
 }
 
-/// Reads the name of an encoding, as the web knows it.
+/// Reads the name of an encoding, as the web knows it: Latin-1 is windows-1252, which has characters where Latin-1
+/// has control codes. ASCII is windows-1252 there too, and so refused: UTF-8 is what holds it exactly.
 pub(crate) fn named(label: &str) -> Result<&'static Encoding, String> {
+    if ["ascii", "us-ascii"].contains(&label.to_ascii_lowercase().as_str()) {
+        return Err(
+            "ASCII is read as utf-8; other bytes are of windows-1252 or another".to_owned(),
+        );
+    }
     Encoding::for_label(label.as_bytes())
         .ok_or_else(|| "not an encoding, such as utf-16le, latin1 or shift_jis".to_owned())
 }
@@ -149,6 +161,10 @@ mod tests {
         ] {
             let error = read(bytes, Some(encoding)).unwrap_err();
             assert!(error.to_string().contains("not valid"), "{error}");
+        }
+        for mark in [&b"\xff\xfe\0\0a\0\0\0"[..], b"\0\0\xfe\xff\0\0\0a"] {
+            let error = read(mark, None).unwrap_err();
+            assert!(error.to_string().contains("UTF-32"), "{error}");
         }
         let long = "é".repeat(CHUNK);
         let bytes: Vec<u8> = long.encode_utf16().flat_map(u16::to_le_bytes).collect();

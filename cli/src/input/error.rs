@@ -158,6 +158,13 @@ pub(crate) enum InputError {
     /// A quoted field that the input's end cuts off.
     #[error("{}, line {line}: a quoted field is never closed: the input is cut short", path.display())]
     UnclosedQuote { path: PathBuf, line: u64 },
+    /// A quoted field that does not end with its closing quote.
+    #[error(
+        "{}, line {line}: a quoted field goes on behind its closing quote; a quote within a field is doubled, or escaped as \
+         --escape tells",
+        path.display()
+    )]
+    BehindQuote { path: PathBuf, line: u64 },
     /// A row longer than the bound on memory allows.
     #[error("{}, line {line}: a row of more than {limit} bytes; is a quote left open?", path.display())]
     TooLong {

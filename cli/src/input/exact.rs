@@ -2,7 +2,8 @@
 //!
 //! Owns the one rule of all text input: a text is converted only if the value says what the text
 //! said. Zeros that end a fraction, the spelling of an exponent and the case of `true` are of no
-//! account; every digit, sign, time of day and offset is. It builds no arrays.
+//! account; every digit, sign, time of day and offset is. Where the user gave the type, neither are zeros before a number, a
+//! plus sign and the words for `true` and `false`. It builds no arrays.
 
 /// A decimal number as it is written: its digits, as a whole number, times a power of ten.
 ///

@@ -67,14 +67,11 @@ impl Guess {
         if !(self.date || self.naive || self.zoned) {
             return;
         }
-        if let Some(format) = dates {
-            let matches = format.matches(text);
-            self.date &= matches && format.is_date();
-            self.naive &= matches && !format.is_zoned();
-            self.zoned &= matches && format.is_zoned();
-            return;
-        }
-        match Moment::parse(text) {
+        let moment = match dates {
+            Some(format) => format.iso(text).and_then(|iso| Moment::parse(&iso)),
+            None => Moment::parse(text),
+        };
+        match moment {
             None => (self.date, self.naive, self.zoned) = (false, false, false),
             Some(moment) => {
                 self.date &= !moment.clock;

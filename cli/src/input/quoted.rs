@@ -1,10 +1,14 @@
-//! Telling a quoted empty field of delimited text from a field of nothing.
+//! What quotes and escapes mean in delimited text, where the parser of CSV says too little.
 //!
-//! The parser of CSV gives both as no bytes. [`Quoted`] stands before it and puts a byte between the
-//! quotes of a field that has only them: one that is in no text of UTF-8. It follows the same rules as the
-//! parser for where fields begin.
+//! [`Quoted`] stands before the parser and follows the same rules for where fields begin. The parser gives a
+//! quoted empty field and a field of nothing both as no bytes: [`Quoted`] puts a byte between the quotes of a
+//! field that has only them, one that is in no text of UTF-8. The parser drops quotes before further text of a
+//! field (`"x"y`), which is an error here, and an escape before any character, which is kept here unless it
+//! stands before a quote or an escape.
 
 use std::io::{self, Read};
+
+use thiserror::Error;
 
 use super::stream::{CHUNK, Stream};
 
@@ -20,7 +24,7 @@ enum State {
     Row,
     /// Where a field begins that is not the first of its row.
     Field,
-    /// In a field without quotes, or behind those of one.
+    /// In a field without quotes.
     Bare,
     /// Behind the quote that opens a field.
     Opened,
@@ -47,6 +51,17 @@ pub(super) struct Quoted {
     /// What is to be given on, from `given` on.
     marked: Vec<u8>,
     given: usize,
+    /// The line of the byte that is read next.
+    line: u64,
+    /// The line on which a field goes on behind its quotes; nothing is read beyond.
+    malformed: Option<u64>,
+}
+
+/// A field that goes on behind its closing quote, on this line.
+#[derive(Debug, Error)]
+#[error("line {line}: a quoted field goes on behind its closing quote")]
+pub(super) struct BehindQuote {
+    pub(super) line: u64,
 }
 
 impl Quoted {
@@ -64,6 +79,8 @@ impl Quoted {
             read: vec![0; CHUNK],
             marked: Vec::with_capacity(CHUNK),
             given: 0,
+            line: 1,
+            malformed: None,
         }
     }
 
@@ -76,7 +93,17 @@ impl Quoted {
         }
     }
 
+    /// The state behind a byte that follows a closing quote, where the field has to end.
+    fn behind_quote(&mut self, byte: u8) -> State {
+        let state = self.behind(byte);
+        if state == State::Bare {
+            self.malformed.get_or_insert(self.line);
+        }
+        state
+    }
+
     fn push(&mut self, byte: u8) {
+        self.line += u64::from(byte == b'\n');
         let ends = |state: State| matches!(state, State::Row | State::Field);
         self.state = match self.state {
             State::Row if Some(byte) == self.comment => State::Comment,
@@ -89,13 +116,20 @@ impl Quoted {
                 return;
             }
             State::Opened | State::Inside if byte == b'"' => State::Quote,
-            State::Opened | State::Inside | State::Escaped => State::Inside,
+            State::Escaped => {
+                // The parser takes an escape away before anything; another keeps it.
+                if byte != b'"' && Some(byte) != self.escape {
+                    self.marked.extend(self.escape);
+                }
+                State::Inside
+            }
+            State::Opened | State::Inside => State::Inside,
             State::Quote if byte == b'"' => State::Inside,
-            State::Quote => self.behind(byte),
+            State::Quote => self.behind_quote(byte),
             State::Closed => {
                 let next = match byte {
                     b'"' => State::Inside,
-                    byte => self.behind(byte),
+                    byte => self.behind_quote(byte),
                 };
                 if ends(next) {
                     self.marked.extend(QUOTED_EMPTY);
@@ -127,6 +161,9 @@ impl Read for Quoted {
         while self.given == self.marked.len() {
             self.marked.clear();
             self.given = 0;
+            if let Some(line) = self.malformed {
+                return Err(io::Error::other(BehindQuote { line }));
+            }
             let read = self.text.read(&mut self.read)?;
             if read == 0 {
                 self.end();
@@ -138,6 +175,9 @@ impl Read for Quoted {
             let bytes = std::mem::take(&mut self.read);
             for byte in &bytes[..read] {
                 self.push(*byte);
+                if self.malformed.is_some() {
+                    break;
+                }
             }
             self.read = bytes;
         }
@@ -185,7 +225,7 @@ mod tests {
             ("\"\"\"x\",\"\"\n", "\"\"\"x\",\"∅\"\n"),
             ("\"x\"\"\",\"\"\n", "\"x\"\"\",\"∅\"\n"),
             ("\"a,\"\",\"\n", "\"a,\"\",\"\n"),
-            ("a\"\",\"\" ,x\"\"\n", "a\"\",\"\" ,x\"\"\n"),
+            ("a\"\",\"\",x\"\"\n", "a\"\",\"∅\",x\"\"\n"),
             ("\"open", "\"open"),
         ] {
             assert_eq!(marked(text, None, None), expected, "{text}");
@@ -198,6 +238,27 @@ mod tests {
             marked("#,\"\"\n\"\"\n", None, Some(b'#')),
             "#,\"\"\n\"∅\"\n"
         );
+    }
+
+    #[test]
+    fn an_escape_is_kept_unless_it_stands_before_a_quote_or_an_escape() {
+        for (text, expected) in [
+            (r#""C:\new\table",1"#, r#""C:\\new\\table",1"#),
+            (r#""say \"no\"""#, r#""say \"no\"""#),
+            (r#""a\\b""#, r#""a\\b""#),
+            (r"C:\new", r"C:\new"),
+        ] {
+            assert_eq!(marked(text, Some(b'\\'), None), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_follows_a_closing_quote_is_an_error_with_its_line() {
+        for text in ["a,b\n\"x\"y,1\n", "\n\"\" ,1", "\"a\nb\"c"] {
+            let mut quoted = Quoted::new(Box::new(io::Cursor::new(text)), b',', (None, None));
+            let error = quoted.read_to_end(&mut Vec::new()).unwrap_err();
+            assert!(error.to_string().starts_with("line 2: "), "{text}: {error}");
+        }
     }
 
     #[test]

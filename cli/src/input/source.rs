@@ -15,6 +15,7 @@ use super::InputError;
 use super::encoding::Undecodable;
 use super::format::{Compression, InputFormat};
 use super::paths::Place;
+use super::quoted::BehindQuote;
 use super::stream::{CHUNK, Stream, peek};
 use crate::stdin::stdin;
 
@@ -332,10 +333,15 @@ fn decompress(stream: Stream, compression: Option<Compression>) -> io::Result<St
 
 /// The error of a failed read, told apart by whether a decompressor may have raised it.
 pub(super) fn read_error(path: &Path, compressed: bool, source: io::Error) -> InputError {
+    let of_text = source.get_ref();
+    if let Some(malformed) = of_text.and_then(|source| source.downcast_ref::<BehindQuote>()) {
+        return InputError::BehindQuote {
+            path: path.to_owned(),
+            line: malformed.line,
+        };
+    }
+    let undecodable = of_text.is_some_and(|source| source.is::<Undecodable>());
     // What the system itself refuses carries its code; a decompressor's complaint has none.
-    let undecodable = source
-        .get_ref()
-        .is_some_and(|source| source.is::<Undecodable>());
     if compressed && source.raw_os_error().is_none() && !undecodable {
         InputError::Compressed {
             path: path.to_owned(),

@@ -366,6 +366,80 @@ fn csv_columns_can_be_typed_and_must_exist() {
 }
 
 #[test]
+fn csv_escapes_and_quotes_lose_nothing() {
+    let files = Files::new(&[
+        (
+            "escaped.csv",
+            br#"p,q
+"C:\new\table","say \"no\""
+"#,
+        ),
+        ("behind.csv", b"p,q\n\"x\"y,1\n"),
+        ("behind.csv.gz", &gzip(b"p,q\n\"x\"y,1\n")),
+    ]);
+    let escaped = options(|o| o.escape = Some(b'\\'));
+    let batch = files.read(&["escaped.csv"], &escaped).unwrap();
+    assert_eq!(rows(&batch), [r#"C:\new\table|say "no""#]);
+    for name in ["behind.csv", "behind.csv.gz"] {
+        let error = files.error(&[name], &InputOptions::default());
+        assert!(
+            error.starts_with(name) && error.contains("line 2: "),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn csv_bytes_are_hexadecimal() {
+    let files = Files::new(&[("a.csv", b"id,b\n1,00fF\n2,\n"), ("b.csv", b"id,b\n1,0\n")]);
+    let typed = options(|o| o.schema = "b=binary".parse().unwrap());
+    let batch = files.read(&["a.csv"], &typed).unwrap();
+    assert_eq!(rows(&batch), ["1|00ff", "2|-"]);
+    let error = files.error(&["b.csv"], &typed);
+    assert!(error.contains("line 2") && error.contains("`b`"), "{error}");
+}
+
+#[test]
+fn csv_dates_of_a_format_are_typed_by_what_they_say() {
+    let read = |format: &str, text: &str| {
+        let files = Files::new(&[("a.csv", format!("at\n{text}\n").as_bytes())]);
+        let dates = options(|o| o.dates = Some(format.parse().unwrap()));
+        let batch = files.read(&["a.csv"], &dates).unwrap();
+        (types(&batch)[0].clone(), rows(&batch)[0].clone())
+    };
+    let micros = DataType::Timestamp(TimeUnit::Microsecond, None);
+    let nanos = DataType::Timestamp(TimeUnit::Nanosecond, None);
+    for (format, text, data_type, value) in [
+        ("%d/%m/%Y", "01/02/2020", DataType::Date32, "2020-02-01"),
+        ("%d/%m/%Y", "01/02/20", DataType::Utf8, "01/02/20"),
+        (
+            "%d/%m/%Y %H:%M:%S.%f",
+            "01/02/2020 10:30:00.5",
+            micros,
+            "2020-02-01T10:30:00.500",
+        ),
+        (
+            "%d/%m/%Y %H:%M:%S.%f",
+            "01/02/2020 10:30:00.123456789",
+            nanos,
+            "2020-02-01T10:30:00.123456789",
+        ),
+        (
+            "%d/%m/%Y %H:%M:%S",
+            "31/12/2016 23:59:60",
+            DataType::Utf8,
+            "31/12/2016 23:59:60",
+        ),
+    ] {
+        assert_eq!(
+            read(format, text),
+            (data_type, value.to_owned()),
+            "{format}: {text}"
+        );
+    }
+}
+
+#[test]
 fn batches_are_as_long_as_asked_and_the_sample_is_not_read_twice() {
     let text: String = (0..1000).map(|n| format!("{n},{}\n", n % 7)).collect();
     let json: String = (0..1000)

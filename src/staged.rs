@@ -129,8 +129,7 @@ impl<C> fmt::Debug for StagedFile<C> {
 }
 
 impl<C> StagedFile<C> {
-    /// [`Step::SyncFile`] and [`Step::Verify`]: all that stands between the last byte written and a
-    /// staged file. `check` looks at the re-opened file.
+    /// [`sync_and_verify`].
     pub(crate) fn verified(
         mut draft: Draft,
         destination: Destination,
@@ -138,29 +137,19 @@ impl<C> StagedFile<C> {
         content: C,
         check: Option<impl FnOnce(Arc<dyn DiskFile>) -> Result<(), Fault>>,
     ) -> Result<Self> {
-        let mode = options.publish_mode;
-        let written = draft.sync(options.durability, destination.mode)?;
-        if options.verify != Verify::Skip || check.is_some() {
-            let file = draft.reopen()?;
-            let checked = check_bytes(file.as_ref(), written)
-                .and_then(|()| check.map_or(Ok(()), |check| check(Arc::clone(&file))))
-                .and_then(|()| check_end(file.as_ref(), written));
-            match checked {
-                Ok(()) => {}
-                Err(Fault::Io(source)) => return Err(source).at(Step::Verify, draft.path()),
-                Err(Fault::Damage(damage)) => {
-                    return Err(Error::Damaged {
-                        path: destination.path.into(),
-                        damage,
-                    });
-                }
-            }
-        }
+        let durability = options.durability;
+        let written = sync_and_verify(
+            &mut draft,
+            &destination.path,
+            (durability, destination.mode),
+            options.verify,
+            check,
+        )?;
         Ok(StagedFile {
             draft,
             destination,
-            mode,
-            durability: options.durability,
+            mode: options.publish_mode,
+            durability,
             written,
             content,
         })
@@ -232,21 +221,45 @@ impl<C> StagedFile<C> {
     pub fn discard(self) {}
 }
 
+/// [`Step::SyncFile`] and [`Step::Verify`]: all that stands between the last byte written and a file that may be
+/// published at `path`. `mode`, if given, becomes its permissions; `check` looks at the re-opened file.
+pub(crate) fn sync_and_verify(
+    draft: &mut Draft,
+    path: &Path,
+    (durability, mode): (Durability, Option<u32>),
+    verify: Verify,
+    check: Option<impl FnOnce(Arc<dyn DiskFile>) -> Result<(), Fault>>,
+) -> Result<Written> {
+    let written = draft.sync(durability, mode)?;
+    if verify == Verify::Skip && check.is_none() {
+        return Ok(written);
+    }
+    let file = draft.reopen()?;
+    let checksum = written.checksum.filter(|_| verify >= Verify::Checksum);
+    let checked = check_bytes(file.as_ref(), written.len, checksum)
+        .and_then(|()| check.map_or(Ok(()), |check| check(Arc::clone(&file))))
+        .and_then(|()| check_end(file.as_ref(), written));
+    match checked {
+        Ok(()) => Ok(written),
+        Err(Fault::Io(source)) => Err(source).at(Step::Verify, draft.path()),
+        Err(Fault::Damage(damage)) => Err(Error::Damaged {
+            path: path.into(),
+            damage,
+        }),
+    }
+}
+
 /// Compares the length, and the content if it was hashed, from the medium as far as the system can be
 /// told to read from there.
-pub(crate) fn check_bytes(file: &dyn DiskFile, written: Written) -> Result<(), Fault> {
+fn check_bytes(file: &dyn DiskFile, expected: u64, checksum: Option<u128>) -> Result<(), Fault> {
     let found = file.status()?.len;
-    if found != written.len {
-        return Err(Damage::Length {
-            expected: written.len,
-            found,
-        }
-        .into());
+    if found != expected {
+        return Err(Damage::Length { expected, found }.into());
     }
-    match written.checksum {
+    match checksum {
         Some(checksum) => {
             file.drop_cache()?;
-            verify_content(file, written.len, checksum)
+            verify_content(file, expected, checksum)
         }
         None => Ok(()),
     }
@@ -254,7 +267,7 @@ pub(crate) fn check_bytes(file: &dyn DiskFile, written: Written) -> Result<(), F
 
 /// Compares what ends the file byte for byte, if it was told from the rest: a number can be spelled in
 /// more than one way, and some of what a footer can say no parser keeps.
-pub(crate) fn check_end(file: &dyn DiskFile, written: Written) -> Result<(), Fault> {
+fn check_end(file: &dyn DiskFile, written: Written) -> Result<(), Fault> {
     match written.end {
         Some((start, hash)) => verify_end(file, start, hash),
         None => Ok(()),

@@ -13,16 +13,15 @@ use super::options::{Progress, SyncPolicy};
 use super::stage::EncodedFile;
 use super::stage::{Finished, Stage};
 use super::template::Template;
-use crate::disk::DiskDirectory;
-use crate::error::{Error, IoContext, Result, Step};
-use crate::format::Fault;
+use crate::disk::{DiskDirectory, DiskFile};
+use crate::error::{IoContext, Result, Step};
 use crate::format::encode::{Written, verify_written};
 use crate::format::parquet::KnownSchema;
 use crate::options::{Durability, Verify};
 use crate::partition::Partition;
 use crate::pool::{Failure, Halt};
 use crate::receipt::StatisticsReader;
-use crate::staged::{check_bytes, check_end};
+use crate::staged::sync_and_verify;
 
 /// From this number of files on, one sync of the file system is faster than a sync of each file.
 const MANY_FILES: usize = 64;
@@ -195,15 +194,10 @@ impl<'a> Finisher<'a> {
         };
         options.check_interrupt(Step::SyncFile)?;
         let mut draft = file.draft;
-        let mut written = draft.sync(durability, None)?;
-        let content_hash = written.checksum;
-        if options.verify < Verify::Checksum {
-            written.checksum = None;
-        }
-        if options.verify != Verify::Skip {
-            let reopened = draft.reopen()?;
+        let (len, level) = (draft.len(), options.verify);
+        let check = |reopened: Arc<dyn DiskFile>| {
             let expected = Written {
-                len: written.len,
+                len,
                 rows: file.rows,
                 schema: &self.template.schema,
                 digests: file.digests.as_deref(),
@@ -211,18 +205,10 @@ impl<'a> Finisher<'a> {
                 known: Some(&self.known),
                 keys: self.template.keys(),
             };
-            let checked = check_bytes(reopened.as_ref(), written)
-                .and_then(|()| verify_written(Arc::clone(&reopened), &expected, options.verify))
-                .and_then(|_| check_end(reopened.as_ref(), written));
-            match checked {
-                Ok(()) => {}
-                Err(Fault::Io(source)) => return Err(source).at(Step::Verify, draft.path()),
-                Err(Fault::Damage(damage)) => {
-                    let path = file.path.into();
-                    return Err(Error::Damaged { path, damage });
-                }
-            }
-        }
+            verify_written(reopened, &expected, level).map(drop)
+        };
+        let check = (level != Verify::Skip).then_some(check);
+        let written = sync_and_verify(&mut draft, &file.path, (durability, None), level, check)?;
         // The file now belongs to the transaction, which removes it if it is not published.
         draft.disown();
         let metadata = file.content.parquet();
@@ -236,9 +222,9 @@ impl<'a> Finisher<'a> {
             file_name: self.template.file_name(place.1),
             rows: file.rows,
             row_groups: file.content.row_groups(),
-            bytes: written.len,
+            bytes: len,
             footer_bytes: file.footer_bytes,
-            content_hash,
+            content_hash: written.checksum,
             columns,
         };
         drop(draft);

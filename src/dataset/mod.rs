@@ -27,7 +27,6 @@ mod parquet_file;
 mod partition_writer;
 mod quota;
 mod reader;
-mod row_group;
 mod scatter;
 mod session;
 mod spill;

@@ -1,75 +1,59 @@
-//! One Parquet file being encoded: where its row groups and the file end, and its footer.
+//! Where the row groups of a Parquet file of a data set end, and the file.
 
-use std::cmp::Reverse;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::{DataType, FieldRef, Schema};
-use parquet::errors::ParquetError;
-use parquet::file::writer::SerializedFileWriter;
 
-use super::gather::without_dictionaries;
-use super::row_group::Group;
 use super::stage::EncodedFile;
 use super::template::Template;
 use super::units::Cut;
 use crate::error::{Error, Result, Step};
 use crate::format::digest::ColumnDigests;
 use crate::format::encode::Content;
-use crate::format::parquet::{Ended, FileTemplate, Slot, own_error};
-use crate::pool::for_each;
+use crate::format::parquet::{FileTemplate, FileWriter, Slot};
 use crate::staging::Draft;
 
 /// A file whose footer is not written yet.
 pub(super) struct ParquetFile<'a> {
     template: &'a Template,
-    common: &'a FileTemplate,
-    output: Output,
-    group: Option<Group>,
-    /// How many row groups have ended.
-    groups: usize,
-    /// The columns, those first that took longest at the rows before: so all threads end at about one time.
-    order: Vec<usize>,
+    file: FileWriter<Slot>,
+    /// The limits of the open row group.
+    limits: Option<Limits>,
     digests: Option<ColumnDigests>,
     rows: u64,
 }
 
-/// Where column chunks go.
-struct Output {
-    writer: SerializedFileWriter<Slot>,
-    /// A row group that is not written yet.
-    ended: Option<Vec<Ended>>,
-    path: PathBuf,
+/// The limits of a row group: a number of rows, and of bytes.
+struct Limits {
+    most_rows: usize,
+    most_bytes: Option<usize>,
+    /// At how many rows the bytes are looked at next.
+    look_at: usize,
 }
 
 impl<'a> ParquetFile<'a> {
     pub(super) fn new(
         template: &'a Template,
-        common: &'a FileTemplate,
+        common: &Arc<FileTemplate>,
         draft: Draft,
         path: PathBuf,
     ) -> Result<Self> {
         let digests = match template.digesting() {
-            true => Some(digests_of(template.schema())?),
+            true => Some(ColumnDigests::new(template.schema()).map_err(|cannot| {
+                Error::InvalidOption {
+                    option: "verify",
+                    reason: cannot.to_string(),
+                }
+            })?),
             false => None,
         };
-        let writer = common
-            .file(Slot::new(draft))
-            .map_err(|source| Error::encode(Step::WriteRows, &path, source))?;
+        let file = FileWriter::new(Arc::clone(common), Slot::new(draft), path)?;
         Ok(ParquetFile {
             template,
-            common,
-            output: Output {
-                writer,
-                ended: None,
-                path,
-            },
-            group: None,
-            groups: 0,
-            order: (0..common.fields()).collect(),
+            file: file.spilling(template.spill.clone()),
+            limits: None,
             digests,
             rows: 0,
         })
@@ -77,41 +61,39 @@ impl<'a> ParquetFile<'a> {
 
     /// How many rows may be encoded before it is to be asked whether the row group or file ends.
     pub(super) fn room(&mut self) -> Result<usize> {
-        let group = match self.group.take() {
-            Some(group) => group,
-            None => self
-                .begin_group()
-                .map_err(|source| self.output.error(Step::WriteRows, source))?,
+        self.file.begin_row_group()?;
+        let limits = match self.limits.take() {
+            Some(limits) => limits,
+            None => self.new_limits(),
         };
-        let room = group.room();
-        self.group = Some(group);
+        let room = limits.most_rows.min(limits.look_at) - self.file.open_rows();
+        self.limits = Some(limits);
         Ok(room)
     }
 
-    fn begin_group(&mut self) -> Result<Group, ParquetError> {
+    /// The limits of the next row group, so that the file ends where it is to.
+    fn new_limits(&self) -> Limits {
         let options = &self.template.options;
-        let written = self.output.writer.bytes_written() as u64;
+        let written = self.file.bytes_written();
         let rows_left = options
             .target_file_rows
             .map_or(u64::MAX, |target| target.saturating_sub(self.rows));
         let bytes_left = options
             .target_file_bytes
             .map(|target| target.saturating_sub(written) as usize);
-        let properties = self.common.properties();
+        let properties = self.file.template().properties();
         let most_rows = properties.max_row_group_row_count().unwrap_or(usize::MAX);
         let most_bytes = match (properties.max_row_group_bytes(), bytes_left) {
             (Some(most), Some(left)) => Some(most.min(left)),
             (most, left) => most.or(left),
         };
-        let most_rows = most_rows
-            .min(usize::try_from(rows_left).unwrap_or(usize::MAX))
-            .max(1);
-        Group::new(
-            self.template,
-            self.common,
-            (&self.output.writer, self.groups),
-            (most_rows, most_bytes),
-        )
+        Limits {
+            most_rows: most_rows
+                .min(usize::try_from(rows_left).unwrap_or(usize::MAX))
+                .max(1),
+            most_bytes,
+            look_at: most_bytes.map_or(usize::MAX, |_| self.template.units.most_rows()),
+        }
     }
 
     /// Encodes units of rows, no more than there is [`room`](ParquetFile::room) for, columns side by side on up
@@ -122,7 +104,6 @@ impl<'a> ParquetFile<'a> {
         cut: &Cut,
         threads: usize,
     ) -> Result<bool> {
-        let path = &self.output.path.clone();
         if batch.num_columns() == 0 {
             return Err(Error::InvalidOption {
                 option: "schema",
@@ -130,40 +111,23 @@ impl<'a> ParquetFile<'a> {
             });
         }
         if let Some(digests) = &mut self.digests {
-            let digested = without_dictionaries(batch).and_then(|batch| digests.update(&batch));
+            let path = self.file.path();
+            let digested = digests.update(batch);
             digested.map_err(|source| Error::encode(Step::WriteRows, path, source))?;
         }
-        let Some(mut group) = self.group.take() else {
-            return Ok(false);
-        };
-        let at_once = self.at_once();
-        let took: Vec<AtomicU64> = self.order.iter().map(|_| AtomicU64::new(0)).collect();
-        let writes = usize::from(self.output.ended.is_some());
-        let output = Mutex::new(&mut self.output);
-        for_each(threads, writes + took.len(), path, |number| {
-            let Some(number) = number.checked_sub(writes) else {
-                return locked(&output).write_ended();
-            };
-            let column = self.order[number];
-            let begun = Instant::now();
-            let encoded = group.encoders().encode(column, batch, cut.pieces(at_once));
-            took[column].store(begun.elapsed().as_nanos() as u64, Ordering::Relaxed);
-            encoded.map_err(|source| encode_error(Step::WriteRows, path, source))
-        })?;
-        self.order
-            .sort_by_key(|column| Reverse(took[*column].load(Ordering::Relaxed)));
-        group.add_rows(batch.num_rows());
+        let pieces: Vec<Range<usize>> = cut.pieces(self.at_once()).collect();
+        self.file.encode(batch, &pieces, threads)?;
         self.rows += batch.num_rows() as u64;
-        if group.is_full(self.template.units.most_rows(), cut.by_bytes) {
-            self.end_group(&group, threads)?;
-            // Where its length says when the file ends, or nobody could encode meanwhile, it is written now.
-            if threads == 1 || self.template.options.target_file_bytes.is_some() {
-                self.output.write_ended()?;
-            }
-            return Ok(self.is_full());
+        if !self.is_row_group_full(cut.by_bytes) {
+            return Ok(false);
         }
-        self.group = Some(group);
-        Ok(false)
+        self.limits = None;
+        self.file.end_row_group(threads)?;
+        if self.template.options.target_file_bytes.is_some() {
+            // Its length says when the file ends.
+            self.file.write_ended()?;
+        }
+        Ok(self.is_full())
     }
 
     /// How many rows the encoders get at once.
@@ -172,16 +136,42 @@ impl<'a> ParquetFile<'a> {
     /// nulls after as many rows as a page has at most. Whether a column without nulls has such a buffer
     /// depends on how its rows came, so that they get no more than both.
     fn at_once(&self) -> usize {
-        let properties = self.common.properties();
+        let properties = self.file.template().properties();
         let least = properties
             .write_batch_size()
             .min(properties.data_page_row_count_limit());
         least.max(1)
     }
 
+    /// Whether the row group ends here; and if not, where it is to be asked again.
+    ///
+    /// The encoders are asked at few places, which depend on the rows alone: after a number of rows, and after a
+    /// unit that was cut short because of its bytes. The next place is a multiple of a unit's rows further.
+    fn is_row_group_full(&mut self, by_bytes: bool) -> bool {
+        let (rows, unit) = (self.file.open_rows(), self.template.units.most_rows());
+        let Some(limits) = &mut self.limits else {
+            return false;
+        };
+        if rows >= limits.most_rows {
+            return true;
+        }
+        let looks = by_bytes || rows >= limits.look_at;
+        let Some(most) = limits.most_bytes.filter(|_| looks) else {
+            return false;
+        };
+        let bytes = self.file.open_bytes();
+        if bytes >= most {
+            return true;
+        }
+        let rows_left = (most - bytes) as u128 * rows as u128 / bytes.max(1) as u128;
+        let step = usize::try_from(rows_left * 3 / 4).unwrap_or(usize::MAX) / unit * unit;
+        limits.look_at = rows.saturating_add(step.max(unit));
+        false
+    }
+
     fn is_full(&self) -> bool {
         let options = &self.template.options;
-        let written = self.output.writer.bytes_written() as u64;
+        let written = self.file.bytes_written();
         // What is left is not worth a row group.
         let nearly = |target: u64| written >= target - target / 8;
         options.target_file_bytes.is_some_and(nearly)
@@ -190,111 +180,17 @@ impl<'a> ParquetFile<'a> {
                 .is_some_and(|target| self.rows >= target)
     }
 
-    fn end_group(&mut self, group: &Group, threads: usize) -> Result<()> {
-        let path = &self.output.path;
-        let fields = self.common.fields();
-        let ended: Vec<Mutex<Vec<_>>> = (0..fields).map(|_| Mutex::default()).collect();
-        for_each(threads, fields, path, |index| {
-            let chunks = group.encoders().end(index);
-            *locked(&ended[index]) =
-                chunks.map_err(|source| encode_error(Step::WriteRows, path, source))?;
-            Ok::<(), Error>(())
-        })?;
-        let chunks = ended
-            .into_iter()
-            .flat_map(|chunks| chunks.into_inner().unwrap_or_else(PoisonError::into_inner));
-        self.output.ended = Some(chunks.collect());
-        self.groups += 1;
-        Ok(())
-    }
-
     /// [`Step::WriteFooter`].
-    pub(super) fn finish(mut self, threads: usize) -> Result<EncodedFile> {
-        self.output.write_ended()?;
-        if let Some(group) = self.group.take()
-            && group.rows() > 0
-        {
-            self.end_group(&group, threads)?;
-            self.output.write_ended()?;
-        }
-        let (content, draft, footer_bytes) = self.output.finish()?;
+    pub(super) fn finish(self, threads: usize) -> Result<EncodedFile> {
+        let path = self.file.path().to_owned();
+        let file = self.file.finish(threads)?;
         Ok(EncodedFile {
-            draft,
-            content,
+            draft: file.draft,
+            content: Content::Parquet(file.metadata),
             digests: self.digests.map(|digests| digests.finish()),
             rows: self.rows,
-            footer_bytes: Some(footer_bytes),
-            path: self.output.path,
+            footer_bytes: Some(file.footer_bytes),
+            path,
         })
     }
-}
-
-impl Output {
-    /// Writes the row group that has ended, if there is one.
-    fn write_ended(&mut self) -> Result<()> {
-        let Some(chunks) = self.ended.take() else {
-            return Ok(());
-        };
-        let written = (|| {
-            let mut writer = self.writer.next_row_group()?;
-            for chunk in chunks {
-                chunk.append_to(&mut writer)?;
-            }
-            writer.close().map(drop)
-        })();
-        written.map_err(|source| self.error(Step::WriteRows, source))
-    }
-
-    fn finish(&mut self) -> Result<(Content, Draft, u64)> {
-        let end = self.writer.bytes_written() as u64;
-        if let Some(draft) = self.writer.inner_mut().draft() {
-            draft.ends_from(end);
-        }
-        let content = match self.writer.finish() {
-            Ok(metadata) => Content::Parquet(Arc::new(metadata)),
-            Err(source) => return Err(self.error(Step::WriteFooter, source)),
-        };
-        match self.writer.inner_mut().take() {
-            Some((draft, footer_bytes)) => Ok((content, draft, footer_bytes)),
-            None => Err(Error::Poisoned {
-                path: self.path.clone(),
-            }),
-        }
-    }
-
-    /// A disk that is full is an error of the disk, however the encoder wraps it.
-    fn error(&mut self, step: Step, source: ParquetError) -> Error {
-        let draft = self.writer.inner_mut().draft();
-        let fault = draft.and_then(|draft| Some((draft.take_fault()?, draft.path().to_owned())));
-        match fault {
-            Some((source, path)) => Error::Io { step, path, source },
-            None => encode_error(step, &self.path, source),
-        }
-    }
-}
-
-fn encode_error(step: Step, path: &Path, source: ParquetError) -> Error {
-    own_error(source).unwrap_or_else(|source| Error::encode(step, path, source))
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Rows come with dictionaries or without, and their digests are the same.
-fn digests_of(schema: &Schema) -> Result<ColumnDigests> {
-    let values = |field: &FieldRef| match field.data_type() {
-        DataType::Dictionary(_, values) => Arc::new(
-            field
-                .as_ref()
-                .clone()
-                .with_data_type(values.as_ref().clone()),
-        ),
-        _ => Arc::clone(field),
-    };
-    let fields: Vec<FieldRef> = schema.fields().iter().map(values).collect();
-    ColumnDigests::new(&Schema::new(fields)).map_err(|cannot| Error::InvalidOption {
-        option: "verify",
-        reason: cannot.to_string(),
-    })
 }

@@ -28,7 +28,9 @@ pub(super) struct Template {
     /// Of the rows in the files.
     pub(super) schema: SchemaRef,
     /// Where the files are Parquet.
-    pub(super) parquet: Option<FileTemplate>,
+    pub(super) parquet: Option<Arc<FileTemplate>>,
+    /// Where encoded pages of Parquet go that memory has no room for.
+    pub(super) spill: Option<Arc<PageSpill>>,
     /// Where the files are Arrow IPC.
     #[cfg(feature = "ipc")]
     pub(super) dictionaries: Option<Arc<Dictionaries>>,
@@ -42,7 +44,7 @@ impl Template {
     pub(super) fn new(options: EngineOptions, schema: SchemaRef) -> Result<Self> {
         options.check(&schema)?;
         let parquet = match options.format == Format::Parquet {
-            true => Some(parquet_template(&options, &schema)?),
+            true => Some(Arc::new(parquet_template(&options, &schema)?)),
             false => None,
         };
         #[cfg(feature = "ipc")]
@@ -56,6 +58,7 @@ impl Template {
         };
         Ok(Template {
             parquet,
+            spill: None,
             #[cfg(feature = "ipc")]
             dictionaries,
             units: Units::new(&schema, options.properties.write_batch_size()),
@@ -67,7 +70,7 @@ impl Template {
 
     /// The same, encoded pages going where `spill` says when they are too many for memory.
     pub(super) fn spilling(mut self, spill: Arc<PageSpill>) -> Self {
-        self.parquet = self.parquet.map(|parquet| parquet.spilling(spill));
+        self.spill = Some(spill);
         self
     }
 

@@ -90,7 +90,7 @@ impl ColumnDigests {
         Ok(ColumnDigests { columns })
     }
 
-    /// Adds the rows of a batch of the same schema.
+    /// Adds the rows of a batch of the same schema, but that columns of dictionaries may come as their values.
     ///
     /// # Errors
     /// The batch has not the schema's types.
@@ -159,10 +159,12 @@ fn hash_gathered(hash: &mut XxHash3_128, bytes: &mut Vec<u8>) {
     bytes.clear();
 }
 
-/// The type that has rows: that of the values of runs and, where needed, of dictionaries.
+/// The type that is digested: that of the values of runs and dictionaries, and one that has rows.
 fn expanded(data_type: &DataType) -> DataType {
     match data_type {
         DataType::RunEndEncoded(_, values) => values.data_type().clone(),
+        // Rows may come with dictionaries or without.
+        DataType::Dictionary(_, values) => expanded(values),
         // The row format has no dictionaries of lists, structs or maps.
         other if !RowConverter::supports_fields(&[SortField::new(other.clone())]) => {
             plain_type(other)

@@ -334,3 +334,28 @@ fn a_dictionary_of_lists_has_the_digest_of_its_values() {
     let dictionary: ArrayRef = Arc::new(DictionaryArray::new(keys, Arc::new(lists)));
     assert_eq!(digest(&dictionary), digest(&plain));
 }
+
+#[test]
+fn a_column_of_dictionaries_may_come_as_its_values() {
+    let schema = |column: &ArrayRef| {
+        let field = Field::new("x", column.data_type().clone(), true);
+        Arc::new(Schema::new(vec![field]))
+    };
+    let batch = |column: &ArrayRef| RecordBatch::try_new(schema(column), vec![Arc::clone(column)]);
+    let plain = strings();
+    let keyed: ArrayRef = cast(
+        &plain,
+        &DataType::Dictionary(
+            Box::new(DataType::Int8),
+            Box::new(plain.data_type().clone()),
+        ),
+    )
+    .unwrap();
+    let mut digests = ColumnDigests::new(&schema(&keyed)).unwrap();
+    for column in [&keyed, &plain] {
+        digests.update(&batch(column).unwrap()).unwrap();
+    }
+    let twice: Vec<&dyn Array> = vec![plain.as_ref(), plain.as_ref()];
+    let twice = ::arrow::compute::concat(&twice).unwrap();
+    assert_eq!(digests.finish(), [digest(&twice)]);
+}

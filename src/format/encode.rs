@@ -231,9 +231,8 @@ impl Encoder {
     pub(crate) fn finish(self) -> Result<Encoded> {
         let (draft, content, digests) = match self.kind {
             Kind::Parquet(encoder) => {
-                let encoded = encoder.finish()?;
-                let content = Content::Parquet(encoded.metadata);
-                (encoded.draft, content, encoded.digests)
+                let (file, digests) = encoder.finish()?;
+                (file.draft, Content::Parquet(file.metadata), digests)
             }
             #[cfg(feature = "ipc")]
             Kind::Ipc(encoder) => encoder.finish()?,

@@ -19,7 +19,7 @@ use crate::disk::{Disk, DiskFile};
 use crate::error::{Error, Result};
 use crate::existing::Planned;
 use crate::format::Format;
-use crate::format::parquet::{Encoded, Encoder, ParquetOptions, Written, verify_written};
+use crate::format::parquet::{Encoder, ParquetOptions, Written, verify_written};
 use crate::names::check_case;
 use crate::options::{Verify, WriterOptions};
 use crate::partition::Partition;
@@ -224,36 +224,24 @@ impl AtomicArrowWriter {
                 path: destination.path().to_owned(),
             });
         }
-        let Encoded {
-            draft,
-            metadata,
-            digests,
-            keys,
-        } = encoder.finish()?;
-        let level = options.file.verify;
-        let len = draft.len();
-        let check = |file: Arc<dyn DiskFile>| {
-            let schema = &columns.file_schema;
-            let digests = digests.as_deref();
+        let keys = encoder.keys().cloned();
+        let (file, digests) = encoder.finish()?;
+        let (level, len) = (options.file.verify, file.draft.len());
+        let check = |reopened: Arc<dyn DiskFile>| {
             let written = Written {
                 len,
-                metadata: &metadata,
+                metadata: &file.metadata,
                 rows,
-                schema,
-                digests,
+                schema: &columns.file_schema,
+                digests: digests.as_deref(),
                 known: None,
                 keys: keys.as_ref(),
             };
-            verify_written(file, &written, level).map(drop)
+            verify_written(reopened, &written, level).map(drop)
         };
         let check = (level != Verify::Skip).then_some(check);
-        StagedFile::verified(
-            draft,
-            destination,
-            &options.file,
-            Arc::clone(&metadata),
-            check,
-        )
+        let content = Arc::clone(&file.metadata);
+        StagedFile::verified(file.draft, destination, &options.file, content, check)
     }
 
     /// Ends, syncs, verifies and publishes the file: [`finish`](AtomicArrowWriter::finish), then

@@ -1,4 +1,4 @@
-//! Encoding batches as Parquet into a draft.
+//! Encoding batches as one Parquet file, into a draft.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -7,13 +7,13 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use parquet::arrow::ArrowWriter;
 use parquet::errors::ParquetError;
-use parquet::file::metadata::ParquetMetaData;
 use parquet::file::properties::WriterProperties;
 
+use super::file::{Encoded, FileWriter, disk_error, encoded};
 use super::keys::Keys;
 use super::row_group::FileTemplate;
 use super::rows::RowWriter;
-use super::slot::Slot;
+use super::slot::{FileOutput as _, Slot};
 use crate::damage::Location;
 use crate::error::{Error, Result, Step};
 use crate::format::contained;
@@ -44,56 +44,6 @@ enum Writer {
     Rows(Box<RowWriter<Slot>>),
     /// Where content says where pages end, which parquet-rs lets nobody else do.
     Chunking(Box<ArrowWriter<Slot>>),
-}
-
-/// A Parquet file whose footer is written.
-pub(crate) struct Encoded {
-    pub(crate) draft: Draft,
-    pub(crate) metadata: Arc<ParquetMetaData>,
-    pub(crate) digests: Option<Vec<u128>>,
-    /// The decryption keys, if the file is encrypted.
-    pub(crate) keys: Option<Keys>,
-}
-
-impl Writer {
-    fn new(draft: Draft, template: FileTemplate) -> Result<Self, ParquetError> {
-        let slot = Slot::new(draft);
-        if template.properties().content_defined_chunking().is_some() {
-            let writer = template.arrow_writer(slot)?;
-            return Ok(Writer::Chunking(Box::new(writer)));
-        }
-        let rows = RowWriter::new(template, slot)?;
-        Ok(Writer::Rows(Box::new(rows)))
-    }
-
-    fn slot(&mut self) -> &mut Slot {
-        match self {
-            Writer::Rows(writer) => writer.inner_mut(),
-            Writer::Chunking(writer) => writer.inner_mut(),
-        }
-    }
-
-    fn write(&mut self, batch: &RecordBatch) -> Result<(), ParquetError> {
-        match self {
-            Writer::Rows(writer) => writer.write(batch),
-            Writer::Chunking(writer) => writer.write(batch),
-        }
-    }
-
-    /// Ends the last row group.
-    fn end_rows(&mut self) -> Result<(), ParquetError> {
-        match self {
-            Writer::Rows(writer) => writer.end_rows(),
-            Writer::Chunking(writer) => writer.flush(),
-        }
-    }
-
-    fn finish(&mut self) -> Result<ParquetMetaData, ParquetError> {
-        match self {
-            Writer::Rows(writer) => writer.finish(),
-            Writer::Chunking(writer) => writer.finish(),
-        }
-    }
 }
 
 impl Encoder {
@@ -129,8 +79,17 @@ impl Encoder {
         .map_err(|source| Error::encode(Step::WriteRows, path, source))?;
         template.check()?;
         let keys = template.keys().cloned();
-        let writer = Writer::new(draft, template)
-            .map_err(|source| Error::encode(Step::WriteRows, path, source))?;
+        let slot = Slot::new(draft);
+        let writer = match template.properties().content_defined_chunking() {
+            Some(_) => template
+                .arrow_writer(slot)
+                .map(|writer| Writer::Chunking(Box::new(writer)))
+                .map_err(|source| Error::encode(Step::WriteRows, path, source))?,
+            None => {
+                let file = FileWriter::new(Arc::new(template), slot, path.to_owned())?;
+                Writer::Rows(Box::new(RowWriter(file)))
+            }
+        };
         Ok(Encoder {
             writer,
             path: path.to_owned(),
@@ -140,30 +99,38 @@ impl Encoder {
         })
     }
 
+    /// The decryption keys, if the file is encrypted.
+    pub(crate) fn keys(&self) -> Option<&Keys> {
+        self.keys.as_ref()
+    }
+
     pub(crate) fn memory_size(&self) -> usize {
         match &self.writer {
-            Writer::Rows(writer) => writer.memory_size(),
+            Writer::Rows(rows) => rows.0.memory_size(),
             Writer::Chunking(writer) => writer.memory_size(),
         }
     }
 
     /// Those of ended row groups.
     pub(crate) fn bytes_written(&self) -> u64 {
-        let bytes = match &self.writer {
-            Writer::Rows(writer) => writer.bytes_written(),
-            Writer::Chunking(writer) => writer.bytes_written(),
-        };
-        bytes as u64
+        match &self.writer {
+            Writer::Rows(rows) => rows.0.bytes_written(),
+            Writer::Chunking(writer) => writer.bytes_written() as u64,
+        }
     }
 
     /// [`Step::WriteRows`].
     pub(crate) fn write(&mut self, batch: &RecordBatch) -> Result<()> {
-        // The parquet writer recurses once for each row group that a batch spans.
+        // parquet-rs's own writer recurses once for each row group that a batch spans.
         let mut offset = 0;
         while offset < batch.num_rows() {
             let rows = (batch.num_rows() - offset).min(self.max_row_group_rows);
-            if let Err(source) = self.writer.write(&batch.slice(offset, rows)) {
-                return Err(self.error(Step::WriteRows, source));
+            let part = batch.slice(offset, rows);
+            match &mut self.writer {
+                Writer::Rows(writer) => writer.write(&part)?,
+                Writer::Chunking(writer) => writer
+                    .write(&part)
+                    .map_err(|source| error(writer, Step::WriteRows, &self.path, source))?,
             }
             offset += rows;
         }
@@ -175,40 +142,25 @@ impl Encoder {
         }
     }
 
-    /// [`Step::WriteFooter`].
-    pub(crate) fn finish(mut self) -> Result<Encoded> {
-        if let Err(source) = self.writer.end_rows() {
-            return Err(self.error(Step::WriteFooter, source));
-        }
-        let end = self.bytes_written();
-        if let Some(draft) = self.writer.slot().draft() {
-            draft.ends_from(end);
-        }
-        let metadata = match self.writer.finish() {
-            Ok(metadata) => Arc::new(metadata),
-            Err(source) => return Err(self.error(Step::WriteFooter, source)),
-        };
-        match self.writer.slot().take() {
-            Some((draft, _)) => {
-                let digests = self.digests.map(|digests| digests.finish());
-                Ok(Encoded {
-                    draft,
-                    metadata,
-                    digests,
-                    keys: self.keys,
-                })
+    /// [`Step::WriteFooter`]. Gives the digests of what was written, too, one a column, if it was digested.
+    pub(crate) fn finish(self) -> Result<(Encoded, Option<Vec<u128>>)> {
+        let file = match self.writer {
+            Writer::Rows(rows) => rows.0.finish(1)?,
+            Writer::Chunking(mut writer) => {
+                let ended = writer.flush().and_then(|()| {
+                    let end = writer.bytes_written() as u64;
+                    writer.inner_mut().footer_begins(end);
+                    writer.finish()
+                });
+                let metadata = ended
+                    .map_err(|source| error(&mut writer, Step::WriteFooter, &self.path, source))?;
+                encoded(writer.inner_mut(), metadata, self.path)?
             }
-            None => Err(Error::Poisoned { path: self.path }),
-        }
+        };
+        Ok((file, self.digests.map(|digests| digests.finish())))
     }
+}
 
-    /// A disk that is full is an error of the disk, however the encoder wraps it.
-    fn error(&mut self, step: Step, source: ParquetError) -> Error {
-        let draft = self.writer.slot().draft();
-        let fault = draft.and_then(|draft| Some((draft.take_fault()?, draft.path().to_owned())));
-        match fault {
-            Some((source, path)) => Error::Io { step, path, source },
-            None => Error::encode(step, &self.path, source),
-        }
-    }
+fn error(writer: &mut ArrowWriter<Slot>, step: Step, path: &Path, source: ParquetError) -> Error {
+    disk_error(writer.inner_mut(), step).unwrap_or_else(|| Error::encode(step, path, source))
 }

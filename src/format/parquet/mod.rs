@@ -1,9 +1,12 @@
-//! Checking a Parquet file: one that exists, or one that was just written (promise P3).
+//! Parquet files: writing them, and checking one that exists or was just written (promise P3).
+//!
+//! [`FileWriter`] writes each of them: those of data sets, whose owner says where row groups end, and by way of
+//! [`Encoder`] one by itself.
 //!
 //! [`check`] asks whether a file is sound in itself. [`verify_written`] also asks whether it is what
 //! was written: the footer that the writer returned, the rows and schema that were given to it, and
 //! the values. What is encrypted is opened with [`Keys`], in a written file the writer's own, and is
-//! authenticated by that. Writing Parquet is not done here.
+//! authenticated by that.
 
 use std::sync::Arc;
 
@@ -24,6 +27,7 @@ mod decode;
 mod encode;
 mod encrypted;
 mod expect;
+mod file;
 mod footer;
 mod footer_walk;
 mod keys;
@@ -45,13 +49,14 @@ mod types;
 mod tests;
 
 pub use batches::ParquetBatches;
-pub(crate) use encode::{Encoded, Encoder, ParquetOptions};
+pub(crate) use encode::{Encoder, ParquetOptions};
 pub(crate) use expect::KnownSchema;
+pub(crate) use file::FileWriter;
 pub(crate) use keys::{Keys, is_encrypted};
 pub(crate) use ordered::POLARS_ENUMERATION;
-pub(crate) use page_spill::{PageSpill, own_error};
+pub(crate) use page_spill::PageSpill;
 pub(crate) use readers_view::{ReadAs, read_as};
-pub(crate) use row_group::{Ended, FileTemplate, RowGroup};
+pub(crate) use row_group::FileTemplate;
 pub(crate) use slot::Slot;
 
 /// The facts of a written file that verification compares it with.

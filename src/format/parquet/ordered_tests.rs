@@ -1,5 +1,3 @@
-use std::io::Write;
-
 use arrow::array::{
     DictionaryArray, Int32Array, ListArray, StringArray, StructArray, UInt8Array, new_null_array,
 };
@@ -10,9 +8,9 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder, WriterVersion};
 
-use super::super::row_group::FileTemplate;
-use super::super::rows::RowWriter;
+use super::super::rows::tests::file_of;
 use super::*;
+use crate::error::Error;
 
 fn ordered(name: &str, data_type: DataType) -> Field {
     Field::new(name, data_type, true).with_dict_is_ordered(true)
@@ -65,15 +63,15 @@ fn rows(rows: usize, categories: &[String]) -> RecordBatch {
     RecordBatch::try_new(Arc::new(schema), columns).unwrap()
 }
 
-fn file(batches: &[RecordBatch], properties: &WriterProperties) -> Result<Vec<u8>> {
-    let template = FileTemplate::new(&batches[0].schema(), properties.clone(), true)?;
-    let mut writer = RowWriter::new(template, Vec::new())?;
-    for batch in batches {
-        writer.write(batch)?;
-    }
-    writer.finish()?;
-    writer.inner_mut().flush()?;
-    Ok(std::mem::take(writer.inner_mut()))
+/// The bytes of a file, or why there is none.
+fn file(
+    batches: &[RecordBatch],
+    properties: &WriterProperties,
+) -> std::result::Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {
+    file_of(batches, (properties.clone(), true), None).map_err(|error| match error {
+        Error::Encode { source, .. } => source,
+        other => other.into(),
+    })
 }
 
 fn dictionaries(batch: &RecordBatch) -> [ArrayRef; 3] {

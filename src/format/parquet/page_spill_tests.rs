@@ -6,8 +6,7 @@ use arrow::array::{ArrayRef, BinaryArray, Int64Array, RecordBatch};
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::{WriterProperties, WriterVersion};
 
-use super::super::row_group::FileTemplate;
-use super::super::rows::RowWriter;
+use super::super::rows::tests::{file_of, writer};
 use super::*;
 use crate::disk::{Disk, DiskFile, OsDisk};
 use crate::error::Step;
@@ -51,13 +50,16 @@ fn properties() -> Vec<WriterProperties> {
     ]
 }
 
-fn file(template: FileTemplate) -> Result<Vec<u8>> {
-    let mut writer = RowWriter::new(template, Vec::new())?;
-    for start in (0..3_000).step_by(500) {
-        writer.write(&rows().slice(start, 500))?;
-    }
-    writer.finish()?;
-    Ok(std::mem::take(writer.inner_mut()))
+fn file(
+    properties: &WriterProperties,
+    checksums: bool,
+    spill: Option<Arc<PageSpill>>,
+) -> std::result::Result<Vec<u8>, Error> {
+    let batches: Vec<RecordBatch> = (0..3_000)
+        .step_by(500)
+        .map(|start| rows().slice(start, 500))
+        .collect();
+    file_of(&batches, (properties.clone(), checksums), spill)
 }
 
 fn spilling(
@@ -73,16 +75,14 @@ fn a_file_is_the_same_wherever_its_pages_were() {
     let directory = tempfile::tempdir().unwrap();
     for (number, properties) in properties().into_iter().enumerate() {
         for checksums in [true, false] {
-            let template =
-                || FileTemplate::new(&rows().schema(), properties.clone(), checksums).unwrap();
-            let expected = file(template()).unwrap();
+            let expected = file(&properties, checksums, None).unwrap();
             for limit in [0, 200 << 10, usize::MAX] {
                 let path = directory
                     .path()
                     .join(format!("{number} {checksums} {limit}"));
                 let of = path.clone();
                 let spill = spilling(limit, move || OsDisk.create_file(&of, true).unwrap());
-                assert!(file(template().spilling(spill)).unwrap() == expected);
+                assert!(file(&properties, checksums, Some(spill)).unwrap() == expected);
                 let spilled = std::fs::metadata(&path).map_or(0, |found| found.len());
                 match limit {
                     0 => assert!(spilled > 300 << 10, "{spilled} bytes were spilled"),
@@ -105,9 +105,7 @@ fn nothing_is_counted_when_the_file_is_written() {
                 OsDisk.remove_file(&path).unwrap();
                 file
             });
-            let template = FileTemplate::new(&rows().schema(), properties.clone(), checksums);
-            let template = template.unwrap().spilling(Arc::clone(&spill));
-            file(template).unwrap();
+            file(&properties, checksums, Some(Arc::clone(&spill))).unwrap();
             assert_eq!(spill.held.load(Ordering::Relaxed), 0);
         }
     }
@@ -126,10 +124,8 @@ fn a_full_disk_is_told_as_such() {
             };
             let spill = PageSpill::new(0, Arc::new(Scratch::new(Path::new("/lake"), full)));
             let spill = Arc::new(spill);
-            let template = FileTemplate::new(&rows().schema(), properties.clone(), checksums);
-            let error = file(template.unwrap().spilling(spill)).unwrap_err();
-            match own_error(error) {
-                Ok(Error::Io { source, .. }) => {
+            match file(&properties, checksums, Some(spill)).unwrap_err() {
+                Error::Io { source, .. } => {
                     assert_eq!(source.kind(), io::ErrorKind::StorageFull);
                 }
                 error => panic!("{error:?}"),
@@ -146,15 +142,15 @@ fn pages_that_come_back_changed_go_nowhere() {
         for checksums in [true, false] {
             let of = path.clone();
             let spill = spilling(0, move || OsDisk.create_file(&of, true).unwrap());
-            let template = FileTemplate::new(&rows().schema(), properties.clone(), checksums);
-            let mut writer = RowWriter::new(template.unwrap().spilling(spill), Vec::new()).unwrap();
+            let properties = (properties.clone(), checksums);
+            let mut writer = writer(&rows().schema(), properties, Some(spill)).unwrap();
             writer.write(&rows().slice(0, 1_000)).unwrap();
             let mut spilled = std::fs::read(&path).unwrap();
             let middle = spilled.len() / 2;
             spilled[middle] ^= 1;
             std::fs::write(&path, spilled).unwrap();
-            match own_error(writer.finish().unwrap_err()) {
-                Ok(Error::Encode { source, .. }) => {
+            match writer.0.end(1).unwrap_err() {
+                Error::Encode { source, .. } => {
                     assert_eq!(source.to_string(), "what was spilled came back changed");
                 }
                 error => panic!("{error:?}"),

@@ -16,8 +16,7 @@ use parquet::file::properties::{EnabledStatistics, WriterPropertiesBuilder};
 use parquet::schema::types::ColumnPath;
 
 use super::super::check;
-use super::super::row_group::FileTemplate;
-use super::super::rows::RowWriter;
+use super::super::rows::tests::file_of;
 use super::super::thrift::{I32, Thrift};
 use super::*;
 use crate::format::memory::MemoryFile;
@@ -76,11 +75,12 @@ fn properties() -> WriterPropertiesBuilder {
 
 /// A file of several row groups, by our writer, with checksums or without.
 fn ours(batch: &RecordBatch, properties: &WriterProperties, checksums: bool) -> Vec<u8> {
-    let template = FileTemplate::new(&batch.schema(), properties.clone(), checksums).unwrap();
-    let mut writer = RowWriter::new(template, Vec::new()).unwrap();
-    in_pieces(batch, |piece| writer.write(&piece));
-    writer.finish().unwrap();
-    std::mem::take(writer.inner_mut())
+    let mut pieces = Vec::new();
+    in_pieces(batch, |piece| {
+        pieces.push(piece);
+        Ok(())
+    });
+    file_of(&pieces, (properties.clone(), checksums), None).unwrap()
 }
 
 fn theirs(batch: &RecordBatch, properties: &WriterProperties) -> Vec<u8> {

@@ -41,8 +41,6 @@ pub(crate) struct FileTemplate {
     /// Where something is done to pages: what, and a writer of no file with the properties that column
     /// writers have then.
     finish: Option<(Arc<PageFinish>, SerializedFileWriter<Sink>)>,
-    /// Where pages go that memory has no room for; else all stay in memory.
-    spill: Option<Arc<PageSpill>>,
     /// The decryption keys of encrypted files.
     keys: Option<Keys>,
     /// Why no such file is to be written.
@@ -98,16 +96,9 @@ impl FileTemplate {
             leaves,
             ordered,
             finish: finish.transpose()?,
-            spill: None,
             keys,
             refused,
         })
-    }
-
-    /// The same, pages going where `spill` says when they are too many for memory.
-    pub(crate) fn spilling(mut self, spill: Arc<PageSpill>) -> Self {
-        self.spill = Some(spill);
-        self
     }
 
     /// Refuses properties that would not encrypt what they are to encrypt, or that this build knows no
@@ -143,7 +134,7 @@ impl FileTemplate {
     }
 
     /// Begins a file.
-    pub(crate) fn file<W: Write + Send>(&self, output: W) -> Result<SerializedFileWriter<W>> {
+    pub(super) fn file<W: Write + Send>(&self, output: W) -> Result<SerializedFileWriter<W>> {
         let properties = Arc::clone(&self.properties);
         SerializedFileWriter::new(output, Arc::clone(&self.schema), properties)
     }
@@ -158,23 +149,25 @@ impl FileTemplate {
         ArrowWriter::try_new_with_options(output, Arc::clone(&self.arrow_schema), options)
     }
 
-    /// Begins a row group of a file, counted from 0. The others before it need not be written yet.
-    pub(crate) fn row_group<W: Write + Send>(
+    /// Begins a row group of a file, counted from 0. The others before it need not be written yet. Pages that memory
+    /// has no room for go where `spill` says, if it is given.
+    pub(super) fn row_group<W: Write + Send>(
         &self,
         file: &SerializedFileWriter<W>,
         number: usize,
+        spill: Option<&Arc<PageSpill>>,
     ) -> Result<RowGroup> {
         let schema = Arc::clone(&self.arrow_schema);
         let (factory, chunks) = match &self.finish {
             Some((finish, writer)) => {
-                let chunks = Arc::new(Chunks::new(finish, self.spill.as_ref()));
+                let chunks = Arc::new(Chunks::new(finish, spill));
                 let stores = Arc::clone(&chunks);
                 let factory = ArrowRowGroupWriterFactory::new(writer, schema);
                 (factory.with_page_store_factory(stores), Some(chunks))
             }
             None => {
                 let factory = ArrowRowGroupWriterFactory::new(file, schema);
-                let factory = match &self.spill {
+                let factory = match spill {
                     Some(spill) => {
                         let stores = SpillingStores(Arc::clone(spill));
                         factory.with_page_store_factory(Arc::new(stores))
@@ -257,7 +250,7 @@ fn order_refusal(
 }
 
 /// A row group whose rows are in the encoders.
-pub(crate) struct RowGroup {
+pub(super) struct RowGroup {
     fields: Vec<Field>,
     /// The pages, where something is done to them.
     chunks: Option<Arc<Chunks>>,
@@ -270,7 +263,7 @@ struct Field {
 }
 
 /// A column chunk that is ready to go into the file.
-pub(crate) enum Ended {
+pub(super) enum Ended {
     Pages(ChunkPages, Box<ColumnCloseResult>),
     Encoder(Box<ArrowColumnChunk>),
 }
@@ -282,16 +275,16 @@ impl Field {
 }
 
 impl RowGroup {
-    /// Encodes one field of some rows, those of a range at once.
-    pub(crate) fn encode(
+    /// Encodes one field of some rows, those of a piece at once.
+    pub(super) fn encode(
         &self,
         field: usize,
         batch: &RecordBatch,
-        ranges: impl IntoIterator<Item = Range<usize>>,
+        pieces: &[Range<usize>],
     ) -> Result<()> {
         let mut leaves = self.fields[field].leaves();
         let (array, field) = (batch.column(field), batch.schema_ref().field(field));
-        for rows in ranges {
+        for rows in pieces {
             let values = compute_leaves(field, &array.slice(rows.start, rows.len()))?;
             for (writer, leaf) in leaves.iter_mut().zip(&values) {
                 writer.write(leaf)?;
@@ -301,7 +294,7 @@ impl RowGroup {
     }
 
     /// The estimated size of the rows so far in the file, in bytes.
-    pub(crate) fn estimate(&self) -> usize {
+    pub(super) fn estimate(&self) -> usize {
         let field = |field: &Field| -> usize {
             let leaves = field.leaves();
             let sizes = leaves.iter().enumerate().map(|(number, leaf)| {
@@ -316,7 +309,7 @@ impl RowGroup {
     }
 
     /// The memory of the encoders, in bytes.
-    pub(crate) fn memory_size(&self) -> usize {
+    pub(super) fn memory_size(&self) -> usize {
         let sizes = self.fields.iter().map(|field| {
             let leaves = field.leaves();
             leaves.iter().map(|leaf| leaf.memory_size()).sum::<usize>()
@@ -325,7 +318,7 @@ impl RowGroup {
     }
 
     /// Ends a field's column chunks.
-    pub(crate) fn end(&self, field: usize) -> Result<Vec<Ended>> {
+    pub(super) fn end(&self, field: usize) -> Result<Vec<Ended>> {
         let field = &self.fields[field];
         let leaves = std::mem::take(&mut *field.leaves());
         let end = |(number, leaf): (usize, ArrowColumnWriter)| {
@@ -342,7 +335,7 @@ impl RowGroup {
 }
 
 impl Ended {
-    pub(crate) fn append_to<W: Write + Send>(
+    pub(super) fn append_to<W: Write + Send>(
         self,
         writer: &mut SerializedRowGroupWriter<'_, W>,
     ) -> Result<()> {

@@ -1,90 +1,57 @@
-//! Rows into row groups, one batch after another: what parquet-rs's `ArrowWriter` does, with pages that
-//! are finished here.
-//!
-//! Row groups end where those of `ArrowWriter` would.
-
-use std::io::Write;
+//! Where the row groups of a file by itself end: where those of parquet-rs's `ArrowWriter` would.
 
 use arrow::array::RecordBatch;
-use parquet::errors::Result;
-use parquet::file::metadata::ParquetMetaData;
-use parquet::file::writer::SerializedFileWriter;
 
-use super::row_group::{FileTemplate, RowGroup};
+use super::file::FileWriter;
+use super::slot::FileOutput;
+use crate::error::{Error, Result, Step};
 
-/// A file, the last row group of which may be open.
-pub(super) struct RowWriter<W: Write> {
-    template: FileTemplate,
-    file: SerializedFileWriter<W>,
-    open: Option<(RowGroup, usize)>,
-}
+/// A file that takes rows, one batch after another.
+pub(super) struct RowWriter<W: FileOutput>(pub(super) FileWriter<W>);
 
-impl<W: Write + Send> RowWriter<W> {
-    pub(super) fn new(template: FileTemplate, output: W) -> Result<Self> {
-        Ok(RowWriter {
-            file: template.file(output)?,
-            template,
-            open: None,
-        })
-    }
-
-    pub(super) fn memory_size(&self) -> usize {
-        let open = self.open.as_ref();
-        open.map_or(0, |(group, _)| group.memory_size())
-    }
-
-    pub(super) fn bytes_written(&self) -> usize {
-        self.file.bytes_written()
-    }
-
-    pub(super) fn inner_mut(&mut self) -> &mut W {
-        self.file.inner_mut()
-    }
-
+impl<W: FileOutput> RowWriter<W> {
     pub(super) fn write(&mut self, batch: &RecordBatch) -> Result<()> {
-        self.template.observe(batch)?;
+        let file = &mut self.0;
+        file.template()
+            .observe(batch)
+            .map_err(|source| Error::encode(Step::WriteRows, file.path(), source))?;
         // Where a batch is cut, a page may end: what is cut off waits for its turn by itself.
         let mut waiting = vec![batch.clone()];
         while let Some(batch) = waiting.pop() {
-            let rows = batch.num_rows();
-            if rows == 0 {
-                continue;
-            }
-            let (group, held) = match self.open.take() {
-                Some(open) => open,
-                None => (
-                    self.template
-                        .row_group(&self.file, self.file.flushed_row_groups().len())?,
-                    0,
-                ),
-            };
-            match self.room(&group, held, rows) {
-                0 => {
-                    self.end(group)?;
+            match (self.room(batch.num_rows()), batch.num_rows()) {
+                (_, 0) => {}
+                (0, _) => {
+                    self.0.end_row_group(1)?;
                     waiting.push(batch);
                 }
-                room if room < rows => {
-                    self.open = Some((group, held));
+                (room, rows) if room < rows => {
                     waiting.push(batch.slice(room, rows - room));
                     waiting.push(batch.slice(0, room));
                 }
-                _ => self.encode(group, held, &batch)?,
+                (_, rows) => self.encode(&batch, rows)?,
             }
         }
         Ok(())
     }
 
-    /// How many of `rows` may come at once into a row group that has `held`.
-    fn room(&self, group: &RowGroup, held: usize, rows: usize) -> usize {
-        let properties = self.template.properties();
-        let most_rows = properties.max_row_group_row_count().unwrap_or(usize::MAX);
-        if rows > most_rows - held {
-            return most_rows - held;
+    /// The most rows and bytes of a row group.
+    fn limits(&self) -> (Option<usize>, Option<usize>) {
+        let properties = self.0.template().properties();
+        let most_rows = properties.max_row_group_row_count();
+        (most_rows, properties.max_row_group_bytes())
+    }
+
+    /// How many of `rows` may come at once into the open row group.
+    fn room(&self, rows: usize) -> usize {
+        let (most_rows, most_bytes) = self.limits();
+        let held = self.0.open_rows();
+        if let Some(most) = most_rows.filter(|most| rows > most - held) {
+            return most - held;
         }
-        let Some(most) = properties.max_row_group_bytes().filter(|_| held > 0) else {
+        let Some(most) = most_bytes.filter(|_| held > 0) else {
             return rows;
         };
-        let bytes = group.estimate();
+        let bytes = self.0.open_bytes();
         match bytes / held {
             _ if bytes >= most => 0,
             0 => rows,
@@ -92,44 +59,54 @@ impl<W: Write + Send> RowWriter<W> {
         }
     }
 
-    fn encode(&mut self, group: RowGroup, held: usize, batch: &RecordBatch) -> Result<()> {
-        let rows = batch.num_rows();
-        for field in 0..self.template.fields() {
-            group.encode(field, batch, std::iter::once(0..rows))?;
-        }
-        let held = held + rows;
-        let properties = self.template.properties();
-        let most_rows = properties.max_row_group_row_count();
-        let most_bytes = properties.max_row_group_bytes();
-        if most_rows.is_some_and(|most| held >= most)
-            || most_bytes.is_some_and(|most| group.estimate() >= most)
+    fn encode(&mut self, batch: &RecordBatch, rows: usize) -> Result<()> {
+        self.0.encode(batch, std::slice::from_ref(&(0..rows)), 1)?;
+        let (most_rows, most_bytes) = self.limits();
+        if most_rows.is_some_and(|most| self.0.open_rows() >= most)
+            || most_bytes.is_some_and(|most| self.0.open_bytes() >= most)
         {
-            return self.end(group);
+            return self.0.end_row_group(1);
         }
-        self.open = Some((group, held));
         Ok(())
     }
+}
 
-    fn end(&mut self, group: RowGroup) -> Result<()> {
-        let mut writer = self.file.next_row_group()?;
-        for field in 0..self.template.fields() {
-            for chunk in group.end(field)? {
-                chunk.append_to(&mut writer)?;
-            }
+#[cfg(test)]
+pub(super) mod tests {
+    use std::path::PathBuf;
+    use std::sync::Arc;
+
+    use arrow::datatypes::SchemaRef;
+    use parquet::file::properties::WriterProperties;
+
+    use super::super::page_spill::PageSpill;
+    use super::super::row_group::FileTemplate;
+    use super::*;
+
+    /// A writer into memory, with or without checksums of pages.
+    pub(in super::super) fn writer(
+        schema: &SchemaRef,
+        (properties, checksums): (WriterProperties, bool),
+        spill: Option<Arc<PageSpill>>,
+    ) -> Result<RowWriter<Vec<u8>>> {
+        let path = PathBuf::from("/lake/part-0.parquet");
+        let template = FileTemplate::new(schema, properties, checksums)
+            .map_err(|source| Error::encode(Step::WriteRows, &path, source))?;
+        let file = FileWriter::new(Arc::new(template), Vec::new(), path)?;
+        Ok(RowWriter(file.spilling(spill)))
+    }
+
+    /// The bytes of a file of some batches.
+    pub(in super::super) fn file_of(
+        batches: &[RecordBatch],
+        properties: (WriterProperties, bool),
+        spill: Option<Arc<PageSpill>>,
+    ) -> Result<Vec<u8>> {
+        let mut writer = writer(&batches[0].schema(), properties, spill)?;
+        for batch in batches {
+            writer.write(batch)?;
         }
-        writer.close().map(drop)
-    }
-
-    /// Ends the open row group, if there is one.
-    pub(super) fn end_rows(&mut self) -> Result<()> {
-        self.open
-            .take()
-            .map_or(Ok(()), |(group, _)| self.end(group))
-    }
-
-    /// Writes the footer.
-    pub(super) fn finish(&mut self) -> Result<ParquetMetaData> {
-        self.end_rows()?;
-        self.file.finish()
+        writer.0.end(1)?;
+        Ok(std::mem::take(writer.0.inner_mut()))
     }
 }

@@ -1,8 +1,18 @@
 //! The output of a Parquet writer: a draft, by way of a buffer.
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 
 use crate::staging::Draft;
+
+/// An output that a Parquet file is written to.
+pub(crate) trait FileOutput: Write + Send {
+    /// Told where the footer begins, before it comes.
+    fn footer_begins(&mut self, offset: u64);
+
+    /// The first error of the disk so far, which is then forgotten, and the path of the file it is about.
+    fn take_fault(&mut self) -> Option<(io::Error, PathBuf)>;
+}
 
 /// The draft, which the end takes out, and what is on its way to it.
 pub(crate) struct Slot {
@@ -24,16 +34,24 @@ impl Slot {
         }
     }
 
-    /// The draft, unless it was taken.
-    pub(crate) fn draft(&mut self) -> Option<&mut Draft> {
-        self.draft.as_mut()
-    }
-
     /// Takes the draft of a file that has ended, with the length of its footer and all that follows.
     pub(crate) fn take(&mut self) -> Option<(Draft, u64)> {
         let [a, b, c, d, ..] = self.tail;
         let footer = u64::from(u32::from_le_bytes([a, b, c, d])) + 8;
         Some((self.draft.take()?, footer))
+    }
+}
+
+impl FileOutput for Slot {
+    fn footer_begins(&mut self, offset: u64) {
+        if let Some(draft) = &mut self.draft {
+            draft.ends_from(offset);
+        }
+    }
+
+    fn take_fault(&mut self) -> Option<(io::Error, PathBuf)> {
+        let draft = self.draft.as_mut()?;
+        Some((draft.take_fault()?, draft.path().to_owned()))
     }
 }
 
@@ -57,5 +75,14 @@ impl Write for Slot {
         }
         self.waiting.clear();
         Ok(())
+    }
+}
+
+#[cfg(test)]
+impl FileOutput for Vec<u8> {
+    fn footer_begins(&mut self, _: u64) {}
+
+    fn take_fault(&mut self) -> Option<(io::Error, PathBuf)> {
+        None
     }
 }

@@ -1,0 +1,270 @@
+//! A Parquet file being written: row groups in order, the columns of each encoded side by side, then the
+//! footer.
+//!
+//! Where a row group ends is for its owner to say, and how many threads there are.
+
+use std::cmp::Reverse;
+use std::io::Write;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use arrow::array::RecordBatch;
+use parquet::errors::ParquetError;
+use parquet::file::metadata::ParquetMetaData;
+use parquet::file::writer::SerializedFileWriter;
+
+use super::page_spill::{PageSpill, own_error};
+use super::row_group::{Ended, FileTemplate, RowGroup};
+use super::slot::{FileOutput, Slot};
+use crate::error::{Error, Result, Step};
+use crate::pool::for_each;
+use crate::staging::Draft;
+
+/// A file whose footer is not written yet.
+pub(crate) struct FileWriter<W: Write> {
+    template: Arc<FileTemplate>,
+    spill: Option<Arc<PageSpill>>,
+    output: Output<W>,
+    open: Option<Open>,
+    /// How many row groups have ended.
+    ended: usize,
+    /// The columns, those first that took longest at the rows before: so all threads end at about one time.
+    order: Vec<usize>,
+}
+
+/// The row group whose rows are being encoded.
+struct Open {
+    encoders: RowGroup,
+    rows: usize,
+}
+
+/// Where column chunks go.
+struct Output<W: Write> {
+    writer: SerializedFileWriter<W>,
+    /// A row group that has ended and is not written yet.
+    ended: Option<Vec<Ended>>,
+    path: PathBuf,
+    /// What is being done, for errors: [`Step::WriteRows`], then [`Step::WriteFooter`].
+    step: Step,
+}
+
+/// A file whose footer is written.
+pub(crate) struct Encoded {
+    pub(crate) draft: Draft,
+    pub(crate) metadata: Arc<ParquetMetaData>,
+    /// The length of what ends the file: metadata, its length, magic number.
+    pub(crate) footer_bytes: u64,
+}
+
+impl<W: FileOutput> FileWriter<W> {
+    /// Begins a file. `path` is its final path, for errors.
+    pub(crate) fn new(template: Arc<FileTemplate>, output: W, path: PathBuf) -> Result<Self> {
+        let writer = template
+            .file(output)
+            .map_err(|source| Error::encode(Step::WriteRows, &path, source))?;
+        Ok(FileWriter {
+            order: (0..template.fields()).collect(),
+            template,
+            spill: None,
+            output: Output {
+                writer,
+                ended: None,
+                path,
+                step: Step::WriteRows,
+            },
+            open: None,
+            ended: 0,
+        })
+    }
+
+    /// The same, encoded pages going where `spill` says when they are too many for memory.
+    pub(crate) fn spilling(mut self, spill: Option<Arc<PageSpill>>) -> Self {
+        self.spill = spill;
+        self
+    }
+
+    pub(crate) fn template(&self) -> &FileTemplate {
+        &self.template
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.output.path
+    }
+
+    /// How many bytes of row groups were written so far.
+    pub(crate) fn bytes_written(&self) -> u64 {
+        self.output.writer.bytes_written() as u64
+    }
+
+    /// How many rows the open row group has.
+    pub(crate) fn open_rows(&self) -> usize {
+        self.open.as_ref().map_or(0, |open| open.rows)
+    }
+
+    /// The estimated size of the open row group in the file, in bytes.
+    pub(crate) fn open_bytes(&self) -> usize {
+        self.open
+            .as_ref()
+            .map_or(0, |open| open.encoders.estimate())
+    }
+
+    /// The memory of the open row group's encoders, in bytes.
+    pub(crate) fn memory_size(&self) -> usize {
+        let open = self.open.as_ref();
+        open.map_or(0, |open| open.encoders.memory_size())
+    }
+
+    /// Begins a row group, unless one is open.
+    pub(crate) fn begin_row_group(&mut self) -> Result<()> {
+        if self.open.is_none() {
+            let spill = self.spill.as_ref();
+            let encoders = self
+                .template
+                .row_group(&self.output.writer, self.ended, spill);
+            let encoders = encoders.map_err(|source| self.output.error(source))?;
+            self.open = Some(Open { encoders, rows: 0 });
+        }
+        Ok(())
+    }
+
+    /// Encodes the rows of a batch, those of each piece at once, into the open row group, or a new one; columns
+    /// side by side on up to `threads` threads, while the row group before is written.
+    pub(crate) fn encode(
+        &mut self,
+        batch: &RecordBatch,
+        pieces: &[Range<usize>],
+        threads: usize,
+    ) -> Result<()> {
+        self.begin_row_group()?;
+        let Some(open) = &mut self.open else {
+            return Ok(());
+        };
+        let (order, encoders) = (&self.order, &open.encoders);
+        let took: Vec<AtomicU64> = order.iter().map(|_| AtomicU64::new(0)).collect();
+        let writes = usize::from(self.output.ended.is_some());
+        let path = &self.output.path.clone();
+        let output = Mutex::new(&mut self.output);
+        for_each(threads, writes + took.len(), path, |number| {
+            let Some(number) = number.checked_sub(writes) else {
+                return locked(&output).write_ended();
+            };
+            let column = order[number];
+            let begun = Instant::now();
+            let encoded = encoders.encode(column, batch, pieces);
+            took[column].store(begun.elapsed().as_nanos() as u64, Ordering::Relaxed);
+            encoded.map_err(|source| encode_error(Step::WriteRows, path, source))
+        })?;
+        self.order
+            .sort_by_key(|column| Reverse(took[*column].load(Ordering::Relaxed)));
+        open.rows += pieces.iter().map(Range::len).sum::<usize>();
+        Ok(())
+    }
+
+    /// Ends the open row group, if it has rows. With one thread it is written now, else when rows come again or the
+    /// file ends.
+    pub(crate) fn end_row_group(&mut self, threads: usize) -> Result<()> {
+        let Some(open) = self.open.take().filter(|open| open.rows > 0) else {
+            return Ok(());
+        };
+        self.output.write_ended()?;
+        let Output { path, step, .. } = &self.output;
+        let fields = self.template.fields();
+        let chunks: Vec<Mutex<Vec<Ended>>> = (0..fields).map(|_| Mutex::default()).collect();
+        for_each(threads, fields, path, |field| {
+            let ended = open.encoders.end(field);
+            *locked(&chunks[field]) = ended.map_err(|source| encode_error(*step, path, source))?;
+            Ok::<(), Error>(())
+        })?;
+        let chunks = chunks
+            .into_iter()
+            .flat_map(|chunks| chunks.into_inner().unwrap_or_else(PoisonError::into_inner));
+        self.output.ended = Some(chunks.collect());
+        self.ended += 1;
+        match threads {
+            1 => self.output.write_ended(),
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes the row group that has ended, if it is not written yet.
+    pub(crate) fn write_ended(&mut self) -> Result<()> {
+        self.output.write_ended()
+    }
+
+    /// Ends the last row group and writes the footer.
+    pub(super) fn end(&mut self, threads: usize) -> Result<ParquetMetaData> {
+        self.output.step = Step::WriteFooter;
+        self.end_row_group(threads)?;
+        self.output.write_ended()?;
+        let end = self.bytes_written();
+        self.inner_mut().footer_begins(end);
+        let ended = self.output.writer.finish();
+        ended.map_err(|source| self.output.error(source))
+    }
+
+    /// The output.
+    pub(super) fn inner_mut(&mut self) -> &mut W {
+        self.output.writer.inner_mut()
+    }
+}
+
+impl FileWriter<Slot> {
+    /// Ends the last row group and writes the footer.
+    pub(crate) fn finish(mut self, threads: usize) -> Result<Encoded> {
+        let metadata = self.end(threads)?;
+        let path = self.path().to_owned();
+        encoded(self.inner_mut(), metadata, path)
+    }
+}
+
+/// Takes the draft of a file whose footer is written.
+pub(super) fn encoded(
+    slot: &mut Slot,
+    metadata: ParquetMetaData,
+    path: PathBuf,
+) -> Result<Encoded> {
+    let (draft, footer_bytes) = slot.take().ok_or(Error::Poisoned { path })?;
+    Ok(Encoded {
+        draft,
+        metadata: Arc::new(metadata),
+        footer_bytes,
+    })
+}
+
+impl<W: FileOutput> Output<W> {
+    fn write_ended(&mut self) -> Result<()> {
+        let Some(chunks) = self.ended.take() else {
+            return Ok(());
+        };
+        let written = (|| {
+            let mut writer = self.writer.next_row_group()?;
+            for chunk in chunks {
+                chunk.append_to(&mut writer)?;
+            }
+            writer.close().map(drop)
+        })();
+        written.map_err(|source| self.error(source))
+    }
+
+    fn error(&mut self, source: ParquetError) -> Error {
+        disk_error(self.writer.inner_mut(), self.step)
+            .unwrap_or_else(|| encode_error(self.step, &self.path, source))
+    }
+}
+
+/// The error of the disk, if there was one: a disk that is full is that, however the encoder wraps it.
+pub(super) fn disk_error(output: &mut impl FileOutput, step: Step) -> Option<Error> {
+    let (source, path) = output.take_fault()?;
+    Some(Error::Io { step, path, source })
+}
+
+fn encode_error(step: Step, path: &Path, source: ParquetError) -> Error {
+    own_error(source).unwrap_or_else(|source| Error::encode(step, path, source))
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -11,9 +11,9 @@ use arrow::datatypes::{DataType, SchemaRef};
 use arrow::error::ArrowError;
 
 use super::gather::{batch_of, compact};
-use super::ids::Assignment;
 use super::memory::{Cost, Counted};
 use super::scatter::Piece;
+use crate::partition::Assignment;
 use crate::size::size_of_rows;
 
 /// The memory of a piece of neighbouring rows while rows are put in order.

@@ -9,7 +9,6 @@ use arrow::datatypes::SchemaRef;
 use super::buffer::Buffer;
 use super::finish::Finisher;
 use super::gather::unless_too_large;
-use super::ids::Ids;
 use super::layout::{Budget, Layout, block, even_ranges};
 use super::options::{EngineOptions, Progress};
 use super::reader::{Reader, RowSources};
@@ -21,7 +20,7 @@ use crate::disk::DiskDirectory;
 use crate::error::{Error, Result, Step};
 use crate::format::parquet::PageSpill;
 use crate::options::Durability;
-use crate::partition::{Partition, PartitionBy};
+use crate::partition::{Partition, PartitionBy, PartitionIds, PartitionSplitter};
 use crate::pool;
 use crate::scratch::Scratch;
 use crate::size::size_of_dictionaries;
@@ -36,7 +35,8 @@ pub(crate) struct Engine {
     budget: Budget,
     /// Opened before the first file is written; see [`Stage::directory`].
     directory: Option<Box<dyn DiskDirectory>>,
-    ids: Ids,
+    splitter: PartitionSplitter,
+    ids: PartitionIds,
     buffer: Buffer,
     /// The rows of each partition that are in the buffer.
     held: Vec<u64>,
@@ -86,7 +86,8 @@ impl Engine {
         Ok(Engine {
             budget,
             buffer: Buffer::new(Arc::clone(&template.schema)),
-            ids: Ids::new(splitter),
+            splitter,
+            ids: PartitionIds::default(),
             stage,
             template,
             directory,
@@ -171,7 +172,7 @@ impl Engine {
 
     /// Takes rows, unless what is held is to be spilled first.
     fn hold(&mut self, batch: &RecordBatch) -> Result<bool> {
-        let (rows, assignment) = self.ids.assign(batch)?;
+        let (rows, assignment) = self.splitter.assign(batch, &mut self.ids)?;
         let partitions = self.ids.partitions().len();
         for partition in &self.ids.partitions()[self.held.len()..] {
             self.stage.touch(partition)?;

@@ -11,7 +11,6 @@
 
 mod buffer;
 mod builder;
-mod codes;
 mod commit;
 mod encode;
 mod encoders;
@@ -19,7 +18,6 @@ mod engine;
 mod file;
 mod finish;
 mod gather;
-mod ids;
 mod layout;
 mod memory;
 mod options;

@@ -23,7 +23,6 @@ use proptest::prelude::*;
 
 use super::buffer::Buffer;
 use super::engine::Engine;
-use super::ids::Assignment;
 use super::options::EngineOptions;
 use super::stage::{Finished, Stage};
 use super::*;
@@ -31,7 +30,7 @@ use crate::disk::sim::{FaultTime, SimDisk};
 use crate::disk::{Disk, DiskDirectory, DiskFile, LockKind, LockOutcome, OsDisk};
 use crate::error::{Error, Result, Step};
 use crate::options::{Durability, StagingPlace, Verify};
-use crate::partition::{Partition, PartitionBy, PartitionError, PartitionValue};
+use crate::partition::{Assignment, Partition, PartitionBy, PartitionError, PartitionValue};
 use crate::staging::{Area, Draft, home_of_root};
 
 /// A stage in a directory of its own.

@@ -9,9 +9,10 @@
 
 mod by;
 mod check;
+mod codes;
 mod error;
-mod group;
 pub mod hive;
+mod ids;
 mod read;
 mod splitter;
 mod transform;
@@ -25,6 +26,7 @@ use std::sync::Arc;
 pub use by::{PartitionBy, PartitionKey};
 pub use check::StrayRow;
 pub use error::PartitionError;
+pub(crate) use ids::{Assignment, PartitionIds};
 pub use splitter::PartitionSplitter;
 pub use transform::Transform;
 pub use value::PartitionValue;

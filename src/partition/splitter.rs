@@ -3,8 +3,8 @@
 //! Everything that can be known of a schema is checked when keys are bound to it; a batch can then
 //! be wrong in its values alone, and if one is, nothing of the batch is given out.
 //!
-//! Rows are grouped by key once, and moved once: not at all where each partition's rows stand together,
-//! else with one gather per column. Values are rendered and checked once per group of equal rows.
+//! Rows are numbered by partition once, and moved once: not at all where each partition's rows stand together,
+//! else with one gather per column. Values are rendered and checked once per partition.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, UInt32Array};
 use arrow::compute::take_record_batch;
 use arrow::datatypes::{Field, Schema, SchemaRef};
 
-use super::group::{Groups, group_rows};
+use super::ids::{Assignment, PartitionIds};
 use super::read::value_at;
 use super::value::check_type;
 use super::{Partition, PartitionBy, PartitionError, PartitionKey, PartitionValue, Transform};
@@ -158,19 +158,42 @@ impl PartitionSplitter {
         &self,
         batch: &RecordBatch,
     ) -> Result<Vec<(Partition, RecordBatch)>, PartitionError> {
+        let mut ids = PartitionIds::default();
+        let (rows, assignment) = self.assign(batch, &mut ids)?;
+        let mut sizes = vec![0; ids.partitions().len()];
+        assignment.count(&mut sizes);
+        let rows = match assignment.order(&sizes) {
+            None => rows,
+            Some(order) => take_record_batch(&rows, &UInt32Array::from(order))
+                .map_err(PartitionError::arrow)?,
+        };
+        let mut start = 0;
+        let parts = ids.partitions().iter().zip(sizes).map(|(partition, size)| {
+            let size = size as usize;
+            let part = match size == rows.num_rows() {
+                true => rows.clone(),
+                false => rows.slice(start, size),
+            };
+            start += size;
+            (partition.clone(), part)
+        });
+        Ok(parts.collect())
+    }
+
+    /// The rows as they go into files, and whose they are; `ids` knows the partitions of the batches before.
+    pub(crate) fn assign(
+        &self,
+        batch: &RecordBatch,
+        ids: &mut PartitionIds,
+    ) -> Result<(RecordBatch, Assignment), PartitionError> {
         let (rows, columns) = self.rows_and_keys(batch)?;
-        if batch.num_rows() == 0 {
-            return Ok(Vec::new());
-        }
-        if columns.is_empty() {
-            return Ok(vec![(Partition::none(), rows)]);
-        }
-        let groups = group_rows(&columns, |row| self.partition_of(&columns, row))?;
-        rows_of_groups(rows, groups)
+        let partition_of = |row| self.partition_of(&columns, row);
+        let assignment = ids.assign(&columns, batch.num_rows(), partition_of)?;
+        Ok((rows, assignment))
     }
 
     /// The rows as they go into files, and what each key takes of them, not yet grouped.
-    pub(crate) fn rows_and_keys(
+    fn rows_and_keys(
         &self,
         batch: &RecordBatch,
     ) -> Result<(RecordBatch, Vec<ArrayRef>), PartitionError> {
@@ -184,11 +207,7 @@ impl PartitionSplitter {
     }
 
     /// The partition of a row, from what [`rows_and_keys`](Self::rows_and_keys) gave.
-    pub(crate) fn partition_of(
-        &self,
-        columns: &[ArrayRef],
-        row: usize,
-    ) -> Result<Partition, PartitionError> {
+    fn partition_of(&self, columns: &[ArrayRef], row: usize) -> Result<Partition, PartitionError> {
         let fields = self.keys.iter().zip(columns).map(|(key, column)| {
             // The types were checked when the keys were bound: there is a value.
             let value = value_at(column, row).unwrap_or(PartitionValue::Null);
@@ -232,30 +251,6 @@ impl PartitionSplitter {
             }),
         }
     }
-}
-
-/// Gives each group its rows: slices where they stand together, else out of one gather.
-fn rows_of_groups(
-    rows: RecordBatch,
-    groups: Groups,
-) -> Result<Vec<(Partition, RecordBatch)>, PartitionError> {
-    let rows = match groups.order() {
-        None => rows,
-        Some(order) => {
-            take_record_batch(&rows, &UInt32Array::from(order)).map_err(PartitionError::arrow)?
-        }
-    };
-    let mut start = 0;
-    let parts = groups.into_sizes().map(|(partition, size)| {
-        let part = if size == rows.num_rows() {
-            rows.clone()
-        } else {
-            rows.slice(start, size)
-        };
-        start += size;
-        (partition, part)
-    });
-    Ok(parts.collect())
 }
 
 #[cfg(test)]

@@ -538,3 +538,55 @@ proptest! {
         prop_assert_eq!(distinct.len(), parts.len());
     }
 }
+
+fn expanded(assignment: &Assignment) -> Vec<u32> {
+    match assignment {
+        Assignment::Rows(ids) => ids.clone(),
+        Assignment::Runs(runs) => {
+            let mut ids = Vec::new();
+            for (id, end) in runs {
+                ids.resize(*end as usize, *id);
+            }
+            ids
+        }
+    }
+}
+
+#[test]
+fn rows_are_numbered_alike_whether_those_of_a_partition_stand_together_or_not() {
+    // Alone at first and together later, the other way round, and always the one or the other.
+    let keys: [fn(usize) -> usize; 4] = [
+        |row| if row < 1500 { row % 7 } else { row / 1000 },
+        |row| if row < 1500 { row / 500 } else { row % 7 },
+        |row| row * 31 % 7,
+        |row| row / 900,
+    ];
+    for key in keys {
+        let keys = (0..5000).map(|row| format!("K{}", key(row)));
+        let keys: ArrayRef = Arc::new(StringArray::from_iter_values(keys));
+        let rows: ArrayRef = Arc::new(Int64Array::from_iter_values(0..5000));
+        let batch = RecordBatch::try_from_iter([("key", keys), ("row", rows)]).unwrap();
+        let by: PartitionBy = "key".parse().unwrap();
+        let splitter = by.bind(&batch.schema(), false).unwrap();
+        let whole = splitter.assign(&batch, &mut PartitionIds::default());
+        let whole = expanded(&whole.unwrap().1);
+        let mut ids = PartitionIds::default();
+        let in_pieces: Vec<u32> = (0..5000)
+            .step_by(100)
+            .flat_map(|start| {
+                expanded(
+                    &splitter
+                        .assign(&batch.slice(start, 100), &mut ids)
+                        .unwrap()
+                        .1,
+                )
+            })
+            .collect();
+        assert_eq!(whole, in_pieces);
+        let names = (0..5000).map(|row| format!("key=K{}", key(row)));
+        let found = whole
+            .iter()
+            .map(|id| ids.partitions()[*id as usize].to_string());
+        assert!(names.eq(found));
+    }
+}

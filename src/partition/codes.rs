@@ -1,4 +1,4 @@
-//! Small numbers for the values of key columns, the same in every batch of a write.
+//! Small numbers for the values of key columns, the same in every batch.
 //!
 //! Equal values have equal codes. Values are hashed by what they are,
 //! integers and texts directly, dictionaries once per value that is used; other types through the

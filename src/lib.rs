@@ -78,6 +78,10 @@
 //! column, and the row where it is a value. A staged Parquet file whose types would be others to a reader who
 //! does not know Arrow's own schema in it is never published ([`Damage::ReadAs`](verify::Damage::ReadAs)).
 //!
+//! **P12, no trust lent.** Nothing outside the root is read, changed or removed, whatever neighbours do
+//! meanwhile; a record in the staging area never does more than its author could do himself; nobody who
+//! may only read can stop a writer. `SECURITY.md` of the repository says who is trusted with what.
+//!
 //! # What is not promised
 //!
 //! - Several files do not appear at one instant to a reader of plain directories: each is published by

@@ -30,14 +30,20 @@
 //! Whether *readers* take files of two schemas for one data set is another question, which an append asks: they
 //! take the types of one file for those of all, and fail on some of the pairs above.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
 use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, SchemaRef, TimeUnit};
 use arrow::error::ArrowError;
+use serde_json::Value;
 
 use crate::convert::convert;
 use crate::nested::{is_binary, list_item};
+
+/// The key of a schema's metadata under which pandas notes the types of its columns
+/// (<https://pandas.pydata.org/docs/development/developer.html>).
+const PANDAS: &str = "pandas";
 
 /// The key of a field's metadata that names its extension type.
 const EXTENSION: &str = "ARROW:extension:name";
@@ -82,7 +88,39 @@ pub fn common_schema(first: &Schema, found: &Schema) -> Result<Schema, NoCommonT
             found: other.data_type().clone(),
         })
     })?;
-    Ok(Schema::new_with_metadata(fields, first.metadata().clone()))
+    let metadata = metadata_of(first, &fields);
+    Ok(Schema::new_with_metadata(fields, metadata))
+}
+
+/// The metadata of the first schema, without what pandas notes of columns whose type is another now: by that it would
+/// turn them back.
+fn metadata_of(first: &Schema, fields: &[FieldRef]) -> HashMap<String, String> {
+    let mut metadata = first.metadata().clone();
+    let changed: Vec<&str> = first
+        .fields()
+        .iter()
+        .zip(fields)
+        .filter(|(given, field)| given.data_type() != field.data_type())
+        .map(|(given, _)| given.name().as_str())
+        .collect();
+    let Some(text) = metadata.get(PANDAS).filter(|_| !changed.is_empty()) else {
+        return metadata;
+    };
+    let left = serde_json::from_str(text)
+        .ok()
+        .and_then(|mut notes: Value| {
+            let columns = notes.get_mut("columns")?.as_array_mut()?;
+            columns.retain(|column| {
+                let name = column.get("field_name").and_then(Value::as_str);
+                name.is_none_or(|name| !changed.contains(&name))
+            });
+            Some(notes.to_string())
+        });
+    match left {
+        Some(left) => metadata.insert(PANDAS.to_owned(), left),
+        None => metadata.remove(PANDAS),
+    };
+    metadata
 }
 
 /// The field that holds the values of both, of the first one's name and metadata; `None` if no type does.

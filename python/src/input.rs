@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use atomic_arrow::arrow::array::{
-    Array as _, ArrayRef, AsArray as _, FixedSizeListArray, GenericListArray, MapArray,
+    Array as _, ArrayData, ArrayRef, AsArray as _, FixedSizeListArray, GenericListArray, MapArray,
     OffsetSizeTrait, RecordBatch, RecordBatchOptions, StructArray, new_null_array,
 };
 use atomic_arrow::arrow::buffer::Buffer;
@@ -331,11 +331,29 @@ impl Iterator for Rows {
                 );
                 return Err(ArrowError::InvalidArgumentError(reason));
             }
+            for (field, column) in self.schema.fields().iter().zip(rows.columns()) {
+                check_values(&column.to_data()).map_err(|error| {
+                    let reason = format!(
+                        "column {:?} is not valid Arrow: {error}; mend what made it, which validate(full=True) of \
+                         pyarrow may help to find",
+                        field.name()
+                    );
+                    ArrowError::InvalidArgumentError(reason)
+                })?;
+            }
             let options = RecordBatchOptions::new().with_row_count(Some(rows.len()));
             let columns = rows.columns().to_vec();
             RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)
         }))
     }
+}
+
+/// Checks what nobody has checked of foreign memory: that offsets are in order, text is UTF-8 and indices are within
+/// their dictionaries. Reading such values would not be safe.
+fn check_values(data: &ArrayData) -> Result<(), ArrowError> {
+    data.validate()?;
+    data.validate_values()?;
+    data.child_data().iter().try_for_each(check_values)
 }
 
 fn open(data: &Bound<'_, PyAny>) -> PyResult<Rows> {

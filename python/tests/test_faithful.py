@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import atomic_arrow as aa
@@ -13,6 +14,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pyarrow.csv
+import pyarrow.dataset
 import pyarrow.parquet as pq
 import pytest
 
@@ -89,3 +91,88 @@ def test_null_and_the_empty_text_of_csv_come_back_as_they_were(lake: Path) -> No
         assert pq.read_table(lake / name).to_pylist() == table.to_pylist(), name
     again = pd.read_csv(inputs["ours"], keep_default_na=False, na_values={"n": ""})
     assert again["s"].tolist() == ["", "", "x"]
+
+
+@pytest.mark.parametrize("form", ["parquet", "csv", "ndjson", "ipc"])
+def test_arrays_that_are_not_valid_arrow_are_refused(lake: Path, form: str) -> None:
+    offsets = pa.py_buffer(np.array([0, 3, 1], "int32"))
+    text = pa.py_buffer(b"ab\xff")
+    invalid = {
+        "offsets that go backwards": pa.Array.from_buffers(pa.string(), 2, [None, offsets, text]),
+        "text that is not UTF-8": pa.array([b"\xff\xfe"]).view(pa.string()),
+        "an index beyond the dictionary": pa.DictionaryArray.from_arrays(
+            pa.array([5, -1]), pa.array(["a"]), safe=False
+        ),
+    }
+    for name, values in invalid.items():
+        nested = pa.StructArray.from_arrays([values], ["inner"])
+        for column in (values,) if form == "csv" else (values, nested):
+            with pytest.raises(aa.InputError, match='column "c" is not valid Arrow') as refused:
+                aa.write_dataset(pa.table({"c": column}), lake / "weather", format=form)
+            assert refused.value.outcome == "not_published", name
+    assert not (lake / "weather").exists()
+
+
+def test_types_of_duckdb_that_arrow_lacks_are_refused(lake: Path) -> None:
+    for expression, kind in [
+        ("1::uhugeint", "UHUGEINT"),
+        ("'12:00:00+02'::timetz", "TIME WITH TIME ZONE"),
+        ("'10101'::bit", "BIT"),
+        ("[{'x': '1'::bit}]", "BIT"),
+        ("map {1: 2::uhugeint}", "UHUGEINT"),
+    ]:
+        with pytest.raises(aa.InputError, match=f"'c.*{kind}.*cast it to"):
+            aa.write_dataset(duckdb.connect().sql(f"select {expression} as c"), lake / "weather")
+    relation = duckdb.connect().sql(
+        "select 1::hugeint as c, [time '12:00'] as d, [1, 2]::int[2] as e"
+    )
+    aa.write_dataset(relation, lake / "weather")
+    assert aa.verify(lake / "weather", level="decode").is_sound
+
+
+def test_row_numbers_that_do_not_count_from_zero_are_left_out_too(lake: Path) -> None:
+    frame = pd.DataFrame({"v": [3, 1, 2, 0, 9, 8, 7, 6]}).iloc[4:8]
+    aa.write_dataset(frame, lake / "weather", sort_by="v")
+    read = pd.read_parquet(lake / "weather")
+    assert read["v"].tolist() == [6, 7, 8, 9]
+    assert read.index.tolist() == [0, 1, 2, 3]
+
+
+def test_objects_of_several_kinds_are_refused(lake: Path) -> None:
+    day, noon = date(2020, 1, 1), datetime(2020, 1, 1, 12)
+    for values, kinds in [
+        ([day, noon], "dates and points in time"),
+        ([noon, day], "dates and points in time"),
+        ([noon, noon.replace(tzinfo=UTC)], "with and without a time zone"),
+        (["a", b"b"], "strings and bytes"),
+    ]:
+        frame = pd.DataFrame({"c": pd.Series(values, dtype=object)})
+        with pytest.raises(aa.InputError, match=f"'c' holds .*{kinds}.*convert them"):
+            aa.write_dataset(frame, lake / "weather")
+    for values in ([day, None], [noon, pd.NaT], ["a", None], [noon.replace(tzinfo=UTC), pd.NaT]):
+        frame = pd.DataFrame({"c": pd.Series(values, dtype=object)})
+        aa.write_dataset(frame, lake / "kept", mode="overwrite")
+        assert pq.read_table(lake / "kept")["c"].null_count == 1
+
+
+def test_what_has_no_rows_of_its_own_is_told_how_to_give_them(lake: Path) -> None:
+    pq.write_table(pa.table({"v": [1]}), lake / "v.parquet")
+    data = pa.dataset.dataset(lake / "v.parquet")
+    for given in (data, data.scanner()):
+        with pytest.raises(TypeError, match="to_reader"):
+            aa.write_dataset(given, lake / "weather")
+    with pytest.raises(TypeError, match="schema has to be"):
+        aa.write_dataset(pa.table({"v": [1]}), lake / "weather", schema=5)
+
+
+def test_the_types_that_pandas_notes_are_those_of_the_widened_columns(lake: Path) -> None:
+    for first, later in [
+        (pd.array([0.5], "Float32"), pd.array([0.1], "Float64")),
+        (pd.array([1], "Int8"), pd.array([1000], "Int64")),
+        (pd.array([1], "Int64"), pd.array([2**63], "UInt64")),
+    ]:
+        frames = [pd.DataFrame({"c": values, "d": ["x"]}) for values in (first, later)]
+        aa.write_dataset(frames, lake / "weather", mode="overwrite")
+        read = pd.read_parquet(lake / "weather")
+        assert read["c"].tolist() == [first.tolist()[0], later.tolist()[0]]
+        assert read["d"].tolist() == ["x", "x"]

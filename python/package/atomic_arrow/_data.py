@@ -9,8 +9,10 @@ from contextlib import contextmanager
 from itertools import chain
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
+from ._duckdb import check_relation
 from ._errors import AtomicArrowError, DataSetWarning, make
 from ._lib import Stream
+from ._pandas import check_objects
 from ._polars import check_types, is_a, polars_stream
 
 HELD_BYTES = 64 << 20
@@ -142,7 +144,12 @@ def schema_of(schema: Schema, *, index: bool | None) -> Schema:
             check_types(given)
     if isinstance(schema, ArrowSchema):
         return schema
-    return _stream(schema, index) or schema
+    stream = _stream(schema, index)
+    if stream is None:
+        raise TypeError(
+            f"schema has to be what exports an Arrow schema, or a table that has it, not {schema!r}"
+        )
+    return stream
 
 
 def _stream(data: Any, index: bool | None, *, lasts: bool = False) -> Stream | None:
@@ -183,16 +190,22 @@ def _exporter(data: Any, index: bool | None) -> Any:
     if is_a(data, "pandas", "DataFrame"):
         if index is None and _index_has_data(data):
             raise _undecided_index(data)
+        check_objects(data)
         # Its own export would make a column of any index that is not a mere count.
         return data.reset_index(drop=not index) if _has_index(data) or index else data
+    if is_a(data, "duckdb", "DuckDBPyRelation"):
+        check_relation(data)
     if isinstance(data, ArrowStream | ArrowArray):
         return data
     return None
 
 
 def _has_index(frame: Any) -> bool:
+    """Whether the index is not a mere count from zero, which stays right wherever rows are put."""
     pandas = sys.modules["pandas"]
-    return not (isinstance(frame.index, pandas.RangeIndex) and frame.index.name is None)
+    index = frame.index
+    is_count = isinstance(index, pandas.RangeIndex) and index.name is None
+    return not (is_count and index.start == 0 and index.step == 1)
 
 
 def _index_has_data(frame: Any) -> bool:
@@ -213,6 +226,10 @@ def _undecided_index(frame: Any) -> Exception:
 
 def _no_rows(value: Any) -> Exception:
     kind = f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.")
+    for name in ("scanner", "to_reader"):
+        if callable(getattr(value, name, None)):
+            call = "scanner().to_reader()" if name == "scanner" else "to_reader()"
+            return TypeError(f"a {kind} does not export its rows: give its {call}")
     return TypeError(
         f"a {kind} does not hold rows: give what exports the Arrow C stream or array interface, "
         "or an iterable of such"

@@ -6,38 +6,26 @@
 //! partitions, and at the end each partition is gathered once and encoded, on all cores. What is in
 //! the files depends on the rows and their order alone, not on batches, threads or memory.
 //!
+//! The files here are the writer as users see it, its options, and the engine. Its rooms are `hold` (rows in memory and
+//! spilled), `encode` (from rows to finished files) and `commit` (from finished files to a receipt).
+//!
 //! Staging and publishing are the transaction's: the engine asks a [`Stage`] for files and hands
 //! back those that are [`Finished`].
 
-mod buffer;
 mod builder;
 mod commit;
 mod encode;
-mod encoders;
 mod engine;
-mod file;
-mod finish;
-mod gather;
+mod hold;
 mod layout;
-mod memory;
 mod options;
-mod parquet_file;
-mod partition_writer;
-mod quota;
-mod reader;
-mod scatter;
-mod session;
-mod spill;
 mod stage;
-mod staged_writes;
-mod surroundings;
 mod template;
 #[cfg(test)]
 mod tests;
-mod units;
 mod writer;
 
 pub use builder::DatasetWriterBuilder;
+pub use commit::staged_writes::StagedWrites;
 pub use options::{Progress, SortBy, SyncPolicy};
-pub use staged_writes::StagedWrites;
 pub use writer::DatasetWriter;

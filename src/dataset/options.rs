@@ -8,7 +8,7 @@ use arrow::datatypes::{DataType, Schema, SchemaRef};
 use parquet::file::metadata::SortingColumn;
 use parquet::file::properties::WriterProperties;
 
-use super::encoders::encoder_bytes;
+use super::encode::encoders::encoder_bytes;
 use super::stage::Finished;
 use crate::backend::check_descriptors;
 use crate::disk::Disk;

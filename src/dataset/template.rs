@@ -8,8 +8,8 @@ use arrow::datatypes::{FieldRef, Fields};
 use arrow::datatypes::{Schema, SchemaRef};
 use uuid::Uuid;
 
+use super::encode::units::Units;
 use super::options::EngineOptions;
-use super::units::Units;
 use crate::error::{Error, Result, Step};
 use crate::format::Format;
 #[cfg(feature = "ipc")]

@@ -21,8 +21,8 @@ use parquet::file::metadata::SortingColumn;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
 use proptest::prelude::*;
 
-use super::buffer::Buffer;
 use super::engine::Engine;
+use super::hold::buffer::Buffer;
 use super::options::EngineOptions;
 use super::stage::{Finished, Stage};
 use super::*;

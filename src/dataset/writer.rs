@@ -11,12 +11,12 @@ use arrow::error::ArrowError;
 use uuid::Uuid;
 
 use super::builder::DatasetWriterBuilder;
+use super::commit::session::Session;
+use super::commit::surroundings::{Looked, Surroundings};
 use super::commit::{already_committed, check_write_id, commit};
 use super::engine::Engine;
 use super::options::Progress;
-use super::session::Session;
 use super::stage::{Finished, Stage};
-use super::surroundings::{Looked, Surroundings};
 use crate::backend::{Backend, LocalBackend};
 use crate::disk::Disk;
 use crate::error::{Error, Result};

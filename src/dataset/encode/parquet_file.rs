@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 
-use super::stage::EncodedFile;
-use super::template::Template;
 use super::units::Cut;
+use crate::dataset::stage::EncodedFile;
+use crate::dataset::template::Template;
 use crate::error::{Error, Result, Step};
 use crate::format::digest::ColumnDigests;
 use crate::format::encode::Content;
@@ -16,7 +16,7 @@ use crate::format::parquet::{FileTemplate, FileWriter, Slot};
 use crate::staging::Draft;
 
 /// A file whose footer is not written yet.
-pub(super) struct ParquetFile<'a> {
+pub(in crate::dataset) struct ParquetFile<'a> {
     template: &'a Template,
     file: FileWriter<Slot>,
     /// The limits of the open row group.
@@ -34,7 +34,7 @@ struct Limits {
 }
 
 impl<'a> ParquetFile<'a> {
-    pub(super) fn new(
+    pub(in crate::dataset) fn new(
         template: &'a Template,
         common: &Arc<FileTemplate>,
         draft: Draft,
@@ -60,7 +60,7 @@ impl<'a> ParquetFile<'a> {
     }
 
     /// How many rows may be encoded before it is to be asked whether the row group or file ends.
-    pub(super) fn room(&mut self) -> Result<usize> {
+    pub(in crate::dataset) fn room(&mut self) -> Result<usize> {
         self.file.begin_row_group()?;
         let limits = match self.limits.take() {
             Some(limits) => limits,
@@ -98,7 +98,7 @@ impl<'a> ParquetFile<'a> {
 
     /// Encodes units of rows, no more than there is [`room`](ParquetFile::room) for, columns side by side on up
     /// to `threads` threads, while the row group before them is written. Says whether the file ends here.
-    pub(super) fn encode(
+    pub(in crate::dataset) fn encode(
         &mut self,
         batch: &RecordBatch,
         cut: &Cut,
@@ -181,7 +181,7 @@ impl<'a> ParquetFile<'a> {
     }
 
     /// [`Step::WriteFooter`].
-    pub(super) fn finish(self, threads: usize) -> Result<EncodedFile> {
+    pub(in crate::dataset) fn finish(self, threads: usize) -> Result<EncodedFile> {
         let path = self.file.path().to_owned();
         let file = self.file.finish(threads)?;
         Ok(EncodedFile {

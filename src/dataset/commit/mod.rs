@@ -1,13 +1,19 @@
 //! From staged files to a commit and its receipt, whoever staged them.
+//!
+//! Owns a write's session with its transaction, and the look at what is in the data set already. The order of steps
+//! is the transaction's.
+
+pub(super) mod session;
+pub(super) mod staged_writes;
+pub(super) mod surroundings;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::builder::DatasetWriterBuilder;
-use super::surroundings::Looked;
 use crate::backend::{Backend as _, LocalBackend};
+use crate::dataset::builder::DatasetWriterBuilder;
 use crate::error::{Error, Result, Step};
 use crate::options::{Durability, Interrupt};
 use crate::receipt::{Receipt, ReceiptError, StagedFileRecord};
@@ -15,6 +21,7 @@ use crate::record::Layout;
 use crate::recover::{RecoverOptions, recover_with_options};
 use crate::staging::{Area, home_of_root, resolve};
 use crate::transaction::{ConflictCheck, StagedName, Transaction};
+use surroundings::Looked;
 
 /// Commits what is staged in a transaction, after a look at what is there.
 pub(super) fn commit(

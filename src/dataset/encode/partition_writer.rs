@@ -7,14 +7,14 @@ use arrow::compute::concat_batches;
 
 use super::file::OpenFile;
 use super::finish::Finisher;
-use super::template::Template;
 use super::units::Cut;
+use crate::dataset::template::Template;
 use crate::error::{Error, Result, Step};
 use crate::partition::Partition;
 use crate::pool::Halt;
 
 /// Writes the rows of one partition.
-pub(super) struct PartitionWriter<'a> {
+pub(in crate::dataset) struct PartitionWriter<'a> {
     template: &'a Template,
     finisher: &'a Finisher<'a>,
     partition: &'a Partition,
@@ -27,7 +27,7 @@ pub(super) struct PartitionWriter<'a> {
 }
 
 impl<'a> PartitionWriter<'a> {
-    pub(super) fn new(
+    pub(in crate::dataset) fn new(
         template: &'a Template,
         finisher: &'a Finisher<'a>,
         (number, partition): (u32, &'a Partition),
@@ -46,7 +46,11 @@ impl<'a> PartitionWriter<'a> {
     }
 
     /// Takes rows; `last` if none follow that may be encoded together with these.
-    pub(super) fn write(&mut self, batch: &RecordBatch, last: bool) -> Result<(), Halt> {
+    pub(in crate::dataset) fn write(
+        &mut self,
+        batch: &RecordBatch,
+        last: bool,
+    ) -> Result<(), Halt> {
         let units = &self.template.units;
         let mut start = 0;
         while start < batch.num_rows() || (last && self.carried.is_some()) {
@@ -108,12 +112,12 @@ impl<'a> PartitionWriter<'a> {
     }
 
     /// Begins a file, also if no rows follow.
-    pub(super) fn begin_file(&mut self) -> Result<()> {
+    pub(in crate::dataset) fn begin_file(&mut self) -> Result<()> {
         self.open().map(drop)
     }
 
     /// Ends the file; rows that follow go into another.
-    pub(super) fn end_file(&mut self) -> Result<(), Halt> {
+    pub(in crate::dataset) fn end_file(&mut self) -> Result<(), Halt> {
         let Some(file) = self.file.take() else {
             return Ok(());
         };

@@ -6,14 +6,14 @@ use arrow::error::ArrowError;
 
 /// How much memory is left for columns whose rows are not all of one size.
 #[derive(Debug)]
-pub(super) struct MemoryQuota {
+pub(in crate::dataset) struct MemoryQuota {
     left: AtomicUsize,
     rows: usize,
 }
 
 /// Why columns could not be gathered.
 #[derive(Debug)]
-pub(super) enum GatherError {
+pub(in crate::dataset) enum GatherError {
     /// There are too many rows for the room, or for the offsets of a column.
     TooLarge,
     Failed(ArrowError),
@@ -27,7 +27,7 @@ impl From<ArrowError> for GatherError {
 
 impl MemoryQuota {
     /// A quota of `bytes`, for columns of `rows` rows.
-    pub(super) fn new(bytes: usize, rows: usize) -> Self {
+    pub(in crate::dataset) fn new(bytes: usize, rows: usize) -> Self {
         MemoryQuota {
             left: AtomicUsize::new(bytes),
             rows,
@@ -35,7 +35,7 @@ impl MemoryQuota {
     }
 
     /// Takes what a column is going to need.
-    pub(super) fn take(&self, bytes: usize) -> Result<(), GatherError> {
+    pub(in crate::dataset) fn take(&self, bytes: usize) -> Result<(), GatherError> {
         let less = |left: usize| left.checked_sub(bytes);
         let relaxed = Ordering::Relaxed;
         let fits = self.left.fetch_update(relaxed, relaxed, less).is_ok();

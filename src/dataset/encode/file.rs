@@ -8,21 +8,21 @@ use std::path::PathBuf;
 use arrow::array::RecordBatch;
 
 use super::parquet_file::ParquetFile;
-use super::stage::{EncodedFile, Stage};
-use super::template::Template;
 use super::units::Cut;
+use crate::dataset::stage::{EncodedFile, Stage};
+use crate::dataset::template::Template;
 use crate::error::Result;
 use crate::format::encode::{Encoder, Encoding};
 use crate::staging::Draft;
 
 /// A file whose last byte is not written yet.
-pub(super) enum OpenFile<'a> {
+pub(in crate::dataset) enum OpenFile<'a> {
     Parquet(Box<ParquetFile<'a>>),
     Plain(PlainFile<'a>),
 }
 
 /// A file of a format without row groups.
-pub(super) struct PlainFile<'a> {
+pub(in crate::dataset) struct PlainFile<'a> {
     template: &'a Template,
     encoder: Encoder,
     path: PathBuf,
@@ -30,7 +30,7 @@ pub(super) struct PlainFile<'a> {
 
 /// Finds out whether the format has a place for the schema and the options, which only its encoder
 /// can tell: a file is begun, and discarded.
-pub(super) fn rehearse(template: &Template, stage: &dyn Stage) -> Result<()> {
+pub(in crate::dataset) fn rehearse(template: &Template, stage: &dyn Stage) -> Result<()> {
     if template.parquet.is_some() {
         return Ok(());
     }
@@ -39,7 +39,11 @@ pub(super) fn rehearse(template: &Template, stage: &dyn Stage) -> Result<()> {
 }
 
 impl<'a> OpenFile<'a> {
-    pub(super) fn new(template: &'a Template, draft: Draft, path: PathBuf) -> Result<Self> {
+    pub(in crate::dataset) fn new(
+        template: &'a Template,
+        draft: Draft,
+        path: PathBuf,
+    ) -> Result<Self> {
         Ok(match &template.parquet {
             Some(common) => {
                 let file = ParquetFile::new(template, common, draft, path)?;
@@ -50,7 +54,7 @@ impl<'a> OpenFile<'a> {
     }
 
     /// How many rows may be encoded before it is to be asked whether the row group or file ends.
-    pub(super) fn room(&mut self) -> Result<usize> {
+    pub(in crate::dataset) fn room(&mut self) -> Result<usize> {
         match self {
             OpenFile::Parquet(file) => file.room(),
             OpenFile::Plain(file) => Ok(file.room()),
@@ -58,7 +62,7 @@ impl<'a> OpenFile<'a> {
     }
 
     /// Whether it is to be asked after a unit, which its bytes cut short or not, before there is another.
-    pub(super) fn asks_after(&self, by_bytes: bool) -> bool {
+    pub(in crate::dataset) fn asks_after(&self, by_bytes: bool) -> bool {
         match self {
             OpenFile::Parquet(_) => by_bytes,
             OpenFile::Plain(file) => file.template.options.target_file_bytes.is_some(),
@@ -67,7 +71,7 @@ impl<'a> OpenFile<'a> {
 
     /// Encodes units of rows, no more than there is [`room`](OpenFile::room) for, on up to `threads` threads
     /// where the format lets them. Says whether the file ends here.
-    pub(super) fn encode(
+    pub(in crate::dataset) fn encode(
         &mut self,
         batch: &RecordBatch,
         cut: &Cut,
@@ -80,7 +84,7 @@ impl<'a> OpenFile<'a> {
     }
 
     /// [`Step::WriteFooter`](crate::error::Step::WriteFooter).
-    pub(super) fn finish(self, threads: usize) -> Result<EncodedFile> {
+    pub(in crate::dataset) fn finish(self, threads: usize) -> Result<EncodedFile> {
         match self {
             OpenFile::Parquet(file) => file.finish(threads),
             OpenFile::Plain(file) => file.finish(),

@@ -18,14 +18,14 @@ const LONG: usize = 24;
 
 /// Rows out of several batches, not yet put together.
 #[derive(Debug, Default)]
-pub(super) struct Selection {
+pub(in crate::dataset) struct Selection {
     batches: Vec<Arc<RecordBatch>>,
     pieces: Vec<Piece>,
     rows: usize,
 }
 
 /// A selection made ready for gathering columns.
-pub(super) struct Gather<'a> {
+pub(in crate::dataset) struct Gather<'a> {
     selection: &'a Selection,
     /// Each row's way, where pieces are short.
     moves: Option<Moves>,
@@ -34,7 +34,7 @@ pub(super) struct Gather<'a> {
 }
 
 /// The gathered rows, or none if they take more memory than the quota.
-pub(super) fn unless_too_large<T>(
+pub(in crate::dataset) fn unless_too_large<T>(
     gathered: Result<T, GatherError>,
     root: &Path,
 ) -> Result<Option<T>, Error> {
@@ -46,17 +46,17 @@ pub(super) fn unless_too_large<T>(
 }
 
 impl Selection {
-    pub(super) fn rows(&self) -> usize {
+    pub(in crate::dataset) fn rows(&self) -> usize {
         self.rows
     }
 
     /// Adds a batch that pieces may be of, and says which place it has.
-    pub(super) fn add_batch(&mut self, batch: Arc<RecordBatch>) -> u32 {
+    pub(in crate::dataset) fn add_batch(&mut self, batch: Arc<RecordBatch>) -> u32 {
         self.batches.push(batch);
         self.batches.len() as u32 - 1
     }
 
-    pub(super) fn push(&mut self, piece: Piece) {
+    pub(in crate::dataset) fn push(&mut self, piece: Piece) {
         self.rows += piece.rows as usize;
         if let Some(last) = self.pieces.last_mut()
             && last.batch == piece.batch
@@ -69,7 +69,7 @@ impl Selection {
     }
 
     /// Removes all but the first `rows` rows, and returns those removed.
-    pub(super) fn split_off(&mut self, rows: usize) -> Selection {
+    pub(in crate::dataset) fn split_off(&mut self, rows: usize) -> Selection {
         let mut rest = Selection {
             batches: self.batches.clone(),
             ..Selection::default()
@@ -95,7 +95,7 @@ impl Selection {
     }
 
     /// Makes it ready for gathering columns; those whose rows are not all of one size may take `room`.
-    pub(super) fn ready(&self, room: usize) -> Gather<'_> {
+    pub(in crate::dataset) fn ready(&self, room: usize) -> Gather<'_> {
         let short = self.rows < LONG * self.pieces.len() && self.pieces.len() > 1;
         let moves = short.then(|| Moves::new(&self.pieces, self.batches.len()));
         Gather {
@@ -106,7 +106,7 @@ impl Selection {
     }
 
     /// All columns of the rows.
-    pub(super) fn gather(
+    pub(in crate::dataset) fn gather(
         &self,
         schema: &SchemaRef,
         room: usize,
@@ -122,7 +122,7 @@ impl Selection {
 }
 
 /// Makes a batch of gathered columns.
-pub(super) fn batch_of(
+pub(in crate::dataset) fn batch_of(
     schema: &SchemaRef,
     columns: Vec<ArrayRef>,
     rows: usize,
@@ -147,7 +147,9 @@ pub(super) fn batch_of(
 }
 
 /// The same rows, the values of dictionaries in their place.
-pub(super) fn without_dictionaries(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+pub(in crate::dataset) fn without_dictionaries(
+    batch: &RecordBatch,
+) -> Result<RecordBatch, ArrowError> {
     let resolved = |column: &ArrayRef| match column.data_type() {
         DataType::Dictionary(_, values) => cast(column, values),
         _ => Ok(Arc::clone(column)),
@@ -159,7 +161,7 @@ pub(super) fn without_dictionaries(batch: &RecordBatch) -> Result<RecordBatch, A
 
 impl Gather<'_> {
     /// One column of the rows.
-    pub(super) fn column(&self, column: usize) -> Result<ArrayRef, GatherError> {
+    pub(in crate::dataset) fn column(&self, column: usize) -> Result<ArrayRef, GatherError> {
         let Selection {
             batches, pieces, ..
         } = self.selection;
@@ -189,7 +191,7 @@ impl Gather<'_> {
 }
 
 /// Views keep all the memory they once pointed into.
-pub(super) fn compact(array: ArrayRef) -> ArrayRef {
+pub(in crate::dataset) fn compact(array: ArrayRef) -> ArrayRef {
     match array.data_type() {
         DataType::Utf8View => Arc::new(array.as_string_view().gc()),
         DataType::BinaryView => Arc::new(array.as_binary_view().gc()),

@@ -1,4 +1,14 @@
-//! Encoding all partitions: many files side by side, or the columns of one large file.
+//! From gathered rows to finished files: many partitions side by side, or the columns of one large file.
+//!
+//! Owns where files and row groups end, and what is done with a file after its last byte: sync and verification.
+//! Where rows come from is `hold`'s, where files stand and what becomes of them the transaction's.
+
+pub(super) mod encoders;
+pub(super) mod file;
+pub(super) mod finish;
+mod parquet_file;
+mod partition_writer;
+pub(super) mod units;
 
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,16 +17,16 @@ use arrow::array::{ArrayRef, RecordBatch, UInt32Array};
 use arrow::compute::{SortColumn, SortOptions, lexsort_to_indices, take_record_batch};
 use arrow::error::ArrowError;
 
-use super::finish::Finisher;
-use super::gather::{batch_of, unless_too_large};
-use super::layout::Layout;
-use super::partition_writer::PartitionWriter;
-use super::reader::{Reader, RowChunk, RowSources};
-use super::spill::Part;
-use super::template::Template;
+use crate::dataset::hold::gather::{batch_of, unless_too_large};
+use crate::dataset::hold::reader::{Reader, RowChunk, RowSources};
+use crate::dataset::hold::spill::Part;
+use crate::dataset::layout::Layout;
+use crate::dataset::template::Template;
 use crate::error::{Error, Result, Step};
 use crate::partition::Partition;
 use crate::pool::{Halt, for_each};
+use finish::Finisher;
+use partition_writer::PartitionWriter;
 
 /// All that is needed to encode partitions.
 pub(super) struct Encoding<'a> {

@@ -21,7 +21,7 @@ const PIECE: usize = size_of::<Piece>();
 
 /// Batches with the partitions of their rows.
 #[derive(Debug)]
-pub(super) struct Buffer {
+pub(in crate::dataset) struct Buffer {
     schema: SchemaRef,
     held: Vec<(Arc<RecordBatch>, Assignment)>,
     dictionaries: Vec<Dictionary>,
@@ -42,15 +42,15 @@ enum Dictionary {
 
 /// Rows in the order of their partitions, and for each partition in the order in which they came.
 #[derive(Debug)]
-pub(super) struct Sorted {
-    pub(super) batches: Vec<Arc<RecordBatch>>,
+pub(in crate::dataset) struct Sorted {
+    pub(in crate::dataset) batches: Vec<Arc<RecordBatch>>,
     pieces: Vec<Piece>,
     /// Where the pieces of each partition begin, and those of the last end.
     starts: Vec<usize>,
 }
 
 impl Sorted {
-    pub(super) fn pieces(&self, partition: usize) -> &[Piece] {
+    pub(in crate::dataset) fn pieces(&self, partition: usize) -> &[Piece] {
         match (self.starts.get(partition), self.starts.get(partition + 1)) {
             (Some(start), Some(end)) => &self.pieces[*start..*end],
             _ => &[],
@@ -59,7 +59,7 @@ impl Sorted {
 }
 
 impl Buffer {
-    pub(super) fn new(schema: SchemaRef) -> Self {
+    pub(in crate::dataset) fn new(schema: SchemaRef) -> Self {
         let columns = schema.fields().len();
         Buffer {
             schema,
@@ -71,12 +71,12 @@ impl Buffer {
     }
 
     /// The memory that is taken, and will be to put the rows in order.
-    pub(super) fn bytes(&self) -> usize {
+    pub(in crate::dataset) fn bytes(&self) -> usize {
         self.bytes
     }
 
     /// Replaces all dictionaries by their values from now on. Nothing is held.
-    pub(super) fn resolve_dictionaries(&mut self) {
+    pub(in crate::dataset) fn resolve_dictionaries(&mut self) {
         for (field, dictionary) in self.schema.fields().iter().zip(&mut self.dictionaries) {
             if matches!(field.data_type(), DataType::Dictionary(_, _)) {
                 *dictionary = Dictionary::Resolved;
@@ -85,13 +85,16 @@ impl Buffer {
     }
 
     /// Whether some dictionaries that come are replaced by their values.
-    pub(super) fn resolves(&self) -> bool {
+    pub(in crate::dataset) fn resolves(&self) -> bool {
         let mut dictionaries = self.dictionaries.iter();
         dictionaries.any(|dictionary| matches!(dictionary, Dictionary::Resolved))
     }
 
     /// The same rows, dictionaries that equal those which are held being these.
-    pub(super) fn share_dictionaries(&self, batch: RecordBatch) -> Result<RecordBatch, ArrowError> {
+    pub(in crate::dataset) fn share_dictionaries(
+        &self,
+        batch: RecordBatch,
+    ) -> Result<RecordBatch, ArrowError> {
         let mut columns = None;
         for (index, dictionary) in self.dictionaries.iter().enumerate() {
             if let (Dictionary::One(one), Some(column)) =
@@ -111,7 +114,7 @@ impl Buffer {
 
     /// What the values of dictionaries that are held would take in their place, if they are not those of
     /// `batch`, which [shares](Buffer::share_dictionaries) those that are equal.
-    pub(super) fn would_resolve(&self, batch: &RecordBatch) -> usize {
+    pub(in crate::dataset) fn would_resolve(&self, batch: &RecordBatch) -> usize {
         let other = |index: &usize| match &self.dictionaries[*index] {
             Dictionary::One(one) => {
                 let column = batch.column(*index).as_any_dictionary_opt();
@@ -131,7 +134,7 @@ impl Buffer {
 
     /// Takes rows, which [share](Buffer::share_dictionaries) dictionaries. Those of a small part of a large batch are copied if holding the whole would take
     /// more than `room`.
-    pub(super) fn push(
+    pub(in crate::dataset) fn push(
         &mut self,
         batch: RecordBatch,
         assignment: Assignment,
@@ -198,7 +201,7 @@ impl Buffer {
     }
 
     /// Gives all rows away, in the order of `partitions` partitions.
-    pub(super) fn take_sorted(&mut self, partitions: usize) -> Sorted {
+    pub(in crate::dataset) fn take_sorted(&mut self, partitions: usize) -> Sorted {
         let held = std::mem::take(&mut self.held);
         self.counted.clear();
         self.bytes = 0;

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use arrow::datatypes::Schema;
 use uuid::Uuid;
 
-use super::commit::{check_write_id, commit};
 use super::surroundings::{Looked, Surroundings};
+use super::{check_write_id, commit};
 use crate::backend::{Backend as _, DESCRIPTORS, LocalBackend, check_descriptors};
 use crate::compatible::merge;
 use crate::disk::{Disk, OsDisk};

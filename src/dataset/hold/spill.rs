@@ -25,16 +25,16 @@ struct Block {
 
 /// The rows of one partition in a chunk.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Part {
-    pub(super) partition: u32,
-    pub(super) rows: usize,
+pub(in crate::dataset) struct Part {
+    pub(in crate::dataset) partition: u32,
+    pub(in crate::dataset) rows: usize,
     /// Whether no more of its rows follow.
-    pub(super) last: bool,
+    pub(in crate::dataset) last: bool,
 }
 
 /// Rows in order of their partitions.
 #[derive(Debug, Default)]
-pub(super) struct Run {
+pub(in crate::dataset) struct Run {
     blocks: Vec<Block>,
     /// The partitions that it has rows of, ascending, each with its first row.
     partitions: Vec<(u32, u64)>,
@@ -42,16 +42,16 @@ pub(super) struct Run {
 }
 
 impl Run {
-    pub(super) fn rows(&self) -> u64 {
+    pub(in crate::dataset) fn rows(&self) -> u64 {
         self.rows
     }
 
-    pub(super) fn memory(&self) -> usize {
+    pub(in crate::dataset) fn memory(&self) -> usize {
         self.blocks.len() * size_of::<Block>() + self.partitions.len() * 16
     }
 
     /// Adds a block; `parts` say whose rows they are, in the order of partitions.
-    pub(super) fn append(
+    pub(in crate::dataset) fn append(
         &mut self,
         scratch: &Scratch,
         rows: &RecordBatch,
@@ -80,7 +80,7 @@ impl Run {
     }
 
     /// Adds the rows of a run of later partitions.
-    pub(super) fn extend(&mut self, next: Run) {
+    pub(in crate::dataset) fn extend(&mut self, next: Run) {
         let rows = self.rows;
         self.blocks.extend(next.blocks.into_iter().map(|mut block| {
             block.first_row += rows;
@@ -93,7 +93,7 @@ impl Run {
     }
 
     /// Which of its rows are of a partition.
-    pub(super) fn rows_of(&self, partition: u32) -> std::ops::Range<u64> {
+    pub(in crate::dataset) fn rows_of(&self, partition: u32) -> std::ops::Range<u64> {
         let found = self
             .partitions
             .binary_search_by_key(&partition, |entry| entry.0);
@@ -107,13 +107,17 @@ impl Run {
     }
 
     /// The block that has a row, by its place, and the row's place in it.
-    pub(super) fn find(&self, row: u64) -> (usize, u64) {
+    pub(in crate::dataset) fn find(&self, row: u64) -> (usize, u64) {
         let after = self.blocks.partition_point(|block| block.first_row <= row);
         let place = after.saturating_sub(1);
         (place, row - self.blocks[place].first_row)
     }
 
-    pub(super) fn load(&self, scratch: &Scratch, place: usize) -> Result<Arc<RecordBatch>> {
+    pub(in crate::dataset) fn load(
+        &self,
+        scratch: &Scratch,
+        place: usize,
+    ) -> Result<Arc<RecordBatch>> {
         let bytes = scratch.read(&self.blocks[place].extent)?;
         let failed = |source: ArrowError| Error::encode(Step::WriteRows, scratch.root(), source);
         let mut reader = StreamReader::try_new(bytes.as_slice(), None).map_err(failed)?;

@@ -17,7 +17,7 @@ const BYTES: usize = 4 << 20;
 
 /// How rows are divided into units.
 #[derive(Debug)]
-pub(super) struct Units {
+pub(in crate::dataset) struct Units {
     /// The most rows of a unit.
     rows: usize,
     /// The columns whose rows are not all of one size.
@@ -26,16 +26,16 @@ pub(super) struct Units {
 
 /// Where units end among some rows.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Cut {
+pub(in crate::dataset) struct Cut {
     /// The row after the last of each, ascending.
-    pub(super) ends: Vec<usize>,
+    pub(in crate::dataset) ends: Vec<usize>,
     /// Whether the last of them was cut short because of its bytes.
-    pub(super) by_bytes: bool,
+    pub(in crate::dataset) by_bytes: bool,
 }
 
 impl Cut {
     /// One unit of `rows` rows.
-    pub(super) fn at(rows: usize) -> Self {
+    pub(in crate::dataset) fn at(rows: usize) -> Self {
         Cut {
             ends: vec![rows],
             by_bytes: false,
@@ -43,13 +43,13 @@ impl Cut {
     }
 
     /// The rows of each unit.
-    pub(super) fn units(&self) -> impl Iterator<Item = Range<usize>> {
+    pub(in crate::dataset) fn units(&self) -> impl Iterator<Item = Range<usize>> {
         let starts = std::iter::once(&0).chain(&self.ends);
         starts.zip(&self.ends).map(|(start, end)| *start..*end)
     }
 
     /// The rows of each unit, no more than `most` at once.
-    pub(super) fn pieces(&self, most: usize) -> impl Iterator<Item = Range<usize>> {
+    pub(in crate::dataset) fn pieces(&self, most: usize) -> impl Iterator<Item = Range<usize>> {
         self.units().flat_map(move |unit| {
             let starts = unit.clone().step_by(most);
             starts.map(move |start| start..unit.end.min(start + most))
@@ -73,7 +73,7 @@ enum End {
 }
 
 impl Units {
-    pub(super) fn new(schema: &Schema, write_batch_size: usize) -> Self {
+    pub(in crate::dataset) fn new(schema: &Schema, write_batch_size: usize) -> Self {
         let fields = schema.fields().iter().enumerate();
         let varying = fields.filter(|(_, field)| match field.data_type() {
             DataType::Dictionary(_, values) => varies(values),
@@ -86,13 +86,13 @@ impl Units {
     }
 
     /// The most rows of a unit.
-    pub(super) fn most_rows(&self) -> usize {
+    pub(in crate::dataset) fn most_rows(&self) -> usize {
         self.rows
     }
 
     /// How many rows of `batch` belong to the unit that `begun` has begun, which has at most `room` rows,
     /// and where it ends if it does.
-    pub(super) fn complete(
+    pub(in crate::dataset) fn complete(
         &self,
         begun: &RecordBatch,
         batch: &RecordBatch,
@@ -115,7 +115,7 @@ impl Units {
     /// Where units end in `batch`, of which `room` rows may be encoded, and no more after a unit that
     /// `stops` says so of, told whether its bytes cut it short. A unit that `last` rows leave open ends with
     /// them.
-    pub(super) fn cut(
+    pub(in crate::dataset) fn cut(
         &self,
         batch: &RecordBatch,
         room: usize,

@@ -7,9 +7,9 @@ use std::time::{Duration, SystemTime};
 
 use uuid::Uuid;
 
-use super::commit::invalid_receipt;
-use super::stage::{Finished, Stage};
+use super::invalid_receipt;
 use crate::backend::{Backend as _, LocalBackend};
+use crate::dataset::stage::{Finished, Stage};
 use crate::disk::{DiskDirectory, DiskFile};
 use crate::error::Result;
 use crate::options::StagingPlace;
@@ -24,9 +24,9 @@ const SIGN_OF_LIFE: Duration = Duration::from_secs(10 * 60);
 
 /// The state that the engine and the transaction share.
 #[derive(Debug)]
-pub(super) struct Session {
-    pub(super) backend: Arc<LocalBackend>,
-    pub(super) conflicts: ConflictCheck,
+pub(in crate::dataset) struct Session {
+    pub(in crate::dataset) backend: Arc<LocalBackend>,
+    pub(in crate::dataset) conflicts: ConflictCheck,
     id: Uuid,
     /// The directory that the caller named.
     root: PathBuf,
@@ -36,7 +36,7 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn new(
+    pub(in crate::dataset) fn new(
         transaction: &Transaction,
         backend: Arc<LocalBackend>,
         conflicts: ConflictCheck,
@@ -54,7 +54,7 @@ impl Session {
     }
 
     /// Shows that we are alive, now and then: where locks are not to be trusted, age is what tells.
-    pub(super) fn keep_alive(&self) -> Result<()> {
+    pub(in crate::dataset) fn keep_alive(&self) -> Result<()> {
         let now = self.backend.now();
         let mut alive = self.alive.lock().unwrap_or_else(PoisonError::into_inner);
         if now.duration_since(*alive).unwrap_or_default() < SIGN_OF_LIFE {
@@ -65,7 +65,10 @@ impl Session {
     }
 
     /// The records of the files, by their names in the transaction's directory.
-    pub(super) fn records(&self, files: Vec<Finished>) -> Result<Vec<StagedFileRecord>> {
+    pub(in crate::dataset) fn records(
+        &self,
+        files: Vec<Finished>,
+    ) -> Result<Vec<StagedFileRecord>> {
         let place = self.backend.place(self.id);
         let staged_record = |file: Finished| {
             let name = file.staged.strip_prefix(&place).unwrap_or(&file.staged);
@@ -79,7 +82,7 @@ impl Session {
     }
 
     /// Leaves the files for another process to commit.
-    pub(super) fn stage(
+    pub(in crate::dataset) fn stage(
         &self,
         transaction: Transaction,
         (rows, files): (StagedRows, Vec<StagedFileRecord>),

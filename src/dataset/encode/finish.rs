@@ -8,11 +8,11 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::layout::BESIDE;
-use super::options::{Progress, SyncPolicy};
-use super::stage::EncodedFile;
-use super::stage::{Finished, Stage};
-use super::template::Template;
+use crate::dataset::layout::BESIDE;
+use crate::dataset::options::{Progress, SyncPolicy};
+use crate::dataset::stage::EncodedFile;
+use crate::dataset::stage::{Finished, Stage};
+use crate::dataset::template::Template;
 use crate::disk::{DiskDirectory, DiskFile};
 use crate::error::{IoContext, Result, Step};
 use crate::format::encode::{Written, verify_written};
@@ -36,12 +36,12 @@ const STATISTICS_BYTES: u64 = 256;
 const LEAST_COLUMNS: usize = 32;
 
 /// A file's place among those of a write: the number of its partition, and its own in it.
-pub(super) type Place = (u32, u32);
+pub(in crate::dataset) type Place = (u32, u32);
 
 type Job = (Place, Partition, EncodedFile);
 
 /// Takes encoded files, and gives finished ones.
-pub(super) struct Finisher<'a> {
+pub(in crate::dataset) struct Finisher<'a> {
     template: &'a Template,
     stage: &'a dyn Stage,
     /// The file system to sync when all files are written.
@@ -63,7 +63,7 @@ struct Done {
 }
 
 impl<'a> Finisher<'a> {
-    pub(super) fn new(
+    pub(in crate::dataset) fn new(
         template: &'a Template,
         stage: &'a dyn Stage,
         directory: Option<&'a dyn DiskDirectory>,
@@ -99,17 +99,17 @@ impl<'a> Finisher<'a> {
         }
     }
 
-    pub(super) fn stage(&self) -> &dyn Stage {
+    pub(in crate::dataset) fn stage(&self) -> &dyn Stage {
         self.stage
     }
 
-    pub(super) fn root(&self) -> &Path {
+    pub(in crate::dataset) fn root(&self) -> &Path {
         &self.template.options.root
     }
 
     /// Runs `encode`, which uses `encoding` threads, while files are synced and verified, and gives the files in order
     /// when all are finished.
-    pub(super) fn run(
+    pub(in crate::dataset) fn run(
         self,
         encoding: usize,
         encode: impl FnOnce(&Finisher<'a>) -> Result<(), Halt>,
@@ -167,7 +167,7 @@ impl<'a> Finisher<'a> {
     }
 
     /// Takes a file whose last byte is written, and waits while others must be synced first.
-    pub(super) fn take(
+    pub(in crate::dataset) fn take(
         &self,
         place: Place,
         partition: &Partition,

@@ -11,7 +11,7 @@ const UNCOUNTED: u64 = 8 << 20;
 
 /// The memory of the encoders of Parquet columns for each row group that is being encoded; 0 where that is too
 /// little to count.
-pub(super) fn encoder_bytes(schema: &Schema) -> u64 {
+pub(in crate::dataset) fn encoder_bytes(schema: &Schema) -> u64 {
     let bytes: u64 = schema.fields().iter().map(of_field).sum();
     if bytes > UNCOUNTED { bytes } else { 0 }
 }

@@ -12,32 +12,32 @@ use arrow::array::RecordBatch;
 
 use super::buffer::Sorted;
 use super::gather::Selection;
-use super::layout::Portion;
 use super::memory::size_of_copy;
 use super::scatter::Piece;
 use super::spill::{Part, Run};
+use crate::dataset::layout::Portion;
 use crate::error::{Error, Result};
 use crate::scratch::Scratch;
 
 /// Rows of partitions, in order of partitions.
 #[derive(Debug)]
-pub(super) struct RowSources<'a> {
-    pub(super) runs: &'a [Run],
-    pub(super) scratch: &'a Scratch,
-    pub(super) memory: &'a Sorted,
+pub(in crate::dataset) struct RowSources<'a> {
+    pub(in crate::dataset) runs: &'a [Run],
+    pub(in crate::dataset) scratch: &'a Scratch,
+    pub(in crate::dataset) memory: &'a Sorted,
 }
 
 /// A bounded number of rows.
 #[derive(Debug, Default)]
-pub(super) struct RowChunk {
-    pub(super) rows: Selection,
+pub(in crate::dataset) struct RowChunk {
+    pub(in crate::dataset) rows: Selection,
     /// Whose rows they are, in order.
-    pub(super) parts: Vec<Part>,
+    pub(in crate::dataset) parts: Vec<Part>,
 }
 
 impl RowChunk {
     /// The rows before its middle, and the others. It has more than one.
-    pub(super) fn halves(mut self) -> (RowChunk, RowChunk) {
+    pub(in crate::dataset) fn halves(mut self) -> (RowChunk, RowChunk) {
         let mut left = self.rows.rows() / 2;
         let second = self.rows.split_off(left);
         let mut parts = Vec::new();
@@ -66,7 +66,7 @@ impl RowChunk {
 
 /// Reads the rows of a range of partitions.
 #[derive(Debug)]
-pub(super) struct Reader<'a> {
+pub(in crate::dataset) struct Reader<'a> {
     sources: &'a RowSources<'a>,
     partitions: Range<u32>,
     portion: Portion,
@@ -101,7 +101,7 @@ struct Loaded {
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(
+    pub(in crate::dataset) fn new(
         sources: &'a RowSources<'a>,
         partitions: Range<u32>,
         portion: Portion,
@@ -124,7 +124,7 @@ impl<'a> Reader<'a> {
     ///
     /// `gather` puts a chunk's rows together unless they take more than its room, and then it gets them in
     /// halves.
-    pub(super) fn for_each<E: From<Error>>(
+    pub(in crate::dataset) fn for_each<E: From<Error>>(
         mut self,
         gather: impl Fn(&RowChunk, usize) -> Result<Option<RecordBatch>>,
         mut take: impl FnMut(&[Part], RecordBatch) -> Result<(), E>,

@@ -19,16 +19,16 @@ use crate::size::{size_of_rows, varies};
 
 /// Neighbouring rows of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Piece {
+pub(in crate::dataset) struct Piece {
     /// Which batch, by its place in a list.
-    pub(super) batch: u32,
-    pub(super) start: u32,
-    pub(super) rows: u32,
+    pub(in crate::dataset) batch: u32,
+    pub(in crate::dataset) start: u32,
+    pub(in crate::dataset) rows: u32,
 }
 
 /// Where rows are taken from and put to.
 #[derive(Debug)]
-pub(super) struct Moves {
+pub(in crate::dataset) struct Moves {
     /// In the order of the batches.
     rows: Vec<Move>,
     /// Which of them are of which batch.
@@ -43,7 +43,7 @@ struct Move {
 
 impl Moves {
     /// Of `pieces` of `batches` batches, which have less than 2³² rows together, put in a row.
-    pub(super) fn new(pieces: &[Piece], batches: usize) -> Moves {
+    pub(in crate::dataset) fn new(pieces: &[Piece], batches: usize) -> Moves {
         let mut ends = vec![0_usize; batches];
         for piece in pieces {
             ends[piece.batch as usize] += piece.rows as usize;
@@ -78,7 +78,7 @@ impl Moves {
     }
 
     /// The rows of one column, which has the same type in all batches.
-    pub(super) fn column(
+    pub(in crate::dataset) fn column(
         &self,
         batches: &[Arc<RecordBatch>],
         column: usize,

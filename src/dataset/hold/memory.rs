@@ -7,22 +7,22 @@ use arrow::buffer::Buffer;
 
 /// Buffers that are counted already: slices of one array share their memory.
 #[derive(Debug, Default)]
-pub(super) struct Counted {
+pub(in crate::dataset) struct Counted {
     buffers: HashSet<usize>,
 }
 
 /// The memory that holding a batch takes.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Cost {
+pub(in crate::dataset) struct Cost {
     /// The whole of each buffer that was not counted before.
-    pub(super) held: usize,
+    pub(in crate::dataset) held: usize,
     /// The size of a copy of the rows.
-    pub(super) copied: usize,
+    pub(in crate::dataset) copied: usize,
 }
 
 impl Counted {
     /// The memory that holding `batch` would take, which is counted only by [`add`](Counted::add).
-    pub(super) fn cost(&self, batch: &RecordBatch) -> Cost {
+    pub(in crate::dataset) fn cost(&self, batch: &RecordBatch) -> Cost {
         let mut new = HashSet::new();
         let mut cost = Cost { held: 0, copied: 0 };
         for column in batch.columns() {
@@ -39,7 +39,7 @@ impl Counted {
     }
 
     /// Counts the buffers of `batch`.
-    pub(super) fn add(&mut self, batch: &RecordBatch) {
+    pub(in crate::dataset) fn add(&mut self, batch: &RecordBatch) {
         for column in batch.columns() {
             each_buffer(&column.to_data(), &mut |buffer| {
                 self.buffers.insert(buffer.data_ptr().as_ptr() as usize);
@@ -47,13 +47,13 @@ impl Counted {
         }
     }
 
-    pub(super) fn clear(&mut self) {
+    pub(in crate::dataset) fn clear(&mut self) {
         self.buffers.clear();
     }
 }
 
 /// What a copy of the rows would take.
-pub(super) fn size_of_copy(batch: &RecordBatch) -> usize {
+pub(in crate::dataset) fn size_of_copy(batch: &RecordBatch) -> usize {
     let columns = batch.columns().iter();
     columns.map(|column| size_of_data(&column.to_data())).sum()
 }

@@ -16,20 +16,20 @@ use crate::stored::StoredTypes;
 
 /// What a look at a data set found.
 #[derive(Debug, Default)]
-pub(super) struct Looked {
+pub(in crate::dataset) struct Looked {
     /// What is to be said.
-    pub(super) notes: Vec<Note>,
+    pub(in crate::dataset) notes: Vec<Note>,
     /// Whether the commit is to write a file although there are no rows.
-    pub(super) writes_empty: bool,
+    pub(in crate::dataset) writes_empty: bool,
     /// How to look again when nobody else can commit, if that can find anything.
-    pub(super) again: Option<LookAgain>,
+    pub(in crate::dataset) again: Option<LookAgain>,
 }
 
 /// A second look at a data set that had no files at the first.
 ///
 /// Of two writers that both begin it, each would find nothing to compare its schema with.
 #[derive(Debug)]
-pub(super) struct LookAgain {
+pub(in crate::dataset) struct LookAgain {
     surroundings: Surroundings,
     schema: Schema,
     partitions: Vec<Partition>,
@@ -40,7 +40,7 @@ impl LookAgain {
     ///
     /// # Errors
     /// [`Error::Incompatible`](crate::Error::Incompatible).
-    pub(super) fn look(&self) -> Result<Vec<Note>> {
+    pub(in crate::dataset) fn look(&self) -> Result<Vec<Note>> {
         let planned = self.surroundings.planned(&self.schema);
         match planned.existing(&self.partitions)? {
             Some(existing) => planned.check(&existing),
@@ -51,16 +51,16 @@ impl LookAgain {
 
 /// Where a write goes, and as what.
 #[derive(Debug, Clone)]
-pub(super) struct Surroundings {
-    pub(super) disk: Arc<dyn Disk>,
+pub(in crate::dataset) struct Surroundings {
+    pub(in crate::dataset) disk: Arc<dyn Disk>,
     /// Absolute and resolved.
-    pub(super) root: PathBuf,
-    pub(super) mode: CommitMode,
+    pub(in crate::dataset) root: PathBuf,
+    pub(in crate::dataset) mode: CommitMode,
     /// The names of the partition keys.
-    pub(super) keys: Vec<String>,
-    pub(super) format: Format,
+    pub(in crate::dataset) keys: Vec<String>,
+    pub(in crate::dataset) format: Format,
     /// Whether existing files are looked at.
-    pub(super) schema_check: bool,
+    pub(in crate::dataset) schema_check: bool,
 }
 
 impl Surroundings {
@@ -78,7 +78,7 @@ impl Surroundings {
 
     /// The types that columns get in the files, of which `file_schema` has those that go there; with the file
     /// of the data set that was looked at, if a column has no type of its own.
-    pub(super) fn stored(
+    pub(in crate::dataset) fn stored(
         &self,
         given: &SchemaRef,
         file_schema: &Schema,
@@ -105,7 +105,7 @@ impl Surroundings {
     ///
     /// # Errors
     /// [`Error::Incompatible`](crate::Error::Incompatible).
-    pub(super) fn look(
+    pub(in crate::dataset) fn look(
         &self,
         schema: &Schema,
         partitions: &[Partition],

@@ -75,12 +75,19 @@ impl Failure {
 }
 
 fn panicked(path: &Path, payload: &(dyn Any + Send)) -> Error {
-    let message = payload
-        .downcast_ref::<&str>()
-        .map(|message| (*message).to_owned())
+    Error::encode(
+        Step::WriteRows,
+        path,
+        WorkerPanicked(panic_message(payload)),
+    )
+}
+
+/// The message of a panic that was caught.
+pub(crate) fn panic_message(payload: &(dyn Any + Send)) -> String {
+    let text = payload.downcast_ref::<&str>();
+    text.map(|text| (*text).to_owned())
         .or_else(|| payload.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "no message".to_owned());
-    Error::encode(Step::WriteRows, path, WorkerPanicked(message))
+        .unwrap_or_else(|| "no message".to_owned())
 }
 
 /// Does `count` pieces of work on up to `threads` threads, this one among them.

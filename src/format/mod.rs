@@ -8,7 +8,6 @@
 //! (`contained`), and sizes declared in a file are compared with the file before a decoder sees
 //! them, because a failed allocation cannot be caught.
 
-use std::any::Any;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -20,6 +19,7 @@ use arrow::datatypes::SchemaRef;
 use crate::damage::{Damage, Location};
 use crate::disk::DiskFile;
 use crate::options::Verify;
+use crate::pool::panic_message;
 
 #[cfg(any(feature = "csv", feature = "ipc", feature = "json"))]
 mod compressed;
@@ -158,12 +158,4 @@ pub(crate) fn contained<T>(location: &Location, call: impl FnOnce() -> T) -> Res
         location: location.clone(),
         message: panic_message(payload.as_ref()),
     })
-}
-
-fn panic_message(payload: &(dyn Any + Send)) -> String {
-    payload
-        .downcast_ref::<&str>()
-        .map(|message| (*message).to_owned())
-        .or_else(|| payload.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "no message".to_owned())
 }

@@ -93,7 +93,7 @@ pub(crate) struct Move {
 }
 
 /// Where one file of a plan can be found.
-pub(crate) struct Destination<'a> {
+pub(crate) struct PlannedFile<'a> {
     /// Below the transaction's directory, at first.
     pub(crate) staged: &'a Path,
     /// Below the transaction's directory, before the exchange that it is part of.
@@ -159,7 +159,7 @@ impl Plan {
 
 impl Plan {
     /// Where each file of it can be found, before and after it is published.
-    pub(crate) fn destinations(&self) -> impl Iterator<Item = Destination<'_>> {
+    pub(crate) fn planned_files(&self) -> impl Iterator<Item = PlannedFile<'_>> {
         let exchanges: HashMap<&Path, &Path> = self
             .exchanges
             .iter()
@@ -171,14 +171,14 @@ impl Plan {
                 let top = exchanges.get(staged)?;
                 Some((file.path.strip_prefix(staged).ok()?, top))
             })?;
-            Some(Destination {
+            Some(PlannedFile {
                 staged: &file.staged,
                 arranged: Some(&file.path),
                 path: top.join(below),
                 identity: &file.identity,
             })
         });
-        let single = self.files.iter().map(|file| Destination {
+        let single = self.files.iter().map(|file| PlannedFile {
             staged: &file.staged,
             arranged: None,
             path: file.path.clone(),

@@ -6,10 +6,9 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::{DataType, FieldRef, SchemaRef, TimeUnit};
+use arrow::datatypes::{DataType, SchemaRef, TimeUnit};
 use atomic_arrow::format::ParquetBatches;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::errors::ParquetError;
@@ -17,7 +16,7 @@ use parquet::errors::ParquetError;
 use super::InputError;
 use super::annotations::{self, TextCheck};
 use super::int96::{self, Int96Check};
-use super::leaves::read_as;
+use super::leaves::{map_leaves, read_as};
 use super::source::Watch;
 
 /// About the most bytes of the rows of a batch.
@@ -156,29 +155,24 @@ impl ParquetReader {
 fn without_odd_dictionaries(
     metadata: ArrowReaderMetadata,
 ) -> Result<ArrowReaderMetadata, ParquetError> {
-    let fields = metadata.schema().fields().iter().map(without_odd).collect();
+    let without = |field| map_leaves(field, &mut leaf_without_odd);
+    let fields = metadata.schema().fields().iter().map(without).collect();
     read_as(metadata, fields)
 }
 
-fn without_odd(field: &FieldRef) -> FieldRef {
-    let data_type = match field.data_type() {
-        DataType::Dictionary(_, values) => match values.as_ref() {
-            DataType::Utf8 | DataType::LargeUtf8 | DataType::Binary | DataType::LargeBinary => {
-                return Arc::clone(field);
-            }
-            values if values.is_integer() || values.is_floating() => return Arc::clone(field),
-            values => values.clone(),
-        },
-        DataType::List(item) => DataType::List(without_odd(item)),
-        DataType::LargeList(item) => DataType::LargeList(without_odd(item)),
-        DataType::FixedSizeList(item, length) => {
-            DataType::FixedSizeList(without_odd(item), *length)
-        }
-        DataType::Map(entries, sorted) => DataType::Map(without_odd(entries), *sorted),
-        DataType::Struct(fields) => DataType::Struct(fields.iter().map(without_odd).collect()),
-        _ => return Arc::clone(field),
+fn leaf_without_odd(leaf: &DataType) -> DataType {
+    let DataType::Dictionary(_, values) = leaf else {
+        return leaf.clone();
     };
-    Arc::new(field.as_ref().clone().with_data_type(data_type))
+    let is_read = match values.as_ref() {
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Binary | DataType::LargeBinary => true,
+        values => values.is_integer() || values.is_floating(),
+    };
+    if is_read {
+        leaf.clone()
+    } else {
+        values.as_ref().clone()
+    }
 }
 
 impl Iterator for ParquetReader {

@@ -191,7 +191,7 @@ impl LocalBackend {
     pub(super) fn check_files(&self, plan: &Plan, wanted: FileState) -> Result<()> {
         let directory = self.place(plan.transaction);
         let (mut published, mut lost, mut total, mut first) = (0, 0, 0, None);
-        for file in plan.destinations() {
+        for file in plan.planned_files() {
             total += 1;
             let path = self.root.join(&file.path);
             // In the order in which somebody who took us for dead would move it meanwhile.

@@ -60,7 +60,7 @@ pub(super) enum FileState {
 
 impl LocalBackend {
     /// Refuses what could not be published after the decision.
-    pub(super) fn check_before_decision(&self, transaction: Uuid, layout: &Layout) -> Result<()> {
+    pub(super) fn check_layout(&self, transaction: Uuid, layout: &Layout) -> Result<()> {
         let disk = self.disk.as_ref();
         let directory = self.place(transaction);
         let staging = match disk.place(&directory) {

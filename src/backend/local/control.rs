@@ -51,7 +51,7 @@ impl LocalBackend {
         Err(io::Error::from(io::ErrorKind::NotFound)).at(Step::Decide, &self.root)
     }
 
-    pub(super) fn lock_root(&self, kind: LockKind) -> Result<Option<Guard>> {
+    pub(super) fn lock(&self, kind: LockKind) -> Result<Option<Guard>> {
         let interrupt = self.area.home().interrupt();
         let (control, lock) = self.in_control(|control| control.lock(kind, interrupt))?;
         // Who sees it as such may not write there, and then nothing is remembered.
@@ -60,7 +60,7 @@ impl LocalBackend {
         Ok(held.then(|| Box::new(lock) as Guard))
     }
 
-    pub(super) fn mark_pending(&self, transaction: Uuid, durability: Durability) -> Result<Guard> {
+    pub(super) fn announce(&self, transaction: Uuid, durability: Durability) -> Result<Guard> {
         // Inside the root, everybody sees it.
         if self.is_inside() {
             return Ok(Box::new(()));
@@ -76,7 +76,7 @@ impl LocalBackend {
         Ok(Box::new(marker))
     }
 
-    /// Takes back what [`mark_pending`](Self::mark_pending) did, as far as it can be.
+    /// Takes back what [`announce`](Self::announce) did, as far as it can be.
     pub(super) fn unmark_pending(&self, transaction: Uuid) {
         if !self.is_inside() {
             for control in self.controls() {
@@ -201,7 +201,7 @@ impl LocalBackend {
         Ok(areas)
     }
 
-    pub(super) fn check_pending(&self, others: &[Box<dyn Backend>], dry_run: bool) -> Result<()> {
+    pub(super) fn check_announced(&self, others: &[Box<dyn Backend>], dry_run: bool) -> Result<()> {
         let here: &dyn Backend = self;
         let targets = || others.iter().map(Box::as_ref).chain([here]);
         let areas = self.areas_in_sight()?;
@@ -250,15 +250,15 @@ impl LocalBackend {
     /// Removes the markers of dead writers' transactions that are out of reach, and names them.
     pub(crate) fn forget_out_of_reach(&self) -> Result<Vec<PathBuf>> {
         let mut forgotten = Vec::new();
-        match self.check_pending(&self.neighbours()?, false) {
+        match self.check_announced(&self.neighbours()?, false) {
             Err(Error::OutOfReach { .. }) => {}
             checked => return checked.map(|()| forgotten),
         }
         // A marker that was just being made was not locked yet.
-        let _lock = self.lock_root(LockKind::Exclusive)?;
+        let _lock = self.lock(LockKind::Exclusive)?;
         let neighbours = self.neighbours()?;
         loop {
-            match self.check_pending(&neighbours, false) {
+            match self.check_announced(&neighbours, false) {
                 Err(Error::OutOfReach { marker, .. }) if !forgotten.contains(&marker) => {
                     let removed = self.disk.remove_file(&marker);
                     removed.at(Step::Decide, &marker)?;
@@ -270,7 +270,7 @@ impl LocalBackend {
     }
 
     /// Whether readers do not meet what is staged, and nobody holds on to the directory itself.
-    pub(super) fn is_exchangeable(&self, directory: &Path) -> Result<bool> {
+    pub(super) fn may_exchange(&self, directory: &Path) -> Result<bool> {
         let path = self.root.join(directory);
         if self.is_inside() || is_working_directory(&path) {
             return Ok(false);
@@ -292,7 +292,7 @@ impl LocalBackend {
     }
 
     /// Gives the new root, which is to take the old one's place, a control directory whose lock we hold.
-    pub(super) fn prepare_successor(&self, plan: &Plan) -> Result<Guard> {
+    pub(super) fn hand_over(&self, plan: &Plan) -> Result<Guard> {
         let whole = |path: &Path| path.as_os_str().is_empty();
         let Some(exchange) = plan.exchanges.iter().find(|exchange| whole(&exchange.path)) else {
             return Ok(Box::new(()));

@@ -18,7 +18,7 @@ const LEASE: &str = "lease";
 
 impl LocalBackend {
     /// Makes the directory of a transaction, with a lease that we hold.
-    pub(super) fn make_transaction(&self) -> Result<(Uuid, Guard)> {
+    pub(super) fn begin(&self) -> Result<(Uuid, Guard)> {
         for _ in 0..ATTEMPTS {
             let id = Uuid::now_v7();
             match self.try_to_make(id) {
@@ -66,7 +66,7 @@ impl LocalBackend {
     }
 
     /// Takes the lease of a transaction if its writer is dead.
-    pub(super) fn take_over(&self, transaction: Uuid) -> Result<Taken> {
+    pub(super) fn take(&self, transaction: Uuid) -> Result<Taken> {
         let directory = self.place(transaction);
         let lease = directory.join(LEASE);
         let reading = |source| Error::Read {
@@ -87,7 +87,7 @@ impl LocalBackend {
                 return match self.disk.remove_directory(&directory) {
                     Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {
                         if self.disk.status(&lease).map_err(reading)?.is_some() {
-                            self.take_over(transaction)
+                            self.take(transaction)
                         } else if self.is_ours(&directory).map_err(reading)? {
                             Ok(Taken::Ours(Box::new(())))
                         } else {
@@ -110,7 +110,7 @@ impl LocalBackend {
     }
 
     /// Shows that the writer of a transaction is alive where its lock may not.
-    pub(super) fn renew_lease(&self, transaction: Uuid) -> Result<()> {
+    pub(super) fn keep_alive(&self, transaction: Uuid) -> Result<()> {
         let lease = self.place(transaction).join(LEASE);
         let touched = self
             .disk

@@ -274,7 +274,7 @@ impl LocalBackend {
     }
 
     /// The receipt of a named write into a directory of the data set, from whichever area.
-    pub(super) fn recall_receipt(&self, scope: &Path, write_id: &str) -> Result<Option<Receipt>> {
+    pub(super) fn recall(&self, scope: &Path, write_id: &str) -> Result<Option<Receipt>> {
         // Before the receipts: each is kept before its marker, perhaps at this moment.
         let control = self.control();
         let key = Self::key(Path::new(""), scope, write_id);

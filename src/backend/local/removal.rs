@@ -41,7 +41,7 @@ impl LocalBackend {
     }
 
     /// Gives the directory of a transaction a name that is none of a transaction.
-    pub(super) fn put_aside(&self, transaction: Uuid) -> Result<PathBuf> {
+    pub(super) fn set_aside(&self, transaction: Uuid) -> Result<PathBuf> {
         let directory = self.place(transaction);
         let mut aside = directory.with_extension(ASIDE);
         let mut number = 1;

@@ -19,7 +19,7 @@ use crate::staging::{Area, is_older};
 
 impl LocalBackend {
     /// Writes the record, and removes what nobody will need while it waits.
-    pub(super) fn put_staged(&self, transaction: Uuid, record: &StagedRecord) -> Result<()> {
+    pub(super) fn record(&self, transaction: Uuid, record: &StagedRecord) -> Result<()> {
         let directory = self.place(transaction);
         for entry in self.disk.list(&directory).unwrap_or_default() {
             let extension = entry.path.extension();
@@ -69,7 +69,7 @@ impl LocalBackend {
     }
 
     /// Removes what is staged, in whichever area.
-    pub(super) fn remove_staged(&self, staged: Uuid) -> Result<()> {
+    pub(super) fn discard(&self, staged: Uuid) -> Result<()> {
         for area in self.area.home().all_areas(self.disk.as_ref()) {
             let directory = area.join(staged.to_string());
             if self.is_staged(&directory, staged)? {

@@ -18,16 +18,19 @@ use arrow::datatypes::{
     Time32SecondType, TimeUnit, TimestampMillisecondType, TimestampSecondType,
 };
 use arrow::error::ArrowError;
+use arrow::util::display::array_value_to_string;
 
 use crate::nested::list_item;
+use crate::refused::{Refused, plain};
 
 /// What a day has.
 pub(crate) const DAY_MS: i64 = 86_400_000;
 
 /// Why an array has no place in another type.
 pub(crate) enum Problem {
-    /// A value, with its row in the array, if it is in any.
+    /// A value, with its row in the array, if it is in any, and its path below it.
     Value {
+        below: String,
         row: Option<usize>,
         reason: String,
     },
@@ -44,7 +47,8 @@ impl Problem {
     /// The same with the row of what contains the array.
     fn in_row(self, outer: impl FnOnce(usize) -> Option<usize>) -> Self {
         match self {
-            Problem::Value { row, reason } => Problem::Value {
+            Problem::Value { below, row, reason } => Problem::Value {
+                below,
                 row: row.and_then(outer),
                 reason,
             },
@@ -52,17 +56,28 @@ impl Problem {
         }
     }
 
-    /// As an error of a column, of which `rows` came before the array.
-    pub(crate) fn into_error(self, field: &Field, given: &DataType, rows: u64) -> ArrowError {
+    /// The same of what has the array within it, by this path.
+    fn at(self, path: &str) -> Self {
         match self {
-            Problem::Arrow(error) => error,
-            Problem::Value { row, reason } => {
-                let name = field.name();
-                let place = match row {
-                    Some(row) => format!(", row {}", rows + row as u64),
-                    None => String::new(),
-                };
-                ArrowError::CastError(format!("column {name:?} ({given}){place}: {reason}"))
+            Problem::Value { below, row, reason } => Problem::Value {
+                below: format!("{path}{below}"),
+                row,
+                reason,
+            },
+            other => other,
+        }
+    }
+
+    /// As an error of a column, of which `rows` came before the array.
+    pub(crate) fn into_error(self, field: &Field, rows: u64) -> Refused {
+        match self {
+            Problem::Arrow(error) => Refused::new(field.name(), plain(&error)),
+            Problem::Value { below, row, reason } => {
+                let refused = Refused::new(format!("{}{below}", field.name()), reason);
+                match row {
+                    Some(row) => refused.in_row(row as u64).behind(rows),
+                    None => refused,
+                }
             }
         }
     }
@@ -86,7 +101,7 @@ pub(crate) fn convert(array: &ArrayRef, to: &DataType) -> Converted {
                 array,
                 |seconds| seconds.checked_mul(1000),
                 "seconds since 1970-01-01 are too many for milliseconds, the largest unit of \
-                 timestamps that Parquet has",
+                 timestamps that Parquet has: write Arrow IPC, or leave the value out",
             )?;
             Ok(Arc::new(millis.with_timezone_opt(zone.clone())))
         }
@@ -95,7 +110,7 @@ pub(crate) fn convert(array: &ArrayRef, to: &DataType) -> Converted {
             if from < unit =>
         {
             let factor = per_second(*unit) / per_second(*from);
-            let reason = format!("has no place in {to}");
+            let reason = format!("has no place in {to}: {HOLDING}");
             let values = strict_cast(array, &DataType::Int64)?;
             let values =
                 each::<Int64Type, Int64Type>(&values, |value| value.checked_mul(factor), &reason)?;
@@ -105,7 +120,7 @@ pub(crate) fn convert(array: &ArrayRef, to: &DataType) -> Converted {
             let millis = each::<Time32SecondType, Time32MillisecondType>(
                 array,
                 |seconds| seconds.checked_mul(1000),
-                "seconds since midnight are too many for milliseconds",
+                "seconds since midnight are too many for milliseconds: leave the value out",
             )?;
             Ok(Arc::new(millis))
         }
@@ -151,7 +166,7 @@ pub(crate) fn convert(array: &ArrayRef, to: &DataType) -> Converted {
             let nulls = list.nulls().map(|nulls| nulls.expand(width));
             let values = masked(list.values(), nulls.as_ref())?;
             let values = convert(&values, item.data_type())
-                .map_err(|problem| problem.in_row(|value| value.checked_div(width)))?;
+                .map_err(|problem| problem.at("[]").in_row(|value| value.checked_div(width)))?;
             let nulls = list.nulls().cloned();
             let item = Arc::clone(item);
             let list =
@@ -196,12 +211,41 @@ pub(crate) fn convert(array: &ArrayRef, to: &DataType) -> Converted {
 
 /// A cast under which a value that does not fit is an error.
 pub(crate) fn strict_cast(array: &dyn Array, to: &DataType) -> Converted {
-    let options = CastOptions {
-        safe: false,
+    let options = |safe| CastOptions {
+        safe,
         ..CastOptions::default()
     };
-    Ok(cast_with_options(array, to, &options)?)
+    cast_with_options(array, to, &options(false)).map_err(|error| match error {
+        ArrowError::DictionaryKeyOverflowError => Problem::Value {
+            below: String::new(),
+            row: None,
+            reason: "it has more values than its indices can count: give them more bits, or cast it to its values"
+                .to_owned(),
+        },
+        // The value that it failed at is one of those that a cast without errors makes null.
+        error => match cast_with_options(array, to, &options(true)) {
+            Ok(cast) => misfit(array, &cast, to).unwrap_or(Problem::Arrow(error)),
+            Err(_) => Problem::Arrow(error),
+        },
+    })
 }
+
+/// The first value that a cast has made null.
+fn misfit(array: &dyn Array, cast: &ArrayRef, to: &DataType) -> Option<Problem> {
+    let (given, cast) = (array.logical_nulls(), cast.logical_nulls()?);
+    let is_valid = |row: &usize| given.as_ref().is_none_or(|given| given.is_valid(*row));
+    let row = (0..array.len()).find(|row| is_valid(row) && cast.is_null(*row))?;
+    let value = array_value_to_string(array, row).unwrap_or_default();
+    let value: String = value.chars().take(60).collect();
+    Some(Problem::Value {
+        below: String::new(),
+        row: Some(row),
+        reason: format!("{value} has no place in {to}: {HOLDING}"),
+    })
+}
+
+/// What can be done about a value that has no place in a type.
+const HOLDING: &str = "write the column in a type that holds it";
 
 /// Converts each value that is not null; `reason` follows the first that has no counterpart.
 fn each<From, To>(
@@ -222,8 +266,11 @@ where
                 |value: Option<From::Native>| value.is_some_and(|value| convert(value).is_none());
             let row = array.iter().position(misfits);
             let value = row.map_or_else(String::new, |row| array.value(row).to_string());
-            let reason = format!("{value} {reason}");
-            Problem::Value { row, reason }
+            Problem::Value {
+                below: String::new(),
+                row,
+                reason: format!("{value} {reason}"),
+            }
         })
 }
 
@@ -245,7 +292,8 @@ fn by_name(array: &StructArray, fields: &Fields) -> std::result::Result<StructAr
         return Ok(array.clone());
     }
     if let Some(extra) = names().find(|name| fields.find(name).is_none()) {
-        let what = format!("a struct has the member {extra:?}, and its new type has not");
+        let what =
+            format!("a struct has the member {extra:?}, and its new type has not: leave it out");
         return Err(ArrowError::SchemaError(what));
     }
     let members = fields.iter().map(|field| match found.find(field.name()) {
@@ -263,8 +311,10 @@ fn by_name(array: &StructArray, fields: &Fields) -> std::result::Result<StructAr
 fn structs(array: &StructArray, fields: &Fields) -> Converted {
     let columns = array.columns().iter().zip(fields);
     // What lies beneath a null is nobody's value.
-    let columns =
-        columns.map(|(column, field)| convert(&masked(column, array.nulls())?, field.data_type()));
+    let columns = columns.map(|(column, field)| {
+        convert(&masked(column, array.nulls())?, field.data_type())
+            .map_err(|problem| problem.at(&format!(".{}", field.name())))
+    });
     let columns = columns.collect::<std::result::Result<Vec<_>, Problem>>()?;
     let nulls = array.nulls().cloned();
     let converted = StructArray::try_new_with_length(fields.clone(), columns, nulls, array.len())?;
@@ -274,8 +324,11 @@ fn structs(array: &StructArray, fields: &Fields) -> Converted {
 fn lists<O: OffsetSizeTrait>(array: &ArrayRef, item: &FieldRef) -> Converted {
     let array = reachable(array)?;
     let list = array.as_list::<O>();
-    let values = convert(list.values(), item.data_type())
-        .map_err(|problem| problem.in_row(|value| row_of(list.offsets(), value)))?;
+    let values = convert(list.values(), item.data_type()).map_err(|problem| {
+        problem
+            .at("[]")
+            .in_row(|value| row_of(list.offsets(), value))
+    })?;
     let (offsets, nulls) = (list.offsets().clone(), list.nulls().cloned());
     let item = Arc::clone(item);
     Ok(Arc::new(GenericListArray::try_new(

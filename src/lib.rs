@@ -157,6 +157,7 @@ mod publish;
 pub mod receipt;
 mod record;
 mod recover;
+mod refused;
 pub mod schema;
 mod scratch;
 mod size;

@@ -1,6 +1,6 @@
 //! The types within a nested type.
 
-use arrow::datatypes::{DataType, FieldRef};
+use arrow::datatypes::{DataType, Field, FieldRef};
 
 /// The fields directly within a list, struct, map, union or column of runs. A dictionary has none.
 pub(crate) fn inner_fields(data_type: &DataType) -> Vec<&FieldRef> {
@@ -15,6 +15,17 @@ pub(crate) fn inner_fields(data_type: &DataType) -> Vec<&FieldRef> {
         DataType::Struct(fields) => fields.iter().collect(),
         DataType::Union(fields, _) => fields.iter().map(|(_, field)| field).collect(),
         _ => Vec::new(),
+    }
+}
+
+/// The path of a field that lies directly within a type, which is at `path`: items of lists are `[]`, and the entries
+/// of a map have its own path.
+pub(crate) fn below(path: &str, within: &DataType, field: &Field) -> String {
+    match within {
+        DataType::Map(..) => path.to_owned(),
+        DataType::FixedSizeList(..) | DataType::RunEndEncoded(..) => format!("{path}[]"),
+        list if list_item(list).is_some() => format!("{path}[]"),
+        _ => format!("{path}.{}", field.name()),
     }
 }
 

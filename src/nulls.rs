@@ -5,15 +5,47 @@
 
 use arrow::array::{Array, ArrayRef, AsArray as _, OffsetSizeTrait};
 use arrow::buffer::NullBuffer;
-use arrow::datatypes::{DataType, Field, FieldRef};
+use arrow::datatypes::{DataType, Field, FieldRef, Fields};
 
-/// The path of the first field that has a null and may have none.
+use crate::nested::below;
+use crate::refused::Refused;
+
+/// The path of the first field that has a null and may have none, and the first row with such a null.
 ///
 /// What lies below a null, or in no list, is of no account. The column's type is the field's, but for the names of
 /// items.
-pub(crate) fn forbidden_null(field: &Field, column: &ArrayRef) -> Option<String> {
-    find(field.name().clone(), field, column, None)
+pub(crate) fn forbidden_null(field: &Field, column: &ArrayRef) -> Option<(String, usize)> {
+    let find = |column: &dyn Array| find(field.name().clone(), field, column, None);
+    let mut path = find(column)?;
+    // The first row is sought by halves.
+    let (mut row, mut rows) = (0, column.len());
+    while rows > 1 {
+        let half = rows / 2;
+        match find(&column.slice(row, half)) {
+            Some(first) => (path, rows) = (first, half),
+            None => (row, rows) = (row + half, rows - half),
+        }
+    }
+    Some((find(&column.slice(row, rows)).unwrap_or(path), row))
 }
+
+/// Refuses the first null in columns of a schema that has none there.
+///
+/// # Errors
+/// The column and the row of the null.
+pub fn check_nulls(fields: &Fields, columns: &[ArrayRef]) -> Result<(), Refused> {
+    let mut columns = fields.iter().zip(columns);
+    columns.try_for_each(|(field, column)| match forbidden_null(field, column) {
+        Some((path, row)) => {
+            let reason = format!("it is null, and the schema has no nulls there: {FILL_NULLS}");
+            Err(Refused::new(path, reason).in_row(row as u64))
+        }
+        None => Ok(()),
+    })
+}
+
+/// What can be done about a null.
+pub(crate) const FILL_NULLS: &str = "fill it, or make the column nullable in the schema";
 
 fn find(
     path: String,
@@ -42,7 +74,7 @@ fn find(
                 listed[from..to].fill(true);
             }
         }
-        let path = format!("{path}.{}", item.name());
+        let path = below(&path, field.data_type(), item);
         find(path, item, values, Some(&NullBuffer::from(listed)))
     };
     match field.data_type() {
@@ -132,13 +164,11 @@ fn views<O: OffsetSizeTrait>(offsets: &[O], sizes: &[O]) -> Vec<(usize, usize)> 
 mod tests {
     use std::sync::Arc;
 
+    use super::*;
     use arrow::array::{
         FixedSizeListArray, Int32Array, ListArray, ListViewArray, MapArray, StructArray,
     };
     use arrow::buffer::{OffsetBuffer, ScalarBuffer};
-    use arrow::datatypes::Fields;
-
-    use super::*;
 
     fn number(nullable: bool) -> FieldRef {
         Arc::new(Field::new("n", DataType::Int32, nullable))
@@ -149,7 +179,7 @@ mod tests {
     }
 
     /// What is said of a column whose nulls are in order, if the innermost field may have none.
-    fn required(column: ArrayRef) -> Option<String> {
+    fn required(column: ArrayRef) -> Option<(String, usize)> {
         fn with_required(data_type: &DataType) -> DataType {
             let inner = |field: &FieldRef| -> FieldRef {
                 let data_type = with_required(field.data_type());
@@ -177,7 +207,8 @@ mod tests {
         let column = numbers(&[Some(1), None]);
         let field = |nullable| Field::new("c", DataType::Int32, nullable);
         assert_eq!(forbidden_null(&field(true), &column), None);
-        assert_eq!(forbidden_null(&field(false), &column).unwrap(), "c");
+        let found = forbidden_null(&field(false), &column).unwrap();
+        assert_eq!(found, ("c".to_owned(), 1));
         assert_eq!(forbidden_null(&field(false), &numbers(&[Some(1)])), None);
     }
 
@@ -192,8 +223,8 @@ mod tests {
                 nulls.map(NullBuffer::from),
             ))
         };
-        assert_eq!(required(of(None)).unwrap(), "c.n");
-        assert_eq!(required(of(Some(vec![true, true]))).unwrap(), "c.n");
+        assert_eq!(required(of(None)).unwrap(), ("c.n".to_owned(), 1));
+        assert_eq!(required(of(Some(vec![true, true]))).unwrap().0, "c.n");
         assert_eq!(required(of(Some(vec![true, false]))), None);
     }
 
@@ -211,12 +242,15 @@ mod tests {
             ))
         };
         assert_eq!(required(list(vec![1, 2, 3], None)), None);
-        assert_eq!(required(list(vec![1, 2, 4], None)).unwrap(), "c.n");
+        assert_eq!(
+            required(list(vec![1, 2, 4], None)).unwrap(),
+            ("c[]".to_owned(), 1)
+        );
         assert_eq!(required(list(vec![1, 3, 4], Some(vec![true, false]))), None);
         // A slice has the values of the whole.
         let whole = list(vec![0, 1, 3, 4], None);
         assert_eq!(required(whole.slice(1, 1)), None);
-        assert_eq!(required(whole.slice(1, 2)).unwrap(), "c.n");
+        assert_eq!(required(whole.slice(1, 2)).unwrap(), ("c[]".to_owned(), 1));
         let view = |offset: i32, size: i32| -> ArrayRef {
             let (offsets, sizes) = (vec![offset].into(), ScalarBuffer::from(vec![size]));
             let values = Arc::clone(&values);
@@ -229,14 +263,14 @@ mod tests {
             ))
         };
         assert_eq!(required(view(1, 2)), None);
-        assert_eq!(required(view(2, 2)).unwrap(), "c.n");
+        assert_eq!(required(view(2, 2)).unwrap().0, "c[]");
         let fixed = |nulls: Option<Vec<bool>>| -> ArrayRef {
             let (item, nulls) = (number(true), nulls.map(NullBuffer::from));
             Arc::new(FixedSizeListArray::new(item, 2, Arc::clone(&values), nulls))
         };
-        assert_eq!(required(fixed(None)).unwrap(), "c.n");
+        assert_eq!(required(fixed(None)).unwrap(), ("c[]".to_owned(), 0));
         assert_eq!(required(fixed(Some(vec![false, false]))), None);
-        assert_eq!(required(fixed(None).slice(1, 1)).unwrap(), "c.n");
+        assert_eq!(required(fixed(None).slice(1, 1)).unwrap().0, "c[]");
     }
 
     #[test]
@@ -253,13 +287,13 @@ mod tests {
             Arc::new(MapArray::new(field, offsets, entries, None, false))
         };
         assert_eq!(required(map(vec![0, 1])), None);
-        assert_eq!(required(map(vec![0, 2])).unwrap(), "c.entries.value");
+        assert_eq!(required(map(vec![0, 2])).unwrap().0, "c.value");
         let item = Arc::new(Field::new("m", map(vec![0, 2]).data_type().clone(), true));
         let list = |to| -> ArrayRef {
             let (offsets, maps) = (OffsetBuffer::new(vec![0, to].into()), map(vec![0, 1, 2]));
             Arc::new(ListArray::new(Arc::clone(&item), offsets, maps, None))
         };
         assert_eq!(required(list(1)), None);
-        assert_eq!(required(list(2)).unwrap(), "c.m.entries.value");
+        assert_eq!(required(list(2)).unwrap().0, "c[].value");
     }
 }

@@ -35,11 +35,12 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
 use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, SchemaRef, TimeUnit};
-use arrow::error::ArrowError;
 use serde_json::Value;
 
 use crate::convert::convert;
 use crate::nested::{is_binary, list_item};
+pub use crate::nulls::check_nulls;
+pub use crate::refused::Refused;
 
 /// The key of a schema's metadata under which pandas notes the types of its columns
 /// (<https://pandas.pydata.org/docs/development/developer.html>).
@@ -411,7 +412,7 @@ fn members(field: &Field) -> Option<&Fields> {
 /// assert_eq!(fit(&batch, &wide)?.schema(), wide);
 /// # Ok::<(), atomic_arrow::arrow::error::ArrowError>(())
 /// ```
-pub fn fit(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
+pub fn fit(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, Refused> {
     if batch.schema_ref() == schema {
         return Ok(batch.clone());
     }
@@ -420,8 +421,8 @@ pub fn fit(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, Arrow
         .iter()
         .find(|field| schema.column_with_name(field.name()).is_none())
     {
-        let what = format!("column {:?} is not in the schema", extra.name());
-        return Err(ArrowError::SchemaError(what));
+        let reason = "it is not in the schema: leave it out, or write with a schema that has it";
+        return Err(Refused::new(extra.name(), reason));
     }
     let columns = schema.fields().iter().enumerate().map(|(index, field)| {
         let in_place = found.get(index).filter(|at| at.name() == field.name());
@@ -434,23 +435,24 @@ pub fn fit(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, Arrow
             None => Ok(new_null_array(field.data_type(), batch.num_rows())),
         }
     });
-    let columns = columns.collect::<Result<_, _>>()?;
+    let columns = columns.collect::<Result<Vec<_>, _>>()?;
+    check_nulls(schema.fields(), &columns)?;
     let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
     RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)
+        .map_err(|error| Refused::new("", error.to_string()))
 }
 
-fn fit_column(column: &ArrayRef, field: &Field) -> Result<ArrayRef, ArrowError> {
+fn fit_column(column: &ArrayRef, field: &Field) -> Result<ArrayRef, Refused> {
     let (is, wanted) = (column.data_type(), field.data_type());
     if is == wanted {
         return Ok(Arc::clone(column));
     }
     // Without this a cast would be taken for one that keeps every value.
     if common_type(wanted, is).is_none_or(|common| !common.equals_datatype(wanted)) {
-        let name = field.name();
-        let what = format!("column {name:?} is {is}, which {wanted} does not hold");
-        return Err(ArrowError::SchemaError(what));
+        let reason = format!("it is {is}, which {wanted} does not hold: cast it");
+        return Err(Refused::new(field.name(), reason));
     }
-    convert(column, wanted).map_err(|problem| problem.into_error(field, is, 0))
+    convert(column, wanted).map_err(|problem| problem.into_error(field, 0))
 }
 
 #[cfg(test)]

@@ -114,8 +114,7 @@ impl StoredTypes {
         let columns = self.schema.fields().iter().zip(batch.columns());
         let columns = columns.map(|(field, column)| {
             convert(column, field.data_type()).map_err(|problem| {
-                let source = problem.into_error(field, column.data_type(), rows);
-                Error::encode(Step::WriteRows, path, source)
+                Error::encode(Step::WriteRows, path, problem.into_error(field, rows))
             })
         });
         let columns = columns.collect::<Result<Vec<_>>>()?;

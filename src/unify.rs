@@ -16,7 +16,7 @@ use arrow::datatypes::{DataType, Field, FieldRef, Fields, SchemaRef};
 use crate::convert::{Problem, convert, strict_cast};
 use crate::error::{Error, Result};
 use crate::nested::{inner_types, is_binary, list_item};
-use crate::nulls::forbidden_null;
+use crate::nulls::{FILL_NULLS, forbidden_null};
 use crate::schema::common_type;
 
 /// Which batches a writer takes.
@@ -54,7 +54,8 @@ pub enum SchemaPolicy {
     Unify,
 }
 
-/// The batch with exactly the schema, or why it has another; `path` is for the error.
+/// The batch with exactly the schema, or why it has another; `path`, and how many `rows` came before, are for the
+/// error.
 ///
 /// # Errors
 /// [`Error::SchemaMismatch`], with the first field that differs; nested ones are named by their path,
@@ -64,6 +65,7 @@ pub(crate) fn conform(
     schema: &SchemaRef,
     policy: SchemaPolicy,
     path: &Path,
+    rows: u64,
 ) -> Result<RecordBatch> {
     let conformed = if Arc::ptr_eq(batch.schema_ref(), schema) {
         let mut columns = schema.fields().iter().zip(batch.columns());
@@ -74,9 +76,11 @@ pub(crate) fn conform(
     };
     conformed.map_err(|mismatch| Error::SchemaMismatch {
         path: path.to_owned(),
-        field: mismatch.field,
-        expected: mismatch.expected,
-        found: mismatch.found,
+        field: mismatch.field.into(),
+        row: mismatch.row.map(|row| rows + row as u64),
+        expected: mismatch.expected.into(),
+        found: mismatch.found.into(),
+        remedy: mismatch.remedy,
     })
 }
 
@@ -95,7 +99,11 @@ fn conformed(
 
 fn check_nulls(field: &Field, column: &ArrayRef) -> Outcome<()> {
     match forbidden_null(field, column) {
-        Some(path) => Err(Mismatch::new(path, "no nulls", "nulls")),
+        Some((path, row)) => Err(Mismatch {
+            row: Some(row),
+            remedy: FILL_NULLS,
+            ..Mismatch::new(path, "no nulls", "a null")
+        }),
         None => Ok(()),
     }
 }
@@ -104,16 +112,34 @@ fn check_nulls(field: &Field, column: &ArrayRef) -> Outcome<()> {
 #[derive(Debug)]
 struct Mismatch {
     field: String,
+    row: Option<usize>,
     expected: String,
     found: String,
+    remedy: &'static str,
 }
+
+/// What can be done about another type.
+const OTHER_TYPE: &str = "cast it, or write with a schema that holds both";
+/// What can be done about other columns.
+pub(crate) const OTHER_COLUMNS: &str =
+    "give every batch the columns of the schema, or write with a schema that has all";
 
 impl Mismatch {
     fn new(field: impl Into<String>, expected: impl ToString, found: impl ToString) -> Self {
         Mismatch {
             field: field.into(),
+            row: None,
             expected: expected.to_string(),
             found: found.to_string(),
+            remedy: OTHER_TYPE,
+        }
+    }
+
+    /// The same of a column that only one of both has.
+    fn of_columns(self) -> Self {
+        Mismatch {
+            remedy: OTHER_COLUMNS,
+            ..self
         }
     }
 }
@@ -144,16 +170,14 @@ fn columns(
 
 fn same_order(expected: &Fields, found: &Fields) -> Outcome<Vec<usize>> {
     if expected.len() != found.len() {
-        return Err(Mismatch::new("", expected.len(), found.len()));
+        return Err(Mismatch::new("", expected.len(), found.len()).of_columns());
     }
     for (expected, found) in expected.iter().zip(found) {
         if expected.name() != found.name() {
             let (name, other) = (expected.name(), found.name());
-            return Err(Mismatch::new(
-                name,
-                format!("{name:?}"),
-                format!("{other:?}"),
-            ));
+            return Err(
+                Mismatch::new(name, format!("{name:?}"), format!("{other:?}")).of_columns(),
+            );
         }
     }
     Ok((0..expected.len()).collect())
@@ -175,11 +199,9 @@ fn order_by_name(expected: &Fields, found: &Fields) -> Outcome<Vec<usize>> {
         };
         let at = at.filter(|at| !duplicated(at)).or_else(first);
         let Some(at) = at else {
-            return Err(Mismatch::new(
-                field.name(),
-                field.data_type(),
-                "no such column",
-            ));
+            return Err(
+                Mismatch::new(field.name(), field.data_type(), "no such column").of_columns(),
+            );
         };
         taken[at] = true;
         order.push(at);
@@ -188,11 +210,7 @@ fn order_by_name(expected: &Fields, found: &Fields) -> Outcome<Vec<usize>> {
         None => Ok(order),
         Some(extra) => {
             let extra = &found[extra];
-            Err(Mismatch::new(
-                extra.name(),
-                "no such column",
-                extra.data_type(),
-            ))
+            Err(Mismatch::new(extra.name(), "no such column", extra.data_type()).of_columns())
         }
     }
 }
@@ -235,9 +253,12 @@ fn mismatch(field: &Field, column: &ArrayRef) -> Mismatch {
 }
 
 fn failed(field: &Field, column: &ArrayRef, problem: Problem) -> Mismatch {
-    let found = column.data_type();
-    let error = problem.into_error(field, found, 0);
-    Mismatch::new(field.name(), field.data_type(), format!("{found}: {error}"))
+    let refused = problem.into_error(field, 0);
+    let found = format!("{}: {}", column.data_type(), refused.reason);
+    Mismatch {
+        row: refused.row.and_then(|row| usize::try_from(row).ok()),
+        ..Mismatch::new(refused.column, field.data_type(), found)
+    }
 }
 
 /// Whether columns of the one type are columns of the other as they are. What lists and maps call their
@@ -327,7 +348,7 @@ fn same_logical(name: &str, expected: &DataType, found: &DataType) -> Outcome<()
         (expected, Dictionary(_, found)) => same_logical(name, expected, found),
         (Struct(expected), Struct(found)) => same_fields(name, expected, found),
         (FixedSizeList(expected, size), FixedSizeList(found, other)) if size == other => {
-            let name = below(name, expected.name());
+            let name = format!("{name}[]");
             same_logical(&name, expected.data_type(), found.data_type())
         }
         (Map(expected, sorted), Map(found, found_sorted)) if !sorted || *found_sorted => {
@@ -343,7 +364,7 @@ fn same_logical(name: &str, expected: &DataType, found: &DataType) -> Outcome<()
         }
         (expected, found) => match (list_item(expected), list_item(found)) {
             (Some(expected), Some(found)) => same_logical(
-                &below(name, expected.name()),
+                &format!("{name}[]"),
                 expected.data_type(),
                 found.data_type(),
             ),

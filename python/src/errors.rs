@@ -138,13 +138,24 @@ fn make(py: Python<'_>, carried: Carried<'_>) -> PyErr {
     made.map_or_else(|error| error, PyErr::from_value)
 }
 
+/// What Python's face has that the library's words do not name.
+fn hint(error: &Error) -> &'static str {
+    match error {
+        Error::SchemaMismatch { row: None, .. } => {
+            "\n  hint: the schema is that of the first rows, or of all frames of a list; schema= gives another, which \
+             holds those of later rows too"
+        }
+        _ => "",
+    }
+}
+
 /// The exception for an error of the library.
 pub(crate) fn raise(py: Python<'_>, error: &Error) -> PyErr {
     make(
         py,
         Carried {
             class: class_of(error),
-            message: with_causes(error, error.source()),
+            message: with_causes(error, error.source()) + hint(error),
             outcome: outcome_name(error.outcome()),
             step: error.step().map(|step| step.name()),
             path: error.path(),

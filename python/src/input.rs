@@ -12,7 +12,7 @@ use atomic_arrow::arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, 
 use atomic_arrow::arrow::error::ArrowError;
 use atomic_arrow::arrow::ipc::reader::StreamDecoder;
 use atomic_arrow::arrow::ipc::writer::StreamWriter;
-use atomic_arrow::schema::{common_schema, fit, lacking};
+use atomic_arrow::schema::{check_nulls, common_schema, fit, lacking};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
@@ -276,7 +276,13 @@ impl Stream {
         let mut rows = self.read(py, false)?;
         let schema = Arc::clone(&known.schema);
         let rows = std::iter::from_fn(move || rows.pull());
-        let fitted = rows.map(move |batch| batch.and_then(|batch| fit(&batch, &schema)));
+        let mut before = 0;
+        let fitted = rows.map(move |batch| {
+            let batch = batch?;
+            let fitted = fit(&batch, &schema).map_err(|refused| refused.behind(before))?;
+            before += batch.num_rows() as u64;
+            Ok(fitted)
+        });
         Ok(Stream {
             schema: Arc::clone(&known.schema),
             given: Arc::clone(&known.schema),
@@ -313,6 +319,8 @@ impl Stream {
 struct Rows {
     schema: SchemaRef,
     arrays: Box<dyn ArrayReader + Send>,
+    /// How many came so far.
+    rows: u64,
 }
 
 impl Iterator for Rows {
@@ -322,14 +330,15 @@ impl Iterator for Rows {
         Some(self.arrays.next()?.and_then(|array| {
             let rows = array.as_struct_opt().ok_or_else(|| {
                 let reason = format!("there are {} among the rows", array.data_type());
-                ArrowError::SchemaError(reason)
+                ArrowError::ExternalError(reason.into())
             })?;
             if let Some(nulls) = rows.nulls().filter(|nulls| nulls.null_count() > 0) {
                 let row = nulls.iter().position(|is_valid| !is_valid).unwrap_or(0);
+                let row = self.rows + row as u64;
                 let reason = format!(
-                    "row {row} of a batch is null as a whole, which a row of a table cannot be"
+                    "row {row} is null as a whole, which a row of a table cannot be: fill it, or leave it out"
                 );
-                return Err(ArrowError::InvalidArgumentError(reason));
+                return Err(ArrowError::ExternalError(reason.into()));
             }
             for (field, column) in self.schema.fields().iter().zip(rows.columns()) {
                 check_values(&column.to_data()).map_err(|error| {
@@ -343,7 +352,15 @@ impl Iterator for Rows {
             }
             let options = RecordBatchOptions::new().with_row_count(Some(rows.len()));
             let columns = rows.columns().to_vec();
-            RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)
+            let before = self.rows;
+            self.rows += rows.len() as u64;
+            let schema = Arc::clone(&self.schema);
+            RecordBatch::try_new_with_options(schema, columns, &options).map_err(|error| {
+                match check_nulls(self.schema.fields(), rows.columns()) {
+                    Err(refused) => refused.behind(before).into(),
+                    Ok(()) => error,
+                }
+            })
         }))
     }
 }
@@ -370,7 +387,11 @@ fn open(data: &Bound<'_, PyAny>) -> PyResult<Rows> {
         DataType::Struct(fields) => {
             let metadata = field.metadata().clone();
             let schema = Arc::new(Schema::new_with_metadata(fields.clone(), metadata));
-            Ok(Rows { schema, arrays })
+            Ok(Rows {
+                schema,
+                arrays,
+                rows: 0,
+            })
         }
         other => Err(PyTypeError::new_err(format!(
             "it has values of type {other}, and no columns with names; give a table of them"

@@ -26,7 +26,7 @@ def test_csv_tells_null_from_the_empty_string(lake: Path) -> None:
 
 
 def test_ndjson_has_no_place_for_nan_unless_told(lake: Path) -> None:
-    with pytest.raises(aa.EncodeError, match='column "f", row 0 of the file: NaN'):
+    with pytest.raises(aa.EncodeError, match='column "f", row 0: NaN'):
         aa.write_dataset(ROWS, lake / "json", format="ndjson", verify="decode")
     for how, first in (("null", "null"), ("string", '"NaN"')):
         receipt = aa.write_dataset(

@@ -55,11 +55,11 @@ def test_addresses_in_memory_are_no_data(
 
 def test_addresses_within_other_types_are_found(lake: Path) -> None:
     for kind, path in (
-        (pl.List(pl.Object), "o.inner"),
-        (pl.Array(pl.Object, 2), "o.inner"),
-        (pl.Struct({"a": pl.List(pl.Object)}), "o.a.inner"),
+        (pl.List(pl.Object), "o[]"),
+        (pl.Array(pl.Object, 2), "o[]"),
+        (pl.Struct({"a": pl.List(pl.Object)}), "o.a[]"),
     ):
-        with pytest.raises(aa.InputError, match=f"column '{path}' is of the type Object"):
+        with pytest.raises(aa.InputError, match=re.escape(f"column '{path}' is of the type Object")):
             aa.write_dataset([], lake / "weather", schema=pl.Schema({"o": kind}))
 
 
@@ -135,7 +135,7 @@ def test_values_have_no_place_in_a_column_of_nothing(
     lake: Path, files: Callable[[Path], list[str]]
 ) -> None:
     schema = pa.schema([("a", pa.null())])
-    with pytest.raises(aa.SchemaMismatchError, match='field "a"'):
+    with pytest.raises(aa.SchemaMismatchError, match='column "a"'):
         aa.write_dataset(pa.table({"a": [1]}), lake / "weather", schema=schema)
     assert files(lake) == []
 
@@ -172,7 +172,7 @@ def test_rows_that_are_null_as_a_whole_are_refused(
     rows = pa.array([{"a": 1}, None])
     aa.write_dataset(rows[:1], lake / "weather")
     for data in (rows, pa.chunked_array([rows])):
-        with pytest.raises(aa.InputError, match="row 1 of a batch is null as a whole"):
+        with pytest.raises(aa.InputError, match="row 1 is null as a whole"):
             aa.write_dataset(data, lake / "none")
     assert not (lake / "none").exists()
 
@@ -282,7 +282,7 @@ def test_nulls_where_a_nested_type_has_none_are_refused(lake: Path) -> None:
     values = pa.array([1, None])
     columns = {
         "c.x": pa.StructArray.from_arrays([values], fields=[required]),
-        "c.item": pa.ListArray.from_arrays(
+        "c[]": pa.ListArray.from_arrays(
             pa.array([0, 2], pa.int32()),
             values,
             type=pa.list_(pa.field("item", pa.int64(), nullable=False)),

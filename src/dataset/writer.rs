@@ -224,7 +224,7 @@ impl DatasetWriter {
             SchemaPolicy::Exact => &self.schema,
             SchemaPolicy::Unify => self.stored.unified(),
         };
-        let batch = conform(batch, schema, self.policy, root)?;
+        let batch = conform(batch, schema, self.policy, root, self.rows)?;
         let batch = self.stored.batch(batch, root, self.rows)?;
         self.engine.write(&batch)?;
         self.rows += batch.num_rows() as u64;

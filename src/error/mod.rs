@@ -10,8 +10,12 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use arrow::error::ArrowError;
+use parquet::errors::ParquetError;
+
 use crate::damage::Damage;
 use crate::partition::PartitionError;
+use crate::refused::at;
 
 pub use step::Step;
 
@@ -82,16 +86,23 @@ pub enum Error {
     },
 
     /// A batch does not have the schema that the writer was made with; the writer is poisoned.
-    #[error("{}: {}, expected {expected}, found {found}", path.display(), field_text(field))]
+    #[error(
+        "{}: {}{}: expected {expected}, found {found}; {remedy}", path.display(), field_text(field), at(*row)
+    )]
     SchemaMismatch {
         /// The final path.
         path: PathBuf,
-        /// The first field that differs; empty when the number of fields does.
-        field: String,
+        /// The first field that differs, as [`Refused`](crate::schema::Refused) names it; empty when the number of
+        /// fields does.
+        field: Box<str>,
+        /// The row, counted from 0 over all rows given to this writer, where it is one value.
+        row: Option<u64>,
         /// What the writer's schema says.
-        expected: String,
+        expected: Box<str>,
         /// What the batch has.
-        found: String,
+        found: Box<str>,
+        /// What can be done.
+        remedy: &'static str,
     },
 
     /// A row carries another partition value than its file's; the writer is poisoned.
@@ -403,9 +414,9 @@ pub enum Error {
 
 fn field_text(field: &str) -> String {
     if field.is_empty() {
-        "number of fields".to_owned()
+        "number of columns".to_owned()
     } else {
-        format!("field {field:?}")
+        format!("column {field:?}")
     }
 }
 
@@ -433,7 +444,7 @@ impl Error {
         Error::Encode {
             step,
             path: path.to_owned(),
-            source: source.into(),
+            source: unwrapped(source.into()),
         }
     }
 
@@ -557,6 +568,26 @@ impl Error {
             | Error::NotRemoved { path, .. }
             | Error::Read { path, .. } => Some(path),
         }
+    }
+}
+
+type Cause = Box<dyn StdError + Send + Sync>;
+
+/// What was said by this crate, or by a decoder, where Arrow's or Parquet's error does no more than hold it.
+fn unwrapped(cause: Cause) -> Cause {
+    let cause = match cause.downcast::<ArrowError>() {
+        Ok(error) => match *error {
+            ArrowError::ExternalError(inner) => return unwrapped(inner),
+            error => return Box::new(error),
+        },
+        Err(cause) => cause,
+    };
+    match cause.downcast::<ParquetError>() {
+        Ok(error) => match *error {
+            ParquetError::External(inner) => unwrapped(inner),
+            error => Box::new(error),
+        },
+        Err(cause) => cause,
     }
 }
 

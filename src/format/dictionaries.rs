@@ -22,7 +22,8 @@ use arrow::error::ArrowError;
 use arrow::row::{RowConverter, Rows, SortField};
 use hashbrown::{DefaultHashBuilder, HashTable};
 
-use crate::nested::{has_runs_within, inner_fields, inner_types};
+use crate::nested::{below, has_runs_within, inner_fields, inner_types};
+use crate::refused::Refused;
 
 /// The dictionaries of all columns of a schema, those within columns among them.
 #[derive(Debug)]
@@ -452,14 +453,13 @@ fn check(path: &str, data_type: &DataType) -> Result<(), ArrowError> {
         DataType::Dictionary(_, values) => check(path, values),
         other => inner_fields(other)
             .into_iter()
-            .try_for_each(|field| check(&format!("{path}.{}", field.name()), field.data_type())),
+            .try_for_each(|field| check(&below(path, other, field), field.data_type())),
     }
 }
 
 /// Adds the dictionaries of a type.
 fn find(path: &str, data_type: &DataType, all: &mut Vec<Dictionary>) -> Result<(), ArrowError> {
-    let mut below =
-        |field: &Field| find(&format!("{path}.{}", field.name()), field.data_type(), all);
+    let mut below = |field: &Field| find(&below(path, data_type, field), field.data_type(), all);
     match data_type {
         DataType::Dictionary(indices, values) => {
             if has_dictionary(values) {
@@ -492,8 +492,7 @@ fn find(path: &str, data_type: &DataType, all: &mut Vec<Dictionary>) -> Result<(
 }
 
 fn refuse(path: &str, what: &str) -> Result<(), ArrowError> {
-    let reason = format!("column {path:?} is {what}");
-    Err(ArrowError::NotYetImplemented(reason))
+    Err(Refused::new(path, format!("it is {what}")).into())
 }
 
 fn has_dictionary(data_type: &DataType) -> bool {

@@ -10,6 +10,7 @@ use arrow::compute::{can_cast_types, cast};
 use arrow::datatypes::{DataType, FieldRef, Schema, SchemaRef};
 use arrow::error::ArrowError;
 
+use crate::refused::Refused;
 use crate::unify::plain_field;
 
 /// The schema without dictionaries; itself where it has none.
@@ -21,8 +22,8 @@ pub(super) fn plain_schema(schema: &SchemaRef) -> Result<SchemaRef, ArrowError> 
     for (field, plain) in schema.fields().iter().zip(&fields) {
         let (from, to) = (field.data_type(), plain.data_type());
         if from != to && !can_cast_types(from, to) {
-            let what = format!("column {:?}: {from} has a dictionary inside", field.name());
-            return Err(ArrowError::NotYetImplemented(what));
+            let reason = format!("{from} has a dictionary inside: cast that to its values");
+            return Err(Refused::new(field.name(), reason).into());
         }
     }
     if fields.iter().eq(schema.fields().iter()) {

@@ -69,7 +69,8 @@ pub enum PartitionError {
 
     /// A value is the empty string, which no reader tells apart from null.
     #[error(
-        "the value of partition key {} is an empty string{}: it cannot be told from null in a path",
+        "the value of partition key {} is an empty string{}: it cannot be told from null in a path; give null, or \
+         another text",
         quoted(.key), at(.row)
     )]
     EmptyString {
@@ -81,7 +82,7 @@ pub enum PartitionError {
 
     /// A value is the very text that stands for null.
     #[error(
-        "the value of partition key {} is the text {}{}: in a path it means null",
+        "the value of partition key {} is the text {}{}: in a path it means null; give null, or another text",
         quoted(.key), super::hive::NULL, at(.row)
     )]
     ReservedValue {
@@ -92,7 +93,10 @@ pub enum PartitionError {
     },
 
     /// A value is NaN or infinite.
-    #[error("the value of partition key {} is {value}{}: only finite numbers name a partition", quoted(.key), at(.row))]
+    #[error(
+        "the value of partition key {} is {value}{}: only finite numbers name a partition; give null, or another number",
+        quoted(.key), at(.row)
+    )]
     NonFinite {
         /// The key.
         key: String,
@@ -103,7 +107,10 @@ pub enum PartitionError {
     },
 
     /// A date or timestamp lies outside of the calendar, some 262,000 years either side of year 0.
-    #[error("the value of {} is out of the calendar's range{}: {value}", quoted(.key), at(.row))]
+    #[error(
+        "the value of {} is out of the calendar's range{}: {value}; give null, or cast the column to integers",
+        quoted(.key), at(.row)
+    )]
     OutOfRange {
         /// The key, or for a transform its column.
         key: String,
@@ -115,7 +122,8 @@ pub enum PartitionError {
 
     /// `key=value`, escaped, is longer than the 255 bytes a file system allows for a name.
     #[error(
-        "the directory name for partition key {} and value {} takes {length} bytes{}: at most {} are possible",
+        "the directory name for partition key {} and value {} takes {length} bytes{}: at most {} are possible; \
+         shorten the value, or partition by another key",
         quoted(.key), quoted(.value), at(.row), super::MAX_SEGMENT
     )]
     SegmentTooLong {
@@ -130,7 +138,10 @@ pub enum PartitionError {
     },
 
     /// A column's type cannot be a partition key.
-    #[error("column {} of type {data_type} cannot be a partition key", quoted(.column))]
+    #[error(
+        "column {} of type {data_type} cannot be a partition key: cast it to text, a number, a date or a timestamp",
+        quoted(.column)
+    )]
     UnsupportedType {
         /// The column.
         column: String,
@@ -139,7 +150,10 @@ pub enum PartitionError {
     },
 
     /// A transform does not fit its column's type.
-    #[error("{transform} cannot be taken of column {} of type {data_type}", quoted(.column))]
+    #[error(
+        "{transform} cannot be taken of column {} of type {data_type}: cast it to a date or a timestamp",
+        quoted(.column)
+    )]
     TransformMismatch {
         /// The column.
         column: String,
@@ -150,7 +164,10 @@ pub enum PartitionError {
     },
 
     /// A time zone is not known.
-    #[error("the time zone {} of {} is not known", quoted(.time_zone), quoted(.key))]
+    #[error(
+        "the time zone {} of {} is not known: give one of the IANA data base, as Europe/Berlin, or an offset",
+        quoted(.time_zone), quoted(.key)
+    )]
     InvalidTimeZone {
         /// The key or column.
         key: String,

@@ -179,7 +179,7 @@ fn text(column: &dyn Array) -> Vec<String> {
         .collect()
 }
 
-fn fitted(column: ArrayRef, to: &DataType) -> Result<ArrayRef, ArrowError> {
+fn fitted(column: ArrayRef, to: &DataType) -> Result<ArrayRef, Refused> {
     let batch = RecordBatch::try_from_iter_with_nullable([("c", column, true)]).unwrap();
     let schema = Arc::new(Schema::new(vec![Field::new("c", to.clone(), true)]));
     fit(&batch, &schema).map(|batch| Arc::clone(batch.column(0)))
@@ -279,7 +279,7 @@ fn a_value_that_the_finer_unit_has_no_place_for_is_an_error_with_its_row() {
     let error = fitted(Arc::new(millis), &wanted(TimeUnit::Nanosecond)).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "Cast error: column \"c\" (Timestamp(ms)), row 2: 253402300799000 has no place in Timestamp(ns)"
+        "column \"c\", row 2: 253402300799000 has no place in Timestamp(ns): write the column in a type that holds it"
     );
 }
 

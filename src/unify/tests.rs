@@ -23,7 +23,7 @@ fn schema(fields: &[(&str, DataType)]) -> SchemaRef {
 }
 
 fn take(batch: &RecordBatch, schema: &SchemaRef, policy: SchemaPolicy) -> Result<RecordBatch> {
-    conform(batch, schema, policy, "lake/weather".as_ref())
+    conform(batch, schema, policy, "lake/weather".as_ref(), 0)
 }
 
 /// Field, what was expected and what was found.
@@ -38,9 +38,10 @@ fn mismatch(
             field,
             expected,
             found,
+            ..
         }) => {
             assert_eq!(path.as_path(), Path::new("lake/weather"));
-            (field, expected, found)
+            (field.into(), expected.into(), found.into())
         }
         other => panic!("{other:?}"),
     }
@@ -236,7 +237,7 @@ fn a_mismatch_names_the_field_and_both_types() {
     )]);
     let wanted = schema(&[("temp", DataType::Float64)]);
     let error = take(&given, &wanted, SchemaPolicy::Unify).unwrap_err();
-    let text = "lake/weather: field \"temp\", expected Float64, found Int64";
+    let text = "lake/weather: column \"temp\": expected Float64, found Int64; cast it, or write with a schema that holds both";
     assert_eq!(error.to_string(), text);
 
     let inner = |data_type| {
@@ -255,7 +256,7 @@ fn a_mismatch_names_the_field_and_both_types() {
     let (field, expected, found) = mismatch(&given, &wanted, SchemaPolicy::Unify);
     assert_eq!(
         (field.as_str(), expected.as_str(), found.as_str()),
-        ("station.item.height", "Int32", "Int64")
+        ("station[].height", "Int32", "Int64")
     );
 }
 
@@ -342,7 +343,7 @@ fn nulls_are_a_mismatch_only_where_there_are_some() {
         let (field, expected, found) = mismatch(&views(vec![Some("a"), None]), &wanted, policy);
         assert_eq!(
             (field.as_str(), expected.as_str(), found.as_str()),
-            ("x", "no nulls", "nulls")
+            ("x", "no nulls", "a null")
         );
     }
     // A null among a dictionary's values is a null.
@@ -350,11 +351,11 @@ fn nulls_are_a_mismatch_only_where_there_are_some() {
     let keys = Int8Array::from(vec![0, 1]);
     let hidden = DictionaryArray::<Int8Type>::new(keys, Arc::new(values));
     let given = batch(vec![("x", Arc::new(hidden) as ArrayRef)]);
-    assert_eq!(mismatch(&given, &wanted, SchemaPolicy::Unify).2, "nulls");
+    assert_eq!(mismatch(&given, &wanted, SchemaPolicy::Unify).2, "a null");
     let type_of_both = given.schema().field(0).data_type().clone();
     let wanted = Arc::new(Schema::new(vec![Field::new("x", type_of_both, false)]));
     for policy in [SchemaPolicy::Exact, SchemaPolicy::Unify] {
-        assert_eq!(mismatch(&given, &wanted, policy).2, "nulls");
+        assert_eq!(mismatch(&given, &wanted, policy).2, "a null");
     }
 }
 

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::format::Format;
 use crate::partition::Partition;
 use crate::stored::{StoredTypes, check_names};
-use crate::unify::{SchemaPolicy, conform};
+use crate::unify::{OTHER_COLUMNS, SchemaPolicy, conform};
 
 /// Which columns of a batch go where.
 pub(super) struct Columns {
@@ -78,7 +78,7 @@ impl Columns {
         path: &Path,
         rows: u64,
     ) -> Result<RecordBatch> {
-        let batch = conform(batch, &self.schema, SchemaPolicy::Exact, path)?;
+        let batch = conform(batch, &self.schema, SchemaPolicy::Exact, path, rows)?;
         for (position, key) in &self.keys {
             if let Some(stray) = self.partition.check_column(key, batch.column(*position))? {
                 return Err(Error::StrayRow {
@@ -104,9 +104,11 @@ impl Columns {
         let batch = RecordBatch::try_new_with_options(given, columns, &options);
         let batch = batch.map_err(|error| Error::SchemaMismatch {
             path: path.to_owned(),
-            field: String::new(),
-            expected: "the writer's schema".to_owned(),
-            found: error.to_string(),
+            field: Box::from(""),
+            row: None,
+            expected: Box::from("the writer's schema"),
+            found: error.to_string().into(),
+            remedy: OTHER_COLUMNS,
         })?;
         self.stored.batch(batch, path, rows)
     }

@@ -275,7 +275,10 @@ fn before_the_first_step() -> Vec<Case> {
     cases.push(
         Scene::new()
             .case("a time zone is not known", "Partition", zone.into())
-            .says("the time zone \"Mars/Olympus\" of \"at\" is not known")
+            .says(
+                "the time zone \"Mars/Olympus\" of \"at\" is not known: give one of the IANA data base, as \
+                 Europe/Berlin, or an offset",
+            )
             .because(&["…"]),
     );
     let scene = Scene::new();
@@ -288,7 +291,10 @@ fn before_the_first_step() -> Vec<Case> {
     cases.push(
         scene
             .case("a partition column is a list", "Partition", error)
-            .says("column \"station_id\" of type List(Int32) cannot be a partition key"),
+            .says(
+                "column \"station_id\" of type List(Int32) cannot be a partition key: cast it to text, a number, \
+                 a date or a timestamp",
+            ),
     );
     let scene = Scene::new();
     let error = refused(
@@ -432,6 +438,9 @@ fn wrong(way: &'static str, variant: &'static str, batch: &RecordBatch) -> Case 
         .about(PART)
 }
 
+const COLUMNS: &str =
+    "give every batch the columns of the schema, or write with a schema that has all";
+
 fn rows() -> Vec<Case> {
     let stations = || Arc::new(StringArray::from(vec!["KSEA", "KSEA"])) as ArrayRef;
     let temperatures = || Arc::new(Float64Array::from(vec![1.0, 2.0])) as ArrayRef;
@@ -455,12 +464,14 @@ fn rows() -> Vec<Case> {
     };
     vec![
         wrong("a column is missing", "SchemaMismatch", &fewer)
-            .says(&format!("{PART}: number of fields, expected 2, found 1")),
+            .says(&format!(
+            "{PART}: number of columns: expected 2, found 1; {COLUMNS}"
+        )),
         wrong("a column has another name", "SchemaMismatch", &renamed).says(&format!(
-            "{PART}: field \"temp\", expected \"temp\", found \"t\""
+            "{PART}: column \"temp\": expected \"temp\", found \"t\"; {COLUMNS}"
         )),
         wrong("a column has another type", "SchemaMismatch", &retyped).says(&format!(
-            "{PART}: field \"temp\", expected Float64, found Utf8"
+            "{PART}: column \"temp\": expected Float64, found Utf8; cast it, or write with a schema that holds both"
         )),
         wrong("a row belongs elsewhere", "StrayRow", &stray).says(&format!(
             "{PART}: row 8 has station_id=KPDX, but the file belongs to station_id=KSEA"

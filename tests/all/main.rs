@@ -37,6 +37,7 @@ mod peer_files;
 mod race;
 mod readers;
 mod records;
+mod refusals;
 #[cfg(target_os = "linux")]
 mod samples;
 mod staged_writes;

@@ -95,7 +95,10 @@ pub(super) fn parse(
     let lost = strings
         .iter()
         .position(|text| text.is_some_and(|text| !fits(text)));
-    let values = cast_with_options(texts, data_type, &CastOptions::default())?;
+    let values = match cast_with_options(texts, data_type, &CastOptions::default()) {
+        Err(ArrowError::DictionaryKeyOverflowError) => return Err(overflowing(strings, data_type)),
+        cast => cast?,
+    };
     let nulls = values.logical_nulls();
     let unparsed = match values.logical_null_count() == texts.null_count() {
         true => None,
@@ -107,6 +110,23 @@ pub(super) fn parse(
         Some(index) => Err(Unparsed::Cell(index)),
         None => Ok(values),
     }
+}
+
+/// The first text that a dictionary's indices cannot count any more.
+fn overflowing(texts: &StringArray, data_type: &DataType) -> Unparsed {
+    let fits = |rows: usize| {
+        cast_with_options(&texts.slice(0, rows), data_type, &CastOptions::default()).is_ok()
+    };
+    // By halves: the first so many texts fit, and the first so many do not.
+    let (mut fitting, mut many) = (0, texts.len());
+    while fitting + 1 < many {
+        let half = fitting.midpoint(many);
+        match fits(half) {
+            true => fitting = half,
+            false => many = half,
+        }
+    }
+    Unparsed::Cell(fitting)
 }
 
 /// Whether the type has dates that a format may spell.

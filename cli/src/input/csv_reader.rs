@@ -303,7 +303,11 @@ impl CsvReader {
                 value: texts.as_string::<i32>().value(index).to_owned(),
                 data_type: field.data_type().clone(),
             },
-            Unparsed::Column(source) => InputError::Arrow { path, source },
+            Unparsed::Column(_) => InputError::SchemaUnsupported {
+                path,
+                column: field.name().clone(),
+                data_type: field.data_type().clone(),
+            },
         })
     }
 }

@@ -10,6 +10,7 @@ use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
 use atomic_arrow::TableFormat;
 use atomic_arrow::format::IpcTooLarge;
+use atomic_arrow::schema::Refused;
 use parquet::errors::ParquetError;
 use thiserror::Error;
 
@@ -138,7 +139,7 @@ pub(crate) enum InputError {
     #[error("{}: has no column `{column}`, which --schema names", path.display())]
     SchemaMissing { path: PathBuf, column: String },
     /// A type in `--schema` to which this format's text cannot be turned.
-    #[error("{}: column `{column}`: text cannot be read as {data_type}", path.display())]
+    #[error("{}: column `{column}`: text cannot be read as {data_type}; read it as string", path.display())]
     SchemaUnsupported {
         path: PathBuf,
         column: String,
@@ -182,9 +183,9 @@ pub(crate) enum InputError {
     },
     /// A value that its column's type does not hold, or not without loss.
     #[error(
-        "{}, line {line}, column `{column}`: `{value}` cannot be kept as {data_type}; \
+        "{}, line {line}, column `{column}`: `{}` cannot be kept as {data_type}; \
          set another type with --schema",
-        path.display()
+        path.display(), shortened(value)
     )]
     Value {
         path: PathBuf,
@@ -194,7 +195,10 @@ pub(crate) enum InputError {
         data_type: DataType,
     },
     /// A timestamp beyond its unit, or finer than it.
-    #[error("{}, row {row}: column `{column}`: {reason}", path.display())]
+    #[error(
+        "{}, row {row}: column `{column}`: {reason}; cast it to a timestamp or a text in the file",
+        path.display()
+    )]
     Int96 {
         path: PathBuf,
         row: u64,
@@ -208,7 +212,7 @@ pub(crate) enum InputError {
         source: Box<InputError>,
     },
     /// A line that is not one JSON object.
-    #[error("{}, line {line}: not one valid JSON object a line", path.display())]
+    #[error("{}, line {line}: not one valid JSON object a line; mend it, or take it out", path.display())]
     JsonLine {
         path: PathBuf,
         line: u64,
@@ -245,13 +249,37 @@ pub(crate) enum InputError {
         path.display()
     )]
     JsonConflict { path: PathBuf, column: String },
+    /// A key of a JSON object that is no column, or no member of the column's type.
+    #[error(
+        "{}, line {line}: the key `{key}` is not among the columns; name it in --schema, or take it out",
+        path.display()
+    )]
+    JsonKey {
+        path: PathBuf,
+        line: u64,
+        key: String,
+    },
+    /// A text in JSON with half of a character, which UTF-8 cannot say.
+    #[error(
+        "{}, line {line}: `{escape}` is half of a surrogate pair, which no text can hold; write the whole pair, \
+         or take it out",
+        path.display()
+    )]
+    JsonSurrogate {
+        path: PathBuf,
+        line: u64,
+        escape: String,
+    },
     /// A JSON object that does not fit the columns.
-    #[error("{}, line {line}: does not fit the columns", path.display())]
+    #[error("{}, line {line}: does not fit the columns; set other types with --schema", path.display())]
     JsonRow {
         path: PathBuf,
         line: u64,
         source: ArrowError,
     },
+    /// A value that cannot be kept.
+    #[error("{}: {source}", path.display())]
+    Refused { path: PathBuf, source: Refused },
     /// An Arrow file, stream or batch that cannot be decoded.
     #[error("{}: cannot be decoded as Arrow data", path.display())]
     Arrow { path: PathBuf, source: ArrowError },
@@ -283,8 +311,8 @@ pub(crate) enum InputError {
     #[error("{}: the Arrow stream is cut short: its end-of-stream mark is missing", path.display())]
     StreamCut { path: PathBuf },
     /// A batch with a value that has no place in the columns of all inputs.
-    #[error("{}: does not fit the columns of all inputs; set another type with --schema", path.display())]
-    Misfit { path: PathBuf, source: ArrowError },
+    #[error("{}: {source}; or set another type with --schema", path.display())]
+    Misfit { path: PathBuf, source: Refused },
     /// An input none of whose columns the inputs before it have.
     #[error(
         "{}: has none of the columns of the inputs before it; write what is another table to another data set",
@@ -319,4 +347,13 @@ pub(crate) enum InputError {
         column: String,
         difference: String,
     },
+}
+
+/// A value as a message has it: long ones are cut.
+fn shortened(value: &str) -> String {
+    const SHOWN: usize = 60;
+    match value.char_indices().nth(SHOWN) {
+        None => value.to_owned(),
+        Some((end, _)) => format!("{}… ({} bytes)", &value[..end], value.len()),
+    }
 }

@@ -8,15 +8,17 @@
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::buffer::Buffer;
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::datatypes::{DataType, FieldRef, Fields, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::ipc::convert::fb_to_schema;
 use arrow::ipc::reader::{FileDecoder, StreamDecoder, read_footer_length};
 use arrow::ipc::{Block, root_as_footer, root_as_message};
 use atomic_arrow::format::{IpcBounds, IpcTooLarge};
+use atomic_arrow::schema::{Refused, check_nulls};
 
 use super::InputError;
 use super::parquet_reader::{Share, file_len};
@@ -33,6 +35,7 @@ const LONGEST_SCHEMA: u32 = 64 << 20;
 /// Why a message is not decoded.
 enum Refusal {
     Arrow(ArrowError),
+    Value(Refused),
     TooLarge(IpcTooLarge),
 }
 
@@ -52,6 +55,7 @@ impl Refusal {
     fn of(self, path: PathBuf) -> InputError {
         match self {
             Refusal::Arrow(source) => InputError::Arrow { path, source },
+            Refusal::Value(source) => InputError::Refused { path, source },
             Refusal::TooLarge(source) => InputError::BatchTooLarge { path, source },
         }
     }
@@ -64,6 +68,8 @@ pub(super) struct IpcFileReader {
     bounds: IpcBounds,
     decoder: FileDecoder,
     schema: SchemaRef,
+    /// How many rows were read.
+    rows: u64,
     blocks: std::vec::IntoIter<Block>,
     share: Share,
 }
@@ -87,6 +93,7 @@ impl IpcFileReader {
                 bounds,
                 decoder,
                 schema,
+                rows: 0,
                 share: Share::new(watch, len, blocks.len() as u64),
                 blocks: blocks.into_iter(),
             }),
@@ -131,7 +138,13 @@ impl IpcFileReader {
         for block in self.blocks.by_ref() {
             self.share.advance(1);
             let bytes = self.file.block(&block, &mut self.bounds)?;
-            if let Some(batch) = self.decoder.read_record_batch(&block, &bytes)? {
+            let decoded = self.decoder.read_record_batch(&block, &bytes);
+            let decoded = decoded.map_err(|error| match forbidden_null(&bytes, &self.schema) {
+                Some(refused) => Refusal::Value(refused.behind(self.rows)),
+                None => Refusal::Arrow(error),
+            });
+            if let Some(batch) = decoded? {
+                self.rows += batch.num_rows() as u64;
                 return Ok(Some(batch));
             }
         }
@@ -182,6 +195,37 @@ impl Blocks {
     }
 }
 
+/// The first null where the schema has none, in a message that a decoder has refused.
+fn forbidden_null(message: &Buffer, schema: &Schema) -> Option<Refused> {
+    let head = if message.starts_with(MARK) { 8 } else { 4 };
+    let len = metadata_len(message.get(..head)?, u32::MAX)?;
+    let end = head.checked_add(usize::try_from(len).ok()?)?;
+    let version = root_as_message(message.get(head..end)?).ok()?.version();
+    let body = message.len().checked_sub(end)?;
+    let block = Block::new(0, i32::try_from(end).ok()?, i64::try_from(body).ok()?);
+    let fields: Fields = schema.fields().iter().map(nullable).collect();
+    let decoder = FileDecoder::new(Arc::new(Schema::new(fields)), version);
+    let batch = decoder.read_record_batch(&block, message).ok()??;
+    check_nulls(schema.fields(), batch.columns()).err()
+}
+
+/// The field with nulls allowed everywhere, and of dictionaries only the indices, which are all that a batch has of
+/// them.
+fn nullable(field: &FieldRef) -> FieldRef {
+    let data_type = match field.data_type() {
+        DataType::List(item) => DataType::List(nullable(item)),
+        DataType::LargeList(item) => DataType::LargeList(nullable(item)),
+        DataType::ListView(item) => DataType::ListView(nullable(item)),
+        DataType::LargeListView(item) => DataType::LargeListView(nullable(item)),
+        DataType::FixedSizeList(item, size) => DataType::FixedSizeList(nullable(item), *size),
+        DataType::Struct(fields) => DataType::Struct(fields.iter().map(nullable).collect()),
+        DataType::Dictionary(indices, _) => indices.as_ref().clone(),
+        other => other.clone(),
+    };
+    let field = field.as_ref().clone().with_data_type(data_type);
+    Arc::new(field.with_nullable(true))
+}
+
 /// The length of the metadata of a message, which stands behind the mark, or since before version 0.15
 /// of Arrow alone; none where it is longer than the longest, or not whole.
 fn metadata_len(opening: &[u8], longest: u32) -> Option<u64> {
@@ -226,6 +270,8 @@ pub(super) struct IpcStreamReader {
     schema: SchemaRef,
     /// A batch that was decoded together with the schema.
     ahead: Option<RecordBatch>,
+    /// How many rows were read.
+    rows: u64,
 }
 
 impl IpcStreamReader {
@@ -248,6 +294,7 @@ impl IpcStreamReader {
             rest: Buffer::from_vec(Vec::<u8>::new()),
             schema: SchemaRef::new(Schema::empty()),
             ahead: None,
+            rows: 0,
         };
         let opening = reader.message(LONGEST_SCHEMA)?;
         if let Err(reason) = check_opening(&opening) {
@@ -320,12 +367,23 @@ impl IpcStreamReader {
     }
 
     fn decode(&mut self) -> Result<Option<RecordBatch>, InputError> {
-        self.decoder
-            .decode(&mut self.rest)
-            .map_err(|source| InputError::Arrow {
-                path: self.path.clone(),
-                source,
-            })
+        let message = self.rest.clone();
+        match self.decoder.decode(&mut self.rest) {
+            Ok(batch) => {
+                self.rows += batch.as_ref().map_or(0, |batch| batch.num_rows() as u64);
+                Ok(batch)
+            }
+            Err(source) => {
+                let path = self.path.clone();
+                Err(match forbidden_null(&message, &self.schema) {
+                    Some(refused) => InputError::Refused {
+                        path,
+                        source: refused.behind(self.rows),
+                    },
+                    None => InputError::Arrow { path, source },
+                })
+            }
+        }
     }
 
     /// Reads the next message; says whether there was any.

@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, LargeListArray, ListArray, MapArray, RecordBatch, StructArray,
+    Array, ArrayRef, AsArray, LargeListArray, ListArray, MapArray, RecordBatch, StringArray,
+    StructArray,
 };
 use arrow::compute::{CastOptions, can_cast_types, cast_with_options};
 use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, SchemaRef};
@@ -22,7 +23,7 @@ use arrow::util::display::array_value_to_string;
 use super::cells::{self, Reading, Unparsed};
 use super::encoding::to_utf8;
 use super::json_lines::{Block, Lines};
-use super::json_rows::{self, ObjectGuess, Remarks};
+use super::json_rows::{self, Misfit, ObjectGuess, Remarks};
 use super::source::read_error;
 use super::stream::Stream;
 use super::{BATCH_BYTES, InputError, InputOptions, Known, SAMPLE_BYTES, SchemaSpec};
@@ -155,7 +156,7 @@ impl JsonReader {
         }
         for (line, bytes) in block.iter() {
             let row = text(&self.lines.path, line, bytes)?;
-            json_rows::check(row).map_err(|source| self.bad_row(line, source))?;
+            json_rows::check(row).map_err(|source| bad_row(&self.lines.path, line, row, source))?;
         }
         if !self.texts.is_empty() || !self.remarks.empty_objects.is_empty() {
             block = self.with_texts(&block)?;
@@ -163,14 +164,6 @@ impl JsonReader {
         match self.decode(&block.bytes, block.rows.len()) {
             Ok(batch) => self.check_unseen(&block, batch).map(Some),
             Err(error) => Err(self.locate(&block, error)),
-        }
-    }
-
-    fn bad_row(&self, line: u64, source: serde_json::Error) -> InputError {
-        InputError::JsonLine {
-            path: self.lines.path.clone(),
-            line,
-            source: Some(source),
         }
     }
 
@@ -184,9 +177,10 @@ impl JsonReader {
                     && self.remarks.empty_objects.iter().any(is_place))
         };
         for (line, bytes) in block.iter() {
+            let given = text(&self.lines.path, line, bytes)?;
             let mut row = String::with_capacity(bytes.len() + 16);
-            json_rows::with_texts(text(&self.lines.path, line, bytes)?, &is_text, &mut row)
-                .map_err(|source| self.bad_row(line, source))?;
+            json_rows::with_texts(given, &is_text, &mut row)
+                .map_err(|source| bad_row(&self.lines.path, line, given, source))?;
             written.bytes.extend(row.bytes());
             written.bytes.push(b'\n');
             written.rows.push((line, written.bytes.len()));
@@ -226,13 +220,85 @@ impl JsonReader {
                 decode(&mut decoder, bytes, 1, &self.schema, &self.guessed)
             });
             if let Err(source) = one {
-                return InputError::JsonRow { path, line, source };
+                return match text(&path, line, bytes) {
+                    Ok(row) => {
+                        self.misfit(line, row)
+                            .unwrap_or(InputError::JsonRow { path, line, source })
+                    }
+                    Err(error) => error,
+                };
             }
         }
-        InputError::Arrow {
+        // Each row by itself is well: only the values of all can be too many.
+        self.overflowing(block).unwrap_or(InputError::Arrow {
             path,
             source: error,
+        })
+    }
+
+    /// What is wrong with a row that does not decode.
+    fn misfit(&self, line: u64, row: &str) -> Option<InputError> {
+        let path = self.lines.path.clone();
+        if let Some(escape) = json_rows::lone_surrogate(row) {
+            let escape = escape.to_owned();
+            return Some(InputError::JsonSurrogate { path, line, escape });
         }
+        let fits = |value: &str, data_type: &DataType, column: &str| {
+            let is_column = |(at, _): &(usize, &FieldRef)| self.schema.field(*at).name() == column;
+            let column = self.schema.fields().iter().enumerate().find(is_column);
+            let guessed = column.is_some_and(|(at, _)| self.guessed[at]);
+            let texts: ArrayRef = Arc::new(StringArray::from(vec![value]));
+            let reading = Reading {
+                guessed,
+                dates: None,
+            };
+            match raw_type(data_type) {
+                DataType::Utf8 => convert(&texts, data_type, reading).is_ok(),
+                _ => true,
+            }
+        };
+        Some(match json_rows::misfit(row, self.schema.fields(), &fits)? {
+            Misfit::Key(key) => InputError::JsonKey { path, line, key },
+            Misfit::Value {
+                place,
+                value,
+                data_type,
+            } => InputError::Value {
+                path,
+                line,
+                column: place,
+                value,
+                data_type,
+            },
+        })
+    }
+
+    /// The first row whose text is one too many for the indices of a dictionary.
+    fn overflowing(&self, block: &Block) -> Option<InputError> {
+        let reading = Reading {
+            guessed: false,
+            dates: None,
+        };
+        let decoded = decoder(&self.raw, block.rows.len() + 1).and_then(|mut decoder| {
+            decoder.decode(&block.bytes)?;
+            decoder.flush()
+        });
+        let batch = decoded.ok()??;
+        let columns = batch.columns().iter().zip(self.schema.fields());
+        let mut misfits = columns.filter_map(|(column, field)| {
+            let texts = column.as_string_opt::<i32>()?;
+            match cells::parse(column, field.data_type(), reading) {
+                Err(Unparsed::Cell(row)) => Some(InputError::Value {
+                    path: self.lines.path.clone(),
+                    line: block.rows.get(row)?.0,
+                    column: field.name().clone(),
+                    value: texts.value(row).to_owned(),
+                    data_type: field.data_type().clone(),
+                }),
+                _ => None,
+            }
+        });
+        misfits.next()
     }
 }
 
@@ -241,6 +307,23 @@ impl Iterator for JsonReader {
 
     fn next(&mut self) -> Option<Self::Item> {
         self.next_batch().transpose()
+    }
+}
+
+/// A row that is not one JSON object.
+fn bad_row(path: &Path, line: u64, row: &str, source: serde_json::Error) -> InputError {
+    let path = path.to_owned();
+    match json_rows::lone_surrogate(row) {
+        Some(escape) => InputError::JsonSurrogate {
+            path,
+            line,
+            escape: escape.to_owned(),
+        },
+        None => InputError::JsonLine {
+            path,
+            line,
+            source: Some(source),
+        },
     }
 }
 
@@ -374,7 +457,12 @@ fn raw_fields<'a>(fields: impl Iterator<Item = &'a FieldRef>) -> Vec<FieldRef> {
 }
 
 fn raw_field(field: &FieldRef) -> FieldRef {
-    let data_type = match field.data_type() {
+    let data_type = raw_type(field.data_type());
+    Arc::new(field.as_ref().clone().with_data_type(data_type))
+}
+
+fn raw_type(data_type: &DataType) -> DataType {
+    match data_type {
         DataType::Dictionary(_, values) if cells::is_text(values) => DataType::Utf8,
         number if number.is_numeric() || number.is_temporal() => DataType::Utf8,
         DataType::List(item) => DataType::List(raw_field(item)),
@@ -382,8 +470,7 @@ fn raw_field(field: &FieldRef) -> FieldRef {
         DataType::Struct(fields) => DataType::Struct(raw_fields(fields.iter()).into()),
         DataType::Map(entries, sorted) => DataType::Map(raw_field(entries), *sorted),
         other => other.clone(),
-    };
-    Arc::new(field.as_ref().clone().with_data_type(data_type))
+    }
 }
 
 /// Reads a whole text, and takes all rows into account for the types.
@@ -480,11 +567,9 @@ pub(super) fn fields(
 fn guess_rows(path: &Path, block: &Block, guess: &mut ObjectGuess) -> Result<(), InputError> {
     for (line, bytes) in block.iter() {
         let row = text(path, line, bytes)?;
-        guess.add(row).map_err(|source| InputError::JsonLine {
-            path: path.to_owned(),
-            line,
-            source: Some(source),
-        })?;
+        guess
+            .add(row)
+            .map_err(|source| bad_row(path, line, row, source))?;
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::path::Path;
 
-use arrow::datatypes::{DataType, Field, FieldRef};
+use arrow::datatypes::{DataType, Field, FieldRef, Fields};
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
@@ -90,6 +90,114 @@ fn check_value(value: &str) -> Parsed<()> {
             items.iter().try_for_each(|item| check_value(item.get()))
         }
         _ => Ok(()),
+    }
+}
+
+/// An escape that is one half of a surrogate pair without the other.
+pub(super) fn lone_surrogate(row: &str) -> Option<&str> {
+    let unit = |at: usize| {
+        let digits = row.get(at..at + 6)?.strip_prefix("\\u")?;
+        u16::from_str_radix(digits, 16).ok()
+    };
+    let (bytes, mut at) = (row.as_bytes(), 0);
+    while at < bytes.len() {
+        if bytes[at] != b'\\' {
+            at += 1;
+            continue;
+        }
+        match (unit(at), unit(at + 6)) {
+            (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => at += 12,
+            (Some(0xd800..=0xdfff), _) => return row.get(at..at + 6),
+            (Some(_), _) => at += 6,
+            (None, _) => at += 2,
+        }
+    }
+    None
+}
+
+/// What does not fit the columns in a row.
+pub(super) enum Misfit {
+    /// A key that is no column, or no member of one.
+    Key(String),
+    /// A value that has no place in the type.
+    Value {
+        place: String,
+        value: String,
+        data_type: DataType,
+    },
+}
+
+/// The first value that does not fit the columns; `fits` is asked with a text or a number, its type, and the name of
+/// the column.
+pub(super) fn misfit(
+    row: &str,
+    columns: &Fields,
+    fits: &impl Fn(&str, &DataType, &str) -> bool,
+) -> Option<Misfit> {
+    misfit_within(row, "", &DataType::Struct(columns.clone()), "", fits)
+}
+
+fn misfit_within(
+    value: &str,
+    place: &str,
+    data_type: &DataType,
+    column: &str,
+    fits: &impl Fn(&str, &DataType, &str) -> bool,
+) -> Option<Misfit> {
+    let wrong = || {
+        Some(Misfit::Value {
+            place: place.to_owned(),
+            value: value.to_owned(),
+            data_type: data_type.clone(),
+        })
+    };
+    let first = value.as_bytes().first()?;
+    match (first, data_type) {
+        (b'n', _) => None,
+        (b'{', DataType::Struct(fields)) => {
+            let entries = serde_json::from_str::<Entries<'_>>(value).ok()?.0;
+            entries.iter().find_map(|(key, value)| {
+                let place = below(place, key);
+                match fields.find(key) {
+                    None => Some(Misfit::Key(place)),
+                    Some((_, field)) => {
+                        let column = if column.is_empty() { key } else { column };
+                        misfit_within(value.get(), &place, field.data_type(), column, fits)
+                    }
+                }
+            })
+        }
+        (b'{', DataType::Map(entries, _)) => {
+            let DataType::Struct(fields) = entries.data_type() else {
+                return None;
+            };
+            let values = fields.get(1)?.data_type();
+            let entries = serde_json::from_str::<Entries<'_>>(value).ok()?.0;
+            entries.iter().find_map(|(key, value)| {
+                misfit_within(value.get(), &below(place, key), values, column, fits)
+            })
+        }
+        (b'[', DataType::List(item) | DataType::LargeList(item)) => {
+            let items: Vec<&RawValue> = serde_json::from_str(value).ok()?;
+            let place = format!("{place}[]");
+            items.iter().find_map(|value| {
+                misfit_within(value.get(), &place, item.data_type(), column, fits)
+            })
+        }
+        (b'{' | b'[', _) => wrong(),
+        (_, nested) if nested.is_nested() => wrong(),
+        (b't' | b'f', DataType::Boolean) => None,
+        (_, DataType::Boolean) => wrong(),
+        (b'"', _) => match serde_json::from_str::<Cow<'_, str>>(value) {
+            Ok(text) if !fits(&text, data_type, column) => Some(Misfit::Value {
+                place: place.to_owned(),
+                value: text.into_owned(),
+                data_type: data_type.clone(),
+            }),
+            _ => None,
+        },
+        _ if !fits(value, data_type, column) => wrong(),
+        _ => None,
     }
 }
 

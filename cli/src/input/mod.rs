@@ -222,6 +222,8 @@ struct Known<'a> {
 struct Reading {
     keys: hive::Columns,
     batches: Batches,
+    /// How many rows came of it.
+    rows: u64,
 }
 
 impl Input {
@@ -302,7 +304,11 @@ impl Input {
             ..Columns::default()
         };
         self.notes.extend(notes);
-        self.reading = Some(Reading { keys, batches });
+        self.reading = Some(Reading {
+            keys,
+            batches,
+            rows: 0,
+        });
         self.next = 1;
         Ok(())
     }
@@ -328,9 +334,11 @@ impl Input {
                 Some(batch) => {
                     let batch = reading.keys.add(&self.path, batch)?;
                     let fitted = fit(&batch, &self.columns.schema);
-                    return fitted.map(Some).map_err(|source| InputError::Misfit {
+                    let rows = reading.rows;
+                    reading.rows += batch.num_rows() as u64;
+                    return fitted.map(Some).map_err(|refused| InputError::Misfit {
                         path: self.path.clone(),
-                        source,
+                        source: refused.behind(rows),
                     });
                 }
                 None => self.reading = self.next_input()?,
@@ -350,14 +358,24 @@ impl Input {
         self.notes.extend(agree::note(&self.path, &lacking));
         self.notes.extend(opened.notes);
         let Opened { keys, batches, .. } = opened;
-        Ok(Some(Reading { keys, batches }))
+        Ok(Some(Reading {
+            keys,
+            batches,
+            rows: 0,
+        }))
     }
 
     /// Whether reading again with wider types may do away with an error.
     fn is_guessed(&self, error: &InputError) -> bool {
-        let told = |column: &str| self.options.schema.get(column).is_some();
+        let told = |place: &str| {
+            let column = place.split(['.', '[']).next().unwrap_or_default();
+            [place, column]
+                .iter()
+                .any(|name| self.options.schema.get(name).is_some())
+        };
         let may_widen = match error {
             InputError::Value { column, .. } => !told(column),
+            InputError::JsonKey { key, .. } => !told(key),
             InputError::JsonRow { .. } => true,
             InputError::Int96 { .. } => self.columns.int96 == TimeUnit::Nanosecond,
             InputError::TypesDisagree { .. } => true,

@@ -6,6 +6,7 @@
 use std::path::Path;
 use std::str::FromStr;
 
+use arrow::array::timezone::Tz;
 use arrow::datatypes::{DataType, TimeUnit};
 
 use super::InputError;
@@ -84,9 +85,13 @@ impl SchemaSpec {
 
 /// Reads an alias, or Arrow's own text of a type.
 fn parse_type(text: &str) -> Result<DataType, arrow::error::ArrowError> {
-    match alias(text) {
-        Some(data_type) => Ok(data_type),
-        None => text.parse(),
+    let data_type = match alias(text) {
+        Some(data_type) => data_type,
+        None => text.parse()?,
+    };
+    match &data_type {
+        DataType::Timestamp(_, Some(zone)) => zone.parse::<Tz>().map(|_| data_type),
+        _ => Ok(data_type),
     }
 }
 

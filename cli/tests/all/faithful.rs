@@ -404,7 +404,7 @@ fn text_output_keeps_nulls_numbers_and_can_be_compressed() {
     assert_eq!(csv("csv"), "s,n\n\"\",1\nNULL,2\n");
     write("csv --output-format csv --csv-null 2")
         .exits(1)
-        .says("column \"n\", row 1 of the file: \"2\" is the text that stands for null");
+        .says("column \"n\", row 1: \"2\" is the text that stands for null");
 
     // What is compressed is checked, looked at, and read again.
     for (codec, ending) in [("gzip", "gz"), ("zstd(5)", "zst")] {
@@ -430,7 +430,7 @@ fn text_output_keeps_nulls_numbers_and_can_be_compressed() {
     };
     write("")
         .exits(1)
-        .says("column \"f\", row 0 of the file: NaN is no number of JSON");
+        .says("column \"f\", row 0: NaN is no number of JSON");
     lines_of(&place, write("--json-non-finite null"), "{\"f\":null}");
     lines_of(
         &place,

@@ -19,6 +19,7 @@ mod peers;
 mod publishing;
 mod put;
 mod recover;
+mod refusals;
 mod run;
 mod signals;
 mod usage;

@@ -62,9 +62,8 @@ def _within(kind: Any) -> Iterator[tuple[str, Any]]:
     """The types within a type, each with what it is called."""
     for field in getattr(kind, "fields", ()):
         yield f".{field.name}", field.dtype
-    for part in ("inner", "key", "value"):
-        if (inner := getattr(kind, part, None)) is not None:
-            yield f".{part}", inner
+    if (inner := getattr(kind, "inner", None)) is not None:
+        yield "[]", inner
     if hasattr(kind, "ext_storage"):
         yield "", kind.ext_storage()
 

@@ -21,6 +21,7 @@ use crate::format::source::Source;
 use crate::format::text::{self, ROWS_AT_ONCE, TextDigests};
 use crate::format::{Contents, Fault};
 use crate::options::Verify;
+use crate::refused::{Refused, plain};
 use crate::staging::Draft;
 
 /// A CSV file being written.
@@ -51,8 +52,10 @@ impl Encoder {
         let is_nested = |field: &&FieldRef| field.data_type().is_nested();
         if let Some(field) = schema.fields().iter().find(is_nested) {
             let (name, data_type) = (field.name(), field.data_type());
-            let what = format!("column {name:?}: CSV has no place for {data_type}");
-            return Err(output.refused(Step::WriteRows, ArrowError::CsvError(what)));
+            let reason = format!(
+                "CSV has no place for {data_type}: write Parquet, Arrow IPC or NDJSON, or give it as text"
+            );
+            return Err(output.refused(Step::WriteRows, Refused::new(name, reason)));
         }
         let mut header = Vec::new();
         for field in schema.fields() {
@@ -91,11 +94,11 @@ impl Encoder {
         self.buffer.clear();
         let options = FormatOptions::default().with_display_error(false);
         let columns = rows.columns().iter();
-        let columns = columns.map(|values| {
-            Ok((
-                ArrayFormatter::try_new(values, &options)?,
-                values.logical_nulls(),
-            ))
+        let schema = rows.schema();
+        let columns = columns.zip(schema.fields()).map(|(values, field)| {
+            let shown = ArrayFormatter::try_new(values, &options);
+            let shown = shown.map_err(|error| Refused::new(field.name(), plain(&error)))?;
+            Ok((shown, values.logical_nulls()))
         });
         let columns = columns.collect::<std::result::Result<Vec<_>, ArrowError>>()?;
         let mut text = String::new();
@@ -119,10 +122,17 @@ impl Encoder {
                     }
                 } else {
                     text.clear();
-                    values.value(row).write(&mut text)?;
+                    if let Err(error) = values.value(row).write(&mut text) {
+                        let problem = format!(
+                            "it has no text ({}): write Parquet or Arrow IPC",
+                            plain(&error)
+                        );
+                        return Err(self.refusal(rows, column, row, &problem));
+                    }
                     if !text.is_empty() && text == self.null {
-                        let problem =
-                            format!("{text:?} is the text that stands for null (csv_null)");
+                        let problem = format!(
+                            "{text:?} is the text that stands for null: give another (csv_null)"
+                        );
                         return Err(self.refusal(rows, column, row, &problem));
                     }
                     push_field(&mut self.buffer, &text);
@@ -140,8 +150,8 @@ impl Encoder {
 
     fn refusal(&self, rows: &RecordBatch, column: usize, row: usize, problem: &str) -> ArrowError {
         let (schema, row) = (rows.schema(), self.rows + row);
-        let name = schema.field(column).name();
-        ArrowError::CsvError(format!("column {name:?}, row {row} of the file: {problem}"))
+        let refused = Refused::new(schema.field(column).name(), problem);
+        refused.in_row(row as u64).into()
     }
 
     pub(in crate::format) fn finish(self) -> Result<(Draft, Content, Option<Vec<u128>>)> {

@@ -24,7 +24,9 @@ use crate::format::plain::{plain_batch, plain_schema};
 use crate::format::source::Source;
 use crate::format::text::{self, ROWS_AT_ONCE, TextDigests};
 use crate::format::{Contents, Fault, NonFinite};
+use crate::nested::{below, inner_fields, inner_types};
 use crate::options::Verify;
+use crate::refused::{Refused, plain};
 use crate::staging::Draft;
 
 /// An NDJSON file being written.
@@ -66,7 +68,7 @@ impl Encoder {
             output,
             values: Values {
                 non_finite,
-                refused: Arc::default(),
+                untold: Arc::default(),
             },
             rows: 0,
             buffer: Vec::new(),
@@ -76,8 +78,13 @@ impl Encoder {
         let none = RecordBatch::new_empty(Arc::clone(&encoder.schema));
         let options = encoder.options();
         for (field, column) in encoder.schema.fields().iter().zip(none.columns()) {
-            make_encoder(field, column, &options)
-                .map_err(|source| encoder.output.refused(Step::WriteRows, source))?;
+            let known = check_type(field.name(), field.data_type());
+            let known = known.and_then(|()| {
+                let made = make_encoder(field, column, &options);
+                made.map_err(|error| Refused::new(field.name(), plain(&error)))?;
+                Ok(())
+            });
+            known.map_err(|refused| encoder.output.refused(Step::WriteRows, refused))?;
         }
         Ok(encoder)
     }
@@ -117,30 +124,83 @@ impl Encoder {
         if let Some(digests) = &mut self.digests {
             digest(&rows, &options, digests)?;
         }
-        match self.values.refused() {
-            Some(refused) => Err(self.named(refused, &rows)),
+        match self.values.take() {
+            Some(untold) => Err(self.named(untold, &rows)?.into()),
             None => Ok(()),
         }
     }
 
-    /// The error with the row, where the value is in a column itself.
-    fn named(&self, refused: Refused, rows: &RecordBatch) -> ArrowError {
-        let Refused { column, problem } = refused;
-        let values = rows.column_by_name(&column);
-        let values = values.and_then(|values| floats(values.as_ref()));
-        let row = values.and_then(|values| {
-            (0..rows.num_rows())
-                .find(|row| values.is_valid(*row) && !values.value(*row).is_finite())
-        });
-        let row = row.map(|row| format!(", row {} of the file", self.rows + row));
-        let row = row.unwrap_or_default();
-        ArrowError::JsonError(format!("column {column:?}{row}: {problem}"))
+    /// The first value without a text, which is sought value by value.
+    fn named(
+        &self,
+        untold: Untold,
+        rows: &RecordBatch,
+    ) -> std::result::Result<Refused, ArrowError> {
+        let options = self.options();
+        let mut text = Vec::new();
+        let schema = rows.schema();
+        for (field, values) in schema.fields().iter().zip(rows.columns()) {
+            let mut encoder = make_encoder(field, values, &options)?;
+            for row in (0..rows.num_rows()).filter(|row| values.is_valid(*row)) {
+                text.clear();
+                encoder.encode(row, &mut text);
+                if let Some(Untold { member, problem }) = self.values.take() {
+                    let path = find_member(field.name(), field.name(), field.data_type(), &member);
+                    let path = path.unwrap_or_else(|| field.name().clone());
+                    return Ok(Refused::new(path, problem).in_row((self.rows + row) as u64));
+                }
+            }
+        }
+        Ok(Refused::new(untold.member, untold.problem))
     }
 
     pub(in crate::format) fn finish(self) -> Result<(Draft, Content, Option<Vec<u128>>)> {
         let digests = self.digests.map(|digests| digests.finish());
         Ok((self.output.finish()?, Content::Ndjson, digests))
     }
+}
+
+/// Refuses types that JSON has no place for.
+fn check_type(path: &str, data_type: &DataType) -> std::result::Result<(), Refused> {
+    match data_type {
+        DataType::Union(..) => {
+            let reason = "JSON has no place for a union: give it as a struct of one nullable member for each type";
+            return Err(Refused::new(path, reason));
+        }
+        DataType::Map(entries, _) => {
+            let keys = inner_types(entries.data_type());
+            if let Some(keys) = keys.first().filter(|keys| !keys.is_string()) {
+                let reason = format!(
+                    "keys of objects in JSON are texts, and these are {keys}: cast them to text"
+                );
+                return Err(Refused::new(path, reason));
+            }
+        }
+        _ => {}
+    }
+    inner_fields(data_type)
+        .into_iter()
+        .try_for_each(|field| check_type(&below(path, data_type, field), field.data_type()))
+}
+
+/// The path of the first time or number of this name; an item of a list has that of the list.
+fn find_member(path: &str, name: &str, data_type: &DataType, member: &str) -> Option<String> {
+    let within = inner_fields(data_type);
+    if within.is_empty() && name == member {
+        return Some(path.to_owned());
+    }
+    within.into_iter().find_map(|field| {
+        let name = match data_type {
+            DataType::Struct(_) => field.name(),
+            _ => name,
+        };
+        find_member(
+            &below(path, data_type, field),
+            name,
+            field.data_type(),
+            member,
+        )
+    })
 }
 
 /// Digests the text of every value.
@@ -172,27 +232,27 @@ fn digest(
 #[derive(Debug, Clone)]
 struct Values {
     non_finite: NonFinite,
-    refused: Arc<Mutex<Option<Refused>>>,
+    untold: Arc<Mutex<Option<Untold>>>,
 }
 
 /// A value that has no text.
 #[derive(Debug)]
-struct Refused {
-    /// The column, or the member of one.
-    column: String,
+struct Untold {
+    /// The name of the column, or of the member of one.
+    member: String,
     problem: String,
 }
 
 impl Values {
-    fn refused(&self) -> Option<Refused> {
-        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        refused.take()
+    fn take(&self) -> Option<Untold> {
+        let mut untold = self.untold.lock().unwrap_or_else(PoisonError::into_inner);
+        untold.take()
     }
 
     fn refuse(&self, column: &str, problem: String) {
-        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        refused.get_or_insert_with(|| Refused {
-            column: column.to_owned(),
+        let mut untold = self.untold.lock().unwrap_or_else(PoisonError::into_inner);
+        untold.get_or_insert_with(|| Untold {
+            member: column.to_owned(),
             problem,
         });
     }
@@ -209,7 +269,8 @@ impl EncoderFactory for Values {
         let encoder: Box<dyn ValueEncoder + 'a> = if array.data_type().is_temporal() {
             let shown = FormatOptions::new().with_display_error(false);
             Box::new(Time {
-                formatter: ArrayFormatter::try_new(array, &shown)?,
+                formatter: ArrayFormatter::try_new(array, &shown)
+                    .map_err(|error| Refused::new(column, plain(&error)))?,
                 text: String::new(),
                 column,
                 values,
@@ -240,7 +301,11 @@ impl ValueEncoder for Time<'_> {
     fn encode(&mut self, row: usize, out: &mut Vec<u8>) {
         self.text.clear();
         if let Err(error) = self.formatter.value(row).write(&mut self.text) {
-            self.values.refuse(self.column, error.to_string());
+            let problem = format!(
+                "it has no text ({}): write Parquet or Arrow IPC",
+                plain(&error)
+            );
+            self.values.refuse(self.column, problem);
         }
         // No time's text has a character that JSON would escape.
         out.push(b'"');
@@ -266,14 +331,6 @@ fn floats(array: &dyn Array) -> Option<Floats<'_>> {
 }
 
 impl Floats<'_> {
-    fn is_valid(self, row: usize) -> bool {
-        match self {
-            Floats::Half(values) => values.is_valid(row),
-            Floats::Single(values) => values.is_valid(row),
-            Floats::Double(values) => values.is_valid(row),
-        }
-    }
-
     fn value(self, row: usize) -> f64 {
         match self {
             Floats::Half(values) => values.value(row).to_f64(),

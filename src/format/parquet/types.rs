@@ -1,13 +1,12 @@
 //! Types that Parquet has a place for, and parquet-rs does not.
 
+use crate::nested::{below, has_runs_within};
+use crate::refused::Refused;
 use arrow::datatypes::{DECIMAL128_MAX_PRECISION, DataType, Field, Schema};
-use parquet::errors::ParquetError;
-
-use crate::nested::has_runs_within;
 
 /// Refuses what parquet-rs panics at (seen in version 59.3), what readers cannot open, and what would
 /// come back as something else.
-pub(crate) fn check(schema: &Schema) -> Result<(), ParquetError> {
+pub(crate) fn check(schema: &Schema) -> Result<(), Refused> {
     schema
         .fields()
         .iter()
@@ -15,7 +14,7 @@ pub(crate) fn check(schema: &Schema) -> Result<(), ParquetError> {
 }
 
 /// `path` names the field by those that it lies in.
-fn check_field(path: &str, field: &Field) -> Result<(), ParquetError> {
+fn check_field(path: &str, field: &Field) -> Result<(), Refused> {
     if field.dict_is_ordered() == Some(true) && !keeps_order(field.data_type()) {
         return refuse(
             path,
@@ -37,12 +36,11 @@ fn keeps_order(data_type: &DataType) -> bool {
     }
 }
 
-fn check_type(path: &str, data_type: &DataType) -> Result<(), ParquetError> {
+fn check_type(path: &str, data_type: &DataType) -> Result<(), Refused> {
     use DataType::{
-        Decimal256, Dictionary, FixedSizeBinary, FixedSizeList, Interval, LargeList, LargeListView,
-        List, ListView, Map, RunEndEncoded, Struct, Union,
+        Decimal32, Decimal64, Decimal128, Decimal256, Dictionary, FixedSizeBinary, FixedSizeList,
+        Interval, LargeList, LargeListView, List, ListView, Map, RunEndEncoded, Struct, Union,
     };
-    let below = |name: &str| format!("{path}.{name}");
     match data_type {
         Union(..) => refuse(
             path,
@@ -64,6 +62,19 @@ fn check_type(path: &str, data_type: &DataType) -> Result<(), ParquetError> {
             "an interval",
             "Polars and Spark cannot open Parquet with it; give it as a duration, as a struct of numbers or as text",
         ),
+        Decimal32(precision, scale)
+        | Decimal64(precision, scale)
+        | Decimal128(precision, scale)
+        | Decimal256(precision, scale)
+            if *scale < 0 =>
+        {
+            let digits = u32::from(*precision) + u32::from(scale.unsigned_abs());
+            refuse(
+                path,
+                "a decimal of negative scale",
+                &format!("Parquet has none; cast it to a decimal of {digits} digits and scale 0"),
+            )
+        }
         Decimal256(precision, _) if *precision > DECIMAL128_MAX_PRECISION => refuse(
             path,
             "a decimal of more than 38 digits",
@@ -84,22 +95,20 @@ fn check_type(path: &str, data_type: &DataType) -> Result<(), ParquetError> {
         },
         Struct(fields) => fields
             .iter()
-            .try_for_each(|field| check_field(&below(field.name()), field)),
+            .try_for_each(|field| check_field(&below(path, data_type, field), field)),
         List(items)
         | LargeList(items)
         | ListView(items)
         | LargeListView(items)
         | FixedSizeList(items, _)
         | Map(items, _)
-        | RunEndEncoded(_, items) => check_field(&below(items.name()), items),
+        | RunEndEncoded(_, items) => check_field(&below(path, data_type, items), items),
         _ => Ok(()),
     }
 }
 
-fn refuse(path: &str, what: &str, why: &str) -> Result<(), ParquetError> {
-    Err(ParquetError::NYI(format!(
-        "column {path:?} is {what}: {why}"
-    )))
+fn refuse(path: &str, what: &str, why: &str) -> Result<(), Refused> {
+    Err(Refused::new(path, format!("it is {what}: {why}")))
 }
 
 #[cfg(test)]
@@ -146,11 +155,12 @@ mod tests {
                 "an interval",
             ),
             (odd(DataType::Decimal256(39, 2)), "38 digits"),
+            (odd(DataType::Decimal128(5, -2)), "7 digits and scale 0"),
             (ordered(numbers), "ordered"),
         ] {
             let within = Field::new_struct("s", vec![field.clone()], true);
             let list = Field::new("l", DataType::List(Arc::new(within)), true);
-            for (field, path) in [(field, "\"odd\""), (list, "\"l.s.odd\"")] {
+            for (field, path) in [(field, "\"odd\""), (list, "\"l[].odd\"")] {
                 let said = check(&Schema::new(vec![field])).unwrap_err().to_string();
                 assert!(said.contains(path) && said.contains(what), "{said}");
             }

@@ -12,7 +12,7 @@ fn messages_say_what_and_where() {
                 row: Some(7),
             },
             "the value of partition key \"station\" is an empty string (row 7): it cannot be told \
-             from null in a path",
+             from null in a path; give null, or another text",
         ),
         (
             PartitionError::ReservedValue {
@@ -20,7 +20,7 @@ fn messages_say_what_and_where() {
                 row: None,
             },
             "the value of partition key \"station\" is the text __HIVE_DEFAULT_PARTITION__: in a \
-             path it means null",
+             path it means null; give null, or another text",
         ),
         (
             PartitionError::NonFinite {
@@ -29,7 +29,7 @@ fn messages_say_what_and_where() {
                 row: Some(0),
             },
             "the value of partition key \"station\" is NaN (row 0): only finite numbers name a \
-             partition",
+             partition; give null, or another number",
         ),
         (
             PartitionError::HiddenKey {
@@ -59,7 +59,7 @@ fn messages_say_what_and_where() {
                 transform: Transform::Hour,
                 data_type: DataType::Utf8,
             },
-            "hour cannot be taken of column \"station\" of type Utf8",
+            "hour cannot be taken of column \"station\" of type Utf8: cast it to a date or a timestamp",
         ),
     ];
     for (error, message) in messages {
@@ -115,7 +115,8 @@ fn a_cause_is_in_the_source_and_not_in_the_message() {
     };
     assert_eq!(
         error.to_string(),
-        "the time zone \"Mars/Olympus\" of \"time\" is not known"
+        "the time zone \"Mars/Olympus\" of \"time\" is not known: give one of the IANA data base, as \
+         Europe/Berlin, or an offset"
     );
     assert!(error.source().unwrap().to_string().contains("the cause"));
 }

@@ -1,0 +1,369 @@
+//! What cannot be kept is refused: every message names the column, the row or line, the value, and what to do.
+
+use std::fs::File;
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, Decimal128Array, DictionaryArray, Float64Array, Int32Array, Int64Array, ListArray,
+    RecordBatch, StructArray, TimestampSecondArray,
+};
+use arrow::buffer::{NullBuffer, OffsetBuffer};
+use arrow::datatypes::{DataType, Field, Int8Type, Schema};
+use arrow::ipc::writer::{FileWriter, StreamWriter};
+
+use crate::run::Place;
+
+/// Text that is refused: its name, what is in it, options, and what the message has, of which the last is what to do.
+fn texts() -> Vec<(&'static str, String, &'static str, Vec<&'static str>)> {
+    let many = |row: fn(usize) -> String| (0..200).map(row).collect::<String>();
+    let set = "set another type with --schema";
+    let lines = |first: &str, second: &str| format!("{first}\n{second}\n");
+    vec![
+        (
+            "n.csv",
+            lines("a", "1\nx"),
+            "a=int64",
+            vec!["line 3", "column `a`", "`x`", set],
+        ),
+        (
+            "o.csv",
+            format!("a\n{}", many(|n| format!("x{n}\n"))),
+            "a=Dictionary(Int8, Utf8)",
+            vec!["line 130", "column `a`", "`x128`", set],
+        ),
+        (
+            "b.csv",
+            lines("a", &format!("x{}", "y".repeat(500))),
+            "a=int64",
+            vec!["line 2", "column `a`", "… (501 bytes)", set],
+        ),
+        (
+            "d.csv",
+            lines("a", "100"),
+            "a=Decimal128(5, -2)",
+            vec![
+                "column \"a\"",
+                "negative scale",
+                "cast it to a decimal of 7 digits and scale 0",
+            ],
+        ),
+        (
+            "i.csv",
+            lines("a", "1 day"),
+            "a=Interval(DayTime)",
+            vec!["column \"a\"", "an interval", "or as text"],
+        ),
+        (
+            "u.csv",
+            lines("a", "1"),
+            "a=Duration(s)",
+            vec!["column `a`", "Duration(s)", "read it as string"],
+        ),
+        (
+            "a.ndjson",
+            lines(r#"{"a":1}"#, r#"{"a":2.5}"#),
+            "a=int64",
+            vec!["line 2", "column `a`", "`2.5`", set],
+        ),
+        (
+            "b.ndjson",
+            lines(r#"{"a":1}"#, r#"{"a":{"b":1}}"#),
+            "a=int64",
+            vec!["line 2", "column `a`", r#"`{"b":1}`"#, set],
+        ),
+        (
+            "c.ndjson",
+            lines(r#"{"a":true}"#, r#"{"a":"yes"}"#),
+            "a=bool",
+            vec![
+                "line 2",
+                "column `a`",
+                "`\"yes\"` cannot be kept as Boolean",
+                set,
+            ],
+        ),
+        (
+            "d.ndjson",
+            lines(r#"{"a":[{"b":1}]}"#, r#"{"a":[{"b":1},{"b":"x"}]}"#),
+            r#"a=List(Struct("b": Int64))"#,
+            vec!["line 2", "column `a[].b`", "`x`", set],
+        ),
+        (
+            "e.ndjson",
+            lines(r#"{"a":{"b":1}}"#, r#"{"a":{"c":1}}"#),
+            r#"a=Struct("b": Int64)"#,
+            vec![
+                "line 2",
+                "the key `a.c`",
+                "name it in --schema, or take it out",
+            ],
+        ),
+        (
+            "f.ndjson",
+            lines(r#"{"a":"2020-01-01"}"#, r#"{"a":"2020-01-01T10:00:00"}"#),
+            "a=date",
+            vec!["line 2", "column `a`", "`2020-01-01T10:00:00`", set],
+        ),
+        (
+            "g.ndjson",
+            many(|n| format!("{{\"a\":\"x{n}\"}}\n")),
+            "a=Dictionary(Int8, Utf8)",
+            vec!["line 129", "column `a`", "`x128`", set],
+        ),
+        (
+            "h.ndjson",
+            lines(r#"{"a":{"b":["x"]}}"#, r#"{"a":{"b":["\ud800"]}}"#),
+            "",
+            vec![
+                "line 2",
+                r"`\ud800`",
+                "write the whole pair, or take it out",
+            ],
+        ),
+        (
+            "i.ndjson",
+            lines(r#"{"a":1}"#, r#"{"\udc00":1}"#),
+            "",
+            vec![
+                "line 2",
+                r"`\udc00`",
+                "write the whole pair, or take it out",
+            ],
+        ),
+        (
+            "j.ndjson",
+            lines(r#"{"a":1}"#, "17"),
+            "",
+            vec!["line 2", "mend it, or take it out"],
+        ),
+    ]
+}
+
+#[test]
+fn text_is_refused_with_column_line_value_and_remedy() {
+    for (name, text, schema, says) in texts() {
+        let place = Place::new();
+        place.file(name, text);
+        let mut args = vec!["write", name, "--to", "lake"];
+        if !schema.is_empty() {
+            args.extend(["--schema", schema]);
+        }
+        let mut ran = place.run(args).exits(1);
+        for said in &says {
+            ran = ran.says(said);
+        }
+        assert!(
+            !ran.stderr.contains("NYI") && !ran.stderr.contains(" error: "),
+            "{name}: {}",
+            ran.stderr
+        );
+        assert_eq!(place.files("lake"), [""; 0], "{name}");
+    }
+}
+
+#[test]
+fn whole_surrogate_pairs_and_escaped_backslashes_are_text() {
+    let place = Place::new();
+    place.file(
+        "in.ndjson",
+        "{\"a\":\"\\ud83d\\ude00\"}\n{\"a\":\"\\\\ud800\"}\n",
+    );
+    place.run(["write", "in.ndjson", "--to", "lake"]).exits(0);
+}
+
+fn required(data_type: DataType) -> Field {
+    Field::new("x", data_type, false)
+}
+
+/// Columns that are refused, with the options, and what the message has.
+fn columns() -> Vec<(ArrayRef, &'static str, Vec<&'static str>)> {
+    let holes: ArrayRef = Arc::new(Int64Array::from(vec![Some(1), None, Some(3)]));
+    let far = TimestampSecondArray::from(vec![0, i64::MAX]);
+    let zone = TimestampSecondArray::from(vec![0]).with_timezone("Mars/Base");
+    let nan: ArrayRef = Arc::new(Float64Array::from(vec![1.0, f64::NAN]));
+    let list = |values: ArrayRef| -> ArrayRef {
+        let item = Arc::new(Field::new("item", values.data_type().clone(), true));
+        let offsets = OffsetBuffer::from_lengths([1, values.len() - 1]);
+        Arc::new(ListArray::new(item, offsets, values, None))
+    };
+    let nested: ArrayRef = Arc::new(StructArray::new(
+        vec![Field::new("x", list(nan.clone()).data_type().clone(), true)].into(),
+        vec![list(nan.clone())],
+        Some(NullBuffer::from(vec![true, true])),
+    ));
+    let numbers =
+        DictionaryArray::<Int8Type>::new(vec![0].into(), Arc::new(Int32Array::from(vec![1])));
+    let decimals = Decimal128Array::from(vec![1])
+        .with_precision_and_scale(5, -2)
+        .unwrap();
+    let json = "--output-format ndjson";
+    let csv = "--output-format csv";
+    vec![
+        (
+            Arc::new(decimals),
+            "",
+            vec!["\"c\"", "negative scale", "7 digits and scale 0"],
+        ),
+        (
+            Arc::new(far.clone()),
+            "",
+            vec![
+                "\"c\", row 1",
+                "9223372036854775807",
+                "write Arrow IPC, or leave the value out",
+            ],
+        ),
+        (
+            list(Arc::new(far.clone())),
+            "",
+            vec![
+                "\"c[]\", row 1",
+                "9223372036854775807",
+                "leave the value out",
+            ],
+        ),
+        (
+            Arc::new(far.clone()),
+            csv,
+            vec![
+                "\"c\", row 1",
+                "9223372036854775807",
+                "write Parquet or Arrow IPC",
+            ],
+        ),
+        (
+            Arc::new(far),
+            json,
+            vec![
+                "\"c\", row 1",
+                "9223372036854775807",
+                "write Parquet or Arrow IPC",
+            ],
+        ),
+        (
+            list(holes.clone()),
+            csv,
+            vec!["\"c\"", "List(Int64)", "or give it as text"],
+        ),
+        (
+            nan,
+            json,
+            vec![
+                "\"c\", row 1",
+                "NaN",
+                "have it written as null or as a text",
+            ],
+        ),
+        (
+            nested,
+            json,
+            vec![
+                "\"c.x[]\", row 1",
+                "NaN",
+                "have it written as null or as a text",
+            ],
+        ),
+        (
+            list(holes.clone()),
+            "--partition-by c",
+            vec!["\"c\"", "List(Int64)", "cast it to text"],
+        ),
+        (
+            Arc::new(numbers),
+            "--partition-by c --output-format csv",
+            vec!["every column is a partition key"],
+        ),
+        (
+            Arc::new(zone),
+            "--partition-by c",
+            vec!["\"c\"", "Mars/Base", "IANA"],
+        ),
+    ]
+}
+
+#[test]
+fn columns_are_refused_with_path_row_value_and_remedy() {
+    for (column, args, says) in columns() {
+        let place = Place::new();
+        let field = Field::new("c", column.data_type().clone(), true);
+        let mut fields = vec![field];
+        let mut all = vec![column];
+        if args.contains("-by c") && !args.contains("csv") {
+            fields.push(Field::new("v", DataType::Int64, true));
+            all.push(Arc::new(Int64Array::from(vec![1; all[0].len()])));
+        }
+        let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), all).unwrap();
+        let file = File::create(place.path("in.arrow")).unwrap();
+        let mut writer = FileWriter::try_new(file, &batch.schema()).unwrap();
+        writer.write(&batch).unwrap();
+        writer.finish().unwrap();
+        let args = format!("write in.arrow --to lake {args}");
+        let mut ran = place.run(args.split_whitespace()).exits(1);
+        for said in &says {
+            ran = ran.says(said);
+        }
+        let foreign = ["NYI", "Json error", "Csv error", "Cast error", "External"];
+        assert!(
+            !foreign.iter().any(|word| ran.stderr.contains(word)),
+            "{}",
+            ran.stderr
+        );
+        assert_eq!(place.files("lake"), [""; 0]);
+    }
+}
+
+/// A null where the schema has none cannot be made with checked arrays, and other writers make it.
+#[test]
+fn nulls_where_the_schema_has_none_are_refused_with_their_row() {
+    let values: ArrayRef = Arc::new(Int64Array::from(vec![Some(1), None]));
+    let within = |nullable: bool| -> (Field, ArrayRef) {
+        let field = required(DataType::Int64).with_nullable(nullable);
+        let array = StructArray::new(
+            vec![Field::new("x", DataType::Int64, true)].into(),
+            vec![values.clone()],
+            None,
+        );
+        (Field::new_struct("c", vec![field], true), Arc::new(array))
+    };
+    let cases = [
+        ((required(DataType::Int64), values.clone()), "\"x\", row 3"),
+        (within(false), "\"c.x\", row 3"),
+    ];
+    for ((field, column), said) in cases {
+        for stream in [true, false] {
+            let place = Place::new();
+            // The schema that the file says is not that of its batches.
+            let said_schema = Schema::new(vec![field.clone()]);
+            let open = Schema::new(vec![Field::new(
+                field.name(),
+                column.data_type().clone(),
+                true,
+            )]);
+            let good: ArrayRef = column.slice(0, 1);
+            let good = arrow::compute::concat(&[good.as_ref(), good.as_ref()]).unwrap();
+            let batches = [good, column.clone()]
+                .map(|column| RecordBatch::try_new(Arc::new(open.clone()), vec![column]).unwrap());
+            let name = if stream { "in.arrows" } else { "in.arrow" };
+            let file = File::create(place.path(name)).unwrap();
+            if stream {
+                let mut writer = StreamWriter::try_new(file, &said_schema).unwrap();
+                batches
+                    .iter()
+                    .for_each(|batch| writer.write(batch).unwrap());
+                writer.finish().unwrap();
+            } else {
+                let mut writer = FileWriter::try_new(file, &said_schema).unwrap();
+                batches
+                    .iter()
+                    .for_each(|batch| writer.write(batch).unwrap());
+                writer.finish().unwrap();
+            }
+            place
+                .run(["write", name, "--to", "lake"])
+                .exits(1)
+                .says(said)
+                .says("fill it, or make the column nullable in the schema");
+            assert_eq!(place.files("lake"), [""; 0]);
+        }
+    }
+}

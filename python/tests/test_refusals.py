@@ -1,0 +1,82 @@
+"""What cannot be kept is refused, with its path, its row and what can be done."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import atomic_arrow as aa
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+REQUIRED = pa.field("x", pa.int64(), nullable=False)
+HOLES = pa.array([1, None])
+FAR = pa.array([0, 2**62], pa.timestamp("s"))
+UUIDS = pa.ExtensionArray.from_storage(pa.uuid(), pa.array([b"0" * 16], pa.binary(16)))
+RUNS = pa.RunEndEncodedArray.from_arrays([1], ["a"])
+
+
+def one(column: Any, **options: Any) -> tuple[pa.Table, dict[str, Any]]:
+    return pa.table({"c": column, "v": [0] * len(column)}), options
+
+
+CASES: list[tuple[tuple[pa.Table, dict[str, Any]], list[str]]] = [
+    (one(pa.array([Decimal(100)], pa.decimal128(5, -2))), ['"c"', "negative scale", "scale 0"]),
+    (one(FAR), ['"c", row 1: 4611686018427387904', "leave the value out"]),
+    (one(FAR, format="csv"), ['"c", row 1', "write Parquet or Arrow IPC"]),
+    (one(FAR, format="ndjson"), ['"c", row 1', "write Parquet or Arrow IPC"]),
+    (one(pa.array([[0.0], [float("nan")]]), format="ndjson"), ['"c[]", row 1: NaN', "as a text"]),
+    (one(UUIDS, partition_by="c"), ['"c" of type', "cast it to text"]),
+    (one(RUNS, partition_by="c"), ['"c" of type', "cast it to text"]),
+    (one(pa.array(["a", ""]), partition_by="c"), ['"c" is an empty string (row 1)', "give null"]),
+    (
+        (pa.table({"x": HOLES}, schema=pa.schema([REQUIRED])), {}),
+        ['"x", row 1: it is null', "fill it, or make the column nullable"],
+    ),
+    (
+        one(pa.StructArray.from_arrays([HOLES], fields=[REQUIRED])),
+        ['"c.x", row 1: expected no nulls', "fill it, or make the column nullable"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("given", "says"), CASES)
+def test_refusals_name_path_row_and_remedy(
+    lake: Path,
+    files: Callable[[Path], list[str]],
+    given: tuple[pa.Table, dict[str, Any]],
+    says: list[str],
+) -> None:
+    table, options = given
+    with pytest.raises(aa.AtomicArrowError) as refused:
+        aa.write_dataset(table, lake / "none", **options)
+    message = str(refused.value)
+    assert all(text in message for text in says), message
+    assert not re.search(r"NYI|Cast error|Json error|Csv error|External", message), message
+    assert files(lake) == []
+
+
+def test_later_rows_of_an_iterator_have_the_schema_of_the_first(lake: Path) -> None:
+    """A list is looked through before its first row is written, and an iterator cannot be."""
+    narrow = pa.table({"a": pa.array([1], pa.int32())})
+    wide = pa.table({"a": pa.array([2**40], pa.int64())})
+
+    def chunks() -> Iterator[pa.Table]:
+        yield narrow
+        yield wide
+
+    with pytest.raises(aa.SchemaMismatchError) as refused:
+        aa.write_dataset(chunks(), lake / "none")
+    message = str(refused.value)
+    assert 'column "a": expected Int32, found Int64; cast it' in message
+    assert "hint: the schema is that of the first rows" in message
+    assert "schema=" in message
+    assert not (lake / "none").exists()
+    aa.write_dataset([narrow, wide], lake / "list")
+    aa.write_dataset(chunks(), lake / "told", schema=wide.schema)
+    for root in ("list", "told"):
+        assert pq.read_table(lake / root)["a"].to_pylist() == [1, 2**40]

@@ -70,7 +70,7 @@ def test_columns_of_one_name_are_refused(lake: Path) -> None:
 
 def test_a_union_is_refused_with_its_column(lake: Path) -> None:
     union = duckdb.connect().sql("select union_value(num := 2) as u")
-    with pytest.raises(aa.EncodeError, match='column "u" is a union') as refused:
+    with pytest.raises(aa.EncodeError, match='column "u": it is a union') as refused:
         aa.write_dataset(union, lake / "weather")
     assert refused.value.outcome == "not_published"
 

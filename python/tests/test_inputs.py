@@ -241,9 +241,9 @@ def test_frames_of_a_list_widen_to_a_type_that_holds_all_of_them(lake: Path) -> 
         assert (read.type, sorted(read.to_pylist())) == (pa.int64(), [1, 2**40])
     # What comes piece by piece is known only when its turn comes.
     aa.write_dataset(iter(tables[::-1]), lake / "later")
-    with pytest.raises(aa.SchemaMismatchError, match='"n", expected Int32, found Int64'):
+    with pytest.raises(aa.SchemaMismatchError, match='"n": expected Int32, found Int64'):
         aa.write_dataset(iter(tables), lake / "piece by piece")
-    with pytest.raises(aa.SchemaMismatchError, match='"n", expected Int64, found Float64'):
+    with pytest.raises(aa.SchemaMismatchError, match='"n": expected Int64, found Float64'):
         aa.write_dataset([tables[1], pa.table({"n": [0.5]})], lake / "floats")
     with pytest.raises(aa.SchemaMismatchError):
         aa.write_dataset(tables, lake / "exact", schema_policy="exact")

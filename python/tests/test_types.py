@@ -59,7 +59,9 @@ def test_addresses_within_other_types_are_found(lake: Path) -> None:
         (pl.Array(pl.Object, 2), "o[]"),
         (pl.Struct({"a": pl.List(pl.Object)}), "o.a[]"),
     ):
-        with pytest.raises(aa.InputError, match=re.escape(f"column '{path}' is of the type Object")):
+        with pytest.raises(
+            aa.InputError, match=re.escape(f"column '{path}' is of the type Object")
+        ):
             aa.write_dataset([], lake / "weather", schema=pl.Schema({"o": kind}))
 
 

@@ -75,11 +75,7 @@ pub(super) fn parse(
     match data_type {
         DataType::Dictionary(_, values) if !is_text(values) => {
             let plain = parse(texts, values, reading)?;
-            return Ok(cast_with_options(
-                &plain,
-                data_type,
-                &CastOptions::default(),
-            )?);
+            return counted(&plain, data_type);
         }
         binary if is_binary(binary) => return from_hex(texts.as_string(), binary),
         _ => {}
@@ -95,10 +91,7 @@ pub(super) fn parse(
     let lost = strings
         .iter()
         .position(|text| text.is_some_and(|text| !fits(text)));
-    let values = match cast_with_options(texts, data_type, &CastOptions::default()) {
-        Err(ArrowError::DictionaryKeyOverflowError) => return Err(overflowing(strings, data_type)),
-        cast => cast?,
-    };
+    let values = counted(texts, data_type)?;
     let nulls = values.logical_nulls();
     let unparsed = match values.logical_null_count() == texts.null_count() {
         true => None,
@@ -112,21 +105,23 @@ pub(super) fn parse(
     }
 }
 
-/// The first text that a dictionary's indices cannot count any more.
-fn overflowing(texts: &StringArray, data_type: &DataType) -> Unparsed {
-    let fits = |rows: usize| {
-        cast_with_options(&texts.slice(0, rows), data_type, &CastOptions::default()).is_ok()
-    };
-    // By halves: the first so many texts fit, and the first so many do not.
-    let (mut fitting, mut many) = (0, texts.len());
-    while fitting + 1 < many {
-        let half = fitting.midpoint(many);
-        match fits(half) {
-            true => fitting = half,
-            false => many = half,
+/// A cast under which a value that a dictionary's indices cannot count any more is an error.
+fn counted(values: &ArrayRef, data_type: &DataType) -> Result<ArrayRef, Unparsed> {
+    let cast = |values: &ArrayRef| cast_with_options(values, data_type, &CastOptions::default());
+    match cast(values) {
+        Err(ArrowError::DictionaryKeyOverflowError) => {}
+        cast => return Ok(cast?),
+    }
+    // By halves: the first so many have room, and the first so many have not.
+    let (mut roomy, mut many) = (0, values.len());
+    while roomy + 1 < many {
+        let half = roomy.midpoint(many);
+        match cast(&values.slice(0, half)) {
+            Ok(_) => roomy = half,
+            Err(_) => many = half,
         }
     }
-    Unparsed::Cell(fitting)
+    Err(Unparsed::Cell(roomy))
 }
 
 /// Whether the type has dates that a format may spell.

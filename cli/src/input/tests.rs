@@ -1336,7 +1336,7 @@ fn int96_is_read_in_the_unit_that_holds_all_its_values() {
         ),
         (
             &["beyond.parquet"],
-            "beyond.parquet, row 2: column `t`: a timestamp is beyond the years that microseconds hold",
+            "beyond.parquet, row 2: column `t`: a timestamp is beyond the years that microseconds hold; cast it to a timestamp or a text in the file",
         ),
     ] {
         assert_eq!(files.error(names, &options), message);

@@ -130,7 +130,7 @@ fn a_union_is_refused_with_its_column() {
     place
         .run(["write", "in.arrows", "--to", "lake"])
         .exits(1)
-        .says("column \"x\" is a union");
+        .says("column \"x\": it is a union");
     assert_eq!(place.files("lake"), [""; 0]);
 }
 

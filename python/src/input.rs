@@ -347,7 +347,7 @@ impl Iterator for Rows {
                          pyarrow may help to find",
                         field.name()
                     );
-                    ArrowError::InvalidArgumentError(reason)
+                    ArrowError::ExternalError(reason.into())
                 })?;
             }
             let options = RecordBatchOptions::new().with_row_count(Some(rows.len()));

@@ -52,7 +52,9 @@ def test_frames_with_categories_of_their_own_are_one_column(lake: Path) -> None:
 def test_categories_in_an_order_are_refused_where_it_would_be_lost(lake: Path) -> None:
     sizes = pd.CategoricalDtype([3, 1], ordered=True)
     frame = pd.DataFrame({"size": pd.Series([1, 3], dtype=sizes)})
-    with pytest.raises(aa.EncodeError, match='column "size": it is an ordered dictionary') as refused:
+    with pytest.raises(
+        aa.EncodeError, match='column "size": it is an ordered dictionary'
+    ) as refused:
         aa.write_dataset(frame, lake / "weather")
     assert refused.value.outcome == "not_published"
     assert not (lake / "weather").exists()

@@ -44,6 +44,12 @@ fn main() -> ExitCode {
             let all = name.iter().chain(arguments).map(Into::into);
             Ok(ExitCode::from(atomic_arrow_cli::run(all)))
         }
+        [_, stage, root, mode] if stage == soak::STAGE => {
+            soak::stage(root, mode).map(ExitCode::from)
+        }
+        [_, commit, name @ ..] if commit == soak::COMMIT => {
+            soak::commit(name.first().map(String::as_str)).map(ExitCode::from)
+        }
         _ => run(),
     };
     done.unwrap_or_else(|wrong| {

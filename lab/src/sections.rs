@@ -123,8 +123,8 @@ pub fn all() -> Vec<Section> {
         Section {
             name: "soak",
             title: "Two users, and kills at random",
-            about: "Two users of one group append, overwrite, put and recover at the same time, and some are \
-                    killed; readers read meanwhile. What is visible must be what was acknowledged. A sample is a number of seconds; the whole takes an hour.",
+            about: "Two users of one group append, overwrite, put, recover, and stage what one of them commits, by \
+                    two paths and at the same time, and some are killed; readers read meanwhile. What is visible must be what was acknowledged. A sample is a number of seconds; the whole takes an hour.",
             quick: 20,
             run: soak::run,
         },

@@ -7,7 +7,8 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use super::{GROUP, wrong};
+use super::staging::{COMMIT, STAGE};
+use super::{GROUP, USERS, wrong};
 use crate::Wrong;
 
 /// What the first word on the command line says when a process is to be the command.
@@ -106,8 +107,20 @@ impl Actor {
         self
     }
 
+    /// Runs the command.
     fn run(&self, how: &[String], input: &str, arguments: &[&str]) -> Result<Ran, Wrong> {
-        self.run_as(self.user, how, input, arguments)
+        self.run_command_as(self.user, how, input, arguments)
+    }
+
+    fn run_command_as(
+        &self,
+        user: u32,
+        how: &[String],
+        input: &str,
+        arguments: &[&str],
+    ) -> Result<Ran, Wrong> {
+        let all: Vec<&str> = [COMMAND].iter().chain(arguments).copied().collect();
+        self.run_as(user, how, input, &all)
     }
 
     fn run_as(
@@ -133,7 +146,7 @@ impl Actor {
         all.extend(setpriv.map(Into::into));
         let shell = ["sh", "-c", "umask 002; exec \"$@\"", "sh"];
         all.extend(shell.map(Into::into));
-        all.extend([program.into_os_string(), COMMAND.into()]);
+        all.push(program.into_os_string());
         all.extend(arguments.iter().map(Into::into));
         let mut command = Command::new(&all[0]);
         command.args(&all[1..]).stdin(Stdio::piped());
@@ -183,11 +196,12 @@ impl Actor {
     }
 
     /// Does one thing.
-    pub(super) fn act(&mut self) -> Result<Told, Wrong> {
+    pub(super) fn act(&mut self) -> Result<Vec<Told>, Wrong> {
         self.count += 1;
         let how = self.how();
-        let what = self.random.below(12);
-        match what {
+        let what = self.random.below(15);
+        let told = match what {
+            12.. => return self.staged_commit(&how),
             0 => self.put(&how),
             1 => {
                 let root = self.root_text();
@@ -203,7 +217,71 @@ impl Actor {
                 let partitions = 1 + self.random.below(PARTITIONS);
                 self.write(&how, "append", partitions)
             }
+        };
+        Ok(vec![told?])
+    }
+
+    /// Lets both users stage rows at the same time, each in a process or two of its own, and one of them commit what
+    /// they gave. Any of the processes may be killed; a named commit that was is repeated by the other user.
+    fn staged_commit(&mut self, how: &[String]) -> Result<Vec<Told>, Wrong> {
+        let number = self.number * 10_000 + self.count;
+        let stagers = 2 + self.random.below(2);
+        let killed = self.random.below(2 * stagers);
+        let mode = ["append", "overwrite-partitions"][self.random.below(2)];
+        let root = self.root_text();
+        let parts: Vec<(String, i64)> = (0..stagers)
+            .map(|part| {
+                let value = (number * PARTITIONS + part) as i64;
+                let key = self.random.below(PARTITIONS);
+                (format!("p{key},{value}\n"), value)
+            })
+            .collect();
+        let this = &*self;
+        let ran: Vec<Ran> = std::thread::scope(|scope| {
+            let stage = |(part, (line, _)): (usize, &(String, i64))| {
+                let (line, root) = (line.clone(), root.clone());
+                let user = USERS[(part + this.number) % USERS.len()];
+                // In half of the commits it is one of those who stage who is killed.
+                let how = if part == killed { how } else { &[] };
+                scope.spawn(move || this.run_as(user, how, &line, &[STAGE, &root, mode]))
+            };
+            let threads: Vec<_> = parts.iter().enumerate().map(stage).collect();
+            threads.into_iter().map(super::join).collect::<Result<_, _>>()
+        })?;
+        let mut all = Vec::new();
+        let (mut staged, mut values) = (String::new(), Vec::new());
+        for (part, (ran, (_, value))) in ran.iter().zip(&parts).enumerate() {
+            if ran.code == Some(0) {
+                staged.push_str(&String::from_utf8_lossy(&ran.stdout));
+                values.push(*value);
+            } else {
+                // What nobody commits is never visible.
+                let mut lost = told(ran, part != killed || how.is_empty(), vec![*value]);
+                lost.end = End::Refused;
+                all.push(lost);
+            }
         }
+        if values.is_empty() {
+            return Ok(all);
+        }
+        let name = format!("staged-{number}");
+        let named = self.random.below(2) == 0;
+        let arguments: Vec<&str> = match named {
+            true => vec![COMMIT, &name],
+            false => vec![COMMIT],
+        };
+        let how = if killed >= stagers { how } else { &[] };
+        let first = self.run_as(self.user, how, &staged, &arguments)?;
+        let mut committed = told(&first, how.is_empty(), values.clone());
+        if committed.end == End::Unknown && named && mode == "append" {
+            let ran = self.run_as(self.again.0, &[], &staged, &arguments)?;
+            let again = told(&ran, true, values);
+            if again.end == End::Acknowledged {
+                committed = again;
+            }
+        }
+        all.push(committed);
+        Ok(all)
     }
 
     fn root_text(&self) -> String {
@@ -234,7 +312,7 @@ impl Actor {
         let ran = |user, root: &Path, how: &[String]| {
             let all = arguments(root);
             let all: Vec<&str> = all.iter().map(String::as_str).collect();
-            self.run_as(user, how, &input, &all)
+            self.run_command_as(user, how, &input, &all)
         };
         let all = told(
             &ran(self.user, &self.root, how)?,

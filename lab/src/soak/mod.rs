@@ -1,7 +1,8 @@
 //! Many users of one data set at the same time, with kills at random: the soak.
 //!
 //! Two users of one group append to one data set, overwrite it, put files into it and recover it, one
-//! by its own path and one by a bind mount. Some of them are killed, at a random system call or at a
+//! by its own path and one by a bind mount; and they stage rows, each in processes of its own, which one of
+//! them commits. Some of them are killed, at a random system call or at a
 //! random time. Four readers read every visible file meanwhile. After every round all is recovered, and
 //! `model` compares what is visible with what was acknowledged.
 //!
@@ -10,6 +11,7 @@
 mod actor;
 mod model;
 mod reader;
+mod staging;
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, chown};
@@ -26,6 +28,7 @@ use actor::{Actor, Random, Told};
 use model::Model;
 
 pub use actor::COMMAND;
+pub use staging::{COMMIT, STAGE, commit, stage};
 
 /// The group of both users.
 const GROUP: u32 = 30_000;
@@ -193,7 +196,7 @@ fn one_round(
                 scope.spawn(move || {
                     let mut told = Vec::new();
                     while Instant::now() < end {
-                        told.push(actor.act()?);
+                        told.extend(actor.act()?);
                     }
                     Ok::<_, Wrong>(told)
                 })
@@ -222,6 +225,8 @@ fn join<T>(thread: std::thread::ScopedJoinHandle<'_, Result<T, Wrong>>) -> Resul
 
 /// Recovers by both users and both paths, which must succeed and leave nothing to do.
 fn heal(shared: &Shared, round: usize) -> Result<(), Wrong> {
+    // What is staged and was not committed is by then old enough to be removed.
+    std::thread::sleep(staging::KEPT + Duration::from_secs(1));
     for (user, root) in USERS.into_iter().zip(&shared.paths) {
         Actor::new(user, root, round, Random::new(0)).recover()?;
     }

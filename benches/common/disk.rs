@@ -132,6 +132,10 @@ impl Disk for TimedDisk {
         OsDisk.copy_group_and_mode(directory, model)
     }
 
+    fn succeed(&self, path: &Path, old: &Path) -> io::Result<()> {
+        OsDisk.succeed(path, old)
+    }
+
     fn owner_is_trusted(&self, path: &Path, model: &Path) -> io::Result<bool> {
         OsDisk.owner_is_trusted(path, model)
     }
@@ -147,11 +151,11 @@ impl Disk for TimedDisk {
     fn could_change(
         &self,
         user: u32,
-        group: Option<u32>,
+        by: &Path,
         directory: &Path,
         name: Option<&OsStr>,
     ) -> io::Result<bool> {
-        OsDisk.could_change(user, group, directory, name)
+        OsDisk.could_change(user, by, directory, name)
     }
 
     fn now(&self) -> SystemTime {

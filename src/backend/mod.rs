@@ -160,8 +160,8 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync {
 
     /// Makes a decision that was carried out be forgotten, durably, after remembering its receipt if
     /// the write has a name; then removes what is left of the transaction as far as it can be, and gives what
-    /// cannot. If files are left that it should have removed, they are kept in mind, and `sweep` tries again.
-    fn forget(&self, plan: &Plan, is_left: bool) -> Result<Vec<Error>>;
+    /// cannot. Files that it should have removed and are `left` are kept in mind, and `sweep` tries again.
+    fn forget(&self, plan: &Plan, left: &[Error]) -> Result<Vec<Error>>;
 
     /// Makes a decision be forgotten, durably, and removes what is not published of it. Its receipt is not
     /// remembered.

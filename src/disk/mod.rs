@@ -362,13 +362,23 @@ pub trait Disk: fmt::Debug + Send + Sync {
     /// How many files this process may still open; `None` where that is not known.
     fn free_descriptors(&self) -> Option<u64>;
 
-    /// Gives a new directory or file the group and the permissions of a directory, as far as the user
-    /// may, so that whoever can write there can write here; does nothing where there are none. A file can then
-    /// be read by nobody else, since who can read a file can lock it.
+    /// Gives a directory or file the group and the permissions of a directory, as far as the user may, so that
+    /// whoever can write there can write here; does nothing where there are none. A file can then be read by nobody
+    /// else, since who can read a file can lock it. What root has just made for another user becomes his.
+    ///
+    /// What holds something, and belongs to another than the owner of the model, gets no more permissions than it
+    /// has: somebody may have moved it there.
     ///
     /// # Errors
     /// The system's.
     fn copy_group_and_mode(&self, path: &Path, model: &Path) -> io::Result<()>;
+
+    /// Gives a directory that is to take the place of another the group and the permissions of that, as far as the
+    /// user may; does nothing where there are none.
+    ///
+    /// # Errors
+    /// The system's.
+    fn succeed(&self, path: &Path, old: &Path) -> io::Result<()>;
 
     /// Gives a new file or directory the group of a directory, and lets those read it who may read that, as far as
     /// the user may, and nobody else write; does nothing where there are no permissions.
@@ -399,14 +409,15 @@ pub trait Disk: fmt::Debug + Send + Sync {
     /// directory: make a name in it, or remove, replace or rename the one given. Where the directory is not
     /// there, that above it counts, in which it would be made.
     ///
-    /// `group` is the one group that he is taken to be in. What cannot be known of him counts as a no.
+    /// `by` is something of his: where it stands shows which group he is in, if it shows one. What cannot be known of
+    /// him counts as a no.
     ///
     /// # Errors
     /// The system's.
     fn could_change(
         &self,
         user: u32,
-        group: Option<u32>,
+        by: &Path,
         directory: &Path,
         name: Option<&OsStr>,
     ) -> io::Result<bool>;

@@ -143,6 +143,10 @@ impl Disk for OsDisk {
         sys::copy_group_and_mode(path, model)
     }
 
+    fn succeed(&self, path: &Path, old: &Path) -> io::Result<()> {
+        sys::succeed(path, old)
+    }
+
     fn owner_is_trusted(&self, path: &Path, model: &Path) -> io::Result<bool> {
         sys::owner_is_trusted(path, model)
     }
@@ -158,11 +162,11 @@ impl Disk for OsDisk {
     fn could_change(
         &self,
         user: u32,
-        group: Option<u32>,
+        by: &Path,
         directory: &Path,
         name: Option<&OsStr>,
     ) -> io::Result<bool> {
-        sys::could_change(user, group, directory, name)
+        sys::could_change(user, by, directory, name)
     }
 
     fn now(&self) -> SystemTime {

@@ -91,6 +91,20 @@ impl Control {
         &self.path
     }
 
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The user to whom a file or directory belongs, if he may not write in the root.
+    pub(crate) fn stranger_of(&self, path: &Path) -> io::Result<Option<u32>> {
+        let found = self.disk.status(path)?;
+        let Some(owner) = found.and_then(|(_, found)| found.owner) else {
+            return Ok(None);
+        };
+        let is_writer = self.disk.could_change(owner.user, path, &self.root, None)?;
+        Ok((!is_writer).then_some(owner.user))
+    }
+
     /// Where the names of committed writes are kept.
     pub(crate) fn writes(&self) -> PathBuf {
         self.path.join(WRITES)
@@ -140,7 +154,8 @@ impl Control {
     ) -> Result<Option<(Box<dyn DiskFile>, LockOutcome)>> {
         let disk = self.disk.as_ref();
         self.renew(interrupt)?;
-        if disk.status(path).at(Step::Decide, path)?.is_none() {
+        let is_new = disk.status(path).at(Step::Decide, path)?.is_none();
+        if is_new {
             let first = made.len();
             self.make(made).at(Step::Decide, &self.path)?;
             for directory in &made[first..] {
@@ -160,6 +175,10 @@ impl Control {
                 }
                 opened => opened?,
             };
+            if is_new {
+                // Root makes it for the owner.
+                let _ = disk.copy_group_and_mode(path, &self.root);
+            }
             let outcome = file.lock(kind, &|| interrupt.is_asked_for(Step::Decide))?;
             if outcome == LockOutcome::Busy {
                 return Ok(Some((file, outcome)));
@@ -240,10 +259,12 @@ impl Control {
         }
     }
 
-    /// Whether the writer of a pending transaction is dead. A marker that is gone stands for none.
+    /// Whether the writer of a pending transaction is dead. A marker that is gone stands for none; of one that cannot
+    /// be opened the transaction itself has to tell.
     pub(crate) fn is_dead(&self, pending: &Pending) -> io::Result<bool> {
         match self.disk.open_file(&pending.path, false) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(true),
             opened => is_dead(self.disk.as_ref(), &pending.path, opened?.as_ref()),
         }
     }
@@ -320,7 +341,7 @@ impl Control {
                 drop(marker.at(Step::Publish, &successor.path.join(name))?);
             }
         }
-        let _ = self.disk.copy_group_and_mode(&successor.path, &self.path);
+        let _ = self.disk.succeed(&successor.path, &self.path);
         Ok(lock)
     }
 

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::ATTEMPTS;
 use super::control::{Control, LOCK, MOUNTED, WRITES};
 use super::place::is_impossible;
-use crate::disk::{DiskFile, Entry, EntryKind, FileStatus, LockKind, LockOutcome, PublishMode};
+use crate::disk::{DiskFile, Entry, EntryKind, LockKind, LockOutcome, PublishMode};
 use crate::error::{Error, IoContext, Result, Step};
 use crate::options::Interrupt;
 
@@ -57,7 +57,7 @@ impl Control {
             let _ = self.disk.copy_group_and_mode(&self.path, &self.root);
             let _ = self
                 .disk
-                .copy_group_and_mode(&self.path.join(LOCK), &self.path);
+                .copy_group_and_mode(&self.path.join(LOCK), &self.root);
             // In this order: when the two have changed places, the other one is not trusted.
             let trusted = self.is_trusted().at(Step::Decide, &self.path)?;
             let begun = self.is_begun().at(Step::Decide, &next)?;
@@ -223,9 +223,13 @@ impl Control {
 
     fn move_one(&self, entry: &Entry, to: &Path) -> io::Result<()> {
         let disk = self.disk.as_ref();
-        let is_writers = |path: &Path| match disk.status(path)? {
-            Some((EntryKind::File | EntryKind::Directory, found)) => self.is_of_writer(&found),
-            _ => Ok(false),
+        let is_writers = |path: &Path| -> io::Result<bool> {
+            match disk.status(path)? {
+                Some((EntryKind::File | EntryKind::Directory, _)) => {
+                    Ok(self.stranger_of(path)?.is_none())
+                }
+                _ => Ok(false),
+            }
         };
         if !is_writers(&entry.path)? {
             return Ok(());
@@ -248,15 +252,6 @@ impl Control {
             }
             moved => moved,
         }
-    }
-
-    /// Whether something belongs to somebody who may write in the root.
-    fn is_of_writer(&self, found: &FileStatus) -> io::Result<bool> {
-        let Some(owner) = found.owner else {
-            return Ok(true);
-        };
-        self.disk
-            .could_change(owner.user, Some(owner.group), &self.root, None)
     }
 
     /// Moves what was moved into the new directory back, since the old one is trusted by now.

@@ -191,10 +191,15 @@ fn carry_out(backend: &dyn Backend, plan: &Plan, recovering: bool) -> Result<Vec
         }
     })?;
     let mut notes = Vec::new();
-    match backend.forget(plan, !left.is_empty()) {
+    match backend.forget(plan, &left) {
         Ok(more) => left.extend(more),
-        // Whoever recovers it must know that it is still there.
-        Err(error) if recovering => return Err(unfinished(error)),
+        // All of it is published. Whoever recovers it must know that it is still there.
+        Err(error) if recovering => {
+            return Err(Error::NotRemoved {
+                path: backend.place(plan.transaction),
+                source: io::Error::other(error),
+            });
+        }
         Err(error) => {
             let is_gone = matches!(backend.decision(plan.transaction), Ok(None));
             if let Some(write_id) = plan.write_id.clone().filter(|_| is_gone)
@@ -308,7 +313,11 @@ fn settle_and_lock(
                 }
                 match recover_one(backend, id, false, false) {
                     // It is another's commit that is published in part, and not ours.
-                    Err(error @ (Error::Unfinished { .. } | Error::FilesLost { .. })) => {
+                    Err(
+                        error @ (Error::Unfinished { .. }
+                        | Error::FilesLost { .. }
+                        | Error::NotRemoved { .. }),
+                    ) => {
                         if affected.meets(backend.decision(id)?.as_ref()) {
                             return Err(Error::Blocked {
                                 path: backend.root().to_owned(),
@@ -491,7 +500,11 @@ pub(crate) fn recover_one(
                         return Err(error);
                     }
                     backend.abandon(&plan)?;
-                    return Ok(Recovered::Abandoned);
+                    return Ok(match error {
+                        // All of it is published; what is given up is its receipt.
+                        Error::NotRemoved { .. } => Recovered::Finished,
+                        _ => Recovered::Abandoned,
+                    });
                 }
                 return Ok(Recovered::Finished);
             }

@@ -186,6 +186,10 @@ impl Disk for Tampered {
         OsDisk.copy_group_and_mode(&(self.spelled)(path), &(self.spelled)(model))
     }
 
+    fn succeed(&self, path: &Path, old: &Path) -> io::Result<()> {
+        OsDisk.succeed(&(self.spelled)(path), &(self.spelled)(old))
+    }
+
     fn owner_is_trusted(&self, path: &Path, model: &Path) -> io::Result<bool> {
         OsDisk.owner_is_trusted(&(self.spelled)(path), &(self.spelled)(model))
     }
@@ -201,11 +205,11 @@ impl Disk for Tampered {
     fn could_change(
         &self,
         user: u32,
-        group: Option<u32>,
+        by: &Path,
         directory: &Path,
         name: Option<&OsStr>,
     ) -> io::Result<bool> {
-        OsDisk.could_change(user, group, directory, name)
+        OsDisk.could_change(user, by, directory, name)
     }
 
     fn now(&self) -> SystemTime {

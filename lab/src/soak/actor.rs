@@ -246,7 +246,10 @@ impl Actor {
                 scope.spawn(move || this.run_as(user, how, &line, &[STAGE, &root, mode]))
             };
             let threads: Vec<_> = parts.iter().enumerate().map(stage).collect();
-            threads.into_iter().map(super::join).collect::<Result<_, _>>()
+            threads
+                .into_iter()
+                .map(super::join)
+                .collect::<Result<_, _>>()
         })?;
         let mut all = Vec::new();
         let (mut staged, mut values) = (String::new(), Vec::new());

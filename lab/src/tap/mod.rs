@@ -426,6 +426,16 @@ impl Disk for Tap {
         })
     }
 
+    fn succeed(&self, path: &Path, old: &Path) -> io::Result<()> {
+        self.call(Verb::ShareLike, path, || {
+            let (path, old) = (
+                self.leads(Verb::ShareLike, path),
+                self.leads(Verb::ShareLike, old),
+            );
+            self.disk.succeed(&path, &old)
+        })
+    }
+
     fn owner_is_trusted(&self, path: &Path, model: &Path) -> io::Result<bool> {
         let (path, model) = (
             self.leads(Verb::Status, path),
@@ -449,13 +459,13 @@ impl Disk for Tap {
     fn could_change(
         &self,
         user: u32,
-        group: Option<u32>,
+        by: &Path,
         directory: &Path,
         name: Option<&OsStr>,
     ) -> io::Result<bool> {
         let leads = self.leads(Verb::Status, directory);
         let could = self.watch.trusts_everybody();
-        Ok(could || self.disk.could_change(user, group, &leads, name)?)
+        Ok(could || self.disk.could_change(user, by, &leads, name)?)
     }
 
     fn now(&self) -> SystemTime {

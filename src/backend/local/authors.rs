@@ -3,7 +3,7 @@
 //!
 //! The process's own user, root and the owner of the data set's root are trusted with all of it. Others are
 //! asked for, directory by directory, by the permissions at the time of use. Of another user's groups nothing can
-//! be known but that his directory has one: that counts where not everybody could have made it.
+//! be known but by where something of his stands: in a directory in which only members of a group can make names.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -14,10 +14,8 @@ use crate::disk::{EntryKind, FileStatus, Owner};
 use crate::error::{Error, Result};
 use crate::receipt::CommitMode;
 use crate::record::{Plan, StagedRecord};
-use crate::staging::is_area_name;
+use crate::staging::{Control, is_area_name};
 
-/// Everybody may make files in a directory.
-const FOR_EVERYBODY: u32 = 0o002;
 /// Only the owner of a name, or of the directory, removes it.
 const STICKY: u32 = 0o1000;
 
@@ -30,8 +28,6 @@ struct Author {
     /// What belongs to him.
     path: PathBuf,
     user: u32,
-    /// The group that he is in.
-    group: Option<u32>,
 }
 
 /// What acting upon a record changes.
@@ -68,8 +64,7 @@ impl LocalBackend {
         self.add_owners(authors, owned)
     }
 
-    /// Adds those to whom files or directories belong. A user is taken to be in the group of what is
-    /// named first.
+    /// Adds those to whom files or directories belong. Where that stands which is named first shows a user's group.
     pub(super) fn add_owners<'a>(
         &self,
         authors: &mut Authors,
@@ -86,21 +81,10 @@ impl LocalBackend {
                 trusted = Some(owner.user);
                 continue;
             }
-            authors.0.push(self.author(path, owner)?);
+            let (path, user) = (path.to_owned(), owner.user);
+            authors.0.push(Author { path, user });
         }
         Ok(())
-    }
-
-    fn author(&self, path: &Path, owner: Owner) -> Result<Author> {
-        let above = self.look(path.parent().unwrap_or(path))?;
-        let group = above
-            .is_some_and(|above| above.mode & FOR_EVERYBODY == 0)
-            .then_some(owner.group);
-        Ok(Author {
-            path: path.to_owned(),
-            user: owner.user,
-            group,
-        })
     }
 
     /// Whether the owner of a marker could himself change all of an area, which need not be the data set's, and
@@ -112,12 +96,19 @@ impl LocalBackend {
         if acts_as(self.disk.user(), owner.user) {
             return Ok(true);
         }
-        let authors = Authors(vec![self.author(marker, owner)?]);
+        let (path, user) = (marker.to_owned(), owner.user);
+        let authors = Authors(vec![Author { path, user }]);
         let changes = [Change::In(area.to_owned()), Change::Whole(place.to_owned())];
         match self.check_authors(&authors, || changes.into()) {
             Err(Error::Distrusted { .. }) => Ok(false),
             checked => checked.map(|()| true),
         }
+    }
+
+    /// Whether a directory is this user's, or root's.
+    pub(super) fn is_own(&self, directory: &Path) -> Result<bool> {
+        let owner = self.look(directory)?.and_then(|found| found.owner);
+        Ok(owner.is_none_or(|owner| acts_as(self.disk.user(), owner.user)))
     }
 
     fn look(&self, path: &Path) -> Result<Option<FileStatus>> {
@@ -128,25 +119,28 @@ impl LocalBackend {
         Ok(found.map(|(_, found)| found))
     }
 
-    /// Whether a file in the control directory belongs to somebody who may write in the data set.
-    pub(super) fn is_of_writer(&self, path: &Path) -> Result<bool> {
-        match self.check_writer(path) {
+    /// Whether a file in a control directory belongs to somebody who may write there.
+    pub(super) fn is_of_writer(&self, control: &Control, path: &Path) -> Result<bool> {
+        match self.check_writer(control, path) {
             Err(Error::Distrusted { .. }) => Ok(false),
             checked => checked.map(|()| true),
         }
     }
 
-    /// Refuses a file in the control directory that belongs to somebody else.
-    pub(super) fn check_writer(&self, path: &Path) -> Result<()> {
-        let mut authors = Authors::default();
-        self.owners_of(&mut authors, &[path])?;
-        // Who may write in a partition only has a control directory there.
-        let top = path
-            .parent()
-            .and_then(Path::parent)
-            .unwrap_or(path)
-            .to_owned();
-        self.check_authors(&authors, || [Change::In(top)].into())
+    /// Refuses a file in a control directory that belongs to somebody else.
+    pub(super) fn check_writer(&self, control: &Control, path: &Path) -> Result<()> {
+        let stranger = control.stranger_of(path).map_err(|source| Error::Read {
+            path: path.to_owned(),
+            source,
+        })?;
+        match stranger {
+            None => Ok(()),
+            Some(user) => Err(Error::Distrusted {
+                path: path.to_owned(),
+                user,
+                target: control.root().to_owned(),
+            }),
+        }
     }
 
     /// Refuses what one of the authors could not do himself.
@@ -194,7 +188,7 @@ impl LocalBackend {
         };
         let could = self
             .disk
-            .could_change(author.user, author.group, directory, name);
+            .could_change(author.user, &author.path, directory, name);
         match could {
             Ok(true) => Ok(None),
             Ok(false) => Ok(Some(target.to_owned())),
@@ -214,6 +208,17 @@ impl LocalBackend {
         if let Some(refused) = self.refused(author, top, Some(top))? {
             return Ok(Some(refused));
         }
+        // What is kept in an area moves along, or is for whoever may write in the root.
+        self.refused_within(author, top, is_area_name)
+    }
+
+    /// The first directory or name in a directory that the author may not change, or the directory itself.
+    fn refused_within(
+        &self,
+        author: &Author,
+        top: &Path,
+        is_left_out: fn(&Path) -> bool,
+    ) -> Result<Option<PathBuf>> {
         let mut pending = vec![top.to_owned()];
         while let Some(directory) = pending.pop() {
             let reading = |source| Error::Read {
@@ -230,8 +235,7 @@ impl LocalBackend {
             let found = self.look(&directory)?;
             let sticky = found.is_some_and(|found| found.mode & STICKY > 0);
             for entry in entries {
-                // What is kept there moves along, or is for whoever may write in the root.
-                if is_area_name(&entry.path) {
+                if is_left_out(&entry.path) {
                     continue;
                 }
                 if sticky
@@ -245,6 +249,30 @@ impl LocalBackend {
             }
         }
         Ok(None)
+    }
+
+    /// Refuses to remove what somebody else has put into his directory of a transaction and could not remove himself,
+    /// though he could move it there.
+    ///
+    /// # Errors
+    /// [`Error::NotRemoved`] names it.
+    pub(super) fn check_removable_whole(&self, directory: &Path) -> Result<()> {
+        // The owner of the root is trusted with the data set, and this may be from elsewhere.
+        let owner = self.look(directory)?.and_then(|found| found.owner);
+        let Some(owner) = owner.filter(|owner| !acts_as(self.disk.user(), owner.user)) else {
+            return Ok(());
+        };
+        let (path, user) = (directory.to_owned(), owner.user);
+        match self.refused_within(&Author { path, user }, directory, |_| false)? {
+            None => Ok(()),
+            Some(path) => {
+                let reason = format!(
+                    "user {user} has put it into the directory of a transaction, and may not remove it"
+                );
+                let source = io::Error::new(io::ErrorKind::PermissionDenied, reason);
+                Err(Error::NotRemoved { path, source })
+            }
+        }
     }
 
     /// Refuses a decided plan that one of its authors could not carry out himself.

@@ -95,7 +95,7 @@ impl LocalBackend {
             };
             for pending in pending {
                 // That of somebody who may not write in the data set says nothing.
-                if self.is_of_writer(&pending.path)? {
+                if self.is_of_writer(&control, &pending.path)? {
                     all.push((control.clone(), pending));
                 }
             }
@@ -108,7 +108,7 @@ impl LocalBackend {
         let mut distrusted = Vec::new();
         for control in self.controls() {
             for pending in control.pending().unwrap_or_default() {
-                match self.check_writer(&pending.path) {
+                match self.check_writer(&control, &pending.path) {
                     Err(error @ Error::Distrusted { .. }) => distrusted.push(error),
                     checked => checked?,
                 }

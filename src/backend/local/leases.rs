@@ -60,6 +60,8 @@ impl LocalBackend {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             made => made.at(Step::CreateStaging, &lease)?,
         };
+        // Root makes it for the owner.
+        let _ = disk.copy_group_and_mode(&lease, &self.root);
         let claimed = claim(disk, &lease, file.as_ref());
         let ours = claimed.at(Step::CreateStaging, &lease)?.is_some();
         Ok(ours.then(|| Box::new(file) as Guard))
@@ -73,6 +75,11 @@ impl LocalBackend {
             path: lease.clone(),
             source,
         };
+        match self.disk.status(&lease).map_err(reading)? {
+            None | Some((EntryKind::File, _)) => {}
+            // Nobody holds what cannot be locked; somebody has put it there.
+            Some(_) => return Ok(Taken::Ours(Box::new(()))),
+        }
         let opened = match self.disk.open_file(&lease, true) {
             // Another user's: reading is enough to lock it.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {

@@ -30,7 +30,7 @@ use crate::error::{Error, IoContext, Result, Step};
 use crate::options::Durability;
 use crate::publish::{self, RenameOutcome};
 use crate::receipt::Receipt;
-use crate::record::{Decision, Layout, Plan, StagedRecord, staged_name};
+use crate::record::{Decision, Layout, Plan, Removal, StagedRecord, staged_name};
 use crate::staging::{Area, Draft, check_inside, is_area_name};
 use check::FileState;
 pub(crate) use check::{DESCRIPTORS, check_descriptors};
@@ -143,14 +143,24 @@ impl LocalBackend {
 
     /// Makes a decision be forgotten, durably, and removes what is left of its transaction. Gives what cannot be
     /// removed. Where that is so of files that it replaced, a record of them stays.
-    fn remove_decision(&self, plan: &Plan, is_left: bool) -> Result<Vec<Error>> {
+    fn remove_decision(&self, plan: &Plan, left: &[Error]) -> Result<Vec<Error>> {
         let directory = self.place(plan.transaction);
         self.sync_adopted(&directory, plan)?;
         let decision = directory.join(DECISION);
         let record = directory.join(REPLACED);
-        let removed = match is_left {
-            true => self.disk.rename(&decision, &record, PublishMode::Replace),
-            false => self.disk.remove_file(&decision),
+        let of_exchanges = self.left_of_exchanges(plan, left)?;
+        let removed = match left.is_empty() {
+            false if of_exchanges.is_empty() => {
+                self.disk.rename(&decision, &record, PublishMode::Replace)
+            }
+            false => {
+                let mut rest = plan.clone();
+                rest.removed.extend(of_exchanges);
+                let rest = Decision::Committed(Box::new(rest)).to_json(&record)?;
+                self.put(plan.transaction, &record, &rest, PublishMode::Replace)?;
+                self.disk.remove_file(&decision)
+            }
+            true => self.disk.remove_file(&decision),
         };
         match removed {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -160,6 +170,31 @@ impl LocalBackend {
         // where nothing else is synced.
         self.mover(Durability::Synced).sync(&directory)?;
         Ok(self.remove(plan.transaction).err().into_iter().collect())
+    }
+
+    /// Those of the files that cannot be removed which stood in a directory that was replaced file by file. The plan
+    /// has only their names, and from now on others may use these.
+    fn left_of_exchanges(&self, plan: &Plan, left: &[Error]) -> Result<Vec<Removal>> {
+        let mut removals = Vec::new();
+        for error in left {
+            let Some(path) = error
+                .path()
+                .and_then(|path| path.strip_prefix(&self.root).ok())
+            else {
+                continue;
+            };
+            let of_exchange = plan.exchanges.iter().any(|exchange| {
+                let below = path.strip_prefix(&exchange.path);
+                below.is_ok_and(|below| exchange.removed.iter().any(|file| file == below))
+            });
+            let whole = self.root.join(path);
+            if of_exchange
+                && let Some((_, status)) = self.disk.status(&whole).at(Step::Publish, &whole)?
+            {
+                removals.push(Removal::new(path.to_owned(), identity(&status)));
+            }
+        }
+        Ok(removals)
     }
 
     /// The result of a call within a transaction, which is gone if somebody took its writer for dead.
@@ -410,29 +445,31 @@ impl Backend for LocalBackend {
         }
         mover.arrange(&directory, &plan.arrangement)?;
         mover.publish_files(&directory, &self.root, &plan.files)?;
+        let mut left = Vec::new();
         for exchange in &plan.exchanges {
-            mover.exchange(&directory, &self.root, exchange)?;
+            left.extend(mover.exchange(&directory, &self.root, exchange)?);
         }
         if !mover.lenient {
             self.check_files(plan, FileState::Published)?;
         }
-        mover.remove_files(&self.root, &self.unchanged(&plan.removed)?)
+        left.extend(mover.remove_files(&self.root, &self.unchanged(&plan.removed)?)?);
+        Ok(left)
     }
 
     fn check_whole(&self, plan: &Plan) -> Result<()> {
         self.check_files(plan, FileState::Staged)
     }
 
-    fn forget(&self, plan: &Plan, is_left: bool) -> Result<Vec<Error>> {
+    fn forget(&self, plan: &Plan, left: &[Error]) -> Result<Vec<Error>> {
         self.take_writes_along(plan)?;
         self.remember(plan)?;
-        self.remove_decision(plan, is_left)
+        self.remove_decision(plan, left)
     }
 
     fn abandon(&self, plan: &Plan) -> Result<()> {
         // If the root was exchanged already.
         self.take_writes_along(plan)?;
-        let left = self.remove_decision(plan, false)?;
+        let left = self.remove_decision(plan, &[])?;
         left.into_iter().next().map_or(Ok(()), Err)
     }
 

@@ -111,13 +111,13 @@ impl Mover<'_> {
         Err(io::Error::from(io::ErrorKind::NotFound)).at(Step::Publish, to)
     }
 
-    /// Lets a new directory take the place of an old one. Idempotent.
+    /// Lets a new directory take the place of an old one, and says which files of that cannot be removed. Idempotent.
     pub(super) fn exchange(
         &self,
         directory: &Path,
         root: &Path,
         exchange: &Exchange,
-    ) -> Result<()> {
+    ) -> Result<Vec<Error>> {
         let disk = self.disk;
         let staged = directory.join(&exchange.staged);
         let path = root.join(&exchange.path);
@@ -141,14 +141,15 @@ impl Mover<'_> {
             (true, _) => Err(io::ErrorKind::Unsupported.into()),
             (false, true) => {
                 // Whoever shares the old one shares the new one, and nobody else, as far as we may say.
-                let _ = disk.copy_group_and_mode(&staged, &path);
+                let _ = disk.succeed(&staged, &path);
                 disk.exchange(&staged, &path)
             }
             (false, false) => disk.rename(&staged, &path, PublishMode::CreateNew),
         };
+        let mut left = Vec::new();
         match exchanged {
             Err(error) if error.kind() == io::ErrorKind::Unsupported => {
-                self.replace_one_by_one(&staged, &path, exchange)?;
+                left = self.replace_one_by_one(&staged, &path, exchange)?;
             }
             // A power cut took what was not synced, and must not keep others from committing.
             Err(error)
@@ -158,12 +159,18 @@ impl Mover<'_> {
             done => done.at(Step::Publish, &path)?,
         }
         self.sync(parent)?;
-        self.sync(directory)
+        self.sync(directory)?;
+        Ok(left)
     }
 
     /// The new files come, then the old ones go: a reader may see both for a moment. Idempotent, and
     /// without effect after an exchange.
-    fn replace_one_by_one(&self, staged: &Path, path: &Path, exchange: &Exchange) -> Result<()> {
+    fn replace_one_by_one(
+        &self,
+        staged: &Path,
+        path: &Path,
+        exchange: &Exchange,
+    ) -> Result<Vec<Error>> {
         let stay = |file: &PathBuf| Move {
             staged: file.clone(),
             path: file.clone(),
@@ -174,8 +181,18 @@ impl Mover<'_> {
         let files: Vec<Move> = exchange.files.iter().map(stay).collect();
         self.publish_files(staged, path, &files)?;
         self.check_there(path, &exchange.files)?;
-        let left = self.remove_files(path, &exchange.removed)?;
-        left.into_iter().next().map_or(Ok(()), Err)
+        self.remove_files(path, &exchange.removed)
+    }
+
+    /// Whether a directory is reached through another mount than the one above it, or is on another device.
+    fn is_of_another_mount(&self, top: &Path, directory: &Path) -> Result<bool> {
+        let place = |path: &Path| unless_gone(self.disk.place(path)).at(Step::Publish, path);
+        let (Some(above), Some(below)) = (place(top)?, place(directory)?) else {
+            return Ok(false);
+        };
+        let mounts = above.mount.zip(below.mount);
+        Ok(above.identity.device != below.identity.device
+            || mounts.is_some_and(|(above, below)| above != below))
     }
 
     fn check_there(&self, top: &Path, files: &[PathBuf]) -> Result<()> {
@@ -197,11 +214,21 @@ impl Mover<'_> {
         let disk = self.disk;
         let mut left = Vec::new();
         let mut parents = BTreeSet::new();
+        let mut mounted = BTreeSet::new();
         for file in files {
             let path = top.join(file);
             let parent = path.parent().unwrap_or(top);
             if parents.insert(parent.to_owned()) {
                 check_inside(disk, top, parent)?;
+                if self.is_of_another_mount(top, parent)? {
+                    mounted.insert(parent.to_owned());
+                }
+            }
+            if mounted.contains(parent) {
+                let reason = "it is in a mount below the data set, in which nothing is removed";
+                let source = io::Error::new(io::ErrorKind::CrossesDevices, reason);
+                left.push(not_removed(&path)(source));
+                continue;
             }
             let removed = unless_gone(disk.remove_file(&path));
             left.extend(removed.map_err(not_removed(&path)).err());

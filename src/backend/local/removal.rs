@@ -29,6 +29,8 @@ impl LocalBackend {
 
     /// Removes the directory of a transaction.
     pub(super) fn remove_directory(&self, directory: &Path) -> Result<()> {
+        self.check_removable_whole(directory)?;
+        self.check_undecided(directory)?;
         // Under another name first, so that a writer that comes back finds none of it.
         let mut dead = directory.with_extension(DEAD);
         let mut moved = self.disk.rename(directory, &dead, PublishMode::CreateNew);
@@ -38,6 +40,48 @@ impl LocalBackend {
         }
         unless_gone(moved).map_err(not_removed(directory))?;
         self.remove_aborted(&dead)
+    }
+
+    /// Refuses to remove a directory that somebody has moved into a transaction which was not committed: before its
+    /// decision there is none in it but what it has adopted.
+    fn check_undecided(&self, directory: &Path) -> Result<()> {
+        let reading = |source| Error::Read {
+            path: directory.to_owned(),
+            source,
+        };
+        let name = directory.file_name().and_then(|name| name.to_str());
+        let Some(transaction) = name.and_then(|name| Uuid::try_parse(name).ok()) else {
+            return Ok(());
+        };
+        if !self.is_own(directory)? {
+            return Ok(());
+        }
+        let decision = self.read_decision(&directory.join(DECISION), transaction);
+        if !matches!(
+            decision,
+            Ok(Some(Decision::Aborted { .. } | Decision::Staged { .. }))
+        ) {
+            return Ok(());
+        }
+        for entry in unless_gone(self.disk.list(directory))
+            .map_err(reading)?
+            .unwrap_or_default()
+        {
+            let name = entry.path.file_name().and_then(|name| name.to_str());
+            let is_id = name.is_some_and(|name| Uuid::try_parse(name).is_ok());
+            let is_its = entry.kind != EntryKind::Directory
+                || is_id && self.is_transaction(&entry.path, false).map_err(reading)?;
+            if !is_its {
+                let reason =
+                    "it is no part of the transaction in whose directory it is: move it away";
+                let source = io::Error::new(io::ErrorKind::PermissionDenied, reason);
+                return Err(Error::NotRemoved {
+                    path: entry.path,
+                    source,
+                });
+            }
+        }
+        Ok(())
     }
 
     /// Gives the directory of a transaction a name that is none of a transaction.
@@ -103,6 +147,7 @@ impl LocalBackend {
     fn remove_aborted(&self, dead: &Path) -> Result<()> {
         self.give_back(dead)?;
         self.remove_replaced(dead)?;
+        self.check_removable_whole(dead)?;
         remove_tree(self.disk.as_ref(), dead).map_err(not_removed(dead))
     }
 

@@ -172,6 +172,10 @@ impl Disk for SimDisk {
         Ok(())
     }
 
+    fn succeed(&self, _path: &Path, _old: &Path) -> io::Result<()> {
+        Ok(())
+    }
+
     fn owner_is_trusted(&self, _path: &Path, _model: &Path) -> io::Result<bool> {
         Ok(true)
     }
@@ -188,7 +192,7 @@ impl Disk for SimDisk {
     fn could_change(
         &self,
         user: u32,
-        _group: Option<u32>,
+        _by: &Path,
         _directory: &Path,
         _name: Option<&OsStr>,
     ) -> io::Result<bool> {

@@ -19,17 +19,74 @@ const CHANGE: u32 = 0o3;
 /// The group and the permissions, also that new files get the group, and that each is its owner's. A file can be
 /// read by those alone who may write: reading is enough to lock it.
 pub(in crate::disk) fn copy_group_and_mode(path: &Path, model: &Path) -> io::Result<()> {
-    let wanted = there(model)?;
-    give(path, &wanted, |is_directory| {
-        shared_bits(&wanted, is_directory)
+    let wanted = Wanted::of(model)?;
+    give(path, &wanted, Limit::Foreign, |is_directory, mode| {
+        shared_bits(mode, is_directory)
     })
 }
 
-fn shared_bits(wanted: &FileStatus, is_directory: bool) -> u32 {
+/// The group and the permissions of a directory, for another that is to take its place.
+pub(in crate::disk) fn succeed(path: &Path, old: &Path) -> io::Result<()> {
+    let wanted = Wanted::of(old)?;
+    give(path, &wanted, Limit::None, |_, mode| mode & 0o3777)
+}
+
+fn shared_bits(mode: u32, is_directory: bool) -> u32 {
     match is_directory {
-        true => wanted.mode & 0o3777,
-        false => 0o600 | wanted.mode & 0o222 | (wanted.mode & 0o222) << 1,
+        true => mode & 0o3777,
+        false => 0o600 | mode & 0o222 | (mode & 0o222) << 1,
     }
+}
+
+/// What a file or directory is to get of a directory.
+struct Wanted {
+    owner: Option<Owner>,
+    /// The permission bits. Where there is an access control list, those of the group are its mask.
+    bits: u32,
+    list: Option<AccessList>,
+    /// What the owning group and others may do by an access control list, without those whom it names.
+    unlisted: u32,
+}
+
+impl Wanted {
+    fn of(model: &Path) -> io::Result<Self> {
+        Ok(Self::of_found(model, &there(model)?))
+    }
+
+    /// Of the nearest directory above that is there.
+    fn of_nearest(model: &Path) -> io::Result<Self> {
+        let (path, found) = nearest_path(model)?;
+        Ok(Self::of_found(path, &found))
+    }
+
+    fn of_found(path: &Path, found: &FileStatus) -> Self {
+        Wanted {
+            owner: found.owner,
+            bits: found.mode,
+            list: access_list(path),
+            unlisted: unlisted(path, found.mode),
+        }
+    }
+}
+
+/// The permission bits of a directory, those of the group being what the owning group may do, and those of others
+/// what all of them may do: where there is an access control list, the former are its mask, and some of the latter
+/// may be named in it to do less.
+fn unlisted(path: &Path, mode: u32) -> u32 {
+    match access_list(path) {
+        None => mode,
+        Some(list) => mode & !0o077 | list.owning_group() << 3 | list.all_others(),
+    }
+}
+
+/// What must not be given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Limit {
+    /// More permissions than it has, on what holds something and belongs to another than the owner of the model.
+    Foreign,
+    /// That, and a new owner.
+    ForeignAndOwner,
+    None,
 }
 
 /// Creates a file that is shared like the directory that it is in from the moment it has a name: whoever is
@@ -37,56 +94,132 @@ fn shared_bits(wanted: &FileStatus, is_directory: bool) -> u32 {
 /// is shared right after.
 pub(in crate::disk) fn create_shared(path: &Path) -> io::Result<File> {
     let directory = path.parent().unwrap_or(path);
-    let wanted = there(directory)?;
+    let wanted = Wanted::of(directory)?;
+    let share = |file: &File| {
+        give_to(
+            file,
+            &wanted,
+            Limit::ForeignAndOwner,
+            |is_directory, mode| shared_bits(mode, is_directory),
+        )
+    };
     #[cfg(any(target_os = "linux", target_os = "android"))]
     if let Some(file) = super::paths::create_nameless(directory) {
         // Where the group and permissions cannot be had, it is the user's own.
-        let _ = give_to(&file, &wanted, |is_directory| {
-            shared_bits(&wanted, is_directory)
-        });
+        let _ = share(&file);
         match super::paths::give_name(&file, path) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {}
             named => return named.map(|()| file),
         }
     }
     let file = super::paths::create_file(path, true)?;
-    let _ = give_to(&file, &wanted, |is_directory| {
-        shared_bits(&wanted, is_directory)
-    });
+    let _ = share(&file);
     Ok(file)
 }
 
 /// The group, and that those may read a file or directory who may read the model.
 pub(in crate::disk) fn copy_group_and_read_mode(path: &Path, model: &Path) -> io::Result<()> {
-    let wanted = nearest(model)?;
-    give(path, &wanted, |is_directory| match is_directory {
-        true => 0o700 | wanted.mode & 0o055,
-        false => 0o600 | wanted.mode & 0o044,
-    })
+    let mut wanted = Wanted::of_nearest(model)?;
+    // Whom it names to do more goes without.
+    wanted.list = None;
+    give(
+        path,
+        &wanted,
+        Limit::Foreign,
+        |is_directory, mode| match is_directory {
+            true => 0o700 | mode & 0o055,
+            false => 0o600 | mode & 0o044,
+        },
+    )
 }
 
 /// Gives what is at `path` the group of `wanted` and permissions.
-fn give(path: &Path, wanted: &FileStatus, bits: impl Fn(bool) -> u32) -> io::Result<()> {
+fn give(
+    path: &Path,
+    wanted: &Wanted,
+    limit: Limit,
+    bits: impl Fn(bool, u32) -> u32,
+) -> io::Result<()> {
     // Whoever may write above it may have put a link to somebody else's directory in its place.
-    give_to(&open_file(path, false)?, wanted, bits)
+    give_to(&open_file(path, false)?, wanted, limit, bits)
 }
 
-fn give_to(opened: &File, wanted: &FileStatus, bits: impl Fn(bool) -> u32) -> io::Result<()> {
+fn give_to(
+    opened: &File,
+    wanted: &Wanted,
+    limit: Limit,
+    bits: impl Fn(bool, u32) -> u32,
+) -> io::Result<()> {
+    use std::os::unix::fs::fchown;
     let found = opened.metadata()?;
     if !found.is_dir() && found.nlink() > 1 {
         let reason = "the file has another name, perhaps of another user, and stays as it is";
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, reason));
     }
-    let mut bits = bits(found.is_dir());
-    let group = wanted.owner.map_or(found.gid(), |owner| owner.group);
-    if found.gid() != group && std::os::unix::fs::fchown(opened, None, Some(group)).is_err() {
-        // Another group may do no more than everybody.
-        bits = bits & 0o1707 | (bits & 0o7) << 3;
+    let (user, group) = wanted.owner.map_or((found.uid(), found.gid()), |owner| {
+        (owner.user, owner.group)
+    });
+    let is_limited = limit != Limit::None && user != found.uid() && !is_empty(opened, &found)?;
+    let list = match access_list_of(opened) {
+        None if is_limited => None,
+        // Whoever is named there is named here.
+        None => wanted.list.clone(),
+        // What it names was passed on to it by the directory above.
+        own => own,
+    };
+    let is_listed = list.is_some();
+    if let Some(list) = list {
+        set_access_list(
+            opened,
+            &if found.is_dir() {
+                list
+            } else {
+                list.of_writers()
+            },
+        )?;
+    }
+    // Where there is a list, the bits of the group are its mask.
+    let mode = match is_listed {
+        true => wanted.bits,
+        false => wanted.unlisted,
+    };
+    let mut bits = bits(found.is_dir(), mode);
+    if is_limited {
+        if found.gid() != group {
+            bits = bits & 0o1707 | (bits & 0o7) << 3;
+        }
+        bits &= found.mode();
+    } else {
+        // Root makes it for the owner, whom it would keep out.
+        if user != found.uid() && found.uid() == 0 && limit == Limit::Foreign && is_root() {
+            fchown(opened, Some(user), None)?;
+        }
+        if found.gid() != group && fchown(opened, None, Some(group)).is_err() {
+            // Another group may do no more than everybody.
+            bits = bits & 0o1707 | (bits & 0o7) << 3;
+        }
     }
     if found.mode() & 0o7777 != bits {
         opened.set_permissions(Permissions::from_mode(bits))?;
     }
     Ok(())
+}
+
+fn is_root() -> bool {
+    user() == Some(0)
+}
+
+/// Whether an open file or directory holds nothing.
+fn is_empty(opened: &File, found: &std::fs::Metadata) -> io::Result<bool> {
+    if !found.is_dir() {
+        return Ok(found.len() == 0);
+    }
+    for entry in rustix::fs::Dir::read_from(opened)? {
+        if ![&b"."[..], b".."].contains(&entry?.file_name().to_bytes()) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Whether the owner of a directory may write in `model` as well, so that nobody gains by what is in it.
@@ -101,11 +234,32 @@ pub(in crate::disk) fn owner_is_trusted(path: &Path, model: &Path) -> io::Result
     }
     // Where everybody may make files but not remove those of others, it is who makes the model that has it.
     let open = nearest == model || whole.mode & STICKY == 0;
-    let group = whole.mode & 0o020 > 0 && own.group == owner.group;
-    Ok(open && (whole.mode & 0o002 > 0 || group))
+    Ok(open && could_change(own.user, path, nearest, None)?)
 }
 
-/// What access control lists say of groups cannot be asked for, and counts for the owner.
+/// The group that a user is seen to be in, since something of his stands where only its members can make names.
+///
+/// The group of the thing itself says nothing: whoever makes something in a directory that is set-group-id gives
+/// it the group of that.
+fn shown_group(user: u32, path: &Path) -> Option<u32> {
+    for above in path.ancestors().skip(1) {
+        let (_, found) = status(above).ok()??;
+        let owner = found.owner?;
+        // His own: what it stands in may show more.
+        if owner.user == user {
+            continue;
+        }
+        if access_list(above).is_some_and(|list| list.lets_others_in(user)) {
+            return None;
+        }
+        let mode = unlisted(above, found.mode);
+        return (mode >> 3 & CHANGE == CHANGE && mode & CHANGE != CHANGE).then_some(owner.group);
+    }
+    None
+}
+
+/// Whom an access control list names, and what of that the owner's writers may, is asked for one by one. Of groups
+/// that it names it counts for the owner that they may write in the model.
 pub(in crate::disk) fn only_writers_can_change(path: &Path, model: &Path) -> io::Result<bool> {
     let Some((kind, found)) = status(path)? else {
         return Err(io::ErrorKind::NotFound.into());
@@ -115,17 +269,30 @@ pub(in crate::disk) fn only_writers_can_change(path: &Path, model: &Path) -> io:
         return Ok(true);
     };
     let by_group = || access_list(model).is_some_and(|list| list.lets_groups_write());
-    let is_writer = could_change(own.user, Some(own.group), model, None)? || by_group();
+    let is_writer = could_change(own.user, path, model, None)? || by_group();
     // Reading a file is enough to lock it.
     let bits = match kind {
         EntryKind::Directory => 0o022,
         EntryKind::File => 0o066,
         // It is no lock, whoever has it.
-        EntryKind::Link | EntryKind::Other => 0,
+        EntryKind::Link | EntryKind::Other => return Ok(is_writer),
     };
-    let (group, others) = (found.mode & bits & 0o070, found.mode & bits & 0o007);
+    let mut mode = found.mode;
+    if let Some(list) = access_list(path) {
+        mode = unlisted(path, found.mode);
+        for (user, permissions) in list.named_users() {
+            if permissions & bits & 0o7 > 0 && !could_change(user, path, model, None)? {
+                return Ok(false);
+            }
+        }
+        let mut groups = list.named_groups();
+        if groups.any(|permissions| permissions & bits & 0o7 > 0) && !by_group() {
+            return Ok(false);
+        }
+    }
+    let (group, others) = (mode & bits & 0o070, mode & bits & 0o007);
     let all_may = whole.mode & 0o002 > 0;
-    let group_may = all_may || own.group == owner.group && whole.mode & 0o020 > 0;
+    let group_may = all_may || own.group == owner.group && unlisted(model, whole.mode) & 0o020 > 0;
     Ok(is_writer && (group == 0 || group_may) && (others == 0 || all_may))
 }
 
@@ -140,7 +307,7 @@ fn acts_as(other: u32) -> bool {
 
 pub(in crate::disk) fn could_change(
     user: u32,
-    group: Option<u32>,
+    by: &Path,
     directory: &Path,
     name: Option<&OsStr>,
 ) -> io::Result<bool> {
@@ -156,6 +323,7 @@ pub(in crate::disk) fn could_change(
     if owner.user == user {
         return Ok(true);
     }
+    let group = shown_group(user, by);
     let allowed = match access_list(nearest) {
         Some(list) => list.allows(user, group, owner),
         None if group == Some(owner.group) => found.mode >> 3 & CHANGE == CHANGE,
@@ -169,6 +337,7 @@ pub(in crate::disk) fn could_change(
 }
 
 /// A POSIX access control list, as the kernel keeps it (acl(5), and linux/posix_acl_xattr.h).
+#[derive(Clone, PartialEq, Eq)]
 struct AccessList(Vec<(u16, u32, u32)>);
 
 impl AccessList {
@@ -177,12 +346,12 @@ impl AccessList {
     const GROUP: u16 = 0x08;
     const MASK: u16 = 0x10;
     const OTHERS: u16 = 0x20;
+    const VERSION: u32 = 2;
 
     fn parse(bytes: &[u8]) -> Option<Self> {
-        const VERSION: u32 = 2;
         let (version, entries) = bytes.split_first_chunk::<4>()?;
         let (entries, rest) = entries.as_chunks::<8>();
-        let is_known = u32::from_le_bytes(*version) == VERSION && rest.is_empty();
+        let is_known = u32::from_le_bytes(*version) == Self::VERSION && rest.is_empty();
         let parse = |&[a, b, c, d, e, f, g, h]: &[u8; 8]| {
             let permissions = u16::from_le_bytes([c, d]);
             let id = u32::from_le_bytes([e, f, g, h]);
@@ -191,12 +360,69 @@ impl AccessList {
         is_known.then(|| AccessList(entries.iter().map(parse).collect()))
     }
 
+    /// The list as the kernel keeps it.
+    fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = Self::VERSION.to_le_bytes().to_vec();
+        for (tag, permissions, id) in &self.0 {
+            bytes.extend(tag.to_le_bytes());
+            bytes.extend((*permissions as u16).to_le_bytes());
+            bytes.extend(id.to_le_bytes());
+        }
+        bytes
+    }
+
+    fn mask(&self) -> u32 {
+        let mask = self.0.iter().find(|entry| entry.0 == Self::MASK);
+        mask.map_or(0o7, |entry| entry.1)
+    }
+
+    /// What the owning group may do.
+    fn owning_group(&self) -> u32 {
+        let entry = self.0.iter().find(|entry| entry.0 == Self::OWNING_GROUP);
+        entry.map_or(0, |entry| entry.1 & self.mask())
+    }
+
+    /// What everybody may do who is neither the owner nor in the owning group, also those who are named.
+    fn all_others(&self) -> u32 {
+        let others = self.0.iter().find(|entry| entry.0 == Self::OTHERS);
+        let others = others.map_or(0, |entry| entry.1);
+        let named = self.named_users().map(|(_, permissions)| permissions);
+        named
+            .chain(self.named_groups())
+            .fold(others, |all, permissions| all & permissions)
+    }
+
+    fn named_users(&self) -> impl Iterator<Item = (u32, u32)> {
+        let users = self.0.iter().filter(|entry| entry.0 == Self::USER);
+        users.map(|entry| (entry.2, entry.1 & self.mask()))
+    }
+
+    fn named_groups(&self) -> impl Iterator<Item = u32> {
+        let groups = self.0.iter().filter(|entry| entry.0 == Self::GROUP);
+        groups.map(|entry| entry.1 & self.mask())
+    }
+
+    /// Whether a user, or a group which he may be in, can make names by being named.
+    fn lets_others_in(&self, user: u32) -> bool {
+        let mut users = self.named_users();
+        users.any(|(named, bits)| named == user && bits & CHANGE == CHANGE)
+            || self.named_groups().any(|bits| bits & CHANGE == CHANGE)
+    }
+
+    /// The list in which those may do nothing who may not write.
+    fn of_writers(&self) -> Self {
+        const WRITE: u32 = 0o2;
+        let of_writer = |&(tag, permissions, id): &(u16, u32, u32)| {
+            let stays = !matches!(tag, Self::USER | Self::GROUP | Self::OWNING_GROUP)
+                || permissions & WRITE > 0;
+            (tag, if stays { permissions } else { 0 }, id)
+        };
+        AccessList(self.0.iter().map(of_writer).collect())
+    }
+
     /// Whether a group that is named may write.
     fn lets_groups_write(&self) -> bool {
-        let mask = self.0.iter().find(|entry| entry.0 == Self::MASK);
-        let mask = mask.map_or(CHANGE, |entry| entry.1);
-        let mut groups = self.0.iter().filter(|entry| entry.0 == Self::GROUP);
-        groups.any(|entry| entry.1 & mask & CHANGE == CHANGE)
+        self.named_groups().any(|bits| bits & CHANGE == CHANGE)
     }
 
     /// Whether somebody else than the owner may change the directory.
@@ -221,19 +447,45 @@ impl AccessList {
     }
 }
 
-/// The access control list of a directory, if it has one that can be read.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-fn access_list(directory: &Path) -> Option<AccessList> {
+const ACCESS_LIST: &str = "system.posix_acl_access";
+
+/// The access control list of a file or directory, if it has one that can be read.
+fn access_list(path: &Path) -> Option<AccessList> {
+    // A pipe that somebody put there is not waited for.
+    access_list_of(&open_file(path, false).ok()?)
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn access_list_of(opened: &File) -> Option<AccessList> {
     const MOST: usize = 64 << 10;
-    let opened: File = super::paths::open_directory(directory).ok()?;
     let mut list = vec![0; MOST];
-    let len = rustix::fs::fgetxattr(&opened, "system.posix_acl_access", &mut list[..]).ok()?;
+    let len = rustix::fs::fgetxattr(opened, ACCESS_LIST, &mut list[..]).ok()?;
     AccessList::parse(&list[..len])
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn access_list(_directory: &Path) -> Option<AccessList> {
+fn access_list_of(_opened: &File) -> Option<AccessList> {
     None
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn set_access_list(opened: &File, list: &AccessList) -> io::Result<()> {
+    if access_list_of(opened).as_ref() == Some(list) {
+        return Ok(());
+    }
+    let flags = rustix::fs::XattrFlags::empty();
+    Ok(rustix::fs::fsetxattr(
+        opened,
+        ACCESS_LIST,
+        &list.to_bytes(),
+        flags,
+    )?)
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn set_access_list(_opened: &File, _list: &AccessList) -> io::Result<()> {
+    Ok(())
 }
 
 fn there(path: &Path) -> io::Result<FileStatus> {
@@ -241,11 +493,6 @@ fn there(path: &Path) -> io::Result<FileStatus> {
         Some((_, found)) => Ok(found),
         None => Err(io::ErrorKind::NotFound.into()),
     }
-}
-
-/// Owner and mode of a directory, or of the nearest one above it that is there.
-fn nearest(path: &Path) -> io::Result<FileStatus> {
-    Ok(nearest_path(path)?.1)
 }
 
 /// A directory, or the nearest one above it that is there.

@@ -12,7 +12,7 @@ use serde_json::json;
 use super::{ALICE, BOB, GROUP, Ground, STRANGER, as_user, held_at_rename};
 use crate::support::skip;
 
-const DEAD: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
+pub(super) const DEAD: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
 
 /// A process of another user, which ends with this.
 pub(super) struct Attacker(Child);
@@ -144,7 +144,7 @@ fn words<const N: usize>(words: [&str; N]) -> Vec<String> {
 const IDENTITY: &str = "<identity>";
 
 /// What tells a file from every other in a record, as docs/format.md has it.
-fn identity(path: &std::path::Path) -> String {
+pub(super) fn identity(path: &std::path::Path) -> String {
     let found = fs::metadata(path).unwrap();
     let changed = i128::from(found.mtime()) * 1_000_000_000 + i128::from(found.mtime_nsec());
     let mut bytes = found.ino().to_le_bytes().to_vec();
@@ -154,7 +154,7 @@ fn identity(path: &std::path::Path) -> String {
 }
 
 /// Leaves in the area what a dead writer of this user would: a transaction with this record.
-fn forge(ground: &Ground, area: &str, user: u32, group: u32, record: &str) {
+pub(super) fn forge(ground: &Ground, area: &str, user: u32, group: u32, record: &str) {
     let transaction = ground.path(area).join(DEAD);
     let staged = transaction.join("new-00000");
     fs::create_dir_all(&staged).unwrap();
@@ -182,7 +182,7 @@ fn set_mode(path: &std::path::Path, bits: u32) {
 }
 
 /// A decision that publishes a file, or replaces a partition.
-fn decision(files: &[&str], exchanged: Option<(&str, &str)>) -> String {
+pub(super) fn decision(files: &[&str], exchanged: Option<(&str, &str)>) -> String {
     let files = files
         .iter()
         .map(|path| json!({"staged": "00000.staged", "path": path, "identity": IDENTITY}));

@@ -8,7 +8,9 @@ mod confine;
 mod control;
 mod decided;
 mod kernels;
+mod lists;
 mod markers;
+mod moved;
 mod views;
 
 use std::fs::{self, File, Permissions};

@@ -135,6 +135,100 @@ fn left(disk: &SimDisk) -> Vec<PathBuf> {
     left.filter(|file| !file.ends_with("lock")).collect()
 }
 
+/// A write on a disk without exchanges of which all calls fail that remove an old file.
+fn write_without_removing(mode: CommitMode) -> (SimDisk, Receipt) {
+    const EACCES: i32 = 13;
+    let removes = |call: &str| call == "remove_file /lake/year=1/old.parquet";
+    let disk = || {
+        let disk = old_disk(true, false);
+        let backend = backend(&disk);
+        (disk, backend)
+    };
+    let mut failing = Vec::new();
+    loop {
+        let (disk, backend) = disk();
+        for &call in &failing {
+            disk.fail_call(call, EACCES, FaultTime::Before);
+        }
+        let receipt = write(&backend, mode, None, &NEW).unwrap();
+        let calls = disk.calls();
+        let all = calls.iter().enumerate().filter(|(_, call)| removes(call));
+        let all: Vec<usize> = all.map(|(number, _)| number).collect();
+        if all == failing {
+            return (disk, receipt);
+        }
+        failing = all;
+    }
+}
+
+#[test]
+fn an_old_file_that_stays_where_nothing_can_be_exchanged_is_a_note_and_goes_later() {
+    let old = Path::new("/lake/year=1/old.parquet");
+    for mode in [CommitMode::OverwritePartitions, CommitMode::Overwrite] {
+        for another in [false, true] {
+            let (disk, receipt) = write_without_removing(mode);
+            let notes: Vec<&str> = receipt.notes().iter().map(Note::kind).collect();
+            assert_eq!(notes, ["leftover"], "{mode:?}");
+            assert!(seen(&disk).contains_key(old), "{mode:?}");
+            if another {
+                // Not the file that was to go.
+                disk.remove_file(old).unwrap();
+                disk.put(old, b"another").unwrap();
+            }
+            let recovered = recover_all(backend(&disk).as_ref(), false, false).unwrap();
+            assert!(recovered.left.is_empty(), "{:?}", recovered.left);
+            assert_eq!(seen(&disk).contains_key(old), another, "{mode:?}");
+            assert_eq!(left(&disk), Vec::<PathBuf>::new());
+        }
+    }
+}
+
+#[test]
+fn a_commit_of_another_that_is_published_and_cannot_be_forgotten_is_a_leftover_and_no_more() {
+    const EACCES: i32 = 13;
+    let removes = |call: &String| call.starts_with("remove_file") && call.ends_with(DECIDED);
+    let dead = || {
+        let disk = old_disk(true, true);
+        write(&backend(&disk), CommitMode::Append, None, &NEW).unwrap();
+        let moments = disk.moments();
+        let decided = |moment: &&Moment| moment.call.ends_with(DECIDED);
+        let found = moments.iter().find(decided).unwrap().after_power_loss();
+        let whole = found.into_iter().find(|disk| {
+            disk.set_journaled(true);
+            disk.files()
+                .iter()
+                .any(|file| file.ends_with("decision.record"))
+        });
+        whole.unwrap()
+    };
+    let twin = dead();
+    let of_twin = target_at_rest(&twin);
+    recover_all(of_twin.as_ref(), false, false).unwrap();
+    let at = twin.calls().iter().position(removes).unwrap();
+    let disk = dead();
+    let target = target_at_rest(&disk);
+    disk.fail_call(at, EACCES, FaultTime::Before);
+    let recovered = recover_all(target.as_ref(), false, false).unwrap();
+    let (_, told) = recovered.transactions.into_iter().next().unwrap();
+    let error = told.unwrap_err();
+    assert!(matches!(error, Error::NotRemoved { .. }), "{error:?}");
+    assert_eq!(error.outcome(), Outcome::NotPublished);
+    let published = seen(&disk);
+    assert_eq!(published.len(), 4);
+    recover(&disk).unwrap();
+    assert_eq!(seen(&disk), published);
+}
+
+const DECIDED: &str = "/decision.record";
+
+/// The backend of a data set, without recovering anything.
+fn target_at_rest(disk: &SimDisk) -> Arc<LocalBackend> {
+    let disk: Arc<dyn Disk> = Arc::new(disk.clone());
+    let home = home_of_root(disk.as_ref(), Path::new(ROOT), &StagingPlace::Auto).unwrap();
+    let area = Area::at(&disk, home, PathBuf::from("/.lake.atomic"));
+    Arc::new(LocalBackend::new(area))
+}
+
 const MODES: [CommitMode; 4] = [
     CommitMode::Append,
     CommitMode::ErrorIfExists,

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::authors::{Authors, Change};
 use super::removal::remove_tree;
-use super::{DEAD, LocalBackend, NEW, RECEIPT, names};
+use super::{DEAD, LONGEST_NAMED, LocalBackend, NEW, RECEIPT, names};
 use crate::backend::Backend as _;
 use crate::disk::{Disk, DiskFile, EntryKind, FileStatus, PublishMode};
 use crate::error::{Error, IoContext, Result, Step};
@@ -335,7 +335,11 @@ impl LocalBackend {
                 };
                 let owned = named.owned.iter().map(|(path, owner)| (&**path, *owner));
                 self.add_owners(&mut authors, owned)?;
-                read_json(named.record, &path)?
+                let longest = match authors.are_trusted() {
+                    true => LONGEST_NAMED,
+                    false => LONGEST_OF_OTHERS,
+                };
+                read_json(named.record.take(longest), &path)?
             }
             false => {
                 let Some((file, status)) = open(disk, &path)? else {

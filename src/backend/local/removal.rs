@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
+use super::leases::is_known;
 use super::{ASIDE, ATTEMPTS, DEAD, DECISION, LocalBackend, REPLACED, identity, unless_gone};
 use crate::backend::Backend as _;
 use crate::disk::{Disk, Entry, EntryKind, PublishMode};
@@ -30,7 +31,7 @@ impl LocalBackend {
     /// Removes the directory of a transaction.
     pub(super) fn remove_directory(&self, directory: &Path) -> Result<()> {
         self.check_removable_whole(directory)?;
-        self.check_undecided(directory)?;
+        self.check_known(directory)?;
         // Under another name first, so that a writer that comes back finds none of it.
         let mut dead = directory.with_extension(DEAD);
         let mut moved = self.disk.rename(directory, &dead, PublishMode::CreateNew);
@@ -42,46 +43,27 @@ impl LocalBackend {
         self.remove_aborted(&dead)
     }
 
-    /// Refuses to remove a directory that somebody has moved into a transaction which was not committed: before its
-    /// decision there is none in it but what it has adopted.
-    fn check_undecided(&self, directory: &Path) -> Result<()> {
-        let reading = |source| Error::Read {
-            path: directory.to_owned(),
-            source,
-        };
-        let name = directory.file_name().and_then(|name| name.to_str());
-        let Some(transaction) = name.and_then(|name| Uuid::try_parse(name).ok()) else {
-            return Ok(());
-        };
+    /// Refuses to remove a directory that somebody has moved into a transaction of ours, under a name that a transaction
+    /// does not use.
+    fn check_known(&self, directory: &Path) -> Result<()> {
         if !self.is_own(directory)? {
             return Ok(());
         }
-        let decision = self.read_decision(&directory.join(DECISION), transaction);
-        if !matches!(
-            decision,
-            Ok(Some(Decision::Aborted { .. } | Decision::Staged { .. }))
-        ) {
-            return Ok(());
-        }
-        for entry in unless_gone(self.disk.list(directory))
-            .map_err(reading)?
-            .unwrap_or_default()
-        {
-            let name = entry.path.file_name().and_then(|name| name.to_str());
-            let is_id = name.is_some_and(|name| Uuid::try_parse(name).is_ok());
-            let is_its = entry.kind != EntryKind::Directory
-                || is_id && self.is_transaction(&entry.path, false).map_err(reading)?;
-            if !is_its {
+        let entries = unless_gone(self.disk.list(directory)).map_err(|source| Error::Read {
+            path: directory.to_owned(),
+            source,
+        })?;
+        let mut entries = entries.unwrap_or_default().into_iter();
+        match entries.find(|entry| entry.kind == EntryKind::Directory && !is_known(entry)) {
+            None => Ok(()),
+            Some(entry) => {
                 let reason =
                     "it is no part of the transaction in whose directory it is: move it away";
                 let source = io::Error::new(io::ErrorKind::PermissionDenied, reason);
-                return Err(Error::NotRemoved {
-                    path: entry.path,
-                    source,
-                });
+                let path = entry.path;
+                Err(Error::NotRemoved { path, source })
             }
         }
-        Ok(())
     }
 
     /// Gives the directory of a transaction a name that is none of a transaction.
@@ -148,6 +130,7 @@ impl LocalBackend {
         self.give_back(dead)?;
         self.remove_replaced(dead)?;
         self.check_removable_whole(dead)?;
+        self.check_known(dead)?;
         remove_tree(self.disk.as_ref(), dead).map_err(not_removed(dead))
     }
 

@@ -17,7 +17,8 @@ fn what_a_colleague_moves_into_a_dead_transaction_is_not_removed_for_him() {
         (DEAD.to_owned(), ALICE, ".atomic"),
         (format!("{DEAD}.dead"), ALICE, "new-00000"),
         // He has moved it into one of somebody else who died.
-        (DEAD.to_owned(), 0, "new-00000"),
+        (DEAD.to_owned(), 0, "V"),
+        (format!("{DEAD}.dead"), 0, "V"),
     ] {
         let ground = match Ground::new(&[]) {
             Ok(ground) => ground,

@@ -163,47 +163,7 @@ pub fn all() -> Result<Vec<(String, Option<Wrong>)>, Wrong> {
         }
         found.push((name, play(by, false, racer)?));
     }
-    let name = "the look at mounts in what is removed";
-    if let Some(Wrong(what)) = remove(true)? {
-        return Err(Wrong(format!("{name} is there, and {what}")));
-    }
-    found.push((name.to_owned(), remove(false)?));
     Ok(found)
-}
-
-/// A disk that tells, or not, of a mount in what a dead writer left.
-#[derive(Debug)]
-struct Mounted {
-    asked: bool,
-}
-
-impl Watch for Mounted {
-    fn placed(&self, path: &Path, place: Place) -> Place {
-        let mount_root = place.mount_root || self.asked && path.ends_with("mounted");
-        Place {
-            mount_root,
-            ..place
-        }
-    }
-}
-
-/// What is wrong with a recovery of a dead transaction that something is mounted in, if anything.
-fn remove(asked: bool) -> Result<Option<Wrong>, Wrong> {
-    const DEAD: &str =
-        "lake/.weather.atomic/01890a5d-ac96-774b-bcce-b302099a8057.dead/new-00000/mounted/file";
-    let arena = Arena::new(Kind::Simulated)?;
-    let prepared = Racer::Append.prepare(&arena.ground);
-    prepared.map_err(|error| Wrong(format!("a mount, prepared: {error:?}")))?;
-    let path = arena.ground.top.join(DEAD);
-    if let Some(sim) = &arena.sim {
-        let put = sim.put(&path, b"of others");
-        put.map_err(|error| Wrong(format!("a mount: {error}")))?;
-    }
-    let disk = Tap::on(Arc::clone(&arena.ground.disk), Arc::new(Mounted { asked }));
-    // What it says of it is in other tests.
-    drop(Racer::Recover.act(&arena.ground.on(disk)));
-    let is_there = arena.look().files.contains_key(Path::new(DEAD));
-    Ok((!is_there).then(|| Wrong("what is mounted there is removed".to_owned())))
 }
 
 /// What is wrong with what a commit came to, if anything.

@@ -27,8 +27,6 @@ pub enum Mutation {
     FollowedLinks,
     /// What tells one file from another: all have the same identity.
     Identities,
-    /// What tells the lock of a root from that of another that took its place.
-    LockIdentity,
     /// The refusal to replace files whose path ends like this.
     Refusal(&'static str),
     /// What the simulated disk can lie about.
@@ -59,7 +57,6 @@ impl std::fmt::Display for Mutation {
             Mutation::SecondLooks => f.write_str("looking at the data set again"),
             Mutation::FollowedLinks => f.write_str("the refusal to follow links"),
             Mutation::Identities => f.write_str("what tells one file from another"),
-            Mutation::LockIdentity => f.write_str("what tells one lock from another"),
             Mutation::Refusal(name) => write!(f, "the refusal to replace {name}"),
             Mutation::Lie(lie) => write!(f, "{lie:?}"),
         }
@@ -201,11 +198,8 @@ impl Watch for Marks {
 
     fn known(&self, path: &Path, status: FileStatus) -> FileStatus {
         // Locks are asked for their own file, which is another matter.
-        let taken = match path.ends_with("lock") {
-            true => Mutation::LockIdentity,
-            false => Mutation::Identities,
-        };
-        if self.mutation != taken {
+        let is_lock = path.ends_with("lock");
+        if self.mutation != Mutation::Identities || is_lock {
             return status;
         }
         FileStatus {

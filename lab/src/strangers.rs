@@ -5,7 +5,7 @@
 
 use std::fs::{self, Permissions};
 use std::io;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
+use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -77,7 +77,7 @@ pub fn all() -> Result<Vec<(String, Option<Wrong>)>, Wrong> {
     if !rustix::process::geteuid().is_root() {
         return Ok(Vec::new());
     }
-    let plays: [(&str, Taken, Play); 8] = [
+    let plays: [(&str, Taken, Play); 4] = [
         (
             "the question what the author of a record could do himself",
             Taken::Rights,
@@ -88,22 +88,6 @@ pub fn all() -> Result<Vec<(String, Option<Wrong>)>, Wrong> {
             "the look at whose an area in a sticky directory is",
             Taken::Owners,
             area,
-        ),
-        (
-            "the look at whose a control directory is",
-            Taken::Rights,
-            control,
-        ),
-        ("the look at whose a marker is", Taken::Rights, marker),
-        (
-            "the question what its owner could remove of what is in a dead transaction",
-            Taken::Rights,
-            moved,
-        ),
-        (
-            "the limit of the length of a record of others",
-            Taken::Owners,
-            long_record,
         ),
         (
             "the look at whose the published file is",
@@ -144,106 +128,16 @@ fn make_file(path: &Path, user: u32, content: &str) -> io::Result<()> {
     chown(path, Some(user), Some(user))
 }
 
-/// A data set that is there, and open to all or not.
-fn lake(top: &Path, bits: u32) -> io::Result<PathBuf> {
-    let root = make(&top.join("lake"), 0, bits)?;
-    make(&root.join("k=A"), 0, bits)?;
-    Ok(root)
-}
-
-/// A control directory that a stranger has made, when he could.
-fn control(top: &Path, taken: Taken) -> io::Result<Option<String>> {
-    let root = lake(top, 0o755)?;
-    let control = make(&root.join(".atomic"), STRANGER, 0o755)?;
-    make_file(&control.join("lock"), STRANGER, "")?;
-    // What it says of it is in other tests.
-    drop(write(&root.join("k=A/file"), disk(taken)));
-    let owner = fs::metadata(control)?.uid();
-    Ok((owner == STRANGER).then(|| "writers rely on a lock of a stranger".to_owned()))
-}
-
-/// A stranger's marker of a transaction that nobody reaches.
-fn marker(top: &Path, taken: Taken) -> io::Result<Option<String>> {
-    let root = lake(top, 0o755)?;
-    let control = make(&root.join(".atomic"), 0, 0o755)?;
-    let name = format!("pending-{TRANSACTION}@{:032x}@%2Fnowhere", 7);
-    make_file(&control.join(name), STRANGER, "")?;
-    let told = write(&root.join("k=A/file"), disk(taken));
-    Ok(told
-        .err()
-        .map(|error| format!("a stranger stops a writer: {error:?}")))
-}
-
-/// A directory of others that somebody has moved into a transaction of his.
-fn moved(top: &Path, taken: Taken) -> io::Result<Option<String>> {
-    let root = lake(top, 0o777)?;
-    let area = make(&top.join(".lake.atomic"), 0, 0o777)?;
-    let transaction = make(&area.join(TRANSACTION), STRANGER, 0o755)?;
-    make_file(&transaction.join("lease"), STRANGER, "")?;
-    let theirs = make(&transaction.join("new-00000"), 0, 0o777)?;
-    let private = make(&theirs.join("private"), 0, 0o700)?;
-    make_file(&private.join("file"), 0, "precious")?;
-    let options = RecoverOptions::new().disk(disk(taken));
-    // What it says of it is in other tests.
-    drop(recover_with_options(&root, &options));
-    let mut pending = vec![area];
-    while let Some(directory) = pending.pop() {
-        for entry in fs::read_dir(directory)? {
-            let path = entry?.path();
-            if path.ends_with("private/file") {
-                return Ok(None);
-            }
-            if path.is_dir() {
-                pending.push(path);
-            }
-        }
-    }
-    Ok(Some(
-        "what a stranger had moved there is removed for him".to_owned(),
-    ))
-}
-
-/// A decision of a colleague that is longer than any that is read of others.
-fn long_record(top: &Path, taken: Taken) -> io::Result<Option<String>> {
-    const LONG: usize = 65 << 20;
-    let root = lake(top, 0o777)?;
-    let old = root.join("k=A/old.parquet");
-    make_file(&old, STRANGER, "old")?;
-    let area = make(&top.join(".lake.atomic"), 0, 0o777)?;
-    let transaction = make(&area.join(TRANSACTION), STRANGER, 0o755)?;
-    let new = make(&transaction.join("new-00000"), STRANGER, 0o755)?;
-    make_file(&new.join("evil.parquet"), STRANGER, "evil")?;
-    make_file(&transaction.join("lease"), STRANGER, "")?;
-    let mut record = replacing();
-    record.push_str(&" ".repeat(LONG));
-    make_file(&transaction.join("decision.record"), STRANGER, &record)?;
-    let options = RecoverOptions::new().disk(disk(taken));
-    // What it says of it is in other tests.
-    drop(recover_with_options(&root, &options));
-    let evil = root.join("k=A/evil.parquet").exists();
-    Ok(evil.then(|| "a record of any length is read".to_owned()))
-}
-
 /// A stranger's decision to replace a partition that he may not write in.
 fn record(top: &Path, taken: Taken) -> io::Result<Option<String>> {
-    let root = lake(top, 0o755)?;
-    let partition = root.join("k=A");
+    let root = make(&top.join("lake"), 0, 0o755)?;
+    let partition = make(&root.join("k=A"), 0, 0o755)?;
     make_file(&partition.join("old.parquet"), 0, "old")?;
     let area = make(&top.join(".lake.atomic"), 0, 0o777)?;
     let transaction = make(&area.join(TRANSACTION), STRANGER, 0o755)?;
     let new = make(&transaction.join("new-00000"), STRANGER, 0o755)?;
     make_file(&new.join("evil.parquet"), STRANGER, "evil")?;
     make_file(&transaction.join("lease"), STRANGER, "")?;
-    make_file(&transaction.join("decision.record"), STRANGER, &replacing())?;
-    let options = RecoverOptions::new().disk(disk(taken));
-    // What it says of it is in other tests.
-    drop(recover_with_options(&root, &options));
-    let evil = partition.join("evil.parquet").exists();
-    Ok(evil.then(|| "a stranger's decision was carried out".to_owned()))
-}
-
-/// The decision to replace the partition.
-fn replacing() -> String {
     let totals = json!({"files": 0, "partitions": 0, "rows": 0, "bytes": 0, "removed": 0});
     let record = json!({
         "decision": "committed", "version": 1, "transaction": TRANSACTION, "root": null, "scope": "",
@@ -253,7 +147,13 @@ fn replacing() -> String {
         "receipt": {"version": 1, "transaction": TRANSACTION, "write_id": null, "mode": "append",
             "totals": totals, "files": [], "removed": []},
     });
-    record.to_string()
+    let record = record.to_string();
+    make_file(&transaction.join("decision.record"), STRANGER, &record)?;
+    let options = RecoverOptions::new().disk(disk(taken));
+    // What it says of it is in other tests.
+    drop(recover_with_options(&root, &options));
+    let evil = partition.join("evil.parquet").exists();
+    Ok(evil.then(|| "a stranger's decision was carried out".to_owned()))
 }
 
 fn write(path: &Path, disk: Arc<dyn Disk>) -> Result<(), atomic_arrow::Error> {

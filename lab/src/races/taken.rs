@@ -20,10 +20,6 @@ pub fn all(kind: Kind, sample: Sample) -> Result<Vec<(String, Option<Wrong>)>, W
             Mutation::Lock("lock"),
             vec![(Append, Overwrite), (OverwritePartitions, Append)],
         ),
-        (
-            Mutation::LockIdentity,
-            vec![(Append, Overwrite), (Overwrite, Append), (File, Overwrite)],
-        ),
         (Mutation::Lock("lease"), vec![(Append, Recover)]),
         (Mutation::Lock(".staged"), vec![(File, Recover)]),
         (Mutation::Refusal(".parquet"), vec![(Same, Same)]),

@@ -1,7 +1,8 @@
 //! The partition keys that the directories of an input name, given back as columns.
 //!
 //! Owns which directories name a key, what type its values have, and adding the columns. The keys are
-//! those of the directories straight above a file, as far as they are of the form `key=value`. A value
+//! those of all directories of the form `key=value` below the input that the user named, also where another
+//! directory stands between them and the file, and those of the directories straight above. A value
 //! is typed only if the directory's name could be made of it again.
 
 use std::path::Path;
@@ -15,29 +16,32 @@ use atomic_arrow::partition::hive;
 
 use super::cells::{self, Reading};
 use super::guess::Guess;
+use super::paths::Place;
 use super::{InputError, SchemaSpec};
 
 /// A key and its value; `None` is null.
 pub(super) type Key = (String, Option<String>);
 
-/// The keys of the directories straight above a file, the outermost first.
-pub(super) fn keys(path: &Path) -> Vec<Key> {
-    let above = path.ancestors().skip(1);
-    let mut keys: Vec<Key> = above
-        .map_while(|directory| hive::parse_segment(directory.file_name()?.to_str()?))
-        .collect();
+/// The keys of a file, the outermost first: of the directories below `root`, and of `root` and the
+/// directories straight above it.
+pub(super) fn keys(path: &Path, root: &Path) -> Vec<Key> {
+    let key = |directory: &Path| hive::parse_segment(directory.file_name()?.to_str()?);
+    let within = path.ancestors().skip(1);
+    let within = within.take_while(|directory| *directory != root);
+    let mut keys: Vec<Key> = within.filter_map(key).collect();
+    keys.extend(root.ancestors().map_while(key));
     keys.reverse();
     keys
 }
 
 /// The types of the keys of all inputs: as told, or the narrowest that all values fit.
 pub(super) fn types<'a>(
-    paths: impl Iterator<Item = &'a Path>,
+    places: impl Iterator<Item = &'a Place>,
     told: &SchemaSpec,
 ) -> Result<Vec<FieldRef>, InputError> {
     let mut guesses: Vec<(String, Guess)> = Vec::new();
-    for path in paths {
-        for (key, value) in keys(path) {
+    for place in places {
+        for (key, value) in place.keys() {
             let at = match guesses.iter().position(|(name, _)| *name == key) {
                 Some(at) => at,
                 None => {
@@ -81,13 +85,18 @@ pub(super) struct Columns {
 }
 
 impl Columns {
-    /// Types the keys of the file at `path`, whose own columns are `found`.
+    /// Types the keys of an input, whose own columns are `found`.
     ///
     /// # Errors
     /// A value that is not of its key's type, or a key twice on one path.
-    pub(super) fn new(path: &Path, types: &[FieldRef], found: &Schema) -> Result<Self, InputError> {
+    pub(super) fn new(
+        place: &Place,
+        types: &[FieldRef],
+        found: &Schema,
+    ) -> Result<Self, InputError> {
+        let path = place.path();
         let (mut added, mut kept) = (Vec::new(), Vec::new());
-        for (key, value) in keys(path) {
+        for (key, value) in place.keys() {
             let is_added = |(field, _): &(FieldRef, ArrayRef)| *field.name() == key;
             if added.iter().any(is_added) {
                 let (path, column) = (path.to_owned(), key);
@@ -196,27 +205,40 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_are_those_of_the_directories_straight_above() {
+    fn keys_are_those_below_the_root_and_straight_above() {
         let key = |key: &str, value: Option<&str>| (key.to_owned(), value.map(str::to_owned));
-        for (path, expected) in [
-            ("a.csv", vec![]),
-            ("lake/a.csv", vec![]),
-            ("run=5/lake/k=1/a.csv", vec![key("k", Some("1"))]),
+        for (root, below, expected) in [
+            ("", "a.csv", vec![]),
+            ("lake", "a.csv", vec![]),
+            ("run=5/lake", "k=1/a.csv", vec![key("k", Some("1"))]),
+            ("run=5/lake/k=1", "a.csv", vec![key("k", Some("1"))]),
+            ("lake/k=1", "sub/a.csv", vec![key("k", Some("1"))]),
             (
+                "run=5/lake",
+                "k=1/sub/m=2/sub/a.csv",
+                vec![key("k", Some("1")), key("m", Some("2"))],
+            ),
+            (
+                "",
                 "k=New%20York/m=__HIVE_DEFAULT_PARTITION__/a.csv",
                 vec![key("k", Some("New York")), key("m", None)],
             ),
         ] {
-            assert_eq!(keys(Path::new(path)), expected, "{path}");
+            let root = Path::new(root);
+            assert_eq!(keys(&root.join(below), root), expected, "{root:?} {below}");
         }
     }
 
     #[test]
     fn keys_are_typed_only_where_their_text_comes_back() {
         let typed = |values: &[&str]| {
-            let paths: Vec<String> = values.iter().map(|v| format!("k={v}/a.csv")).collect();
-            let paths = paths.iter().map(Path::new);
-            types(paths, &SchemaSpec::default()).unwrap()[0]
+            let place = |value: &&str| Place::File {
+                path: format!("k={value}/a.csv").into(),
+                root: "".into(),
+                len: None,
+            };
+            let places: Vec<Place> = values.iter().map(place).collect();
+            types(places.iter(), &SchemaSpec::default()).unwrap()[0]
                 .data_type()
                 .clone()
         };

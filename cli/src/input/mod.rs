@@ -134,7 +134,7 @@ pub(crate) fn open(
     interrupt: Arc<AtomicBool>,
 ) -> Result<Input, InputError> {
     let places = paths::expand(inputs)?;
-    let named = places.iter().filter(|_| options.hive).map(Place::path);
+    let named = places.iter().filter(|_| options.hive);
     let key_types = hive::types(named, &options.hive_types)?;
     let mut input = Input {
         bytes_total: places.iter().map(Place::len).sum(),

@@ -4,19 +4,23 @@
 //! the same command over the same files reads the same rows in the same order.
 
 use std::fs::Metadata;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use atomic_arrow::TableFormat;
 
-use super::InputError;
+use super::{InputError, hive};
 
 /// One place to read from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Place {
     /// Standard input, named `-`.
     Stdin,
-    /// A file, with its length where it is a regular one.
-    File { path: PathBuf, len: Option<u64> },
+    /// A file, with the directory that the user named above it, and its length where it is a regular one.
+    File {
+        path: PathBuf,
+        root: PathBuf,
+        len: Option<u64>,
+    },
 }
 
 impl Place {
@@ -25,6 +29,14 @@ impl Place {
         match self {
             Self::Stdin => Path::new("standard input"),
             Self::File { path, .. } => path,
+        }
+    }
+
+    /// The partition keys that its directories name.
+    pub(super) fn keys(&self) -> Vec<hive::Key> {
+        match self {
+            Self::Stdin => Vec::new(),
+            Self::File { path, root, .. } => hive::keys(path, root),
         }
     }
 
@@ -54,7 +66,11 @@ pub(super) fn expand(inputs: &[String]) -> Result<Vec<Place>, InputError> {
         // A file that exists is meant literally, even where its name could be a pattern.
         match std::fs::metadata(input) {
             Ok(metadata) if metadata.is_dir() => expand_directory(input, &mut places)?,
-            Ok(metadata) => places.push(place(PathBuf::from(input), &metadata)),
+            Ok(metadata) => {
+                let path = PathBuf::from(input);
+                let root = path.parent().unwrap_or(Path::new("")).to_owned();
+                places.push(place(path, &root, &metadata));
+            }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 expand_pattern(input, &mut places)?;
             }
@@ -78,7 +94,7 @@ fn expand_pattern(pattern: &str, places: &mut Vec<Place>) -> Result<(), InputErr
         pattern: pattern.to_owned(),
         source,
     })?;
-    let before = places.len();
+    let (named, before) = (root_of(pattern), places.len());
     for path in matches {
         let path = path.map_err(|source| InputError::List {
             pattern: pattern.to_owned(),
@@ -89,7 +105,11 @@ fn expand_pattern(pattern: &str, places: &mut Vec<Place>) -> Result<(), InputErr
             source,
         })?;
         if !metadata.is_dir() && !is_below_hidden(pattern, &path) {
-            places.push(place(path, &metadata));
+            // Matches are written without the `./` of the pattern, unless it begins with it.
+            let mut above = path.ancestors().skip(1);
+            let root = above.find(|directory| is_same(directory, &named));
+            let root = root.unwrap_or(Path::new("")).to_owned();
+            places.push(place(path, &root, &metadata));
         }
     }
     if places.len() == before {
@@ -141,7 +161,7 @@ fn expand_directory(root: &str, places: &mut Vec<Place>) -> Result<(), InputErro
             if metadata.is_dir() {
                 below.push(path);
             } else if metadata.is_file() {
-                places.push(place(path, &metadata));
+                places.push(place(path, &root, &metadata));
             } else {
                 return Err(InputError::NoFile { path });
             }
@@ -177,9 +197,23 @@ fn is_partition(directory: &Path) -> bool {
     name.as_encoded_bytes().contains(&b'=')
 }
 
-fn place(path: PathBuf, metadata: &Metadata) -> Place {
+/// The directory that a pattern names before its first wildcard.
+fn root_of(pattern: &str) -> PathBuf {
+    let told = pattern.find(['*', '?', '[']).unwrap_or(pattern.len());
+    let end = pattern[..told].rfind('/').map_or(0, |at| at + 1);
+    PathBuf::from(&pattern[..end])
+}
+
+/// Whether two paths are written alike but for `.`.
+fn is_same(one: &Path, other: &Path) -> bool {
+    let parts = |path| Path::components(path).filter(|part| *part != Component::CurDir);
+    parts(one).eq(parts(other))
+}
+
+fn place(path: PathBuf, root: &Path, metadata: &Metadata) -> Place {
     let len = metadata.is_file().then_some(metadata.len());
-    Place::File { path, len }
+    let root = root.to_owned();
+    Place::File { path, root, len }
 }
 
 #[cfg(test)]

@@ -79,14 +79,14 @@ impl Opening<'_> {
     /// What cannot be read, or has other columns.
     pub(super) fn open(self, place: &Place, known: Option<&Columns>) -> Result<Opened, InputError> {
         guarded(place.path(), || match self.reader(place)? {
-            Reader::Text(text) => self.open_text(text, known),
+            Reader::Text(text) => self.open_text(place, text, known),
             Reader::Typed(schema, batches, notes) => {
                 let path = place.path();
                 let schema = match known {
                     None => told(path, &schema, self.options)?,
                     Some(_) => schema,
                 };
-                let keys = hive::Columns::new(path, self.key_types, &schema)?;
+                let keys = hive::Columns::new(place, self.key_types, &schema)?;
                 Ok(Opened {
                     schema: keys.schema(&schema),
                     unseen: Vec::new(),
@@ -184,7 +184,12 @@ impl Opening<'_> {
         Ok(Reader::Typed(schema, batches, notes))
     }
 
-    fn open_text(self, text: Text, known: Option<&Columns>) -> Result<Opened, InputError> {
+    fn open_text(
+        self,
+        place: &Place,
+        text: Text,
+        known: Option<&Columns>,
+    ) -> Result<Opened, InputError> {
         let Text {
             path,
             stream,
@@ -192,7 +197,7 @@ impl Opening<'_> {
             delimiter,
         } = text;
         let above = match self.options.hive {
-            true => hive::keys(&path),
+            true => place.keys(),
             false => Vec::new(),
         };
         let kept = |key: &str| known.is_some_and(|known| known.kept.iter().any(|name| name == key));
@@ -234,7 +239,7 @@ impl Opening<'_> {
                 (reader.schema(), Box::new(reader) as Batches)
             }
         };
-        let keys = hive::Columns::new(&path, self.key_types, &schema)?;
+        let keys = hive::Columns::new(place, self.key_types, &schema)?;
         Ok(Opened {
             schema: keys.schema(&schema),
             unseen,

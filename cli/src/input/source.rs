@@ -199,7 +199,7 @@ impl Source {
                     .map_err(|source| io_error(path, source))?;
                 Self::from_nameless(path, stream, format)
             }
-            Place::File { path, len } => {
+            Place::File { path, len, .. } => {
                 let format = format
                     .or_else(|| InputFormat::of_path(path))
                     .ok_or_else(|| InputError::UnknownFormat { path: path.clone() })?;
@@ -438,6 +438,7 @@ mod tests {
     fn place(path: PathBuf) -> Place {
         let len = std::fs::metadata(&path).unwrap().len();
         Place::File {
+            root: path.parent().unwrap().to_owned(),
             path,
             len: Some(len),
         }

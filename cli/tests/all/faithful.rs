@@ -302,6 +302,36 @@ fn a_data_set_gives_its_keys_back_and_can_be_rewritten_onto_itself() {
 }
 
 #[test]
+fn a_directory_between_key_and_file_hides_no_key() {
+    let place = Place::new();
+    for key in [1, 2] {
+        let union = format!("lake/k={key}/HIVE_UNION_SUBDIR_1");
+        place.file(&format!("{union}/a.csv"), format!("v\n{key}\n"));
+    }
+    let expected = [r#"{"v":1,"k":1}"#, r#"{"v":2,"k":2}"#];
+    for input in [
+        "lake",
+        "./lake/",
+        "lake/**/*.csv",
+        "./lake/*/*/*",
+        "lake/k=*/*/a.csv",
+    ] {
+        let mut read = rows(&place, input);
+        read.sort();
+        assert_eq!(read, expected, "{input}");
+    }
+    for input in ["lake/k=1", "./lake/k=1/*/a.csv", "lake/../lake/k=1/*/*"] {
+        assert_eq!(rows(&place, input), expected[..1], "{input}");
+    }
+    place
+        .run(["write", "lake", "--to", "lake", "--mode", "overwrite"])
+        .exits(0);
+    let mut read = rows(&place, "lake");
+    read.sort();
+    assert_eq!(read, expected);
+}
+
+#[test]
 fn keys_are_typed_as_their_values_allow_or_as_told() {
     let place = Place::new();
     place.file("in/k=1/a.csv", "v\n1\n");

@@ -9,14 +9,18 @@
 //! | in one of the files only | pyarrow and DataFusion fill in nulls; DuckDB needs `union_by_name`, Polars `missing_columns` and `extra_columns` |
 //! | a narrower integer, a dictionary of the same values, a timestamp with another time zone | pyarrow and DuckDB read both, if all integers fit the file that comes first; Polars and DataFusion fail |
 //! | of no type (`Null`) in one file | pyarrow, Polars and DuckDB fail if that comes first |
+//! | ordered in one file only, or in another order | pyarrow takes the order of the file that comes first, or none; Polars fails on other enumerations |
 //! | any other type | at least one of pyarrow and DuckDB fails, or gives back other values |
 //!
-//! The last two are differences that a write is refused for. The others are allowed, and said; a column
-//! that may not be null is not allowed to be in one file only. Which type holds the values of both is
+//! The last three are differences that a write is refused for. The others are allowed, and said; a column
+//! that may not be null is not allowed to be in one file only. Orders are compared in [`categories`](crate::categories). Which type holds the values of both is
 //! another question ([`schema`](crate::schema)), which readers do not ask.
+
+use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema};
 
+use crate::categories::POLARS_ENUMERATION;
 use crate::nested::{is_binary, list_item};
 use crate::receipt::Note;
 use crate::schema::common_type;
@@ -110,12 +114,24 @@ pub(crate) fn merge(one: &Schema, other: &Schema) -> Schema {
     Schema::new(fields)
 }
 
+/// The field with what has no type in it replaced by what `there` has in its place, the order of categories too.
+pub(crate) fn typed_like(given: &Field, there: &Field) -> FieldRef {
+    let data_type = with_types_of(given.data_type(), there.data_type());
+    let mut field = given.clone().with_data_type(data_type);
+    if *given.data_type() == DataType::Null {
+        field = field.with_dict_is_ordered(there.dict_is_ordered() == Some(true));
+        if let Some(categories) = there.metadata().get(POLARS_ENUMERATION) {
+            let mut metadata = field.metadata().clone();
+            metadata.insert(POLARS_ENUMERATION.to_owned(), categories.clone());
+            field.set_metadata(metadata);
+        }
+    }
+    Arc::new(field)
+}
+
 /// The type with what has no type in it replaced by what `there` has in its place.
-pub(crate) fn with_types_of(given: &DataType, there: &DataType) -> DataType {
-    let item = |given: &FieldRef, there: &FieldRef| -> FieldRef {
-        let data_type = with_types_of(given.data_type(), there.data_type());
-        given.as_ref().clone().with_data_type(data_type).into()
-    };
+fn with_types_of(given: &DataType, there: &DataType) -> DataType {
+    let item = |given: &FieldRef, there: &FieldRef| typed_like(given, there);
     match (given, list_item(given), list_item(there)) {
         (DataType::Null, ..) => there.clone(),
         (DataType::List(_), Some(given), Some(there)) => DataType::List(item(given, there)),

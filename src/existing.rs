@@ -1,7 +1,8 @@
 //! The existing files of a data set, and whether a write is compatible with them.
 //!
 //! Owns finding one data file that stands for all, and what a write is refused for, or says, because of
-//! it. At most one file is opened, and of that the footer; directories are listed until a file is found:
+//! it. At most one file is opened, and of that the footer read, and a page of categories for each ordered dictionary;
+//! directories are listed until a file is found:
 //! those of the partitions that are written to, then others by their names, the last first, which of
 //! dates is the newest. How two schemas compare is in [`compatible`](crate::compatible).
 
@@ -10,8 +11,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::datatypes::SchemaRef;
 
+use crate::categories::{KnownCategories, Ordered, REMEDY, difference};
 use crate::compatible::compare;
 use crate::disk::{Disk, Entry, EntryKind};
 use crate::error::{Error, Result};
@@ -36,8 +38,8 @@ pub(crate) struct Planned<'a> {
     /// The names of the partition keys.
     pub(crate) keys: &'a [String],
     pub(crate) format: Format,
-    /// Of the files.
-    pub(crate) schema: &'a Schema,
+    /// The schema of the files, and the categories of ordered dictionaries in them.
+    pub(crate) given: Ordered<'a>,
     /// A file that does not stay.
     pub(crate) replaces: Option<&'a Path>,
 }
@@ -50,11 +52,28 @@ pub(crate) struct Existing {
     keys: Vec<String>,
     /// Its schema, if it has one that can be read.
     schema: Option<SchemaRef>,
+    /// Of its ordered dictionaries, if [`schema`](Self::schema) has any.
+    categories: KnownCategories,
 }
 
 impl Existing {
     pub(crate) fn schema(&self) -> Option<&SchemaRef> {
         self.schema.as_ref()
+    }
+
+    /// What is to be said of columns beside those of the file, whose data set's root is given.
+    ///
+    /// # Errors
+    /// [`Error::Incompatible`] if readers could not take both for one data set.
+    pub(crate) fn compare(&self, root: &Path, given: Ordered<'_>) -> Result<Vec<Note>> {
+        let there = &self.path;
+        match &self.schema {
+            Some(schema) => {
+                let categories = &self.categories;
+                Beside { root, there }.compare(given, Ordered { schema, categories })
+            }
+            None => Ok(Vec::new()),
+        }
     }
 }
 
@@ -111,26 +130,17 @@ impl Planned<'_> {
     fn read(&self, path: PathBuf, keys: Vec<String>) -> Result<Existing> {
         // Where keys or formats differ, there is nothing else to be known.
         let same = keys == self.keys && Format::from_path(&path) == Some(self.format);
-        let schema = match same {
-            true => self.schema_of(&path)?,
+        let found = match same {
+            true => look_into(self.disk, self.format, &path)?,
             false => None,
         };
-        Ok(Existing { path, keys, schema })
-    }
-
-    /// The schema of a file; `None` where it has none, where it is damaged or encrypted, and where it is gone
-    /// or this user may not read it.
-    fn schema_of(&self, path: &Path) -> Result<Option<SchemaRef>> {
-        let file = match self.disk.open_file(path, false) {
-            Ok(file) => file,
-            Err(error) if is_out_of_sight(&error) => return Ok(None),
-            Err(error) => return Err(unread(path, error)),
-        };
-        match format::schema_of(self.format, Arc::from(file)) {
-            Ok(schema) => Ok(schema),
-            Err(Fault::Damage(_)) => Ok(None),
-            Err(Fault::Io(error)) => Err(unread(path, error)),
-        }
+        let (schema, categories) = found.unzip();
+        Ok(Existing {
+            path,
+            keys,
+            schema,
+            categories: categories.unwrap_or_default(),
+        })
     }
 
     /// What is to be said of the write, given what is there.
@@ -146,10 +156,7 @@ impl Planned<'_> {
         if let Some(other) = Format::from_path(&existing.path) {
             beside.check_format(&self.format.to_string(), &other.to_string())?;
         }
-        match &existing.schema {
-            Some(schema) => beside.compare(self.schema, schema),
-            None => Ok(Vec::new()),
-        }
+        existing.compare(self.root, self.given)
     }
 
     /// Says so if the files become part of the directory of another format's table.
@@ -201,11 +208,19 @@ impl Beside<'_> {
     ///
     /// # Errors
     /// [`Error::Incompatible`] with the first column that readers could not unite.
-    pub(crate) fn compare(self, given: &Schema, there: &Schema) -> Result<Vec<Note>> {
-        compare(given, there).map_err(|difference| {
+    pub(crate) fn compare(self, given: Ordered<'_>, there: Ordered<'_>) -> Result<Vec<Note>> {
+        let notes = compare(given.schema, there.schema).map_err(|difference| {
             let what = format!("column {:?} is", difference.column);
             self.incompatible(&what, difference.given, difference.there)
-        })
+        })?;
+        match difference(given, there) {
+            None => Ok(notes),
+            Some(difference) => {
+                let what = format!("column {:?} is", difference.path);
+                let given = format!("{} ({REMEDY})", difference.first);
+                Err(self.incompatible(&what, given, difference.found))
+            }
+        }
     }
 
     fn incompatible(self, what: &str, given: String, there: String) -> Error {
@@ -216,6 +231,25 @@ impl Beside<'_> {
             there: there.into(),
             beside: self.there.into(),
         }
+    }
+}
+
+/// The schema of a file, and the categories of its ordered dictionaries; `None` where it has none, where it is
+/// damaged or encrypted, and where it is gone or this user may not read it.
+pub(crate) fn look_into(
+    disk: &dyn Disk,
+    format: Format,
+    path: &Path,
+) -> Result<Option<(SchemaRef, KnownCategories)>> {
+    let file = match disk.open_file(path, false) {
+        Ok(file) => file,
+        Err(error) if is_out_of_sight(&error) => return Ok(None),
+        Err(error) => return Err(unread(path, error)),
+    };
+    match format::schema_of(format, Arc::from(file)) {
+        Ok(found) => Ok(found),
+        Err(Fault::Damage(_)) => Ok(None),
+        Err(Fault::Io(error)) => Err(unread(path, error)),
     }
 }
 

@@ -137,6 +137,7 @@
 mod compatible;
 // The public writer is built on it.
 mod backend;
+mod categories;
 mod convert;
 mod damage;
 mod dataset;

@@ -19,13 +19,15 @@
 //! | a string, or bytes, or a list | the same in another physical form | the first |
 //! | a dictionary, or runs | the same values, plain | the values, plain |
 //! | a dictionary | a dictionary | one of the wider indices and values |
+//! | an ordered dictionary | an ordered dictionary, or nulls | as a dictionary; the categories have to be in one order, and those of Polars' enumerations the same |
 //! | a map with sorted keys | a map without | the map without |
 //! | a struct | a struct | the members of both, by name; null where one has none |
 //! | columns | columns | the columns of both, by name; null where one has none |
 //!
 //! Lists, maps, structs and dictionaries unite if what lies within them does. Anything else has no common type:
 //! `Int64` and a float, which has no place for all of them; timestamps with a time zone and without; text and
-//! numbers; columns of different extension types.
+//! numbers; columns of different extension types; an ordered dictionary and values without an order, which would lose
+//! it or get one that nobody gave.
 //!
 //! Whether *readers* take files of two schemas for one data set is another question, which an append asks: they
 //! take the types of one file for those of all, and fail on some of the pairs above.
@@ -37,6 +39,7 @@ use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
 use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, SchemaRef, TimeUnit};
 use serde_json::Value;
 
+use crate::categories::{REMEDY, field_difference};
 use crate::convert::convert;
 use crate::nested::{is_binary, list_item};
 pub use crate::nulls::check_nulls;
@@ -51,7 +54,9 @@ const EXTENSION: &str = "ARROW:extension:name";
 
 /// A column for which no type holds the values of two schemas.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("column {column:?} is {first} and {found}, and no type holds the values of both")]
+#[error("column {column:?} is {}", .difference.as_ref().map_or_else(
+    || format!("{first} and {found}, and no type holds the values of both"), ToString::to_string
+))]
 #[non_exhaustive]
 pub struct NoCommonType {
     /// The column.
@@ -60,6 +65,8 @@ pub struct NoCommonType {
     pub first: DataType,
     /// Its type in the other.
     pub found: DataType,
+    /// What keeps them apart where that is not their types: the order of categories. It follows "column … is".
+    pub difference: Option<Box<str>>,
 }
 
 /// The schema that holds the columns of both: the first one's, with types widened where needed, and then
@@ -87,6 +94,7 @@ pub fn common_schema(first: &Schema, found: &Schema) -> Result<Schema, NoCommonT
             column: one.name().clone(),
             first: one.data_type().clone(),
             found: other.data_type().clone(),
+            difference: order_difference(one, other).map(Into::into),
         })
     })?;
     let metadata = metadata_of(first, &fields);
@@ -124,6 +132,31 @@ fn metadata_of(first: &Schema, fields: &[FieldRef]) -> HashMap<String, String> {
     metadata
 }
 
+/// Why two columns do not go together by the order of their categories, in words that follow "column … is"; `None` if
+/// they do.
+///
+/// ```
+/// use atomic_arrow::arrow::datatypes::{DataType, Field};
+/// use atomic_arrow::schema::order_difference;
+///
+/// let words = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+/// let plain = Field::new("size", words, true);
+/// let ordered = plain.clone().with_dict_is_ordered(true);
+/// assert_eq!(order_difference(&plain, &plain), None);
+/// let text = order_difference(&ordered, &plain).unwrap_or_default();
+/// assert!(text.starts_with("an ordered dictionary and a dictionary without an order"));
+/// ```
+#[must_use]
+pub fn order_difference(first: &Field, found: &Field) -> Option<String> {
+    let difference = field_difference(first, found)?;
+    let within = match difference.path == *first.name() {
+        true => String::new(),
+        false => format!(" in {:?}", difference.path),
+    };
+    let (first, found) = (difference.first, difference.found);
+    Some(format!("{first} and {found}{within}: {REMEDY}"))
+}
+
 /// The field that holds the values of both, of the first one's name and metadata; `None` if no type does.
 #[must_use]
 pub fn common_field(first: &FieldRef, found: &Field) -> Option<FieldRef> {
@@ -134,6 +167,9 @@ pub fn common_field(first: &FieldRef, found: &Field) -> Option<FieldRef> {
         return Some(Arc::new(field));
     }
     if !is_untyped(found) && extension(first) != extension(found) {
+        return None;
+    }
+    if field_difference(first, found).is_some() {
         return None;
     }
     let data_type = common_type(first.data_type(), found.data_type())?;

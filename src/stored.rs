@@ -28,11 +28,11 @@ use std::sync::Arc;
 use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{DataType, FieldRef, Fields, Schema, SchemaRef, TimeUnit};
 
-use crate::compatible::{lacks_type, with_types_of};
+use crate::categories::POLARS_ENUMERATION;
+use crate::compatible::{lacks_type, typed_like};
 use crate::convert::convert;
 use crate::error::{Error, Result, Step};
 use crate::format::Format;
-use crate::format::parquet::POLARS_ENUMERATION;
 use crate::nested::has_runs_within;
 
 /// Converts batches from the types that were given to those that are stored.
@@ -81,10 +81,7 @@ impl StoredTypes {
     pub(crate) fn knowing(mut self, there: &Schema) -> Self {
         let schema = map_fields(&self.schema, |field| {
             match there.field_with_name(field.name()) {
-                Ok(known) if lacks_type(field.data_type()) => {
-                    let data_type = with_types_of(field.data_type(), known.data_type());
-                    Arc::new(field.as_ref().clone().with_data_type(data_type))
-                }
+                Ok(known) if lacks_type(field.data_type()) => typed_like(field, known),
                 _ => Arc::clone(field),
             }
         });

@@ -120,7 +120,11 @@ fn structs(array: &StructArray, fields: &Fields) -> Result<StructArray, ArrowErr
 
 /// The field with what is known of it from a later one: where it has no values, the later has some.
 fn decided_field(first: &FieldRef, later: &FieldRef) -> FieldRef {
-    if *first.data_type() == DataType::Null {
+    let has_nothing = match first.data_type() {
+        DataType::Dictionary(_, values) => **values == DataType::Null,
+        other => *other == DataType::Null,
+    };
+    if has_nothing {
         return Arc::new(later.as_ref().clone().with_nullable(true));
     }
     let data_type = decided(first.data_type(), later.data_type());

@@ -17,6 +17,7 @@ use super::layout::{Budget, Layout, block, even_ranges};
 use super::options::{EngineOptions, Progress};
 use super::stage::{Finished, Stage};
 use super::template::Template;
+use crate::categories::KnownCategories;
 use crate::disk::DiskDirectory;
 use crate::error::{Error, Result, Step};
 use crate::format::parquet::PageSpill;
@@ -106,6 +107,11 @@ impl Engine {
     /// The partitions that rows have come for.
     pub(crate) fn partitions(&self) -> &[Partition] {
         self.ids.partitions()
+    }
+
+    /// The categories of ordered dictionaries, as far as rows have come.
+    pub(crate) fn categories(&self) -> KnownCategories {
+        self.template.categories()
     }
 
     /// Of the files.

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::encode::units::Units;
 use super::options::EngineOptions;
+use crate::categories::KnownCategories;
 use crate::error::{Error, Result, Step};
 use crate::format::Format;
 #[cfg(feature = "ipc")]
@@ -88,6 +89,12 @@ impl Template {
                 .map_err(|source| Error::encode(Step::WriteRows, &self.options.root, source)),
             None => Ok(()),
         }
+    }
+
+    /// The categories of ordered dictionaries, as far as rows have come.
+    pub(super) fn categories(&self) -> KnownCategories {
+        let parquet = self.parquet.as_ref();
+        parquet.map_or_else(KnownCategories::new, |parquet| parquet.categories())
     }
 
     /// The name of a partition's file, counted from 0.

@@ -18,6 +18,7 @@ use super::engine::Engine;
 use super::options::Progress;
 use super::stage::{Finished, Stage};
 use crate::backend::{Backend, LocalBackend};
+use crate::categories::{KnownCategories, Ordered};
 use crate::disk::Disk;
 use crate::error::{Error, Result};
 use crate::existing::Existing;
@@ -262,11 +263,13 @@ impl DatasetWriter {
         {
             return Ok(Looked::default());
         }
-        let looked = self.surroundings.look(
-            self.engine.file_schema(),
-            self.engine.partitions(),
-            self.existing.take(),
-        )?;
+        let given = Ordered {
+            schema: self.engine.file_schema(),
+            categories: &self.engine.categories(),
+        };
+        let looked =
+            self.surroundings
+                .look(given, self.engine.partitions(), self.existing.take())?;
         if looked.writes_empty {
             self.engine.write_empty()?;
         }
@@ -408,7 +411,11 @@ pub(super) fn preview(
     let bound = by.bind(schema, keep)?;
     let (stored, existing) = surroundings.stored(schema, bound.file_schema())?;
     let bound = by.bind(stored.schema(), keep)?;
-    let looked = surroundings.look(bound.file_schema(), partitions, existing)?;
+    let given = Ordered {
+        schema: bound.file_schema(),
+        categories: &KnownCategories::new(),
+    };
+    let looked = surroundings.look(given, partitions, existing)?;
     Ok(looked.notes)
 }
 

@@ -14,7 +14,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow::array::{
     Array, ArrayRef, AsArray, FixedSizeListArray, GenericListArray, GenericListViewArray, MapArray,
-    OffsetSizeTrait, RecordBatch, StructArray, UInt32Array, make_array, new_empty_array,
+    OffsetSizeTrait, RecordBatch, StringArray, StructArray, UInt32Array, make_array,
+    new_empty_array,
 };
 use arrow::compute::{cast, concat, take};
 use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, SchemaRef, UInt32Type};
@@ -22,6 +23,7 @@ use arrow::error::ArrowError;
 use arrow::row::{RowConverter, Rows, SortField};
 use hashbrown::{DefaultHashBuilder, HashTable};
 
+use crate::categories::{Categories, POLARS_ENUMERATION, REMEDY};
 use crate::nested::{below, has_runs_within, inner_fields, inner_types};
 use crate::refused::Refused;
 
@@ -41,7 +43,18 @@ pub(crate) struct Dictionaries {
 struct Dictionary {
     indices: DataType,
     values: DataType,
+    order: Order,
     known: Mutex<Known>,
+}
+
+/// Whether the order of a dictionary's values says something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Order {
+    None,
+    /// It is that of the batches.
+    OfBatches,
+    /// It is that of an enumeration of Polars, whose values are all known.
+    OfEnumeration,
 }
 
 /// The values that have come.
@@ -77,10 +90,14 @@ impl Known {
         })
     }
 
-    fn add(&mut self, values: &ArrayRef) -> Result<(), ArrowError> {
+    /// Takes the values of a dictionary, unless they contradict those known in their order. Says whether it did.
+    fn add(&mut self, values: &ArrayRef, order: Order) -> Result<bool, ArrowError> {
         let is_last = |last: &ArrayRef| last.to_data().ptr_eq(&values.to_data());
         if self.last.as_ref().is_some_and(is_last) {
-            return Ok(());
+            return Ok(true);
+        }
+        if order != Order::None && !self.keeps_order(values, order)? {
+            return Ok(false);
         }
         let found = self
             .converter
@@ -110,7 +127,51 @@ impl Known {
                 .push(take(values, &UInt32Array::from(new), None)?);
         }
         self.last = Some(Arc::clone(values));
-        Ok(())
+        Ok(true)
+    }
+
+    /// Whether all values are known and in their order, or begin with all that are known.
+    fn keeps_order(&self, values: &ArrayRef, order: Order) -> Result<bool, ArrowError> {
+        let found = self
+            .converter
+            .convert_columns(std::slice::from_ref(values))?;
+        let nulls = values.logical_nulls();
+        let is_null = |place| nulls.as_ref().is_some_and(|nulls| nulls.is_null(place));
+        let places = (0..values.len()).filter(|place| !is_null(*place));
+        let places = places.map(|place| {
+            let row = found.row(place);
+            let same = |known: &u32| self.rows.row(*known as usize) == row;
+            let hash = self.hasher.hash_one(row.as_ref());
+            self.table.find(hash, same).copied()
+        });
+        let places: Vec<Option<u32>> = places.collect();
+        let known: Option<Vec<u32>> = places.iter().copied().collect();
+        if let Some(known) = known {
+            return Ok(order == Order::OfEnumeration || known.is_sorted());
+        }
+        let count = self.rows.num_rows();
+        let begins = (0..count).all(|place| places.get(place) == Some(&Some(place as u32)));
+        let rest = places.iter().skip(count).all(Option::is_none);
+        Ok(order == Order::OfBatches && begins && rest)
+    }
+
+    /// Begins with the categories that Polars has in the metadata of an enumeration, by whose places it reads.
+    fn begin(&mut self, path: &str, field: &Field, values: &DataType) -> Result<Order, ArrowError> {
+        let Some(text) = field.metadata().get(POLARS_ENUMERATION) else {
+            return Ok(Order::OfBatches);
+        };
+        let Some(categories) = Categories::of_enumeration(text) else {
+            return Err(ArrowError::SchemaError(format!(
+                "column {path:?}: the metadata {POLARS_ENUMERATION} does not hold the categories of an enumeration"
+            )));
+        };
+        let texts = categories
+            .values
+            .iter()
+            .map(|value| String::from_utf8_lossy(value));
+        let texts: ArrayRef = Arc::new(StringArray::from_iter_values(texts));
+        self.add(&cast(&texts, values)?, Order::None)?;
+        Ok(Order::OfEnumeration)
     }
 
     /// The place of each value; that of a null is null.
@@ -206,7 +267,7 @@ impl Dictionaries {
         for field in given.fields() {
             let start = all.len();
             check(field.name(), field.data_type())?;
-            find(field.name(), field.data_type(), &mut all)?;
+            find(field.name(), field, &mut all)?;
             columns.push(start..all.len());
         }
         Ok(Dictionaries {
@@ -228,7 +289,7 @@ impl Dictionaries {
                 continue;
             };
             let mut number = range.start;
-            self.add(column, field.data_type(), &mut number)?;
+            self.add(column, field, &mut number)?;
             let sizes = self.all[range.clone()]
                 .iter()
                 .map(|dictionary| dictionary.known().rows.size());
@@ -245,51 +306,40 @@ impl Dictionaries {
         Ok(())
     }
 
-    fn add(
-        &self,
-        array: &ArrayRef,
-        given: &DataType,
-        number: &mut usize,
-    ) -> Result<(), ArrowError> {
-        match given {
+    fn add(&self, array: &ArrayRef, given: &Field, number: &mut usize) -> Result<(), ArrowError> {
+        match given.data_type() {
             DataType::Dictionary(..) => {
                 let dictionary = &self.all[*number];
                 *number += 1;
-                match array.as_any_dictionary_opt() {
-                    Some(found) => dictionary.known().add(found.values()),
-                    None => dictionary.known().add(array),
+                let added = match array.as_any_dictionary_opt() {
+                    Some(found) => dictionary.known().add(found.values(), dictionary.order)?,
+                    None => dictionary.known().add(array, dictionary.order)?,
+                };
+                match added {
+                    true => Ok(()),
+                    false => Err(contradicts(given.name(), dictionary.order)),
                 }
             }
-            DataType::List(item) => {
-                self.add(array.as_list::<i32>().values(), item.data_type(), number)
+            DataType::List(item) => self.add(array.as_list::<i32>().values(), item, number),
+            DataType::LargeList(item) => self.add(array.as_list::<i64>().values(), item, number),
+            DataType::ListView(item) => {
+                self.add(array.as_list_view::<i32>().values(), item, number)
             }
-            DataType::LargeList(item) => {
-                self.add(array.as_list::<i64>().values(), item.data_type(), number)
+            DataType::LargeListView(item) => {
+                self.add(array.as_list_view::<i64>().values(), item, number)
             }
-            DataType::ListView(item) => self.add(
-                array.as_list_view::<i32>().values(),
-                item.data_type(),
-                number,
-            ),
-            DataType::LargeListView(item) => self.add(
-                array.as_list_view::<i64>().values(),
-                item.data_type(),
-                number,
-            ),
-            DataType::FixedSizeList(item, _) => self.add(
-                array.as_fixed_size_list().values(),
-                item.data_type(),
-                number,
-            ),
+            DataType::FixedSizeList(item, _) => {
+                self.add(array.as_fixed_size_list().values(), item, number)
+            }
             DataType::Map(entries, _) => {
                 let all: ArrayRef = Arc::new(array.as_map().entries().clone());
-                self.add(&all, entries.data_type(), number)
+                self.add(&all, entries, number)
             }
             DataType::Struct(fields) => {
                 let columns = array.as_struct().columns().iter().zip(fields);
                 columns
                     .into_iter()
-                    .try_for_each(|(column, field)| self.add(column, field.data_type(), number))
+                    .try_for_each(|(column, field)| self.add(column, field, number))
             }
             _ => Ok(()),
         }
@@ -457,9 +507,24 @@ fn check(path: &str, data_type: &DataType) -> Result<(), ArrowError> {
     }
 }
 
-/// Adds the dictionaries of a type.
-fn find(path: &str, data_type: &DataType, all: &mut Vec<Dictionary>) -> Result<(), ArrowError> {
-    let mut below = |field: &Field| find(&below(path, data_type, field), field.data_type(), all);
+fn contradicts(column: &str, order: Order) -> ArrowError {
+    let what = match order {
+        Order::OfEnumeration => "a batch has a category that the enumeration does not have",
+        Order::None | Order::OfBatches => {
+            "the categories of a batch are not those of the batches before it in the same order"
+        }
+    };
+    Refused::new(
+        column,
+        format!("it is an ordered dictionary: {what}; {REMEDY}"),
+    )
+    .into()
+}
+
+/// Adds the dictionaries of a field.
+fn find(path: &str, field: &Field, all: &mut Vec<Dictionary>) -> Result<(), ArrowError> {
+    let data_type = field.data_type();
+    let mut below = |field: &Field| find(&below(path, data_type, field), field, all);
     match data_type {
         DataType::Dictionary(indices, values) => {
             if has_dictionary(values) {
@@ -468,10 +533,15 @@ fn find(path: &str, data_type: &DataType, all: &mut Vec<Dictionary>) -> Result<(
                     "a dictionary whose values are dictionaries: cast it to the values of these",
                 );
             }
-            let known = Known::new(values)?;
+            let mut known = Known::new(values)?;
+            let order = match field.dict_is_ordered() == Some(true) {
+                true => known.begin(path, field, values)?,
+                false => Order::None,
+            };
             all.push(Dictionary {
                 indices: indices.as_ref().clone(),
                 values: values.as_ref().clone(),
+                order,
                 known: Mutex::new(known),
             });
             Ok(())

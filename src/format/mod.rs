@@ -16,6 +16,7 @@ use ::parquet::arrow::parquet_to_arrow_schema;
 use ::parquet::file::metadata::ParquetMetaData;
 use arrow::datatypes::SchemaRef;
 
+use crate::categories::KnownCategories;
 use crate::damage::{Damage, Location};
 use crate::disk::DiskFile;
 use crate::options::Verify;
@@ -124,25 +125,30 @@ pub(crate) fn check(
     }
 }
 
-/// The schema of a file as its footer tells it, to a reader that knows Arrow's; `None` where the format has
-/// none, or nobody but Parquet's own readers has a type for it.
+/// The schema of a file as its footer tells it, to a reader that knows Arrow's, with the categories of ordered
+/// dictionaries, of which a page is read; `None` where the format has none, or nobody but Parquet's own readers has a
+/// type for it.
 pub(crate) fn schema_of(
     format: Format,
     file: Arc<dyn DiskFile>,
-) -> Result<Option<SchemaRef>, Fault> {
+) -> Result<Option<(SchemaRef, KnownCategories)>, Fault> {
     match format {
         Format::Parquet => {
-            let contents = parquet::check(file, Verify::Footer, None)?;
+            let contents = parquet::check(Arc::clone(&file), Verify::Footer, None)?;
             let Some(metadata) = contents.parquet else {
                 return Ok(None);
             };
-            let metadata = metadata.file_metadata();
-            let (descriptor, pairs) = (metadata.schema_descr(), metadata.key_value_metadata());
+            let facts = metadata.file_metadata();
+            let (descriptor, pairs) = (facts.schema_descr(), facts.key_value_metadata());
             let read = || parquet_to_arrow_schema(descriptor, pairs);
-            Ok(contained(&Location::file(), read)?.ok().map(Arc::new))
+            let Ok(schema) = contained(&Location::file(), read)?.map(Arc::new) else {
+                return Ok(None);
+            };
+            let categories = parquet::categories(file, &metadata, &schema)?;
+            Ok(Some((schema, categories)))
         }
         #[cfg(feature = "ipc")]
-        Format::Ipc => ipc::schema_of(file).map(Some),
+        Format::Ipc => Ok(Some((ipc::schema_of(file)?, KnownCategories::new()))),
         #[allow(unreachable_patterns)]
         _ => Ok(None),
     }

@@ -7,7 +7,7 @@ mod columns;
 
 use std::ffi::OsString;
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::{RecordBatch, RecordBatchWriter};
@@ -15,9 +15,10 @@ use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 use uuid::Uuid;
 
+use crate::categories::{KnownCategories, Ordered, has_order};
 use crate::disk::{Disk, DiskFile};
 use crate::error::{Error, Result};
-use crate::existing::Planned;
+use crate::existing::{Existing, Planned};
 use crate::format::Format;
 use crate::format::parquet::{Encoder, ParquetOptions, Written, verify_written};
 use crate::names::check_case;
@@ -64,6 +65,8 @@ pub struct AtomicArrowWriter {
     destination: Destination,
     options: WriterOptions,
     columns: Columns,
+    /// A file of the data set, where there are categories to be compared when all rows have come.
+    beside: Option<Neighbour>,
     rows: u64,
     poisoned: bool,
 }
@@ -122,15 +125,11 @@ impl AtomicArrowWriter {
         check_inside(disk, &root, &directory)?;
         let directory = resolve(disk, &directory)?;
         let destination = Destination::new(disk, &directory, name, options.file.publish_mode)?;
-        if options.schema_check {
-            check_schema(
-                disk,
-                &root,
-                partition,
-                &columns.file_schema,
-                destination.path(),
-            )?;
-        }
+        let beside = match options.schema_check {
+            true => Neighbour::find(disk, &root, partition, &columns, destination.path())?,
+            false => None,
+        };
+        let has_order = has_order(&columns.file_schema);
         let home = home_of_root(disk, &root, &options.file.staging)?;
         let home = home.interrupted_by(options.file.interrupt.clone());
         let area = open_area(&options.file.disk, home)?;
@@ -150,6 +149,7 @@ impl AtomicArrowWriter {
             destination,
             options,
             columns,
+            beside: beside.filter(|_| has_order),
             rows: 0,
             poisoned: false,
         })
@@ -209,13 +209,15 @@ impl AtomicArrowWriter {
     /// # Errors
     /// [`Error::Poisoned`] if a write failed before; [`Error::Encode`] or [`Error::Io`] if the footer
     /// cannot be written, the sync failed or the file cannot be read back; [`Error::Damaged`] if it is
-    /// not what was written. Nothing is published, and the staging file is removed.
+    /// not what was written; [`Error::Incompatible`] if its ordered categories contradict those of a file that is
+    /// there. Nothing is published, and the staging file is removed.
     pub fn finish(self) -> Result<StagedFile> {
         let AtomicArrowWriter {
             encoder,
             destination,
             options,
             columns,
+            beside,
             rows,
             poisoned,
         } = self;
@@ -223,6 +225,9 @@ impl AtomicArrowWriter {
             return Err(Error::Poisoned {
                 path: destination.path().to_owned(),
             });
+        }
+        if let Some(beside) = beside {
+            beside.check(&columns, &encoder.categories())?;
         }
         let keys = encoder.keys().cloned();
         let (file, digests) = encoder.finish()?;
@@ -272,27 +277,49 @@ fn external(error: Error) -> ArrowError {
     ArrowError::ExternalError(Box::new(error))
 }
 
-/// Compares the keys and the schema with those of a file that stays in the data set.
-fn check_schema(
-    disk: &dyn Disk,
-    root: &Path,
-    partition: &Partition,
-    schema: &SchemaRef,
-    path: &Path,
-) -> Result<()> {
-    let keys: Vec<String> = partition.iter().map(|(key, _)| key.to_owned()).collect();
-    let planned = Planned {
-        disk,
-        root,
-        mode: CommitMode::Append,
-        keys: &keys,
-        format: Format::Parquet,
-        schema,
-        replaces: Some(path),
-    };
-    match planned.existing(std::slice::from_ref(partition))? {
-        Some(existing) => planned.check(&existing).map(drop),
-        None => Ok(()),
+/// A file of the data set that stays beside the one that is written.
+struct Neighbour {
+    root: PathBuf,
+    existing: Existing,
+}
+
+impl Neighbour {
+    /// Compares the keys and the schema with those of a file that stays in the data set, if there is one.
+    fn find(
+        disk: &dyn Disk,
+        root: &Path,
+        partition: &Partition,
+        columns: &Columns,
+        path: &Path,
+    ) -> Result<Option<Self>> {
+        let keys: Vec<String> = partition.iter().map(|(key, _)| key.to_owned()).collect();
+        let planned = Planned {
+            disk,
+            root,
+            mode: CommitMode::Append,
+            keys: &keys,
+            format: Format::Parquet,
+            given: Ordered {
+                schema: &columns.file_schema,
+                categories: &KnownCategories::new(),
+            },
+            replaces: Some(path),
+        };
+        let Some(existing) = planned.existing(std::slice::from_ref(partition))? else {
+            return Ok(None);
+        };
+        planned.check(&existing)?;
+        let root = root.to_owned();
+        Ok(Some(Neighbour { root, existing }))
+    }
+
+    /// Compares the categories that the rows have.
+    fn check(&self, columns: &Columns, categories: &KnownCategories) -> Result<()> {
+        let given = Ordered {
+            schema: &columns.file_schema,
+            categories,
+        };
+        self.existing.compare(&self.root, given).map(drop)
     }
 }
 

@@ -26,10 +26,15 @@ pub(super) fn check(
         difference,
     };
     let common = common_schema(known, found).map_err(|none| {
-        let difference = format!(
-            "is {}, but {} in the inputs before it",
-            none.found, none.first
-        );
+        let difference = match none.difference {
+            Some(difference) => {
+                format!("is, in the inputs before it and in this one, {difference}")
+            }
+            None => format!(
+                "is {}, but {} in the inputs before it",
+                none.found, none.first
+            ),
+        };
         disagree(&none.column, difference)
     })?;
     for (index, needed) in common.fields().iter().enumerate() {

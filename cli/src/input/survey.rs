@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema};
-use atomic_arrow::schema::{common_field, common_type};
+use atomic_arrow::schema::{common_field, common_type, order_difference};
 
 use super::guess::Guess;
 use super::json_rows::{ObjectGuess, Remarks};
@@ -166,6 +166,14 @@ impl<'a> Column<'a> {
                 Some(common) if common.data_type() == known.data_type() => (common, before),
                 Some(common) => (common, path),
                 None => {
+                    if let Some(difference) = order_difference(&known, field) {
+                        let before = before.display();
+                        return Err(InputError::TypesDisagree {
+                            path: path.to_owned(),
+                            column: self.name.clone(),
+                            difference: format!("is, in {before} and in this one, {difference}"),
+                        });
+                    }
                     return Err(InputError::NoCommonType {
                         path: path.to_owned(),
                         column: self.name.clone(),

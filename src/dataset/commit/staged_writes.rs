@@ -11,10 +11,11 @@ use uuid::Uuid;
 use super::surroundings::{Looked, Surroundings};
 use super::{check_write_id, commit};
 use crate::backend::{Backend as _, DESCRIPTORS, LocalBackend, check_descriptors};
+use crate::categories::{KnownCategories, Ordered, has_order, take_longer};
 use crate::compatible::merge;
 use crate::disk::{Disk, OsDisk};
 use crate::error::{Error, Result, Step};
-use crate::existing::Beside;
+use crate::existing::{Beside, look_into};
 use crate::format::Format;
 use crate::options::{Durability, Interrupt};
 use crate::partition::Partition;
@@ -223,7 +224,8 @@ impl StagedWrites {
             None => return Err(invalid("they are not what was staged")),
         };
         let places: Vec<PathBuf> = parts.iter().map(|part| backend.place(*part)).collect();
-        let looked = self.look(first, &places, &records)?;
+        let staged = backend.place(transaction.id());
+        let looked = self.look(first, &places, (&records, &staged))?;
         let files = records.into_iter().flat_map(|record| record.files);
         commit(
             transaction,
@@ -235,12 +237,13 @@ impl StagedWrites {
         )
     }
 
-    /// Compares the parts, which were staged in `places`, with each other and with what is there.
+    /// Compares the parts, which were staged in `places`, with each other and with what is there. Their files are in
+    /// `staged` now.
     fn look(
         &self,
         first: &StagedWrite,
         places: &[PathBuf],
-        records: &[StagedRecord],
+        (records, staged): (&[StagedRecord], &Path),
     ) -> Result<Looked> {
         let parts = places.iter().zip(records);
         let parts = parts.filter(|(_, record)| !record.files.is_empty());
@@ -248,10 +251,15 @@ impl StagedWrites {
         let mut notes = Vec::new();
         for (place, record) in parts {
             let schema = record.rows.schema(place)?;
+            let categories = match self.schema_check {
+                true => self.categories(record, &schema, staged)?,
+                false => KnownCategories::new(),
+            };
             match &mut union {
-                None => union = Some(Union::new(place, &record.rows, schema)),
+                None => union = Some(Union::new(place, &record.rows, schema, categories)),
                 Some(union) if self.schema_check => {
-                    notes.extend(union.add(first.root(), &record.rows, &schema)?);
+                    let part = (schema, categories);
+                    notes.extend(union.add(first.root(), &record.rows, part)?);
                 }
                 Some(_) => {}
             }
@@ -274,12 +282,27 @@ impl StagedWrites {
             format,
             schema_check: self.schema_check,
         };
-        let mut looked = surroundings.look(&union.schema, &partitions, None)?;
+        let mut looked = surroundings.look(union.ordered(), &partitions, None)?;
         notes.append(&mut looked.notes);
         let mut once = HashSet::new();
         notes.retain(|note| once.insert(note.clone()));
         looked.notes = notes;
         Ok(looked)
+    }
+
+    /// The categories of the ordered dictionaries of a part: those of its last file, which has most of them.
+    fn categories(
+        &self,
+        record: &StagedRecord,
+        schema: &Schema,
+        staged: &Path,
+    ) -> Result<KnownCategories> {
+        let last = record.files.last().filter(|_| has_order(schema));
+        let (Some(last), Ok(format)) = (last, record.rows.format.parse::<Format>()) else {
+            return Ok(KnownCategories::new());
+        };
+        let found = look_into(self.disk.as_ref(), format, &staged.join(last.staged()))?;
+        Ok(found.map(|(_, categories)| categories).unwrap_or_default())
     }
 
     /// What is staged, the first of each task.
@@ -300,27 +323,51 @@ struct Union<'a> {
     place: &'a Path,
     rows: &'a StagedRows,
     schema: Schema,
+    categories: KnownCategories,
 }
 
 impl<'a> Union<'a> {
-    fn new(place: &'a Path, rows: &'a StagedRows, schema: Schema) -> Self {
+    fn new(
+        place: &'a Path,
+        rows: &'a StagedRows,
+        schema: Schema,
+        categories: KnownCategories,
+    ) -> Self {
         Union {
             place,
             rows,
             schema,
+            categories,
+        }
+    }
+
+    fn ordered(&self) -> Ordered<'_> {
+        Ordered {
+            schema: &self.schema,
+            categories: &self.categories,
         }
     }
 
     /// Takes one more part, and gives what is to be said.
-    fn add(&mut self, root: &Path, rows: &StagedRows, schema: &Schema) -> Result<Vec<Note>> {
+    fn add(
+        &mut self,
+        root: &Path,
+        rows: &StagedRows,
+        (schema, categories): (Schema, KnownCategories),
+    ) -> Result<Vec<Note>> {
         let beside = Beside {
             root,
             there: self.place,
         };
         beside.check_keys(&rows.keys, &self.rows.keys)?;
         beside.check_format(&rows.format, &self.rows.format)?;
-        let notes = beside.compare(schema, &self.schema)?;
-        self.schema = merge(&self.schema, schema);
+        let given = Ordered {
+            schema: &schema,
+            categories: &categories,
+        };
+        let notes = beside.compare(given, self.ordered())?;
+        self.schema = merge(&self.schema, &schema);
+        take_longer(&mut self.categories, categories);
         Ok(notes)
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{Schema, SchemaRef};
 
+use crate::categories::{KnownCategories, Ordered};
 use crate::compatible::lacks_type;
 use crate::disk::Disk;
 use crate::error::Result;
@@ -32,6 +33,7 @@ pub(in crate::dataset) struct Looked {
 pub(in crate::dataset) struct LookAgain {
     surroundings: Surroundings,
     schema: Schema,
+    categories: KnownCategories,
     partitions: Vec<Partition>,
 }
 
@@ -41,7 +43,10 @@ impl LookAgain {
     /// # Errors
     /// [`Error::Incompatible`](crate::Error::Incompatible).
     pub(in crate::dataset) fn look(&self) -> Result<Vec<Note>> {
-        let planned = self.surroundings.planned(&self.schema);
+        let planned = self.surroundings.planned(Ordered {
+            schema: &self.schema,
+            categories: &self.categories,
+        });
         match planned.existing(&self.partitions)? {
             Some(existing) => planned.check(&existing),
             None => Ok(Vec::new()),
@@ -64,14 +69,14 @@ pub(in crate::dataset) struct Surroundings {
 }
 
 impl Surroundings {
-    fn planned<'a>(&'a self, schema: &'a Schema) -> Planned<'a> {
+    fn planned<'a>(&'a self, given: Ordered<'a>) -> Planned<'a> {
         Planned {
             disk: self.disk.as_ref(),
             root: &self.root,
             mode: self.mode,
             keys: &self.keys,
             format: self.format,
-            schema,
+            given,
             replaces: None,
         }
     }
@@ -89,7 +94,11 @@ impl Surroundings {
         if !self.schema_check || !fields.any(|field| lacks_type(field.data_type())) {
             return Ok((stored, None));
         }
-        let existing = self.planned(file_schema).existing(&[])?;
+        let given = Ordered {
+            schema: file_schema,
+            categories: &KnownCategories::new(),
+        };
+        let existing = self.planned(given).existing(&[])?;
         let known = existing.as_ref().and_then(Existing::schema);
         Ok((
             match known {
@@ -107,19 +116,21 @@ impl Surroundings {
     /// [`Error::Incompatible`](crate::Error::Incompatible).
     pub(in crate::dataset) fn look(
         &self,
-        schema: &Schema,
+        given: Ordered<'_>,
         partitions: &[Partition],
         existing: Option<Existing>,
     ) -> Result<Looked> {
+        let schema = given.schema;
         let again = || {
             let is_compared = self.schema_check && self.mode != CommitMode::Overwrite;
             is_compared.then(|| LookAgain {
                 surroundings: self.clone(),
                 schema: schema.clone(),
+                categories: given.categories.clone(),
                 partitions: partitions.to_vec(),
             })
         };
-        let planned = self.planned(schema);
+        let planned = self.planned(given);
         let existing = |touched: &[Partition]| match existing {
             // Of partitions that are overwritten it was not known yet which these are.
             Some(existing) if self.mode != CommitMode::OverwritePartitions => Ok(Some(existing)),

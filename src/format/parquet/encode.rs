@@ -14,6 +14,7 @@ use super::keys::Keys;
 use super::row_group::FileTemplate;
 use super::rows::RowWriter;
 use super::slot::{FileOutput as _, Slot};
+use crate::categories::KnownCategories;
 use crate::damage::Location;
 use crate::error::{Error, Result, Step};
 use crate::format::contained;
@@ -102,6 +103,15 @@ impl Encoder {
     /// The decryption keys, if the file is encrypted.
     pub(crate) fn keys(&self) -> Option<&Keys> {
         self.keys.as_ref()
+    }
+
+    /// The categories of ordered dictionaries, as far as rows have come.
+    pub(crate) fn categories(&self) -> KnownCategories {
+        match &self.writer {
+            Writer::Rows(writer) => writer.0.template().categories(),
+            // It has no ordered dictionaries.
+            Writer::Chunking(_) => KnownCategories::new(),
+        }
     }
 
     pub(crate) fn memory_size(&self) -> usize {

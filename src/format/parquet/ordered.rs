@@ -4,7 +4,6 @@
 //! which rows have them. So the categories are [observed](OrderedColumns::observe) as they are given, and
 //! [`recode`](super::recode) writes pages by them.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow::array::{Array, ArrayData, ArrayRef, AsArray, RecordBatch, make_array};
@@ -12,13 +11,11 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, SchemaRef};
 use parquet::errors::{ParquetError, Result};
 
+use crate::categories::{Categories, KnownCategories, POLARS_ENUMERATION};
 use crate::nested::inner_fields;
 
-/// The key of a field's metadata under which Polars has the categories of an enumeration.
-pub(crate) const POLARS_ENUMERATION: &str = "_PL_ENUM_VALUES2";
-
 /// What the categories of one column may take: a page of them is held for each row group that is being encoded.
-const MOST_BYTES: usize = 64 << 20;
+pub(super) const MOST_BYTES: usize = 64 << 20;
 
 /// The ordered dictionaries of a schema, by leaf column.
 #[derive(Debug)]
@@ -43,38 +40,6 @@ struct Known {
     last: Option<ArrayRef>,
 }
 
-/// Categories in their order, each once.
-#[derive(Debug, Default)]
-pub(super) struct Categories {
-    pub(super) values: Vec<Box<[u8]>>,
-    places: HashMap<Box<[u8]>, u32>,
-}
-
-impl Categories {
-    fn new<'a>(values: impl IntoIterator<Item = &'a [u8]>) -> Self {
-        let mut categories = Categories::default();
-        for value in values {
-            if !categories.places.contains_key(value) {
-                let place = categories.values.len() as u32;
-                categories.values.push(value.into());
-                categories.places.insert(value.into(), place);
-            }
-        }
-        categories
-    }
-
-    pub(super) fn place(&self, value: &[u8]) -> Option<u32> {
-        self.places.get(value).copied()
-    }
-
-    /// Whether all categories of `other` are among these, in the same order.
-    fn has_in_order(&self, other: &Categories) -> bool {
-        let places = other.values.iter().map(|value| self.place(value));
-        let places: Option<Vec<u32>> = places.collect();
-        places.is_some_and(|places| places.is_sorted())
-    }
-}
-
 impl OrderedColumns {
     /// Finds the ordered dictionaries of a schema that [`types::check`](super::types::check) let pass.
     ///
@@ -93,6 +58,15 @@ impl OrderedColumns {
 
     pub(super) fn leaf(&self, leaf: usize) -> Option<&Arc<OrderedColumn>> {
         self.leaves.get(leaf)?.as_ref()
+    }
+
+    /// The categories that are known, by path.
+    pub(super) fn known(&self) -> KnownCategories {
+        let columns = self.leaves.iter().flatten();
+        let known = columns.map(|column| (column.path.clone(), column.categories()));
+        known
+            .filter(|(_, categories)| !categories.values.is_empty())
+            .collect()
     }
 
     /// The path of the first one.
@@ -156,7 +130,7 @@ fn find(path: &str, field: &Field, leaves: &mut Vec<Option<Arc<OrderedColumn>>>)
     }
     let given = field.metadata().get(POLARS_ENUMERATION);
     let categories = match given {
-        Some(text) => enumeration(text).ok_or_else(|| {
+        Some(text) => Categories::of_enumeration(text).ok_or_else(|| {
             ParquetError::General(format!(
                 "column {path:?}: the metadata {POLARS_ENUMERATION} does not hold the categories of an enumeration"
             ))
@@ -174,19 +148,6 @@ fn find(path: &str, field: &Field, leaves: &mut Vec<Option<Arc<OrderedColumn>>>)
     Ok(())
 }
 
-/// Reads what Polars writes: of each category its length in bytes, a semicolon, and the category.
-fn enumeration(text: &str) -> Option<Categories> {
-    let mut rest = text;
-    let mut values = Vec::new();
-    while !rest.is_empty() {
-        let (length, after) = rest.split_once(';')?;
-        let (value, after) = after.split_at_checked(length.parse().ok()?)?;
-        values.push(value.as_bytes());
-        rest = after;
-    }
-    Some(Categories::new(values))
-}
-
 impl OrderedColumn {
     pub(super) fn path(&self) -> &str {
         &self.path
@@ -194,6 +155,11 @@ impl OrderedColumn {
 
     fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the schema has the categories.
+    pub(super) fn is_in_schema(&self) -> bool {
+        self.in_schema
     }
 
     pub(super) fn categories(&self) -> Arc<Categories> {

@@ -224,6 +224,6 @@ fn categories_of_an_enumeration_of_polars_are_those_of_its_metadata() {
         "{said}"
     );
     for broken in ["1", "9;a", "a;b", "-1;a"] {
-        assert!(enumeration(broken).is_none(), "{broken}");
+        assert!(Categories::of_enumeration(broken).is_none(), "{broken}");
     }
 }

@@ -98,6 +98,19 @@ pub(super) fn walk_headers(
     Ok(headers)
 }
 
+/// The header of the first page of a column chunk.
+pub(super) fn first_header(
+    source: &Source,
+    location: &Location,
+    chunk: &ColumnChunkMetaData,
+) -> Result<Header, Fault> {
+    let (start, length) = chunk.byte_range();
+    let place = location.clone().at(start);
+    let header = read_header(source, &place, start, start + length)?;
+    check_header(&place, chunk, &header, true, length)?;
+    Ok(header)
+}
+
 fn read_header(source: &Source, place: &Location, at: u64, end: u64) -> Result<Header, Fault> {
     let mut ahead = HEADER_AHEAD;
     loop {

@@ -28,6 +28,7 @@ use super::keys::Keys;
 use super::ordered::OrderedColumns;
 use super::page_spill::{ChunkPages, PageSpill, SpillingStores};
 use super::page_store::{Chunks, PageFinish};
+use crate::categories::KnownCategories;
 use crate::error::Error;
 
 /// A template of the files of one schema and properties.
@@ -131,6 +132,11 @@ impl FileTemplate {
     /// The categories of an ordered dictionary contradict those before.
     pub(crate) fn observe(&self, batch: &RecordBatch) -> Result<()> {
         self.ordered.observe(batch)
+    }
+
+    /// The categories of ordered dictionaries, as far as rows were [observed](FileTemplate::observe).
+    pub(crate) fn categories(&self) -> KnownCategories {
+        self.ordered.known()
     }
 
     /// Begins a file.

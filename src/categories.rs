@@ -1,0 +1,392 @@
+//! The order of the categories of ordered dictionaries, and whether that of two columns goes together (promise P10).
+//!
+//! Arrow has the order of a column's categories in its dictionaries, of which each batch has its own, and only a
+//! mark that there is one in the field; Polars has the categories of an enumeration in the metadata of the field, too.
+//! One rule wherever rows of different origin become one column:
+//!
+//! | one is | the other is | |
+//! |---|---|---|
+//! | ordered | ordered | one list of categories has to begin with the other |
+//! | an enumeration of Polars | the same | of the same categories |
+//! | an enumeration of Polars | another ordered dictionary | they do not go together: Polars reads them as two types |
+//! | ordered | without an order | they do not go together: the order would be lost, or made up |
+//! | anything | only nulls | they go together |
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, FieldRef, Schema};
+
+use crate::nested::{inner_fields, list_item};
+
+/// The key of a field's metadata under which Polars has the categories of an enumeration.
+pub(crate) const POLARS_ENUMERATION: &str = "_PL_ENUM_VALUES2";
+
+/// The same of versions of Polars before 1.32.
+const EARLIER_POLARS_ENUMERATION: &str = "_PL_ENUM_VALUES";
+
+/// What to do about columns whose orders do not go together.
+pub(crate) const REMEDY: &str =
+    "give the column one list of categories everywhere, or cast it to its values";
+
+/// How many categories of a list are shown, and how many characters of one.
+const SHOWN: usize = 4;
+const SHOWN_CHARS: usize = 40;
+
+/// Categories in their order, each once.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Categories {
+    pub(crate) values: Vec<Box<[u8]>>,
+    places: HashMap<Box<[u8]>, u32>,
+}
+
+impl Categories {
+    pub(crate) fn new<'a>(values: impl IntoIterator<Item = &'a [u8]>) -> Self {
+        let mut categories = Categories::default();
+        for value in values {
+            if !categories.places.contains_key(value) {
+                let place = categories.values.len() as u32;
+                categories.values.push(value.into());
+                categories.places.insert(value.into(), place);
+            }
+        }
+        categories
+    }
+
+    /// Reads what Polars writes: of each category its length in bytes, a semicolon, and the category.
+    pub(crate) fn of_enumeration(text: &str) -> Option<Categories> {
+        let mut rest = text;
+        let mut values = Vec::new();
+        while !rest.is_empty() {
+            let (length, after) = rest.split_once(';')?;
+            let (value, after) = after.split_at_checked(length.parse().ok()?)?;
+            values.push(value.as_bytes());
+            rest = after;
+        }
+        Some(Categories::new(values))
+    }
+
+    pub(crate) fn place(&self, value: &[u8]) -> Option<u32> {
+        self.places.get(value).copied()
+    }
+
+    /// Whether all categories of `other` are among these, in the same order.
+    pub(crate) fn has_in_order(&self, other: &Categories) -> bool {
+        let places = other.values.iter().map(|value| self.place(value));
+        let places: Option<Vec<u32>> = places.collect();
+        places.is_some_and(|places| places.is_sorted())
+    }
+
+    /// Whether one of the two begins with the other.
+    fn continues(&self, other: &Categories) -> bool {
+        self.values.iter().zip(&other.values).all(|(a, b)| a == b)
+    }
+
+    /// Those around the first that is not the other's.
+    fn shown(&self, other: &Categories) -> String {
+        let pairs = self.values.iter().zip(&other.values);
+        let same = pairs.take_while(|(a, b)| a == b).count();
+        let start = same.saturating_sub(1);
+        let mut shown = Vec::new();
+        if start > 0 {
+            shown.push("…".to_owned());
+        }
+        for value in self.values.iter().skip(start).take(SHOWN) {
+            let text = String::from_utf8_lossy(value);
+            shown.push(match text.char_indices().nth(SHOWN_CHARS) {
+                Some((end, _)) => format!("{:?}…", &text[..end]),
+                None => format!("{text:?}"),
+            });
+        }
+        if self.values.len() > start + SHOWN {
+            shown.push("…".to_owned());
+        }
+        shown.join(" < ")
+    }
+}
+
+/// The categories of the ordered dictionaries of a schema, by path, as far as they are known.
+pub(crate) type KnownCategories = BTreeMap<String, Arc<Categories>>;
+
+/// Takes those of another part of the same rows, of which one list begins with the other's.
+pub(crate) fn take_longer(known: &mut KnownCategories, found: KnownCategories) {
+    for (path, categories) in found {
+        let is_longer = |known: &Arc<Categories>| known.values.len() < categories.values.len();
+        if known.get(&path).is_none_or(is_longer) {
+            known.insert(path, categories);
+        }
+    }
+}
+
+/// Two columns, or parts of them, whose orders do not go together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct OrderDifference {
+    /// The column, with the path to what is within it.
+    pub(crate) path: String,
+    pub(crate) first: String,
+    pub(crate) found: String,
+}
+
+/// Whether the values of the field are an ordered dictionary.
+fn is_ordered(field: &Field) -> bool {
+    field.dict_is_ordered() == Some(true)
+}
+
+/// Whether a column of the schema, or what is within one, is an ordered dictionary.
+pub(crate) fn has_order(schema: &Schema) -> bool {
+    fn has_one(field: &FieldRef) -> bool {
+        is_ordered(field) || inner_fields(field.data_type()).into_iter().any(has_one)
+    }
+    schema.fields().iter().any(has_one)
+}
+
+/// A schema with the categories that are known of it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ordered<'a> {
+    pub(crate) schema: &'a Schema,
+    pub(crate) categories: &'a KnownCategories,
+}
+
+/// The first difference between the columns of two schemas.
+pub(crate) fn difference(first: Ordered<'_>, found: Ordered<'_>) -> Option<OrderDifference> {
+    first.schema.fields().iter().find_map(|field| {
+        let other = found.schema.field_with_name(field.name()).ok()?;
+        let first = Side::new(field, first.categories);
+        let found = Side::new(other, found.categories);
+        side_difference(&first, &found, false)
+    })
+}
+
+/// The first difference between two fields, of whose categories nothing is known but what Polars has in the metadata.
+pub(crate) fn field_difference(first: &Field, found: &Field) -> Option<OrderDifference> {
+    let none = KnownCategories::new();
+    side_difference(&Side::new(first, &none), &Side::new(found, &none), false)
+}
+
+/// What keeps rows from being written as those of the first field. Where that has the categories itself, values
+/// without an order are told to be among them when they come.
+pub(crate) fn writers_difference(writers: &Field, found: &Field) -> Option<OrderDifference> {
+    let none = KnownCategories::new();
+    side_difference(&Side::new(writers, &none), &Side::new(found, &none), true)
+}
+
+/// A field with its path.
+struct Side<'a> {
+    field: &'a Field,
+    path: String,
+    known: &'a KnownCategories,
+}
+
+impl<'a> Side<'a> {
+    fn new(field: &'a Field, known: &'a KnownCategories) -> Self {
+        Side {
+            path: field.name().clone(),
+            field,
+            known,
+        }
+    }
+
+    fn below(&self, field: &'a Field) -> Self {
+        Side {
+            path: format!("{}.{}", self.path, field.name()),
+            field,
+            known: self.known,
+        }
+    }
+
+    /// Whether there is nothing but nulls.
+    fn is_untyped(&self) -> bool {
+        match self.field.data_type() {
+            DataType::Null => true,
+            DataType::Dictionary(_, values) => **values == DataType::Null,
+            _ => false,
+        }
+    }
+
+    fn enumeration(&self) -> Option<&'a str> {
+        let metadata = self.field.metadata();
+        let text = metadata.get(POLARS_ENUMERATION);
+        let text = text.or_else(|| metadata.get(EARLIER_POLARS_ENUMERATION));
+        text.map(String::as_str)
+    }
+
+    fn categories(&self) -> Option<Arc<Categories>> {
+        let known = self.known.get(&self.path).cloned();
+        known.or_else(|| Categories::of_enumeration(self.enumeration()?).map(Arc::new))
+    }
+
+    fn described(&self, other: &Side<'_>) -> String {
+        if !is_ordered(self.field) {
+            return match self.field.data_type() {
+                DataType::Dictionary(..) => "a dictionary without an order".to_owned(),
+                other => format!("{other}, which has no order"),
+            };
+        }
+        let kind = match self.enumeration() {
+            Some(_) => "an enumeration of Polars",
+            None => "an ordered dictionary",
+        };
+        match (self.categories(), other.categories()) {
+            (Some(own), Some(others)) => format!("{kind} of {}", own.shown(&others)),
+            _ => kind.to_owned(),
+        }
+    }
+
+    fn goes_with(&self, other: &Side<'_>, values_suffice: bool) -> bool {
+        match (is_ordered(self.field), is_ordered(other.field)) {
+            (false, false) => true,
+            (true, false) => values_suffice && self.enumeration().is_some(),
+            (false, true) => false,
+            (true, true) => match (self.enumeration(), other.enumeration()) {
+                (Some(own), Some(others)) => own == others,
+                (None, None) => match (self.categories(), other.categories()) {
+                    (Some(own), Some(others)) => own.continues(&others),
+                    _ => true,
+                },
+                _ => false,
+            },
+        }
+    }
+}
+
+fn side_difference(
+    first: &Side<'_>,
+    found: &Side<'_>,
+    values_suffice: bool,
+) -> Option<OrderDifference> {
+    let below = |one: &Field, other: &Field| {
+        side_difference(&first.below(one), &found.below(other), values_suffice)
+    };
+    if first.is_untyped() || found.is_untyped() {
+        return None;
+    }
+    if !first.goes_with(found, values_suffice) {
+        return Some(OrderDifference {
+            path: first.path.clone(),
+            first: first.described(found),
+            found: found.described(first),
+        });
+    }
+    match (first.field.data_type(), found.field.data_type()) {
+        (DataType::Struct(one), DataType::Struct(other)) => one
+            .iter()
+            .find_map(|member| below(member, other.find(member.name())?.1)),
+        (DataType::Map(one, _), DataType::Map(other, _)) => {
+            match (one.data_type(), other.data_type()) {
+                // What a map calls its keys and values is of no account.
+                (DataType::Struct(entry), DataType::Struct(others)) => {
+                    let (one, other) = (first.below(one), found.below(other));
+                    entry.iter().zip(others).find_map(|(a, b)| {
+                        side_difference(&one.below(a), &other.below(b), values_suffice)
+                    })
+                }
+                _ => None,
+            }
+        }
+        (DataType::FixedSizeList(one, _), DataType::FixedSizeList(other, _))
+        | (DataType::RunEndEncoded(_, one), DataType::RunEndEncoded(_, other)) => below(one, other),
+        // Runs are stored as their values.
+        (DataType::RunEndEncoded(_, one), _) => {
+            let one = first.below(one);
+            let one = Side {
+                path: first.path.clone(),
+                ..one
+            };
+            side_difference(&one, found, values_suffice)
+        }
+        (_, DataType::RunEndEncoded(_, other)) => {
+            let other = found.below(other);
+            let other = Side {
+                path: found.path.clone(),
+                ..other
+            };
+            side_difference(first, &other, values_suffice)
+        }
+        (one, other) => below(list_item(one)?, list_item(other)?),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::datatypes::Fields;
+
+    use super::*;
+
+    fn words(ordered: bool) -> Field {
+        let words = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+        Field::new("size", words, true).with_dict_is_ordered(ordered)
+    }
+
+    fn enumeration(text: &str) -> Field {
+        let metadata = [(POLARS_ENUMERATION.to_owned(), text.to_owned())];
+        words(true).with_metadata(metadata.into())
+    }
+
+    fn known(path: &str, values: &[&str]) -> KnownCategories {
+        let categories = Categories::new(values.iter().map(|value| value.as_bytes()));
+        [(path.to_owned(), Arc::new(categories))].into()
+    }
+
+    #[test]
+    fn an_order_goes_with_none_but_an_order() {
+        let plain = Field::new("size", DataType::Utf8, true);
+        let nulls = Field::new("size", DataType::Null, true);
+        assert_eq!(field_difference(&words(true), &words(true)), None);
+        assert_eq!(field_difference(&words(false), &plain), None);
+        for ordered in [words(true), enumeration("1;a")] {
+            assert_eq!(field_difference(&ordered, &nulls), None);
+            assert_eq!(field_difference(&nulls, &ordered), None);
+            for other in [&words(false), &plain] {
+                assert!(field_difference(&ordered, other).is_some());
+                assert!(field_difference(other, &ordered).is_some());
+            }
+        }
+        // Of an enumeration all categories are known.
+        assert_eq!(writers_difference(&enumeration("1;a"), &plain), None);
+        assert!(writers_difference(&words(true), &plain).is_some());
+        assert!(writers_difference(&plain, &enumeration("1;a")).is_some());
+    }
+
+    #[test]
+    fn enumerations_have_the_same_categories() {
+        let one = enumeration("1;b1;a");
+        assert_eq!(field_difference(&one, &one), None);
+        for other in [enumeration("1;a1;b"), enumeration("1;b1;a1;c"), words(true)] {
+            let found = field_difference(&one, &other).unwrap();
+            assert!(
+                found.first.starts_with("an enumeration of Polars"),
+                "{found:?}"
+            );
+        }
+        let found = field_difference(&one, &enumeration("1;b1;c")).unwrap();
+        assert_eq!(found.first, "an enumeration of Polars of \"b\" < \"a\"");
+        assert_eq!(found.found, "an enumeration of Polars of \"b\" < \"c\"");
+    }
+
+    #[test]
+    fn one_list_of_categories_begins_with_the_other_also_within_types() {
+        let member = Field::new("s", DataType::Struct(Fields::from(vec![words(true)])), true);
+        let list = |item: &str| {
+            let item = words(true).with_name(item);
+            Field::new("l", DataType::List(Arc::new(item)), true)
+        };
+        for (one, other, paths) in [
+            (words(true), words(true), ["size", "size"]),
+            (member.clone(), member, ["s.size", "s.size"]),
+            (list("item"), list("element"), ["l.item", "l.element"]),
+        ] {
+            let (one, other) = (Schema::new(vec![one]), Schema::new(vec![other]));
+            let differ = |a: &[&str], b: &[&str]| {
+                let (a, b) = (known(paths[0], a), known(paths[1], b));
+                let side = |schema, categories| Ordered { schema, categories };
+                difference(side(&one, &a), side(&other, &b))
+            };
+            for fits in [&["b", "a"][..], &["b"], &["b", "a", "c"], &[]] {
+                assert_eq!(differ(&["b", "a"], fits), None);
+            }
+            for contradicts in [&["a", "b"][..], &["a"], &["b", "c", "a"]] {
+                assert!(differ(&["b", "a"], contradicts).is_some());
+            }
+        }
+    }
+}

@@ -6,6 +6,7 @@ mod support;
 
 #[cfg(target_os = "linux")]
 mod bounded;
+mod categories;
 mod checksums;
 mod child;
 #[cfg(target_os = "linux")]

@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, FieldRef, Schema};
 
-use crate::nested::{inner_fields, list_item};
+use crate::nested::{below, inner_fields, list_item};
 
 /// The key of a field's metadata under which Polars has the categories of an enumeration.
 pub(crate) const POLARS_ENUMERATION: &str = "_PL_ENUM_VALUES2";
@@ -188,7 +188,7 @@ impl<'a> Side<'a> {
 
     fn below(&self, field: &'a Field) -> Self {
         Side {
-            path: format!("{}.{}", self.path, field.name()),
+            path: below(&self.path, self.field.data_type(), field),
             field,
             known: self.known,
         }
@@ -254,7 +254,7 @@ fn side_difference(
     found: &Side<'_>,
     values_suffice: bool,
 ) -> Option<OrderDifference> {
-    let below = |one: &Field, other: &Field| {
+    let within = |one: &Field, other: &Field| {
         side_difference(&first.below(one), &found.below(other), values_suffice)
     };
     if first.is_untyped() || found.is_untyped() {
@@ -270,7 +270,7 @@ fn side_difference(
     match (first.field.data_type(), found.field.data_type()) {
         (DataType::Struct(one), DataType::Struct(other)) => one
             .iter()
-            .find_map(|member| below(member, other.find(member.name())?.1)),
+            .find_map(|member| within(member, other.find(member.name())?.1)),
         (DataType::Map(one, _), DataType::Map(other, _)) => {
             match (one.data_type(), other.data_type()) {
                 // What a map calls its keys and values is of no account.
@@ -284,7 +284,9 @@ fn side_difference(
             }
         }
         (DataType::FixedSizeList(one, _), DataType::FixedSizeList(other, _))
-        | (DataType::RunEndEncoded(_, one), DataType::RunEndEncoded(_, other)) => below(one, other),
+        | (DataType::RunEndEncoded(_, one), DataType::RunEndEncoded(_, other)) => {
+            within(one, other)
+        }
         // Runs are stored as their values.
         (DataType::RunEndEncoded(_, one), _) => {
             let one = first.below(one);
@@ -302,7 +304,7 @@ fn side_difference(
             };
             side_difference(first, &other, values_suffice)
         }
-        (one, other) => below(list_item(one)?, list_item(other)?),
+        (one, other) => within(list_item(one)?, list_item(other)?),
     }
 }
 
@@ -373,7 +375,7 @@ mod tests {
         for (one, other, paths) in [
             (words(true), words(true), ["size", "size"]),
             (member.clone(), member, ["s.size", "s.size"]),
-            (list("item"), list("element"), ["l.item", "l.element"]),
+            (list("item"), list("element"), ["l[]", "l[]"]),
         ] {
             let (one, other) = (Schema::new(vec![one]), Schema::new(vec![other]));
             let differ = |a: &[&str], b: &[&str]| {

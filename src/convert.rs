@@ -45,7 +45,7 @@ impl From<ArrowError> for Problem {
 
 impl Problem {
     /// The same with the row of what contains the array.
-    fn in_row(self, outer: impl FnOnce(usize) -> Option<usize>) -> Self {
+    pub(crate) fn in_row(self, outer: impl FnOnce(usize) -> Option<usize>) -> Self {
         match self {
             Problem::Value { below, row, reason } => Problem::Value {
                 below,
@@ -57,7 +57,7 @@ impl Problem {
     }
 
     /// The same of what has the array within it, by this path.
-    fn at(self, path: &str) -> Self {
+    pub(crate) fn at(self, path: &str) -> Self {
         match self {
             Problem::Value { below, row, reason } => Problem::Value {
                 below: format!("{path}{below}"),
@@ -345,20 +345,23 @@ fn relisted(array: &ArrayRef, to: &DataType, kind: fn(FieldRef) -> DataType) -> 
 }
 
 /// The row that an item belongs to.
-fn row_of<O: OffsetSizeTrait>(offsets: &[O], item: usize) -> Option<usize> {
+pub(crate) fn row_of<O: OffsetSizeTrait>(offsets: &[O], item: usize) -> Option<usize> {
     offsets
         .partition_point(|offset| offset.as_usize() <= item)
         .checked_sub(1)
 }
 
 /// The same rows without items that belong to none of them, or lie beneath a null.
-fn reachable(array: &ArrayRef) -> std::result::Result<ArrayRef, ArrowError> {
+pub(crate) fn reachable(array: &ArrayRef) -> std::result::Result<ArrayRef, ArrowError> {
     let rows: UInt64Array = (0..array.len() as u64).collect();
     take(array, &rows, None)
 }
 
 /// The array with more nulls.
-fn masked(array: &ArrayRef, nulls: Option<&NullBuffer>) -> std::result::Result<ArrayRef, Problem> {
+pub(crate) fn masked(
+    array: &ArrayRef,
+    nulls: Option<&NullBuffer>,
+) -> std::result::Result<ArrayRef, Problem> {
     let Some(nulls) = nulls.filter(|nulls| nulls.null_count() > 0) else {
         return Ok(Arc::clone(array));
     };

@@ -146,6 +146,7 @@ mod error;
 mod existing;
 mod file;
 pub mod format;
+mod impossible;
 pub mod inspect;
 mod local_path;
 mod names;

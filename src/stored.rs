@@ -19,20 +19,22 @@
 //! In Arrow IPC every type stays as it is, but for indices that turn out to be too narrow for the values of
 //! all batches.
 //!
-//! Column names are checked here too, for all formats.
+//! Column names and time zones are checked here too, for all formats, and values that their type does not have.
 
 use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
+use arrow::array::timezone::Tz;
 use arrow::array::{RecordBatch, RecordBatchOptions};
-use arrow::datatypes::{DataType, FieldRef, Fields, Schema, SchemaRef, TimeUnit};
+use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, SchemaRef, TimeUnit};
 
 use crate::categories::POLARS_ENUMERATION;
 use crate::compatible::{lacks_type, typed_like};
-use crate::convert::convert;
+use crate::convert::{Problem, convert};
 use crate::error::{Error, Result, Step};
 use crate::format::Format;
+use crate::impossible;
 use crate::nested::has_runs_within;
 
 /// Converts batches from the types that were given to those that are stored.
@@ -105,14 +107,18 @@ impl StoredTypes {
     /// # Errors
     /// [`Error::Encode`] with column and row if a value has no place in the stored type.
     pub(crate) fn batch(&self, batch: RecordBatch, path: &Path, rows: u64) -> Result<RecordBatch> {
+        let failed = |problem: Problem, field: &Field| {
+            Error::encode(Step::WriteRows, path, problem.into_error(field, rows))
+        };
+        for (field, column) in batch.schema_ref().fields().iter().zip(batch.columns()) {
+            impossible::check(column).map_err(|problem| failed(problem, field))?;
+        }
         if !self.changes {
             return Ok(batch);
         }
         let columns = self.schema.fields().iter().zip(batch.columns());
         let columns = columns.map(|(field, column)| {
-            convert(column, field.data_type()).map_err(|problem| {
-                Error::encode(Step::WriteRows, path, problem.into_error(field, rows))
-            })
+            convert(column, field.data_type()).map_err(|problem| failed(problem, field))
         });
         let columns = columns.collect::<Result<Vec<_>>>()?;
         // What lists and maps call their items may differ from batch to batch.
@@ -165,6 +171,15 @@ fn check_names_within(path: &str, data_type: &DataType, depth: usize) -> Result<
         });
     }
     match data_type {
+        DataType::Timestamp(_, Some(zone)) if zone.parse::<Tz>().is_err() => {
+            Err(Error::InvalidOption {
+                option: "schema",
+                reason: format!(
+                    "column {path:?} has the time zone {zone:?}, which is none of the IANA database and no offset, \
+                     and with which readers do not open the files; cast it to another, such as UTC"
+                ),
+            })
+        }
         DataType::Struct(fields) => check_fields(path, fields, below),
         DataType::List(item)
         | DataType::LargeList(item)

@@ -239,9 +239,9 @@ fn unified(field: &Field, column: &ArrayRef) -> Outcome<ArrayRef> {
     // By way of its own values, since arrow makes of a null among a dictionary's values an empty view.
     let plain = match expected {
         DataType::Dictionary(..) => found.clone(),
-        _ => plain_type(found),
+        expected => mended(found, expected, Mend::Dictionaries),
     };
-    let sorted_alike = with_sorted_keys_of(&plain, expected);
+    let sorted_alike = mended(&plain, expected, Mend::SortedKeys);
     if !can_cast_types(found, &plain) || !can_cast_types(&sorted_alike, expected) {
         return Err(mismatch(field, column));
     }
@@ -311,11 +311,22 @@ fn is_exact(expected: &DataType, found: &DataType) -> bool {
     }
 }
 
-/// The type, its maps being sorted where those of the other are, which arrow's cast asks for.
-fn with_sorted_keys_of(found: &DataType, expected: &DataType) -> DataType {
-    use DataType::{FixedSizeList, LargeList, LargeListView, List, ListView, Map, Struct};
+/// What makes a type more like another.
+#[derive(Clone, Copy)]
+enum Mend {
+    /// Dictionaries become their values where the other has none; where it has, they keep all categories.
+    Dictionaries,
+    /// Maps are sorted where those of the other are, which arrow's cast asks for.
+    SortedKeys,
+}
+
+/// The type, made more like the other.
+fn mended(found: &DataType, expected: &DataType, mend: Mend) -> DataType {
+    use DataType::{
+        Dictionary, FixedSizeList, LargeList, LargeListView, List, ListView, Map, Struct,
+    };
     let items = |found: &FieldRef, expected: &Field| -> FieldRef {
-        let data_type = with_sorted_keys_of(found.data_type(), expected.data_type());
+        let data_type = mended(found.data_type(), expected.data_type(), mend);
         Arc::new(found.as_ref().clone().with_data_type(data_type))
     };
     if let (Some(_), Some(expected)) = (list_item(found), list_item(expected)) {
@@ -328,7 +339,13 @@ fn with_sorted_keys_of(found: &DataType, expected: &DataType) -> DataType {
         };
     }
     match (found, expected) {
-        (Map(found, _), Map(expected, sorted)) => Map(items(found, expected), *sorted),
+        (Map(found, sorted), Map(expected, expected_sorted)) => {
+            let sorted = match mend {
+                Mend::Dictionaries => sorted,
+                Mend::SortedKeys => expected_sorted,
+            };
+            Map(items(found, expected), *sorted)
+        }
         (FixedSizeList(found, size), FixedSizeList(expected, _)) => {
             FixedSizeList(items(found, expected), *size)
         }
@@ -339,7 +356,11 @@ fn with_sorted_keys_of(found: &DataType, expected: &DataType) -> DataType {
                 .map(|(f, e)| items(f, e))
                 .collect(),
         ),
-        (found, _) => found.clone(),
+        (Dictionary(..), Dictionary(..)) => found.clone(),
+        (found, _) => match mend {
+            Mend::Dictionaries => plain_type(found),
+            Mend::SortedKeys => found.clone(),
+        },
     }
 }
 

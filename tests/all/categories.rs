@@ -258,13 +258,17 @@ fn files_have_all_categories_also_within_types() {
     let values = ["small", "large", "huge"];
     for within in [RecordBatch::clone, in_struct, in_list, in_map] {
         for format in [Format::Parquet, Format::Ipc] {
-            for memory_limit in [1 << 30, 1_000] {
+            for (memory_limit, policy) in [
+                (1 << 30, SchemaPolicy::Exact),
+                (1_000, SchemaPolicy::Exact),
+                (1 << 30, SchemaPolicy::Unify),
+            ] {
                 let directory = tempfile::tempdir().unwrap();
                 let root = directory.path().join("lake");
                 let batch = within(&ordered(&values));
                 let batches = [batch.slice(1, 1), batch.slice(0, 1), batch.clone()];
                 let builder = builder(&root, format).memory_limit(memory_limit);
-                let receipt = write(builder, &batches).unwrap();
+                let receipt = write(builder.schema_policy(policy), &batches).unwrap();
                 let path = root.join(receipt.files()[0].path());
                 let file = std::fs::File::open(path).unwrap();
                 let found = match format {

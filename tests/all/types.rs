@@ -208,7 +208,7 @@ fn times() -> Vec<Column> {
             253_402_300_799
         };
         let values = [-315_619_200 * per + 1, 0, last * per];
-        for zone in [None, Some("UTC"), Some("Europe/Berlin")] {
+        for zone in [None, Some("UTC"), Some("Europe/Berlin"), Some("+05:30")] {
             all.push(of_integers(&Timestamp(unit, zone.map(Into::into)), &values));
         }
     }

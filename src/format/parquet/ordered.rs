@@ -12,7 +12,7 @@ use arrow::datatypes::{DataType, Field, SchemaRef};
 use parquet::errors::{ParquetError, Result};
 
 use crate::categories::{Categories, KnownCategories, POLARS_ENUMERATION};
-use crate::nested::inner_fields;
+use crate::nested::{below, inner_fields};
 
 /// What the categories of one column may take: a page of them is held for each row group that is being encoded.
 pub(super) const MOST_BYTES: usize = 64 << 20;
@@ -122,7 +122,7 @@ fn find(path: &str, field: &Field, leaves: &mut Vec<Option<Arc<OrderedColumn>>>)
     if !inner.is_empty() {
         return inner
             .into_iter()
-            .try_for_each(|field| find(&format!("{path}.{}", field.name()), field, leaves));
+            .try_for_each(|inner| find(&below(path, field.data_type(), inner), inner, leaves));
     }
     if field.dict_is_ordered() != Some(true) {
         leaves.push(None);

@@ -74,7 +74,7 @@ def test_they_are_refused_within_types_and_in_single_files(lake: Path, name: str
         "struct": pa.StructArray.from_arrays([array], ["m"]),
         "list": pa.ListArray.from_arrays(offsets, array),
     }
-    for column in nested.values():
+    for kind, column in nested.items():
         table = pa.table({"x": column})
         for data in (table, table.slice(1)):
             with pytest.raises(aa.AtomicArrowError, match='"x'):
@@ -84,7 +84,7 @@ def test_they_are_refused_within_types_and_in_single_files(lake: Path, name: str
             aa.AtomicArrowWriter(lake / "odd", {"k": 1}, schema=table.schema) as writer,
         ):
             writer.write(table)
-        aa.write_dataset(table.slice(0, 1), lake / "fits")
+        aa.write_dataset(table.slice(0, 1), lake / kind)
 
 
 def test_what_lies_beneath_a_null_is_no_value(lake: Path) -> None:

@@ -87,7 +87,7 @@ fn find(array: &ArrayRef) -> Result<(), Problem> {
     match array.data_type() {
         DataType::Struct(_) => {
             let array = array.as_struct();
-            members(array, |column| Ok(masked(column, array.nulls())?))
+            members(array, |column| masked(column, array.nulls()))
         }
         DataType::List(_) => {
             let array = reachable(array)?;

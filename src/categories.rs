@@ -1,4 +1,5 @@
-//! The order of the categories of ordered dictionaries, and whether that of two columns goes together (promise P10).
+//! What two columns mean beside their types, the order of categories and extension types, and whether it goes
+//! together (promise P10).
 //!
 //! Arrow has the order of a column's categories in its dictionaries, of which each batch has its own, and only a
 //! mark that there is one in the field; Polars has the categories of an enumeration in the metadata of the field, too.
@@ -10,6 +11,8 @@
 //! | an enumeration of Polars | the same | of the same categories |
 //! | an enumeration of Polars | another ordered dictionary | they do not go together: Polars reads them as two types |
 //! | ordered | without an order | they do not go together: the order would be lost, or made up |
+//! | of an extension type | of another, or with other parameters | they do not go together: the values mean something else |
+//! | of an extension type | of none | readers of both as files get the same values, which is said; within one write they do not go together |
 //! | anything | only nulls | they go together |
 
 use std::collections::{BTreeMap, HashMap};
@@ -17,6 +20,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, FieldRef, Schema};
 
+use crate::extension::Extension;
 use crate::nested::{below, inner_fields, list_item};
 
 /// The key of a field's metadata under which Polars has the categories of an enumeration.
@@ -118,13 +122,30 @@ pub(crate) fn take_longer(known: &mut KnownCategories, found: KnownCategories) {
     }
 }
 
-/// Two columns, or parts of them, whose orders do not go together.
+/// What to do about columns whose extension types do not go together.
+const EXTENSION_REMEDY: &str =
+    "give the column one extension type everywhere, or convert it to one storage type";
+
+/// Two columns, or parts of them, that mean something else.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct OrderDifference {
+pub(crate) struct MeaningDifference {
     /// The column, with the path to what is within it.
     pub(crate) path: String,
     pub(crate) first: String,
     pub(crate) found: String,
+    /// What to do about it.
+    pub(crate) remedy: &'static str,
+}
+
+/// What two columns are to do together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    /// Be read as one from two files.
+    Read,
+    /// Become one, of a type that holds both.
+    Unite,
+    /// Be written as the first, which is the writer's.
+    Write,
 }
 
 /// Whether the values of the field are an ordered dictionary.
@@ -148,26 +169,34 @@ pub(crate) struct Ordered<'a> {
 }
 
 /// The first difference between the columns of two schemas.
-pub(crate) fn difference(first: Ordered<'_>, found: Ordered<'_>) -> Option<OrderDifference> {
+pub(crate) fn difference(first: Ordered<'_>, found: Ordered<'_>) -> Option<MeaningDifference> {
     first.schema.fields().iter().find_map(|field| {
         let other = found.schema.field_with_name(field.name()).ok()?;
         let first = Side::new(field, first.categories);
         let found = Side::new(other, found.categories);
-        side_difference(&first, &found, false)
+        side_difference(&first, &found, Purpose::Read)
     })
 }
 
 /// The first difference between two fields, of whose categories nothing is known but what Polars has in the metadata.
-pub(crate) fn field_difference(first: &Field, found: &Field) -> Option<OrderDifference> {
+pub(crate) fn field_difference(first: &Field, found: &Field) -> Option<MeaningDifference> {
     let none = KnownCategories::new();
-    side_difference(&Side::new(first, &none), &Side::new(found, &none), false)
+    side_difference(
+        &Side::new(first, &none),
+        &Side::new(found, &none),
+        Purpose::Unite,
+    )
 }
 
 /// What keeps rows from being written as those of the first field. Where that has the categories itself, values
 /// without an order are told to be among them when they come.
-pub(crate) fn writers_difference(writers: &Field, found: &Field) -> Option<OrderDifference> {
+pub(crate) fn writers_difference(writers: &Field, found: &Field) -> Option<MeaningDifference> {
     let none = KnownCategories::new();
-    side_difference(&Side::new(writers, &none), &Side::new(found, &none), true)
+    side_difference(
+        &Side::new(writers, &none),
+        &Side::new(found, &none),
+        Purpose::Write,
+    )
 }
 
 /// A field with its path.
@@ -232,10 +261,10 @@ impl<'a> Side<'a> {
         }
     }
 
-    fn goes_with(&self, other: &Side<'_>, values_suffice: bool) -> bool {
+    fn goes_with(&self, other: &Side<'_>, purpose: Purpose) -> bool {
         match (is_ordered(self.field), is_ordered(other.field)) {
             (false, false) => true,
-            (true, false) => values_suffice && self.enumeration().is_some(),
+            (true, false) => purpose == Purpose::Write && self.enumeration().is_some(),
             (false, true) => false,
             (true, true) => match (self.enumeration(), other.enumeration()) {
                 (Some(own), Some(others)) => own == others,
@@ -252,19 +281,37 @@ impl<'a> Side<'a> {
 fn side_difference(
     first: &Side<'_>,
     found: &Side<'_>,
-    values_suffice: bool,
-) -> Option<OrderDifference> {
+    purpose: Purpose,
+) -> Option<MeaningDifference> {
     let within = |one: &Field, other: &Field| {
-        side_difference(&first.below(one), &found.below(other), values_suffice)
+        side_difference(&first.below(one), &found.below(other), purpose)
     };
     if first.is_untyped() || found.is_untyped() {
         return None;
     }
-    if !first.goes_with(found, values_suffice) {
-        return Some(OrderDifference {
+    let extensions = (Extension::of(first.field), Extension::of(found.field));
+    let is_same_extension = match extensions {
+        (None, Some(_)) | (Some(_), None) => purpose == Purpose::Read,
+        (first, found) => first == found,
+    };
+    if !is_same_extension {
+        let described = |extension: Option<Extension<'_>>, field: &Field| match extension {
+            Some(extension) => extension.to_string(),
+            None => format!("{} without an extension type", field.data_type()),
+        };
+        return Some(MeaningDifference {
+            path: first.path.clone(),
+            first: described(extensions.0, first.field),
+            found: described(extensions.1, found.field),
+            remedy: EXTENSION_REMEDY,
+        });
+    }
+    if !first.goes_with(found, purpose) {
+        return Some(MeaningDifference {
             path: first.path.clone(),
             first: first.described(found),
             found: found.described(first),
+            remedy: REMEDY,
         });
     }
     match (first.field.data_type(), found.field.data_type()) {
@@ -276,9 +323,10 @@ fn side_difference(
                 // What a map calls its keys and values is of no account.
                 (DataType::Struct(entry), DataType::Struct(others)) => {
                     let (one, other) = (first.below(one), found.below(other));
-                    entry.iter().zip(others).find_map(|(a, b)| {
-                        side_difference(&one.below(a), &other.below(b), values_suffice)
-                    })
+                    entry
+                        .iter()
+                        .zip(others)
+                        .find_map(|(a, b)| side_difference(&one.below(a), &other.below(b), purpose))
                 }
                 _ => None,
             }
@@ -294,7 +342,7 @@ fn side_difference(
                 path: first.path.clone(),
                 ..one
             };
-            side_difference(&one, found, values_suffice)
+            side_difference(&one, found, purpose)
         }
         (_, DataType::RunEndEncoded(_, other)) => {
             let other = found.below(other);
@@ -302,7 +350,7 @@ fn side_difference(
                 path: found.path.clone(),
                 ..other
             };
-            side_difference(first, &other, values_suffice)
+            side_difference(first, &other, purpose)
         }
         (one, other) => within(list_item(one)?, list_item(other)?),
     }
@@ -347,6 +395,51 @@ mod tests {
         assert_eq!(writers_difference(&enumeration("1;a"), &plain), None);
         assert!(writers_difference(&words(true), &plain).is_some());
         assert!(writers_difference(&plain, &enumeration("1;a")).is_some());
+    }
+
+    #[test]
+    fn an_extension_type_goes_with_itself_and_in_another_file_with_none() {
+        let field = |parameters: Option<&str>| {
+            let plain = Field::new("p", DataType::Int64, true);
+            let Some(parameters) = parameters else {
+                return plain;
+            };
+            let name = (
+                "ARROW:extension:name".to_owned(),
+                "pandas.period".to_owned(),
+            );
+            let text = ("ARROW:extension:metadata".to_owned(), parameters.to_owned());
+            plain.with_metadata([name, text].into())
+        };
+        let days = field(Some(r#"{"freq": "D"}"#));
+        let months = field(Some(r#"{"freq": "M"}"#));
+        let plain = field(None);
+        let reads = |one: &Field, other: &Field| {
+            let (one, other) = (
+                Schema::new(vec![one.clone()]),
+                Schema::new(vec![other.clone()]),
+            );
+            let none = KnownCategories::new();
+            let side = |schema| Ordered {
+                schema,
+                categories: &none,
+            };
+            difference(side(&one), side(&other)).is_none()
+        };
+        let list = |item: &Field| Field::new("l", DataType::List(Arc::new(item.clone())), true);
+        for nest in [|field: &Field| field.clone(), list] {
+            let (days, months, plain) = (nest(&days), nest(&months), nest(&plain));
+            for (one, other, read, united, written) in [
+                (&days, &days, true, true, true),
+                (&days, &months, false, false, false),
+                (&days, &plain, true, false, false),
+                (&plain, &days, true, false, false),
+            ] {
+                assert_eq!(reads(one, other), read, "{one} and {other}");
+                assert_eq!(field_difference(one, other).is_none(), united);
+                assert_eq!(writers_difference(one, other).is_none(), written);
+            }
+        }
     }
 
     #[test]

@@ -10,17 +10,21 @@
 //! | a narrower integer, a dictionary of the same values, a timestamp with another time zone | pyarrow and DuckDB read both, if all integers fit the file that comes first; Polars and DataFusion fail |
 //! | of no type (`Null`) in one file | pyarrow, Polars and DuckDB fail if that comes first |
 //! | ordered in one file only, or in another order | pyarrow takes the order of the file that comes first, or none; Polars fails on other enumerations |
+//! | of an extension type in one file only | pyarrow takes the type of the file that comes first |
+//! | of other extension types, or parameters of one | pyarrow fails, or takes the values of one for those of the other |
 //! | any other type | at least one of pyarrow and DuckDB fails, or gives back other values |
 //!
-//! The last three are differences that a write is refused for. The others are allowed, and said; a column
-//! that may not be null is not allowed to be in one file only. Orders are compared in [`categories`](crate::categories). Which type holds the values of both is
-//! another question ([`schema`](crate::schema)), which readers do not ask.
+//! A write is refused for another order, for other extension types, and for any other type. The others are allowed, and
+//! said; a column that may not be null is not allowed to be in one file only. Orders and extension types are compared in
+//! [`categories`](crate::categories). Which type holds the values of both is another question
+//! ([`schema`](crate::schema)), which readers do not ask.
 
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema};
 
 use crate::categories::POLARS_ENUMERATION;
+use crate::extension::Extension;
 use crate::nested::{is_binary, list_item};
 use crate::receipt::Note;
 use crate::schema::common_type;
@@ -53,12 +57,14 @@ pub(crate) fn compare(given: &Schema, there: &Schema) -> Result<Vec<Note>, Diffe
             continue;
         };
         let (given, there) = (field.data_type(), other.data_type());
+        // That extension types go together is known already.
+        let extensions = (Extension::of(field), Extension::of(other));
         match unite(given, there) {
-            Some(Unity::Same) => {}
-            Some(Unity::Said) => notes.push(Note::TypeDiffers {
+            Some(Unity::Same) if extensions.0.is_some() == extensions.1.is_some() => {}
+            Some(_) => notes.push(Note::TypeDiffers {
                 column: field.name().clone(),
-                written: given.to_string(),
-                there: there.to_string(),
+                written: described(given, extensions.0),
+                there: described(there, extensions.1),
             }),
             None => {
                 return Err(Difference {
@@ -77,6 +83,13 @@ pub(crate) fn compare(given: &Schema, there: &Schema) -> Result<Vec<Note>, Diffe
         }
     }
     Ok(notes)
+}
+
+fn described(data_type: &DataType, extension: Option<Extension<'_>>) -> String {
+    match extension {
+        Some(extension) => format!("{data_type} {extension}"),
+        None => data_type.to_string(),
+    }
 }
 
 /// A column that is in one of two files only must be one that may be null.

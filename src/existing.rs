@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 
-use crate::categories::{KnownCategories, Ordered, REMEDY, difference};
+use crate::categories::{KnownCategories, Ordered, difference};
 use crate::compatible::compare;
 use crate::disk::{Disk, Entry, EntryKind};
 use crate::error::{Error, Result};
@@ -217,7 +217,7 @@ impl Beside<'_> {
             None => Ok(notes),
             Some(difference) => {
                 let what = format!("column {:?} is", difference.path);
-                let given = format!("{} ({REMEDY})", difference.first);
+                let given = format!("{} ({})", difference.first, difference.remedy);
                 Err(self.incompatible(&what, given, difference.found))
             }
         }

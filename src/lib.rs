@@ -144,6 +144,7 @@ mod dataset;
 pub mod disk;
 mod error;
 mod existing;
+mod extension;
 mod file;
 pub mod format;
 mod impossible;

@@ -39,7 +39,7 @@ use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
 use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, SchemaRef, TimeUnit};
 use serde_json::Value;
 
-use crate::categories::{REMEDY, field_difference};
+use crate::categories::field_difference;
 use crate::convert::convert;
 use crate::nested::{is_binary, list_item};
 pub use crate::nulls::check_nulls;
@@ -48,9 +48,6 @@ pub use crate::refused::Refused;
 /// The key of a schema's metadata under which pandas notes the types of its columns
 /// (<https://pandas.pydata.org/docs/development/developer.html>).
 const PANDAS: &str = "pandas";
-
-/// The key of a field's metadata that names its extension type.
-const EXTENSION: &str = "ARROW:extension:name";
 
 /// A column for which no type holds the values of two schemas.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -94,7 +91,7 @@ pub fn common_schema(first: &Schema, found: &Schema) -> Result<Schema, NoCommonT
             column: one.name().clone(),
             first: one.data_type().clone(),
             found: other.data_type().clone(),
-            difference: order_difference(one, other).map(Into::into),
+            difference: meaning_difference(one, other).map(Into::into),
         })
     })?;
     let metadata = metadata_of(first, &fields);
@@ -132,42 +129,38 @@ fn metadata_of(first: &Schema, fields: &[FieldRef]) -> HashMap<String, String> {
     metadata
 }
 
-/// Why two columns do not go together by the order of their categories, in words that follow "column … is"; `None` if
-/// they do.
+/// Why two columns do not go together by what they mean beside their types: the order of categories and extension types.
+/// It follows "column … is"; `None` if they do.
 ///
 /// ```
 /// use atomic_arrow::arrow::datatypes::{DataType, Field};
-/// use atomic_arrow::schema::order_difference;
+/// use atomic_arrow::schema::meaning_difference;
 ///
 /// let words = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
 /// let plain = Field::new("size", words, true);
 /// let ordered = plain.clone().with_dict_is_ordered(true);
-/// assert_eq!(order_difference(&plain, &plain), None);
-/// let text = order_difference(&ordered, &plain).unwrap_or_default();
+/// assert_eq!(meaning_difference(&plain, &plain), None);
+/// let text = meaning_difference(&ordered, &plain).unwrap_or_default();
 /// assert!(text.starts_with("an ordered dictionary and a dictionary without an order"));
 /// ```
 #[must_use]
-pub fn order_difference(first: &Field, found: &Field) -> Option<String> {
+pub fn meaning_difference(first: &Field, found: &Field) -> Option<String> {
     let difference = field_difference(first, found)?;
     let within = match difference.path == *first.name() {
         true => String::new(),
         false => format!(" in {:?}", difference.path),
     };
-    let (first, found) = (difference.first, difference.found);
-    Some(format!("{first} and {found}{within}: {REMEDY}"))
+    let (first, found, remedy) = (difference.first, difference.found, difference.remedy);
+    Some(format!("{first} and {found}{within}: {remedy}"))
 }
 
 /// The field that holds the values of both, of the first one's name and metadata; `None` if no type does.
 #[must_use]
 pub fn common_field(first: &FieldRef, found: &Field) -> Option<FieldRef> {
     let is_untyped = |field: &Field| *field.data_type() == DataType::Null;
-    let extension = |field: &Field| field.metadata().get(EXTENSION).cloned();
     if is_untyped(first) && !is_untyped(found) {
         let field = found.clone().with_name(first.name()).with_nullable(true);
         return Some(Arc::new(field));
-    }
-    if !is_untyped(found) && extension(first) != extension(found) {
-        return None;
     }
     if field_difference(first, found).is_some() {
         return None;

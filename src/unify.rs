@@ -13,7 +13,7 @@ use arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow::compute::can_cast_types;
 use arrow::datatypes::{DataType, Field, FieldRef, Fields, SchemaRef};
 
-use crate::categories::{OrderDifference, REMEDY, writers_difference};
+use crate::categories::writers_difference;
 use crate::convert::{Problem, convert, strict_cast};
 use crate::error::{Error, Result};
 use crate::nested::{inner_types, is_binary, list_item};
@@ -33,6 +33,7 @@ use crate::schema::common_type;
 /// | a type whose values the schema's holds: a narrower number, a coarser unit of time ([`schema`](crate::schema)) | mismatch | converted |
 /// | an ordered dictionary for one without an order, or for values, or the reverse | mismatch | mismatch |
 /// | an enumeration of Polars for one of other categories | mismatch | mismatch |
+/// | an extension type for another, for other parameters of it, for its storage type, or the reverse | mismatch | mismatch |
 /// | values for an enumeration of Polars | mismatch | converted, if they are among its categories |
 /// | a struct or map of such | mismatch | converted; a struct's fields have to be in order |
 /// | `Null` for any type, also within a list, struct or map | taken | taken |
@@ -163,8 +164,8 @@ fn columns(
     let columns = expected.iter().zip(order).map(|(field, position)| {
         let column = batch.column(position);
         if let Some(difference) = writers_difference(field, &found[position]) {
-            let OrderDifference { path, first, found } = difference;
-            return Err(Mismatch::new(path, format!("{first} ({REMEDY})"), found));
+            let first = format!("{} ({})", difference.first, difference.remedy);
+            return Err(Mismatch::new(difference.path, first, difference.found));
         }
         let column = match policy {
             SchemaPolicy::Exact => exact(field, column)?,

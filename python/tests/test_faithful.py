@@ -178,3 +178,48 @@ def test_the_types_that_pandas_notes_are_those_of_the_widened_columns(lake: Path
         read = pd.read_parquet(lake / "weather")
         assert read["c"].tolist() == [first.tolist()[0], later.tolist()[0]]
         assert read["d"].tolist() == ["x", "x"]
+
+
+def _periods(frequency: str) -> pd.DataFrame:
+    return pd.DataFrame({"c": pd.period_range("2020-01-01", periods=2, freq=frequency)})
+
+
+def _intervals(closed: str) -> pd.DataFrame:
+    return pd.DataFrame({"c": pd.interval_range(0, 2, closed=closed)})
+
+
+UNLIKE = {
+    "periods": (_periods("D"), _periods("M")),
+    "intervals": (_intervals("left"), _intervals("right")),
+    "uuid": (pa.table({"c": pa.array([b"0" * 16], pa.uuid())}), pa.table({"c": [b"1" * 16]})),
+    "json": (pa.table({"c": pa.array(["{}"], pa.json_())}), pa.table({"c": ["nojson{"]})),
+}
+
+
+@pytest.mark.parametrize("kind", UNLIKE)
+@pytest.mark.parametrize("policy", ["unify", "exact"])
+def test_values_of_unlike_extension_types_are_not_one_column(
+    lake: Path, kind: str, policy: str
+) -> None:
+    first, later = UNLIKE[kind]
+    if kind == "uuid":
+        later = later.cast(pa.schema([("c", pa.binary(16))]))
+    for one, other in [(first, later), (later, first)]:
+        for data in ([one, other], iter([one, other])):
+            with pytest.raises(aa.SchemaMismatchError, match="extension type"):
+                aa.write_dataset(data, lake / "weather", schema_policy=policy)
+        with aa.DatasetWriter(lake / "weather", schema=one, schema_policy=policy) as writer:
+            writer.write(one)
+            with pytest.raises(aa.SchemaMismatchError, match="extension type"):
+                writer.write(other)
+    assert not (lake / "weather").exists()
+
+
+def test_an_append_of_another_extension_type_is_refused_and_of_its_storage_said(lake: Path) -> None:
+    aa.write_dataset(_periods("D"), lake / "weather")
+    with pytest.raises(aa.IncompatibleError, match=r"pandas\.period"):
+        aa.write_dataset(_periods("M"), lake / "weather")
+    aa.write_dataset(_periods("D"), lake / "weather")
+    assert pd.read_parquet(lake / "weather")["c"].dtype == "period[D]"
+    with pytest.warns(aa.DataSetWarning, match=r"pandas\.period"):
+        aa.write_dataset(pa.table({"c": [1]}), lake / "weather")

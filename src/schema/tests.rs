@@ -162,7 +162,7 @@ fn what_is_lacking_is_named_by_its_path() {
 #[test]
 fn columns_of_other_extension_types_do_not_unite() {
     let plain = Arc::new(Field::new("j", DataType::Utf8, true));
-    let extension = [(EXTENSION.to_owned(), "arrow.json".to_owned())];
+    let extension = [("ARROW:extension:name".to_owned(), "arrow.json".to_owned())];
     let json = Field::new("j", DataType::Utf8, true).with_metadata(extension.into());
     let nulls = Arc::new(Field::new("j", DataType::Null, true));
     assert_eq!(common_field(&plain, &json), None);

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema};
-use atomic_arrow::schema::{common_field, common_type, order_difference};
+use atomic_arrow::schema::{common_field, common_type, meaning_difference};
 
 use super::guess::Guess;
 use super::json_rows::{ObjectGuess, Remarks};
@@ -166,7 +166,7 @@ impl<'a> Column<'a> {
                 Some(common) if common.data_type() == known.data_type() => (common, before),
                 Some(common) => (common, path),
                 None => {
-                    if let Some(difference) = order_difference(&known, field) {
+                    if let Some(difference) = meaning_difference(&known, field) {
                         let before = before.display();
                         return Err(InputError::TypesDisagree {
                             path: path.to_owned(),

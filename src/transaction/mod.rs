@@ -350,8 +350,12 @@ fn is_settled(backend: &dyn Backend, unfinished: &HashSet<Uuid>) -> Result<bool>
         };
         let committed = matches!(&decision,
             Some(Decision::Committed(plan)) if plan.root == backend.named_root());
-        if committed && !unfinished.contains(&id) && matches!(backend.take(id)?, Taken::Ours(_)) {
-            settled = false;
+        if !committed || unfinished.contains(&id) {
+            continue;
+        }
+        match backend.take(id) {
+            Err(error) if error.is_about_record() => {}
+            taken => settled &= !matches!(taken?, Taken::Ours(_)),
         }
     }
     Ok(settled)

@@ -10,6 +10,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::LocalBackend;
+use crate::backend::Backend as _;
 use crate::disk::{EntryKind, FileStatus, Owner};
 use crate::error::{Error, Result};
 use crate::receipt::CommitMode;
@@ -288,6 +289,9 @@ impl LocalBackend {
                 let path: PathBuf = root.join(&exchange.path).components().collect();
                 changes.insert(Change::In(above(&path)));
                 changes.insert(Change::Whole(path));
+                // What was there before is removed from here.
+                let old = self.place(plan.transaction).join(&exchange.staged);
+                changes.insert(Change::Whole(old));
             }
             let removed = plan.removed.iter();
             changes.extend(removed.map(|removal| Change::Of(root.join(&removal.path))));

@@ -104,7 +104,7 @@ impl LocalBackend {
                     _ => Ok(Taken::Gone),
                 };
             }
-            Err(error) => return Err(reading(error)),
+            Err(error) => return Err(self.unopened(&lease, error)?),
         };
         if !is_dead(self.disk.as_ref(), &lease, file.as_ref()).map_err(reading)? {
             return Ok(Taken::Alive);

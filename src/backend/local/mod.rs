@@ -169,6 +169,13 @@ impl LocalBackend {
         // If it came back after a crash, it would be carried out again, over what came since: so also
         // where nothing else is synced.
         self.mover(Durability::Synced).sync(&directory)?;
+        // By name, since they may be in directories that are more closed than the transaction's.
+        for exchange in &plan.exchanges {
+            let old = directory.join(&exchange.staged);
+            let _ = self
+                .mover(Durability::Unsynced)
+                .remove_files(&old, &exchange.removed);
+        }
         Ok(self.remove(plan.transaction).err().into_iter().collect())
     }
 

@@ -69,10 +69,7 @@ impl LocalBackend {
             Err(Error::Read { path, source })
                 if source.kind() == io::ErrorKind::PermissionDenied =>
             {
-                let mut authors = Authors::default();
-                self.owners_of(&mut authors, &[directory])?;
-                self.check_authors(&authors, || [Change::In(self.root.clone())].into())?;
-                return Err(Error::Read { path, source });
+                return Err(self.unopened(&path, source)?);
             }
             opened => match opened? {
                 Some(opened) => opened,
@@ -83,6 +80,25 @@ impl LocalBackend {
         self.owners_of(&mut authors, &[directory])?;
         self.add_owners(&mut authors, status.owner.map(|owner| (path, owner)))?;
         record_of(file, &status, path, &authors).map(|record| Some((record, authors)))
+    }
+
+    /// The error where something in the directory of a transaction cannot be opened. What a writer of the data set
+    /// leaves can be opened by each other: whoever closes it means to be in the way of others.
+    pub(super) fn unopened(&self, path: &Path, source: io::Error) -> Result<Error> {
+        let directory = path.parent().unwrap_or(path);
+        let mut authors = Authors::default();
+        if source.kind() == io::ErrorKind::PermissionDenied {
+            self.owners_of(&mut authors, &[directory])?;
+        }
+        self.check_authors(&authors, || [Change::In(self.root.clone())].into())?;
+        let path = path.to_owned();
+        Ok(match authors.are_trusted() {
+            false if self.disk.check_writable(&self.root).is_ok() => Error::InvalidDecision {
+                path,
+                reason: "is closed to others who may write in the data set".to_owned(),
+            },
+            _ => Error::Read { path, source },
+        })
     }
 
     /// Writes a file that is complete, and durable in itself, when it gets its name: one that is torn

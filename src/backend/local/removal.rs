@@ -164,7 +164,14 @@ pub(super) fn not_removed(path: &Path) -> impl FnOnce(io::Error) -> Error {
 
 /// Removes a directory and what is in it, as others may at the same time. Symbolic links are removed, and
 /// not followed; what is mounted below stays, and is an error.
-pub(super) fn remove_tree(disk: &dyn Disk, path: &Path) -> io::Result<()> {
+///
+/// Somebody who may write in it can have moved a directory of others there, if he may write in that; what is deeper in
+/// it and he could not have removed himself stays too.
+pub(super) fn remove_tree(disk: &dyn Disk, top: &Path) -> io::Result<()> {
+    remove_below(disk, top, top)
+}
+
+fn remove_below(disk: &dyn Disk, top: &Path, path: &Path) -> io::Result<()> {
     match unless_gone(disk.place(path))? {
         None => return Ok(()),
         Some(place) if place.mount_root => {
@@ -173,13 +180,44 @@ pub(super) fn remove_tree(disk: &dyn Disk, path: &Path) -> io::Result<()> {
         }
         Some(_) => {}
     }
+    if !unless_gone(is_like_all(disk, top, path))?.unwrap_or(true) {
+        return match unless_gone(disk.remove_directory(path)) {
+            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {
+                let reason = format!(
+                    "what is in {} stays: not all may remove it who could have moved it there",
+                    path.display()
+                );
+                Err(io::Error::new(io::ErrorKind::PermissionDenied, reason))
+            }
+            removed => removed.map(drop),
+        };
+    }
     for entry in unless_gone(disk.list(path))?.unwrap_or_default() {
         match entry.kind {
-            EntryKind::Directory => remove_tree(disk, &entry.path)?,
+            EntryKind::Directory => remove_below(disk, top, &entry.path)?,
             EntryKind::File | EntryKind::Link | EntryKind::Other => {
                 let _gone_already = unless_gone(disk.remove_file(&entry.path))?;
             }
         }
     }
     unless_gone(disk.remove_directory(path)).map(drop)
+}
+
+/// Whether all who could have moved a directory into the tree at `top` can remove what is in it.
+fn is_like_all(disk: &dyn Disk, top: &Path, path: &Path) -> io::Result<bool> {
+    const STICKY: u32 = 0o1000;
+    const OF_OTHERS: u32 = 0o022;
+    if top == path {
+        return Ok(true);
+    }
+    let (above, here) = (disk.status(top)?, disk.status(path)?);
+    let (Some((_, above)), Some((_, here))) = (above, here) else {
+        return Ok(true);
+    };
+    if here.mode & STICKY > 0 {
+        let is_owners = above.owner.map(|owner| owner.user) == here.owner.map(|owner| owner.user);
+        return Ok(is_owners && (above.mode & STICKY > 0 || above.mode & OF_OTHERS == 0));
+    }
+    // To move a directory elsewhere takes that one may write in it.
+    Ok(path.parent() == Some(top) || disk.only_writers_can_change(top, path)?)
 }

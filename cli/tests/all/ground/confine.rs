@@ -141,7 +141,7 @@ fn words<const N: usize>(words: [&str; N]) -> Vec<String> {
 }
 
 /// What stands in a record for the identity of its staged file.
-const IDENTITY: &str = "<identity>";
+pub(super) const IDENTITY: &str = "<identity>";
 
 /// What tells a file from every other in a record, as docs/format.md has it.
 pub(super) fn identity(path: &std::path::Path) -> String {

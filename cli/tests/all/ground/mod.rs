@@ -4,6 +4,7 @@
 //! `strace` holds open. That takes root.
 #![cfg(target_os = "linux")]
 
+mod colleagues;
 mod confine;
 mod control;
 mod decided;

@@ -215,8 +215,8 @@ fn a_directory_that_becomes_a_link_while_it_is_removed_leads_the_removal_nowhere
     let disk = Tampered::after_list(move |listed| {
         let inner = listed.join("new-00000");
         let is_dead = listed.extension().is_some_and(|end| end == "dead");
-        // Before, what was adopted is looked for, and what is no transaction's.
-        if is_dead && listings.fetch_add(1, Ordering::Relaxed) == 2 {
+        // The first time, what was adopted is looked for.
+        if is_dead && listings.fetch_add(1, Ordering::Relaxed) == 1 {
             fs::rename(&inner, listed.join("moved"))?;
             symlink(&elsewhere, &inner)?;
         }

@@ -106,12 +106,6 @@ impl LocalBackend {
         }
     }
 
-    /// Whether a directory is this user's, or root's.
-    pub(super) fn is_own(&self, directory: &Path) -> Result<bool> {
-        let owner = self.look(directory)?.and_then(|found| found.owner);
-        Ok(owner.is_none_or(|owner| acts_as(self.disk.user(), owner.user)))
-    }
-
     fn look(&self, path: &Path) -> Result<Option<FileStatus>> {
         let found = self.disk.status(path).map_err(|source| Error::Read {
             path: path.to_owned(),

@@ -160,7 +160,7 @@ impl LocalBackend {
 }
 
 /// Whether something has a name and kind that is found in the directory of a transaction, besides the lease.
-pub(super) fn is_known(entry: &Entry) -> bool {
+fn is_known(entry: &Entry) -> bool {
     let stem = entry.path.file_stem().and_then(OsStr::to_str);
     let end = entry.path.extension().and_then(OsStr::to_str);
     let (stem, end) = (stem.unwrap_or_default(), end.unwrap_or_default());

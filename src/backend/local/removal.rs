@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
-use super::leases::is_known;
 use super::{ASIDE, ATTEMPTS, DEAD, DECISION, LocalBackend, REPLACED, identity, unless_gone};
 use crate::backend::Backend as _;
 use crate::disk::{Disk, Entry, EntryKind, PublishMode};
@@ -31,7 +30,6 @@ impl LocalBackend {
     /// Removes the directory of a transaction.
     pub(super) fn remove_directory(&self, directory: &Path) -> Result<()> {
         self.check_removable_whole(directory)?;
-        self.check_known(directory)?;
         // Under another name first, so that a writer that comes back finds none of it.
         let mut dead = directory.with_extension(DEAD);
         let mut moved = self.disk.rename(directory, &dead, PublishMode::CreateNew);
@@ -41,29 +39,6 @@ impl LocalBackend {
         }
         unless_gone(moved).map_err(not_removed(directory))?;
         self.remove_aborted(&dead)
-    }
-
-    /// Refuses to remove a directory that somebody has moved into a transaction of ours, under a name that a transaction
-    /// does not use.
-    fn check_known(&self, directory: &Path) -> Result<()> {
-        if !self.is_own(directory)? {
-            return Ok(());
-        }
-        let entries = unless_gone(self.disk.list(directory)).map_err(|source| Error::Read {
-            path: directory.to_owned(),
-            source,
-        })?;
-        let mut entries = entries.unwrap_or_default().into_iter();
-        match entries.find(|entry| entry.kind == EntryKind::Directory && !is_known(entry)) {
-            None => Ok(()),
-            Some(entry) => {
-                let reason =
-                    "it is no part of the transaction in whose directory it is: move it away";
-                let source = io::Error::new(io::ErrorKind::PermissionDenied, reason);
-                let path = entry.path;
-                Err(Error::NotRemoved { path, source })
-            }
-        }
     }
 
     /// Gives the directory of a transaction a name that is none of a transaction.
@@ -130,7 +105,6 @@ impl LocalBackend {
         self.give_back(dead)?;
         self.remove_replaced(dead)?;
         self.check_removable_whole(dead)?;
-        self.check_known(dead)?;
         remove_tree(self.disk.as_ref(), dead).map_err(not_removed(dead))
     }
 

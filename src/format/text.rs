@@ -1,10 +1,20 @@
-//! Shared by the text formats: UTF-8, digests of texts, and how a file ends.
+//! Shared by the text formats: UTF-8, digests of texts, instants whose offset has seconds, and how a file ends.
 //!
 //! Text has no types, so what is compared with the batches that came in is the text of every value,
 //! not the value that some reader makes of it.
 
+use std::collections::HashMap;
 use std::io::{self, Read};
 
+use arrow::array::timezone::Tz;
+use arrow::array::{Array, AsArray as _, make_array};
+use arrow::compute::cast;
+use arrow::datatypes::{
+    ArrowTimestampType, DataType, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType,
+    TimestampNanosecondType, TimestampSecondType,
+};
+use arrow::error::ArrowError;
+use arrow::util::display::{ArrayFormatter, FormatOptions};
 use twox_hash::XxHash3_128;
 
 use super::compressed::end_of_text;
@@ -72,6 +82,47 @@ impl TextDigests {
             .map(|digest| digest.hash.finish_128())
             .collect()
     }
+}
+
+/// The rows of a column of timestamps whose offset from UTC has seconds, with their text in UTC.
+///
+/// Until 1972 some zones had such offsets. RFC 3339 has no place for the seconds, without which the text would name
+/// another instant.
+pub(super) fn in_utc(column: &dyn Array) -> Result<HashMap<usize, String>, ArrowError> {
+    let plain = match column.data_type() {
+        DataType::Dictionary(_, values) => values,
+        DataType::RunEndEncoded(_, values) => values.data_type(),
+        other => other,
+    };
+    let DataType::Timestamp(unit, Some(zone)) = plain else {
+        return Ok(HashMap::new());
+    };
+    let zone: Tz = zone.parse()?;
+    let times = cast(&make_array(column.to_data()), plain)?;
+    let rows = match unit {
+        TimeUnit::Second => with_seconds::<TimestampSecondType>(&times, zone),
+        TimeUnit::Millisecond => with_seconds::<TimestampMillisecondType>(&times, zone),
+        TimeUnit::Microsecond => with_seconds::<TimestampMicrosecondType>(&times, zone),
+        TimeUnit::Nanosecond => with_seconds::<TimestampNanosecondType>(&times, zone),
+    };
+    let utc = DataType::Timestamp(*unit, Some("UTC".into()));
+    let options = FormatOptions::default().with_display_error(false);
+    let texts = rows.into_iter().map(|row| {
+        let instant = cast(&times.slice(row, 1), &utc)?;
+        let shown = ArrayFormatter::try_new(&instant, &options)?;
+        Ok((row, shown.value(0).try_to_string()?))
+    });
+    texts.collect()
+}
+
+fn with_seconds<T: ArrowTimestampType>(times: &dyn Array, zone: Tz) -> Vec<usize> {
+    let times = times.as_primitive::<T>();
+    let has_seconds = |row: &usize| {
+        let time = times.value_as_datetime_with_tz(*row, zone);
+        time.is_some_and(|time| (time.naive_local() - time.naive_utc()).num_seconds() % 60 != 0)
+    };
+    let valid = (0..times.len()).filter(|row| times.is_valid(*row));
+    valid.filter(has_seconds).collect()
 }
 
 /// Checks that a text that was written ends with the end of a line.

@@ -89,6 +89,40 @@ fn csv_tells_null_from_the_empty_string() {
 }
 
 #[test]
+fn an_instant_whose_offset_has_seconds_stays_that_instant() {
+    let seconds = |zone: &str, values: Vec<Option<i64>>| {
+        TimestampSecondArray::from(values).with_timezone(zone.to_owned())
+    };
+    let monrovia = seconds("Africa/Monrovia", vec![Some(0), None, Some(100_000_000)]);
+    let berlin = seconds("Europe/Berlin", vec![Some(-2_717_650_800), Some(0), None]);
+    let keys = Int32Array::from(vec![0, 1, 2]);
+    let words = DictionaryArray::new(keys, Arc::new(berlin.clone()));
+    let nanoseconds = TimestampNanosecondArray::from(vec![1, 2, 3]);
+    let rows = batch(vec![
+        ("m", Arc::new(monrovia)),
+        ("b", Arc::new(berlin)),
+        ("w", Arc::new(words)),
+        ("n", Arc::new(nanoseconds.with_timezone("Africa/Monrovia"))),
+    ]);
+    let csv = text(Format::Csv, TextOptions::new(), &rows).unwrap();
+    let lines: Vec<&str> = csv.lines().collect();
+    assert_eq!(
+        lines[1..],
+        [
+            "1970-01-01T00:00:00Z,1883-11-18T17:00:00Z,1883-11-18T17:00:00Z,1970-01-01T00:00:00.000000001Z",
+            ",1970-01-01T01:00:00+01:00,1970-01-01T01:00:00+01:00,1970-01-01T00:00:00.000000002Z",
+            "1973-03-03T09:46:40Z,,,1970-01-01T00:00:00.000000003Z",
+        ]
+    );
+    let ndjson = text(Format::Ndjson, TextOptions::new(), &rows).unwrap();
+    let first = ndjson.lines().next().unwrap();
+    assert_eq!(
+        first,
+        r#"{"m":"1970-01-01T00:00:00Z","b":"1883-11-18T17:00:00Z","w":"1883-11-18T17:00:00Z","n":"1970-01-01T00:00:00.000000001Z"}"#
+    );
+}
+
+#[test]
 fn a_row_of_csv_is_never_a_blank_line() {
     let rows = batch(vec![("s", texts(&[Some(""), None]))]);
     let said = refusal(text(Format::Csv, TextOptions::new(), &rows));

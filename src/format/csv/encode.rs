@@ -1,7 +1,7 @@
 //! Writing CSV, and checking what was written.
 //!
 //! A header, commas, LF, quotes where they are needed; values as arrow shows them (times as RFC 3339
-//! has them). Null is nothing, or a text that was asked for, without quotes; the empty string is `""`. Nested
+//! has them, in UTC where the offset has seconds). Null is nothing, or a text that was asked for, without quotes; the empty string is `""`. Nested
 //! types have no text.
 
 use std::io::Read as _;
@@ -98,12 +98,14 @@ impl Encoder {
         let columns = columns.zip(schema.fields()).map(|(values, field)| {
             let shown = ArrayFormatter::try_new(values, &options);
             let shown = shown.map_err(|error| Refused::new(field.name(), plain(&error)))?;
-            Ok((shown, values.logical_nulls()))
+            let in_utc = text::in_utc(values.as_ref());
+            let in_utc = in_utc.map_err(|error| Refused::new(field.name(), plain(&error)))?;
+            Ok((shown, in_utc, values.logical_nulls()))
         });
         let columns = columns.collect::<std::result::Result<Vec<_>, ArrowError>>()?;
         let mut text = String::new();
         for row in 0..rows.num_rows() {
-            for (column, (values, nulls)) in columns.iter().enumerate() {
+            for (column, (values, in_utc, nulls)) in columns.iter().enumerate() {
                 if nulls.as_ref().is_some_and(|nulls| nulls.is_null(row)) {
                     if self.null.is_empty() && columns.len() == 1 {
                         let problem = "null, whose line would be blank, as it is in the only column: \
@@ -122,7 +124,9 @@ impl Encoder {
                     }
                 } else {
                     text.clear();
-                    if let Err(error) = values.value(row).write(&mut text) {
+                    if let Some(instant) = in_utc.get(&row) {
+                        text.push_str(instant);
+                    } else if let Err(error) = values.value(row).write(&mut text) {
                         let problem = format!(
                             "it has no text ({}): write Parquet or Arrow IPC",
                             plain(&error)

@@ -1,10 +1,11 @@
 //! Writing NDJSON, and checking what was written.
 //!
 //! Every line has every field, null ones too, so that a reader that infers the schema from some lines
-//! sees all columns. Times are as RFC 3339 has them, binary values in hexadecimal. JSON has no
+//! sees all columns. Times are as RFC 3339 has them, in UTC where the offset has seconds, binary values in hexadecimal. JSON has no
 //! numbers that are not finite: NaN and the infinities are an error, or become null or a text if that is
 //! asked for. Times outside of the calendar are an error.
 
+use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use arrow::array::{Array, AsArray as _, Float16Array, Float32Array, Float64Array, RecordBatch};
@@ -271,6 +272,7 @@ impl EncoderFactory for Values {
             Box::new(Time {
                 formatter: ArrayFormatter::try_new(array, &shown)
                     .map_err(|error| Refused::new(column, plain(&error)))?,
+                in_utc: text::in_utc(array).map_err(|error| Refused::new(column, plain(&error)))?,
                 text: String::new(),
                 column,
                 values,
@@ -292,6 +294,7 @@ impl EncoderFactory for Values {
 
 struct Time<'a> {
     formatter: ArrayFormatter<'a>,
+    in_utc: HashMap<usize, String>,
     text: String,
     column: &'a str,
     values: Values,
@@ -300,7 +303,9 @@ struct Time<'a> {
 impl ValueEncoder for Time<'_> {
     fn encode(&mut self, row: usize, out: &mut Vec<u8>) {
         self.text.clear();
-        if let Err(error) = self.formatter.value(row).write(&mut self.text) {
+        if let Some(instant) = self.in_utc.get(&row) {
+            self.text.push_str(instant);
+        } else if let Err(error) = self.formatter.value(row).write(&mut self.text) {
             let problem = format!(
                 "it has no text ({}): write Parquet or Arrow IPC",
                 plain(&error)

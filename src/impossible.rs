@@ -1,14 +1,14 @@
 //! Values that a type does not have, though an array can hold them (promise P10).
 //!
-//! Decimals and times are integers in Arrow's arrays, and texts bytes, which nobody checks on their way from one
-//! library to another. Of a decimal of more digits than its type says readers see another one; a time of day before
-//! midnight or after a day they wrap, make null or fail at; and at bytes that are no UTF-8 they fail.
+//! Decimals and times are integers in Arrow's arrays, which nobody checks on their way from one library to another. Of a
+//! decimal of more digits than its type says readers see another one; a time of day before midnight or after a day
+//! they wrap, make null or fail at.
 
 use std::ops::RangeInclusive;
 
 use arrow::array::{
-    Array, ArrayRef, ArrowNativeTypeOp, ArrowNumericType, AsArray as _, GenericStringArray,
-    OffsetSizeTrait, StructArray, make_array,
+    Array, ArrayRef, ArrowNativeTypeOp, ArrowNumericType, AsArray as _, OffsetSizeTrait,
+    StructArray, make_array,
 };
 use arrow::compute::{cast, max, min};
 use arrow::datatypes::{
@@ -35,7 +35,7 @@ pub(crate) fn check(column: &ArrayRef) -> Result<(), Problem> {
 fn may_have(data_type: &DataType) -> bool {
     let is_kind = match data_type {
         DataType::Time32(_) | DataType::Time64(_) => true,
-        other => other.is_decimal() || other.is_string(),
+        other => other.is_decimal(),
     };
     is_kind || inner_types(data_type).into_iter().any(may_have)
 }
@@ -188,16 +188,6 @@ fn first_of(array: &dyn Array) -> Option<(usize, String)> {
         DataType::Decimal256(precision, scale) => {
             decimal::<Decimal256Type>(array, *precision, *scale)
         }
-        DataType::Utf8 => text(array.as_string::<i32>()),
-        DataType::LargeUtf8 => text(array.as_string::<i64>()),
-        DataType::Utf8View => {
-            let bytes = array.as_string_view().clone().to_binary_view();
-            let mut values = bytes.iter().enumerate();
-            let (row, value) = values.find(|(_, value)| {
-                value.is_some_and(|value| std::str::from_utf8(value).is_err())
-            })?;
-            Some((row, no_text(value.unwrap_or_default())))
-        }
         _ => None,
     }
 }
@@ -259,29 +249,4 @@ where
              column more digits"
         ),
     ))
-}
-
-fn text<O: OffsetSizeTrait>(array: &GenericStringArray<O>) -> Option<(usize, String)> {
-    let offsets = array.value_offsets();
-    let (from, to) = (offsets.first()?.as_usize(), offsets.last()?.as_usize());
-    let bytes = array.value_data().get(from..to).unwrap_or_default();
-    let is_whole = std::str::from_utf8(bytes).is_ok_and(|text| {
-        let mut offsets = offsets.iter().map(|offset| offset.as_usize() - from);
-        text.is_ascii() || offsets.all(|offset| text.is_char_boundary(offset))
-    });
-    if is_whole {
-        return None;
-    }
-    (0..array.len()).find_map(|row| {
-        let (from, to) = (offsets[row].as_usize(), offsets[row + 1].as_usize());
-        let value = array.value_data().get(from..to).unwrap_or_default();
-        let is_wrong = array.is_valid(row) && std::str::from_utf8(value).is_err();
-        is_wrong.then(|| (row, no_text(value)))
-    })
-}
-
-fn no_text(value: &[u8]) -> String {
-    const SHOWN: usize = 40;
-    let shown = String::from_utf8_lossy(&value[..value.len().min(SHOWN)]).into_owned();
-    format!("{shown:?} is no UTF-8, and readers fail at it; give a column of bytes")
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -23,19 +22,6 @@ def times(values: Sequence[int], kind: Any) -> pa.Array:
     return pa.array(values, wide).view(kind)
 
 
-def texts(values: Sequence[bytes], kind: Any) -> pa.Array:
-    return pa.array(values, pa.binary() if kind == pa.string() else pa.binary_view()).view(kind)
-
-
-def short_texts(values: Sequence[bytes]) -> pa.Array:
-    """Of which all together are UTF-8."""
-    offsets = [sum(map(len, values[:n])) for n in range(len(values) + 1)]
-    buffers = [None, struct.pack(f"<{len(offsets)}i", *offsets), b"".join(values)]
-    return pa.Array.from_buffers(
-        pa.string(), len(values), [buffer and pa.py_buffer(buffer) for buffer in buffers]
-    )
-
-
 DAY = 86_400
 CASES = {
     "digits": decimals([99_999, 100_000], pa.decimal128(5, 2)),
@@ -47,9 +33,6 @@ CASES = {
     "before midnight": times([0, -1], pa.time32("ms")),
     "microseconds": times([DAY * 10**6 - 1, DAY * 10**6], pa.time64("us")),
     "nanoseconds": times([0, DAY * 10**9], pa.time64("ns")),
-    "text": texts([b"a", b"a\xff"], pa.string()),
-    "view": texts([b"a", b"longer than what is in a view \xff"], pa.string_view()),
-    "parts of one character": short_texts([b"a", b"\xc3", b"\xa4"]),
 }
 
 

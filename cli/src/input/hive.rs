@@ -22,9 +22,17 @@ use super::{InputError, SchemaSpec};
 /// A key and its value; `None` is null.
 pub(super) type Key = (String, Option<String>);
 
+/// The keys of an input.
+pub(super) fn keys_of(place: &Place) -> Vec<Key> {
+    match place {
+        Place::Stdin => Vec::new(),
+        Place::File { path, root, .. } => keys(path, root),
+    }
+}
+
 /// The keys of a file, the outermost first: of the directories below `root`, and of `root` and the
 /// directories straight above it.
-pub(super) fn keys(path: &Path, root: &Path) -> Vec<Key> {
+fn keys(path: &Path, root: &Path) -> Vec<Key> {
     let key = |directory: &Path| hive::parse_segment(directory.file_name()?.to_str()?);
     let within = path.ancestors().skip(1);
     let within = within.take_while(|directory| *directory != root);
@@ -41,7 +49,7 @@ pub(super) fn types<'a>(
 ) -> Result<Vec<FieldRef>, InputError> {
     let mut guesses: Vec<(String, Guess)> = Vec::new();
     for place in places {
-        for (key, value) in place.keys() {
+        for (key, value) in keys_of(place) {
             let at = match guesses.iter().position(|(name, _)| *name == key) {
                 Some(at) => at,
                 None => {
@@ -96,7 +104,7 @@ impl Columns {
     ) -> Result<Self, InputError> {
         let path = place.path();
         let (mut added, mut kept) = (Vec::new(), Vec::new());
-        for (key, value) in place.keys() {
+        for (key, value) in keys_of(place) {
             let is_added = |(field, _): &(FieldRef, ArrayRef)| *field.name() == key;
             if added.iter().any(is_added) {
                 let (path, column) = (path.to_owned(), key);

@@ -8,7 +8,7 @@ use std::path::{Component, Path, PathBuf};
 
 use atomic_arrow::TableFormat;
 
-use super::{InputError, hive};
+use super::InputError;
 
 /// One place to read from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,14 +29,6 @@ impl Place {
         match self {
             Self::Stdin => Path::new("standard input"),
             Self::File { path, .. } => path,
-        }
-    }
-
-    /// The partition keys that its directories name.
-    pub(super) fn keys(&self) -> Vec<hive::Key> {
-        match self {
-            Self::Stdin => Vec::new(),
-            Self::File { path, root, .. } => hive::keys(path, root),
         }
     }
 

@@ -197,7 +197,7 @@ impl Opening<'_> {
             delimiter,
         } = text;
         let above = match self.options.hive {
-            true => place.keys(),
+            true => hive::keys_of(place),
             false => Vec::new(),
         };
         let kept = |key: &str| known.is_some_and(|known| known.kept.iter().any(|name| name == key));

@@ -208,10 +208,11 @@ def test_values_of_unlike_extension_types_are_not_one_column(
         for data in ([one, other], iter([one, other])):
             with pytest.raises(aa.SchemaMismatchError, match="extension type"):
                 aa.write_dataset(data, lake / "weather", schema_policy=policy)
-        with aa.DatasetWriter(lake / "weather", schema=one, schema_policy=policy) as writer:
-            writer.write(one)
-            with pytest.raises(aa.SchemaMismatchError, match="extension type"):
-                writer.write(other)
+        writer = aa.DatasetWriter(lake / "weather", schema=one, schema_policy=policy)
+        writer.write(one)
+        with pytest.raises(aa.SchemaMismatchError, match="extension type"):
+            writer.write(other)
+        writer.discard()
     assert not (lake / "weather").exists()
 
 

@@ -17,6 +17,7 @@ mod dataset;
 #[cfg(unix)]
 mod decided;
 mod documents;
+#[cfg(feature = "encryption")]
 mod encryption;
 mod errors;
 mod examples;

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use atomic_arrow::arrow::array::*;
-use atomic_arrow::arrow::datatypes::Float64Type;
+use atomic_arrow::arrow::buffer::OffsetBuffer;
+use atomic_arrow::arrow::datatypes::{Field, Float64Type};
 use atomic_arrow::format::{Format, NonFinite, TextOptions};
 use atomic_arrow::parquet::basic::{Compression, GzipLevel, ZstdLevel};
 use atomic_arrow::verify::{verify_file, verify_path};
@@ -120,6 +121,49 @@ fn an_instant_whose_offset_has_seconds_stays_that_instant() {
         first,
         r#"{"m":"1970-01-01T00:00:00Z","b":"1883-11-18T17:00:00Z","w":"1883-11-18T17:00:00Z","n":"1970-01-01T00:00:00.000000001Z"}"#
     );
+}
+
+#[test]
+fn a_map_with_a_key_twice_is_refused_by_json_wherever_it_lies() {
+    let maps = |second: &str| -> MapArray {
+        let mut maps = MapBuilder::new(None, StringBuilder::new(), Int32Builder::new());
+        for keys in [&["k"][..], &[], &["k", second]] {
+            for key in keys {
+                maps.keys().append_value(key);
+                maps.values().append_value(1);
+            }
+            maps.append(true).unwrap();
+        }
+        maps.finish()
+    };
+    let item = |maps: &MapArray| Arc::new(Field::new("item", maps.data_type().clone(), true));
+    let within = |maps: MapArray| -> Vec<(&str, ArrayRef)> {
+        let items = Arc::new(maps.clone());
+        let offsets = OffsetBuffer::from_lengths([1, 0, 2]);
+        let lists = ListArray::new(item(&maps), offsets, items.clone(), None);
+        let fixed = FixedSizeListArray::new(item(&maps), 1, items.clone(), None);
+        let members = vec![(item(&maps), items.clone() as ArrayRef)];
+        vec![
+            ("a", items),
+            ("a[]", Arc::new(lists)),
+            ("a[]", Arc::new(fixed)),
+            ("a.item", Arc::new(StructArray::from(members))),
+        ]
+    };
+    for (path, column) in within(maps("k")) {
+        let rows = batch(vec![("a", column)]);
+        let said = refusal(text(Format::Ndjson, TextOptions::new(), &rows));
+        let expected = format!("column {path:?}, row 2: the map has the key \"k\" twice");
+        assert!(said.contains(&expected), "{said}");
+    }
+    for (_, column) in within(maps("j")) {
+        text(
+            Format::Ndjson,
+            TextOptions::new(),
+            &batch(vec![("a", column)]),
+        )
+        .unwrap();
+    }
 }
 
 #[test]

@@ -5,10 +5,13 @@
 //! numbers that are not finite: NaN and the infinities are an error, or become null or a text if that is
 //! asked for. Times outside of the calendar are an error.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
-use arrow::array::{Array, AsArray as _, Float16Array, Float32Array, Float64Array, RecordBatch};
+use arrow::array::{
+    Array, ArrayRef, AsArray as _, Float16Array, Float32Array, Float64Array, RecordBatch,
+};
 use arrow::datatypes::{DataType, FieldRef, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::json::writer::{
@@ -114,6 +117,15 @@ impl Encoder {
 
     fn encode(&mut self, rows: &RecordBatch) -> std::result::Result<(), ArrowError> {
         let rows = plain_batch(rows, &self.schema)?;
+        for (field, values) in self.schema.fields().iter().zip(rows.columns()) {
+            if !has_map(field.data_type()) {
+                continue;
+            }
+            for row in 0..rows.num_rows() {
+                check_keys(field.name(), values, row)
+                    .map_err(|refused| refused.in_row((self.rows + row) as u64))?;
+            }
+        }
         self.buffer.clear();
         let factory = Arc::new(self.values.clone());
         WriterBuilder::new()
@@ -182,6 +194,89 @@ fn check_type(path: &str, data_type: &DataType) -> std::result::Result<(), Refus
     inner_fields(data_type)
         .into_iter()
         .try_for_each(|field| check_type(&below(path, data_type, field), field.data_type()))
+}
+
+fn has_map(data_type: &DataType) -> bool {
+    let mut within = inner_types(data_type).into_iter();
+    matches!(data_type, DataType::Map(..)) || within.any(has_map)
+}
+
+/// Refuses a value with a map in it that has a key twice: of an object, readers keep one of both, or fail.
+fn check_keys(path: &str, values: &ArrayRef, row: usize) -> std::result::Result<(), Refused> {
+    if values.is_null(row) {
+        return Ok(());
+    }
+    let (inner, rows): (&ArrayRef, Range<usize>) = match values.data_type() {
+        DataType::Struct(fields) => {
+            let members = fields.iter().zip(values.as_struct().columns());
+            return members
+                .filter(|(field, _)| has_map(field.data_type()))
+                .try_for_each(|(field, member)| {
+                    check_keys(&below(path, values.data_type(), field), member, row)
+                });
+        }
+        DataType::Map(..) => {
+            let map = values.as_map();
+            let (start, end) = (map.value_offsets()[row], map.value_offsets()[row + 1]);
+            let entries = start as usize..end as usize;
+            let mut known = HashSet::new();
+            for entry in entries.clone() {
+                let keys = map.keys();
+                let key = if let Some(keys) = keys.as_string_opt::<i32>() {
+                    keys.value(entry)
+                } else if let Some(keys) = keys.as_string_opt::<i64>() {
+                    keys.value(entry)
+                } else if let Some(keys) = keys.as_string_view_opt() {
+                    keys.value(entry)
+                } else {
+                    continue;
+                };
+                if !known.insert(key) {
+                    let reason = format!(
+                        "the map has the key {key:?} twice, and readers of JSON keep one of both: keep one, give it \
+                         as a list of structs, or write Parquet or Arrow IPC"
+                    );
+                    return Err(Refused::new(path, reason));
+                }
+            }
+            (map.values(), entries)
+        }
+        DataType::List(_) => {
+            let offsets = values.as_list::<i32>().value_offsets();
+            let items = offsets[row] as usize..offsets[row + 1] as usize;
+            (values.as_list::<i32>().values(), items)
+        }
+        DataType::LargeList(_) => {
+            let offsets = values.as_list::<i64>().value_offsets();
+            let items = offsets[row] as usize..offsets[row + 1] as usize;
+            (values.as_list::<i64>().values(), items)
+        }
+        DataType::ListView(_) => {
+            let list = values.as_list_view::<i32>();
+            let start = list.value_offset(row) as usize;
+            (list.values(), start..start + list.value_size(row) as usize)
+        }
+        DataType::LargeListView(_) => {
+            let list = values.as_list_view::<i64>();
+            let start = list.value_offset(row) as usize;
+            (list.values(), start..start + list.value_size(row) as usize)
+        }
+        DataType::FixedSizeList(_, size) => {
+            let list = values.as_fixed_size_list();
+            let start = list.value_offset(row) as usize;
+            (list.values(), start..start + *size as usize)
+        }
+        _ => return Ok(()),
+    };
+    if !has_map(inner.data_type()) {
+        return Ok(());
+    }
+    let path = match values.data_type() {
+        DataType::Map(..) => format!("{path}.value"),
+        _ => format!("{path}[]"),
+    };
+    rows.into_iter()
+        .try_for_each(|row| check_keys(&path, inner, row))
 }
 
 /// The path of the first time or number of this name; an item of a list has that of the list.

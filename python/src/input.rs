@@ -345,7 +345,9 @@ impl Iterator for Rows {
                 return Err(ArrowError::ExternalError(reason.into()));
             }
             for (field, column) in self.schema.fields().iter().zip(rows.columns()) {
-                check_values(&column.to_data()).map_err(|error| {
+                let data = column.to_data();
+                let checked = data.validate().and_then(|()| check_values(&data));
+                checked.map_err(|error| {
                     let reason = format!(
                         "column {:?} is not valid Arrow: {error}; mend what made it, which validate(full=True) of \
                          pyarrow may help to find",
@@ -369,10 +371,9 @@ impl Iterator for Rows {
     }
 }
 
-/// Checks what nobody has checked of foreign memory: that offsets are in order, text is UTF-8 and indices are within
-/// their dictionaries. Reading such values would not be safe.
+/// Checks what nobody has checked of foreign memory, whose layout is valid: that offsets are in order, text is UTF-8 and
+/// indices are within their dictionaries. Reading such values would not be safe.
 fn check_values(data: &ArrayData) -> Result<(), ArrowError> {
-    data.validate()?;
     data.validate_values()?;
     data.child_data().iter().try_for_each(check_values)
 }

@@ -84,6 +84,10 @@ impl TextDigests {
     }
 }
 
+/// The first second of 1973, since when no zone has had an offset with seconds: the last, of Liberia, ended on
+/// 7 January 1972.
+const END_OF_SECONDS: i64 = 94_694_400;
+
 /// The rows of a column of timestamps whose offset from UTC has seconds, with their text in UTC.
 ///
 /// Until 1972 some zones had such offsets. RFC 3339 has no place for the seconds, without which the text would name
@@ -100,10 +104,12 @@ pub(super) fn in_utc(column: &dyn Array) -> Result<HashMap<usize, String>, Arrow
     let zone: Tz = zone.parse()?;
     let times = cast(&make_array(column.to_data()), plain)?;
     let rows = match unit {
-        TimeUnit::Second => with_seconds::<TimestampSecondType>(&times, zone),
-        TimeUnit::Millisecond => with_seconds::<TimestampMillisecondType>(&times, zone),
-        TimeUnit::Microsecond => with_seconds::<TimestampMicrosecondType>(&times, zone),
-        TimeUnit::Nanosecond => with_seconds::<TimestampNanosecondType>(&times, zone),
+        TimeUnit::Second => with_seconds::<TimestampSecondType>(&times, zone, 1),
+        TimeUnit::Millisecond => with_seconds::<TimestampMillisecondType>(&times, zone, 1_000),
+        TimeUnit::Microsecond => with_seconds::<TimestampMicrosecondType>(&times, zone, 1_000_000),
+        TimeUnit::Nanosecond => {
+            with_seconds::<TimestampNanosecondType>(&times, zone, 1_000_000_000)
+        }
     };
     let utc = DataType::Timestamp(*unit, Some("UTC".into()));
     let options = FormatOptions::default().with_display_error(false);
@@ -115,14 +121,20 @@ pub(super) fn in_utc(column: &dyn Array) -> Result<HashMap<usize, String>, Arrow
     texts.collect()
 }
 
-fn with_seconds<T: ArrowTimestampType>(times: &dyn Array, zone: Tz) -> Vec<usize> {
+fn with_seconds<T: ArrowTimestampType>(
+    times: &dyn Array,
+    zone: Tz,
+    units_per_second: i64,
+) -> Vec<usize> {
     let times = times.as_primitive::<T>();
+    // Later ones, which are nearly all, need not be looked up in the zone.
+    let end = END_OF_SECONDS * units_per_second;
     let has_seconds = |row: &usize| {
         let time = times.value_as_datetime_with_tz(*row, zone);
         time.is_some_and(|time| (time.naive_local() - time.naive_utc()).num_seconds() % 60 != 0)
     };
-    let valid = (0..times.len()).filter(|row| times.is_valid(*row));
-    valid.filter(has_seconds).collect()
+    let early = (0..times.len()).filter(|row| times.is_valid(*row) && times.value(*row) < end);
+    early.filter(has_seconds).collect()
 }
 
 /// Checks that a text that was written ends with the end of a line.

@@ -10,6 +10,14 @@ fn rows(place: &Place, args: &str) -> Vec<String> {
     lines(place, place.run(arguments(args)))
 }
 
+/// The rows in whatever order they are read.
+#[track_caller]
+fn sorted_rows(place: &Place, args: &str) -> Vec<String> {
+    let mut read = rows(place, args);
+    read.sort();
+    read
+}
+
 fn arguments(args: &str) -> Vec<String> {
     let all = format!(
         "write {args} --to out --output-format ndjson --mode overwrite --durability unsynced"
@@ -276,9 +284,7 @@ fn a_data_set_gives_its_keys_back_and_can_be_rewritten_onto_itself() {
         r#"{"v":2,"station":null,"day":"2013-01-02"}"#,
     ];
     for input in ["lake", "lake/", "lake/**/*.parquet", "lake/*/*/*"] {
-        let mut read = rows(&place, input);
-        read.sort();
-        assert_eq!(read, expected, "{input}");
+        assert_eq!(sorted_rows(&place, input), expected, "{input}");
     }
     place
         .run([
@@ -296,9 +302,7 @@ fn a_data_set_gives_its_keys_back_and_can_be_rewritten_onto_itself() {
     place
         .run(["write", "lake", "--to", "lake", "--mode", "overwrite"])
         .exits(0);
-    let mut read = rows(&place, "lake");
-    read.sort();
-    assert_eq!(read, expected);
+    assert_eq!(sorted_rows(&place, "lake"), expected);
 }
 
 #[test]
@@ -316,9 +320,7 @@ fn a_directory_between_key_and_file_hides_no_key() {
         "./lake/*/*/*",
         "lake/k=*/*/a.csv",
     ] {
-        let mut read = rows(&place, input);
-        read.sort();
-        assert_eq!(read, expected, "{input}");
+        assert_eq!(sorted_rows(&place, input), expected, "{input}");
     }
     for input in ["lake/k=1", "./lake/k=1/*/a.csv", "lake/../lake/k=1/*/*"] {
         assert_eq!(rows(&place, input), expected[..1], "{input}");
@@ -326,9 +328,7 @@ fn a_directory_between_key_and_file_hides_no_key() {
     place
         .run(["write", "lake", "--to", "lake", "--mode", "overwrite"])
         .exits(0);
-    let mut read = rows(&place, "lake");
-    read.sort();
-    assert_eq!(read, expected);
+    assert_eq!(sorted_rows(&place, "lake"), expected);
 }
 
 #[test]

@@ -11,27 +11,6 @@ use crate::support::skip;
 /// A group that has nothing to do with the data set.
 const OTHERS: u32 = 30_001;
 
-/// Lets a user of one group run a script in the ground, and says whether it went well.
-fn does(ground: &Ground, user: u32, group: u32, script: &str) -> bool {
-    let (user, group) = (user.to_string(), group.to_string());
-    let mut command = Command::new("setpriv");
-    command.args(["--reuid", &user, "--regid", &group, "--clear-groups", "--"]);
-    command
-        .args(["sh", "-ec", script])
-        .current_dir(ground.path("."));
-    command.output().unwrap().status.success()
-}
-
-#[track_caller]
-fn set_list(ground: &Ground, name: &str, entries: &str) {
-    let mut command = Command::new("setfacl");
-    let done = command
-        .args(["-m", entries])
-        .arg(ground.path(name))
-        .status();
-    assert!(done.unwrap().success());
-}
-
 /// Leaves what a dead writer of this user would where an empty directory of his stands already.
 fn forge(ground: &Ground, transaction: &str, user: u32, group: u32, record: &str) {
     let directory = ground.path(transaction);
@@ -53,7 +32,7 @@ fn a_user_whom_a_list_names_is_not_taken_to_be_of_the_group() {
     };
     ground.set("w", 0, GROUP, 0o2770);
     let list = format!("u:{ALICE}:rwx,d:u:{ALICE}:rwx");
-    set_list(&ground, "w", &list);
+    ground.set_list("w", &list);
     let inside = ["--staging", "inside", "--write-id", "one"];
     ground.write(&[], "B,1\n", "w", &inside).exits(0);
     // A partition that the list does not open.
@@ -67,13 +46,8 @@ fn a_user_whom_a_list_names_is_not_taken_to_be_of_the_group() {
             .success()
     );
     ground.set("w/k=B", 0, GROUP, 0o2770);
-    assert!(!does(&ground, ALICE, OTHERS, "touch w/k=B/x"));
-    assert!(does(
-        &ground,
-        ALICE,
-        OTHERS,
-        &format!("mkdir w/.atomic/{DEAD}")
-    ));
+    assert!(!ground.can(ALICE, OTHERS, "touch w/k=B/x"));
+    assert!(ground.can(ALICE, OTHERS, &format!("mkdir w/.atomic/{DEAD}")));
     let record = decision(&["k=B/part-evil.parquet"], None);
     forge(&ground, &format!("w/.atomic/{DEAD}"), ALICE, GROUP, &record);
     ground
@@ -108,7 +82,7 @@ fn what_a_colleague_closes_or_makes_of_another_kind_stops_nobody() {
                 .exits(0);
             let transaction = format!(".w.atomic/{DEAD}");
             let make = make.replace('D', &transaction);
-            assert!(does(&ground, BOB, GROUP, &make), "{what}");
+            assert!(ground.can(BOB, GROUP, &make), "{what}");
             let record = ground.path(&transaction).join("decision.record");
             if decided && !record.exists() {
                 fs::write(&record, decision(&[], None)).unwrap();
@@ -144,13 +118,13 @@ fn what_is_moved_into_what_another_left_is_not_removed_for_who_could_not_do_so()
             .exits(0);
         ground.set("project/theirs/private", 0, 0, 0o700);
         fs::write(ground.path("project/theirs/private/file"), "precious").unwrap();
-        assert!(!does(&ground, ALICE, GROUP, "rm -r project/theirs/private"));
+        assert!(!ground.can(ALICE, GROUP, "rm -r project/theirs/private"));
         // One that root has left.
         let transaction = format!(".w.atomic/{DEAD}");
         ground.set(&transaction, 0, GROUP, 0o2775);
         fs::write(ground.path(&transaction).join("lease"), "").unwrap();
         let script = format!("mv project/theirs {transaction}/new-00000");
-        assert!(does(&ground, ALICE, GROUP, &script));
+        assert!(ground.can(ALICE, GROUP, &script));
         for _ in 0..2 {
             match command {
                 "write" => drop(ground.write(&[], "B,2\n", "w", &[]).exits(0)),

@@ -290,9 +290,7 @@ fn a_colleague_finishes_what_another_of_the_group_decided() {
             ground.set("w", 0, GROUP, if list { 0o750 } else { 0o2775 });
             if list {
                 let both = "u:20001:rwx,u:20002:rwx,d:u:20001:rwx,d:u:20002:rwx";
-                let mut set = Command::new("setfacl");
-                let done = set.args(["-m", both]).arg(ground.path("w")).status();
-                assert!(done.unwrap().success());
+                ground.set_list("w", both);
             }
             // Whatever the umask of the one is, the other may write there.
             let made = Command::new("mkdir").arg(ground.path("w/k=A")).status();

@@ -1,34 +1,12 @@
 //! Access control lists, and groups that a directory passes on: what they give to whom.
 
 use std::fs;
-use std::process::Command;
 
 use super::{ALICE, GROUP, Ground, as_user};
 use crate::support::skip;
 
 const READER: u32 = 20_005;
 const OTHER_GROUP: u32 = 30_001;
-
-fn as_member(user: u32, group: u32) -> Vec<String> {
-    let how = format!("setpriv --reuid {user} --regid {group} --clear-groups --");
-    how.split_whitespace().map(str::to_owned).collect()
-}
-
-/// Gives a directory an access control list.
-#[track_caller]
-fn list(ground: &Ground, name: &str, entries: &str) {
-    let mut set = Command::new("setfacl");
-    let done = set.args(["-m", entries]).arg(ground.path(name)).status();
-    assert!(done.unwrap().success());
-}
-
-/// Whether a user can run this on a path of the data set.
-fn can(user: u32, group: u32, ground: &Ground, words: &[&str], name: &str) -> bool {
-    let how = as_member(user, group);
-    let mut run = Command::new(&how[0]);
-    let run = run.args(&how[1..]).args(words).arg(ground.path(name));
-    run.output().unwrap().status.success()
-}
 
 #[test]
 fn who_may_only_read_by_a_list_or_beside_one_gets_no_more_by_what_is_made() {
@@ -41,17 +19,17 @@ fn who_may_only_read_by_a_list_or_beside_one_gets_no_more_by_what_is_made() {
             Err(reason) => return skip(reason),
         };
         ground.set("w", 0, GROUP, 0o750);
-        list(&ground, "w", entries);
+        ground.set_list("w", entries);
         let named = ["--write-id", "one"];
         ground.write(&[], "A,1\n", "w", &named).exits(0);
         ground.write(&as_user(ALICE), "A,2\n", "w", &[]).exits(0);
         for reader in [READER, READER + 1] {
             for directory in ["w", ".w.atomic", "w/.atomic", "w/k=A"] {
                 let touched = format!("{directory}/theirs");
-                let may = can(reader, GROUP, &ground, &["touch"], &touched);
+                let may = ground.can(reader, GROUP, &format!("touch {touched}"));
                 assert!(!may, "{entries}: {reader} {directory}");
             }
-            let may = can(reader, GROUP, &ground, &["cat"], "w/.atomic/lock");
+            let may = ground.can(reader, GROUP, "cat w/.atomic/lock");
             assert!(!may, "{entries}: {reader} can lock");
         }
         ground.write(&[], "A,3\n", "w", &[]).exits(0);
@@ -66,15 +44,15 @@ fn whom_a_list_keeps_out_reads_no_receipt() {
         Err(reason) => return skip(reason),
     };
     ground.set("w", 0, 0, 0o755);
-    list(&ground, "w", "u:20005:---");
+    ground.set_list("w", "u:20005:---");
     ground
         .write(&[], "A,1\n", "w", &["--write-id", "one"])
         .exits(0);
-    assert!(!can(READER, READER, &ground, &["ls"], "w"));
+    assert!(!ground.can(READER, READER, "ls w"));
     for record in fs::read_dir(ground.path(".w.atomic/writes")).unwrap() {
         let name = record.unwrap().file_name();
         let name = format!(".w.atomic/writes/{}", name.to_str().unwrap());
-        assert!(!can(READER, READER, &ground, &["cat"], &name));
+        assert!(!ground.can(READER, READER, &format!("cat '{name}'")));
     }
 }
 

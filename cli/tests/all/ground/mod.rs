@@ -74,6 +74,27 @@ impl Ground {
     }
 
     /// The command, with programs before it that run it in some way.
+    /// Adds entries to the access control list of a file or directory.
+    #[track_caller]
+    pub(super) fn set_list(&self, name: &str, entries: &str) {
+        let mut command = Command::new("setfacl");
+        let done = command.args(["-m", entries]).arg(self.path(name)).status();
+        assert!(done.unwrap().success());
+    }
+
+    /// Lets a user of one group run a shell script in the directory, and says whether it went well.
+    pub(super) fn can(&self, user: u32, group: u32, script: &str) -> bool {
+        let how = words(&format!(
+            "setpriv --reuid {user} --regid {group} --clear-groups -- sh -ec"
+        ));
+        let mut command = Command::new(&how[0]);
+        command
+            .args(&how[1..])
+            .arg(script)
+            .current_dir(self.path("."));
+        command.output().unwrap().status.success()
+    }
+
     pub(super) fn command(&self, how: &[String], args: &[&str]) -> Command {
         let mut command = Command::new(PATIENCE[0]);
         command.args(&PATIENCE[1..]).args(how);

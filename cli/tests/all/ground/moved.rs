@@ -3,10 +3,9 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, chown};
 
+use super::confine::{DEAD, decision, forge};
 use super::{ALICE, BOB, GROUP, Ground, as_user, where_mounted};
 use crate::support::skip;
-
-const DEAD: &str = "11111111-2222-4333-8444-555555555555";
 
 #[test]
 fn what_a_colleague_moves_into_a_dead_transaction_is_not_removed_for_him() {
@@ -61,9 +60,9 @@ fn a_lease_that_is_a_directory_stops_nobody() {
             ground.set("w", 0, GROUP, 0o2775);
             let named = ["--write-id", "one"];
             ground.write(&[], "A,1\n", "w", &named).exits(0);
-            let record = super::confine::decision(&[], None);
-            super::confine::forge(&ground, ".w.atomic", ALICE, GROUP, &record);
-            let place = format!(".w.atomic/{}", super::confine::DEAD);
+            let record = decision(&[], None);
+            forge(&ground, ".w.atomic", ALICE, GROUP, &record);
+            let place = format!(".w.atomic/{}", DEAD);
             let lease = ground.path(&format!("{place}/lease"));
             fs::remove_file(&lease).unwrap();
             match kind {
@@ -147,10 +146,9 @@ fn a_record_removes_nothing_in_a_mount_below_the_data_set() {
     fs::write(&precious, "precious").unwrap();
     let identity = super::confine::identity(&precious);
     let removed = serde_json::json!([{"path": "mnt/file", "identity": identity}]);
-    let mut record: serde_json::Value =
-        serde_json::from_str(&super::confine::decision(&[], None)).unwrap();
+    let mut record: serde_json::Value = serde_json::from_str(&decision(&[], None)).unwrap();
     record["removed"] = removed;
-    super::confine::forge(&ground, ".w.atomic", ALICE, ALICE, &record.to_string());
+    forge(&ground, ".w.atomic", ALICE, ALICE, &record.to_string());
     chown(ground.path(".w.atomic"), Some(ALICE), Some(ALICE)).unwrap();
     let how = where_mounted("--bind other w/mnt");
     ground.write(&how, "A,1\n", "w", &[]).exits(0);

@@ -76,19 +76,7 @@ fn who_has_access_by_a_list_knows_the_same_writes_and_loses_none() {
     let tools = ["setfacl", "strace"];
     let shared = |ground: &Ground| {
         ground.set("w", ALICE, ALICE, 0o750);
-        let list = [
-            "-m",
-            "u:20002:rwx",
-            "-m",
-            "d:u:20002:rwx",
-            "-m",
-            "d:u:20001:rwx",
-        ];
-        let done = Command::new("setfacl")
-            .args(list)
-            .arg(ground.path("w"))
-            .status();
-        assert!(done.unwrap().success());
+        ground.set_list("w", "u:20002:rwx,d:u:20002:rwx,d:u:20001:rwx");
     };
     let named = ["--write-id", "monday"];
     let died = Ground::die_decided(

@@ -20,7 +20,8 @@ pub struct Recovery {
     /// in a dry run: their directories in the staging area.
     pub finished: Vec<PathBuf>,
     /// Transactions that were committed, could not be finished, and were given up because
-    /// [`RecoverOptions::abort_unfinished`] asks for it. What was published of them stays visible.
+    /// [`RecoverOptions::abort_unfinished`] asks for it. What was published of them stays visible, which may be all
+    /// of it where only the receipt of a named write could not be kept.
     pub abandoned: Vec<PathBuf>,
     /// Markers of dead writers' transactions that are out of reach
     /// ([`Error::OutOfReach`](crate::Error::OutOfReach)), and that were removed because
@@ -81,7 +82,7 @@ impl RecoverOptions {
     /// What such a commit had published stays visible, and what it had replaced stays replaced: readers see a
     /// part of the write for ever. The rest of its rows is removed. A named write is not remembered as
     /// committed, so that repeating it writes all of its rows again, also those that are visible. Does nothing
-    /// in a dry run.
+    /// in a dry run, nor to a commit for which there is only no room on the disk: make room, and recover again.
     ///
     /// Of a commit whose staging area is not reached from here, only the marker is removed, so that it keeps
     /// nobody from writing any more. Whoever reaches that area later publishes the rest of it, over what was

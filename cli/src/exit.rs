@@ -186,13 +186,15 @@ fn hint(cause: &(dyn StdError + 'static)) -> Option<&'static str> {
     if error.raw_os_error() == Some(rustix::io::Errno::MFILE.raw_os_error()) {
         return Some("raise the limit with `ulimit -n`; `write` also has --max-open-files");
     }
-    if error.kind() == io::ErrorKind::FileTooLarge {
-        return Some(
-            "the limit is that of `ulimit -f`, or the file system's; what was staged has been removed",
-        );
+    match error.kind() {
+        io::ErrorKind::FileTooLarge => {
+            Some("the limit is that of `ulimit -f`, or the file system's")
+        }
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            Some("make room and run it again")
+        }
+        _ => None,
     }
-    (error.kind() == io::ErrorKind::StorageFull)
-        .then_some("make room and run it again: what was staged has been removed")
 }
 
 /// What is wrong, and after it the causes, in one line.

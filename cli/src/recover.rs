@@ -103,7 +103,8 @@ pub(crate) fn run(args: &RecoverArgs, output: &mut Output) -> Result<Exit, Failu
     }
     if !recovery.abandoned.is_empty() {
         message(format_args!(
-            "warning: {}: what was published of {} stays visible, in part; the rest of its rows is gone",
+            "warning: {}: what was published of {} stays visible, the rest of its rows is gone, and a name it had \
+             is not remembered",
             args.root.display(),
             plural(recovery.abandoned.len() as u64, "commit")
         ));

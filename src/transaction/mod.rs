@@ -10,6 +10,7 @@ mod staged;
 mod tests;
 
 use std::collections::{HashMap, HashSet};
+use std::error::Error as StdError;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -424,7 +425,8 @@ pub(crate) struct RecoveredAll {
 pub(crate) enum Recovered {
     /// It was committed; now all of it is published.
     Finished,
-    /// It was committed and could not be finished; what is not published of it is given up.
+    /// It was committed and could not be finished; what is not published of it is given up, and the name of the
+    /// write is not remembered.
     Abandoned,
     /// It was not; nothing of it is left.
     Removed,
@@ -434,6 +436,23 @@ pub(crate) enum Recovered {
     Waiting,
     /// Somebody else was faster.
     Gone,
+}
+
+/// Whether the disk or a quota is full: that passes, so that nothing is given up for it.
+fn lacks_room(error: &Error) -> bool {
+    let mut cause: Option<&(dyn StdError + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<io::Error>()
+            && matches!(
+                error.kind(),
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+            )
+        {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 /// Finishes or removes one transaction whose writer is dead.
@@ -500,14 +519,14 @@ pub(crate) fn recover_one(
         match standing {
             Some(Decision::Committed(plan)) if committed => {
                 if let Err(error) = carry_out(backend, &plan, true) {
-                    if !abort_unfinished {
+                    if !abort_unfinished || lacks_room(&error) {
                         return Err(error);
                     }
                     backend.abandon(&plan)?;
-                    return Ok(match error {
-                        // All of it is published; what is given up is its receipt.
-                        Error::NotRemoved { .. } => Recovered::Finished,
-                        _ => Recovered::Abandoned,
+                    let is_published = matches!(error, Error::NotRemoved { .. });
+                    return Ok(match is_published && plan.write_id.is_none() {
+                        true => Recovered::Finished,
+                        false => Recovered::Abandoned,
                     });
                 }
                 return Ok(Recovered::Finished);

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use atomic_arrow::disk::{Disk, OsDisk};
@@ -173,6 +173,58 @@ fn a_commit_that_cannot_be_finished_blocks_its_own_partitions_until_it_is_given_
     assert!(recovery.failed.is_empty(), "{:?}", recovery.failed);
     commit(append(), &["B"]).unwrap();
     assert_eq!(published(&root).len(), 3);
+}
+
+#[test]
+fn a_commit_is_not_given_up_for_want_of_room() {
+    for kind in [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded] {
+        let (_guard, parent) = directory();
+        let root = parent.join("weather");
+        let full = Tampered::before_publish(move |to| match to.components().any(is_memory) {
+            true => Err(kind.into()),
+            false => Ok(()),
+        });
+        let named = |disk| {
+            builder(&root, CommitMode::Append)
+                .disk(disk)
+                .write_id("monday")
+        };
+        commit(named(Arc::clone(&full)), &["A"]).unwrap();
+
+        let abort = RecoverOptions::new().abort_unfinished(true);
+        let recovery = recover_with_options(&root, &abort.clone().disk(full)).unwrap();
+        assert!(
+            matches!(recovery.failed[..], [Error::NotRemoved { .. }]),
+            "{recovery:?}"
+        );
+        assert!(recovery.abandoned.is_empty() && recovery.finished.is_empty());
+
+        let recovery = recover_with_options(&root, &abort).unwrap();
+        assert_eq!(recovery.finished.len(), 1, "{recovery:?}");
+        commit(named(Arc::new(OsDisk)), &["A"]).unwrap();
+        assert_eq!(published(&root).len(), 1);
+    }
+}
+
+#[test]
+fn a_named_write_whose_receipt_cannot_be_kept_is_told_of_as_given_up() {
+    let (_guard, parent) = directory();
+    let root = parent.join("weather");
+    let closed = Tampered::before_publish(|to| match to.components().any(is_memory) {
+        true => Err(io::ErrorKind::PermissionDenied.into()),
+        false => Ok(()),
+    });
+    let named = builder(&root, CommitMode::Append).disk(Arc::clone(&closed));
+    commit(named.write_id("monday"), &["A"]).unwrap();
+    let abort = RecoverOptions::new().abort_unfinished(true).disk(closed);
+    let recovery = recover_with_options(&root, &abort).unwrap();
+    assert_eq!(recovery.abandoned.len(), 1, "{recovery:?}");
+    assert!(recovery.failed.is_empty(), "{:?}", recovery.failed);
+}
+
+/// Whether a path leads into the directory of receipts.
+fn is_memory(component: Component<'_>) -> bool {
+    component.as_os_str() == "writes"
 }
 
 #[test]

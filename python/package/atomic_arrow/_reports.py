@@ -98,8 +98,9 @@ def recover(
     :param dry_run: Whether to say only what would be done.
     :param abort_unfinished: Whether to give up commits that cannot be finished. What is published of them
         stays, the rest of their rows is removed, a :class:`UserWarning` says so, and a repeated write of
-        the same name writes all of its rows again. Of commits whose staging area is out of reach, only the
-        marker that keeps others from writing is removed, with a warning.
+        the same name writes all of its rows again. Nothing is given up for want of room on the disk. Of commits
+        whose staging area is out of reach, only the marker that keeps others from writing is removed, with a
+        warning.
     :param staging: Where the writers stage their files.
     :raises InvalidPathError, IoError: If the root cannot be resolved. What is in the way of single
         files is in the report.
@@ -108,7 +109,8 @@ def recover(
     recovery = _lib.recover(local_path(root), dry_run, abort_unfinished, place)
     for transaction in recovery.abandoned:
         warnings.warn(
-            f"{root}: {transaction} is given up: what it had published stays, the rest is removed",
+            f"{root}: {transaction} is given up: what it had published stays, the rest is removed, and a name"
+            " it had is not remembered",
             stacklevel=2,
         )
     for marker in recovery.forgotten:

@@ -5,6 +5,8 @@ use std::os::unix::fs::{MetadataExt as _, chown, symlink};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use serde_json::json;
@@ -371,6 +373,40 @@ fn a_huge_record_of_another_user_takes_no_memory_and_stops_nobody() {
             .says(".aside: was set aside");
         assert_eq!(ground.values("w"), [1, 2]);
     }
+}
+
+#[test]
+fn a_huge_receipt_of_another_user_that_is_kept_in_names_takes_no_memory_and_stops_no_other_write() {
+    let ground = match Ground::new(&["prlimit"]) {
+        Ok(ground) => ground,
+        Err(reason) => return skip(reason),
+    };
+    ground.set("w", 0, 0, 0o777);
+    let named = ["--staging", "inside", "--write-id", "one"];
+    ground.write(&[], "A,1\n", "w", &named).exits(0);
+    let kept = fs::read_dir(ground.path("w/.atomic/writes")).unwrap();
+    let kept = kept.last().unwrap().unwrap().path();
+    for name in fs::read_dir(&kept).unwrap() {
+        fs::remove_file(name.unwrap().path()).unwrap();
+    }
+    let start =
+        r#"{"scope":"","receipt":{"version":1,"write_id":"one","mode":"append","removed":["#;
+    let record = format!("{start}{}", r#""a","#.repeat((200 << 20) / 4));
+    let packed = zstd::bulk::compress(record.as_bytes(), 3).unwrap();
+    for (number, piece) in packed.chunks(170).enumerate() {
+        let name = format!("{number:06}-{}", URL_SAFE_NO_PAD.encode(piece));
+        let path = kept.join(name);
+        fs::write(&path, b"").unwrap();
+        chown(&path, Some(ALICE), Some(ALICE)).unwrap();
+    }
+    chown(&kept, Some(ALICE), Some(ALICE)).unwrap();
+    let how = words(LITTLE_MEMORY);
+    ground
+        .write(&how, "A,1\n", "w", &named)
+        .exits(1)
+        .says(&kept.file_name().unwrap().to_string_lossy());
+    ground.write(&how, "A,2\n", "w", &named[..2]).exits(0);
+    assert_eq!(ground.values("w"), [1, 2]);
 }
 
 #[test]

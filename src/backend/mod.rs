@@ -55,6 +55,9 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync {
     /// Where a transaction stands, for errors.
     fn place(&self, transaction: Uuid) -> PathBuf;
 
+    /// The user who began a transaction, where that is known and is not the one of this process.
+    fn other_author(&self, transaction: Uuid) -> Option<u32>;
+
     /// The transactions of which anything is left.
     fn transactions(&self) -> Result<Vec<Uuid>>;
 

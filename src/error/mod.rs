@@ -251,10 +251,13 @@ pub enum Error {
 
     /// A transaction is committed, but not all of its files could be published yet. Whoever opens the
     /// data set next for writing, and [`recover`](crate::recover), finishes it.
-    #[error("{}: committed, but not all files are published yet", path.display())]
+    #[error("{}: committed, but not all files are published yet{}", path.display(), author_text(*author))]
     Unfinished {
         /// The data set's root.
         path: PathBuf,
+        /// The user whose commit it is, where that is not this one. Where permissions are in the way, he, the owner
+        /// of the data set and root can finish it.
+        author: Option<u32>,
         /// What is in the way.
         source: Box<Error>,
     },
@@ -417,6 +420,17 @@ fn field_text(field: &str) -> String {
         "number of columns".to_owned()
     } else {
         format!("column {field:?}")
+    }
+}
+
+fn author_text(author: Option<u32>) -> String {
+    match author {
+        Some(user) => {
+            format!(
+                " (it is user {user}'s: that user, the owner of the data set and root can finish it)"
+            )
+        }
+        None => String::new(),
     }
 }
 

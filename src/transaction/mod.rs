@@ -177,6 +177,7 @@ impl Drop for Transaction {
 fn carry_out(backend: &dyn Backend, plan: &Plan, recovering: bool) -> Result<Vec<Note>> {
     let unfinished = |source| Error::Unfinished {
         path: backend.root().to_owned(),
+        author: backend.other_author(plan.transaction),
         source: Box::new(source),
     };
     let published = backend

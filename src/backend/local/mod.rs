@@ -229,6 +229,12 @@ impl Backend for LocalBackend {
         self.area.path().join(transaction.to_string())
     }
 
+    fn other_author(&self, transaction: Uuid) -> Option<u32> {
+        let (_, status) = self.disk.status(&self.place(transaction)).ok()??;
+        let author = status.owner?.user;
+        (self.disk.user() != Some(author)).then_some(author)
+    }
+
     fn transactions(&self) -> Result<Vec<Uuid>> {
         let path = self.area.path();
         let entries = match self.disk.list(path) {

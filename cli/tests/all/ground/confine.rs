@@ -312,6 +312,30 @@ fn a_colleague_finishes_what_another_of_the_group_decided() {
 }
 
 #[test]
+fn who_can_finish_what_a_colleague_may_not_is_named() {
+    // In a sticky data set nobody may move what another has staged.
+    let scene = |ground: &Ground| ground.set("w", 0, 0, 0o1777);
+    let died = Ground::die_decided(&["strace"], scene, &as_user(ALICE), "A,1\n", "w", &[]);
+    let ground = match died {
+        Ok(ground) => ground,
+        Err(reason) => return skip(reason),
+    };
+    let whose = format!("it is user {ALICE}'s");
+    ground
+        .write(&as_user(BOB), "A,2\n", "w", &[])
+        .exits(1)
+        .says(&whose);
+    ground
+        .run(&as_user(BOB), b"", &["recover", "w"])
+        .exits(4)
+        .says(&whose);
+    ground.write(&as_user(BOB), "B,3\n", "w", &[]).exits(0);
+    let own = ground.run(&as_user(ALICE), b"", &["recover", "w"]);
+    own.exits(0);
+    assert_eq!(ground.values("w"), [1, 3]);
+}
+
+#[test]
 fn a_receipt_that_a_stranger_wrote_does_not_let_a_write_be_taken_for_done() {
     let ground = match Ground::new(&[]) {
         Ok(ground) => ground,

@@ -128,7 +128,10 @@ impl AtomicFile {
             ..
         } = self;
         let check = options.format.map(|format| {
-            move |file: Arc<dyn DiskFile>| format::check(format, file, Verify::Decode).map(drop)
+            let path = destination.path().to_owned();
+            move |file: Arc<dyn DiskFile>| {
+                format::check(format, file, &path, Verify::Decode).map(drop)
+            }
         });
         StagedFile::verified(draft, destination, &options, (), check)
     }

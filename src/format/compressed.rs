@@ -1,11 +1,14 @@
 //! Files of text that are compressed as a whole: written through an encoder, and read through a decoder.
 //!
-//! A compressed file is told by its first bytes, which no text has. Its checksums are checked by reading it
-//! to its end.
+//! A compressed file is told by its first bytes, which no text has; one whose name says that it is compressed
+//! must begin with them. Its checksums are checked by reading it to its end. Of several members or frames, one
+//! after the other, those at the end can be missing unseen: each ends as a file does.
 
 use std::io;
 #[cfg(any(feature = "csv", feature = "json"))]
 use std::io::{BufRead, BufReader, Read};
+#[cfg(any(feature = "csv", feature = "json"))]
+use std::path::Path;
 #[cfg(any(feature = "csv", feature = "json"))]
 use std::sync::Arc;
 
@@ -17,10 +20,9 @@ use super::{Fault, source::Source};
 use crate::damage::{Damage, Location};
 use crate::error::{Error, Result};
 
+/// How many of a file's first bytes say whether it is compressed.
 #[cfg(any(feature = "csv", feature = "json"))]
-const GZIP: &[u8] = &[0x1f, 0x8b];
-#[cfg(any(feature = "csv", feature = "json"))]
-const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
+const MAGIC: u64 = 4;
 /// Read at once.
 #[cfg(any(feature = "csv", feature = "json"))]
 const BUFFER: usize = 64 << 10;
@@ -113,6 +115,49 @@ impl Compressor {
     }
 }
 
+/// Checks that a file whose name ends in `.gz` or `.zst` is compressed so.
+///
+/// An empty file is no compressed text, though decoders take it for one without members.
+#[cfg(any(feature = "csv", feature = "json"))]
+pub(super) fn check_start(source: &Source, path: &Path) -> Result<(), Fault> {
+    let suffix = path.extension().unwrap_or_default().to_ascii_lowercase();
+    // Header, an empty block and, of gzip, the trailer.
+    let (is_compressed, expected, minimum): (fn(&[u8]) -> bool, _, _) = match suffix.to_str() {
+        Some("gz") => (is_gzip, r"\x1f\x8b", 20),
+        Some("zst") => (is_zstd, r"(\xb5/\xfd", 9),
+        _ => return Ok(()),
+    };
+    let len = source.len();
+    if len < minimum {
+        return Err(Damage::TooShort { len, minimum }.into());
+    }
+    let start = source.read(0, MAGIC)?;
+    if is_compressed(&start) {
+        return Ok(());
+    }
+    Err(Damage::Magic {
+        offset: 0,
+        expected,
+        found: start.to_vec(),
+    }
+    .into())
+}
+
+#[cfg(any(feature = "csv", feature = "json"))]
+fn is_gzip(start: &[u8]) -> bool {
+    start.starts_with(&[0x1f, 0x8b])
+}
+
+/// Whether a frame of zstd begins, or one that decoders skip, as `pzstd` writes them (RFC 8878, section 3.1.2).
+#[cfg(any(feature = "csv", feature = "json"))]
+fn is_zstd(start: &[u8]) -> bool {
+    match start {
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => true,
+        [first, 0x2a, 0x4d, 0x18, ..] => first >> 4 == 5,
+        _ => false,
+    }
+}
+
 /// A reader of a file's text, whatever it is compressed with.
 ///
 /// Errors of the decoder are errors of reading; those of the disk are kept by the [`Source`].
@@ -120,10 +165,10 @@ impl Compressor {
 pub(super) fn reader(source: &Source) -> Result<Box<dyn Read>, Fault> {
     let mut bytes = BufReader::with_capacity(BUFFER, source.reader(0));
     let start = bytes.fill_buf()?;
-    if start.starts_with(ZSTD) {
+    if is_zstd(start) {
         return Ok(Box::new(zstd::stream::read::Decoder::with_buffer(bytes)?));
     }
-    if start.starts_with(GZIP) {
+    if is_gzip(start) {
         return gzip(bytes);
     }
     Ok(Box::new(bytes))
@@ -145,8 +190,8 @@ fn gzip(_: impl BufRead) -> Result<Box<dyn Read>, Fault> {
 /// its checksums with it.
 #[cfg(any(feature = "csv", feature = "json"))]
 pub(super) fn end_of_text(source: &Source) -> Result<(u64, Option<u8>), Fault> {
-    let start = source.read(0, ZSTD.len() as u64)?;
-    if !start.starts_with(ZSTD) && !start.starts_with(GZIP) {
+    let start = source.read(0, MAGIC)?;
+    if !is_zstd(&start) && !is_gzip(&start) {
         let len = source.len();
         let last = source.read(len.saturating_sub(1), 1)?;
         return Ok((len, last.last().copied()));

@@ -2,16 +2,18 @@
 //!
 //! Text is UTF-8 without a byte order mark, as RFC 8259 has it. A document is one value; if that is
 //! an array, its elements count as rows. In NDJSON every line that is not blank is one object, and
-//! one row: a line of `1` or `[]` is JSON, but no record, and readers of tables refuse it. Nothing is
-//! kept of what is read, so memory does not grow with the file, but by a byte for each level of
-//! nesting. Keys that an object has twice and numbers too large for a double pass.
-//! Both may be compressed as a whole; places are those of the text.
+//! one row: a line of `1` or `[]` is JSON, but no record, and readers of tables refuse it. A name that
+//! an object has twice is damage, since readers keep either value; numbers too large for a double pass.
+//! Nothing is kept of what is read but the nesting and hashes of the names of open objects, so memory does
+//! not grow with the file. Both may be compressed as a whole; places are those of the text.
 
 use std::io::{self, BufRead, BufReader, Read};
+use std::path::Path;
 use std::sync::Arc;
 
 use serde::de::IgnoredAny;
 
+use self::names::Names;
 use super::compressed;
 use super::source::Source;
 use super::text::{BUFFER, Utf8};
@@ -21,28 +23,37 @@ use crate::disk::DiskFile;
 
 pub(super) mod encode;
 mod lines;
+mod names;
 
-/// Checks that the file is one JSON value.
-pub(super) fn check_document(file: Arc<dyn DiskFile>) -> Result<Contents, Fault> {
-    let source = Source::new(file)?;
-    source.settle(read_document(&source))
+/// Checks that the file of this name is one JSON value.
+pub(super) fn check_document(file: Arc<dyn DiskFile>, path: &Path) -> Result<Contents, Fault> {
+    check(file, path, read_document)
 }
 
-/// Checks that every line is blank or one JSON object.
-pub(super) fn check_lines(file: Arc<dyn DiskFile>) -> Result<Contents, Fault> {
+/// Checks that every line of the file of this name is blank or one JSON object.
+pub(super) fn check_lines(file: Arc<dyn DiskFile>, path: &Path) -> Result<Contents, Fault> {
+    check(file, path, read_lines)
+}
+
+fn check(
+    file: Arc<dyn DiskFile>,
+    path: &Path,
+    read: impl FnOnce(&Source) -> Result<Contents, Fault>,
+) -> Result<Contents, Fault> {
     let source = Source::new(file)?;
-    source.settle(read_lines(&source))
+    let contents = compressed::check_start(&source, path).and_then(|()| read(&source));
+    source.settle(contents)
 }
 
 fn read_document(source: &Source) -> Result<Contents, Fault> {
     let is_array = matches!(first_byte(&mut text(source)?), Ok(Some(b'[')));
-    let text = text(source)?;
+    let mut text = text(source)?;
     let rows = if is_array {
         // Elements have no size, so that counting them takes no memory.
-        let elements: Result<Vec<IgnoredAny>, _> = serde_json::from_reader(text);
+        let elements: Result<Vec<IgnoredAny>, _> = serde_json::from_reader(&mut text);
         elements.map(|elements| Some(elements.len() as u64))
     } else {
-        serde_json::from_reader(text).map(|IgnoredAny| None)
+        serde_json::from_reader(&mut text).map(|IgnoredAny| None)
     };
     let rows = match rows {
         Ok(rows) => rows,
@@ -52,6 +63,7 @@ fn read_document(source: &Source) -> Result<Contents, Fault> {
             return Err(syntax(line, column, start, Arc::new(error)).into());
         }
     };
+    text.get_ref().outcome()?;
     Ok(Contents {
         rows,
         ..Contents::default()
@@ -77,6 +89,7 @@ fn read_lines(source: &Source) -> Result<Contents, Fault> {
         rows += u64::from(!blank);
         start += line.length;
     }
+    text.get_ref().outcome()?;
     Ok(Contents {
         rows: Some(rows),
         ..Contents::default()
@@ -119,9 +132,15 @@ fn unreadable(line: u64, column: u64, start: u64, error: io::Error) -> Damage {
     syntax(line, column, start, Arc::new(error))
 }
 
-fn text(source: &Source) -> Result<BufReader<Utf8<Box<dyn Read>>>, Fault> {
+/// A text that is checked, on its way to the parser, as far as that does not.
+type Text = BufReader<Names<Utf8<Box<dyn Read>>>>;
+
+fn text(source: &Source) -> Result<Text, Fault> {
     let reader = compressed::reader(source)?;
-    Ok(BufReader::with_capacity(BUFFER, Utf8::new(reader)))
+    Ok(BufReader::with_capacity(
+        BUFFER,
+        Names::new(Utf8::new(reader)),
+    ))
 }
 
 /// The first byte that is no white space, which is left unread; white space is read.
@@ -200,15 +219,17 @@ mod tests {
     use super::*;
     use crate::format::memory::MemoryFile;
 
-    type Check = fn(Arc<dyn DiskFile>) -> Result<Contents, Fault>;
+    type Check = fn(Arc<dyn DiskFile>, &Path) -> Result<Contents, Fault>;
 
     fn rows(check: Check, text: impl AsRef<[u8]>) -> Option<u64> {
-        check(MemoryFile::open(text.as_ref())).unwrap().rows
+        check(MemoryFile::open(text.as_ref()), Path::new("x"))
+            .unwrap()
+            .rows
     }
 
     /// Line, column and byte of the damage.
     fn place(check: Check, text: impl AsRef<[u8]>) -> (u64, u64, u64) {
-        match check(MemoryFile::open(text.as_ref())) {
+        match check(MemoryFile::open(text.as_ref()), Path::new("x")) {
             Err(Fault::Damage(Damage::Syntax {
                 line,
                 column,
@@ -267,13 +288,57 @@ mod tests {
     }
 
     #[test]
+    fn a_name_that_an_object_has_twice_is_damage_at_its_second_place() {
+        for check in [check_document as Check, check_lines] {
+            assert_eq!(place(check, r#"{"a": 1, "a": 1}"#), (1, 10, 9));
+            assert_eq!(
+                place(check, r#"{"b": [{"a": 1, "\u0061": 2}]}"#),
+                (1, 17, 16)
+            );
+            assert_eq!(place(check, r#"{"": 1, "": 2}"#), (1, 9, 8));
+            let apart = [
+                r#"{"a": {"a": ["a", "a"]}, "b": "a"}"#,
+                r#"{"a": [{"b": 1}, {"b": 2}], "b": {"b": 3, "a": 4}}"#,
+                r#"{"a\"": 1, "a": 2, "a\\": 3, "\",\"a\":": 4}"#,
+                r#"{"a": {"x": {}}, "c": {"x": {}}, "x": "{\"a\": 1, \"a\": 2}"}"#,
+            ];
+            for text in apart {
+                check(MemoryFile::open(text), Path::new("x")).unwrap();
+            }
+        }
+        assert_eq!(
+            place(check_lines, "{\"a\": 1}\n{\"b\": 1,\"b\": 2}\n"),
+            (2, 9, 17)
+        );
+        assert_eq!(rows(check_lines, "{\"a\": 1}\n".repeat(9)), Some(9));
+    }
+
+    #[test]
+    fn names_beyond_what_is_kept_of_them_cannot_be_checked() {
+        let many = |count| {
+            let names: Vec<String> = (0..count).map(|name| format!("\"{name}\":0")).collect();
+            check_document(
+                MemoryFile::open(format!("{{{}}}", names.join(","))),
+                Path::new("x"),
+            )
+        };
+        many(1 << 20).unwrap();
+        let outcome = many((1 << 20) + 1);
+        let expected = matches!(outcome, Err(Fault::Damage(Damage::NotCheckable { .. })));
+        assert!(expected, "{outcome:?}");
+    }
+
+    #[test]
     fn a_disk_that_does_not_read_is_no_damage() {
         let text = "{\"a\": 1}\n".repeat(20_000);
         for check in [check_document as Check, check_lines] {
-            let outcome = check(MemoryFile::refusing_from(text.as_str(), 0));
+            let outcome = check(MemoryFile::refusing_from(text.as_str(), 0), Path::new("x"));
             assert!(matches!(outcome, Err(Fault::Io(_))), "{outcome:?}");
         }
-        let outcome = check_lines(MemoryFile::refusing_from(text.as_str(), 100_000));
+        let outcome = check_lines(
+            MemoryFile::refusing_from(text.as_str(), 100_000),
+            Path::new("x"),
+        );
         assert!(matches!(outcome, Err(Fault::Io(_))), "{outcome:?}");
     }
 }

@@ -10,6 +10,7 @@
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::sync::Arc;
 
 use ::parquet::arrow::parquet_to_arrow_schema;
@@ -97,7 +98,7 @@ pub struct PageCount {
     pub with_crc: u64,
 }
 
-/// Checks that `file` is a sound file of the format.
+/// Checks that `file` is a sound file of the format; of text, its name says how it is compressed.
 ///
 /// [`Verify::Skip`] checks nothing. For Parquet the levels differ; the other formats have no
 /// structure that could be checked without reading everything, so they are always read as a whole.
@@ -105,6 +106,7 @@ pub struct PageCount {
 pub(crate) fn check(
     format: Format,
     file: Arc<dyn DiskFile>,
+    path: &Path,
     level: Verify,
 ) -> Result<Contents, Fault> {
     if level == Verify::Skip {
@@ -113,11 +115,11 @@ pub(crate) fn check(
     match format {
         Format::Parquet => parquet::check(file, level, None),
         #[cfg(feature = "csv")]
-        Format::Csv => csv::check(file),
+        Format::Csv => csv::check(file, path),
         #[cfg(feature = "json")]
-        Format::Json => json::check_document(file),
+        Format::Json => json::check_document(file, path),
         #[cfg(feature = "json")]
-        Format::Ndjson => json::check_lines(file),
+        Format::Ndjson => json::check_lines(file, path),
         #[cfg(feature = "ipc")]
         Format::Ipc => ipc::check_file(file),
         #[cfg(feature = "ipc")]

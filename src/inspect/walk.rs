@@ -179,7 +179,7 @@ impl Walker<'_> {
         if len == 0 {
             return Ok(None);
         }
-        Ok(format::check(Format::Parquet, Arc::from(file), Verify::Footer)?.parquet)
+        Ok(format::check(Format::Parquet, Arc::from(file), path, Verify::Footer)?.parquet)
     }
 
     /// Opens a data file and counts it, with its length.

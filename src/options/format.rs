@@ -18,11 +18,11 @@ use std::str::FromStr;
 pub enum Format {
     /// Apache Parquet.
     Parquet,
-    /// Comma-separated values with a header, as RFC 4180 has them.
+    /// Comma-separated values with a header, as RFC 4180 has them; in files named `.tsv`, separated by tabs.
     #[cfg(feature = "csv")]
     Csv,
-    /// One JSON document. Names that an object has twice pass the check, and numbers too large for a double:
-    /// what they mean is up to the reader.
+    /// One JSON document. A name that an object has twice does not pass the check, since readers keep either
+    /// value; numbers too large for a double do.
     #[cfg(feature = "json")]
     Json,
     /// One JSON object a line, checked as [`Json`](Format::Json) is.
@@ -55,7 +55,7 @@ impl Format {
     /// The format that a file of this name has, by its suffix in any case; `None` if it is none that
     /// this build knows. A text may be compressed as a whole, and `.gz` or `.zst` follow its suffix.
     ///
-    /// `.parquet` and `.parq` are Parquet, `.csv` is CSV, `.json` is JSON, `.ndjson` and `.jsonl` are NDJSON,
+    /// `.parquet` and `.parq` are Parquet, `.csv` and `.tsv` are CSV, `.json` is JSON, `.ndjson` and `.jsonl` are NDJSON,
     /// `.arrow`, `.feather` and `.ipc` are IPC files, `.arrows` is an IPC stream.
     #[must_use]
     pub fn from_path(path: &Path) -> Option<Format> {
@@ -89,7 +89,7 @@ impl Format {
         match self {
             Format::Parquet => &["parquet", "parq"],
             #[cfg(feature = "csv")]
-            Format::Csv => &["csv"],
+            Format::Csv => &["csv", "tsv"],
             #[cfg(feature = "json")]
             Format::Json => &["json"],
             #[cfg(feature = "json")]

@@ -41,7 +41,8 @@ pub use report::{FileReport, Summary};
 ///
 /// For Parquet, [`Verify::Footer`] checks the structure; [`Verify::Checksum`] also reads every page,
 /// checks the checksums that pages carry, and decompresses them; [`Verify::Decode`] also decodes every
-/// value. Any other format is read as a whole at each of them. [`Verify::Skip`] checks nothing. What is
+/// value. Any other format is read as a whole at each of them; a text whose suffix says that it is compressed
+/// (`.csv.gz`) must be. [`Verify::Skip`] checks nothing. What is
 /// encrypted cannot be checked without its keys: the report says so ([`Damage::NotCheckable`]).
 ///
 /// # Errors
@@ -127,7 +128,7 @@ pub fn verify_file_with_keys(
         |format, file| match format {
             Format::Parquet => format::parquet::check(file, level, Some(&keys)),
             #[allow(unreachable_patterns)]
-            other => format::check(other, file, level),
+            other => format::check(other, file, path, level),
         },
     )
 }
@@ -253,7 +254,7 @@ pub(crate) fn check_file(disk: &dyn Disk, path: &Path, level: Verify) -> Result<
 
 fn check_found(disk: &dyn Disk, found: Found<'_>, level: Verify) -> Result<FileReport> {
     report_on(disk, found, level, |format, file| {
-        format::check(format, file, level)
+        format::check(format, file, found.path, level)
     })
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -180,6 +181,125 @@ fn links_and_special_files_are_reported_and_not_opened() {
     let pipe = root.path().join("a/pipe.parquet");
     let error = verify_path(&pipe, Verify::Footer, |_| {}).unwrap_err();
     assert!(matches!(error, Error::Read { .. }), "{error}");
+}
+
+/// A text, compressed as a file of this name is.
+#[cfg(any(feature = "csv", feature = "json"))]
+fn compressed(name: &str, text: &[u8]) -> Vec<u8> {
+    if name.ends_with(".zst") {
+        let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), 3).unwrap();
+        encoder.include_checksum(true).unwrap();
+        encoder.write_all(text).unwrap();
+        return encoder.finish().unwrap();
+    }
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(text).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[cfg(all(feature = "csv", feature = "json", feature = "codecs"))]
+#[test]
+fn a_compressed_text_that_is_cut_anywhere_is_damaged() {
+    let csv = b"id,name\n1,one\n2,two\n".repeat(20);
+    let tsv = b"id\tname\n1\tone, two\n".repeat(20);
+    let ndjson = b"{\"id\": 1, \"name\": \"one\"}\n".repeat(20);
+    let json = [&b"[1"[..], &b", 2".repeat(20), b"]\n"].concat();
+    let texts = [
+        ("csv", csv),
+        ("tsv", tsv),
+        ("ndjson", ndjson),
+        ("jsonl", Vec::new()),
+        ("json", json),
+    ];
+    for (suffix, text) in texts {
+        for how in ["gz", "zst"] {
+            let name = format!("x.{suffix}.{how}");
+            let whole = compressed(&name, &text);
+            for level in [Verify::Footer, Verify::Checksum, Verify::Decode] {
+                for end in 0..=whole.len() {
+                    let root = directory(&[(&name, &whole[..end])]);
+                    let report = verify_file(&root.path().join(&name), level).unwrap();
+                    let is_whole = end == whole.len();
+                    assert_eq!(
+                        report.is_sound(),
+                        is_whole,
+                        "{name} cut to {end}: {report:?}"
+                    );
+                }
+            }
+            // Members follow each other as the lines in them do.
+            if suffix != "json" {
+                let twice = [&*whole, &*whole].concat();
+                let root = directory(&[(&name, &twice)]);
+                assert!(
+                    verify_file(&root.path().join(&name), Verify::Footer)
+                        .unwrap()
+                        .is_sound()
+                );
+            }
+        }
+    }
+}
+
+#[cfg(all(feature = "csv", feature = "codecs"))]
+#[test]
+fn a_text_that_is_not_compressed_as_its_name_says_is_damaged() {
+    let text = b"id,name\n1,one\n2,two\n3,three\n";
+    let (gzip, zstd) = (compressed("x.gz", text), compressed("x.zst", text));
+    let skippable = [b"\x50\x2a\x4d\x18\x04\x00\x00\x00size", &*zstd].concat();
+    let root = directory(&[
+        ("gzip.csv.gz", &gzip),
+        ("gzip.csv.zst", &gzip),
+        ("plain.csv.gz", text),
+        ("plain.csv.zst", text),
+        ("skipped.csv.zst", &skippable),
+        ("zstd.csv.GZ", &zstd),
+        ("zstd.csv.zst", &zstd),
+    ]);
+    let mut damaged = Vec::new();
+    verify_path(root.path(), Verify::Footer, |report| {
+        let name = report
+            .path()
+            .file_name()
+            .unwrap()
+            .to_str()
+            .unwrap()
+            .to_owned();
+        damaged.extend(report.damage().map(|damage| (name, damage.to_string())));
+    })
+    .unwrap();
+    let gzip = r#"byte 0: expected "\x1f\x8b", found"#;
+    let zstd = r#"byte 0: expected "(\xb5/\xfd", found"#;
+    let expected = [
+        ("gzip.csv.zst", zstd),
+        ("plain.csv.gz", gzip),
+        ("plain.csv.zst", zstd),
+        ("zstd.csv.GZ", gzip),
+    ];
+    assert_eq!(damaged.len(), expected.len(), "{damaged:?}");
+    for ((name, damage), (expected, start)) in damaged.iter().zip(expected) {
+        assert!(
+            name == expected && damage.starts_with(start),
+            "{name}: {damage}"
+        );
+    }
+}
+
+#[cfg(feature = "csv")]
+#[test]
+fn fields_of_a_file_named_tsv_are_separated_by_tabs() {
+    let tabs = b"id\tname\n1\tone, or two\n";
+    let root = directory(&[
+        ("a.tsv", tabs),
+        ("b.TSV", b"id\tname\n1\n"),
+        ("c.csv", tabs),
+    ]);
+    let mut sound = Vec::new();
+    verify_path(root.path(), Verify::Footer, |report| {
+        sound.push(report.is_sound())
+    })
+    .unwrap();
+    assert_eq!(sound, [true, false, false]);
 }
 
 #[test]

@@ -184,9 +184,9 @@ impl From<OutputFormat> for Format {
 /// The format that the bytes of `put` must have.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum Check {
-    /// One JSON document; names that an object has twice pass
+    /// One JSON document, no object of which has a name twice
     Json,
-    /// One JSON object a line; names that an object has twice pass
+    /// One JSON object a line, none of which has a name twice
     Ndjson,
     /// Comma-separated values, each row of as many fields as the first
     Csv,

@@ -85,6 +85,35 @@ fn csv_that_is_cut_or_ragged_is_never_published() {
 }
 
 #[test]
+fn what_is_not_compressed_as_its_name_says_or_names_a_thing_twice_is_never_published() {
+    for (name, check, content) in [
+        ("out.csv.gz", "csv", ""),
+        ("out.ndjson.zst", "ndjson", ""),
+        ("out.csv.gz", "csv", "a,b\n1,2\n"),
+        ("out.tsv", "csv", "a\tb\n1\n"),
+        ("out.ndjson", "ndjson", "{\"a\":1,\"a\":2}\n"),
+        ("out.json", "json", "[{\"a\":1,\"a\":2}]\n"),
+    ] {
+        let place = Place::new();
+        place.file("in", content);
+        place
+            .run(["put", "in", name, "--check", check])
+            .exits(3)
+            .says(&format!("{name}: "));
+        assert_eq!(place.files(""), ["in"]);
+        // The same file, put there by somebody else.
+        place.file(name, content);
+        place
+            .run(["verify", name])
+            .exits(3)
+            .prints(&format!("{name}: "));
+    }
+    let place = Place::new();
+    place.file("good.tsv", "a\tb\n1\tx, y\n");
+    place.run(["verify", "."]).exits(0).prints("1 sound");
+}
+
+#[test]
 fn the_json_receipt_has_the_checksum_that_was_asked_for() {
     let place = Place::new();
     place.file("in", "hello");

@@ -217,7 +217,7 @@ pub(in crate::format) fn verify_written(
         });
     }
     let mut digests = TextDigests::new(written.schema.fields().len());
-    let rows = super::read(source, |piece| match piece {
+    let rows = super::read(source, super::COMMA, |piece| match piece {
         Piece::Text(column, text) => digests.push(column, text),
         Piece::End(column, true) => digests.null(column),
         Piece::End(column, false) => digests.end(column),

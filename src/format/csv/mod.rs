@@ -1,15 +1,16 @@
 //! Checking CSV: UTF-8, a header, and as many fields in every record as the header has.
 //!
-//! Fields are separated by commas and quoted by `"`, which is doubled within them (RFC 4180); lines
+//! Fields are separated by commas, or by tabs in a file whose name says so (`.tsv`), and quoted by `"`, which is doubled within them (RFC 4180); lines
 //! end with LF or CRLF, the last one need not; blank lines count as nothing; a byte order mark is
 //! skipped. A quote that is never closed is damage, although readers take the rest of the file for
 //! one field. A file that was cut within its last field cannot be told from a whole one. Nothing is
 //! kept of what is read, so memory does not grow with the file.
 
 use std::io::{self, BufRead, BufReader};
+use std::path::Path;
 use std::sync::Arc;
 
-use csv_core::{ReadFieldResult, Reader};
+use csv_core::{ReadFieldResult, ReaderBuilder};
 
 use super::compressed;
 use super::source::Source;
@@ -22,13 +23,28 @@ pub(super) mod encode;
 #[cfg(test)]
 mod tests;
 
-/// Checks a CSV file.
-pub(super) fn check(file: Arc<dyn DiskFile>) -> Result<Contents, Fault> {
+/// What separates fields in a file that is written here.
+const COMMA: u8 = b',';
+
+/// Checks a CSV file of this name.
+pub(super) fn check(file: Arc<dyn DiskFile>, path: &Path) -> Result<Contents, Fault> {
     let source = Source::new(file)?;
-    source.settle(read(&source, |_| {}).map(|rows| Contents {
+    let rows = compressed::check_start(&source, path)
+        .and_then(|()| read(&source, delimiter(path), |_| {}));
+    source.settle(rows.map(|rows| Contents {
         rows: Some(rows),
         ..Contents::default()
     }))
+}
+
+/// What separates fields in a file of this name.
+fn delimiter(path: &Path) -> u8 {
+    let name = path.file_name().unwrap_or_default().to_ascii_lowercase();
+    let name = name.as_encoded_bytes();
+    let is_tsv = [".tsv", ".tsv.gz", ".tsv.zst"]
+        .iter()
+        .any(|suffix| name.ends_with(suffix.as_bytes()));
+    if is_tsv { b'\t' } else { COMMA }
 }
 
 /// A piece of what is read, in the order of the file. The header has none.
@@ -80,9 +96,9 @@ impl Place {
 }
 
 /// Reads every record and gives back how many there are below the header.
-fn read(source: &Source, mut on_piece: impl FnMut(Piece<'_>)) -> Result<u64, Fault> {
+fn read(source: &Source, delimiter: u8, mut on_piece: impl FnMut(Piece<'_>)) -> Result<u64, Fault> {
     let mut text = BufReader::with_capacity(BUFFER, Utf8::new(compressed::reader(source)?));
-    let mut reader = Reader::new();
+    let mut reader = ReaderBuilder::new().delimiter(delimiter).build();
     let mut output = vec![0; BUFFER];
     let mut place = Place::default();
     let (mut header, mut rows, mut column) = (None, 0, 0);

@@ -4,11 +4,13 @@ use super::*;
 use crate::format::memory::MemoryFile;
 
 fn rows(text: impl AsRef<[u8]>) -> Option<u64> {
-    check(MemoryFile::open(text.as_ref())).unwrap().rows
+    check(MemoryFile::open(text.as_ref()), Path::new("x.csv"))
+        .unwrap()
+        .rows
 }
 
 fn damage_of(text: impl AsRef<[u8]>) -> Damage {
-    match check(MemoryFile::open(text.as_ref())) {
+    match check(MemoryFile::open(text.as_ref()), Path::new("x.csv")) {
         Err(Fault::Damage(damage)) => damage,
         other => panic!("{other:?}"),
     }
@@ -52,7 +54,13 @@ fn a_record_with_another_number_of_fields_is_told_with_its_place() {
 fn a_file_cut_within_quotes_is_unfinished() {
     let whole = "a,b\n\"x, y\",\"z\"\n";
     for (end, missing) in [(7, true), (12, true), (13, true), (14, false), (15, false)] {
-        match (check(MemoryFile::open(&whole.as_bytes()[..end])), missing) {
+        match (
+            check(
+                MemoryFile::open(&whole.as_bytes()[..end]),
+                Path::new("x.csv"),
+            ),
+            missing,
+        ) {
             (Ok(contents), false) => assert_eq!(contents.rows, Some(1)),
             (Err(Fault::Damage(Damage::Unfinished { offset, .. })), true) => {
                 assert_eq!(offset, end as u64);
@@ -89,7 +97,10 @@ fn fields_longer_than_what_is_read_at_once_are_read() {
 fn a_disk_that_does_not_read_is_no_damage() {
     let text = "a,b\n1,2\n".repeat(20_000);
     for offset in [0, 100_000] {
-        let outcome = check(MemoryFile::refusing_from(text.as_str(), offset));
+        let outcome = check(
+            MemoryFile::refusing_from(text.as_str(), offset),
+            Path::new("x.csv"),
+        );
         assert!(matches!(outcome, Err(Fault::Io(_))), "{outcome:?}");
     }
 }

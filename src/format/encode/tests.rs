@@ -171,7 +171,13 @@ fn what_every_format_writes_passes_its_own_check_at_every_level() {
             let contents = sample.verify(&sample.bytes, level).unwrap();
             assert_eq!(contents.rows, Some(12), "{format} {level:?}");
         }
-        let contents = check(format, MemoryFile::open(sample.bytes), Verify::Decode).unwrap();
+        let contents = check(
+            format,
+            MemoryFile::open(sample.bytes),
+            Path::new("x"),
+            Verify::Decode,
+        )
+        .unwrap();
         assert_eq!(contents.rows, Some(12), "{format}");
     }
 }
@@ -185,7 +191,13 @@ fn no_rows_make_a_sound_file_of_no_rows() {
             let contents = sample.verify(&sample.bytes, level).unwrap();
             assert_eq!(contents.rows, Some(0), "{format} {level:?}");
         }
-        let contents = check(format, MemoryFile::open(sample.bytes), Verify::Decode).unwrap();
+        let contents = check(
+            format,
+            MemoryFile::open(sample.bytes),
+            Path::new("x"),
+            Verify::Decode,
+        )
+        .unwrap();
         assert_eq!(contents.rows, Some(0), "{format}");
     }
 }

@@ -131,7 +131,8 @@
 //!   published, and by [`verify`].
 //! - `encryption`: writing encrypted Parquet ([`WriterOptions::properties`]), which is verified with its
 //!   own keys before it is published, and checking such files with theirs.
-//! - `sim`: the module `disk::sim`, a disk that can lose power, for tests.
+//! - `sim`: for tests, the modules `disk::sim`, a disk that can lose power, and `disk::tap`, which watches and
+//!   changes the calls of a disk.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod compatible;

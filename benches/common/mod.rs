@@ -9,7 +9,6 @@ mod weather;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use atomic_arrow::arrow::array::RecordBatch;
@@ -19,7 +18,7 @@ use atomic_arrow::parquet::file::properties::WriterProperties;
 use atomic_arrow::{AtomicArrowWriter, Durability, Partition, Verify, WriterOptions};
 use tempfile::TempDir;
 
-use disk::{Stopwatch, TimedDisk};
+use disk::Stopwatch;
 
 /// Names a directory on the file system to measure, instead of Cargo's target directory.
 const DIRECTORY: &str = "ATOMIC_ARROW_BENCH_DIR";
@@ -158,7 +157,7 @@ impl Bench {
                     let options = WriterOptions::new()
                         .durability(durability)
                         .verify(verify)
-                        .disk(Arc::new(TimedDisk(syncs.clone())))
+                        .disk(syncs.disk())
                         .file_name(FILE_NAME)
                         .properties(self.properties.clone());
                     atomic(&root, partition, batches, options);
@@ -219,7 +218,7 @@ impl Bench {
         }
         writer.finish().unwrap();
         if let Some(syncs) = syncs {
-            syncs.time(|| writer.inner().sync_all()).unwrap();
+            timed(syncs, || writer.inner().sync_all()).unwrap();
             for directory in made.iter().filter_map(|made| made.parent()) {
                 sync_directory(directory, syncs).unwrap();
             }
@@ -238,10 +237,17 @@ fn atomic(root: &Path, partition: &Partition, batches: &[RecordBatch], options: 
     writer.commit().unwrap();
 }
 
+fn timed(syncs: &Stopwatch, sync: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+    let start = Instant::now();
+    let done = sync();
+    syncs.add(start);
+    done
+}
+
 #[cfg(unix)]
 fn sync_directory(path: &Path, syncs: &Stopwatch) -> io::Result<()> {
     let directory = File::open(path)?;
-    syncs.time(|| directory.sync_all())
+    timed(syncs, || directory.sync_all())
 }
 
 #[cfg(not(unix))]

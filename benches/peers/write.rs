@@ -15,7 +15,6 @@ mod sketch;
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Instant;
 
 use atomic_arrow::arrow::array::RecordBatch;
@@ -24,7 +23,7 @@ use atomic_arrow::parquet::basic::{Compression, ZstdLevel};
 use atomic_arrow::parquet::file::properties::WriterProperties;
 use atomic_arrow::{DatasetWriter, Durability, PartitionBy, Verify};
 
-use disk::{Stopwatch, TimedDisk};
+use disk::Stopwatch;
 
 struct Arguments {
     writer: String,
@@ -146,7 +145,7 @@ fn write(arguments: &Arguments, number: usize, batches: &[RecordBatch], syncs: &
         .durability(durability)
         .properties(properties())
         .page_checksums(!arguments.skip_checksums)
-        .disk(Arc::new(TimedDisk(syncs.clone())));
+        .disk(syncs.disk());
     if let Some(bytes) = arguments.memory_limit {
         builder = builder.memory_limit(bytes);
     }

@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use atomic_arrow::disk::tap::{Call, Tap, Verb, Verdict, Watch};
 use atomic_arrow::{Outcome, Verify};
 
 use crate::check::{Rules, Told};
 use crate::found::Found;
 use crate::scenario::{Ground, simulated};
-use crate::tap::{Call, Tap, Verb, Verdict, Watch};
 use crate::{Sample, Wrong};
 
 /// What a disk may answer: it is broken, it is full, the user's share is full.

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use atomic_arrow::Verify;
+use atomic_arrow::disk::tap::Tap;
 
 use crate::arena::Kind;
 use crate::check::Rules;
@@ -14,7 +15,6 @@ use crate::mutant::{AGAIN, Marks, Mutation};
 use crate::report::Findings;
 use crate::scenario::simulated;
 use crate::sim::explore;
-use crate::tap::Tap;
 use crate::{Sample, Wrong, hindrances, levels, neighbours, races, strangers};
 
 /// Syncs that nobody misses alone, because others do the same.

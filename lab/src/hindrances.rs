@@ -9,13 +9,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use atomic_arrow::disk::tap::{Call, Tap, Verb, Verdict, Watch};
 use atomic_arrow::disk::{Place, Project};
 use atomic_arrow::{Error, Outcome};
 
 use crate::Wrong;
 use crate::arena::{Arena, Kind};
 use crate::scenario::Racer;
-use crate::tap::{Call, Tap, Verb, Verdict, Watch};
 
 const EACCES: i32 = 13;
 const EXDEV: i32 = 18;

@@ -8,13 +8,13 @@ use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
 
+use atomic_arrow::disk::tap::{Tap, Watch};
 use atomic_arrow::{Error, Verify};
 
 use crate::Wrong;
 use crate::arena::{Arena, Kind};
 use crate::check::{Rules, Told};
 use crate::found::Found;
-use crate::tap::{Tap, Watch};
 
 /// What becomes of a file on its way to the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -31,7 +31,6 @@ pub mod sim;
 pub mod soak;
 pub mod strace;
 pub mod strangers;
-pub mod tap;
 
 use std::fmt;
 

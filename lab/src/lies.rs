@@ -1,11 +1,12 @@
 //! The power is cut on real file systems while syncs do nothing: what the library would lose without
 //! them, so that the cuts which find nothing prove something.
 
+use atomic_arrow::disk::tap::Verb;
+
 use crate::check::Rules;
 use crate::cuts::{self, Cuts, FileSystem, Machine, cut_all};
 use crate::mutant::Mutation;
 use crate::report::Findings;
-use crate::tap::Verb;
 use crate::{Sample, Wrong};
 
 /// What is played without all syncs of a kind.

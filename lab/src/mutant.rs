@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use atomic_arrow::disk::sim::{Lie, SimDisk};
+use atomic_arrow::disk::tap::{Call, Tap, Verb, Verdict, Watch};
 use atomic_arrow::disk::{Disk, Entry, FileStatus, Identity, PublishMode};
 
 use crate::found::without_ids;
-use crate::tap::{Call, Tap, Verb, Verdict, Watch};
 
 /// What is taken away.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -9,13 +9,13 @@ use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use atomic_arrow::disk::tap::{Call, Tap, Verb, Verdict, Watch};
 use atomic_arrow::disk::{Disk, FileStatus, OsDisk};
 use atomic_arrow::{AtomicFile, FileOptions, RecoverOptions, recover_with_options};
 use serde_json::json;
 use tempfile::TempDir;
 
 use crate::Wrong;
-use crate::tap::{Call, Tap, Verb, Verdict, Watch};
 
 const STRANGER: u32 = 20_001;
 const TRANSACTION: &str = "01890a5d-ac96-774b-bcce-b302099a8057";

@@ -1,13 +1,16 @@
 //! Every system call of the crate, one method per step of the protocol.
 //!
 //! [`Disk`] and [`DiskFile`] are what the protocol is written over. [`OsDisk`] is the kernel behind
-//! them; with the feature `sim`, `SimDisk` is a disk that can lose power, for crash tests. Nothing
-//! here knows of formats, partitions or the order of the steps.
+//! them. With the feature `sim` there are two more for tests: `SimDisk`, a disk that can lose power, and
+//! `Tap`, which lets a test watch and change each call of another disk. Nothing here knows of formats,
+//! partitions or the order of the steps.
 
 mod os;
 #[cfg(feature = "sim")]
 pub mod sim;
 mod sys;
+#[cfg(feature = "sim")]
+pub mod tap;
 
 use std::ffi::OsStr;
 use std::fmt;

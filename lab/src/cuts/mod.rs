@@ -10,13 +10,13 @@ use std::fs::{self, File};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use atomic_arrow::disk::tap::{Call, Tap, Verdict, Watch};
 use atomic_arrow::disk::{Disk, OsDisk};
 
 use crate::check::{Rules, Told};
 use crate::found::Found;
 use crate::mutant::Mutation;
 use crate::scenario::Ground;
-use crate::tap::{Call, Tap, Verdict, Watch};
 use crate::{Sample, Wrong};
 
 use machine::at_play;

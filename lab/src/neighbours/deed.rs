@@ -5,8 +5,9 @@ use std::io;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, lchown, symlink};
 use std::path::{Path, PathBuf};
 
+use atomic_arrow::disk::tap::{Call, Verb};
+
 use super::is_hidden;
-use crate::tap::{Call, Verb};
 
 /// The user to whom belongs what a neighbour puts somewhere.
 const STRANGER: u32 = 20_001;

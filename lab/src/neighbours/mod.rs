@@ -18,6 +18,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use atomic_arrow::disk::tap::{Call, Tap, Verdict, Watch};
 use atomic_arrow::disk::{Disk, OsDisk};
 use atomic_arrow::{Outcome, RecoverOptions, recover_with_options};
 
@@ -26,7 +27,6 @@ use crate::found::{Found, View, hash_of};
 use crate::mutant::Mutation;
 use crate::report::Findings;
 use crate::scenario::Ground;
-use crate::tap::{Call, Tap, Verdict, Watch};
 use crate::{Sample, Wrong};
 
 use deed::{Deed, Neighbour, THEIRS};

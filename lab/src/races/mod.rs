@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use atomic_arrow::disk::sim::Lie;
+use atomic_arrow::disk::tap::{Call, Tap, Verdict, Watch};
 use atomic_arrow::{Error, Outcome};
 
 use baton::{Baton, Turn};
@@ -22,7 +23,6 @@ use crate::arena::{Arena, Kind};
 use crate::found::View;
 use crate::mutant::Mutation;
 use crate::scenario::{RACERS, Racer, Scenario};
-use crate::tap::{Call, Tap, Verdict, Watch};
 use crate::{Sample, Wrong};
 
 #[derive(Debug)]

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use atomic_arrow::disk::Disk;
+use atomic_arrow::disk::tap::{Call, Tap, Verb, Verdict, Watch};
 use atomic_arrow::{CommitMode, Error, RecoverOptions, recover_with_options};
 
 use super::dataset::{LAKE, Tune, commit, earlier, same};
 use super::{Ground, Scenario};
 use crate::found::without_ids;
-use crate::tap::{Call, Tap, Verb, Verdict, Watch};
 
 const EIO: i32 = 5;
 /// The operation is not supported on this file system.

@@ -1,8 +1,8 @@
-//! A disk that lets somebody watch each call, and meddle with it.
+//! A disk wrapper that lets somebody watch each call, and meddle with it: for tests.
 //!
 //! [`Tap`] stands between the library and any [`Disk`], simulated or real. A [`Watch`] is told of
-//! every call before it happens and may let it pass, make it fail, or let it answer without being
-//! done; afterwards it may lose the answer. Faults, mutations, power cuts and other processes are all
+//! every call before it is made and may let it pass, make it fail, or let it be answered without being
+//! done; afterwards it may lose the answer. Faults, mutations, power cuts, clocks and other processes are all
 //! watches. What a call does when it passes is the disk's behind it.
 
 mod handles;
@@ -15,10 +15,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use atomic_arrow::disk::{
+use super::{
     Disk, DiskDirectory, DiskFile, Entry, EntryKind, FileStatus, Place, Project, PublishMode,
 };
-
 use handles::{TapDirectory, TapFile};
 
 /// What kind of call it is.
@@ -192,6 +191,36 @@ pub trait Watch: fmt::Debug + Send + Sync {
 }
 
 /// A disk with a [`Watch`] on it.
+///
+/// ```
+/// use std::io::Write as _;
+/// use std::sync::Arc;
+/// use atomic_arrow::disk::OsDisk;
+/// use atomic_arrow::disk::tap::{Call, Tap, Verb, Verdict, Watch};
+/// use atomic_arrow::{AtomicFile, FileOptions, Outcome};
+///
+/// /// No file can be synced.
+/// #[derive(Debug)]
+/// struct Broken;
+///
+/// impl Watch for Broken {
+///     fn before(&self, call: &Call) -> Verdict {
+///         match call.verb {
+///             Verb::SyncFile => Verdict::Fail(5), // EIO
+///             _ => Verdict::Pass,
+///         }
+///     }
+/// }
+///
+/// let lake = tempfile::tempdir()?;
+/// let path = lake.path().join("data.json");
+/// let options = FileOptions::new().disk(Tap::on(Arc::new(OsDisk), Arc::new(Broken)));
+/// let mut file = AtomicFile::create_with_options(&path, options)?;
+/// file.write_all(b"{}")?;
+/// assert_eq!(file.commit().unwrap_err().outcome(), Outcome::NotPublished);
+/// assert!(!path.exists());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Tap {
     disk: Arc<dyn Disk>,

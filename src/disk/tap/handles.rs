@@ -4,9 +4,8 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use atomic_arrow::disk::{DiskDirectory, DiskFile, FileStatus, Identity, LockKind, LockOutcome};
-
 use super::{Call, Verb, Watch, watched};
+use crate::disk::{DiskDirectory, DiskFile, FileStatus, Identity, LockKind, LockOutcome};
 
 #[derive(Debug)]
 pub(super) struct TapFile {

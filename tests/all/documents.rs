@@ -36,35 +36,54 @@ fn sources(directory: &Path) -> String {
         let path = entry.unwrap().path();
         if path.is_dir() {
             all += &sources(&path);
-        } else if path.extension().is_some_and(|end| end == "rs") {
+        } else if path
+            .extension()
+            .is_some_and(|end| end == "rs" || end == "py")
+        {
             all += &std::fs::read_to_string(path).unwrap();
         }
     }
     all
 }
 
-#[test]
-fn every_test_that_the_security_model_names_is_there() {
+/// Asserts that each row of the tables of a document names tests, which are in the sources, and gives their number.
+#[track_caller]
+fn rows_of_tests(document: &str) -> usize {
     let top = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let directories = ["src", "tests", "cli/tests", "lab/tests"];
+    let directories = ["src", "tests", "cli/tests", "lab/tests", "python/tests"];
     let sources: String = directories
         .iter()
         .map(|directory| sources(&top.join(directory)))
         .collect();
-    let model = text("SECURITY.md");
-    let lines = model.lines().filter(|line| line.starts_with("| "));
-    let mut held = 0;
-    for line in lines.skip(1) {
-        let tests: Vec<&str> = line.split('`').skip(1).step_by(2).collect();
-        let tests = tests.iter().filter(|name| name.contains('_'));
-        let missing: Vec<_> = tests
-            .clone()
-            .filter(|name| !sources.contains(&format!("#[test]\nfn {name}(")))
-            .filter(|name| !sources.contains(&format!("#[test]\n    fn {name}(")))
-            .collect();
+    let is_there = |name: &&str| {
+        let ways = ["#[test]\nfn ", "#[test]\n    fn ", "\ndef "];
+        ways.iter()
+            .any(|way| sources.contains(&format!("{way}{name}(")))
+    };
+    let document = text(document);
+    let rows: Vec<&str> = document
+        .lines()
+        .filter(|line| line.starts_with("| "))
+        .skip(1)
+        .collect();
+    for row in &rows {
+        let quoted = row.split('`').skip(1).step_by(2);
+        let (there, missing): (Vec<_>, Vec<_>) =
+            quoted.filter(|name| name.contains('_')).partition(is_there);
         assert!(missing.is_empty(), "{missing:?}");
-        assert!(tests.count() > 0, "no test holds: {line}");
-        held += 1;
+        assert!(!there.is_empty(), "no test holds: {row}");
     }
+    rows.len()
+}
+
+#[test]
+fn every_test_that_the_security_model_names_is_there() {
+    let held = rows_of_tests("SECURITY.md");
     assert!(held > 10, "{held}");
+}
+
+#[test]
+fn every_test_that_holds_a_kind_of_input_is_there() {
+    let held = rows_of_tests("tests/README.md");
+    assert!(held > 25, "{held}");
 }

@@ -54,6 +54,10 @@ fn a_later_value_widens_the_type_that_was_guessed() {
         read,
         [r#"{"zip":"90210","n":1}"#, r#"{"zip":"07001","n":2}"#]
     );
+    let args = "write ca.csv nj.csv --to lake --partition-by zip --verify decode";
+    place.run(args.split_whitespace()).exits(0);
+    let files = place.files("lake");
+    assert!(files[0].starts_with("zip=07001/"), "{files:?}");
 
     place.file("day.csv", "day\n2013-01-01\n");
     place.file("time.csv", "day\n2013-01-06T10:30:00\n");

@@ -12,6 +12,7 @@
 //! | `ListView`, `LargeListView` | `List`, `LargeList` |
 //! | a dictionary of other values than texts, bytes and integers | its values |
 //! | runs | their values |
+//! | a timestamp whose time zone is an offset that not all readers know, as `+05:30` | the same instant in `UTC` |
 //!
 //! The same holds within lists, structs, maps and dictionaries. Values are never rounded or cut: what the
 //! stored type has no place for is an error that names column and row.
@@ -20,6 +21,8 @@
 //! all batches.
 //!
 //! Column names and time zones are checked here too, for all formats, and values that their type does not have.
+
+mod zones;
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -36,6 +39,7 @@ use crate::error::{Error, Result, Step};
 use crate::format::Format;
 use crate::impossible;
 use crate::nested::has_runs_within;
+pub(crate) use zones::{lost_offsets, readable_zones};
 
 /// Converts batches from the types that were given to those that are stored.
 #[derive(Debug)]
@@ -107,27 +111,41 @@ impl StoredTypes {
     /// # Errors
     /// [`Error::Encode`] with column and row if a value has no place in the stored type.
     pub(crate) fn batch(&self, batch: RecordBatch, path: &Path, rows: u64) -> Result<RecordBatch> {
-        let failed = |problem: Problem, field: &Field| {
-            Error::encode(Step::WriteRows, path, problem.into_error(field, rows))
-        };
         for (field, column) in batch.schema_ref().fields().iter().zip(batch.columns()) {
-            impossible::check(column).map_err(|problem| failed(problem, field))?;
+            impossible::check(column).map_err(|problem| failed(problem, field, path, rows))?;
         }
         if !self.changes {
             return Ok(batch);
         }
-        let columns = self.schema.fields().iter().zip(batch.columns());
-        let columns = columns.map(|(field, column)| {
-            convert(column, field.data_type()).map_err(|problem| failed(problem, field))
-        });
-        let columns = columns.collect::<Result<Vec<_>>>()?;
-        // What lists and maps call their items may differ from batch to batch.
-        let options = RecordBatchOptions::new()
-            .with_row_count(Some(batch.num_rows()))
-            .with_match_field_names(false);
-        RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)
-            .map_err(|source| Error::encode(Step::WriteRows, path, source))
+        convert_batch(batch, &self.schema, path, rows)
     }
+}
+
+/// The batch in the types of the schema, which has the same columns. `rows` came before it.
+///
+/// # Errors
+/// [`Error::Encode`] with column and row if a value has no place in its type.
+pub(crate) fn convert_batch(
+    batch: RecordBatch,
+    schema: &SchemaRef,
+    path: &Path,
+    rows: u64,
+) -> Result<RecordBatch> {
+    let columns = schema.fields().iter().zip(batch.columns());
+    let columns = columns.map(|(field, column)| {
+        convert(column, field.data_type()).map_err(|problem| failed(problem, field, path, rows))
+    });
+    let columns = columns.collect::<Result<Vec<_>>>()?;
+    // What lists and maps call their items may differ from batch to batch.
+    let options = RecordBatchOptions::new()
+        .with_row_count(Some(batch.num_rows()))
+        .with_match_field_names(false);
+    RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)
+        .map_err(|source| Error::encode(Step::WriteRows, path, source))
+}
+
+fn failed(problem: Problem, field: &Field, path: &Path, rows: u64) -> Error {
+    Error::encode(Step::WriteRows, path, problem.into_error(field, rows))
 }
 
 /// How deep types may lie in one another. pyarrow reads Parquet of 100 levels, of which a list has two, and Arrow IPC

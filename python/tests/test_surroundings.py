@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import atomic_arrow as aa
+import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pyarrow.dataset as ds
@@ -89,3 +90,15 @@ def test_without_rows_an_unpartitioned_data_set_has_its_schema(lake: Path) -> No
     receipt = aa.write_dataset(rows(v=[1]).slice(0, 0), lake / "other", partition_by="k")
     assert [note.kind for note in receipt.notes] == ["no-rows"]
     assert len(receipt.files) == 0
+
+
+def test_an_offset_that_polars_does_not_open_becomes_utc_with_a_warning(lake: Path) -> None:
+    noon = pd.Series(pd.to_datetime(["2020-01-01T12:00:00+05:30"]))
+    with pytest.warns(aa.DataSetWarning, match=r'"at" has the time zone \+05:30') as warned:
+        receipt = aa.write_dataset(pd.DataFrame({"at": noon}), lake / "weather")
+    assert [note.kind for note in receipt.notes] == ["offset-not-kept"]
+    assert str(warned[0].filename) == __file__
+    read = pl.read_parquet(lake / "weather")
+    assert read["at"][0] == noon[0]
+    back = pd.read_parquet(lake / "weather")
+    assert back["at"][0] == noon[0]

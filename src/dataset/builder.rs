@@ -93,7 +93,8 @@ impl DatasetWriterBuilder {
     /// Parquet has no seconds and no dates in milliseconds, so that `Timestamp(s)` and `Time32(s)` are
     /// stored in milliseconds, and `Date64` as `Date32`. A dictionary with indices of 8 or 16 bits gets
     /// indices of 32. A value that has no place in the stored type is an error with column and row.
-    /// Runs are stored as their values.
+    /// Runs are stored as their values. Instants whose time zone is an offset that Polars does not know, such as
+    /// `+05:30`, are stored in UTC, which the [notes](crate::Receipt::notes) say.
     /// Ordered dictionaries of texts keep all categories in their order, in every file that has rows; batches whose
     /// categories contradict each other are refused. Such columns are compressed by zstd or not at all.
     /// Unions, ordered dictionaries of other values, intervals and binary values of no bytes are refused.

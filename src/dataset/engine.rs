@@ -26,6 +26,7 @@ use crate::partition::{Partition, PartitionBy, PartitionIds, PartitionSplitter};
 use crate::pool;
 use crate::scratch::Scratch;
 use crate::size::size_of_dictionaries;
+use crate::stored::{convert_batch, readable_zones};
 
 /// Turns batches into finished files, one or more for each partition.
 ///
@@ -73,7 +74,8 @@ impl Engine {
         options: EngineOptions,
     ) -> Result<Self> {
         let splitter = by.bind(schema, options.keep_partition_columns)?;
-        let template = Template::new(options, Arc::clone(splitter.file_schema()))?;
+        let schema = readable_zones(options.format, splitter.file_schema());
+        let template = Template::new(options, schema)?;
         file::rehearse(&template, stage.as_ref())?;
         let directory = match template.options.durability {
             Durability::Synced => Some(stage.directory()?),
@@ -114,9 +116,9 @@ impl Engine {
         self.template.categories()
     }
 
-    /// Of the files.
-    pub(crate) fn file_schema(&self) -> &SchemaRef {
-        &self.template.schema
+    /// Of the rows in the files, with the time zones that were given.
+    pub(crate) fn zoned_schema(&self) -> &SchemaRef {
+        self.splitter.file_schema()
     }
 
     /// Writes one file, in the root, although there are no rows: it has the schema.
@@ -186,7 +188,12 @@ impl Engine {
         }
         self.held.resize(partitions, 0);
         self.spilled.resize(partitions, 0);
-        let failed = |source| Error::encode(Step::WriteRows, &self.template.options.root, source);
+        let root = &self.template.options.root;
+        let rows = match Arc::ptr_eq(&self.template.schema, self.splitter.file_schema()) {
+            true => rows,
+            false => convert_batch(rows, &self.template.schema, root, self.progress.rows)?,
+        };
+        let failed = |source| Error::encode(Step::WriteRows, root, source);
         let rows = self.buffer.share_dictionaries(rows).map_err(failed)?;
         // Else what is held would be resolved at once, and could take many times as much.
         if self.buffer.would_resolve(&rows) > self.budget.resolved {

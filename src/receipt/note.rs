@@ -36,6 +36,13 @@ pub enum Note {
         /// Its type in the files that were there before.
         there: String,
     },
+    /// Instants whose time zone was an offset that not every reader of Parquet knows: they are stored in UTC.
+    OffsetNotKept {
+        /// The column, or the path of what is within it.
+        column: String,
+        /// The offset, as `+05:30`.
+        offset: String,
+    },
     /// There were no rows, and no file was written, so that the data set has no schema by this write.
     NoRows,
     /// There were no rows, and one file without rows was written, which has the schema.
@@ -84,6 +91,7 @@ impl Note {
             Note::ColumnAdded { .. } => "column-added",
             Note::ColumnMissing { .. } => "column-missing",
             Note::TypeDiffers { .. } => "type-differs",
+            Note::OffsetNotKept { .. } => "offset-not-kept",
             Note::NoRows => "no-rows",
             Note::SchemaOnly => "schema-only",
             Note::ForeignTable { .. } => "foreign-table",
@@ -115,6 +123,11 @@ impl fmt::Display for Note {
                 f,
                 "column {column:?} is {written}, but {there} in the data set: pyarrow and DuckDB read \
                  both as far as values fit, Polars and DataFusion have to be told"
+            ),
+            Note::OffsetNotKept { column, offset } => write!(
+                f,
+                "column {column:?} has the time zone {offset}, with which Polars opens no Parquet file: its instants \
+                 are stored in UTC"
             ),
             Note::NoRows => f.write_str("there were no rows: no file was written"),
             Note::SchemaOnly => {

@@ -9,7 +9,7 @@ use arrow::datatypes::{Schema, SchemaRef};
 use crate::error::{Error, Result};
 use crate::format::Format;
 use crate::partition::Partition;
-use crate::stored::{StoredTypes, check_names};
+use crate::stored::{StoredTypes, check_names, convert_batch, readable_zones};
 use crate::unify::{OTHER_COLUMNS, SchemaPolicy, conform};
 
 /// Which columns of a batch go where.
@@ -62,7 +62,7 @@ impl Columns {
         let stored = StoredTypes::new(Format::Parquet, &given, |_| true)?;
         Ok(Columns {
             schema,
-            file_schema: Arc::clone(stored.schema()),
+            file_schema: readable_zones(Format::Parquet, stored.schema()),
             stored,
             given_file_schema: given,
             partition: partition.clone(),
@@ -110,6 +110,10 @@ impl Columns {
             found: error.to_string().into(),
             remedy: OTHER_COLUMNS,
         })?;
-        self.stored.batch(batch, path, rows)
+        let batch = self.stored.batch(batch, path, rows)?;
+        match Arc::ptr_eq(&self.file_schema, self.stored.schema()) {
+            true => Ok(batch),
+            false => convert_batch(batch, &self.file_schema, path, rows),
+        }
     }
 }

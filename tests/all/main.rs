@@ -53,3 +53,4 @@ mod verify;
 mod writer;
 #[cfg(target_os = "linux")]
 mod zombies;
+mod zones;

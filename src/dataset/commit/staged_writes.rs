@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::datatypes::Schema;
+use arrow::datatypes::{Schema, SchemaRef};
 use uuid::Uuid;
 
 use super::surroundings::{Looked, Surroundings};
@@ -22,6 +22,7 @@ use crate::partition::Partition;
 use crate::receipt::{CommitMode, Note, Receipt, StagedWrite};
 use crate::record::{StagedRecord, StagedRows};
 use crate::staging::{home_of_root, resolve};
+use crate::stored::{lost_offsets, readable_zones};
 use crate::transaction::{ConflictCheck, Transaction, open_area};
 
 /// What several processes have staged of one data set, to be committed as one transaction, or
@@ -250,7 +251,11 @@ impl StagedWrites {
         let mut union: Option<Union> = None;
         let mut notes = Vec::new();
         for (place, record) in parts {
-            let schema = record.rows.schema(place)?;
+            let mut schema = Arc::new(record.rows.schema(place)?);
+            if let Ok(format) = record.rows.format.parse() {
+                notes.extend(lost_offsets(format, &schema));
+                schema = readable_zones(format, &schema);
+            }
             let categories = match self.schema_check {
                 true => self.categories(record, &schema, staged)?,
                 false => KnownCategories::new(),
@@ -322,7 +327,7 @@ struct Union<'a> {
     /// Where the first was staged.
     place: &'a Path,
     rows: &'a StagedRows,
-    schema: Schema,
+    schema: SchemaRef,
     categories: KnownCategories,
 }
 
@@ -330,7 +335,7 @@ impl<'a> Union<'a> {
     fn new(
         place: &'a Path,
         rows: &'a StagedRows,
-        schema: Schema,
+        schema: SchemaRef,
         categories: KnownCategories,
     ) -> Self {
         Union {
@@ -353,7 +358,7 @@ impl<'a> Union<'a> {
         &mut self,
         root: &Path,
         rows: &StagedRows,
-        (schema, categories): (Schema, KnownCategories),
+        (schema, categories): (SchemaRef, KnownCategories),
     ) -> Result<Vec<Note>> {
         let beside = Beside {
             root,
@@ -366,7 +371,7 @@ impl<'a> Union<'a> {
             categories: &categories,
         };
         let notes = beside.compare(given, self.ordered())?;
-        self.schema = merge(&self.schema, &schema);
+        self.schema = Arc::new(merge(&self.schema, &schema));
         take_longer(&mut self.categories, categories);
         Ok(notes)
     }

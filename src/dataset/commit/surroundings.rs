@@ -13,7 +13,7 @@ use crate::existing::{Existing, Planned};
 use crate::format::Format;
 use crate::partition::Partition;
 use crate::receipt::{CommitMode, Note};
-use crate::stored::StoredTypes;
+use crate::stored::{StoredTypes, lost_offsets, readable_zones};
 
 /// What a look at a data set found.
 #[derive(Debug, Default)]
@@ -32,7 +32,7 @@ pub(in crate::dataset) struct Looked {
 #[derive(Debug)]
 pub(in crate::dataset) struct LookAgain {
     surroundings: Surroundings,
-    schema: Schema,
+    schema: SchemaRef,
     categories: KnownCategories,
     partitions: Vec<Partition>,
 }
@@ -109,8 +109,8 @@ impl Surroundings {
         ))
     }
 
-    /// Looks at what is there, for a commit of rows of these partitions; `existing` is a file that was looked
-    /// at before.
+    /// Looks at what is there, for a commit of rows of these partitions, whose schema has the time zones that were
+    /// given; `existing` is a file that was looked at before.
     ///
     /// # Errors
     /// [`Error::Incompatible`](crate::Error::Incompatible).
@@ -120,12 +120,15 @@ impl Surroundings {
         partitions: &[Partition],
         existing: Option<Existing>,
     ) -> Result<Looked> {
-        let schema = given.schema;
+        let mut notes = lost_offsets(self.format, given.schema);
+        let zoned = Arc::new(given.schema.clone());
+        let schema = &readable_zones(self.format, &zoned);
+        let given = Ordered { schema, ..given };
         let again = || {
             let is_compared = self.schema_check && self.mode != CommitMode::Overwrite;
             is_compared.then(|| LookAgain {
                 surroundings: self.clone(),
-                schema: schema.clone(),
+                schema: Arc::clone(schema),
                 categories: given.categories.clone(),
                 partitions: partitions.to_vec(),
             })
@@ -148,18 +151,22 @@ impl Surroundings {
                 true => Note::SchemaOnly,
                 false => Note::NoRows,
             };
+            notes.push(note);
             return Ok(Looked {
-                notes: vec![note],
+                notes,
                 writes_empty,
                 again: again().filter(|_| writes_empty),
             });
         }
-        let (mut notes, again) = match self.schema_check {
+        let again = match self.schema_check {
             true => match existing(partitions)? {
-                Some(existing) => (planned.check(&existing)?, None),
-                None => (Vec::new(), again()),
+                Some(existing) => {
+                    notes.extend(planned.check(&existing)?);
+                    None
+                }
+                None => again(),
             },
-            false => (Vec::new(), None),
+            false => None,
         };
         notes.extend(planned.table()?);
         let kept = self.keys.iter();

@@ -13,11 +13,12 @@ use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 
-use crate::categories::{KnownCategories, Ordered, difference};
+use crate::categories::KnownCategories;
 use crate::compatible::compare;
 use crate::disk::{Disk, Entry, EntryKind};
 use crate::error::{Error, Result};
 use crate::format::{self, Fault, Format};
+use crate::meaning::{Ordered, difference};
 use crate::partition::{Partition, hive};
 use crate::receipt::{CommitMode, Note};
 use crate::staging::check_inside;

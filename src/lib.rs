@@ -151,6 +151,7 @@ pub mod format;
 mod impossible;
 pub mod inspect;
 mod local_path;
+mod meaning;
 mod names;
 mod nested;
 mod nulls;

@@ -39,8 +39,8 @@ use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
 use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, SchemaRef, TimeUnit};
 use serde_json::Value;
 
-use crate::categories::field_difference;
 use crate::convert::convert;
+use crate::meaning::field_difference;
 use crate::nested::{is_binary, list_item};
 pub use crate::nulls::check_nulls;
 pub use crate::refused::Refused;

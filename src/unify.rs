@@ -13,9 +13,9 @@ use arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow::compute::can_cast_types;
 use arrow::datatypes::{DataType, Field, FieldRef, Fields, SchemaRef};
 
-use crate::categories::writers_difference;
 use crate::convert::{Problem, convert, strict_cast};
 use crate::error::{Error, Result};
+use crate::meaning::writers_difference;
 use crate::nested::{inner_types, is_binary, list_item};
 use crate::nulls::{FILL_NULLS, forbidden_null};
 use crate::schema::common_type;

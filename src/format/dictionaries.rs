@@ -23,7 +23,7 @@ use arrow::error::ArrowError;
 use arrow::row::{RowConverter, Rows, SortField};
 use hashbrown::{DefaultHashBuilder, HashTable};
 
-use crate::categories::{Categories, POLARS_ENUMERATION, REMEDY};
+use crate::categories::{Categories, REMEDY};
 use crate::nested::{below, has_runs_within, inner_fields, inner_types};
 use crate::refused::Refused;
 
@@ -157,13 +157,9 @@ impl Known {
 
     /// Begins with the categories that Polars has in the metadata of an enumeration, by whose places it reads.
     fn begin(&mut self, path: &str, field: &Field, values: &DataType) -> Result<Order, ArrowError> {
-        let Some(text) = field.metadata().get(POLARS_ENUMERATION) else {
+        let given = Categories::of_polars(path, field).map_err(ArrowError::SchemaError)?;
+        let Some(categories) = given else {
             return Ok(Order::OfBatches);
-        };
-        let Some(categories) = Categories::of_enumeration(text) else {
-            return Err(ArrowError::SchemaError(format!(
-                "column {path:?}: the metadata {POLARS_ENUMERATION} does not hold the categories of an enumeration"
-            )));
         };
         let texts = categories
             .values

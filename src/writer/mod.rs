@@ -15,12 +15,13 @@ use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 use uuid::Uuid;
 
-use crate::categories::{KnownCategories, Ordered, has_order};
+use crate::categories::KnownCategories;
 use crate::disk::{Disk, DiskFile};
 use crate::error::{Error, Result};
 use crate::existing::{Existing, Planned};
 use crate::format::Format;
 use crate::format::parquet::{Encoder, ParquetOptions, Written, verify_written};
+use crate::meaning::{Ordered, has_order};
 use crate::names::check_case;
 use crate::options::{Verify, WriterOptions};
 use crate::partition::Partition;

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use arrow::datatypes::{Schema, SchemaRef};
 
-use crate::categories::{KnownCategories, Ordered};
+use crate::categories::KnownCategories;
 use crate::compatible::lacks_type;
 use crate::disk::Disk;
 use crate::error::Result;
 use crate::existing::{Existing, Planned};
 use crate::format::Format;
+use crate::meaning::Ordered;
 use crate::partition::Partition;
 use crate::receipt::{CommitMode, Note};
 use crate::stored::{StoredTypes, lost_offsets, readable_zones};

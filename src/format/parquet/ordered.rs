@@ -11,7 +11,7 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, SchemaRef};
 use parquet::errors::{ParquetError, Result};
 
-use crate::categories::{Categories, KnownCategories, POLARS_ENUMERATION};
+use crate::categories::{Categories, KnownCategories};
 use crate::nested::{below, inner_fields};
 
 /// What the categories of one column may take: a page of them is held for each row group that is being encoded.
@@ -128,20 +128,12 @@ fn find(path: &str, field: &Field, leaves: &mut Vec<Option<Arc<OrderedColumn>>>)
         leaves.push(None);
         return Ok(());
     }
-    let given = field.metadata().get(POLARS_ENUMERATION);
-    let categories = match given {
-        Some(text) => Categories::of_enumeration(text).ok_or_else(|| {
-            ParquetError::General(format!(
-                "column {path:?}: the metadata {POLARS_ENUMERATION} does not hold the categories of an enumeration"
-            ))
-        })?,
-        None => Categories::default(),
-    };
+    let given = Categories::of_polars(path, field).map_err(ParquetError::General)?;
     leaves.push(Some(Arc::new(OrderedColumn {
         path: path.to_owned(),
         in_schema: given.is_some(),
         known: Mutex::new(Known {
-            categories: Arc::new(categories),
+            categories: Arc::new(given.unwrap_or_default()),
             last: None,
         }),
     })));

@@ -10,6 +10,7 @@ use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder, Write
 
 use super::super::rows::tests::file_of;
 use super::*;
+use crate::categories::POLARS_ENUMERATION;
 use crate::error::Error;
 
 fn ordered(name: &str, data_type: DataType) -> Field {

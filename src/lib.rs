@@ -163,6 +163,7 @@ pub mod receipt;
 mod record;
 mod recover;
 mod refused;
+mod remedy;
 pub mod schema;
 mod scratch;
 mod size;
@@ -190,6 +191,7 @@ pub use partition::{
 };
 pub use receipt::{CommitMode, Receipt, StagedWrite};
 pub use recover::{RecoverOptions, Recovery, recover, recover_with_options};
+pub use remedy::{Face, Remedy};
 pub use staged::{PublishedFile, StagedFile};
 pub use table_format::TableFormat;
 pub use unify::SchemaPolicy;

@@ -9,6 +9,7 @@ use arrow::datatypes::{DataType, Field, Schema};
 
 use crate::error::{Error, Result};
 use crate::partition::PartitionBy;
+use crate::remedy::Remedy;
 
 /// Refuses columns, members of structs and keys whose names differ by case alone.
 ///
@@ -62,7 +63,8 @@ fn refused(one: &str, other: &str) -> Error {
         option: "schema",
         reason: format!(
             "the names {one:?} and {other:?} differ by case alone, and DuckDB and Spark take them for one; \
-             rename one, or allow it by case_sensitive_names"
+             rename one, or allow it with {}",
+            Remedy::CaseSensitiveNames
         ),
     }
 }

@@ -95,19 +95,19 @@ impl TableFormat {
         match self {
             TableFormat::DeltaLake => {
                 "belongs to a Delta Lake table, which an overwrite would destroy: use that format's own \
-                 tools, or allow it with overwrite_table"
+                 tools, or allow it with `overwrite_table(true)`"
             }
             TableFormat::Iceberg => {
                 "belongs to an Iceberg table, which an overwrite would destroy: use that format's own \
-                 tools, or allow it with overwrite_table"
+                 tools, or allow it with `overwrite_table(true)`"
             }
             TableFormat::Hudi => {
                 "belongs to a Hudi table, which an overwrite would destroy: use that format's own \
-                 tools, or allow it with overwrite_table"
+                 tools, or allow it with `overwrite_table(true)`"
             }
             TableFormat::SparkStreaming => {
                 "is written by Spark Structured Streaming, whose log an overwrite would destroy: use \
-                 another root, or allow it with overwrite_table"
+                 another root, or allow it with `overwrite_table(true)`"
             }
         }
     }

@@ -6,7 +6,7 @@ use std::error::Error as StdError;
 use std::fmt::Display;
 use std::io::{self, Write as _};
 
-use atomic_arrow::{Error, Outcome, PartitionError};
+use atomic_arrow::{Error, Face, Outcome, PartitionError, Remedy};
 
 use crate::input::InputError;
 
@@ -62,7 +62,7 @@ impl Failure {
     pub(crate) fn new(exit: Exit, message: impl Display) -> Self {
         Failure {
             exit,
-            message: message.to_string(),
+            message: in_words(message),
             causes: Vec::new(),
             hint: None,
         }
@@ -104,7 +104,7 @@ impl Failure {
     fn caused_by(mut self, cause: &(dyn StdError + 'static)) -> Self {
         self.hint = self.hint.or_else(|| hint(cause));
         // Some libraries repeat the cause in their message.
-        let text = cause.to_string();
+        let text = in_words(cause);
         let last = self.causes.last().unwrap_or(&self.message);
         if !last.contains(&text) {
             self.causes.push(text);
@@ -171,10 +171,11 @@ impl From<InputError> for Failure {
 /// An option as the command line spells it, where it is one of those.
 fn spelled(option: &str) -> String {
     match option {
-        "compression" | "csv_null" | "json_non_finite" | "memory_limit" | "sort_by" | "verify"
-        | "write_id" => {
+        "compression" | "csv_null" | "json_non_finite" | "max_open_files" | "memory_limit"
+        | "sort_by" | "target_file_size" | "verify" | "write_id" => {
             format!("--{}", option.replace('_', "-"))
         }
+        "format" => "--output-format".to_owned(),
         other => other.to_owned(),
     }
 }
@@ -197,14 +198,19 @@ fn hint(cause: &(dyn StdError + 'static)) -> Option<&'static str> {
     }
 }
 
+/// A text whose remedies are options of the command.
+fn in_words(text: impl Display) -> String {
+    Remedy::in_words_of(Face::Command, &text.to_string())
+}
+
 /// What is wrong, and after it the causes, in one line.
 pub(crate) fn with_causes(
     text: impl Display,
     mut cause: Option<&(dyn StdError + 'static)>,
 ) -> String {
-    let mut line = text.to_string();
+    let mut line = in_words(text);
     while let Some(error) = cause {
-        let text = error.to_string();
+        let text = in_words(error);
         if !line.contains(&text) {
             line.push_str(": ");
             line.push_str(&text);

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::io;
 use std::path::Path;
 
-use atomic_arrow::{Error, Outcome};
+use atomic_arrow::{Error, Face, Outcome, Remedy};
 use pyo3::exceptions::PySystemError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -60,14 +60,19 @@ pub(crate) fn outcome_name(outcome: Outcome) -> &'static str {
     }
 }
 
+/// A text whose remedies are arguments of Python.
+fn in_words(text: impl ToString) -> String {
+    Remedy::in_words_of(Face::Python, &text.to_string())
+}
+
 /// What is wrong, and the causes, each on a line of its own.
 pub(crate) fn with_causes(
     text: impl ToString,
     mut cause: Option<&(dyn StdError + 'static)>,
 ) -> String {
-    let mut lines = text.to_string();
+    let mut lines = in_words(text);
     while let Some(error) = cause {
-        let text = error.to_string();
+        let text = in_words(error);
         if !lines.contains(&text) {
             // Writing to a string does not fail.
             let _ = write!(lines, "\n  because: {text}");

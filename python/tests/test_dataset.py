@@ -511,7 +511,9 @@ def test_a_commit_whose_files_are_gone_is_given_up_if_that_is_asked_for(tmp_path
     table = pa.table({"k": ["A"], "v": [1]})
     other = pa.table({"k": ["B"], "v": [2]})
     aa.write_dataset(other, root, partition_by="k")
-    with pytest.raises(aa.BlockedError, match="is not finished") as blocked:
+    with pytest.raises(
+        aa.BlockedError, match=r"is not finished.*`recover\(abort_unfinished=True\)`"
+    ) as blocked:
         aa.write_dataset(table, root, partition_by="k")
     assert blocked.value.outcome == aa.Outcome.NOT_PUBLISHED
     with pytest.warns(UserWarning, match="is given up"):

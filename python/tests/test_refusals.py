@@ -80,3 +80,39 @@ def test_later_rows_of_an_iterator_have_the_schema_of_the_first(lake: Path) -> N
     aa.write_dataset(chunks(), lake / "told", schema=wide.schema)
     for root in ("list", "told"):
         assert pq.read_table(lake / root)["a"].to_pylist() == [1, 2**40]
+
+
+TEXTS = pa.table({"c": ["x"]})
+REMEDIES: dict[str, tuple[pa.Table, dict[str, Any], dict[str, Any]]] = {
+    "csv_null=": (
+        pa.table({"c": pa.array([None], "str")}),
+        {"format": "csv"},
+        {"csv_null": "NULL"},
+    ),
+    "json_non_finite=": (
+        pa.table({"c": [float("nan")]}),
+        {"format": "ndjson"},
+        {"json_non_finite": "null"},
+    ),
+    "case_sensitive_names=True": (
+        pa.table({"c": [1], "C": [2]}),
+        {},
+        {"case_sensitive_names": True},
+    ),
+    "schema_check=False": (TEXTS, {}, {"schema_check": False}),
+    "overwrite_table=True": (TEXTS, {"mode": "overwrite"}, {"overwrite_table": True}),
+}
+
+
+@pytest.mark.parametrize("remedy", REMEDIES)
+def test_a_remedy_is_named_as_python_has_it_and_helps(lake: Path, remedy: str) -> None:
+    table, needing, using = REMEDIES[remedy]
+    if remedy == "schema_check=False":
+        aa.write_dataset(pa.table({"c": [1]}), lake / "weather")
+    if remedy == "overwrite_table=True":
+        (lake / "weather" / "_delta_log").mkdir(parents=True)
+        (lake / "weather" / "_delta_log" / "0.json").write_text("{}")
+    with pytest.raises(aa.AtomicArrowError, match=re.escape(f"`{remedy}`")) as refused:
+        aa.write_dataset(table, lake / "weather", **needing)
+    assert not re.search(r"--[a-z]|TextOptions|\(true\)|\(false\)", str(refused.value))
+    aa.write_dataset(table, lake / "weather", **needing, **using)

@@ -16,6 +16,7 @@ use parquet::errors::ParquetError;
 use crate::damage::Damage;
 use crate::partition::PartitionError;
 use crate::refused::at;
+use crate::remedy::Remedy;
 
 pub use step::Step;
 
@@ -234,7 +235,7 @@ pub enum Error {
     /// was published.
     #[error(
         "{}: {what} {given} in this write, but {there} in {}: readers of the data set would fail, or read \
-         other values; write the same, or allow it with schema_check off", path.display(), beside.display()
+         other values; write the same, or allow it with {}", path.display(), beside.display(), Remedy::NoSchemaCheck
     )]
     Incompatible {
         /// The data set's root.
@@ -289,7 +290,7 @@ pub enum Error {
     /// of this write was published. Writes to other directories are not kept from it.
     #[error(
         "{}: transaction {transaction} of another writer changes the same directories and is not finished: \
-         `recover` finishes it once nothing is in its way, or gives it up with `--abort`", path.display()
+         `recover` finishes it once nothing is in its way, and {} gives it up", path.display(), Remedy::AbortUnfinished
     )]
     Blocked {
         /// The data set's root.
@@ -307,8 +308,8 @@ pub enum Error {
     /// [`abort_unfinished`](crate::RecoverOptions::abort_unfinished) removes the marker that tells of it.
     #[error(
         "{}: transaction {transaction} of another writer is unfinished, and {} is not reached from here: \
-         recover the data set where it is, or, if that cannot be any more, remove its marker {} by \
-         `recover --abort`", path.display(), area_text(area.as_deref()), marker.display()
+         recover the data set where it is, or, if that cannot be any more, remove its marker {} by {}",
+        path.display(), area_text(area.as_deref()), marker.display(), Remedy::AbortUnfinished
     )]
     OutOfReach {
         /// The data set's root.
@@ -441,10 +442,13 @@ fn area_text(area: Option<&Path>) -> String {
     }
 }
 
-fn lost_text(recorded: bool) -> &'static str {
+fn lost_text(recorded: bool) -> String {
     match recorded {
-        true => "nobody can finish it, and `recover --abort` gives up the rest",
-        false => "nothing of it is left to recover: write what is missing again",
+        true => format!(
+            "nobody can finish it, and {} gives up the rest",
+            Remedy::AbortUnfinished
+        ),
+        false => "nothing of it is left to recover: write what is missing again".to_owned(),
     }
 }
 

@@ -836,7 +836,7 @@ fn incompatible() -> Case {
         .says(
             "{root}/weather: the format is parquet in this write, but csv in \
              {root}/weather/station_id=KSEA/old.csv: readers of the data set would fail, or read other \
-             values; write the same, or allow it with schema_check off",
+             values; write the same, or allow it with `schema_check(false)`",
         )
         .in_step(Step::Decide)
         .about("{root}/weather")
@@ -1033,8 +1033,8 @@ fn files_lost() -> Case {
         )
         .says(&format!(
             "/lake/weather: 1 of the 1 files of a commit were removed or replaced before they were published, \
-             among them {first}; 0 are published and stay; nobody can finish it, and `recover --abort` gives up \
-             the rest",
+             among them {first}; 0 are published and stay; nobody can finish it, and \
+             `RecoverOptions::abort_unfinished(true)` gives up the rest",
         ))
         .outcome(Outcome::Lost)
         .in_step(Step::Publish)
@@ -1057,7 +1057,8 @@ fn blocked() -> Case {
         )
         .says(&format!(
             "/lake/weather: transaction {transaction} of another writer changes the same directories and is \
-             not finished: `recover` finishes it once nothing is in its way, or gives it up with `--abort`"
+             not finished: `recover` finishes it once nothing is in its way, and \
+             `RecoverOptions::abort_unfinished(true)` gives it up"
         ))
         .because(&["…"])
         .in_step(Step::Decide)
@@ -1085,7 +1086,7 @@ fn out_of_reach() -> Case {
              unfinished, and the staging area /elsewhere/.weather.atomic is not reached from here: \
              recover the data set where it is, or, if that cannot be any more, remove its marker \
              {root}/weather/.atomic/pending-01890a5d-ac96-774b-bcce-b302099a8057@1@%2Felsewhere%2F%2Eweather%2Eatomic \
-             by `recover --abort`",
+             by `RecoverOptions::abort_unfinished(true)`",
         )
         .in_step(Step::Decide)
         .about("{root}/weather")

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use atomic_arrow::arrow::array::{
-    ArrayRef, Int32Array, Int32Builder, Int64Array, MapBuilder, RecordBatch, StringArray,
-    TimestampSecondArray,
+    ArrayRef, Float64Array, Int32Array, Int32Builder, Int64Array, MapBuilder, RecordBatch,
+    StringArray, TimestampSecondArray,
 };
 use atomic_arrow::arrow::datatypes::{Field, Schema};
-use atomic_arrow::format::Format;
-use atomic_arrow::{DatasetWriter, Error, SchemaPolicy};
+use atomic_arrow::format::{Format, NonFinite, TextOptions};
+use atomic_arrow::{
+    CommitMode, DatasetWriter, DatasetWriterBuilder, Error, Face, Remedy, SchemaPolicy,
+};
 
 use crate::ground::directory;
 
@@ -132,5 +134,87 @@ fn every_format_names_path_row_and_remedy() {
             "{says:?}: {said}"
         );
         assert!(!said.contains("NYI") && !said.contains("error:"), "{said}");
+    }
+}
+
+type Columns = Vec<(&'static str, ArrayRef)>;
+type Change = fn(DatasetWriterBuilder) -> DatasetWriterBuilder;
+
+/// For each option that is named as a remedy: columns and options that need it, and its use.
+fn remedies() -> Vec<(Remedy, Columns, Change, Change)> {
+    let numbers: ArrayRef = Arc::new(Int64Array::from(vec![1]));
+    let null: ArrayRef = Arc::new(StringArray::from(vec![None::<&str>]));
+    let nan: ArrayRef = Arc::new(Float64Array::from(vec![f64::NAN]));
+    vec![
+        (
+            Remedy::CsvNull,
+            vec![("c", null)],
+            |builder| builder.format(Format::Csv),
+            |builder| builder.text(TextOptions::new().csv_null("NULL")),
+        ),
+        (
+            Remedy::JsonNonFinite,
+            vec![("c", nan)],
+            |builder| builder.format(Format::Ndjson),
+            |builder| builder.text(TextOptions::new().json_non_finite(NonFinite::Null)),
+        ),
+        (
+            Remedy::CaseSensitiveNames,
+            vec![("c", numbers.clone()), ("C", numbers.clone())],
+            |builder| builder,
+            |builder| builder.case_sensitive_names(true),
+        ),
+        (
+            Remedy::NoSchemaCheck,
+            vec![("v", numbers.clone())],
+            |builder| builder.format(Format::Ndjson),
+            |builder| builder.schema_check(false),
+        ),
+        (
+            Remedy::OverwriteTable,
+            vec![("v", numbers)],
+            |builder| builder.mode(CommitMode::Overwrite),
+            |builder| builder.overwrite_table(true),
+        ),
+    ]
+}
+
+#[test]
+fn a_remedy_is_named_as_the_library_has_it_and_helps() {
+    let remedies = remedies();
+    // Giving a commit up is a remedy of errors that are tested where commits fail.
+    assert_eq!(remedies.len() + 1, Remedy::ALL.len());
+    for (remedy, columns, needing, using) in remedies {
+        let (_guard, root) = directory();
+        let root = root.join("lake");
+        let batch = RecordBatch::try_from_iter(columns).unwrap();
+        let write = |change: &dyn Fn(DatasetWriterBuilder) -> DatasetWriterBuilder| {
+            let mut writer = change(DatasetWriter::builder(&root)).build(batch.schema())?;
+            writer.write(&batch)?;
+            writer.commit()
+        };
+        if remedy == Remedy::NoSchemaCheck {
+            write(&|builder| builder).unwrap();
+        }
+        if remedy == Remedy::OverwriteTable {
+            std::fs::create_dir_all(root.join("_delta_log")).unwrap();
+            std::fs::write(root.join("_delta_log/0.json"), "{}").unwrap();
+        }
+        let error = write(&needing).unwrap_err();
+        let source = std::error::Error::source(&error);
+        let said = format!(
+            "{error} {}",
+            source.map(ToString::to_string).unwrap_or_default()
+        );
+        assert!(said.contains(&remedy.to_string()), "{remedy}: {said}");
+        for face in [Face::Command, Face::Python] {
+            let told = Remedy::in_words_of(face, &said);
+            assert!(
+                told.contains(&format!("`{}`", remedy.spelled(face))),
+                "{told}"
+            );
+            assert!(!told.contains(&remedy.to_string()), "{told}");
+        }
+        write(&|builder| using(needing(builder))).unwrap();
     }
 }

@@ -10,6 +10,7 @@ use arrow::array::{
 use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::datatypes::{DataType, Field, Int8Type, Schema};
 use arrow::ipc::writer::{FileWriter, StreamWriter};
+use atomic_arrow::{Face, Remedy};
 
 use crate::run::Place;
 
@@ -366,4 +367,55 @@ fn nulls_where_the_schema_has_none_are_refused_with_their_row() {
             assert_eq!(place.files("lake"), [""; 0]);
         }
     }
+}
+
+#[test]
+fn a_remedy_is_named_as_the_command_has_it_and_helps() {
+    let cases = [
+        ("--csv-null", " NULL", "null.ndjson", "--output-format csv"),
+        (
+            "--json-non-finite",
+            " null",
+            "nan.csv",
+            "--output-format ndjson",
+        ),
+        ("--case-sensitive-names", "", "case.csv", ""),
+        ("--schema-check off", "", "text.csv", ""),
+        ("--overwrite-table", "", "text.csv", "--mode overwrite"),
+    ];
+    for (remedy, value, input, args) in cases {
+        let place = Place::new();
+        place.file("null.ndjson", "{\"c\":null}\n");
+        place.file("nan.csv", "c\nNaN\n1.5\n");
+        place.file("case.csv", "c,C\n1,2\n");
+        place.file("text.csv", "c\nx\n");
+        place.file("number.csv", "c\n1\n");
+        let write = |args: &str| place.run(format!("write --to lake {args}").split_whitespace());
+        match remedy {
+            "--schema-check off" => drop(write("number.csv").exits(0)),
+            "--overwrite-table" => drop(place.file("lake/_delta_log/0.json", "{}")),
+            _ => {}
+        }
+        let ran = write(&format!("{input} {args}"));
+        assert!(!matches!(ran.code, Some(0)), "{remedy}");
+        let ran = ran.says(&format!("`{remedy}`"));
+        for told in Remedy::ALL {
+            for face in [Face::Library, Face::Python] {
+                let elsewhere = told.spelled(face);
+                assert!(
+                    !ran.stderr.contains(elsewhere),
+                    "{elsewhere}: {}",
+                    ran.stderr
+                );
+            }
+        }
+        assert!(
+            Remedy::ALL
+                .iter()
+                .any(|told| told.spelled(Face::Command) == remedy)
+        );
+        write(&format!("{input} {args} {remedy}{value}")).exits(0);
+    }
+    // Giving a commit up is a remedy of errors that are tested where users share a data set.
+    assert_eq!(cases.len() + 1, Remedy::ALL.len());
 }

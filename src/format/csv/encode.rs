@@ -22,6 +22,7 @@ use crate::format::text::{self, ROWS_AT_ONCE, TextDigests};
 use crate::format::{Contents, Fault};
 use crate::options::Verify;
 use crate::refused::{Refused, plain};
+use crate::remedy::Remedy;
 use crate::staging::Draft;
 
 /// A CSV file being written.
@@ -108,9 +109,12 @@ impl Encoder {
             for (column, (values, in_utc, nulls)) in columns.iter().enumerate() {
                 if nulls.as_ref().is_some_and(|nulls| nulls.is_null(row)) {
                     if self.null.is_empty() && columns.len() == 1 {
-                        let problem = "null, whose line would be blank, as it is in the only column: \
-                                       give a text for null (csv_null)";
-                        return Err(self.refusal(rows, column, row, problem));
+                        let problem = format!(
+                            "null, whose line would be blank, as it is in the only column: \
+                             give a text for null ({})",
+                            Remedy::CsvNull
+                        );
+                        return Err(self.refusal(rows, column, row, &problem));
                     }
                     self.buffer.extend_from_slice(self.null.as_bytes());
                     if let Some(digests) = &mut self.digests {
@@ -135,7 +139,8 @@ impl Encoder {
                     }
                     if !text.is_empty() && text == self.null {
                         let problem = format!(
-                            "{text:?} is the text that stands for null: give another (csv_null)"
+                            "{text:?} is the text that stands for null: give another ({})",
+                            Remedy::CsvNull
                         );
                         return Err(self.refusal(rows, column, row, &problem));
                     }

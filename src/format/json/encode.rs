@@ -31,6 +31,7 @@ use crate::format::{Contents, Fault, NonFinite};
 use crate::nested::{below, inner_fields, inner_types};
 use crate::options::Verify;
 use crate::refused::{Refused, plain};
+use crate::remedy::Remedy;
 use crate::staging::Draft;
 
 /// An NDJSON file being written.
@@ -464,8 +465,8 @@ impl ValueEncoder for Number<'_> {
             NonFinite::Null => b"null",
             NonFinite::Refuse => {
                 let problem = format!(
-                    "{number} is no number of JSON: have it written as null or as a text \
-                     (json_non_finite)"
+                    "{number} is no number of JSON: have it written as null or as a text ({})",
+                    Remedy::JsonNonFinite
                 );
                 self.values.refuse(self.column, problem);
                 b"null"

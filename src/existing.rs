@@ -1,7 +1,8 @@
 //! The existing files of a data set, and whether a write is compatible with them.
 //!
 //! Owns finding one data file that stands for all, and what a write is refused for, or says, because of
-//! it. At most one file is opened, and of that the footer read, and a page of categories for each ordered dictionary;
+//! it. At most one file is opened, and of that the footer read, and a page of categories for each ordered dictionary, or
+//! the head where it is text;
 //! directories are listed until a file is found:
 //! those of the partitions that are written to, then others by their names, the last first, which of
 //! dates is the newest. How two schemas compare is in [`compatible`](crate::compatible).
@@ -11,16 +12,18 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Schema, SchemaRef};
 
 use crate::categories::KnownCategories;
 use crate::compatible::compare;
-use crate::disk::{Disk, Entry, EntryKind};
+use crate::disk::{Disk, DiskFile, Entry, EntryKind};
 use crate::error::{Error, Result};
 use crate::format::{self, Fault, Format};
 use crate::meaning::{Ordered, difference};
+use crate::names::other_case;
 use crate::partition::{Partition, hive};
 use crate::receipt::{CommitMode, Note};
+use crate::remedy::Remedy;
 use crate::staging::check_inside;
 use crate::table_format::TableFormat;
 
@@ -41,6 +44,8 @@ pub(crate) struct Planned<'a> {
     pub(crate) format: Format,
     /// The schema of the files, and the categories of ordered dictionaries in them.
     pub(crate) given: Ordered<'a>,
+    /// Whether names may differ by case alone.
+    pub(crate) case_sensitive_names: bool,
     /// A file that does not stay.
     pub(crate) replaces: Option<&'a Path>,
 }
@@ -55,6 +60,8 @@ pub(crate) struct Existing {
     schema: Option<SchemaRef>,
     /// Of its ordered dictionaries, if [`schema`](Self::schema) has any.
     categories: KnownCategories,
+    /// The names of its columns, where it is text that can be read.
+    names: Option<Vec<String>>,
 }
 
 impl Existing {
@@ -62,16 +69,31 @@ impl Existing {
         self.schema.as_ref()
     }
 
-    /// What is to be said of columns beside those of the file, whose data set's root is given.
+    /// The file as something beside which columns are written to the data set at the root.
+    pub(crate) fn beside<'a>(&'a self, root: &'a Path, case_sensitive_names: bool) -> Beside<'a> {
+        Beside {
+            root,
+            there: &self.path,
+            format: Format::from_path(&self.path),
+            case_sensitive_names,
+        }
+    }
+
+    /// What is to be said of columns beside those of the file.
     ///
     /// # Errors
     /// [`Error::Incompatible`] if readers could not take both for one data set.
-    pub(crate) fn compare(&self, root: &Path, given: Ordered<'_>) -> Result<Vec<Note>> {
-        let there = &self.path;
+    pub(crate) fn compare(&self, beside: Beside<'_>, given: Ordered<'_>) -> Result<Vec<Note>> {
+        if let Some(names) = &self.names {
+            beside.check_names(
+                given.schema,
+                &names.iter().map(String::as_str).collect::<Vec<_>>(),
+            )?;
+        }
         match &self.schema {
             Some(schema) => {
                 let categories = &self.categories;
-                Beside { root, there }.compare(given, Ordered { schema, categories })
+                beside.compare(given, Ordered { schema, categories })
             }
             None => Ok(Vec::new()),
         }
@@ -131,9 +153,12 @@ impl Planned<'_> {
     fn read(&self, path: PathBuf, keys: Vec<String>) -> Result<Existing> {
         // Where keys or formats differ, there is nothing else to be known.
         let same = keys == self.keys && Format::from_path(&path) == Some(self.format);
-        let found = match same {
-            true => look_into(self.disk, self.format, &path)?,
-            false => None,
+        let (found, names) = match same {
+            true => (
+                look_into(self.disk, self.format, &path)?,
+                read_head(self.disk, self.format, &path)?,
+            ),
+            false => (None, None),
         };
         let (schema, categories) = found.unzip();
         Ok(Existing {
@@ -141,6 +166,7 @@ impl Planned<'_> {
             keys,
             schema,
             categories: categories.unwrap_or_default(),
+            names,
         })
     }
 
@@ -149,15 +175,12 @@ impl Planned<'_> {
     /// # Errors
     /// [`Error::Incompatible`] if readers could not take both for one data set.
     pub(crate) fn check(&self, existing: &Existing) -> Result<Vec<Note>> {
-        let beside = Beside {
-            root: self.root,
-            there: &existing.path,
-        };
+        let beside = existing.beside(self.root, self.case_sensitive_names);
         beside.check_keys(self.keys, &existing.keys)?;
-        if let Some(other) = Format::from_path(&existing.path) {
+        if let Some(other) = beside.format {
             beside.check_format(&self.format.to_string(), &other.to_string())?;
         }
-        existing.compare(self.root, self.given)
+        existing.compare(beside, self.given)
     }
 
     /// Says so if the files become part of the directory of another format's table.
@@ -179,6 +202,10 @@ pub(crate) struct Beside<'a> {
     pub(crate) root: &'a Path,
     /// The file that is there, or where the other is staged.
     pub(crate) there: &'a Path,
+    /// The format of both; `None` if it is not known.
+    pub(crate) format: Option<Format>,
+    /// Whether names may differ by case alone.
+    pub(crate) case_sensitive_names: bool,
 }
 
 impl Beside<'_> {
@@ -205,11 +232,48 @@ impl Beside<'_> {
         }
     }
 
+    /// Compares the names of columns, of which there are these.
+    ///
+    /// Of files of CSV with other headers DataFusion takes one column for another, Polars and DuckDB fail, and pyarrow
+    /// has nulls.
+    ///
+    /// # Errors
+    /// [`Error::Incompatible`] if CSV has another header, or names differ by case alone.
+    pub(crate) fn check_names(self, given: &Schema, there: &[&str]) -> Result<()> {
+        let given: Vec<&str> = given
+            .fields()
+            .iter()
+            .map(|field| field.name().as_str())
+            .collect();
+        if self.format.is_some_and(Format::has_header) {
+            let longest = given.len().max(there.len());
+            let shown =
+                |name: Option<&&str>| name.map_or("missing".to_owned(), |name| format!("{name:?}"));
+            if let Some(at) = (0..longest).find(|at| given.get(*at) != there.get(*at)) {
+                let what = format!("column {} of the header is", at + 1);
+                return Err(self.incompatible(&what, shown(given.get(at)), shown(there.get(at))));
+            }
+        }
+        match other_case(given, there).filter(|_| !self.case_sensitive_names) {
+            None => Ok(()),
+            Some((name, other)) => {
+                let given = format!(
+                    "{name:?} (DuckDB and Spark take both for one: rename it, or allow it with {})",
+                    Remedy::CaseSensitiveNames
+                );
+                Err(self.incompatible("a column is named", given, format!("{other:?}")))
+            }
+        }
+    }
+
     /// What is to be said of two schemas.
     ///
     /// # Errors
     /// [`Error::Incompatible`] with the first column that readers could not unite.
     pub(crate) fn compare(self, given: Ordered<'_>, there: Ordered<'_>) -> Result<Vec<Note>> {
+        let names = there.schema.fields().iter();
+        let names: Vec<&str> = names.map(|field| field.name().as_str()).collect();
+        self.check_names(given.schema, &names)?;
         let notes = compare(given.schema, there.schema).map_err(|difference| {
             let what = format!("column {:?} is", difference.column);
             self.incompatible(&what, difference.given, difference.there)
@@ -242,12 +306,28 @@ pub(crate) fn look_into(
     format: Format,
     path: &Path,
 ) -> Result<Option<(SchemaRef, KnownCategories)>> {
+    read_of(disk, path, |file| format::schema_of(format, file))
+}
+
+/// The names in the head of a text; `None` where it has none, or [nothing can be read](look_into).
+fn read_head(disk: &dyn Disk, format: Format, path: &Path) -> Result<Option<Vec<String>>> {
+    match format.is_text() {
+        true => read_of(disk, path, |file| format::names_of(format, file, path)),
+        false => Ok(None),
+    }
+}
+
+fn read_of<T>(
+    disk: &dyn Disk,
+    path: &Path,
+    read: impl FnOnce(Arc<dyn DiskFile>) -> std::result::Result<Option<T>, Fault>,
+) -> Result<Option<T>> {
     let file = match disk.open_file(path, false) {
         Ok(file) => file,
         Err(error) if is_out_of_sight(&error) => return Ok(None),
         Err(error) => return Err(unread(path, error)),
     };
-    match format::schema_of(format, Arc::from(file)) {
+    match read(Arc::from(file)) {
         Ok(found) => Ok(found),
         Err(Fault::Damage(_)) => Ok(None),
         Err(Fault::Io(error)) => Err(unread(path, error)),

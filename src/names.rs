@@ -3,7 +3,7 @@
 //! DuckDB and Spark do not tell names by case: of two columns, or a key and a column, that differ by it
 //! alone, they show one under another name, or fail.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use arrow::datatypes::{DataType, Field, Schema};
 
@@ -38,6 +38,22 @@ pub(crate) fn alike<'a>(names: impl IntoIterator<Item = &'a str>) -> Option<(&'a
         let first = *known.entry(name.to_lowercase()).or_insert(name);
         (first != name).then_some((first, name))
     })
+}
+
+/// A name that differs from one of the others by case alone, and is none of them; with that one.
+pub(crate) fn other_case<'a>(
+    names: impl IntoIterator<Item = &'a str>,
+    others: &[&'a str],
+) -> Option<(&'a str, &'a str)> {
+    let exact: HashSet<&str> = others.iter().copied().collect();
+    let lower: HashMap<String, &str> = others
+        .iter()
+        .map(|name| (name.to_lowercase(), *name))
+        .collect();
+    names
+        .into_iter()
+        .filter(|name| !exact.contains(name))
+        .find_map(|name| Some((name, *lower.get(&name.to_lowercase())?)))
 }
 
 fn within(field: &Field) -> Result<()> {

@@ -124,13 +124,14 @@ fn writes(staged: Vec<Bound<'_, StagedWrite>>) -> StagedWrites {
 
 /// Publishes everything that is staged as one commit.
 #[pyfunction]
-#[pyo3(signature = (staged, write_id=None, rewrite_missing=false, schema_check=true))]
+#[pyo3(signature = (staged, write_id=None, rewrite_missing=false, schema_check=true, case_sensitive_names=false))]
 pub(crate) fn commit(
     py: Python<'_>,
     staged: Vec<Bound<'_, StagedWrite>>,
     write_id: Option<String>,
     rewrite_missing: bool,
     schema_check: bool,
+    case_sensitive_names: bool,
 ) -> PyResult<Receipt> {
     let first = staged
         .first()
@@ -139,7 +140,8 @@ pub(crate) fn commit(
     let place = root.clone();
     let mut writes = writes(staged)
         .rewrite_missing(rewrite_missing)
-        .schema_check(schema_check);
+        .schema_check(schema_check)
+        .case_sensitive_names(case_sensitive_names);
     if let Some(write_id) = write_id {
         writes = writes.write_id(write_id);
     }

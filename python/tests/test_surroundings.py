@@ -102,3 +102,17 @@ def test_an_offset_that_polars_does_not_open_becomes_utc_with_a_warning(lake: Pa
     assert read["at"][0] == noon[0]
     back = pd.read_parquet(lake / "weather")
     assert back["at"][0] == noon[0]
+
+
+def test_names_that_differ_by_case_from_those_that_are_there_are_refused(lake: Path) -> None:
+    for format in ("parquet", "csv", "ndjson", "ipc"):
+        root = lake / format
+        aa.write_dataset(rows(id=[1]), root, format=format)
+        with pytest.raises(aa.IncompatibleError, match='"ID"'):
+            aa.write_dataset(rows(ID=[1]), root, format=format)
+    parts = [aa.stage(rows(id=[1]), lake / "parts"), aa.stage(rows(ID=[1]), lake / "parts")]
+    with pytest.raises(aa.IncompatibleError, match='"ID"'):
+        aa.commit(parts)
+    with pytest.warns(aa.DataSetWarning) as said:
+        assert aa.commit(parts, case_sensitive_names=True).rows == 2
+    assert len(said) == 2

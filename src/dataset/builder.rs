@@ -135,9 +135,10 @@ impl DatasetWriterBuilder {
     /// One file stands for all: its footer is read, and as many directories are listed as it takes to find it.
     /// Where there is none yet, the commit lets no other in and looks again, since another may begin the data set
     /// too.
-    /// Files that are encrypted, damaged or not readable for this user are passed over, and of NDJSON and CSV
-    /// only keys and format are compared. [`StagedWrites`](crate::StagedWrites) looks when it commits.
-    /// [`AtomicArrowWriter`](crate::AtomicArrowWriter) and [`AtomicFile`](crate::AtomicFile) do not look.
+    /// Files that are encrypted, damaged or not readable for this user are passed over. Of CSV the headers are compared,
+    /// which have to be the same, and of NDJSON the names in the first record, for those that differ by case alone.
+    /// [`StagedWrites`](crate::StagedWrites) looks when it commits, and
+    /// [`AtomicArrowWriter`](crate::AtomicArrowWriter) when it begins; [`AtomicFile`](crate::AtomicFile) does not look.
     pub fn schema_check(mut self, check: bool) -> Self {
         self.schema_check = check;
         self
@@ -277,7 +278,8 @@ impl DatasetWriterBuilder {
     }
 
     /// Whether columns, members of structs and keys may have names that differ by case alone, which DuckDB and
-    /// Spark take for one; by default they are refused by [`build`](Self::build).
+    /// Spark take for one, also from those of files that are there; by default they are refused by [`build`](Self::build),
+    /// and by the commit as far as it [looks](Self::schema_check).
     pub fn case_sensitive_names(mut self, allowed: bool) -> Self {
         self.case_sensitive_names = allowed;
         self

@@ -126,6 +126,7 @@ impl DatasetWriter {
             root: root.clone(),
             mode,
             format: options.format,
+            case_sensitive_names,
             schema_check,
         };
         let (stored, existing) = surroundings.stored(&schema, bound.file_schema())?;
@@ -407,6 +408,7 @@ pub(super) fn preview(
         root,
         mode: builder.mode,
         format: builder.engine.format,
+        case_sensitive_names: builder.case_sensitive_names,
         schema_check: builder.schema_check,
     };
     let bound = by.bind(schema, keep)?;

@@ -7,6 +7,7 @@
 //! Nothing is kept of what is read but the nesting and hashes of the names of open objects, so memory does
 //! not grow with the file. Both may be compressed as a whole; places are those of the text.
 
+use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use serde::de::IgnoredAny;
 use self::names::Names;
 use super::compressed;
 use super::source::Source;
-use super::text::{BUFFER, Utf8};
+use super::text::{BUFFER, HEAD, Utf8};
 use super::{Contents, Fault};
 use crate::damage::{Cause, Damage};
 use crate::disk::DiskFile;
@@ -33,6 +34,21 @@ pub(super) fn check_document(file: Arc<dyn DiskFile>, path: &Path) -> Result<Con
 /// Checks that every line of the file of this name is blank or one JSON object.
 pub(super) fn check_lines(file: Arc<dyn DiskFile>, path: &Path) -> Result<Contents, Fault> {
     check(file, path, read_lines)
+}
+
+/// The names in the first object of the lines of a file; `None` if it has none.
+pub(super) fn first_names(file: Arc<dyn DiskFile>) -> Result<Option<Vec<String>>, Fault> {
+    let source = Source::new(file)?;
+    let names = compressed::reader(&source).and_then(|reader| {
+        let head = BufReader::with_capacity(BUFFER, Utf8::new(reader.take(HEAD)));
+        let objects = serde_json::Deserializer::from_reader(head);
+        let first = objects.into_iter::<BTreeMap<String, IgnoredAny>>().next();
+        let names = first.map(|object| object.map(|object| object.into_keys().collect()));
+        names
+            .transpose()
+            .map_err(|error| compressed::undecodable(error.into()).into())
+    });
+    source.settle(names)
 }
 
 fn check(

@@ -156,6 +156,22 @@ pub(crate) fn schema_of(
     }
 }
 
+/// The names of the columns in the head of a text: the header of CSV, or the first record of NDJSON, which may lack
+/// some; `None` where there is none, or the format has a schema.
+pub(crate) fn names_of(
+    format: Format,
+    file: Arc<dyn DiskFile>,
+    path: &Path,
+) -> Result<Option<Vec<String>>, Fault> {
+    match format {
+        #[cfg(feature = "csv")]
+        Format::Csv => csv::header::names(file, path),
+        #[cfg(feature = "json")]
+        Format::Ndjson => json::first_names(file),
+        _ => Ok(None),
+    }
+}
+
 /// Calls a decoder and turns its panic into damage.
 ///
 /// Only for calls into other crates over bytes of the file: they check most of what they read, but

@@ -24,6 +24,8 @@ use crate::damage::{Damage, Location};
 
 /// Read at once.
 pub(super) const BUFFER: usize = 64 << 10;
+/// The most bytes of a text that are read for the names of its columns.
+pub(super) const HEAD: u64 = 16 << 20;
 
 /// Rows that are made text at once, which bounds the memory taken by it.
 pub(super) const ROWS_AT_ONCE: usize = 1024;

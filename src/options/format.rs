@@ -83,6 +83,19 @@ impl Format {
         }
     }
 
+    /// Whether files of the format begin with the names of all columns, by whose places readers may go.
+    pub(crate) fn has_header(self) -> bool {
+        match self {
+            #[cfg(feature = "csv")]
+            Format::Csv => true,
+            #[cfg(feature = "json")]
+            Format::Json | Format::Ndjson => false,
+            #[cfg(feature = "ipc")]
+            Format::Ipc | Format::IpcStream => false,
+            Format::Parquet => false,
+        }
+    }
+
     /// The suffixes of file names that have the format, the usual one first.
     #[must_use]
     pub fn suffixes(self) -> &'static [&'static str] {

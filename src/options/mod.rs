@@ -349,7 +349,7 @@ impl WriterOptions {
     }
 
     /// Whether columns, members of structs and keys may have names that differ by case alone, which DuckDB and
-    /// Spark take for one; by default they are refused.
+    /// Spark take for one, also from those of a file that is there; by default they are refused.
     #[must_use]
     pub fn case_sensitive_names(mut self, allowed: bool) -> Self {
         self.case_sensitive_names = allowed;

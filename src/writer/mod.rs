@@ -127,7 +127,16 @@ impl AtomicArrowWriter {
         let directory = resolve(disk, &directory)?;
         let destination = Destination::new(disk, &directory, name, options.file.publish_mode)?;
         let beside = match options.schema_check {
-            true => Neighbour::find(disk, &root, partition, &columns, destination.path())?,
+            true => {
+                let allowed = options.case_sensitive_names;
+                Neighbour::find(
+                    disk,
+                    &root,
+                    partition,
+                    &columns,
+                    (destination.path(), allowed),
+                )?
+            }
             false => None,
         };
         let has_order = has_order(&columns.file_schema);
@@ -282,6 +291,7 @@ fn external(error: Error) -> ArrowError {
 struct Neighbour {
     root: PathBuf,
     existing: Existing,
+    case_sensitive_names: bool,
 }
 
 impl Neighbour {
@@ -291,7 +301,7 @@ impl Neighbour {
         root: &Path,
         partition: &Partition,
         columns: &Columns,
-        path: &Path,
+        (path, case_sensitive_names): (&Path, bool),
     ) -> Result<Option<Self>> {
         let keys: Vec<String> = partition.iter().map(|(key, _)| key.to_owned()).collect();
         let planned = Planned {
@@ -304,6 +314,7 @@ impl Neighbour {
                 schema: &columns.file_schema,
                 categories: &KnownCategories::new(),
             },
+            case_sensitive_names,
             replaces: Some(path),
         };
         let Some(existing) = planned.existing(std::slice::from_ref(partition))? else {
@@ -311,7 +322,11 @@ impl Neighbour {
         };
         planned.check(&existing)?;
         let root = root.to_owned();
-        Ok(Some(Neighbour { root, existing }))
+        Ok(Some(Neighbour {
+            root,
+            existing,
+            case_sensitive_names,
+        }))
     }
 
     /// Compares the categories that the rows have.
@@ -320,7 +335,8 @@ impl Neighbour {
             schema: &columns.file_schema,
             categories,
         };
-        self.existing.compare(&self.root, given).map(drop)
+        let beside = self.existing.beside(&self.root, self.case_sensitive_names);
+        self.existing.compare(beside, given).map(drop)
     }
 }
 

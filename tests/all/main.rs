@@ -4,6 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod appends;
 #[cfg(target_os = "linux")]
 mod bounded;
 mod categories;

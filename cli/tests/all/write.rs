@@ -698,6 +698,26 @@ fn a_root_in_a_staging_area_is_refused() {
 }
 
 #[test]
+fn an_append_with_another_header_is_refused_unless_the_check_is_off() {
+    let place = Place::new();
+    place.file("one.csv", "id,v\n1,2\n");
+    place.file("other.csv", "v,id\n2,1\n");
+    let append = |input| ["write", input, "--to", "lake", "--output-format", "csv"];
+    place.run(append("one.csv")).exits(0);
+    let before = place.files("lake");
+    let ran = place.run(append("other.csv"));
+    assert!(
+        ran.stderr.contains("column 1 of the header is \"v\""),
+        "{}",
+        ran.stderr
+    );
+    assert_ne!(ran.code, Some(0));
+    assert_eq!(place.files("lake"), before);
+    let unchecked = [&append("other.csv")[..], &["--schema-check", "off"]].concat();
+    place.run(&unchecked).exits(0);
+}
+
+#[test]
 fn a_table_of_another_format_is_overwritten_only_if_allowed() {
     let place = Place::new();
     place.file("in.csv", "k,v\na,1\n");

@@ -314,6 +314,7 @@ def commit(
     write_id: str | None = None,
     rewrite_missing: bool = False,
     schema_check: bool = True,
+    case_sensitive_names: bool = False,
 ) -> Receipt:
     """Publishes what several processes have staged of one data set, all of it or nothing.
 
@@ -325,6 +326,8 @@ def commit(
     :param schema_check: Whether the parts are compared with each other and with what is there, as a
         writer's ``schema_check`` does; a column of nulls in one part, of which another knows the type, is
         refused: give the workers ``schema=``.
+    :param case_sensitive_names: Whether names of columns may differ by case alone from those of other parts,
+        and from those that are there.
     :raises IncompatibleError: If readers could not take all of it for one data set. Nothing is published.
     :raises InvalidOptionError: If there is nothing, or things of several data sets or modes.
     :raises StagedWriteGoneError: If something is no longer staged.
@@ -332,7 +335,9 @@ def commit(
         other error but :class:`UnfinishedError` and :class:`UnknownOutcomeError`, and what is staged
         stays so.
     """
-    receipt = _lib.commit(list(staged), write_id, rewrite_missing, schema_check)
+    receipt = _lib.commit(
+        list(staged), write_id, rewrite_missing, schema_check, case_sensitive_names
+    )
     log.info("committed what was staged: %s", receipt)
     _warn(receipt, level=3)
     return receipt

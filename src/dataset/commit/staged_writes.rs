@@ -46,6 +46,7 @@ pub struct StagedWrites {
     rewrite_missing: bool,
     interrupt: Interrupt,
     schema_check: bool,
+    case_sensitive_names: bool,
     disk: Arc<dyn Disk>,
 }
 
@@ -67,6 +68,7 @@ impl StagedWrites {
             rewrite_missing: false,
             interrupt: Interrupt::default(),
             schema_check: true,
+            case_sensitive_names: false,
             disk: Arc::new(OsDisk),
         }
     }
@@ -107,6 +109,13 @@ impl StagedWrites {
     /// since all its values are null there, and has one in another is refused: give the workers the schema.
     pub fn schema_check(mut self, check: bool) -> Self {
         self.schema_check = check;
+        self
+    }
+
+    /// Whether names of columns may differ by case alone from those of other parts, and from those that are there; by
+    /// default that is refused, if [anything is compared](Self::schema_check).
+    pub fn case_sensitive_names(mut self, allowed: bool) -> Self {
+        self.case_sensitive_names = allowed;
         self
     }
 
@@ -265,7 +274,13 @@ impl StagedWrites {
                 None => union = Some(Union::new(place, &record.rows, schema, categories)),
                 Some(union) if self.schema_check => {
                     let part = (schema, categories);
-                    notes.extend(union.add(first.root(), &record.rows, part)?);
+                    let beside = Beside {
+                        root: first.root(),
+                        there: union.place,
+                        format: record.rows.format.parse().ok(),
+                        case_sensitive_names: self.case_sensitive_names,
+                    };
+                    notes.extend(union.add(beside, &record.rows, part)?);
                 }
                 Some(_) => {}
             }
@@ -286,6 +301,7 @@ impl StagedWrites {
             mode: first.mode(),
             keys: union.rows.keys.clone(),
             format,
+            case_sensitive_names: self.case_sensitive_names,
             schema_check: self.schema_check,
         };
         let mut looked = surroundings.look(union.ordered(), &partitions, None)?;
@@ -357,14 +373,10 @@ impl<'a> Union<'a> {
     /// Takes one more part, and gives what is to be said.
     fn add(
         &mut self,
-        root: &Path,
+        beside: Beside<'_>,
         rows: &StagedRows,
         (schema, categories): (SchemaRef, KnownCategories),
     ) -> Result<Vec<Note>> {
-        let beside = Beside {
-            root,
-            there: self.place,
-        };
         beside.check_keys(&rows.keys, &self.rows.keys)?;
         beside.check_format(&rows.format, &self.rows.format)?;
         let given = Ordered {

@@ -65,6 +65,8 @@ pub(in crate::dataset) struct Surroundings {
     /// The names of the partition keys.
     pub(in crate::dataset) keys: Vec<String>,
     pub(in crate::dataset) format: Format,
+    /// Whether names of columns may differ by case alone from those that are there.
+    pub(in crate::dataset) case_sensitive_names: bool,
     /// Whether existing files are looked at.
     pub(in crate::dataset) schema_check: bool,
 }
@@ -78,6 +80,7 @@ impl Surroundings {
             keys: &self.keys,
             format: self.format,
             given,
+            case_sensitive_names: self.case_sensitive_names,
             replaces: None,
         }
     }

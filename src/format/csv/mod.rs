@@ -20,6 +20,7 @@ use crate::damage::Damage;
 use crate::disk::DiskFile;
 
 pub(super) mod encode;
+pub(super) mod header;
 #[cfg(test)]
 mod tests;
 

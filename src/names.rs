@@ -5,16 +5,17 @@
 
 use std::collections::{HashMap, HashSet};
 
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::datatypes::{DataType, Schema};
 
 use crate::error::{Error, Result};
+use crate::nested::{below, inner_fields};
 use crate::partition::PartitionBy;
 use crate::remedy::Remedy;
 
 /// Refuses columns, members of structs and keys whose names differ by case alone.
 ///
 /// # Errors
-/// [`Error::InvalidOption`] with both names.
+/// [`Error::InvalidOption`] with both names, and the path to them.
 pub(crate) fn check_case<'a>(
     schema: &'a Schema,
     keys: impl IntoIterator<Item = &'a str>,
@@ -23,7 +24,8 @@ pub(crate) fn check_case<'a>(
     if let Some((one, other)) = alike(columns.chain(keys)) {
         return Err(refused(one, other));
     }
-    schema.fields().iter().try_for_each(|field| within(field))
+    let mut fields = schema.fields().iter();
+    fields.try_for_each(|field| within(field.name(), field.data_type()))
 }
 
 /// The names of the keys, without those that are columns of the same name.
@@ -56,22 +58,20 @@ pub(crate) fn other_case<'a>(
         .find_map(|name| Some((name, *lower.get(&name.to_lowercase())?)))
 }
 
-fn within(field: &Field) -> Result<()> {
-    match field.data_type() {
-        DataType::Struct(fields) => {
-            if let Some((one, other)) = alike(fields.iter().map(|field| field.name().as_str())) {
-                return Err(refused(one, other));
-            }
-            fields.iter().try_for_each(|field| within(field))
-        }
-        DataType::List(item)
-        | DataType::LargeList(item)
-        | DataType::ListView(item)
-        | DataType::LargeListView(item)
-        | DataType::FixedSizeList(item, _)
-        | DataType::Map(item, _) => within(item),
-        _ => Ok(()),
+/// Refuses members of structs within a type, which is at `path`.
+fn within(path: &str, data_type: &DataType) -> Result<()> {
+    let inner = inner_fields(data_type);
+    if let DataType::Struct(_) = data_type
+        && let Some((one, other)) = alike(inner.iter().map(|field| field.name().as_str()))
+    {
+        return Err(refused(
+            &format!("{path}.{one}"),
+            &format!("{path}.{other}"),
+        ));
     }
+    inner
+        .into_iter()
+        .try_for_each(|field| within(&below(path, data_type, field), field.data_type()))
 }
 
 fn refused(one: &str, other: &str) -> Error {
@@ -87,6 +87,8 @@ fn refused(one: &str, other: &str) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use arrow::datatypes::Field;
+
     use super::*;
 
     fn schema(names: &[&str]) -> Schema {
@@ -102,14 +104,23 @@ mod tests {
             DataType::new_list(DataType::Struct(schema(&["Ä", "ä"]).fields), true),
             true,
         )]);
-        for error in [
-            check_case(&schema(&["a", "A"]), []).unwrap_err(),
-            check_case(&schema(&["year"]), ["Year"]).unwrap_err(),
-            check_case(&schema(&["n"]), ["Year", "year"]).unwrap_err(),
-            check_case(&within, []).unwrap_err(),
+        for (outcome, names) in [
+            (check_case(&schema(&["a", "A"]), []), r#""a" and "A""#),
+            (
+                check_case(&schema(&["year"]), ["Year"]),
+                r#""year" and "Year""#,
+            ),
+            (
+                check_case(&schema(&["n"]), ["Year", "year"]),
+                r#""Year" and "year""#,
+            ),
+            (check_case(&within, []), r#""l[].Ä" and "l[].ä""#),
         ] {
-            let text = error.to_string();
-            assert!(text.contains("differ by case alone"), "{text}");
+            let text = outcome.unwrap_err().to_string();
+            assert!(
+                text.contains(&format!("{names} differ by case alone")),
+                "{text}"
+            );
         }
     }
 }

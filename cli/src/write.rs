@@ -165,6 +165,7 @@ impl Row {
 /// Options that contradict each other.
 fn check(args: &WriteArgs) -> Result<(), Failure> {
     let wrong = |text: &str| Err(Failure::new(Exit::Usage, text));
+    args.input.check().or_else(wrong)?;
     let format = args.files.output_format;
     if format != OutputFormat::Parquet && args.files.row_group_size.is_some() {
         return wrong("--row-group-size: only Parquet has row groups");

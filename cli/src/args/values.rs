@@ -251,6 +251,9 @@ pub(super) fn compression(text: &str) -> Result<Compression, String> {
 pub(super) fn delimiter(text: &str) -> Result<u8, String> {
     match text.as_bytes() {
         b"\\t" => Ok(b'\t'),
+        b"\"" | b"\r" | b"\n" => {
+            Err("quotes and ends of lines have a meaning of their own in CSV".to_owned())
+        }
         [byte] if byte.is_ascii() => Ok(*byte),
         _ => Err("not one ASCII character".to_owned()),
     }

@@ -171,6 +171,9 @@ pub(crate) struct InputArgs {
     infer_rows: usize,
 
     /// Do not read the values of directories named key=value above a file as columns
+    ///
+    /// They are read of all directories in the path of a file that is named; below a directory or the first wildcard of
+    /// a pattern, and straight above that.
     #[arg(long)]
     no_hive: bool,
 
@@ -190,6 +193,24 @@ pub(crate) struct InputArgs {
 }
 
 impl InputArgs {
+    /// Whether each character has one meaning in CSV.
+    pub(crate) fn check(&self) -> Result<(), &'static str> {
+        let divides = |other| match self.delimiter {
+            Some(delimiter) => other == delimiter,
+            None => b",\t".contains(&other),
+        };
+        if self.escape.is_some_and(divides) {
+            return Err("--escape: the character divides fields");
+        }
+        if self.comment.is_some_and(divides) {
+            return Err("--comment: the character divides fields");
+        }
+        if self.escape.is_some() && self.escape == self.comment {
+            return Err("--comment: the character is that of --escape");
+        }
+        Ok(())
+    }
+
     /// How inputs are read, of which a batch may take `batch_bytes`, where that is more than otherwise.
     pub(crate) fn options(&self, batch_bytes: Option<u64>) -> InputOptions {
         let defaults = InputOptions::default();

@@ -77,8 +77,9 @@ impl Rows {
         for (index, cell) in record.iter().enumerate() {
             let name = self.text(cell, line, &format!("column_{}", index + 1))?;
             if names.iter().any(|other| other == name) {
-                return Err(InputError::DuplicateColumn {
+                return Err(InputError::DuplicateName {
                     path: self.path.clone(),
+                    line,
                     column: name.to_owned(),
                 });
             }

@@ -22,7 +22,8 @@ pub(super) enum Undecodable {
     Utf32,
 }
 
-/// The text as UTF-8, without the mark that may open it, which wins over the encoding named.
+/// The text as UTF-8, without the mark that may open it, which wins over the encoding named; a mark of an encoding
+/// that has one of its own, as GB18030, is known once it is decoded.
 pub(super) fn to_utf8(stream: Stream, encoding: Option<&'static Encoding>) -> io::Result<Stream> {
     let (head, mut stream) = peek(stream)?;
     if head.starts_with(b"\xff\xfe\0\0") || head.starts_with(b"\0\0\xfe\xff") {
@@ -33,21 +34,28 @@ pub(super) fn to_utf8(stream: Stream, encoding: Option<&'static Encoding>) -> io
         stream.read_exact(&mut [0; 3][..len])?;
     }
     let encoding = mark.map(|(encoding, _)| encoding).or(encoding);
-    Ok(match encoding {
-        None => stream,
-        Some(encoding) if encoding == UTF_8 => stream,
-        Some(encoding) => Box::new(Transcoder {
-            stream,
-            decoder: encoding.new_decoder_without_bom_handling(),
-            bytes: Vec::new(),
-            consumed: 0,
-            offset: 0,
-            ended: false,
-            text: String::with_capacity(3 * CHUNK),
-            given: 0,
-            finished: false,
-        }),
-    })
+    let Some(encoding) = encoding.filter(|encoding| *encoding != UTF_8) else {
+        return Ok(stream);
+    };
+    let text: Stream = Box::new(Transcoder {
+        stream,
+        decoder: encoding.new_decoder_without_bom_handling(),
+        bytes: Vec::new(),
+        consumed: 0,
+        offset: 0,
+        ended: false,
+        text: String::with_capacity(3 * CHUNK),
+        given: 0,
+        finished: false,
+    });
+    if mark.is_some() {
+        return Ok(text);
+    }
+    let (head, mut text) = peek(text)?;
+    if head.starts_with(b"\xef\xbb\xbf") {
+        text.read_exact(&mut [0; 3])?;
+    }
+    Ok(text)
 }
 
 struct Transcoder {
@@ -148,6 +156,10 @@ mod tests {
             assert_eq!(read(bytes, None).unwrap(), expected, "{bytes:?}");
         }
         assert_eq!(read(b"\xef\xbb\xbf\xc3\xa9", Some("latin1")).unwrap(), "é");
+        assert_eq!(
+            read(b"\x84\x31\x95\x33\xa8\xa6", Some("gb18030")).unwrap(),
+            "é"
+        );
     }
 
     #[test]

@@ -146,10 +146,31 @@ pub(crate) enum InputError {
         data_type: DataType,
     },
     /// Two columns of one name.
-    #[error("{}: two columns are named `{column}`", path.display())]
+    #[error("{}: two columns are named `{column}`; rename one of them in the file", path.display())]
     DuplicateColumn { path: PathBuf, column: String },
+    /// Two columns of one name in a header of delimited text.
+    #[error(
+        "{}, line {line}: two columns are named `{column}`; rename one of them, or name columns by their number with \
+         --no-header and take the line out",
+        path.display()
+    )]
+    DuplicateName {
+        path: PathBuf,
+        line: u64,
+        column: String,
+    },
+    /// Two directories in the path of a file that name the same key.
+    #[error(
+        "{}: two directories in its path have the key `{key}`; read it with --no-hive, or name what is below the first",
+        path.display()
+    )]
+    DuplicateKey { path: PathBuf, key: String },
     /// A row with more or fewer fields than the first.
-    #[error("{}, line {line}: {found} fields where {expected} are expected", path.display())]
+    #[error(
+        "{}, line {line}: {}, where the first row has {expected}; mend the line, or say what divides fields with --delimiter",
+        path.display(),
+        fields_text(*found)
+    )]
     Ragged {
         path: PathBuf,
         line: u64,
@@ -347,6 +368,13 @@ pub(crate) enum InputError {
         column: String,
         difference: String,
     },
+}
+
+fn fields_text(count: u64) -> String {
+    match count {
+        1 => "one field".to_owned(),
+        count => format!("{count} fields"),
+    }
 }
 
 /// A value as a message has it: long ones are cut.

@@ -1,8 +1,8 @@
 //! The partition keys that the directories of an input name, given back as columns.
 //!
 //! Owns which directories name a key, what type its values have, and adding the columns. The keys are
-//! those of all directories of the form `key=value` below the input that the user named, also where another
-//! directory stands between them and the file, and those of the directories straight above. A value
+//! those of all directories of the form `key=value` in the path of a file that the user named; below a directory or
+//! a pattern that he named, and straight above that. Other directories may stand between them and the file. A value
 //! is typed only if the directory's name could be made of it again.
 
 use std::path::Path;
@@ -107,8 +107,8 @@ impl Columns {
         for (key, value) in keys_of(place) {
             let is_added = |(field, _): &(FieldRef, ArrayRef)| *field.name() == key;
             if added.iter().any(is_added) {
-                let (path, column) = (path.to_owned(), key);
-                return Err(InputError::DuplicateColumn { path, column });
+                let path = path.to_owned();
+                return Err(InputError::DuplicateKey { path, key });
             }
             if types.iter().all(|field| *field.name() != key) {
                 continue;

@@ -327,14 +327,15 @@ pub(super) struct Remarks {
 impl Remarks {
     /// What the user should know of them.
     pub(super) fn notes(&self, path: &Path) -> Vec<String> {
-        let note = |place: &String| {
-            format!(
-                "{}: column `{place}` has numbers that no one type holds, or several kinds of values: \
-                 all are kept as text",
-                path.display()
-            )
-        };
-        self.mixed.iter().map(note).collect()
+        let note =
+            |place: &String, what| format!("{}: column `{place}` has {what}", path.display());
+        let mixed =
+            "numbers that no one type holds, or several kinds of values: all are kept as text";
+        let empty =
+            "only objects without keys, for which there is no type: they are kept as JSON text";
+        let mixed = self.mixed.iter().map(|place| note(place, mixed));
+        let empty = self.empty_objects.iter().map(|place| note(place, empty));
+        mixed.chain(empty).collect()
     }
 }
 

@@ -15,7 +15,7 @@ use super::InputError;
 pub(super) enum Place {
     /// Standard input, named `-`.
     Stdin,
-    /// A file, with the directory that the user named above it, and its length where it is a regular one.
+    /// A file, with the directory below which the user named it, and its length where it is a regular one.
     File {
         path: PathBuf,
         root: PathBuf,
@@ -59,9 +59,8 @@ pub(super) fn expand(inputs: &[String]) -> Result<Vec<Place>, InputError> {
         match std::fs::metadata(input) {
             Ok(metadata) if metadata.is_dir() => expand_directory(input, &mut places)?,
             Ok(metadata) => {
-                let path = PathBuf::from(input);
-                let root = path.parent().unwrap_or(Path::new("")).to_owned();
-                places.push(place(path, &root, &metadata));
+                // All that is above a file is named with it.
+                places.push(place(PathBuf::from(input), Path::new(""), &metadata));
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 expand_pattern(input, &mut places)?;

@@ -185,38 +185,21 @@ fn csv_that_is_empty_says_so() {
 
 #[test]
 fn csv_rows_of_another_length_are_refused_with_their_line() {
-    for (text, message) in [
-        (
-            "a,b\n1,2\n3\n",
-            "a.csv, line 3: 1 fields where 2 are expected",
-        ),
-        (
-            "a,b\n1,2\n3,4,5\n",
-            "a.csv, line 3: 3 fields where 2 are expected",
-        ),
+    for (text, line, found) in [
+        ("a,b\n1,2\n3\n", 3, "one field"),
+        ("a,b\n1,2\n3,4,5\n", 3, "3 fields"),
         // Cut in the middle of the last line.
-        (
-            "a,b\n1,2\n3",
-            "a.csv, line 3: 1 fields where 2 are expected",
-        ),
-        (
-            "a,b\r\n1,2\r\n3\r\n",
-            "a.csv, line 3: 1 fields where 2 are expected",
-        ),
-        (
-            "a,b\r\n1,2\r\n3",
-            "a.csv, line 3: 1 fields where 2 are expected",
-        ),
-        (
-            "a,b\n\n1,\"x\ny\"\n3",
-            "a.csv, line 5: 1 fields where 2 are expected",
-        ),
-        (
-            "a,b\n1,2\n\n\n3\n",
-            "a.csv, line 5: 1 fields where 2 are expected",
-        ),
+        ("a,b\n1,2\n3", 3, "one field"),
+        ("a,b\r\n1,2\r\n3\r\n", 3, "one field"),
+        ("a,b\r\n1,2\r\n3", 3, "one field"),
+        ("a,b\n\n1,\"x\ny\"\n3", 5, "one field"),
+        ("a,b\n1,2\n\n\n3\n", 5, "one field"),
     ] {
-        assert_eq!(csv_error(text), message, "{text:?}");
+        let expected = format!(
+            "a.csv, line {line}: {found}, where the first row has 2; \
+             mend the line, or say what divides fields with --delimiter"
+        );
+        assert_eq!(csv_error(text), expected, "{text:?}");
     }
 }
 
@@ -343,8 +326,9 @@ fn csv_that_is_not_utf8_is_refused_with_its_line() {
 #[test]
 fn csv_headers_do_not_repeat_a_name() {
     assert_eq!(
-        csv_error("a,b,a\n1,2,3\n"),
-        "a.csv: two columns are named `a`"
+        csv_error("\na,b,a\n1,2,3\n"),
+        "a.csv, line 2: two columns are named `a`; rename one of them, or name columns by their number \
+         with --no-header and take the line out"
     );
 }
 
@@ -888,7 +872,7 @@ fn columns_that_bring_their_types_do_not_repeat_a_name() {
         ("a.arrows", &ipc_stream(&batch)),
     ]);
     for name in ["a.arrow", "a.arrows"] {
-        let expected = format!("{name}: two columns are named `a`");
+        let expected = format!("{name}: two columns are named `a`; rename one of them in the file");
         assert_eq!(files.error(&[name], &options), expected);
     }
 }

@@ -180,9 +180,11 @@ fn ndjson_keeps_integers_keys_and_objects() {
         .says("twice.ndjson, line 1")
         .says("the key `a` twice");
     place.file("empty.ndjson", "{\"x\":1,\"meta\":{}}\n");
-    for more in ["", " --schema meta=string"] {
-        let read = rows(&place, &format!("empty.ndjson{more}"));
-        assert_eq!(read, [r#"{"x":1,"meta":"{}"}"#]);
+    for (more, is_said) in [("", true), (" --schema meta=string", false)] {
+        let ran = place.run(arguments(&format!("empty.ndjson{more}")));
+        let note = "column `meta` has only objects without keys";
+        assert_eq!(ran.stderr.contains(note), is_said, "{}", ran.stderr);
+        assert_eq!(lines(&place, ran), [r#"{"x":1,"meta":"{}"}"#]);
     }
     place.file("array.json", "[\n {\"x\": 1},\n {\"x\": 2}\n]\n");
     assert_eq!(rows(&place, "array.json"), ["{\"x\":1}", "{\"x\":2}"]);
@@ -326,9 +328,18 @@ fn a_directory_between_key_and_file_hides_no_key() {
     ] {
         assert_eq!(sorted_rows(&place, input), expected, "{input}");
     }
-    for input in ["lake/k=1", "./lake/k=1/*/a.csv", "lake/../lake/k=1/*/*"] {
+    for input in [
+        "lake/k=1",
+        "./lake/k=1/*/a.csv",
+        "lake/../lake/k=1/*/*",
+        "lake/k=1/HIVE_UNION_SUBDIR_1/a.csv",
+        "./lake/k=1/HIVE_UNION_SUBDIR_1/a.csv",
+    ] {
         assert_eq!(rows(&place, input), expected[..1], "{input}");
     }
+    let absolute = place.path("lake/k=2/HIVE_UNION_SUBDIR_1/a.csv");
+    let read = rows(&place, absolute.to_str().unwrap());
+    assert_eq!(read, expected[1..]);
     place
         .run(["write", "lake", "--to", "lake", "--mode", "overwrite"])
         .exits(0);

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use arrow::array::{
     ArrayRef, Decimal128Array, DictionaryArray, Float64Array, Int32Array, Int64Array, ListArray,
-    RecordBatch, StructArray, TimestampSecondArray,
+    RecordBatch, StringArray, StructArray, Time32SecondArray, Time64NanosecondArray,
+    TimestampSecondArray,
 };
 use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::datatypes::{DataType, Field, Int8Type, Schema};
@@ -418,4 +419,116 @@ fn a_remedy_is_named_as_the_command_has_it_and_helps() {
     }
     // Giving a commit up is a remedy of errors that are tested where users share a data set.
     assert_eq!(cases.len() + 1, Remedy::ALL.len());
+}
+
+/// Makes an Arrow IPC file of one column `c`.
+fn arrow_file(place: &Place, name: &str, field: Field, column: ArrayRef) {
+    let schema = Arc::new(Schema::new(vec![field.with_name("c")]));
+    let batch = RecordBatch::try_new(schema, vec![column]).unwrap();
+    let file = File::create(place.path(name)).unwrap();
+    let mut writer = FileWriter::try_new(file, &batch.schema()).unwrap();
+    writer.write(&batch).unwrap();
+    writer.finish().unwrap();
+}
+
+#[test]
+fn categories_in_another_order_are_refused_within_a_write_and_by_an_append() {
+    let place = Place::new();
+    let words = |name: &str, categories: &[&str], ordered: bool| {
+        let categories: ArrayRef = Arc::new(StringArray::from(categories.to_vec()));
+        let column = DictionaryArray::<Int8Type>::new(vec![0].into(), categories);
+        let column: ArrayRef = Arc::new(column);
+        let field = Field::new("", column.data_type().clone(), true);
+        arrow_file(&place, name, field.with_dict_is_ordered(ordered), column);
+    };
+    words("up.arrow", &["small", "medium", "large"], true);
+    words("more.arrow", &["small", "medium", "large", "huge"], true);
+    words("down.arrow", &["large", "medium", "small"], true);
+    words("none.arrow", &["small"], false);
+    place.file("plain.csv", "c\nsmall\n");
+    for format in ["parquet", "ipc"] {
+        let write = |args: &str| {
+            let all = format!("write --to {format} --output-format {format} {args}");
+            place.run(all.split_whitespace())
+        };
+        write("up.arrow").exits(0);
+        for other in ["down.arrow", "none.arrow", "plain.csv"] {
+            // Of Arrow IPC the order is compared with what a file has of it in its metadata.
+            if format == "ipc" && other == "down.arrow" {
+                continue;
+            }
+            write(other)
+                .exits(5)
+                .says("column \"c\" is")
+                .says("cast it to its values")
+                .says("`--schema-check off`");
+        }
+        write("more.arrow").exits(0);
+        let other = format!("up.arrow down.arrow --to {format}2");
+        place
+            .run(format!("write --output-format {format} {other}").split_whitespace())
+            .exits(1)
+            .says("column \"c\"");
+    }
+}
+
+#[test]
+fn values_that_their_type_does_not_have_are_refused_in_every_format() {
+    let decimals = Decimal128Array::from(vec![99_999, 100_000]);
+    let columns: [(ArrayRef, &str); 3] = [
+        (
+            Arc::new(decimals.with_precision_and_scale(5, 2).unwrap()),
+            "1000.00",
+        ),
+        (Arc::new(Time32SecondArray::from(vec![0, 86_400])), "86400"),
+        (Arc::new(Time64NanosecondArray::from(vec![0, -1])), "-1"),
+    ];
+    for (column, value) in columns {
+        let place = Place::new();
+        let field = Field::new("", column.data_type().clone(), true);
+        arrow_file(&place, "in.arrow", field, column);
+        for format in ["parquet", "ipc", "ndjson", "csv"] {
+            place
+                .run([
+                    "write",
+                    "in.arrow",
+                    "--to",
+                    "lake",
+                    "--output-format",
+                    format,
+                ])
+                .exits(1)
+                .says("column \"c\", row 1: ")
+                .says(value);
+            assert_eq!(place.files("lake"), [""; 0]);
+        }
+    }
+}
+
+#[test]
+fn values_of_another_extension_type_are_refused_by_an_append() {
+    let place = Place::new();
+    let periods = |name: &str, frequency: &str| {
+        let metadata = [
+            ("ARROW:extension:name", "pandas.period".to_owned()),
+            (
+                "ARROW:extension:metadata",
+                format!("{{\"freq\": \"{frequency}\"}}"),
+            ),
+        ];
+        let metadata = metadata.map(|(key, value)| (key.to_owned(), value));
+        let field = Field::new("", DataType::Int64, true).with_metadata(metadata.into());
+        arrow_file(&place, name, field, Arc::new(Int64Array::from(vec![1])));
+    };
+    periods("days.arrow", "D");
+    periods("months.arrow", "M");
+    place.run(["write", "days.arrow", "--to", "lake"]).exits(0);
+    place.run(["write", "days.arrow", "--to", "lake"]).exits(0);
+    place
+        .run(["write", "months.arrow", "--to", "lake"])
+        .exits(5)
+        .says("column \"c\" is")
+        .says("pandas.period")
+        .says("convert it to one storage type");
+    assert_eq!(place.files("lake").len(), 2);
 }

@@ -106,6 +106,12 @@ fn wrong_usage_exits_with_2_and_does_nothing() {
         ("--verify", "some", "footer"),
         ("--durability", "some", "synced"),
         ("--delimiter", "ab", "one ASCII character"),
+        ("--delimiter", "\"", "quotes and ends of lines"),
+        ("--delimiter", "\n", "quotes and ends of lines"),
+        ("--escape", "\"", "quotes and ends of lines"),
+        ("--comment", "\r", "quotes and ends of lines"),
+        ("--escape", ",", "--escape: the character divides"),
+        ("--comment", "\\t", "--comment: the character divides"),
         ("--schema", "temp=Flot64", "temp"),
         ("--format", "xls", "csv"),
     ] {
@@ -118,6 +124,14 @@ fn wrong_usage_exits_with_2_and_does_nothing() {
         .run(["write", &weather, "--to", "lake", "-q", "-v"])
         .exits(2);
     for (options, reason) in [
+        (
+            "--delimiter ; --comment ;",
+            "--comment: the character divides",
+        ),
+        (
+            "--escape # --comment #",
+            "--comment: the character is that of --escape",
+        ),
         (
             "--output-format csv --compression snappy",
             "--compression: text",

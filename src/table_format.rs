@@ -4,11 +4,11 @@
 
 use std::fmt;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::disk::{Disk, EntryKind, OsDisk};
 use crate::error::{Error, Result};
-use crate::staging::resolve;
+use crate::staging::{is_area_name, resolve};
 
 /// A format whose tables keep a log of their files.
 ///
@@ -65,12 +65,54 @@ impl TableFormat {
         }
     }
 
+    /// The format of a table below a directory, which is told by one of these paths below it, and where it is.
+    pub(crate) fn among<'a>(paths: impl IntoIterator<Item = &'a Path>) -> Option<(Self, &'a Path)> {
+        paths.into_iter().find_map(Self::of_path)
+    }
+
+    /// The format of the table whose log has this path, and the table's directory.
+    fn of_path(path: &Path) -> Option<(Self, &Path)> {
+        path.ancestors().find_map(|part| {
+            let name = part.file_name()?;
+            let logs = LOGS.iter().find(|(log, _)| name == *log);
+            let format = match logs {
+                Some((_, format)) => *format,
+                None if is_iceberg_metadata(part) && part.parent()?.ends_with("metadata") => {
+                    return Some((TableFormat::Iceberg, part.parent()?.parent()?));
+                }
+                None => return None,
+            };
+            Some((format, part.parent()?))
+        })
+    }
+
+    /// As [`among`](Self::among), of what is below a directory now.
+    ///
+    /// # Errors
+    /// [`Error::Read`] if it cannot be looked into.
+    pub(crate) fn below(disk: &dyn Disk, directory: &Path) -> Result<Option<(Self, PathBuf)>> {
+        let mut pending = vec![directory.to_owned()];
+        while let Some(path) = pending.pop() {
+            let entries = match disk.list(&path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                entries => entries.map_err(|error| unread(&path, error))?,
+            };
+            for entry in entries {
+                let below = entry.path.strip_prefix(directory).unwrap_or(&entry.path);
+                if entry.kind != EntryKind::Directory {
+                    if let Some((format, at)) = Self::of_path(below) {
+                        return Ok(Some((format, directory.join(at))));
+                    }
+                } else if !is_area_name(&entry.path) {
+                    pending.push(entry.path);
+                }
+            }
+        }
+        Ok(None)
+    }
+
     fn of_directory(disk: &dyn Disk, directory: &Path) -> Result<Option<Self>> {
-        for (name, format) in [
-            ("_delta_log", TableFormat::DeltaLake),
-            (".hoodie", TableFormat::Hudi),
-            ("_spark_metadata", TableFormat::SparkStreaming),
-        ] {
+        for (name, format) in LOGS {
             if is_directory(disk, &directory.join(name))? {
                 return Ok(Some(format));
             }
@@ -82,11 +124,7 @@ impl TableFormat {
         let entries = disk
             .list(&metadata)
             .map_err(|error| unread(&metadata, error))?;
-        let named = |path: &Path| {
-            let name = path.file_name().unwrap_or_default().as_encoded_bytes();
-            name.ends_with(b".metadata.json")
-        };
-        let found = entries.iter().any(|entry| named(&entry.path));
+        let found = entries.iter().any(|entry| is_iceberg_metadata(&entry.path));
         Ok(found.then_some(TableFormat::Iceberg))
     }
 
@@ -123,6 +161,19 @@ impl fmt::Display for TableFormat {
             TableFormat::SparkStreaming => "Spark Structured Streaming",
         })
     }
+}
+
+/// The directories of logs, each of which tells a format by its name.
+const LOGS: [(&str, TableFormat); 3] = [
+    ("_delta_log", TableFormat::DeltaLake),
+    (".hoodie", TableFormat::Hudi),
+    ("_spark_metadata", TableFormat::SparkStreaming),
+];
+
+/// Whether the name is one that Iceberg gives the metadata of a table.
+fn is_iceberg_metadata(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+    name.ends_with(b".metadata.json")
 }
 
 /// Links are followed by the readers of tables, so they count.

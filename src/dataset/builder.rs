@@ -113,9 +113,9 @@ impl DatasetWriterBuilder {
         self
     }
 
-    /// Whether a root that belongs to a table of [another format](crate::TableFormat) may be overwritten,
-    /// which destroys the table; by default [`build`](Self::build) refuses it
-    /// ([`Error::Conflict`](crate::Error::Conflict)).
+    /// Whether a root that belongs to a table of [another format](crate::TableFormat), or a table below what is
+    /// overwritten, may be destroyed; by default it is refused ([`Error::Conflict`](crate::Error::Conflict)), by
+    /// [`build`](Self::build), or where partitions are overwritten, by the first row of one with a table in it.
     pub fn overwrite_table(mut self, overwrite: bool) -> Self {
         self.overwrite_table = overwrite;
         self

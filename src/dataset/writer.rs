@@ -1,7 +1,7 @@
 //! [`DatasetWriter`]: batches in any order become files of a data set, all of them or none.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -149,7 +149,8 @@ impl DatasetWriter {
         let backend = Arc::new(LocalBackend::new(area).rewrite_missing(rewrite_missing));
         let verbs = Arc::clone(&backend) as Arc<dyn Backend>;
         let transaction = Transaction::begin(verbs, options.durability)?;
-        let conflicts = ConflictCheck::begin(backend.as_ref(), mode, backend.scope())?;
+        let scope = backend.scope();
+        let conflicts = ConflictCheck::begin(backend.as_ref(), mode, scope, overwrite_table)?;
         let session = Arc::new(Session::new(&transaction, backend, conflicts, &root));
         let interrupt = options.interrupt.clone();
         options.root = root;
@@ -400,6 +401,7 @@ pub(super) fn preview(
     let root = resolve(disk.as_ref(), &builder.root)?;
     if !builder.overwrite_table {
         check_table(disk.as_ref(), &root, builder.mode)?;
+        check_tables_below(disk.as_ref(), &root, builder.mode, partitions)?;
     }
     let keep = builder.engine.keep_partition_columns;
     let surroundings = Surroundings {
@@ -435,4 +437,30 @@ fn check_table(disk: &dyn Disk, root: &Path, mode: CommitMode) -> Result<()> {
             reason: format.refusal(),
         }),
     }
+}
+
+/// The same of tables in what would be removed, which a write finds as it looks at the files there.
+fn check_tables_below(
+    disk: &dyn Disk,
+    root: &Path,
+    mode: CommitMode,
+    partitions: &[Partition],
+) -> Result<()> {
+    let replaced: Vec<PathBuf> = match mode {
+        CommitMode::Append | CommitMode::ErrorIfExists => Vec::new(),
+        CommitMode::OverwritePartitions => {
+            let partitions = partitions.iter();
+            partitions
+                .map(|partition| root.join(partition.path()))
+                .collect()
+        }
+        CommitMode::Overwrite => vec![root.to_owned()],
+    };
+    for directory in replaced {
+        if let Some((format, path)) = TableFormat::below(disk, &directory)? {
+            let reason = format.refusal();
+            return Err(Error::Conflict { path, reason });
+        }
+    }
+    Ok(())
 }

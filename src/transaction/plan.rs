@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::partition::Partition;
 use crate::receipt::CommitMode;
 use crate::record::{Exchange, Layout, Move, Removal, Seen, StagedRecord};
+use crate::table_format::TableFormat;
 
 impl CommitMode {
     /// Whether what is there may not change between looking and deciding.
@@ -38,15 +39,26 @@ pub(crate) struct ConflictCheck {
     mode: CommitMode,
     /// The directory that the caller named, below the data set's root.
     scope: PathBuf,
+    /// Whether tables of other formats in what is replaced may be destroyed.
+    overwrite_table: bool,
     before: Mutex<HashMap<PathBuf, String>>,
 }
 
 impl ConflictCheck {
     /// Looks at the data set as the write begins.
-    pub(crate) fn begin(backend: &dyn Backend, mode: CommitMode, scope: &Path) -> Result<Self> {
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] if a table of another format would be overwritten, and may not be.
+    pub(crate) fn begin(
+        backend: &dyn Backend,
+        mode: CommitMode,
+        scope: &Path,
+        overwrite_table: bool,
+    ) -> Result<Self> {
         let conflicts = ConflictCheck {
             mode,
             scope: scope.to_owned(),
+            overwrite_table,
             before: Mutex::default(),
         };
         if mode == CommitMode::Overwrite {
@@ -73,6 +85,8 @@ impl ConflictCheck {
         Ok(Some(ConflictCheck {
             mode: first.mode,
             scope: first.scope.clone(),
+            // The writers have looked, and nothing may have changed since.
+            overwrite_table: true,
             before: Mutex::new(before),
         }))
     }
@@ -126,7 +140,17 @@ impl ConflictCheck {
     }
 
     fn look(&self, backend: &dyn Backend, directory: &Path) -> Result<()> {
-        let found = fingerprint(&backend.files(directory)?);
+        let files = backend.files(directory)?;
+        if !self.overwrite_table
+            && let Some((format, at)) =
+                TableFormat::among(files.iter().map(|(path, _)| path.as_path()))
+        {
+            return Err(Error::Conflict {
+                path: backend.root().join(directory).join(at),
+                reason: format.refusal(),
+            });
+        }
+        let found = fingerprint(&files);
         let mut before = self.before.lock().unwrap_or_else(PoisonError::into_inner);
         before.entry(directory.to_owned()).or_insert(found);
         Ok(())

@@ -89,7 +89,7 @@ fn stage_with(
     files: &[(&str, &[u8])],
 ) -> Result<(Transaction, ConflictCheck, Vec<StagedName>)> {
     let transaction = Transaction::begin(Arc::clone(backend) as Arc<dyn Backend>, durability)?;
-    let conflicts = ConflictCheck::begin(backend.as_ref(), mode, Path::new(""))?;
+    let conflicts = ConflictCheck::begin(backend.as_ref(), mode, Path::new(""), false)?;
     let mut staged = Vec::new();
     for (number, (directory, bytes)) in files.iter().enumerate() {
         let number = number as u64;

@@ -11,8 +11,8 @@ use atomic_arrow::arrow::datatypes::{
 use atomic_arrow::format::Format;
 use atomic_arrow::receipt::Note;
 use atomic_arrow::{
-    CommitMode, DatasetWriter, DatasetWriterBuilder, Error, PartitionBy, Receipt, StagedWrite,
-    StagedWrites, Step, TableFormat,
+    CommitMode, DatasetWriter, DatasetWriterBuilder, Error, Partition, PartitionBy, Receipt,
+    StagedWrite, StagedWrites, Step, TableFormat,
 };
 
 use crate::ground::{directory, tree};
@@ -367,6 +367,51 @@ fn parts_may_have_columns_widths_and_zones_of_their_own() {
     let receipt = write(by(&root, "k"), &row("a", integers(&[1]))).unwrap();
     let kinds: Vec<_> = receipt.notes().iter().map(Note::kind).collect();
     assert_eq!(kinds, ["type-differs", "column-missing"]);
+}
+
+#[test]
+fn a_table_below_what_is_overwritten_is_not_destroyed_unless_that_is_allowed() {
+    for log in [
+        "_delta_log/0.json",
+        ".hoodie/hoodie.properties",
+        "_spark_metadata/0",
+        "metadata/v1.metadata.json",
+    ] {
+        let (_guard, root) = directory();
+        let file = root.join("k=a/table").join(log);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(&file, "{}").unwrap();
+        let [a, b] = ["a", "b"].map(|key| row(key, integers(&[1])));
+        let partitions = || by(&root, "k").mode(CommitMode::OverwritePartitions);
+        let whole = || by(&root, "k").mode(CommitMode::Overwrite);
+        let at = |outcome: Result<(), Error>| match outcome {
+            Err(Error::Conflict { path, .. }) => assert_eq!(path, root.join("k=a/table")),
+            other => panic!("{other:?}"),
+        };
+        at(write(whole(), &a).map(drop));
+        at(write(partitions(), &a).map(drop));
+        let mut part = partitions().build(a.schema()).unwrap();
+        at(part.write(&a));
+        drop(part);
+        let touched: Vec<Partition> = vec![Partition::new([("k", "a")]).unwrap()];
+        at(whole().preview(&a.schema(), &[]).map(drop));
+        at(partitions().preview(&a.schema(), &touched).map(drop));
+        // What stays is nobody's concern.
+        write(partitions(), &b).unwrap();
+        write(by(&root, "k"), &a).unwrap();
+        assert!(file.exists());
+        partitions()
+            .overwrite_table(true)
+            .preview(&a.schema(), &touched)
+            .unwrap();
+        write(partitions().overwrite_table(true), &a).unwrap();
+        assert!(!file.exists());
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(&file, "{}").unwrap();
+        let staged = stage(whole().overwrite_table(true), &a);
+        StagedWrites::new([staged]).commit().unwrap();
+        assert!(!file.exists());
+    }
 }
 
 fn schema() -> SchemaRef {

@@ -53,7 +53,7 @@ pub(crate) struct WriteArgs {
     pub(crate) mode: Mode,
 
     /// Overwrite also a root that belongs to a table of Delta Lake, Iceberg, Hudi or Spark Structured
-    /// Streaming, which destroys the table
+    /// Streaming, or such a table below what is overwritten, which destroys it
     #[arg(long)]
     pub(crate) overwrite_table: bool,
 

@@ -732,6 +732,14 @@ fn a_table_of_another_format_is_overwritten_only_if_allowed() {
     let allowed = [&overwrite[..], &["--overwrite-table"]].concat();
     place.run(&allowed).exits(0);
     assert!(!place.path("lake/table/_delta_log").exists());
+    // One that is below what is overwritten, too.
+    place.file("lake/table/below/_delta_log/0.json", "{}");
+    for dry in [&[][..], &["--dry-run"]] {
+        let ran = place.run([&overwrite[..], dry].concat()).exits(5);
+        assert!(ran.stderr.contains("lake/table/below: "), "{}", ran.stderr);
+    }
+    place.run(&allowed).exits(0);
+    assert!(!place.path("lake/table/below").exists());
 }
 
 #[cfg(target_os = "linux")]

@@ -73,8 +73,9 @@ class WriteOptions(ParquetOptions, FileOptions, total=False):
     ``"error_if_exists"`` fails if a touched partition has any; ``"overwrite_partitions"`` replaces
     the directories of the touched partitions with everything in them, ``"overwrite"`` the whole root."""
     overwrite_table: bool
-    """Whether a root that belongs to a table of Delta Lake, Iceberg, Hudi or Spark Structured Streaming may
-    be overwritten, which destroys the table; by default that is a :class:`ConflictError`."""
+    """Whether a root that belongs to a table of Delta Lake, Iceberg, Hudi or Spark Structured Streaming, or
+    such a table below what is overwritten, may be destroyed; by default that is a
+    :class:`ConflictError`."""
     schema_check: bool
     """Whether the commit looks at what is in the data set, and is refused (:class:`IncompatibleError`) if
     readers could not take both for one: another format, other partition keys or the same in another

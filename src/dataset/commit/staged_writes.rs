@@ -230,7 +230,7 @@ impl StagedWrites {
             Some(conflicts) => conflicts,
             // Nobody had a row, and nothing is to be replaced.
             None if first.mode() != CommitMode::Overwrite => {
-                ConflictCheck::begin(backend.as_ref(), first.mode(), backend.scope())?
+                ConflictCheck::begin(backend.as_ref(), first.mode(), backend.scope(), true)?
             }
             None => return Err(invalid("they are not what was staged")),
         };

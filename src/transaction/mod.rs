@@ -405,11 +405,16 @@ pub(crate) fn recover_all(
     abort_unfinished: bool,
 ) -> Result<RecoveredAll> {
     let recover = |id| (id, recover_one(backend, id, dry_run, abort_unfinished));
-    let transactions = backend.transactions()?.into_iter().map(recover).collect();
-    let left = match dry_run {
-        true => Vec::new(),
-        false => backend.sweep(),
-    };
+    let mut transactions: Vec<_> = backend.transactions()?.into_iter().map(recover).collect();
+    let mut left = Vec::new();
+    if !dry_run {
+        left = backend.sweep();
+        let seen: HashSet<Uuid> = transactions.iter().map(|(id, _)| *id).collect();
+        // What dead transactions had adopted is staged again, and may have been kept long enough.
+        let mut given_back = backend.transactions()?;
+        given_back.retain(|id| !seen.contains(id));
+        transactions.extend(given_back.into_iter().map(recover));
+    }
     Ok(RecoveredAll { transactions, left })
 }
 

@@ -358,6 +358,26 @@ fn what_nobody_commits_is_removed_when_its_time_is_over() {
     assert_eq!((rows(&disk), left(&disk)), (vec![10], Vec::new()));
 }
 
+/// A driver dies at any moment of a commit, and nobody comes before the time of what he had is over.
+#[test]
+fn one_recovery_removes_what_a_dead_driver_had_and_nobody_may_commit_any_more() {
+    let disk = SimDisk::new();
+    disk.set_journaled(true);
+    let writes = [0, 10].map(|first| stage(&disk, CommitMode::Append, &["KSEA"], first));
+    let begin = disk.moments().len();
+    all(&disk, &writes).commit().unwrap();
+    for moment in disk.moments().split_off(begin) {
+        for found in moment.after_power_loss() {
+            found.advance(Duration::from_secs(25 * 60 * 60));
+            recover_disk(&found);
+            assert_eq!(left(&found), Vec::<PathBuf>::new(), "{}", moment.call);
+            let again = recover_disk(&found);
+            assert!(again.staged.is_empty(), "{}: {again:?}", moment.call);
+            assert!(again.aborted.is_empty(), "{}: {again:?}", moment.call);
+        }
+    }
+}
+
 #[test]
 fn a_staged_file_that_is_missing_or_cut_off_is_found_before_anything_is_decided() {
     for cut_off in [false, true] {

@@ -36,8 +36,6 @@ const USERS: [u32; 2] = [20_001, 20_002];
 const READERS: usize = 4;
 /// How long the users go on before all is compared.
 const ROUND: Duration = Duration::from_secs(5);
-/// How often it is recovered again where something was left.
-const MORE_ATTEMPTS: usize = 3;
 /// How long the whole takes where nothing else is said.
 const HOUR: usize = 3_600;
 
@@ -229,19 +227,6 @@ fn join<T>(thread: std::thread::ScopedJoinHandle<'_, Result<T, Wrong>>) -> Resul
 fn heal(shared: &Shared, round: usize) -> Result<(), Wrong> {
     // What is staged and was not committed is by then old enough to be removed.
     std::thread::sleep(staging::KEPT + Duration::from_secs(1));
-    let mut healed = heal_once(shared, round);
-    for _ in 0..MORE_ATTEMPTS {
-        // Some of it was not quite old enough for the one, and was for the other.
-        if healed.is_ok() {
-            break;
-        }
-        std::thread::sleep(Duration::from_secs(1));
-        healed = heal_once(shared, round);
-    }
-    healed
-}
-
-fn heal_once(shared: &Shared, round: usize) -> Result<(), Wrong> {
     for (user, root) in USERS.into_iter().zip(&shared.paths) {
         Actor::new(user, root, round, Random::new(0)).recover()?;
     }

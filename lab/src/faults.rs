@@ -149,7 +149,7 @@ fn after_fault(
     let Some(failed) = &fault.failed.get() else {
         return Ok(());
     };
-    let lost_answer = fault.made && failed.verb == Verb::Publish;
+    let lost_answer = fault.made && failed.verb == Verb::Rename;
     let final_path = |path: &PathBuf| path.starts_with(top.join(&rules.scenario.root));
     // Of a directory recovery finds out.
     let found_out = match rules.scenario.many {
@@ -170,7 +170,7 @@ fn after_fault(
             failed.verb,
             Verb::RemoveFile | Verb::RemoveDirectory | Verb::List
         )
-        || (failed.verb == Verb::Publish && failed.path.extension().is_some_and(|e| e == "dead"));
+        || (failed.verb == Verb::Rename && failed.path.extension().is_some_and(|e| e == "dead"));
     match rules
         .left(found)
         .iter()

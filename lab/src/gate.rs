@@ -29,28 +29,28 @@ struct Carried {
 
 const RECORD_REMOVED: &str =
     "SyncDirectory lake/.weather.atomic/*, after RemoveFile decision.record";
-const RECEIPT: &str = "SyncDirectory lake/.weather.atomic/writes, after Publish *.record";
+const RECEIPT: &str = "SyncDirectory lake/.weather.atomic/writes, after Rename *.record";
 const ARRANGED: &[&str] = &[
     "SyncDirectory lake/.weather.atomic/*, after CreateDirectory new",
     "SyncDirectory lake/.weather.atomic/*, after CreateDirectory new-00000",
     "SyncDirectory lake/.weather.atomic/*, after CreateDirectory new-00001",
-    "SyncDirectory lake/.weather.atomic/*, after the leaving of Publish 00000.staged",
-    "SyncDirectory lake/.weather.atomic/*, after the leaving of Publish 00001.staged",
-    "SyncDirectory lake/.weather.atomic/*/new-00000, after Publish part-*-00000.parquet",
-    "SyncDirectory lake/.weather.atomic/*/new-00001, after Publish part-*-00000.parquet",
-    "SyncDirectory lake/.weather.atomic/*/new/year=1, after Publish part-*-00000.parquet",
-    "SyncDirectory lake/.weather.atomic/*/new/year=2, after Publish part-*-00000.parquet",
+    "SyncDirectory lake/.weather.atomic/*, after the leaving of Rename 00000.staged",
+    "SyncDirectory lake/.weather.atomic/*, after the leaving of Rename 00001.staged",
+    "SyncDirectory lake/.weather.atomic/*/new-00000, after Rename part-*-00000.parquet",
+    "SyncDirectory lake/.weather.atomic/*/new-00001, after Rename part-*-00000.parquet",
+    "SyncDirectory lake/.weather.atomic/*/new/year=1, after Rename part-*-00000.parquet",
+    "SyncDirectory lake/.weather.atomic/*/new/year=2, after Rename part-*-00000.parquet",
 ];
 const MOVED: &[&str] = &[
     "SyncDirectory lake, after Exchange weather",
-    "SyncDirectory lake, after Publish weather",
+    "SyncDirectory lake, after Rename weather",
     "SyncDirectory lake/weather, after Exchange year=1",
-    "SyncDirectory lake/weather, after Publish year=2",
+    "SyncDirectory lake/weather, after Rename year=2",
     "SyncDirectory lake/.weather.atomic/*, after the leaving of Exchange new",
     "SyncDirectory lake/.weather.atomic/*, after the leaving of Exchange new-00000",
-    "SyncDirectory lake/.weather.atomic/*, after the leaving of Publish new",
-    "SyncDirectory lake/.weather.atomic/*, after the leaving of Publish new-00001",
-    "SyncDirectory lake/weather/year=3, after Publish part-*-00000.parquet",
+    "SyncDirectory lake/.weather.atomic/*, after the leaving of Rename new",
+    "SyncDirectory lake/.weather.atomic/*, after the leaving of Rename new-00001",
+    "SyncDirectory lake/weather/year=3, after Rename part-*-00000.parquet",
     "SyncDirectory lake/weather/year=1, for what others did",
     "SyncDirectory lake/weather/year=2, for what others did",
     // Also the last, which would carry them all.

@@ -85,7 +85,7 @@ impl Hindered {
 impl Watch for Hindered {
     fn before(&self, call: &Call) -> Verdict {
         let there = self.is_there(&call.path);
-        let moves = matches!(call.verb, Verb::Publish | Verb::Exchange);
+        let moves = matches!(call.verb, Verb::Rename | Verb::Exchange);
         let asks = |verb| call.verb == verb && there;
         let answer = |errno| match self.asked {
             true => Verdict::Fail(errno),
@@ -111,7 +111,7 @@ impl Watch for Hindered {
     }
 
     fn after(&self, call: &Call) -> Option<i32> {
-        if call.verb == Verb::Publish && call.path.ends_with("decision.record") {
+        if call.verb == Verb::Rename && call.path.ends_with("decision.record") {
             self.decided.store(true, Ordering::Relaxed);
         }
         None

@@ -30,11 +30,11 @@ const SINGLE: [(&str, &str); 5] = [
     ),
     ("SyncFile lake/.weather.atomic/*/*.new", "a new data set"),
     (
-        "SyncDirectory lake/weather/station_id=KSEA/year=2026, after Publish part.parquet",
+        "SyncDirectory lake/weather/station_id=KSEA/year=2026, after Rename part.parquet",
         "a new Parquet file in a new data set",
     ),
     (
-        "SyncDirectory lake/weather/station_id=KSEA/year=2026, after Publish part.parquet",
+        "SyncDirectory lake/weather/station_id=KSEA/year=2026, after Rename part.parquet",
         "a Parquet file replaced",
     ),
 ];

@@ -229,7 +229,7 @@ impl Watch for Marks {
             Verb::CreateFile
                 | Verb::OpenOrCreateFile
                 | Verb::CreateDirectory
-                | Verb::Publish
+                | Verb::Rename
                 | Verb::Exchange
                 | Verb::RemoveFile
                 | Verb::RemoveDirectory

@@ -55,7 +55,7 @@ struct Swaps;
 
 impl Watch for Swaps {
     fn before(&self, call: &Call) -> Verdict {
-        if let (Verb::Publish, Some(from)) = (call.verb, &call.from) {
+        if let (Verb::Rename, Some(from)) = (call.verb, &call.from) {
             let evil = from.with_extension("evil");
             let swapped = fs::write(&evil, "evil")
                 .and_then(|()| chown(&evil, Some(STRANGER), None))

@@ -464,7 +464,7 @@ mod tests {
 
     #[test]
     fn who_replaces_it_while_another_does_undoes_nothing() {
-        for call in ["create_directory", "publish", "exchange"] {
+        for call in ["create_directory", "rename", "exchange"] {
             let disk = scene();
             // Without a lock in the old one nothing but that of the new one keeps them from each other.
             disk.remove_file(&Path::new(ROOT).join(".atomic").join(LOCK))

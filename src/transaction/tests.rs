@@ -328,9 +328,9 @@ fn a_new_partition_that_others_tidy_away_before_the_rename_is_made_again_durably
     let backend = backend(&disk);
     // The third rename is that of the file in the new partition, after the record and another file.
     let (first, second, third) = (disk.clone(), disk.clone(), disk.clone());
-    disk.before_call("publish", move || {
-        first.before_call("publish", move || {
-            second.before_call("publish", move || {
+    disk.before_call("rename", move || {
+        first.before_call("rename", move || {
+            second.before_call("rename", move || {
                 third.remove_directory(Path::new("/lake/year=2")).unwrap();
             });
         });
@@ -493,7 +493,7 @@ fn a_power_cut_in_an_unsynced_commit_keeps_nobody_from_committing() {
         write_with(&backend(&disk), Durability::Unsynced, mode, None, &NEW[..1]).unwrap();
         // What a cut may leave at any other moment is a part of what it may leave at one of these.
         let shows = |moment: &&Moment| {
-            let calls = ["publish", "exchange", "remove_file"];
+            let calls = ["rename", "exchange", "remove_file"];
             calls.iter().any(|call| moment.call.starts_with(call))
         };
         for moment in disk.moments()[first..].iter().filter(shows) {
@@ -540,7 +540,7 @@ fn whoever_finishes_an_overwrite_leaves_a_file_that_was_written_under_an_old_nam
     let calls = whole.calls();
     let decided = calls
         .iter()
-        .position(|call| call.starts_with("publish") && call.contains("decision.record"))
+        .position(|call| call.starts_with("rename") && call.contains("decision.record"))
         .unwrap();
 
     let disk = old_disk(true, true);

@@ -570,7 +570,7 @@ fn a_name_is_known_to_be_committed_where_its_writer_died_right_after_deciding() 
     let moments = disk.moments().split_off(first);
     let decided = |call: &str| call.starts_with("sync_directory") && call.contains(".atomic/");
     let at = moments.iter().rposition(|moment| {
-        moment.call.starts_with("publish") && moment.call.ends_with("decision.record")
+        moment.call.starts_with("rename") && moment.call.ends_with("decision.record")
     });
     let after = &moments[at.unwrap() + 1];
     assert!(decided(&after.call), "{}", after.call);
@@ -615,7 +615,7 @@ fn a_name_counts_for_one_root_alone() {
         // Also where it is the other's writer that finishes what the one had decided.
         let moments = disk.moments().split_off(first);
         let decided = moments.iter().position(|moment| {
-            moment.call.starts_with("publish") && moment.call.ends_with("decision.record")
+            moment.call.starts_with("rename") && moment.call.ends_with("decision.record")
         });
         for found in moments[decided.unwrap() + 1].after_power_loss() {
             assert!(!known(&found, roots[1]));

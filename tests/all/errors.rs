@@ -746,7 +746,7 @@ fn simulated() -> Vec<Case> {
         case(
             "the rename's answer is lost",
             "Unknown",
-            failing("publish", 2, FaultTime::After),
+            failing("rename", 2, FaultTime::After),
         )
         .says(&format!("{PART}: unknown whether published"))
         .outcome(Outcome::Unknown)
@@ -1002,7 +1002,7 @@ fn disk_with_a_lost_file() -> SimDisk {
         commit(builder.threads(1).disk(Arc::new(disk.clone())), &batch).map(drop)
     };
     run(&clean).unwrap();
-    let renames = |call: &String| call.starts_with("publish /lake/weather/station_id");
+    let renames = |call: &String| call.starts_with("rename /lake/weather/station_id");
     let disk = SimDisk::new();
     disk.fail_call(
         clean.calls().iter().position(renames).unwrap(),
@@ -1143,7 +1143,7 @@ fn unfinished() -> Case {
     let clean = SimDisk::new();
     run(&clean).unwrap();
     let calls = clean.calls();
-    let renames = |call: &String| call.starts_with("publish /lake/weather");
+    let renames = |call: &String| call.starts_with("rename /lake/weather");
     let disk = SimDisk::new();
     disk.fail_call(
         calls.iter().position(renames).unwrap(),

@@ -403,7 +403,7 @@ fn a_staging_file_that_may_be_published_is_left_to_the_sweep() {
     let clean = SimDisk::new();
     commit(&clean, PublishMode::CreateNew, 1).unwrap();
     let calls = clean.calls();
-    let rename = calls.iter().position(|call| call.starts_with("publish"));
+    let rename = calls.iter().position(|call| call.starts_with("rename"));
     let disk = SimDisk::new();
     // Nor can be looked whether it has happened.
     for call in 0..3 {
@@ -423,7 +423,7 @@ fn a_failed_commit_removes_the_directories_that_it_made_and_no_others() {
     disk.put("/lake/weather/x", b"").unwrap();
     let before = disk.directories();
     let other = disk.clone();
-    disk.before_call("publish", move || {
+    disk.before_call("rename", move || {
         let staged = other.files().into_iter().find(|file| {
             let suffix = file.extension();
             suffix.is_some_and(|suffix| suffix == "staged")
@@ -455,7 +455,7 @@ fn the_lock_against_exchanges_is_shared_by_publishers_until_the_directory_is_syn
         }
     };
     let (other, after) = (disk.clone(), look.clone());
-    disk.before_call("publish", move || {
+    disk.before_call("rename", move || {
         look();
         // The directories above have been synced by now.
         other.before_call("sync_directory", after);
@@ -488,7 +488,7 @@ fn a_publisher_waits_for_an_exchange_to_end() {
     drop(exchange);
     publisher.join().unwrap().unwrap();
     let calls = disk.calls();
-    let rename = calls.iter().position(|call| call.starts_with("publish"));
+    let rename = calls.iter().position(|call| call.starts_with("rename"));
     assert!(rename.unwrap() >= over, "{calls:?}");
 }
 

@@ -302,7 +302,7 @@ fn directories_above_an_area_that_are_removed_while_it_is_made_are_made_again() 
 fn a_directory_that_others_make_anew_right_before_the_rename_is_synced_all_the_same() {
     let disk = SimDisk::new();
     let other = disk.clone();
-    disk.before_call("publish", move || {
+    disk.before_call("rename", move || {
         let directory = Path::new("/lake/raw/k=v");
         other.remove_directory(directory).unwrap();
         other.create_directory(directory).unwrap();

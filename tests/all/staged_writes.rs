@@ -426,7 +426,7 @@ fn a_writer_or_driver_that_was_taken_for_dead_never_acknowledges_what_is_not_the
         ("sync_directory", 12),
         ("status", 40),
         ("create_file", 6),
-        ("publish", 12),
+        ("rename", 12),
     ] {
         for (time, staged) in (0..times).flat_map(|time| [(time, false), (time, true)]) {
             let disk = shared_disk();
@@ -548,7 +548,7 @@ fn what_is_given_back_while_recovery_looks_is_not_removed() {
             "write",
             "sync_file",
             "open_file",
-            "publish",
+            "rename",
             "status",
         ] {
             let disk = SimDisk::new();

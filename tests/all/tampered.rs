@@ -26,7 +26,7 @@ impl Tampered<()> {
 
     /// Does something right before a file is moved to a path, or refuses that.
     pub(crate) fn before_publish(hook: impl Hook) -> Arc<dyn Disk> {
-        on(&[Verb::Publish, Verb::Exchange], false, hook)
+        on(&[Verb::Rename, Verb::Exchange], false, hook)
     }
 
     /// Does something right before a file is removed, or refuses that.

@@ -114,7 +114,7 @@ impl Neighbour {
 
     /// Does it; nothing where there is nothing to do it with.
     pub(super) fn does(&mut self, deed: Deed, call: &Call) {
-        let of_source = deed.is_of_what_is_there() && call.verb == Verb::Publish;
+        let of_source = deed.is_of_what_is_there() && call.verb == Verb::Rename;
         let path = match &call.from {
             Some(from) if of_source => from.clone(),
             _ => call.path.clone(),

@@ -136,9 +136,9 @@ fn deaths() -> Vec<Death> {
     const TRANSACTION: &str = ".weather.atomic/*";
     let mut deaths = vec![
         death("before its record", Append, 2, Verb::SyncFile, ".staged"),
-        death(NOT_DURABLE, Append, 1, Verb::Publish, RECORD),
+        death(NOT_DURABLE, Append, 1, Verb::Rename, RECORD),
         death("at its record", Append, 2, Verb::SyncDirectory, TRANSACTION),
-        death("between its files", Append, 1, Verb::Publish, ".parquet"),
+        death("between its files", Append, 1, Verb::Rename, ".parquet"),
         death(
             "with its record to remove",
             Append,
@@ -182,7 +182,7 @@ fn deaths() -> Vec<Death> {
             "between its files, without exchange",
             Overwrite,
             3,
-            Verb::Publish,
+            Verb::Rename,
             ".parquet",
         )
     });

@@ -65,7 +65,7 @@ impl Disk for SimDisk {
     }
 
     fn rename(&self, from: &Path, to: &Path, mode: PublishMode) -> io::Result<()> {
-        self.shared.call("publish", to, |state| {
+        self.shared.call("rename", to, |state| {
             let replace = mode == PublishMode::Replace || state.lies(&Lie::Clobber);
             state.tree.rename(from, to, replace)
         })

@@ -29,7 +29,7 @@ pub enum Verb {
     OpenOrCreateFile,
     CreateDirectory,
     OpenDirectory,
-    Publish,
+    Rename,
     Exchange,
     RemoveFile,
     RemoveDirectory,
@@ -59,15 +59,15 @@ impl Verb {
     #[must_use]
     pub fn changes(self) -> bool {
         use Verb::{
-            CreateDirectory, CreateFile, Exchange, OpenOrCreateFile, Publish, RemoveDirectory,
-            RemoveFile, SetMode, ShareLike, SyncDirectory, SyncFile, SyncFileSystem, Write,
+            CreateDirectory, CreateFile, Exchange, OpenOrCreateFile, RemoveDirectory, RemoveFile,
+            Rename, SetMode, ShareLike, SyncDirectory, SyncFile, SyncFileSystem, Write,
         };
         matches!(
             self,
             CreateFile
                 | OpenOrCreateFile
                 | CreateDirectory
-                | Publish
+                | Rename
                 | Exchange
                 | RemoveFile
                 | RemoveDirectory
@@ -330,11 +330,8 @@ impl Disk for Tap {
 
     fn rename(&self, from: &Path, to: &Path, mode: PublishMode) -> io::Result<()> {
         let watch = self.watch.as_ref();
-        watched(watch, Verb::Publish, to, Some(from), None, || {
-            let (from, at) = (
-                self.leads(Verb::Publish, from),
-                self.leads(Verb::Publish, to),
-            );
+        watched(watch, Verb::Rename, to, Some(from), None, || {
+            let (from, at) = (self.leads(Verb::Rename, from), self.leads(Verb::Rename, to));
             self.disk.rename(&from, &at, watch.mode(to, mode))
         })
     }

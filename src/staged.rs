@@ -83,7 +83,9 @@ impl Destination {
         // The area stays as long as the draft is in it.
         let directory = self.path.parent().unwrap_or(&self.path);
         match check_reach(draft.disk(), draft.area().path(), directory) {
-            Err(Error::Io { .. }) => Err(draft.lost(Step::CreateStaging)),
+            Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                Err(draft.lost(Step::CreateStaging))
+            }
             reached => reached.map(|()| draft),
         }
     }

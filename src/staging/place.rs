@@ -8,7 +8,7 @@ use std::ffi::OsString;
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
-use crate::disk::{Disk, EntryKind};
+use crate::disk::{Disk, EntryKind, Project};
 use crate::error::{Error, IoContext, Result, Step};
 use crate::local_path::local_path;
 use crate::options::{Interrupt, StagingPlace};
@@ -274,35 +274,45 @@ fn renames_reach(disk: &dyn Disk, root: &Path) -> Result<bool> {
     let Some(above) = root.parent().filter(|_| near) else {
         return Ok(false);
     };
-    let project = |path: &Path| disk.project(path).at(Step::CreateStaging, path);
-    Ok(project(above)?.reaches(project(root)?))
+    let from = disk.project(above).at(Step::CreateStaging, above)?;
+    match disk.project(root) {
+        // Somebody tidied it away while it was empty.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+        into => Ok(from.reaches(into.at(Step::CreateStaging, root)?)),
+    }
 }
 
 /// Refuses, before anything is written, a directory that no rename from the area can reach.
+///
+/// # Errors
+/// [`io::ErrorKind::NotFound`] only if the area is gone.
 pub(crate) fn check_reach(disk: &dyn Disk, path: &Path, directory: &Path) -> Result<()> {
     let area = disk.place(path).at(Step::CreateStaging, path)?;
-    let existing = directory
-        .ancestors()
-        .find_map(|above| disk.place(above).ok());
-    if existing.is_some_and(|existing| existing.identity.device != area.identity.device) {
-        return Err(Error::InvalidPath {
-            path: directory.to_owned(),
-            reason: "is on another file system than its staging area",
-        });
-    }
-    let existing = directory
-        .ancestors()
-        .find(|above| disk.place(above).is_ok());
-    if let Some(existing) = existing {
-        check_project(disk, path, existing)?;
+    let project = disk.project(path).at(Step::CreateStaging, path)?;
+    for existing in directory.ancestors() {
+        let Ok(place) = disk.place(existing) else {
+            continue;
+        };
+        if place.identity.device != area.identity.device {
+            return Err(Error::InvalidPath {
+                path: directory.to_owned(),
+                reason: "is on another file system than its staging area",
+            });
+        }
+        match check_project(disk, project, existing) {
+            // Somebody tidied it away while it was empty: it will be made in what is above it.
+            Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
+            checked => return checked,
+        }
     }
     Ok(())
 }
 
-/// Refuses a directory that takes nothing from another project than its own.
-pub(crate) fn check_project(disk: &dyn Disk, staging: &Path, directory: &Path) -> Result<()> {
-    let project = |path: &Path| disk.project(path).at(Step::CreateStaging, path);
-    match project(staging)?.reaches(project(directory)?) {
+/// Refuses a directory that takes nothing from another project than its own; `staging` is the project from which
+/// something is to be moved there.
+pub(crate) fn check_project(disk: &dyn Disk, staging: Project, directory: &Path) -> Result<()> {
+    let project = disk.project(directory).at(Step::CreateStaging, directory)?;
+    match staging.reaches(project) {
         true => Ok(()),
         false => Err(Error::InvalidPath {
             path: directory.to_owned(),

@@ -12,7 +12,9 @@ use std::thread;
 
 use atomic_arrow::disk::Disk as _;
 use atomic_arrow::disk::sim::SimDisk;
-use atomic_arrow::{AtomicFile, Error, FileOptions, WriterOptions, recover};
+use atomic_arrow::{
+    AtomicFile, DatasetWriter, Error, FileOptions, PartitionBy, WriterOptions, recover,
+};
 
 use crate::child::{Child, Part, ROUNDS, is_whole, replace, version};
 use crate::ground::{begun, count_rows, directory, published, staged, tree, weather, writer};
@@ -295,6 +297,49 @@ fn directories_above_an_area_that_are_removed_while_it_is_made_are_made_again() 
     let file = AtomicFile::create_with_options("/deep/er/data.json", options).unwrap();
     file.commit().unwrap();
     assert_eq!(disk.files(), [std::path::Path::new("/deep/er/data.json")]);
+}
+
+/// The same where the data set and its partition are there before, and go before any look at them.
+#[test]
+fn directories_that_others_tidy_away_right_before_a_look_at_them_are_made_again() {
+    let by_itself = |disk: &SimDisk| {
+        let options = FileOptions::new().disk(Arc::new(disk.clone()));
+        let mut file = AtomicFile::create_with_options("/lake/raw/k=v/data.json", options)?;
+        file.write_all(b"{}").unwrap();
+        file.commit().map(drop)
+    };
+    let as_data_set = |disk: &SimDisk| {
+        let rows = weather("v", 3);
+        let builder = DatasetWriter::builder("/lake/raw")
+            .partition_by(PartitionBy::column("station_id"))
+            .threads(1)
+            .disk(Arc::new(disk.clone()));
+        let mut writer = builder.build(rows.schema())?;
+        writer.write(&rows)?;
+        writer.commit().map(drop)
+    };
+    type Write<'a> = &'a dyn Fn(&SimDisk) -> Result<(), Error>;
+    let writes: [(Write<'_>, &str); 2] = [(&by_itself, "k=v"), (&as_data_set, "station_id=v")];
+    for (write, partition) in writes {
+        for call in ["project", "place", "check_writable", "open_directory"] {
+            for looks in 0..20 {
+                let disk = SimDisk::new();
+                let partition = Path::new("/lake/raw").join(partition);
+                for directory in [Path::new("/lake"), Path::new("/lake/raw"), &partition] {
+                    disk.create_directory(directory).unwrap();
+                }
+                let other = disk.clone();
+                (0..looks).for_each(|_| disk.before_call(call, || {}));
+                disk.before_call(call, move || {
+                    // What has something in it stays.
+                    let _ = other.remove_directory(&partition);
+                    let _ = other.remove_directory("/lake/raw".as_ref());
+                });
+                let done = write(&disk);
+                assert!(done.is_ok(), "{call} {looks}: {done:?}");
+            }
+        }
+    }
 }
 
 /// The file comes to be in a directory that is not the one which was opened before the rename.

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::{DECISION, LocalBackend, identity};
 use crate::backend::Backend as _;
-use crate::disk::{Disk, EntryKind, Place};
+use crate::disk::{Disk, EntryKind, Place, Project};
 use crate::error::{Error, IoContext, Result, Step};
 use crate::record::{Layout, Plan};
 use crate::staging::{check_project, check_spelling};
@@ -63,7 +63,10 @@ impl LocalBackend {
     pub(super) fn check_layout(&self, transaction: Uuid, layout: &Layout) -> Result<()> {
         let disk = self.disk.as_ref();
         let directory = self.place(transaction);
-        let staging = match disk.place(&directory) {
+        let found = disk
+            .place(&directory)
+            .and_then(|place| Ok((place, disk.project(&directory)?)));
+        let staging = match found {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Err(Error::Aborted { path: directory });
             }
@@ -102,7 +105,7 @@ impl LocalBackend {
         }
         let mut seen = Seen::default();
         for path in &directories {
-            self.check_directory_to_write(path, &staging, &directory, &mut seen)?;
+            self.check_directory_to_write(path, &staging, &mut seen)?;
         }
         let arranged = layout
             .arrangement
@@ -143,8 +146,7 @@ impl LocalBackend {
     fn check_directory_to_write(
         &self,
         path: &Path,
-        staging: &Place,
-        transaction: &Path,
+        staging: &(Place, Project),
         seen: &mut Seen,
     ) -> Result<()> {
         let disk = self.disk.as_ref();
@@ -167,21 +169,38 @@ impl LocalBackend {
             if !seen.checked.insert(above.to_owned()) {
                 return Ok(());
             }
-            disk.check_writable(above).at(Step::Decide, above)?;
-            let found = disk.place(above).at(Step::Decide, above)?;
-            let mounts = found.mount.zip(staging.mount);
-            if found.identity.device != staging.identity.device
-                || mounts.is_some_and(|(there, here)| there != here)
-            {
-                return Err(Error::InvalidPath {
-                    path: above.to_owned(),
-                    reason: "is on another file system or mount than the staging area, so that nothing can \
-                             be moved there in one step: make it a data set of its own, or unmount it",
-                });
+            match self.check_there_to_write(above, staging) {
+                // Somebody tidied it away while it was empty: it will be made again.
+                Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                    seen.checked.remove(above);
+                    seen.missing.insert(above.to_owned());
+                }
+                checked => return checked,
             }
-            return check_project(disk, transaction, above);
         }
         Ok(())
+    }
+
+    /// Checks a directory that is there.
+    fn check_there_to_write(
+        &self,
+        path: &Path,
+        (staging, project): &(Place, Project),
+    ) -> Result<()> {
+        let disk = self.disk.as_ref();
+        disk.check_writable(path).at(Step::Decide, path)?;
+        let found = disk.place(path).at(Step::Decide, path)?;
+        let mounts = found.mount.zip(staging.mount);
+        if found.identity.device != staging.identity.device
+            || mounts.is_some_and(|(there, here)| there != here)
+        {
+            return Err(Error::InvalidPath {
+                path: path.to_owned(),
+                reason: "is on another file system or mount than the staging area, so that nothing can \
+                         be moved there in one step: make it a data set of its own, or unmount it",
+            });
+        }
+        check_project(disk, *project, path)
     }
 
     /// Whether each file of a plan is at its final path, or at least still staged.

@@ -156,8 +156,10 @@ impl Disk for SimDisk {
     }
 
     fn project(&self, directory: &Path) -> io::Result<Project> {
-        self.shared
-            .call("project", directory, |_| Ok(Project::default()))
+        self.shared.call("project", directory, |state| {
+            state.tree.find(directory)?;
+            Ok(Project::default())
+        })
     }
 
     fn free_inodes(&self, path: &Path) -> io::Result<Option<u64>> {

@@ -245,3 +245,18 @@ fn judge(found: &mut Findings, what: &str, noticed: Option<Wrong>) {
             .push(Wrong(format!("nobody noticed the lack of {what}"))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nobody_notices_fails_the_gate() {
+        let mut found = Findings::table(&["without", "noticed by"]);
+        judge(&mut found, "a check", Some(Wrong("a scenario".to_owned())));
+        assert!(found.failures.is_empty());
+        judge(&mut found, "another check", None);
+        let Wrong(failure) = &found.failures[0];
+        assert_eq!(failure, "nobody noticed the lack of another check");
+    }
+}

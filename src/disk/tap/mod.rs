@@ -119,6 +119,45 @@ pub enum Verdict {
     Fail(i32),
 }
 
+/// A question whether other users are trusted: a method of [`Disk`] of the same name.
+#[derive(Debug, Clone, Copy)]
+pub enum Trust<'a> {
+    /// [`Disk::owner_is_trusted`].
+    OwnerIsTrusted(&'a Path, &'a Path),
+    /// [`Disk::only_writers_can_change`].
+    OnlyWritersCanChange(&'a Path, &'a Path),
+    /// [`Disk::could_change`].
+    CouldChange {
+        /// The user.
+        user: u32,
+        /// Something of his.
+        by: &'a Path,
+        /// What he could change.
+        directory: &'a Path,
+        /// The name in it, if it is about one.
+        name: Option<&'a OsStr>,
+    },
+}
+
+impl Trust<'_> {
+    /// Asks a disk.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn ask(self, disk: &dyn Disk) -> io::Result<bool> {
+        match self {
+            Trust::OwnerIsTrusted(path, model) => disk.owner_is_trusted(path, model),
+            Trust::OnlyWritersCanChange(path, model) => disk.only_writers_can_change(path, model),
+            Trust::CouldChange {
+                user,
+                by,
+                directory,
+                name,
+            } => disk.could_change(user, by, directory, name),
+        }
+    }
+}
+
 /// Somebody who is told of every call.
 pub trait Watch: fmt::Debug + Send + Sync {
     /// Decides what becomes of a call.
@@ -178,9 +217,17 @@ pub trait Watch: fmt::Debug + Send + Sync {
         free
     }
 
-    /// Whether the disk answers that every user is trusted, and could do everything.
-    fn trusts_everybody(&self) -> bool {
-        false
+    /// What is answered instead of what kind of thing stands at a path.
+    fn kind(&self, _path: &Path, kind: EntryKind) -> EntryKind {
+        kind
+    }
+
+    /// Answers whether users are trusted; by default as the disk does.
+    ///
+    /// # Errors
+    /// The disk's.
+    fn trusts(&self, question: Trust<'_>, disk: &dyn Disk) -> io::Result<bool> {
+        question.ask(disk)
     }
 
     /// Asked instead of waiting for a lock that somebody else has: returns when asking again makes
@@ -372,7 +419,11 @@ impl Disk for Tap {
     fn status(&self, path: &Path) -> io::Result<Option<(EntryKind, FileStatus)>> {
         let leads = self.leads(Verb::Status, path);
         let found = self.call(Verb::Status, path, || self.disk.status(&leads))?;
-        Ok(found.map(|(kind, status)| (kind, self.watch.known(path, status))))
+        let answer = |(kind, status)| {
+            let kind = self.watch.kind(path, kind);
+            (kind, self.watch.known(path, status))
+        };
+        Ok(found.map(answer))
     }
 
     fn place(&self, path: &Path) -> io::Result<Place> {
@@ -467,7 +518,8 @@ impl Disk for Tap {
             self.leads(Verb::Status, path),
             self.leads(Verb::Status, model),
         );
-        Ok(self.watch.trusts_everybody() || self.disk.owner_is_trusted(&path, &model)?)
+        let question = Trust::OwnerIsTrusted(&path, &model);
+        self.watch.trusts(question, self.disk.as_ref())
     }
 
     fn only_writers_can_change(&self, path: &Path, model: &Path) -> io::Result<bool> {
@@ -475,7 +527,8 @@ impl Disk for Tap {
             self.leads(Verb::Status, path),
             self.leads(Verb::Status, model),
         );
-        Ok(self.watch.trusts_everybody() || self.disk.only_writers_can_change(&path, &model)?)
+        let question = Trust::OnlyWritersCanChange(&path, &model);
+        self.watch.trusts(question, self.disk.as_ref())
     }
 
     fn user(&self) -> Option<u32> {
@@ -490,8 +543,13 @@ impl Disk for Tap {
         name: Option<&OsStr>,
     ) -> io::Result<bool> {
         let leads = self.leads(Verb::Status, directory);
-        let could = self.watch.trusts_everybody();
-        Ok(could || self.disk.could_change(user, by, &leads, name)?)
+        let question = Trust::CouldChange {
+            user,
+            by,
+            directory: &leads,
+            name,
+        };
+        self.watch.trusts(question, self.disk.as_ref())
     }
 
     fn now(&self) -> SystemTime {

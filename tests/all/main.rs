@@ -24,6 +24,8 @@ mod errors;
 mod examples;
 mod file;
 #[cfg(target_os = "linux")]
+mod forged;
+#[cfg(target_os = "linux")]
 mod fuzz;
 mod ground;
 #[cfg(target_os = "linux")]

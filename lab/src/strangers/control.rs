@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
+use atomic_arrow::disk::tap::{Call, Tap, Verb, Verdict, Watch};
 use atomic_arrow::{CommitMode, StagingPlace};
 
 use super::scene::{
@@ -14,7 +15,6 @@ use super::scene::{
     write,
 };
 use super::{Taken, disk};
-use atomic_arrow::disk::tap::{Call, Tap, Verb, Verdict, Watch};
 
 const ROOT: (u32, u32) = (0, 0);
 

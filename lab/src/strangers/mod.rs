@@ -15,12 +15,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use atomic_arrow::disk::tap::{Call, Tap, Trust, Verb, Watch};
 use atomic_arrow::disk::{Disk, EntryKind, FileStatus, Identity, OsDisk, Place};
 use tempfile::TempDir;
 
 use crate::Wrong;
 use crate::cuts::run;
-use atomic_arrow::disk::tap::{Call, Tap, Trust, Verb, Watch};
 
 /// What is taken away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,7 +81,10 @@ impl Watch for Without {
     }
 
     fn kind(&self, path: &Path, kind: EntryKind) -> EntryKind {
-        match self.0 == Taken::Kinds && path.ends_with("lease") {
+        let is_file = |path: &Path| {
+            path.ends_with("lease") || path.extension().is_some_and(|end| end == "staged")
+        };
+        match self.0 == Taken::Kinds && is_file(path) {
             true => EntryKind::File,
             false => kind,
         }
@@ -144,7 +147,7 @@ fn disk(taken: Taken) -> Arc<dyn Disk> {
 /// Says what harm is done in a directory without what is taken away, if any is.
 type Play = fn(&Path, Taken) -> io::Result<Option<String>>;
 
-const PLAYS: [(&str, Taken, Play); 21] = [
+const PLAYS: [(&str, Taken, Play); 23] = [
     (
         "the question what the author of a record could do himself",
         Taken::Rights,
@@ -179,6 +182,16 @@ const PLAYS: [(&str, Taken, Play); 21] = [
         "the look at whose a closed transaction is",
         Taken::Owners,
         records::closed,
+    ),
+    (
+        "the question whether who staged something could commit it himself",
+        Taken::Rights,
+        records::staged_where_closed,
+    ),
+    (
+        "the look at what kind of thing another has staged",
+        Taken::Kinds,
+        records::staged_directory,
     ),
     (
         "the access control list of a data set, where its receipts are kept",

@@ -6,13 +6,16 @@ use std::os::unix::fs::chown;
 use std::path::Path;
 use std::sync::Arc;
 
+use atomic_arrow::disk::tap::{Call, Tap, Verb, Verdict, Watch};
+use atomic_arrow::{CommitMode, Error, Outcome, StagedWrites};
+use serde_json::{Value, json};
+
 use super::scene::{
     GROUP, OLD, OTHER_GROUP, READER, STRANGER, TRANSACTION, commit, decision, failed, is_stopped,
-    leave, make, make_file, recover, set_list, write,
+    leave, make, make_file, recover, set_list, staged, write,
 };
 use super::{Taken, disk};
 use crate::cuts::run;
-use atomic_arrow::disk::tap::{Call, Tap, Verb, Verdict, Watch};
 
 const EACCES: i32 = 13;
 const ROOT: (u32, u32) = (0, 0);
@@ -103,18 +106,44 @@ impl Watch for Closed {
 pub(super) fn closed(top: &Path, taken: Taken) -> io::Result<Option<String>> {
     let (root, _) = for_everybody(top)?;
     let disk = Tap::on(disk(taken), Arc::new(Closed));
-    let write = ("B", atomic_arrow::CommitMode::Append);
+    let write = ("B", CommitMode::Append);
     let told = commit(&root, disk, write, super::scene::as_usual);
     Ok(told
         .err()
         .map(|error| format!("a writer is stopped: {error:?}")))
 }
 
+/// What a stranger has staged for a partition that is closed to him.
+pub(super) fn staged_where_closed(top: &Path, taken: Taken) -> io::Result<Option<String>> {
+    let root = make(&top.join("lake"), ROOT, 0o755)?;
+    let (write, _) = staged(&root)?;
+    let told = StagedWrites::new([write]).disk(disk(taken)).commit();
+    let done = told.is_ok();
+    Ok(done.then(|| "what a stranger staged was committed".to_owned()))
+}
+
+/// A directory in the place of a file that a stranger has staged.
+pub(super) fn staged_directory(top: &Path, taken: Taken) -> io::Result<Option<String>> {
+    let root = make(&top.join("lake"), ROOT, 0o777)?;
+    let (write, transaction) = staged(&root)?;
+    let file = transaction.join("00000.staged");
+    fs::remove_file(&file)?;
+    let forged = make(&file, (STRANGER, STRANGER), 0o755)?;
+    let record = transaction.join("staged.record");
+    let mut forged_record: Value = serde_json::from_slice(&fs::read(&record)?)?;
+    forged_record["files"][0]["file"]["bytes"] = json!(fs::metadata(forged)?.len());
+    make_file(&record, STRANGER, &forged_record.to_string())?;
+    let writes = StagedWrites::new([write]).schema_check(false);
+    let told = writes.disk(disk(taken)).commit();
+    let refused = told.as_ref().map_err(Error::outcome) == Err(Outcome::NotPublished);
+    Ok((!refused).then(|| format!("what is no file was decided upon: {told:?}")))
+}
+
 /// An access control list keeps a reader out.
 pub(super) fn receipt(top: &Path, taken: Taken) -> io::Result<Option<String>> {
     let root = make(&top.join("lake"), ROOT, 0o755)?;
     set_list(&root, 5, (READER, 0))?;
-    let write = ("A", atomic_arrow::CommitMode::Append);
+    let write = ("A", CommitMode::Append);
     commit(&root, disk(taken), write, |builder| {
         builder.write_id("monday")
     })

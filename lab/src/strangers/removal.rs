@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use atomic_arrow::disk::tap::{Call, Tap, Verb, Verdict, Watch};
 use atomic_arrow::{CommitMode, StagingPlace};
 
 use super::scene::{
@@ -13,7 +14,6 @@ use super::scene::{
 use super::{Taken, disk};
 use crate::Wrong;
 use crate::cuts::run;
-use atomic_arrow::disk::tap::{Call, Tap, Verb, Verdict, Watch};
 
 const ROOT: (u32, u32) = (0, 0);
 

@@ -7,16 +7,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use atomic_arrow::arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use atomic_arrow::disk::tap::{Tap, Verb};
 use atomic_arrow::disk::{Disk, OsDisk};
 use atomic_arrow::{
     AtomicFile, CommitMode, DatasetWriter, DatasetWriterBuilder, Error, FileOptions, PartitionBy,
-    RecoverOptions, Recovery, recover_with_options,
+    RecoverOptions, Recovery, StagedWrite, recover_with_options,
 };
 use serde_json::{Value, json};
 
 use super::{Taken, disk};
 use crate::scenario::Dead;
-use atomic_arrow::disk::tap::{Tap, Verb};
 
 /// A user who has nothing to do with the data set but by its permissions; his group has the same number.
 pub(super) const STRANGER: u32 = 20_001;
@@ -95,13 +95,13 @@ pub(super) fn decision(exchanged: Option<(&str, &str)>) -> String {
     .to_string()
 }
 
-/// Commits one row into a partition.
-pub(super) fn commit(
+/// A writer with one row of a partition.
+fn writer(
     root: &Path,
     disk: Arc<dyn Disk>,
     (key, mode): (&str, CommitMode),
     tune: impl FnOnce(DatasetWriterBuilder) -> DatasetWriterBuilder,
-) -> Result<(), Error> {
+) -> Result<DatasetWriter, Error> {
     let columns: [(&str, ArrayRef); 2] = [
         ("k", Arc::new(StringArray::from(vec![key]))),
         ("v", Arc::new(Int64Array::from(vec![1]))),
@@ -118,7 +118,31 @@ pub(super) fn commit(
         .disk(disk);
     let mut writer = tune(builder).build(rows.schema())?;
     writer.write(&rows)?;
-    writer.commit().map(drop)
+    Ok(writer)
+}
+
+/// Commits one row into a partition.
+pub(super) fn commit(
+    root: &Path,
+    disk: Arc<dyn Disk>,
+    write: (&str, CommitMode),
+    tune: impl FnOnce(DatasetWriterBuilder) -> DatasetWriterBuilder,
+) -> Result<(), Error> {
+    writer(root, disk, write, tune)?.commit().map(drop)
+}
+
+/// What a stranger has staged in a partition, for others to commit, and where.
+pub(super) fn staged(root: &Path) -> io::Result<(StagedWrite, PathBuf)> {
+    let write = ("A", CommitMode::Append);
+    let staged = writer(root, Arc::new(OsDisk), write, as_usual).and_then(DatasetWriter::stage);
+    let staged = staged.map_err(failed)?;
+    let id = staged.transaction().unwrap_or_default().to_string();
+    let transaction = root.with_file_name(".lake.atomic").join(id);
+    for entry in fs::read_dir(&transaction)? {
+        chown(entry?.path(), Some(STRANGER), Some(STRANGER))?;
+    }
+    chown(&transaction, Some(STRANGER), Some(STRANGER))?;
+    Ok((staged, transaction))
 }
 
 pub(super) fn as_usual(builder: DatasetWriterBuilder) -> DatasetWriterBuilder {

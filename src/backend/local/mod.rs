@@ -353,7 +353,9 @@ impl Backend for LocalBackend {
                     verified.is_none_or(|verified| verified == status.identity)
                 };
                 match found.filter(|(_, status)| is_it(status)) {
-                    Some((_, status)) => identities.push(identity(&status)),
+                    Some((EntryKind::File, status)) => identities.push(identity(&status)),
+                    // What is staged by somebody else can be anything.
+                    Some(_) => return Err(no_file(path)),
                     None => {
                         let step = Step::Decide;
                         return Err(Error::StagingLost { step, path });
@@ -515,6 +517,14 @@ fn identity(status: &FileStatus) -> u128 {
     hasher.write(&status.len.to_le_bytes());
     hasher.write(&nanoseconds(status.modified).to_le_bytes());
     hasher.finish_128()
+}
+
+/// What is said of something staged that cannot be published.
+fn no_file(path: PathBuf) -> Error {
+    Error::InvalidPath {
+        path,
+        reason: "is not a regular file, which alone can be published",
+    }
 }
 
 fn unless_gone<T>(result: io::Result<T>) -> io::Result<Option<T>> {

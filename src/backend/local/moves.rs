@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::removal::not_removed;
-use super::{ATTEMPTS, unless_gone};
+use super::{ATTEMPTS, no_file, unless_gone};
 use crate::disk::{Disk, EntryKind, PublishMode};
 use crate::error::{Error, IoContext, Result, Step};
 use crate::options::Durability;
@@ -88,10 +88,7 @@ impl Mover<'_> {
                 return Ok(());
             };
             if kind != EntryKind::File {
-                return Err(Error::InvalidPath {
-                    path: from.to_owned(),
-                    reason: "is not a regular file, which alone can be published",
-                });
+                return Err(no_file(from.to_owned()));
             }
             match publish::rename(disk, from, status.identity, to, PublishMode::CreateNew) {
                 Ok(RenameOutcome::Renamed | RenameOutcome::SourceMissing) => return Ok(()),

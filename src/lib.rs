@@ -189,6 +189,9 @@ pub use partition::{
     Partition, PartitionBy, PartitionError, PartitionKey, PartitionSplitter, PartitionValue,
     StrayRow, Transform,
 };
+// For the command and the Python package, which catch panics as well.
+#[doc(hidden)]
+pub use pool::panic_message;
 pub use receipt::{CommitMode, Receipt, StagedWrite};
 pub use recover::{RecoverOptions, Recovery, recover, recover_with_options};
 pub use remedy::{Face, Remedy};

@@ -82,8 +82,8 @@ fn panicked(path: &Path, payload: &(dyn Any + Send)) -> Error {
     )
 }
 
-/// The message of a panic that was caught.
-pub(crate) fn panic_message(payload: &(dyn Any + Send)) -> String {
+/// The message of a panic that was caught, as text.
+pub fn panic_message(payload: &(dyn Any + Send)) -> String {
     let text = payload.downcast_ref::<&str>();
     text.map(|text| (*text).to_owned())
         .or_else(|| payload.downcast_ref::<String>().cloned())

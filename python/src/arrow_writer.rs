@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 
 use atomic_arrow::arrow::array::RecordBatch;
-use atomic_arrow::{AtomicArrowWriter, Outcome, Partition, Step};
+use atomic_arrow::{AtomicArrowWriter, Partition, Step};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::dataset::{Failure, feed};
-use crate::errors::{self, outcome_name, raise};
+use crate::dataset::feed;
+use crate::errors::{self, raise};
 use crate::file::PublishedFile;
 use crate::input::{Stream, schema_of};
 use crate::options;
@@ -72,17 +72,11 @@ impl ArrowWriter {
                 feed(py, &signals, &mut batches, worker)
             })
         })?;
-        match written {
-            Ok(()) => Ok(()),
-            // In a process that the stream forked: the writer is its parent's.
-            Err(Failure::Raised(raised)) if self.writer.is_elsewhere() => Err(raised),
-            Err(Failure::Raised(raised)) => {
-                self.discard(py)?;
-                Err(self.not_published(py, raised))
-            }
-            Err(Failure::Refused(error)) => Err(raise(py, &error)),
-            Err(Failure::Panicked(panicked)) => Err(panicked.raise_unpublished(py)),
-        }
+        written.or_else(|failure| {
+            failure.raise(py, &self.path, self.writer.is_elsewhere(), || {
+                self.discard(py)
+            })
+        })
     }
 
     /// Ends, syncs, verifies and publishes the file.
@@ -110,12 +104,5 @@ impl ArrowWriter {
     fn discard(&self, py: Python<'_>) -> PyResult<()> {
         let writer = self.writer.take(py)?;
         detached(py, || drop(writer))
-    }
-}
-
-impl ArrowWriter {
-    fn not_published(&self, py: Python<'_>, raised: PyErr) -> PyErr {
-        let outcome = outcome_name(Outcome::NotPublished);
-        errors::interrupted(py, raised, outcome, Some(&self.path))
     }
 }

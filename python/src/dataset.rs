@@ -1,6 +1,6 @@
 //! The data-set writer.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
 use atomic_arrow::arrow::array::RecordBatch;
@@ -63,17 +63,11 @@ impl DatasetWriter {
                 feed(py, &self.calls, &mut batches, worker)
             })
         })?;
-        match written {
-            Ok(()) => Ok(()),
-            // In a process that the stream forked: the writer is its parent's.
-            Err(Failure::Raised(raised)) if self.writer.is_elsewhere() => Err(raised),
-            Err(Failure::Raised(raised)) => {
-                self.discard(py)?;
-                Err(self.not_published(py, raised))
-            }
-            Err(Failure::Refused(error)) => Err(raise(py, &error)),
-            Err(Failure::Panicked(panicked)) => Err(panicked.raise_unpublished(py)),
-        }
+        written.or_else(|failure| {
+            failure.raise(py, &self.root, self.writer.is_elsewhere(), || {
+                self.discard(py)
+            })
+        })
     }
 
     /// Publishes everything that was written, or nothing.
@@ -100,7 +94,7 @@ impl DatasetWriter {
                     let discarded = detached(py, || StagedWrites::new([staged]).discard())?;
                     discarded.map_err(|error| raise(py, &error))?;
                 }
-                Err(self.not_published(py, raised))
+                Err(not_published(py, raised, &self.root))
             }
         }
     }
@@ -129,11 +123,6 @@ impl DatasetWriter {
         let closed = || errors::refuse(py, "ClosedError", "this DatasetWriter is closed");
         self.writer.take(py)?.ok_or_else(closed)
     }
-
-    fn not_published(&self, py: Python<'_>, raised: PyErr) -> PyErr {
-        let outcome = outcome_name(Outcome::NotPublished);
-        errors::interrupted(py, raised, outcome, Some(&self.root))
-    }
 }
 
 /// The receipt of the write that the options name, if it was committed.
@@ -156,6 +145,33 @@ pub(crate) enum Failure {
     /// By the library.
     Refused(Error),
     Panicked(Panicked),
+}
+
+impl Failure {
+    /// The exception, with nothing published; what was raised meanwhile discards the writer. In a process that the
+    /// stream forked the writer `is_elsewhere`, which is its parent's.
+    pub(crate) fn raise(
+        self,
+        py: Python<'_>,
+        path: &Path,
+        is_elsewhere: bool,
+        discard: impl FnOnce() -> PyResult<()>,
+    ) -> PyResult<()> {
+        Err(match self {
+            Failure::Raised(raised) if is_elsewhere => raised,
+            Failure::Raised(raised) => {
+                discard()?;
+                not_published(py, raised, path)
+            }
+            Failure::Refused(error) => raise(py, &error),
+            Failure::Panicked(panicked) => panicked.raise_unpublished(py),
+        })
+    }
+}
+
+fn not_published(py: Python<'_>, raised: PyErr, path: &Path) -> PyErr {
+    let outcome = outcome_name(Outcome::NotPublished);
+    errors::interrupted(py, raised, outcome, Some(path))
 }
 
 /// Reads batches on this thread, where their producer may be at home, and has the worker write them.

@@ -8,7 +8,6 @@
 //! What runs on the calling thread may fork. The new process has no worker to wait for: it is told so by an
 //! exception, or is left with its own, and touches nothing that a thread of its parent may have held.
 
-use std::any::Any;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process;
@@ -18,7 +17,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use atomic_arrow::Outcome;
+use atomic_arrow::{Outcome, panic_message};
 use pyo3::prelude::*;
 
 use crate::errors;
@@ -31,14 +30,6 @@ const TICK: Duration = Duration::from_millis(20);
 pub(crate) struct Panicked(pub(crate) String);
 
 impl Panicked {
-    fn from_payload(payload: &(dyn Any + Send)) -> Self {
-        let text = payload
-            .downcast_ref::<&str>()
-            .map(|text| (*text).to_owned());
-        let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
-        Panicked(text.unwrap_or_else(|| "no message".to_owned()))
-    }
-
     /// The exception, where it can have been at any step.
     pub(crate) fn raise(&self, py: Python<'_>) -> PyErr {
         errors::panicked(py, &self.0, Outcome::Unknown)
@@ -57,7 +48,8 @@ pub(crate) fn detached<T: Send>(py: Python<'_>, work: impl FnOnce() -> T + Send)
 }
 
 pub(crate) fn contained<T>(work: impl FnOnce() -> T) -> Result<T, Panicked> {
-    catch_unwind(AssertUnwindSafe(work)).map_err(|payload| Panicked::from_payload(payload.as_ref()))
+    catch_unwind(AssertUnwindSafe(work))
+        .map_err(|payload| Panicked(panic_message(payload.as_ref())))
 }
 
 /// What the calling thread does while it waits: it asks for signals and runs callbacks.

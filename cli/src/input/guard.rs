@@ -8,6 +8,8 @@ use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
 
+use atomic_arrow::panic_message;
+
 thread_local! {
     static GUARDED: Cell<bool> = const { Cell::new(false) };
 }
@@ -27,13 +29,7 @@ pub(super) fn guard<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     // The caller drops what `work` touched, so no broken state is looked at.
     let result = catch_unwind(AssertUnwindSafe(work));
     GUARDED.set(false);
-    result.map_err(|payload| {
-        let text = payload
-            .downcast_ref::<&str>()
-            .map(|text| (*text).to_owned());
-        text.or_else(|| payload.downcast_ref::<String>().cloned())
-            .unwrap_or_else(|| "no reason given".to_owned())
-    })
+    result.map_err(|payload| panic_message(payload.as_ref()))
 }
 
 #[cfg(test)]

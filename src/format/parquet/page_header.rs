@@ -2,8 +2,7 @@
 //!
 //! Only what parquet-rs writes comes here; headers of files that exist are `pages.rs`'s.
 
-use super::recode::put_varint;
-use super::thrift::{I32, Malformed, Thrift};
+use super::thrift::{I32, Malformed, Thrift, put_varint};
 
 /// A page header: what may change, and the bytes of what does not.
 pub(super) struct Header<'a> {

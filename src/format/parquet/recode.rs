@@ -7,6 +7,7 @@
 use parquet::errors::{ParquetError, Result};
 
 use super::ordered::OrderedColumn;
+use super::thrift::{put_varint, take_varint};
 
 /// What replaces the dictionary page of a column chunk, and the numbers in its data pages.
 #[derive(Debug)]
@@ -65,7 +66,7 @@ impl Recoding {
         let width = usize::from(*width);
         into.push(self.width);
         while !rest.is_empty() {
-            let header = varint(&mut rest)?;
+            let header = take_varint(&mut rest).map_err(|_| truncated())?;
             put_varint(header, &mut into);
             if header & 1 == 0 {
                 let value = take(&mut rest, width.div_ceil(8))?;
@@ -130,27 +131,6 @@ fn take<'a>(rest: &mut &'a [u8], count: usize) -> Result<&'a [u8]> {
     let (taken, after) = rest.split_at_checked(count).ok_or_else(truncated)?;
     *rest = after;
     Ok(taken)
-}
-
-fn varint(rest: &mut &[u8]) -> Result<u64> {
-    let mut value = 0;
-    for shift in (0..63).step_by(7) {
-        let byte = take(rest, 1)?[0];
-        value |= u64::from(byte & 0x7f) << shift;
-        if byte & 0x80 == 0 {
-            return Ok(value);
-        }
-    }
-    Err(truncated())
-}
-
-/// Seven bits a byte, the low ones first.
-pub(super) fn put_varint(mut value: u64, into: &mut Vec<u8>) {
-    while value > 0x7f {
-        into.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    into.push(value as u8);
 }
 
 fn truncated() -> ParquetError {

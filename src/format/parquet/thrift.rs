@@ -40,6 +40,29 @@ impl std::error::Error for Malformed {}
 
 type Result<T> = std::result::Result<T, Malformed>;
 
+/// Takes an integer of seven bits a byte, the low ones first, off the beginning of `rest`.
+pub(super) fn take_varint(rest: &mut &[u8]) -> Result<u64> {
+    let mut value = 0;
+    for shift in (0..64).step_by(7) {
+        let (byte, after) = rest.split_first().ok_or(Malformed::Truncated)?;
+        *rest = after;
+        value |= u64::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            return Ok(value);
+        }
+    }
+    Err(Malformed::LongVarint)
+}
+
+/// Appends an integer of seven bits a byte, the low ones first.
+pub(super) fn put_varint(mut value: u64, into: &mut Vec<u8>) {
+    while value > 0x7f {
+        into.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    into.push(value as u8);
+}
+
 /// A position in bytes of the compact protocol.
 #[derive(Debug, Clone)]
 pub(super) struct Thrift<'a> {
@@ -81,15 +104,10 @@ impl<'a> Thrift<'a> {
     }
 
     fn varint(&mut self) -> Result<u64> {
-        let mut value = 0;
-        for shift in (0..64).step_by(7) {
-            let byte = self.byte()?;
-            value |= u64::from(byte & 0x7f) << shift;
-            if byte & 0x80 == 0 {
-                return Ok(value);
-            }
-        }
-        Err(Malformed::LongVarint)
+        let mut rest = &self.bytes[self.at..];
+        let value = take_varint(&mut rest)?;
+        self.at = self.bytes.len() - rest.len();
+        Ok(value)
     }
 
     /// A signed integer of any width.

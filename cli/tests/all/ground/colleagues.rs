@@ -4,25 +4,12 @@ use std::fs;
 use std::os::unix::fs::chown;
 use std::process::Command;
 
-use super::confine::{DEAD, IDENTITY, decision, identity};
+use super::confine::{DEAD, decision, forge_within};
 use super::{ALICE, BOB, GROUP, Ground, as_user};
 use crate::support::skip;
 
 /// A group that has nothing to do with the data set.
 const OTHERS: u32 = 30_001;
-
-/// Leaves what a dead writer of this user would where an empty directory of his stands already.
-fn forge(ground: &Ground, transaction: &str, user: u32, group: u32, record: &str) {
-    let directory = ground.path(transaction);
-    let file = directory.join("00000.staged");
-    fs::write(&file, "evil").unwrap();
-    let record = record.replace(IDENTITY, &identity(&file));
-    fs::write(directory.join("lease"), "").unwrap();
-    fs::write(directory.join("decision.record"), record).unwrap();
-    for name in ["00000.staged", "lease", "decision.record"] {
-        chown(directory.join(name), Some(user), Some(group)).unwrap();
-    }
-}
 
 #[test]
 fn a_user_whom_a_list_names_is_not_taken_to_be_of_the_group() {
@@ -49,7 +36,8 @@ fn a_user_whom_a_list_names_is_not_taken_to_be_of_the_group() {
     assert!(!ground.can(ALICE, OTHERS, "touch w/k=B/x"));
     assert!(ground.can(ALICE, OTHERS, &format!("mkdir w/.atomic/{DEAD}")));
     let record = decision(&["k=B/part-evil.parquet"], None);
-    forge(&ground, &format!("w/.atomic/{DEAD}"), ALICE, GROUP, &record);
+    let transaction = ground.path(&format!("w/.atomic/{DEAD}"));
+    forge_within(&transaction, ALICE, GROUP, &record);
     ground
         .run(&[], b"", &["recover", "w", "--staging", "inside"])
         .exits(1)

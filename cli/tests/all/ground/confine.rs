@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, chown, symlink};
 use std::os::unix::process::CommandExt as _;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use base64::Engine as _;
@@ -146,7 +147,7 @@ fn words<const N: usize>(words: [&str; N]) -> Vec<String> {
 pub(super) const IDENTITY: &str = "<identity>";
 
 /// What tells a file from every other in a record, as docs/format.md has it.
-pub(super) fn identity(path: &std::path::Path) -> String {
+pub(super) fn identity(path: &Path) -> String {
     let found = fs::metadata(path).unwrap();
     let changed = i128::from(found.mtime()) * 1_000_000_000 + i128::from(found.mtime_nsec());
     let mut bytes = found.ino().to_le_bytes().to_vec();
@@ -160,17 +161,9 @@ pub(super) fn forge(ground: &Ground, area: &str, user: u32, group: u32, record: 
     let transaction = ground.path(area).join(DEAD);
     let staged = transaction.join("new-00000");
     fs::create_dir_all(&staged).unwrap();
-    let file = transaction.join("00000.staged");
+    forge_within(&transaction, user, group, record);
+    let file = staged.join("part-evil.parquet");
     fs::write(&file, "evil").unwrap();
-    let record = record.replace(IDENTITY, &identity(&file));
-    for (path, content) in [
-        (transaction.join("lease"), ""),
-        (staged.join("part-evil.parquet"), "evil"),
-        (transaction.join("decision.record"), &record),
-    ] {
-        fs::write(&path, content).unwrap();
-        chown(&path, Some(user), Some(group)).unwrap();
-    }
     chown(&file, Some(user), Some(group)).unwrap();
     for directory in [&staged, &transaction] {
         chown(directory, Some(user), Some(group)).unwrap();
@@ -178,7 +171,19 @@ pub(super) fn forge(ground: &Ground, area: &str, user: u32, group: u32, record: 
     }
 }
 
-fn set_mode(path: &std::path::Path, bits: u32) {
+/// Makes a transaction of a directory: a staged file, a lease, and this record.
+pub(super) fn forge_within(transaction: &Path, user: u32, group: u32, record: &str) {
+    let file = transaction.join("00000.staged");
+    fs::write(&file, "evil").unwrap();
+    let record = record.replace(IDENTITY, &identity(&file));
+    fs::write(transaction.join("lease"), "").unwrap();
+    fs::write(transaction.join("decision.record"), record).unwrap();
+    for name in ["00000.staged", "lease", "decision.record"] {
+        chown(transaction.join(name), Some(user), Some(group)).unwrap();
+    }
+}
+
+fn set_mode(path: &Path, bits: u32) {
     use std::os::unix::fs::PermissionsExt as _;
     fs::set_permissions(path, fs::Permissions::from_mode(bits)).unwrap();
 }

@@ -33,6 +33,12 @@ pub(super) const GROUP: u32 = 30_000;
 /// A command that takes longer is blocked: without anybody in its way it takes much less.
 const PATIENCE: [&str; 4] = ["timeout", "-s", "KILL", "60"];
 
+/// The arguments that write CSV lines of `k,v` from the standard input to a data set.
+fn to_write<'a>(root: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    let args = "write - --format csv --partition-by k -q --to".split(' ');
+    args.chain([root]).chain(more.iter().copied()).collect()
+}
+
 /// A directory that everybody can enter, with what a command needs.
 pub(super) struct Ground(Place);
 
@@ -73,7 +79,6 @@ impl Ground {
         fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
     }
 
-    /// The command, with programs before it that run it in some way.
     /// Adds entries to the access control list of a file or directory.
     #[track_caller]
     pub(super) fn set_list(&self, name: &str, entries: &str) {
@@ -95,6 +100,7 @@ impl Ground {
         command.output().unwrap().status.success()
     }
 
+    /// The command, with programs before it that run it in some way.
     pub(super) fn command(&self, how: &[String], args: &[&str]) -> Command {
         let mut command = Command::new(PATIENCE[0]);
         command.args(&PATIENCE[1..]).args(how);
@@ -114,36 +120,14 @@ impl Ground {
     /// Writes CSV lines of `k,v` to a data set.
     pub(super) fn write(&self, how: &[String], lines: &str, root: &str, more: &[&str]) -> Ran {
         let input = format!("k,v\n{lines}");
-        let args = [
-            "write",
-            "-",
-            "--format",
-            "csv",
-            "--to",
-            root,
-            "--partition-by",
-            "k",
-            "-q",
-        ];
-        let args: Vec<&str> = args.iter().chain(more).copied().collect();
+        let args = to_write(root, more);
         self.run(how, input.as_bytes(), &args)
     }
 
     /// [`Ground::write`], left running.
     pub(super) fn start(&self, how: &[String], lines: &str, root: &str, more: &[&str]) -> Child {
         let input = self.0.file("input of another", format!("k,v\n{lines}"));
-        let args = [
-            "write",
-            "-",
-            "--format",
-            "csv",
-            "--to",
-            root,
-            "--partition-by",
-            "k",
-            "-q",
-        ];
-        let args: Vec<&str> = args.iter().chain(more).copied().collect();
+        let args = to_write(root, more);
         let mut command = self.command(how, &args);
         command.stdin(File::open(input).unwrap());
         command

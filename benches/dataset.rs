@@ -29,7 +29,7 @@ impl Order {
     const ALL: [(&str, Order); 2] = [("sorted", Order::Sorted), ("shuffled", Order::Shuffled)];
 }
 
-/// Observations of so many stations.
+/// Observations of `stations` stations.
 fn batches(rows: usize, stations: usize, order: Order) -> Vec<RecordBatch> {
     let station = |row: usize| match order {
         Order::Sorted => row * stations / rows,

@@ -92,7 +92,7 @@ impl WriteProgress {
         self.0.set(bytes);
     }
 
-    /// Goes on with rows in finished files, of so many that were read.
+    /// Shows the rows in finished files from now on, out of the `rows` that were read.
     pub(crate) fn encoding(&self, rows: u64) {
         let bar = &self.0.0;
         set_template(

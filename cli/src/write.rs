@@ -136,7 +136,7 @@ impl Row {
         }
     }
 
-    /// So many rows have gone well.
+    /// Counts `rows` more rows as written.
     pub(crate) fn pass(&mut self, rows: usize) {
         self.number += rows;
     }
@@ -233,8 +233,8 @@ pub(crate) fn builder(args: &WriteArgs) -> DatasetWriterBuilder {
     }
 }
 
-/// Says what was committed: by this write, which `spilled` so many rows, or by an earlier one of the
-/// same name.
+/// Prints what was committed, by this write or by an earlier one of the same name. `spilled` is the number of rows
+/// that this write spilled.
 fn answer(args: &WriteArgs, output: &mut Output, receipt: &Receipt, spilled: Option<u64>) {
     match (receipt.missing_files().len(), receipt.files().len()) {
         (0, _) => {}

@@ -36,7 +36,7 @@ def remember(lab, name, mode, room, counted):
 
 
 def campaign(lab, name, mode, kills):
-    """All kills of one writer in one mode: a list of what came of each."""
+    """All kills of one writer in one mode: a list of the outcome of each."""
     bench = Bench(lab, name, mode)
     # Some readers fail on what some writers leave even when nothing goes wrong.
     before = readers_after(lab, name, mode, root_of(bench.base))

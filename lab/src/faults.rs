@@ -17,7 +17,7 @@ use crate::{Sample, Wrong};
 /// What a disk may answer: it is broken, it is full, the user's share is full.
 pub const ERRORS: [(&str, i32); 3] = [("EIO", 5), ("ENOSPC", 28), ("EDQUOT", 122)];
 
-/// What came of the faults of one scenario.
+/// The results of the faults of one scenario.
 #[derive(Debug, Default)]
 pub struct Faults {
     /// Calls that were made to fail.

@@ -150,7 +150,7 @@ impl Watch for Hindered {
     }
 }
 
-/// What is not asked for, and what came of it.
+/// Each question that is taken away, with what was wrong without it.
 ///
 /// # Errors
 /// If a commit is not refused, with nothing published, when all of it is asked for.

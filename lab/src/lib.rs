@@ -8,8 +8,8 @@
 //! takes every sync, check and lock away, also every look for what could keep a commit from being published
 //! ([`hindrances`]), and demands that it is noticed.
 //!
-//! `cargo run --release -p atomic-arrow-lab -- --out docs/laboratory` runs all of it and writes what
-//! came of it; `--quick` looks at some points only, as the tests do. Cutting the power of real file
+//! `cargo run --release -p atomic-arrow-lab -- --out docs/laboratory` runs all of it and writes the
+//! results; `--quick` looks at some points only, as the tests do. Cutting the power of real file
 //! systems takes root, loop devices, and the tools that make ext4, XFS and Btrfs.
 
 pub mod arena;
@@ -62,7 +62,7 @@ pub enum Sample {
 }
 
 impl Sample {
-    /// So many times as many points.
+    /// A sample with `factor` times as many points.
     #[must_use]
     pub fn times(self, factor: usize) -> Self {
         match self {

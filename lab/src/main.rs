@@ -10,7 +10,7 @@ use atomic_arrow_lab::sections::{all, rules};
 use atomic_arrow_lab::{Sample, Wrong, cuts, soak, strace};
 use clap::Parser;
 
-/// Runs the crash laboratory and says what came of it.
+/// Runs the crash laboratory and reports the results.
 #[derive(Debug, Parser)]
 struct Args {
     /// Writes report.md and report.json into this directory
@@ -19,7 +19,7 @@ struct Args {
     /// Looks at some points of each kind, evenly, instead of all
     #[arg(long)]
     quick: bool,
-    /// Looks at about so many points of each kind, evenly, instead of all
+    /// Looks at about this number of points of each kind, evenly, instead of all
     #[arg(long, value_name = "N", conflicts_with = "quick")]
     sample: Option<usize>,
     /// Runs this section alone; may be repeated

@@ -185,7 +185,7 @@ impl Watch for Marks {
                 | Verb::OpenFile
                 | Verb::OpenOrCreateFile
                 | Verb::Place
-                | Verb::ShareLike
+                | Verb::CopyPermissions
         );
         let leads = match (path.parent(), path.file_name()) {
             (Some(above), Some(name)) if !whole => {

@@ -12,7 +12,7 @@ use crate::sim::{Count, explore};
 use crate::strace::Injected;
 use crate::{Sample, Wrong, cuts, faults, gate, lies, neighbours, scenario, soak, strace};
 
-/// One kind of misfortune, and what came of it.
+/// One kind of misfortune, and its results.
 #[derive(Clone, Copy)]
 pub struct Section {
     /// What it is called on the command line.

@@ -13,7 +13,7 @@ use crate::options;
 use crate::table::{self, Table, batch, bytes, numbers, plural, texts};
 use crate::work::apart;
 
-/// What came of checking one file.
+/// The result of checking one file.
 #[pyclass(frozen, get_all, module = "atomic_arrow")]
 #[derive(Clone)]
 pub(crate) struct FileReport {
@@ -72,7 +72,7 @@ impl FileReport {
     }
 }
 
-/// What came of checking files.
+/// The results of checking files.
 ///
 /// It exports the Arrow stream interface, with a row for each file.
 #[pyclass(frozen, module = "atomic_arrow")]

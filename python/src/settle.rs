@@ -1,4 +1,4 @@
-//! What came of work that publishes, where something was raised meanwhile (promise P5).
+//! The outcome of work that publishes, where an exception was raised meanwhile (promise P5).
 
 use std::path::Path;
 use std::sync::Arc;

@@ -10,9 +10,9 @@ use super::template::Template;
 
 /// The most memory of rows that one thread gathers at once. The more there are, the fewer rows of other
 /// partitions are skipped in between, and the better memory is read ahead; beyond this little is won.
-const SLAB_BYTES: usize = 32 << 20;
+const CHUNK_BYTES: usize = 32 << 20;
 /// The most rows of these: what a row takes is an average, and there may be partitions of larger ones.
-const SLAB_ROWS: usize = 1 << 18;
+const CHUNK_ROWS: usize = 1 << 18;
 /// What it takes to know where a row is and where it goes, and where a text ends.
 const PLACE_BYTES: usize = 32;
 /// What the values of dictionaries may always take that are put in the place of their keys at once: rows
@@ -69,7 +69,7 @@ impl Budget {
         Budget {
             held: limit / 8 * 5,
             resolved: (limit / 8).max(LEAST_RESOLVED),
-            chunk: (limit / 16 / threads).min(SLAB_BYTES),
+            chunk: (limit / 16 / threads).min(CHUNK_BYTES),
             group: limit / 8 / threads,
             pages: limit / 8,
             window: limit / 8,
@@ -133,8 +133,8 @@ impl Layout {
     ) -> Self {
         let total: u64 = rows.iter().sum();
         let threads = budget.threads;
-        let slab_rows =
-            rows_in(budget.chunk, row_bytes + PLACE_BYTES, unit).min(SLAB_ROWS.max(unit));
+        let chunk_rows =
+            rows_in(budget.chunk, row_bytes + PLACE_BYTES, unit).min(CHUNK_ROWS.max(unit));
         let fits = |count: u64| count as u128 * row_bytes as u128 <= budget.group as u128;
         let fair = total / threads as u64;
         let is_wide = |count: u64| {
@@ -145,7 +145,7 @@ impl Layout {
         };
         // Each range reads the first block of each run, so it had better read several.
         let blocks = 4 * runs * block(budget, row_bytes).rows;
-        let least = (slab_rows.max(blocks) as u64).min(fair / 8);
+        let least = (chunk_rows.max(blocks) as u64).min(fair / 8);
         let (mut wide, mut narrow) = (Vec::new(), Vec::new());
         let (mut start, mut sum) = (0, 0);
         for (partition, count) in rows.iter().enumerate() {
@@ -172,7 +172,7 @@ impl Layout {
             wide,
             narrow,
             chunk: Portion {
-                rows: slab_rows,
+                rows: chunk_rows,
                 bytes: SKEW * budget.chunk,
             },
             window: Portion {

@@ -504,25 +504,25 @@ pub(crate) fn recover_one(
             Taken::Alive => return Ok(Recovered::Alive),
             Taken::Gone => return Ok(Recovered::Gone),
         };
-        let standing = backend.decision(id)?;
+        let decision = backend.decision(id)?;
         if dry_run {
-            return Ok(match standing {
+            return Ok(match decision {
                 Some(Decision::Committed(_)) => Recovered::Finished,
                 Some(Decision::Staged { .. }) => Recovered::Waiting,
                 _ => Recovered::Removed,
             });
         }
         let aborted = Decision::aborted(id);
-        let standing = match standing {
-            Some(standing) => Some(standing),
+        let decision = match decision {
+            Some(decision) => Some(decision),
             // Somebody who was only taken for dead may decide at this moment: one of the two wins.
             None => match backend.decide(id, &aborted, Durability::Synced)? {
                 Decided::Ours => Some(aborted),
-                Decided::Another(standing) => Some(standing),
+                Decided::Another(decision) => Some(decision),
                 Decided::Gone => None,
             },
         };
-        match standing {
+        match decision {
             Some(Decision::Committed(plan)) if committed => {
                 if let Err(error) = carry_out(backend, &plan, true) {
                     if !abort_unfinished || lacks_room(&error) {

@@ -391,7 +391,7 @@ fn before_footer(path: &Path) -> Range<usize> {
     let number = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
     let end = bytes.len() - 8;
     let start = end - number(end);
-    // A module is its length and so many bytes; this one fills the rest.
+    // A module is its length and that number of bytes; this one fills the rest.
     let is_module = |at: &usize| at + 4 + number(*at) == end;
     match bytes.ends_with(b"PARE") {
         true => start..(start..end - 4).find(is_module).unwrap(),

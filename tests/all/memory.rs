@@ -15,7 +15,7 @@ use crate::ground::{count_rows, directory, published};
 
 const MIB: usize = 1 << 20;
 
-/// Rows of so many bytes that nothing compresses, all of one partition.
+/// Rows of `bytes` bytes each that nothing compresses, all of one partition.
 fn rows(key: &str, count: usize, bytes: usize, seed: &mut u64) -> RecordBatch {
     let mut blob = || {
         let words = (0..bytes.div_ceil(8)).flat_map(|_| {
@@ -52,7 +52,7 @@ pub(crate) fn play(root: &Path) {
     say(&status("VmHWM").saturating_sub(before).to_string());
 }
 
-/// Commits rows of a kind, a fortieth of them so many times.
+/// Commits rows of a kind, a fortieth of them at a time, `times` times.
 fn write(root: &Path, kind: &str, times: usize) {
     let mut seed = 1;
     let small = rows("small", 5_000, 10, &mut seed);
@@ -108,7 +108,7 @@ const LIMIT: usize = 32 * MIB;
 /// What comes on top: a batch, a page, a dictionary, what the allocator keeps.
 const SLACK: usize = 16 * MIB;
 
-/// By how much a child's memory grows that commits so many rows.
+/// By how much the memory of a child grows that commits rows `count` times.
 fn grown(kind: &str, count: usize) -> usize {
     let (_directory, root) = directory();
     let mut child = Child::start(Part::Memory, &root);

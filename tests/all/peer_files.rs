@@ -8,7 +8,7 @@ use atomic_arrow::verify::verify_file;
 use crate::support::peers::peers;
 use crate::support::skip;
 
-/// So many files at least are there of each writer, so that none was left out for another reason.
+/// The least number of files of each writer, so that none is left out unnoticed.
 const LEAST: [(&str, u64); 5] = [
     ("pyarrow", 400),
     ("polars", 200),

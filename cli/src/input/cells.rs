@@ -112,7 +112,7 @@ fn counted(values: &ArrayRef, data_type: &DataType) -> Result<ArrayRef, Unparsed
         Err(ArrowError::DictionaryKeyOverflowError) => {}
         cast => return Ok(cast?),
     }
-    // By halves: the first so many have room, and the first so many have not.
+    // A binary search: the first `roomy` values have room, the first `many` have not.
     let (mut roomy, mut many) = (0, values.len());
     while roomy + 1 < many {
         let half = roomy.midpoint(many);

@@ -37,7 +37,7 @@ struct Again {
 }
 
 impl Again {
-    /// Some of the next rows, at most so many.
+    /// Some of the next rows, at most `rows`.
     fn take(&mut self, rows: usize) -> Result<Option<RecordBatch>, ArrowError> {
         let next = match self.rest.take() {
             Some(rest) => Some(rest),

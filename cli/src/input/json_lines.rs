@@ -26,7 +26,7 @@ enum Form {
     Unread,
     /// One a line.
     Lines,
-    /// As elements of an array, of which so many were read.
+    /// As elements of an array, with the number of those that were read.
     Array(u64),
     /// The array has ended.
     Ended,
@@ -62,7 +62,7 @@ impl Lines {
         }
     }
 
-    /// Reads rows until there are so many of them or of their bytes.
+    /// Reads rows until there are `rows` of them, or `bytes` bytes.
     pub(super) fn block(&mut self, rows: usize, bytes: usize) -> Result<Block, InputError> {
         if self.form == Form::Unread {
             self.form = self.recognise()?;

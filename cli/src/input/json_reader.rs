@@ -351,7 +351,7 @@ fn decoder(raw: &SchemaRef, rows: usize) -> Result<Decoder, ArrowError> {
         .build_decoder()
 }
 
-/// Decodes exactly so many rows and turns them from the raw to the wanted types.
+/// Decodes exactly `rows` rows and turns them from the raw to the wanted types.
 fn decode(
     decoder: &mut Decoder,
     bytes: &[u8],

@@ -52,7 +52,7 @@ fn a_text_that_many_rows_share_is_decoded_a_few_rows_at_a_time() {
         .prints("40 rows");
 }
 
-/// One text of so many bytes in sixteen columns, of its own or as the dictionaries of some rows, as an
+/// One text of `bytes` bytes in sixteen columns, of its own or as the dictionaries of some rows, as an
 /// Arrow IPC file and as a stream.
 fn ipc_bombs(place: &Place, name: &str, bytes: usize, in_dictionaries: bool) {
     let text: ArrayRef = Arc::new(StringArray::from(vec!["x".repeat(bytes)]));

@@ -11,7 +11,7 @@ fn nothing_left(place: &Place) {
     assert!(place.files("lake").is_empty(), "{:?}", place.files("lake"));
 }
 
-/// So many whole lines of the weather, and five fields of the next.
+/// The first `lines` lines of the weather, and five fields of the next.
 fn cut_weather(lines: usize) -> Vec<u8> {
     let weather = std::fs::read_to_string(testdata("weather.csv")).unwrap();
     let whole: String = weather.split_inclusive('\n').take(lines).collect();

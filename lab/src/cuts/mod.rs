@@ -25,7 +25,7 @@ pub use machine::{FileSystem, Machine, Switch, in_own_namespace, unable};
 
 const EIO: i32 = 5;
 
-/// What came of cutting one scenario's power.
+/// The results of cutting one scenario's power.
 #[derive(Debug, Default)]
 pub struct Cuts {
     /// How often the power was cut.

@@ -83,7 +83,7 @@ pub struct Scenario {
     pub exchanges: bool,
     /// Whether the staging area is inside the data set.
     pub inside: bool,
-    /// Whether the action is not the library's, so that nobody says what came of it.
+    /// Whether the action is not the library's, so that nobody reports an outcome.
     pub by_hand: bool,
     prepare: Deed,
     /// Sets the scene as it was before a writer died in it.

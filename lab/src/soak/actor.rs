@@ -372,7 +372,7 @@ impl Actor {
     }
 }
 
-/// What came of a command; `whole` if nobody killed it.
+/// The outcome of a command; `whole` if nobody killed it.
 fn told(ran: &Ran, whole: bool, values: Vec<i64>) -> Told {
     let end = match ran.code {
         Some(0) => End::Acknowledged,

@@ -80,7 +80,7 @@ fn input() -> Result<String, Wrong> {
     Ok(input)
 }
 
-/// Says what came of it, with the exit codes of the command.
+/// Prints the answer as JSON or the error, and gives the command's exit code.
 fn answer<T, E: std::fmt::Display>(
     done: Result<T, Error>,
     to_json: impl FnOnce(&T) -> Result<String, E>,

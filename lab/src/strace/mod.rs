@@ -48,7 +48,7 @@ const CALLS: [(&str, &[&str]); 13] = [
 /// What is said instead of an error where the process is killed.
 const KILL: &str = "SIGKILL";
 
-/// What came of one scenario.
+/// The results of one scenario.
 #[derive(Debug, Default)]
 pub struct Injected {
     /// Calls that were made to fail.

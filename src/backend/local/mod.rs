@@ -412,8 +412,8 @@ impl Backend for LocalBackend {
             _ if ours => return Ok(Decided::Ours),
             _ => {}
         }
-        let standing = self.read_decision(&path, transaction)?;
-        Ok(standing.map_or(Decided::Gone, Decided::Another))
+        let decision = self.read_decision(&path, transaction)?;
+        Ok(decision.map_or(Decided::Gone, Decided::Another))
     }
 
     fn keep_alive(&self, transaction: Uuid) -> Result<()> {

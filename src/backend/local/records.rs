@@ -206,7 +206,7 @@ impl LocalBackend {
         } else {
             let kept = self.put(plan.transaction, &path, &record, PublishMode::Replace);
             let is_lost = match &kept {
-                Ok(standing) => *standing == RenameOutcome::SourceMissing,
+                Ok(outcome) => *outcome == RenameOutcome::SourceMissing,
                 Err(Error::Io { source, .. }) => source.kind() == io::ErrorKind::NotFound,
                 Err(_) => false,
             };
@@ -236,13 +236,13 @@ impl LocalBackend {
         let written = names::write(disk, &made, record);
         written.at(Step::Decide, &made)?;
         self.mover(plan.durability()).sync(&made)?;
-        self.bury_names(path)?;
+        self.remove_names(path)?;
         disk.rename(&made, path, PublishMode::CreateNew)
             .at(Step::Decide, path)
     }
 
     /// Removes a record that is kept in names: under another name first, so that nobody reads a part.
-    fn bury_names(&self, path: &Path) -> Result<()> {
+    fn remove_names(&self, path: &Path) -> Result<()> {
         let dead = self.place(Uuid::now_v7()).with_extension(DEAD);
         match self.disk.rename(path, &dead, PublishMode::CreateNew) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -283,7 +283,7 @@ impl LocalBackend {
             }
             match kind {
                 EntryKind::File => drop(disk.remove_file(&entry.path)),
-                EntryKind::Directory => drop(self.bury_names(&entry.path)),
+                EntryKind::Directory => drop(self.remove_names(&entry.path)),
                 EntryKind::Link | EntryKind::Other => {}
             }
         }

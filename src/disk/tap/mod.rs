@@ -39,7 +39,8 @@ pub enum Verb {
     Canonicalize,
     CheckWritable,
     CheckRemovable,
-    ShareLike,
+    /// `copy_group_and_mode`, `copy_group_and_read_mode` and `succeed`.
+    CopyPermissions,
     Write,
     Read,
     FileStatus,
@@ -59,8 +60,9 @@ impl Verb {
     #[must_use]
     pub fn changes(self) -> bool {
         use Verb::{
-            CreateDirectory, CreateFile, Exchange, OpenOrCreateFile, RemoveDirectory, RemoveFile,
-            Rename, SetMode, ShareLike, SyncDirectory, SyncFile, SyncFileSystem, Write,
+            CopyPermissions, CreateDirectory, CreateFile, Exchange, OpenOrCreateFile,
+            RemoveDirectory, RemoveFile, Rename, SetMode, SyncDirectory, SyncFile, SyncFileSystem,
+            Write,
         };
         matches!(
             self,
@@ -73,7 +75,7 @@ impl Verb {
                 | RemoveDirectory
                 | Write
                 | SetMode
-                | ShareLike
+                | CopyPermissions
                 | SyncFile
                 | SyncDirectory
                 | SyncFileSystem
@@ -460,10 +462,10 @@ impl Disk for Tap {
     }
 
     fn copy_group_and_read_mode(&self, path: &Path, model: &Path) -> io::Result<()> {
-        self.call(Verb::ShareLike, path, || {
+        self.call(Verb::CopyPermissions, path, || {
             let (path, model) = (
-                self.leads(Verb::ShareLike, path),
-                self.leads(Verb::ShareLike, model),
+                self.leads(Verb::CopyPermissions, path),
+                self.leads(Verb::CopyPermissions, model),
             );
             self.disk.copy_group_and_read_mode(&path, &model)
         })
@@ -494,20 +496,20 @@ impl Disk for Tap {
     }
 
     fn copy_group_and_mode(&self, path: &Path, model: &Path) -> io::Result<()> {
-        self.call(Verb::ShareLike, path, || {
+        self.call(Verb::CopyPermissions, path, || {
             let (path, model) = (
-                self.leads(Verb::ShareLike, path),
-                self.leads(Verb::ShareLike, model),
+                self.leads(Verb::CopyPermissions, path),
+                self.leads(Verb::CopyPermissions, model),
             );
             self.disk.copy_group_and_mode(&path, &model)
         })
     }
 
     fn succeed(&self, path: &Path, old: &Path) -> io::Result<()> {
-        self.call(Verb::ShareLike, path, || {
+        self.call(Verb::CopyPermissions, path, || {
             let (path, old) = (
-                self.leads(Verb::ShareLike, path),
-                self.leads(Verb::ShareLike, old),
+                self.leads(Verb::CopyPermissions, path),
+                self.leads(Verb::CopyPermissions, old),
             );
             self.disk.succeed(&path, &old)
         })

@@ -80,7 +80,7 @@ impl Sizes {
 }
 
 impl IpcBounds {
-    /// Nothing is decoded yet; any message may take `at_least` so many bytes.
+    /// Before anything is decoded. Messages of up to `at_least` bytes are always allowed.
     #[must_use]
     pub fn new(at_least: u64) -> Self {
         IpcBounds {

@@ -128,7 +128,7 @@ impl Watch for Without {
     fn after(&self, call: &Call) -> Option<i32> {
         // Who can change the control directory is looked at each time.
         let is_control = call.path.iter().any(|name| name == ".atomic");
-        if self.0 == Taken::Lists && call.verb == Verb::ShareLike && !is_control {
+        if self.0 == Taken::Lists && call.verb == Verb::CopyPermissions && !is_control {
             let bits = if call.path.is_dir() { 0o755 } else { 0o644 };
             let shared = rustix::fs::removexattr(&call.path, scene::ACCESS_LIST)
                 .map_err(io::Error::from)

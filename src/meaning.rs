@@ -192,7 +192,7 @@ fn side_difference(
     };
     if !is_same_extension {
         let described = |extension: Option<Extension<'_>>, field: &Field| match extension {
-            Some(extension) => extension.to_string(),
+            Some(extension) => format!("{} {extension}", field.data_type()),
             None => format!("{} without an extension type", field.data_type()),
         };
         return Some(MeaningDifference {

@@ -164,8 +164,10 @@ fn columns(
     let columns = expected.iter().zip(order).map(|(field, position)| {
         let column = batch.column(position);
         if let Some(difference) = writers_difference(field, &found[position]) {
-            let first = format!("{} ({})", difference.first, difference.remedy);
-            return Err(Mismatch::new(difference.path, first, difference.found));
+            return Err(Mismatch {
+                remedy: difference.remedy,
+                ..Mismatch::new(difference.path, difference.first, difference.found)
+            });
         }
         let column = match policy {
             SchemaPolicy::Exact => exact(field, column)?,

@@ -146,7 +146,9 @@ fn make(py: Python<'_>, carried: Carried<'_>) -> PyErr {
 /// What Python's face has that the library's words do not name.
 fn hint(error: &Error) -> &'static str {
     match error {
-        Error::SchemaMismatch { row: None, .. } => {
+        Error::SchemaMismatch {
+            row: None, remedy, ..
+        } if remedy.contains("write with a schema") => {
             "\n  hint: the schema is that of the first rows, or of all frames of a list; schema= gives another, which \
              holds those of later rows too"
         }

@@ -116,3 +116,54 @@ def test_a_remedy_is_named_as_python_has_it_and_helps(lake: Path, remedy: str) -
         aa.write_dataset(table, lake / "weather", **needing)
     assert not re.search(r"--[a-z]|TextOptions|\(true\)|\(false\)", str(refused.value))
     aa.write_dataset(table, lake / "weather", **needing, **using)
+
+
+class Odd(pa.ExtensionType):  # type: ignore[misc]
+    def __init__(self) -> None:
+        super().__init__(pa.int64(), "odd")
+
+    def __arrow_ext_serialize__(self) -> bytes:
+        return b"\xfe"
+
+    @classmethod
+    def __arrow_ext_deserialize__(cls, storage: pa.DataType, parameters: bytes) -> Odd:
+        return cls()
+
+
+def test_metadata_that_are_not_text_are_refused_with_their_place(lake: Path) -> None:
+    number = pa.field("a", pa.int64())
+    odd = number.with_metadata({b"k": b"\xfe"})
+    kind = Odd()
+    schemas = {
+        "the schema": pa.schema([number], metadata={b"k": b"\xfe"}),
+        'column "a"': pa.schema([odd]),
+        'column "s.a"': pa.schema([pa.field("s", pa.struct([odd]))]),
+        'column "l[]"': pa.schema([pa.field("l", pa.list_(odd))]),
+        'column "e"': pa.schema([pa.field("e", kind)]),
+    }
+    for place, schema in schemas.items():
+        table = schema.empty_table()
+        for given in (table, table.to_reader()):
+            with pytest.raises(aa.InputError, match=re.escape(place)) as refused:
+                aa.write_dataset(given, lake / "none")
+            assert "that is not UTF-8" in str(refused.value)
+        with pytest.raises(aa.InputError, match=re.escape(place)):
+            aa.write_dataset(pa.table({"a": [1]}), lake / "none", schema=schema)
+    assert not (lake / "none").exists()
+
+
+def test_an_extension_type_beside_its_storage_is_refused_with_what_to_do(lake: Path) -> None:
+    storage = pa.array([1, 0], pa.int8())
+    plain = pa.table({"a": storage})
+    booleans = pa.table({"a": pa.ExtensionArray.from_storage(pa.bool8(), storage)})
+    typed, untyped = "Int8 of the extension type arrow.bool8", "Int8 without an extension type"
+    for first, second, expected, found in (
+        (booleans, plain, typed, untyped),
+        (plain, booleans, untyped, typed),
+    ):
+        for chunks in ([first, second], iter([first, second])):
+            with pytest.raises(aa.SchemaMismatchError) as refused:
+                aa.write_dataset(chunks, lake / "none")
+            message = str(refused.value)
+            assert f'column "a": expected {expected}, found {found}; give the column one' in message
+            assert "schema=" not in message

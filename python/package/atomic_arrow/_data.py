@@ -142,6 +142,8 @@ def schema_of(schema: Schema, *, index: bool | None) -> Schema:
     if is_a(given, "polars", "Schema"):
         with _readable():
             check_types(given)
+    if is_a(given, "pyarrow", "Schema"):
+        _check_metadata(given)
     if isinstance(schema, ArrowSchema):
         return schema
     stream = _stream(schema, index)
@@ -161,8 +163,49 @@ def _stream(data: Any, index: bool | None, *, lasts: bool = False) -> Stream | N
             data = _frame(data)
         if is_a(data, "polars", "DataFrame") or is_a(data, "polars", "LazyFrame"):
             return polars_stream(data, lasts=lasts)
+        if any(
+            is_a(data, "pyarrow", kind) for kind in ("Table", "RecordBatch", "RecordBatchReader")
+        ):
+            _check_metadata(data.schema)
         one = _exporter(data, index)
         return None if one is None else Stream(one, lasts=lasts)
+
+
+def _check_metadata(schema: Any) -> None:
+    """Refuses metadata of a schema of pyarrow that is no text, as metadata of Arrow in Rust has to be."""
+    _check_text("the schema", schema.metadata)
+    for field in schema:
+        _check_field(field.name, field)
+
+
+def _check_field(path: str, field: Any) -> None:
+    _check_text(f'column "{path}"', field.metadata)
+    try:
+        kind = field.type
+    except TypeError:
+        return  # A type that was defined in Python, and is gone.
+    # Those that pyarrow has itself have parameters of text.
+    if hasattr(kind, "__arrow_ext_serialize__"):
+        parameters = {kind.extension_name.encode(): kind.__arrow_ext_serialize__()}
+        _check_text(f'column "{path}"', parameters)
+    kind = getattr(kind, "storage_type", kind)
+    for at in range(kind.num_fields):
+        inner = kind.field(at)
+        is_item = hasattr(kind, "value_type")
+        _check_field(f"{path}[]" if is_item else f"{path}.{inner.name}", inner)
+
+
+def _check_text(place: str, metadata: dict[bytes, bytes] | None) -> None:
+    for key, value in (metadata or {}).items():
+        try:
+            key.decode()
+            value.decode()
+        except UnicodeDecodeError as error:
+            message = (
+                f"{place} has metadata under {key!r} that is not UTF-8, which is not written: "
+                "encode it as text, such as base64, or leave it out"
+            )
+            raise make("InputError", message, outcome="not_published") from error
 
 
 @contextmanager

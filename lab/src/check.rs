@@ -161,7 +161,10 @@ impl Rules {
         let areas = self.areas();
         let receipts = areas.clone().map(|area| area.join("writes"));
         let stays = |path: &PathBuf| {
-            let lock = path.file_name().is_some_and(|name| name == "lock");
+            // The mark of a root that somebody sees as a mount stays for ever.
+            let lock = path
+                .file_name()
+                .is_some_and(|name| name == "lock" || name == "mounted");
             let receipt = receipts.iter().any(|writes| path.starts_with(writes))
                 && path.extension().is_none_or(|suffix| suffix == "record");
             areas.contains(path) || lock || (self.scenario.remembers && receipt)

@@ -79,7 +79,7 @@ pub(super) fn without_exchange(disk: &Arc<dyn Disk>) -> Arc<dyn Disk> {
 }
 
 /// A commit whose writer died.
-fn died(ground: &Ground, mode: CommitMode, tune: Tune, dead: Dead) -> Result<(), Error> {
+pub(super) fn died(ground: &Ground, mode: CommitMode, tune: Tune, dead: Dead) -> Result<(), Error> {
     let dead = Arc::new(dead);
     let disk = Tap::on(Arc::clone(&ground.disk), Arc::clone(&dead) as _);
     match commit(&ground.on(disk), mode, tune) {

@@ -10,6 +10,7 @@ mod dataset;
 mod dead;
 mod racers;
 mod single;
+mod views;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -313,6 +314,7 @@ pub fn all() -> Vec<Scenario> {
     let mut all = single::all();
     all.extend(dataset::all());
     all.extend(dead::all());
+    all.extend(views::all());
     all
 }
 

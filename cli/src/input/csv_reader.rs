@@ -298,7 +298,7 @@ impl CsvReader {
         parsed.map_err(|unparsed| match unparsed {
             Unparsed::Cell(index) => InputError::Value {
                 path,
-                line: lines[index],
+                at: lines[index].into(),
                 column: field.name().clone(),
                 value: texts.as_string::<i32>().value(index).to_owned(),
                 data_type: field.data_type().clone(),

@@ -14,6 +14,9 @@ use atomic_arrow::schema::Refused;
 use parquet::errors::ParquetError;
 use thiserror::Error;
 
+use super::json_rows::BadRow;
+use super::spot::Spot;
+
 /// An input that cannot be read as it was asked for.
 #[derive(Debug, Error)]
 pub(crate) enum InputError {
@@ -204,13 +207,13 @@ pub(crate) enum InputError {
     },
     /// A value that its column's type does not hold, or not without loss.
     #[error(
-        "{}, line {line}, column `{column}`: `{}` cannot be kept as {data_type}; \
+        "{}, {at}, column `{column}`: `{}` cannot be kept as {data_type}; \
          set another type with --schema",
         path.display(), shortened(value)
     )]
     Value {
         path: PathBuf,
-        line: u64,
+        at: Spot,
         column: String,
         value: String,
         data_type: DataType,
@@ -232,12 +235,12 @@ pub(crate) enum InputError {
         path: PathBuf,
         source: Box<InputError>,
     },
-    /// A line that is not one JSON object.
-    #[error("{}, line {line}: not one valid JSON object a line; mend it, or take it out", path.display())]
+    /// A row that is not one JSON object.
+    #[error("{}, {at}: not one valid JSON object{}; mend it, or take it out", path.display(), line_text(at))]
     JsonLine {
         path: PathBuf,
-        line: u64,
-        source: Option<serde_json::Error>,
+        at: Spot,
+        source: Option<BadRow>,
     },
     /// A JSON text that is an array, and not a whole one.
     #[error("{}, line {line}: the array {reason}", path.display())]
@@ -247,20 +250,20 @@ pub(crate) enum InputError {
         reason: &'static str,
     },
     /// A JSON row that is not UTF-8.
-    #[error("{}, line {line}: not valid UTF-8", path.display())]
+    #[error("{}, {at}: not valid UTF-8", path.display())]
     JsonText {
         path: PathBuf,
-        line: u64,
+        at: Spot,
         source: std::str::Utf8Error,
     },
     /// A JSON row whose objects and lists lie deeper in one another than is read.
     #[error(
-        "{}, line {line}: objects and lists lie more than {deepest} deep in one another, which is not read",
+        "{}, {at}: objects and lists lie more than {deepest} deep in one another, which is not read",
         path.display()
     )]
     JsonDeep {
         path: PathBuf,
-        line: u64,
+        at: Spot,
         deepest: usize,
     },
     /// A column of objects or lists in some rows, and of something else in others.
@@ -272,30 +275,30 @@ pub(crate) enum InputError {
     JsonConflict { path: PathBuf, column: String },
     /// A key of a JSON object that is no column, or no member of the column's type.
     #[error(
-        "{}, line {line}: the key `{key}` is not among the columns; name it in --schema, or take it out",
+        "{}, {at}: the key `{key}` is not among the columns; name it in --schema, or take it out",
         path.display()
     )]
     JsonKey {
         path: PathBuf,
-        line: u64,
+        at: Spot,
         key: String,
     },
     /// A text in JSON with half of a character, which UTF-8 cannot say.
     #[error(
-        "{}, line {line}: `{escape}` is half of a surrogate pair, which no text can hold; write the whole pair, \
+        "{}, {at}: `{escape}` is half of a surrogate pair, which no text can hold; write the whole pair, \
          or take it out",
         path.display()
     )]
     JsonSurrogate {
         path: PathBuf,
-        line: u64,
+        at: Spot,
         escape: String,
     },
     /// A JSON object that does not fit the columns.
-    #[error("{}, line {line}: does not fit the columns; set other types with --schema", path.display())]
+    #[error("{}, {at}: does not fit the columns; set other types with --schema", path.display())]
     JsonRow {
         path: PathBuf,
-        line: u64,
+        at: Spot,
         source: ArrowError,
     },
     /// A value that cannot be kept.
@@ -368,6 +371,13 @@ pub(crate) enum InputError {
         column: String,
         difference: String,
     },
+}
+
+fn line_text(at: &Spot) -> &'static str {
+    match at.element {
+        None => " a line",
+        Some(_) => "",
+    }
 }
 
 fn fields_text(count: u64) -> String {

@@ -7,6 +7,7 @@ use std::io::{BufRead, BufReader, Cursor, Read};
 use std::path::PathBuf;
 
 use super::source::read_error;
+use super::spot::Spot;
 use super::stream::{CHUNK, Stream};
 use super::{InputError, ROW_BYTES};
 
@@ -36,17 +37,17 @@ enum Form {
 #[derive(Default)]
 pub(super) struct Block {
     pub(super) bytes: Vec<u8>,
-    /// The number of each line that holds something, and where it ends.
-    pub(super) rows: Vec<(u64, usize)>,
+    /// Where each row stands, and where in the bytes it ends.
+    pub(super) rows: Vec<(Spot, usize)>,
 }
 
 impl Block {
-    pub(super) fn iter(&self) -> impl Iterator<Item = (u64, &[u8])> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Spot, &[u8])> {
         let mut start = 0;
-        self.rows.iter().map(move |&(line, end)| {
+        self.rows.iter().map(move |&(at, end)| {
             let bytes = self.bytes[start..end].trim_ascii();
             start = end;
-            (line, bytes)
+            (at, bytes)
         })
     }
 }
@@ -118,7 +119,7 @@ impl Lines {
             return Err(self.too_long(self.number));
         }
         if !block.bytes[start..].trim_ascii().is_empty() {
-            block.rows.push((self.number, block.bytes.len()));
+            block.rows.push((self.number.into(), block.bytes.len()));
         }
         Ok(true)
     }
@@ -184,7 +185,8 @@ impl Lines {
             }
         }
         block.bytes.push(b'\n');
-        block.rows.push((line, block.bytes.len()));
+        let element = Some(read + 1);
+        block.rows.push((Spot { line, element }, block.bytes.len()));
         self.form = Form::Array(read + 1);
         Ok(true)
     }

@@ -23,8 +23,9 @@ use arrow::util::display::array_value_to_string;
 use super::cells::{self, Reading, Unparsed};
 use super::encoding::to_utf8;
 use super::json_lines::{Block, Lines};
-use super::json_rows::{self, Misfit, ObjectGuess, Remarks};
+use super::json_rows::{self, BadRow, Misfit, ObjectGuess, Remarks};
 use super::source::read_error;
+use super::spot::Spot;
 use super::stream::Stream;
 use super::{BATCH_BYTES, InputError, InputOptions, Known, SAMPLE_BYTES, SchemaSpec};
 
@@ -154,9 +155,9 @@ impl JsonReader {
         if block.rows.is_empty() {
             return Ok(None);
         }
-        for (line, bytes) in block.iter() {
-            let row = text(&self.lines.path, line, bytes)?;
-            json_rows::check(row).map_err(|source| bad_row(&self.lines.path, line, row, source))?;
+        for (at, bytes) in block.iter() {
+            let row = text(&self.lines.path, at, bytes)?;
+            json_rows::check(row).map_err(|source| bad_row(&self.lines.path, at, row, source))?;
         }
         if !self.texts.is_empty() || !self.remarks.empty_objects.is_empty() {
             block = self.with_texts(&block)?;
@@ -176,14 +177,14 @@ impl JsonReader {
                 || (json_rows::is_empty_object(value)
                     && self.remarks.empty_objects.iter().any(is_place))
         };
-        for (line, bytes) in block.iter() {
-            let given = text(&self.lines.path, line, bytes)?;
+        for (at, bytes) in block.iter() {
+            let given = text(&self.lines.path, at, bytes)?;
             let mut row = String::with_capacity(bytes.len() + 16);
             json_rows::with_texts(given, &is_text, &mut row)
-                .map_err(|source| bad_row(&self.lines.path, line, given, source))?;
+                .map_err(|source| bad_row(&self.lines.path, at, given, source))?;
             written.bytes.extend(row.bytes());
             written.bytes.push(b'\n');
-            written.rows.push((line, written.bytes.len()));
+            written.rows.push((at, written.bytes.len()));
         }
         Ok(written)
     }
@@ -199,7 +200,7 @@ impl JsonReader {
             };
             return Err(InputError::Value {
                 path: self.lines.path.clone(),
-                line: block.rows[row].0,
+                at: block.rows[row].0,
                 column: field.name().clone(),
                 value: array_value_to_string(column, row).unwrap_or_default(),
                 data_type: DataType::Null,
@@ -215,15 +216,15 @@ impl JsonReader {
     /// Decodes line by line to find the one that a failed batch failed at.
     fn locate(&self, block: &Block, error: ArrowError) -> InputError {
         let path = self.lines.path.clone();
-        for (line, bytes) in block.iter() {
+        for (at, bytes) in block.iter() {
             let one = decoder(&self.raw, 2).and_then(|mut decoder| {
                 decode(&mut decoder, bytes, 1, &self.schema, &self.guessed)
             });
             if let Err(source) = one {
-                return match text(&path, line, bytes) {
+                return match text(&path, at, bytes) {
                     Ok(row) => {
-                        self.misfit(line, row)
-                            .unwrap_or(InputError::JsonRow { path, line, source })
+                        self.misfit(at, row)
+                            .unwrap_or(InputError::JsonRow { path, at, source })
                     }
                     Err(error) => error,
                 };
@@ -237,11 +238,11 @@ impl JsonReader {
     }
 
     /// What is wrong with a row that does not decode.
-    fn misfit(&self, line: u64, row: &str) -> Option<InputError> {
+    fn misfit(&self, at: Spot, row: &str) -> Option<InputError> {
         let path = self.lines.path.clone();
         if let Some(escape) = json_rows::lone_surrogate(row) {
             let escape = escape.to_owned();
-            return Some(InputError::JsonSurrogate { path, line, escape });
+            return Some(InputError::JsonSurrogate { path, at, escape });
         }
         let fits = |value: &str, data_type: &DataType, column: &str| {
             let is_column = |(at, _): &(usize, &FieldRef)| self.schema.field(*at).name() == column;
@@ -258,14 +259,14 @@ impl JsonReader {
             }
         };
         Some(match json_rows::misfit(row, self.schema.fields(), &fits)? {
-            Misfit::Key(key) => InputError::JsonKey { path, line, key },
+            Misfit::Key(key) => InputError::JsonKey { path, at, key },
             Misfit::Value {
                 place,
                 value,
                 data_type,
             } => InputError::Value {
                 path,
-                line,
+                at,
                 column: place,
                 value,
                 data_type,
@@ -290,7 +291,7 @@ impl JsonReader {
             match cells::parse(column, field.data_type(), reading) {
                 Err(Unparsed::Cell(row)) => Some(InputError::Value {
                     path: self.lines.path.clone(),
-                    line: block.rows.get(row)?.0,
+                    at: block.rows.get(row)?.0,
                     column: field.name().clone(),
                     value: texts.value(row).to_owned(),
                     data_type: field.data_type().clone(),
@@ -311,18 +312,18 @@ impl Iterator for JsonReader {
 }
 
 /// A row that is not one JSON object.
-fn bad_row(path: &Path, line: u64, row: &str, source: serde_json::Error) -> InputError {
+fn bad_row(path: &Path, at: Spot, row: &str, source: impl Into<BadRow>) -> InputError {
     let path = path.to_owned();
     match json_rows::lone_surrogate(row) {
         Some(escape) => InputError::JsonSurrogate {
             path,
-            line,
+            at,
             escape: escape.to_owned(),
         },
         None => InputError::JsonLine {
             path,
-            line,
-            source: Some(source),
+            at,
+            source: Some(source.into()),
         },
     }
 }
@@ -565,11 +566,13 @@ pub(super) fn fields(
 }
 
 fn guess_rows(path: &Path, block: &Block, guess: &mut ObjectGuess) -> Result<(), InputError> {
-    for (line, bytes) in block.iter() {
-        let row = text(path, line, bytes)?;
-        guess
-            .add(row)
-            .map_err(|source| bad_row(path, line, row, source))?;
+    for (at, bytes) in block.iter() {
+        let row = text(path, at, bytes)?;
+        guess.add(row).map_err(|error| {
+            // Which knows the place.
+            let source = json_rows::check(row).err();
+            bad_row(path, at, row, source.unwrap_or_else(|| error.into()))
+        })?;
     }
     Ok(())
 }
@@ -578,16 +581,16 @@ fn guess_rows(path: &Path, block: &Block, guess: &mut ObjectGuess) -> Result<(),
 ///
 /// # Errors
 /// It is no UTF-8, or lies deeper in itself than is read: rows are looked into by recursion.
-fn text<'a>(path: &Path, line: u64, bytes: &'a [u8]) -> Result<&'a str, InputError> {
+fn text<'a>(path: &Path, at: Spot, bytes: &'a [u8]) -> Result<&'a str, InputError> {
     let row = std::str::from_utf8(bytes).map_err(|source| InputError::JsonText {
         path: path.to_owned(),
-        line,
+        at,
         source,
     })?;
     match json_rows::is_too_deep(row) {
         true => Err(InputError::JsonDeep {
             path: path.to_owned(),
-            line,
+            at,
             deepest: json_rows::DEEPEST,
         }),
         false => Ok(row),

@@ -74,20 +74,69 @@ impl<'de> Deserialize<'de> for Key<'de> {
 
 type Parsed<T> = Result<T, serde_json::Error>;
 
+/// What is wrong with a row, or with what is at a place in it.
+#[derive(Debug, thiserror::Error)]
+#[error("{}{what}", self.within())]
+pub(crate) struct BadRow {
+    place: String,
+    what: String,
+}
+
+impl BadRow {
+    fn within(&self) -> String {
+        match self.place.as_str() {
+            "" => String::new(),
+            place => format!("`{place}`: "),
+        }
+    }
+
+    /// What the parser said of a value, whose place in the row it does not know.
+    fn at(place: &str, error: &serde_json::Error) -> Self {
+        let text = error.to_string();
+        let position = format!(" at line {} column {}", error.line(), error.column());
+        let what = match text.strip_suffix(&position) {
+            // A row is one line to the parser.
+            Some(what) if place.is_empty() => {
+                format!("{what} (byte {} of the row)", error.column())
+            }
+            Some(what) => what.to_owned(),
+            None => text,
+        };
+        let place = place.to_owned();
+        BadRow { place, what }
+    }
+}
+
+impl From<serde_json::Error> for BadRow {
+    fn from(error: serde_json::Error) -> Self {
+        BadRow::at("", &error)
+    }
+}
+
 /// Checks that a row is one object, and that no object in it has a key twice.
-pub(super) fn check(row: &str) -> Parsed<()> {
-    for (_, value) in serde_json::from_str::<Entries<'_>>(row)?.0 {
-        check_value(value.get())?;
+pub(super) fn check(row: &str) -> Result<(), BadRow> {
+    check_object(row, "")
+}
+
+fn check_object(object: &str, place: &str) -> Result<(), BadRow> {
+    let entries = serde_json::from_str::<Entries<'_>>(object);
+    for (key, value) in entries.map_err(|error| BadRow::at(place, &error))?.0 {
+        check_value(value.get(), &|| below(place, &key))?;
     }
     Ok(())
 }
 
-fn check_value(value: &str) -> Parsed<()> {
+/// Checks a value, whose place is asked for where it is an object or a list.
+fn check_value(value: &str, place: &dyn Fn() -> String) -> Result<(), BadRow> {
     match value.as_bytes().first() {
-        Some(b'{') => check(value),
+        Some(b'{') => check_object(value, &place()),
         Some(b'[') if value.contains('{') => {
-            let items: Vec<&RawValue> = serde_json::from_str(value)?;
-            items.iter().try_for_each(|item| check_value(item.get()))
+            let items = serde_json::from_str::<Vec<&RawValue>>(value);
+            let items = items.map_err(|error| BadRow::at(&place(), &error))?;
+            let place = || format!("{}[]", place());
+            items
+                .iter()
+                .try_for_each(|item| check_value(item.get(), &place))
         }
         _ => Ok(()),
     }

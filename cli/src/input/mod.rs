@@ -32,6 +32,7 @@ mod place;
 mod quoted;
 mod schema_spec;
 mod source;
+mod spot;
 mod stream;
 mod survey;
 

@@ -501,7 +501,7 @@ fn json_numbers_that_the_type_told_does_not_hold_are_refused() {
         let told = options(|o| o.schema = format!("a={told}").parse().unwrap());
         let error = files.read(&["a.json"], &told).unwrap_err();
         assert!(
-            matches!(&error, InputError::Value { line: 3, column, .. } if column.starts_with('a')),
+            matches!(&error, InputError::Value { at, column, .. } if at.line == 3 && column.starts_with('a')),
             "{value}: {error}"
         );
     }
@@ -668,18 +668,54 @@ fn json_that_is_one_array_is_read_element_by_element() {
         ),
         (
             "[{\"a\":1},\n5]",
-            "a.json, line 2: not one valid JSON object a line; mend it, or take it out",
+            "a.json, line 2, element 2: not one valid JSON object; mend it, or take it out",
         ),
         (
             "[{\"a\":1},]",
-            "a.json, line 1: not one valid JSON object a line; mend it, or take it out",
+            "a.json, line 1, element 2: not one valid JSON object; mend it, or take it out",
+        ),
+        (
+            "[{\"a\":{\"b\":[1]}},\n\n{\"a\":{\"b\":[\"x\"]}}]",
+            "a.json, line 3, element 2, column `a.b[]`: `x` cannot be kept as Int64; set another type with --schema",
+        ),
+        (
+            "[{\"a\":{\"b\":[1]}},{\"a\":{\"c\":2}}]",
+            "a.json, line 1, element 2: the key `a.c` is not among the columns; name it in --schema, or take it out",
         ),
         (
             "[]",
             "a.json: is empty: no row says which columns there are",
         ),
     ] {
-        assert_eq!(json_error(text), message, "{text}");
+        let mut options = InputOptions::default();
+        if text.contains("[1]") {
+            options.schema = "a=Struct(\"b\": List(Int64))".parse().unwrap();
+        }
+        let files = Files::new(&[("a.json", text.as_bytes())]);
+        assert_eq!(files.error(&["a.json"], &options), message, "{text}");
+    }
+}
+
+#[test]
+fn what_is_wrong_in_a_row_of_json_is_told_with_its_path() {
+    for (text, cause) in [
+        (
+            r#"[{"a":1},{"a":{"b":[1,{"c":1,"c":2}]}}]"#,
+            "`a.b[]`: an object has the key `c` twice",
+        ),
+        (
+            r#"{"a":{"b":1,"b":2}}"#,
+            "`a`: an object has the key `b` twice",
+        ),
+        (
+            r#"{"a":1,"a":2}"#,
+            "an object has the key `a` twice (byte 13 of the row)",
+        ),
+        (r#"[{"a":tru}]"#, "expected ident (byte 9 of the row)"),
+    ] {
+        let error = json(text).unwrap_err();
+        let told = error.source().unwrap().to_string();
+        assert_eq!(told, cause, "{text}");
     }
 }
 

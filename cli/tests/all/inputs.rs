@@ -87,7 +87,7 @@ fn an_input_cut_in_the_middle_of_a_line_publishes_nothing() {
             KEYS,
         ])
         .exits(1)
-        .says("cut.csv, line 20001: 5 fields where 15 are expected");
+        .says("cut.csv, line 20001: 5 fields, where the first row has 15");
     nothing_left(&place);
 }
 

@@ -57,9 +57,12 @@ fn recovered(root: &Path, taken: Taken, below: &str) -> io::Result<Option<String
 /// A directory of others is mounted in a dead transaction.
 pub(super) fn mount_in_dead(top: &Path, taken: Taken) -> io::Result<Option<String>> {
     let (root, transaction) = left(top, 0, 0o755)?;
+    // Its removal has begun: it is renamed no more, with what is mounted in it.
+    let dead = transaction.with_extension("dead");
+    fs::rename(transaction, &dead)?;
     let others = make(&top.join("others"), ROOT, 0o755)?;
     make_file(&others.join("file"), 0, "precious")?;
-    let at = make(&transaction.join("new-00000"), ROOT, 0o755)?;
+    let at = make(&dead.join("new-00000"), ROOT, 0o755)?;
     let mounted = Mounted::bind(&others, &at)?;
     recover(&root, taken)?;
     drop(mounted);

@@ -591,7 +591,7 @@ impl Error {
 
 type Cause = Box<dyn StdError + Send + Sync>;
 
-/// What was said by this crate, or by a decoder, where Arrow's or Parquet's error does no more than hold it.
+/// What was said by this crate, or by an encoder, where Arrow's or Parquet's error does no more than hold it.
 fn unwrapped(cause: Cause) -> Cause {
     let cause = match cause.downcast::<ArrowError>() {
         Ok(error) => match *error {
@@ -603,6 +603,7 @@ fn unwrapped(cause: Cause) -> Cause {
     match cause.downcast::<ParquetError>() {
         Ok(error) => match *error {
             ParquetError::External(inner) => unwrapped(inner),
+            ParquetError::General(text) | ParquetError::NYI(text) => text.into(),
             error => Box::new(error),
         },
         Err(cause) => cause,

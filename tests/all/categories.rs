@@ -108,6 +108,11 @@ fn said<T: std::fmt::Debug>(outcome: Result<T, Error>) -> String {
         said = format!("{said}: {error}");
         cause = error.source();
     }
+    // In words of this crate.
+    assert!(
+        !said.contains("Parquet error") && !said.contains("NYI"),
+        "{said}"
+    );
     said
 }
 

@@ -42,7 +42,10 @@ types:
 deny:
     cargo deny check
 
-# What would be released: packages of the crates, and a wheel
+# What would be released: packages of the crates, each built from what is in it, and a wheel for manylinux_2_28
 package:
-    cargo package --workspace --exclude atomic-arrow-lab --exclude atomic-arrow-python
-    cd python && maturin build --release --zig --compatibility manylinux_2_28
+    cargo package --package atomic-arrow --package atomic-arrow-cli --locked
+    python3 -m venv target/packaging
+    target/packaging/bin/pip install --quiet --only-binary=:all: maturin==1.16.0 ziglang==0.17.1
+    cd python && PATH="$PWD/../target/packaging/bin:$PATH" \
+        maturin build --release --locked --zig --compatibility manylinux_2_28

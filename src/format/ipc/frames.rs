@@ -5,6 +5,7 @@
 //! to become is bounded by the most that its codec can make of its bytes, and what a message becomes as
 //! a whole by `bounds.rs`.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::datatypes::Schema;
@@ -150,25 +151,18 @@ fn check_block(
     let start = unsigned(block.offset())?;
     let metadata = unsigned(i64::from(block.metaDataLength()))?;
     let body = unsigned(block.bodyLength())?;
-    let (from, to) = (FILE_START, footer_start);
     let end = start.saturating_add(metadata).saturating_add(body);
-    if start < from || end > to {
-        let location = Location::file();
-        return Err(Damage::OutOfBounds {
-            location,
-            what,
-            start,
-            end,
-            from,
-            to,
-        }
-        .into());
-    }
+    check_bounds(
+        &Location::file(),
+        what,
+        start..end,
+        FILE_START..footer_start,
+    )?;
     let contradiction = |what: String| Damage::Contradiction {
         location: Location::file().at(start),
         what,
     };
-    match check_message(source, start, to, bounds)? {
+    match check_message(source, start, footer_start, bounds)? {
         None => {
             Err(contradiction("an end marker, where the footer has a message".to_owned()).into())
         }
@@ -277,19 +271,8 @@ fn check_buffer(
     let offset = not_negative(location, what, buffer.offset())?;
     let length = not_negative(location, what, buffer.length())?;
     let end = offset.saturating_add(length);
-    if end > body_length {
-        let (location, start) = (location.clone(), body.saturating_add(offset));
-        let (end, from, to) = (body.saturating_add(end), body, body + body_length);
-        return Err(Damage::OutOfBounds {
-            location,
-            what,
-            start,
-            end,
-            from,
-            to,
-        }
-        .into());
-    }
+    let bytes = body.saturating_add(offset)..body.saturating_add(end);
+    check_bounds(location, what, bytes, body..body + body_length)?;
     if !compressed || length < 8 {
         return Ok(());
     }
@@ -318,6 +301,26 @@ fn not_checkable(location: &Location, too_large: &IpcTooLarge) -> Damage {
         location: location.clone(),
         reason: format!("{too_large}; write it in smaller batches"),
     }
+}
+
+/// Refuses bytes that are not all within others.
+fn check_bounds(
+    location: &Location,
+    what: &'static str,
+    bytes: Range<u64>,
+    within: Range<u64>,
+) -> Result<(), Damage> {
+    if bytes.start >= within.start && bytes.end <= within.end {
+        return Ok(());
+    }
+    Err(Damage::OutOfBounds {
+        location: location.clone(),
+        what,
+        start: bytes.start,
+        end: bytes.end,
+        from: within.start,
+        to: within.end,
+    })
 }
 
 fn not_negative(location: &Location, what: &'static str, found: i64) -> Result<u64, Damage> {

@@ -1,4 +1,4 @@
-//! Names of columns and keys that some readers take for one.
+//! Names of columns and keys that some readers cannot tell apart.
 //!
 //! DuckDB and Spark do not tell names by case: of two columns, or a key and a column, that differ by it
 //! alone, they show one under another name, or fail.

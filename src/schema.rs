@@ -129,8 +129,8 @@ fn metadata_of(first: &Schema, fields: &[FieldRef]) -> HashMap<String, String> {
     metadata
 }
 
-/// Why two columns do not go together by what they mean beside their types: the order of categories and extension types.
-/// It follows "column … is"; `None` if they do.
+/// Why two columns of types that go together mean different things: by the order of their categories, or by their
+/// extension types. The text follows "column … is"; `None` if they mean the same.
 ///
 /// ```
 /// use atomic_arrow::arrow::datatypes::{DataType, Field};

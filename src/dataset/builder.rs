@@ -144,8 +144,9 @@ impl DatasetWriterBuilder {
         self
     }
 
-    /// The write's name, by which repeating it is found out: if a write of this name to this root was
-    /// committed, [`commit`](crate::DatasetWriter::commit) publishes nothing and gives its receipt. By default none.
+    /// The write's name, so that a write is committed once although it is repeated: if a write of this name to this
+    /// root was committed, [`commit`](crate::DatasetWriter::commit) publishes nothing and gives its receipt. By default
+    /// a write has no name.
     /// [`already_committed`](Self::already_committed) tells before any row is written. A write that is
     /// [not synced](Durability::Unsynced) cannot have a name: a power cut would take its rows, and
     /// leave the memory of them.
@@ -316,9 +317,8 @@ impl DatasetWriterBuilder {
         self
     }
 
-    /// How long files that are staged for another process to commit ([`DatasetWriter::stage`](crate::DatasetWriter::stage)) are
-    /// kept before they are taken for forgotten and removed; by default 24 hours. Of no account for a
-    /// writer that commits by itself.
+    /// How long files that are [staged](crate::DatasetWriter::stage) for another process to commit are kept before they
+    /// are taken for forgotten and removed; by default 24 hours. It has no effect on a writer that commits by itself.
     pub fn keep_staged(mut self, keep: Duration) -> Self {
         self.keep = keep;
         self

@@ -362,9 +362,9 @@ impl DatasetWriterBuilder {
         already_committed(self)
     }
 
-    /// What a commit of rows of these partitions would say, or be refused for, because of what is in the data
-    /// set now: see [`schema_check`](Self::schema_check) and [`overwrite_table`](Self::overwrite_table). Looks,
-    /// and changes nothing.
+    /// Checks a commit of rows of these partitions against what is in the data set now, and changes nothing. Gives the
+    /// notes that the commit would have: see [`schema_check`](Self::schema_check) and
+    /// [`overwrite_table`](Self::overwrite_table).
     ///
     /// # Errors
     /// [`Error::Incompatible`](crate::Error::Incompatible) and

@@ -1,4 +1,4 @@
-//! Partition values that some readers give back as others.
+//! Partition values that some readers change.
 //!
 //! The rules are what the readers were seen to do (see [`Misreading`]). Each reader looks at all
 //! values of a key and takes the narrowest type that fits them all.

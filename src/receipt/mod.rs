@@ -182,9 +182,9 @@ impl Receipt {
         self
     }
 
-    /// Those of the files that are not there any more, by their paths below the root, where this is the
-    /// receipt of an earlier write of the same name; else none. Somebody has removed them since: by an
-    /// overwrite, or by hand. It is not a part of the JSON.
+    /// The files of this receipt that are gone by now, by their paths below the root. Only the receipt of an earlier
+    /// write of the same name can have some: an overwrite, or somebody by hand, has removed them since. They are no
+    /// part of the JSON.
     #[must_use]
     pub fn missing_files(&self) -> &[String] {
         &self.missing

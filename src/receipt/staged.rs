@@ -1,5 +1,4 @@
-//! What is staged by one process and committed by another: as the one keeps it on disk, and as it is
-//! sent to the other.
+//! [`StagedWrite`]: what one process has staged and another commits, as it is kept on disk and as it is sent.
 
 use std::path::{Path, PathBuf};
 
@@ -129,8 +128,8 @@ impl StagedWrite {
         &self.staging
     }
 
-    /// The transaction in which it is staged, which is not that of the commit; none if it has no files,
-    /// unless it overwrites the whole data set.
+    /// The transaction in which the files are staged, which is another than that of the commit. There is none without
+    /// files, unless the write overwrites the whole data set.
     #[must_use]
     pub fn transaction(&self) -> Option<Uuid> {
         self.transaction

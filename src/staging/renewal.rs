@@ -1,5 +1,7 @@
-//! Replacing a control directory that users can change, or whose lock they can take, who may not write in
-//! the root (any more): they could keep its writers out.
+//! Replacing a control directory that is not trusted.
+//!
+//! It is not, if users who may not write in the root (any more) can change it, or take the lock in it: they could keep
+//! the root's writers out.
 //!
 //! A new directory is made beside it, what is to be kept is moved there, and the two change places in one step.
 //! Whoever comes after a crash goes on with that: nobody works by the old directory, since it is not trusted. Of

@@ -1,5 +1,5 @@
-//! File systems that take names for one which differ in upper and lower case only (ext4 and F2FS with case
-//! folding, XFS with `version=ci`, FAT, those of macOS and Windows).
+//! File systems that ignore case in names: ext4 and F2FS with case folding, XFS with `version=ci`, FAT, those of macOS
+//! and Windows.
 //!
 //! There `k=A` and `k=a` are one directory: rows of both would be read as of one of them.
 

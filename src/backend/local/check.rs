@@ -1,5 +1,5 @@
-//! What must hold before a commit is decided, and whether all that it names is there while it is
-//! carried out. Nothing is changed here.
+//! The checks of a commit: before it is decided, whether all of it can be published; while it is carried out, whether
+//! all files that it names are there. Nothing is changed here.
 
 use std::collections::BTreeSet;
 use std::io;

@@ -60,7 +60,7 @@ impl fmt::Debug for StagedWrites {
 }
 
 impl StagedWrites {
-    /// What the workers gave, in the order in which their files are to be numbered in the receipt.
+    /// Collects what the workers have staged. The receipt has their files in this order.
     pub fn new(writes: impl IntoIterator<Item = StagedWrite>) -> Self {
         StagedWrites {
             writes: writes.into_iter().collect(),
@@ -73,7 +73,7 @@ impl StagedWrites {
         }
     }
 
-    /// The commit's name, by which repeating it is found out, as
+    /// The commit's name, so that it is done once although it is repeated, as
     /// [a writer's](crate::DatasetWriterBuilder::write_id); by default it has none.
     ///
     /// If a commit of this name has happened before, this one publishes nothing, gives the receipt of

@@ -142,7 +142,7 @@ pub enum Trust<'a> {
 }
 
 impl Trust<'_> {
-    /// Asks a disk.
+    /// Asks a disk the question, and gives its answer.
     ///
     /// # Errors
     /// The disk's.

@@ -42,10 +42,15 @@ types:
 deny:
     cargo deny check
 
-# What would be released: packages of the crates, each built from what is in it, and a wheel for manylinux_2_28
+# What would be released: packages of the crates, each built from what is in it, and a wheel that installs without a toolchain
 package:
+    rm -rf target/packaging
     cargo package --package atomic-arrow --package atomic-arrow-cli --locked
-    python3 -m venv target/packaging
-    target/packaging/bin/pip install --quiet --only-binary=:all: maturin==1.16.0 ziglang==0.17.1
-    cd python && PATH="$PWD/../target/packaging/bin:$PATH" \
-        maturin build --release --locked --zig --compatibility manylinux_2_28
+    python3 -m venv target/packaging/tools
+    target/packaging/tools/bin/pip install --quiet --only-binary=:all: maturin==1.16.0 ziglang==0.17.1
+    cd python && PATH="$PWD/../target/packaging/tools/bin:$PATH" \
+        maturin build --release --locked --zig --compatibility manylinux_2_28 --out ../target/packaging/wheels
+    python3 -m venv target/packaging/fresh
+    target/packaging/fresh/bin/pip install --quiet --no-index target/packaging/wheels/*-cp311-abi3-manylinux_2_28_*.whl
+    target/packaging/fresh/bin/atomic-arrow --version
+    target/packaging/fresh/bin/python -c 'import atomic_arrow'

@@ -78,6 +78,10 @@
 //! column, and the row where it is a value. A staged Parquet file whose types would be others to a reader who
 //! does not know Arrow's own schema in it is never published ([`Damage::ReadAs`](verify::Damage::ReadAs)).
 //!
+//! **P11, proof at rest.** Every flipped bit and every cut of a Parquet or Arrow IPC file that was written here
+//! is found from the file alone, by [`verify`]: two hashes in its footer cover all of it. What is encrypted is
+//! authenticated by its cipher; other formats have no place for a hash.
+//!
 //! **P12, no trust lent.** Nothing outside the root is read, changed or removed, whatever neighbours do
 //! meanwhile; a record in the staging area never does more than its author could do himself; nobody who
 //! may only read can stop a writer. `SECURITY.md` of the repository says who is trusted with what.
@@ -131,14 +135,14 @@
 //!   published, and by [`verify`].
 //! - `encryption`: writing encrypted Parquet ([`WriterOptions::properties`]), which is verified with its
 //!   own keys before it is published, and checking such files with theirs.
+//! - `geospatial`, `variant`: these types of Parquet.
 //! - `sim`: for tests, the modules `disk::sim`, a disk that can lose power, and `disk::tap`, which watches and
 //!   changes the calls of a disk.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-mod compatible;
-// The public writer is built on it.
 mod backend;
 mod categories;
+mod compatible;
 mod convert;
 mod damage;
 mod dataset;

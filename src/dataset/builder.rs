@@ -232,6 +232,9 @@ impl DatasetWriterBuilder {
     /// How Parquet is written: row groups, pages, encodings, bloom filters, key-value metadata. By
     /// default parquet-rs's own defaults, compressed with zstd.
     ///
+    /// Unless they name another (`set_created_by`), the writer is `atomic-arrow`, and with its name stand the
+    /// hashes of the file that [`verify`](crate::verify) compares.
+    ///
     /// With the feature `encryption` they may encrypt Parquet (`with_file_encryption_properties`). Each
     /// file is then verified with those keys, as closely as any other, before it is published: what is
     /// encrypted is authenticated as it is opened. Its pages carry no checksums, and receipts tell nothing

@@ -42,6 +42,7 @@ mod output;
 pub(crate) mod parquet;
 #[cfg(any(feature = "ipc", feature = "json"))]
 mod plain;
+mod proof;
 mod source;
 #[cfg(any(feature = "csv", feature = "json"))]
 mod text;

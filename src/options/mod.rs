@@ -1,7 +1,7 @@
 //! What a caller can ask of a writer: how durable, how checked, whether to replace, where to stage.
 //!
-//! The options are the same for one file of any bytes ([`FileOptions`]) and for one Parquet file
-//! ([`WriterOptions`], which adds what only Parquet has).
+//! A file of any bytes has [`FileOptions`], a Parquet file by itself [`WriterOptions`], which adds what only Parquet has; data
+//! sets take the same types from here ([`DatasetWriterBuilder`](crate::DatasetWriterBuilder)).
 
 pub(crate) mod format;
 
@@ -43,8 +43,8 @@ pub enum Durability {
 /// Each level includes the ones before it. A check proves that the file is well-formed and is what
 /// was written as the system gives it back; only [`Checksum`](Verify::Checksum) and
 /// [`Decode`](Verify::Decode) try to read it from the medium, and no check proves that the medium
-/// will keep it. Damage that comes later is found in Parquet by the
-/// [checksums of its pages](WriterOptions::page_checksums).
+/// will keep it. Damage that comes later is found by the hashes that Parquet and Arrow IPC carry in
+/// their footers, and in Parquet placed by the [checksums of its pages](WriterOptions::page_checksums).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 #[non_exhaustive]
 pub enum Verify {
@@ -308,7 +308,9 @@ impl WriterOptions {
     }
 
     /// How Parquet is written: row groups, pages, encodings, bloom filters, key-value metadata. By
-    /// default parquet-rs's own defaults, compressed with zstd at its default level.
+    /// default parquet-rs's own defaults, compressed with zstd at its default level. Unless they name another
+    /// (`set_created_by`), the writer is `atomic-arrow`, and with its name stand the hashes of the file
+    /// that [`verify`](crate::verify) compares.
     ///
     /// With the feature `encryption` they may encrypt (`with_file_encryption_properties`). The file is
     /// then verified with those keys, as closely as any other, before it is published: what is encrypted

@@ -6,9 +6,9 @@
 //! asked for by its writer. Nothing here changes anything on disk.
 //!
 //! A file that passes is well-formed as the system gives it back. Bytes that were changed and are
-//! still well-formed are seen where the format has checksums, as every page of Parquet has that is written
-//! here, and in the values of a file that is checked by its own writer; that the medium will keep them
-//! is never proven.
+//! still well-formed are seen in Parquet and Arrow IPC that was written here, whose footers have hashes of
+//! all bytes (promise P11), where the format has checksums, and in the values of a file that is checked by
+//! its own writer; that the medium will keep them is never proven.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -41,7 +41,8 @@ pub use report::{FileReport, Summary};
 ///
 /// For Parquet, [`Verify::Footer`] checks the structure; [`Verify::Checksum`] also reads every page,
 /// checks the checksums that pages carry, and decompresses them; [`Verify::Decode`] also decodes every
-/// value. Any other format is read as a whole at each of them; a text whose suffix says that it is compressed
+/// value. The footer is compared with its own hash, and from [`Verify::Checksum`] on all bytes with theirs,
+/// if the file was written here. Any other format is read as a whole at each of them; a text whose suffix says that it is compressed
 /// (`.csv.gz`) must be. [`Verify::Skip`] checks nothing. What is
 /// encrypted cannot be checked without its keys: the report says so ([`Damage::NotCheckable`]).
 ///

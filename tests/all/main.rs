@@ -39,6 +39,7 @@ mod layers;
 mod memory;
 mod names;
 mod peer_files;
+mod proof;
 mod race;
 mod readers;
 mod records;

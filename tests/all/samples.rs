@@ -47,7 +47,7 @@ pub(crate) fn batch(rows: usize) -> RecordBatch {
     RecordBatch::try_from_iter(columns).unwrap()
 }
 
-fn nested() -> RecordBatch {
+pub(crate) fn nested() -> RecordBatch {
     let lists = [
         Some(vec![Some(1), None]),
         None,

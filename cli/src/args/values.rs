@@ -11,7 +11,8 @@ use clap::ValueEnum;
 pub(crate) enum Level {
     /// The structure: magic numbers, the whole footer, every offset
     Footer,
-    /// Also every page: its checksum, where it has one, and its decompression
+    /// Also every page: its checksum, where it has one, and its decompression; and all bytes, of files that
+    /// carry their hash, as those of this program do
     Checksum,
     /// Also every value, decoded
     Decode,

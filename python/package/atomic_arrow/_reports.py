@@ -33,8 +33,8 @@ def verify(
 
     :param path: A path or ``file://`` URL.
     :param level: For Parquet, ``"footer"`` checks the structure, ``"checksum"`` also every page and
-        its checksum where it has one, ``"decode"`` also every value. Other formats are read as a
-        whole.
+        its checksum where it has one, and all bytes where the file carries their hash, as those written here do;
+        ``"decode"`` also every value. Other formats are read as a whole.
     :param cross_mounts: Whether also files and directories are checked on which something else is
         mounted. Like symbolic links below the path, and pipes, devices and sockets, they are reported
         as not checkable otherwise, and not opened.

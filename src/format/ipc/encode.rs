@@ -4,6 +4,7 @@
 //! same values and dictionaries. Types are those that were given. A file has one dictionary for a column,
 //! which has the values of the whole write.
 
+use std::hash::Hasher as _;
 use std::sync::Arc;
 
 use ::parquet::basic::Compression;
@@ -15,6 +16,7 @@ use arrow::error::ArrowError;
 use arrow::ipc::CompressionType;
 use arrow::ipc::reader::FileReader;
 use arrow::ipc::writer::{FileWriter, IpcWriteOptions};
+use twox_hash::XxHash3_64;
 
 use super::canonical::Canonical;
 use super::{frames, undecodable};
@@ -26,7 +28,7 @@ use crate::format::encode::{Content, Written};
 use crate::format::output::Output;
 use crate::format::plain::{plain_column, plain_schema};
 use crate::format::source::Source;
-use crate::format::{Contents, Fault, contained};
+use crate::format::{Contents, Fault, contained, proof};
 use crate::options::Verify;
 use crate::staging::Draft;
 
@@ -43,6 +45,8 @@ pub(in crate::format) struct Encoder {
     schema: SchemaRef,
     batches: usize,
     digests: Option<ColumnDigests>,
+    /// The hash of all bytes so far.
+    hash: XxHash3_64,
 }
 
 impl Encoder {
@@ -57,7 +61,8 @@ impl Encoder {
         let start = || {
             let canonical = Canonical::new(plain_schema(&schema)?);
             let options = IpcWriteOptions::default().try_with_compression(compression)?;
-            let writer = FileWriter::try_new_with_options(Vec::new(), &schema, options)?;
+            let mut writer = FileWriter::try_new_with_options(Vec::new(), &schema, options)?;
+            writer.write_metadata(frames::CREATED_BY, proof::created_by());
             Ok((canonical, writer))
         };
         let (canonical, writer) =
@@ -78,6 +83,7 @@ impl Encoder {
             schema,
             batches: 0,
             digests,
+            hash: XxHash3_64::new(),
         })
     }
 
@@ -119,6 +125,12 @@ impl Encoder {
         self.writer
             .finish()
             .map_err(|source| self.output.refused(Step::WriteFooter, source))?;
+        let bytes = self.writer.get_mut();
+        if let Some((footer, name)) = frames::end_of(bytes) {
+            let (body, end) = bytes.split_at_mut(footer);
+            self.hash.write(body);
+            proof::complete(self.hash.finish(), end, name);
+        }
         self.put(Step::WriteFooter)?;
         let content = Content::Ipc {
             schema: self.schema,
@@ -130,6 +142,7 @@ impl Encoder {
 
     fn put(&mut self, step: Step) -> Result<()> {
         let buffer = self.writer.get_mut();
+        self.hash.write(buffer);
         self.output.put(step, buffer)?;
         buffer.clear();
         buffer.shrink_to(KEPT);
@@ -175,6 +188,7 @@ pub(in crate::format) fn verify_written(
     count("the number of rows", written.rows, found.rows)?;
     if level >= Verify::Decode {
         decode(source, written)?;
+        proof::check_body(source, found.body)?;
     }
     Ok(Contents {
         rows: Some(found.rows),

@@ -16,14 +16,17 @@ use arrow::ipc::{Block, Buffer, root_as_footer};
 use super::bounds::{IpcBounds, IpcTooLarge, Sizes, decoded};
 use super::message::{malformed, parse_message};
 use crate::damage::{Damage, Location};
+use crate::format::proof::Body;
 use crate::format::source::Source;
-use crate::format::{Fault, contained};
+use crate::format::{Fault, contained, proof};
 
 const MAGIC: &[u8] = b"ARROW1";
 /// The magic number, padded to 8 bytes.
 const FILE_START: u64 = 8;
 /// The footer's length and the magic number.
 const FILE_TAIL: u64 = 10;
+/// The key of the writer's name in the metadata of a footer.
+pub(super) const CREATED_BY: &str = "created_by";
 /// Stands before a message's length since version 0.15 of the format.
 const CONTINUATION: u32 = u32::MAX;
 /// A block of zstd makes at most 128 KiB of 4 bytes, one of LZ4 less than that.
@@ -35,6 +38,7 @@ pub(super) struct Frames {
     pub(super) batches: usize,
     /// The sum of what the batches declare.
     pub(super) rows: u64,
+    pub(super) body: Option<Body>,
 }
 
 /// Checks magic numbers, footer and every message of the file format, also against the bounds, if there
@@ -45,6 +49,8 @@ pub(super) fn check_file(source: &Source, mut bounds: Option<IpcBounds>) -> Resu
         schema,
         dictionaries,
         batches,
+        body,
+        ..
     } = footer;
     for block in &dictionaries {
         check_block(source, block, start, bounds.as_mut())?;
@@ -58,6 +64,7 @@ pub(super) fn check_file(source: &Source, mut bounds: Option<IpcBounds>) -> Resu
         schema,
         batches,
         rows,
+        body,
     })
 }
 
@@ -88,8 +95,21 @@ fn read_footer(source: &Source) -> Result<(u64, Footer), Fault> {
         .into());
     }
     let start = len - FILE_TAIL - declared;
-    let bytes = source.read(start, declared)?;
-    Ok((start, footer(&bytes, start)?))
+    let bytes = source.read(start, declared + FILE_TAIL)?;
+    let mut footer = footer(&bytes[..bytes.len().min(declared as usize)], start)?;
+    if let Some(name) = footer.name.take() {
+        footer.body = Some(proof::check_end(start, &bytes, name)?);
+    }
+    Ok((start, footer))
+}
+
+/// Where the end of a file that was just written begins, from its footer on, and in that the writer's name.
+pub(super) fn end_of(bytes: &[u8]) -> Option<(usize, Range<usize>)> {
+    let (rest, tail) = bytes.split_last_chunk::<{ FILE_TAIL as usize }>()?;
+    let [a, b, c, d, ..] = *tail;
+    let length = u32::from_le_bytes([a, b, c, d]) as usize;
+    let start = rest.len().checked_sub(length)?;
+    Some((start, footer(&rest[start..], 0).ok()?.name?))
 }
 
 fn check_magic(source: &Source, offset: u64) -> Result<(), Fault> {
@@ -110,6 +130,22 @@ struct Footer {
     schema: Schema,
     dictionaries: Vec<Block>,
     batches: Vec<Block>,
+    /// Where the writer's name is in it, if it is one of ours, or was.
+    name: Option<Range<usize>>,
+    body: Option<Body>,
+}
+
+/// Where a footer has the writer's name, if it is one of ours. Where its key is damaged, it is looked for as a text.
+fn own_name(bytes: &[u8], footer: &arrow::ipc::Footer<'_>) -> Option<Range<usize>> {
+    let mut pairs = footer.custom_metadata().into_iter().flatten();
+    let named = pairs.find(|pair| pair.key() == Some(CREATED_BY));
+    match named.and_then(|pair| pair.value()) {
+        Some(value) if proof::find(value.as_bytes()).is_some() => {
+            let start = value.as_ptr() as usize - bytes.as_ptr() as usize;
+            Some(start..start + value.len())
+        }
+        _ => proof::find(bytes).filter(|name| proof::is_whole(&bytes[name.clone()])),
+    }
 }
 
 fn footer(bytes: &[u8], start: u64) -> Result<Footer, Damage> {
@@ -117,8 +153,11 @@ fn footer(bytes: &[u8], start: u64) -> Result<Footer, Damage> {
     contained(&location, || {
         let footer = root_as_footer(bytes).map_err(malformed)?;
         let schema = footer.schema().ok_or_else(|| malformed("no schema"))?;
+        let schema = fb_to_schema(schema);
         Ok(Footer {
-            schema: fb_to_schema(schema),
+            name: own_name(bytes, &footer),
+            body: None,
+            schema,
             dictionaries: footer
                 .dictionaries()
                 .into_iter()

@@ -15,7 +15,7 @@ use arrow::error::ArrowError;
 use arrow::ipc::reader::{FileReader, StreamReader};
 
 use super::source::Source;
-use super::{Contents, Fault, contained};
+use super::{Contents, Fault, contained, proof};
 use crate::damage::{Damage, Location};
 use crate::disk::DiskFile;
 
@@ -48,10 +48,13 @@ pub(super) fn check_stream(file: Arc<dyn DiskFile>) -> Result<Contents, Fault> {
 }
 
 fn read_file(source: &Source) -> Result<Contents, Fault> {
-    frames::check_file(source, Some(IpcBounds::default()))?;
+    let frames = frames::check_file(source, Some(IpcBounds::default()))?;
     let location = Location::file();
     let reader = contained(&location, || FileReader::try_new(source.reader(0), None))?;
-    read_batches(reader.map_err(|error| undecodable(location, error))?)
+    let contents = read_batches(reader.map_err(|error| undecodable(location, error))?)?;
+    // Last, since the others say where.
+    proof::check_body(source, frames.body)?;
+    Ok(contents)
 }
 
 fn read_stream(source: &Source) -> Result<Contents, Fault> {

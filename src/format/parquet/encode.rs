@@ -9,7 +9,7 @@ use parquet::arrow::ArrowWriter;
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 
-use super::file::{Encoded, FileWriter, disk_error, encoded};
+use super::file::{Encoded, FileWriter, disk_error, encoded, end_footer};
 use super::keys::Keys;
 use super::row_group::FileTemplate;
 use super::rows::RowWriter;
@@ -159,8 +159,9 @@ impl Encoder {
             Writer::Chunking(mut writer) => {
                 let ended = writer.flush().and_then(|()| {
                     let end = writer.bytes_written() as u64;
-                    writer.inner_mut().footer_begins(end);
-                    writer.finish()
+                    writer.inner_mut().row_groups_ended(end);
+                    let metadata = writer.finish()?;
+                    end_footer(writer.inner_mut(), metadata)
                 });
                 let metadata = ended
                     .map_err(|source| error(&mut writer, Step::WriteFooter, &self.path, source))?;

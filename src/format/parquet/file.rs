@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use arrow::array::RecordBatch;
 use parquet::errors::ParquetError;
-use parquet::file::metadata::ParquetMetaData;
+use parquet::file::metadata::{FileMetaData, ParquetMetaData, ParquetMetaDataBuilder};
 use parquet::file::writer::SerializedFileWriter;
 
 use super::page_spill::{PageSpill, own_error};
@@ -200,8 +200,9 @@ impl<W: FileOutput> FileWriter<W> {
         self.end_row_group(threads)?;
         self.output.write_ended()?;
         let end = self.bytes_written();
-        self.inner_mut().footer_begins(end);
+        self.inner_mut().row_groups_ended(end);
         let ended = self.output.writer.finish();
+        let ended = ended.and_then(|metadata| end_footer(self.inner_mut(), metadata));
         ended.map_err(|source| self.output.error(source))
     }
 
@@ -218,6 +219,31 @@ impl FileWriter<Slot> {
         let path = self.path().to_owned();
         encoded(self.inner_mut(), metadata, path)
     }
+}
+
+/// Ends a file whose footer was written, and gives its metadata as they are in the file.
+pub(super) fn end_footer(
+    output: &mut impl FileOutput,
+    metadata: ParquetMetaData,
+) -> Result<ParquetMetaData, ParquetError> {
+    let Some(name) = output.footer_ended()? else {
+        return Ok(metadata);
+    };
+    let file = metadata.file_metadata();
+    let file = FileMetaData::new(
+        file.version(),
+        file.num_rows(),
+        Some(name),
+        file.key_value_metadata().cloned(),
+        file.schema_descr_ptr(),
+        file.column_orders().cloned(),
+    );
+    let mut rest = metadata.into_builder();
+    Ok(ParquetMetaDataBuilder::new(file)
+        .set_row_groups(rest.take_row_groups())
+        .set_column_index(rest.take_column_index())
+        .set_offset_index(rest.take_offset_index())
+        .build())
 }
 
 /// Takes the draft of a file whose footer is written.

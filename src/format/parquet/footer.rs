@@ -2,6 +2,7 @@
 //!
 //! What comes out has been parsed, but is not known to make sense: that is `structure.rs`.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -19,6 +20,7 @@ use super::keys::{Keys, is_encrypted};
 use super::structure;
 use super::thrift::Thrift;
 use crate::damage::{Damage, Location};
+use crate::format::proof::{self, Body};
 use crate::format::source::Source;
 use crate::format::{Fault, contained};
 
@@ -46,19 +48,47 @@ impl End {
     }
 }
 
+/// A footer that was read.
+pub(super) struct Footer {
+    pub(super) metadata: ParquetMetaData,
+    pub(super) body: Option<Body>,
+}
+
 /// Reads the footer and the page indexes, and checks that all of it describes this file. What is
 /// encrypted is opened with `keys`.
-pub(super) fn read(source: &mut Source, keys: Option<&Keys>) -> Result<ParquetMetaData, Fault> {
+pub(super) fn read(source: &mut Source, keys: Option<&Keys>) -> Result<Footer, Fault> {
     let end = read_end(source, keys)?;
     let metadata = match (end.is_encrypted, keys) {
         (true, Some(keys)) => open_encrypted(&end, keys)?,
         (true, None) => return Err(encrypted().into()),
         (false, _) => parse(&end, keys)?,
     };
+    let name = match end.is_encrypted {
+        true => None,
+        false => own_name(&end, &metadata),
+    };
+    let body = name.map(|name| proof::check_end(end.start, &end.bytes, name));
+    let body = body.transpose()?;
     structure::check(&metadata, end.start)?;
     let metadata = read_page_indexes(source, metadata)?;
     structure::check_page_indexes(&metadata)?;
-    Ok(metadata)
+    Ok(Footer { metadata, body })
+}
+
+/// Where the footer of a file of ours names its writer, with the hashes; also where that is damaged.
+fn own_name(end: &End, metadata: &ParquetMetaData) -> Option<Range<usize>> {
+    let footer = end.footer();
+    let name = proof::find(footer)?;
+    let writer = metadata.file_metadata().created_by().unwrap_or_default();
+    if writer == proof::unproven_created_by() {
+        return None;
+    }
+    // Behind the keys and values, in which the text may stand, comes the writer's name, and first its length.
+    let other = proof::find_last(footer, writer).filter(|position| *position > name.start);
+    let is_another = other.is_some_and(|position| {
+        writer.len() > 127 || usize::from(footer[position - 1]) == writer.len()
+    });
+    (!is_another).then_some(name)
 }
 
 /// Parses a footer that anybody can read. Columns may be encrypted all the same, and it is signed then.

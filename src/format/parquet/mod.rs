@@ -14,7 +14,7 @@ use ::parquet::file::metadata::ParquetMetaData;
 use arrow::datatypes::Schema;
 
 use super::source::Source;
-use super::{Contents, Fault};
+use super::{Contents, Fault, proof};
 use crate::damage::Damage;
 use crate::disk::DiskFile;
 use crate::options::Verify;
@@ -104,7 +104,8 @@ fn check_source(
     keys: Option<&Keys>,
 ) -> Result<Contents, Fault> {
     let mut contents = Contents::default();
-    let metadata = Arc::new(footer::read(source, keys)?);
+    let footer = footer::read(source, keys)?;
+    let metadata = Arc::new(footer.metadata);
     contents.rows = u64::try_from(metadata.file_metadata().num_rows()).ok();
     contents.row_groups = Some(metadata.num_row_groups());
     if level >= Verify::Checksum {
@@ -114,6 +115,10 @@ fn check_source(
     let is_sealed = groups.flat_map(|group| group.columns()).any(is_encrypted);
     if level >= Verify::Decode || (level >= Verify::Checksum && is_sealed) {
         decode::decode(source, &metadata, None)?;
+    }
+    // Last, since the others say where.
+    if level >= Verify::Checksum {
+        proof::check_body(source, footer.body)?;
     }
     contents.parquet = Some(metadata);
     Ok(contents)
@@ -147,7 +152,8 @@ fn verify_source(
         let (expected, found) = (written.len, source.len());
         return Err(Damage::Length { expected, found }.into());
     }
-    let metadata = Arc::new(footer::read(source, written.keys)?);
+    let footer = footer::read(source, written.keys)?;
+    let metadata = Arc::new(footer.metadata);
     compare::compare(written.metadata, &metadata)?;
     expect::expect(&metadata, written.rows, written.schema, written.known)?;
     let mut contents = Contents {
@@ -162,6 +168,7 @@ fn verify_source(
             digests,
         });
         decode::decode(source, &metadata, expected.as_ref())?;
+        proof::check_body(source, footer.body)?;
     }
     contents.parquet = Some(metadata);
     Ok(contents)

@@ -30,6 +30,7 @@ use super::page_spill::{ChunkPages, PageSpill, SpillingStores};
 use super::page_store::{Chunks, PageFinish};
 use crate::categories::KnownCategories;
 use crate::error::Error;
+use crate::format::proof;
 
 /// A template of the files of one schema and properties.
 pub(crate) struct FileTemplate {
@@ -66,7 +67,7 @@ impl FileTemplate {
     ) -> Result<Self> {
         super::types::check(arrow_schema)?;
         let ordered = OrderedColumns::new(arrow_schema)?;
-        let properties = with_metadata_of(arrow_schema, properties);
+        let properties = named(with_metadata_of(arrow_schema, properties));
         // The writer adds the Arrow schema to the properties: done once, not once a file.
         let schema = Arc::clone(arrow_schema);
         let (mut writer, _) = ArrowWriter::try_new(Vec::new(), schema, Some(properties))
@@ -216,6 +217,23 @@ fn with_metadata_of(schema: &SchemaRef, properties: WriterProperties) -> WriterP
         .into_builder()
         .set_key_value_metadata(pairs)
         .build()
+}
+
+/// The properties with this crate as the writer, unless the caller named another. What is encrypted carries no hashes: it
+/// is authenticated, and its footer cannot be changed afterwards.
+fn named(properties: WriterProperties) -> WriterProperties {
+    if properties.created_by() != WriterProperties::new().created_by() {
+        return properties;
+    }
+    #[cfg(feature = "encryption")]
+    let encrypts = properties.file_encryption_properties().is_some();
+    #[cfg(not(feature = "encryption"))]
+    let encrypts = false;
+    let name = match encrypts {
+        true => proof::unproven_created_by(),
+        false => proof::created_by(),
+    };
+    properties.into_builder().set_created_by(name).build()
 }
 
 /// Why nothing is to be written with these properties: encrypted, which can be without this crate's

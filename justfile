@@ -28,7 +28,7 @@ test-python *arguments:
 
 # One section of the crash laboratory, in its quick form
 lab section:
-    cargo run --release -p atomic-arrow-lab -- --only {{ section }} --quick
+    cargo run --release -p atomic-arrow-lab -- --section {{ section }} --quick
 
 # The documentation, opened in a browser
 doc:

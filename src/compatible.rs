@@ -16,7 +16,7 @@
 //!
 //! A write is refused for another order, for other extension types, and for any other type. The others are allowed, and
 //! said; a column that may not be null is not allowed to be in one file only. Orders and extension types are compared in
-//! [`categories`](crate::categories). Which type holds the values of both is another question
+//! [`meaning`](crate::meaning). Which type holds the values of both is another question
 //! ([`schema`](crate::schema)), which readers do not ask.
 
 use std::sync::Arc;

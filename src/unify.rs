@@ -3,8 +3,8 @@
 //! One logical type has several physical ones in Arrow: a string may be `Utf8`, `LargeUtf8`,
 //! `Utf8View` or a dictionary of them. What differs only so can be brought to the writer's types
 //! without any value changing, and so can a column of type `Null`, which has no values, and one whose type the
-//! writer's holds, as [`common_type`] has it. Nothing else is converted here: a wider integer, a coarser
-//! unit of time or another time zone is a mismatch, never a cast.
+//! writer's holds, as [`common_type`] has it. Nothing else is converted here: a wider integer, a finer
+//! unit of time or another time zone than the writer's is a mismatch, never a cast.
 
 use std::path::Path;
 use std::sync::Arc;

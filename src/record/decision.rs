@@ -1,4 +1,4 @@
-//! The record that commits or aborts a transaction.
+//! The record that commits a transaction, aborts it, or keeps it staged for another process.
 //!
 //! It is read after crashes, and perhaps from a staging area that others can write to: every path in
 //! it is checked to stay within the transaction and within the data set.

@@ -47,7 +47,7 @@ pub use crate::refused::Refused;
 
 /// The key of a schema's metadata under which pandas notes the types of its columns
 /// (<https://pandas.pydata.org/docs/development/developer.html>).
-const PANDAS: &str = "pandas";
+pub(crate) const PANDAS: &str = "pandas";
 
 /// A column for which no type holds the values of two schemas.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -94,21 +94,21 @@ pub fn common_schema(first: &Schema, found: &Schema) -> Result<Schema, NoCommonT
             difference: meaning_difference(one, other).map(Into::into),
         })
     })?;
-    let metadata = metadata_of(first, &fields);
+    let metadata = common_metadata(first, &fields);
     Ok(Schema::new_with_metadata(fields, metadata))
 }
 
-/// The metadata of the first schema, without what pandas notes of columns whose type is another now: by that it would
-/// turn them back.
-fn metadata_of(first: &Schema, fields: &[FieldRef]) -> HashMap<String, String> {
+/// The metadata of the first schema for these fields, of which some may have another type than there: without what pandas
+/// notes of those, by which it would turn them back.
+#[must_use]
+pub fn common_metadata(first: &Schema, fields: &[FieldRef]) -> HashMap<String, String> {
     let mut metadata = first.metadata().clone();
-    let changed: Vec<&str> = first
-        .fields()
-        .iter()
-        .zip(fields)
-        .filter(|(given, field)| given.data_type() != field.data_type())
-        .map(|(given, _)| given.name().as_str())
-        .collect();
+    let is_changed = |field: &&FieldRef| {
+        let given = first.field_with_name(field.name());
+        given.is_ok_and(|given| given.data_type() != field.data_type())
+    };
+    let changed = fields.iter().filter(is_changed);
+    let changed: Vec<&str> = changed.map(|field| field.name().as_str()).collect();
     let Some(text) = metadata.get(PANDAS).filter(|_| !changed.is_empty()) else {
         return metadata;
     };

@@ -22,6 +22,7 @@
 //!
 //! Column names and time zones are checked here too, for all formats, and values that their type does not have.
 
+mod row_labels;
 mod zones;
 
 use std::collections::HashSet;
@@ -39,7 +40,20 @@ use crate::error::{Error, Result, Step};
 use crate::format::Format;
 use crate::impossible;
 use crate::nested::has_runs_within;
-pub(crate) use zones::{lost_offsets, readable_zones};
+use crate::receipt::Note;
+pub(crate) use zones::readable_zones;
+
+/// The schema of the files of a data set whose rows have the given one.
+pub(crate) fn schema_in_files(format: Format, given: &SchemaRef) -> SchemaRef {
+    row_labels::without_row_labels(readable_zones(format, given))
+}
+
+/// What is to be said of that which the files of a data set do not have of a schema.
+pub(crate) fn lost(format: Format, given: &Schema) -> Vec<Note> {
+    let mut notes = zones::lost_offsets(format, given);
+    notes.extend(row_labels::lost_labels(given));
+    notes
+}
 
 /// Converts batches from the types that were given to those that are stored.
 #[derive(Debug)]

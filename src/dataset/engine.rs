@@ -26,7 +26,7 @@ use crate::partition::{Partition, PartitionBy, PartitionIds, PartitionSplitter};
 use crate::pool;
 use crate::scratch::Scratch;
 use crate::size::size_of_dictionaries;
-use crate::stored::{convert_batch, readable_zones};
+use crate::stored::{convert_batch, schema_in_files};
 
 /// Turns batches into finished files, one or more for each partition.
 ///
@@ -74,7 +74,7 @@ impl Engine {
         options: EngineOptions,
     ) -> Result<Self> {
         let splitter = by.bind(schema, options.keep_partition_columns)?;
-        let schema = readable_zones(options.format, splitter.file_schema());
+        let schema = schema_in_files(options.format, splitter.file_schema());
         let template = Template::new(options, schema)?;
         file::rehearse(&template, stage.as_ref())?;
         let directory = match template.options.durability {

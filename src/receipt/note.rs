@@ -43,6 +43,12 @@ pub enum Note {
         /// The offset, as `+05:30`.
         offset: String,
     },
+    /// Labels of rows that pandas notes as a range, and that no column has: the rows of a data set would get those of
+    /// others.
+    RowLabelsNotKept {
+        /// The range, and its name.
+        labels: String,
+    },
     /// There were no rows, and no file was written, so that the data set has no schema by this write.
     NoRows,
     /// There were no rows, and one file without rows was written, which has the schema.
@@ -92,6 +98,7 @@ impl Note {
             Note::ColumnMissing { .. } => "column-missing",
             Note::TypeDiffers { .. } => "type-differs",
             Note::OffsetNotKept { .. } => "offset-not-kept",
+            Note::RowLabelsNotKept { .. } => "row-labels-not-kept",
             Note::NoRows => "no-rows",
             Note::SchemaOnly => "schema-only",
             Note::ForeignTable { .. } => "foreign-table",
@@ -128,6 +135,10 @@ impl fmt::Display for Note {
                 f,
                 "column {column:?} has the time zone {offset}, with which Polars opens no Parquet file: its instants \
                  are stored in UTC"
+            ),
+            Note::RowLabelsNotKept { labels } => write!(
+                f,
+                "the row labels of pandas ({labels}) are not kept: make them a column first, as reset_index() does"
             ),
             Note::NoRows => f.write_str("there were no rows: no file was written"),
             Note::SchemaOnly => {

@@ -44,17 +44,16 @@ pub(crate) struct StagedRows {
     pub(crate) keys: Vec<String>,
     /// The format's name.
     pub(crate) format: String,
-    /// Of the files: Arrow's, as a message of its IPC format in base64. Metadata is left out.
+    /// Of the rows: Arrow's, as a message of its IPC format in base64.
     schema: String,
 }
 
 impl StagedRows {
     pub(crate) fn new(keys: Vec<String>, format: Format, schema: &Schema) -> Self {
-        let plain = Schema::new(schema.fields().clone());
         StagedRows {
             keys,
             format: format.name().to_owned(),
-            schema: encode_arrow_schema(&plain),
+            schema: encode_arrow_schema(schema),
         }
     }
 

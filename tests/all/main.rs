@@ -45,6 +45,7 @@ mod readers;
 mod records;
 mod refusals;
 #[cfg(target_os = "linux")]
+mod row_labels;
 mod samples;
 mod staged_writes;
 mod staging;

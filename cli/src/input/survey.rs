@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema};
-use atomic_arrow::schema::{common_field, common_type, meaning_difference};
+use atomic_arrow::schema::{common_field, common_metadata, common_type, meaning_difference};
 
 use super::guess::Guess;
 use super::json_rows::{ObjectGuess, Remarks};
@@ -47,7 +47,7 @@ pub(super) fn run(
         int96: columns.int96,
     };
     let mut found: Vec<Column<'_>> = Vec::new();
-    let mut metadata = None;
+    let mut first = None;
     let mut objects = ObjectGuess::default();
     let mut json_path: Option<&Path> = None;
     for (index, place) in places.iter().enumerate() {
@@ -65,7 +65,7 @@ pub(super) fn run(
                 };
                 let names = schema.fields().iter().map(|field| field.name());
                 check_related(&found, path, names)?;
-                metadata.get_or_insert_with(|| schema.metadata().clone());
+                first.get_or_insert_with(|| Arc::clone(&schema));
                 for field in schema.fields() {
                     column(&mut found, field.name()).add(path, field)?;
                 }
@@ -111,6 +111,7 @@ pub(super) fn run(
     let notes = json_path
         .map(|path| remarks.notes(path))
         .unwrap_or_default();
+    let metadata = first.map(|first| common_metadata(&first, &fields));
     let schema = Schema::new_with_metadata(fields, metadata.unwrap_or_default());
     let columns = Columns {
         schema: Arc::new(schema),

@@ -3,11 +3,15 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt as _;
+use std::sync::Arc;
 
-use arrow::array::AsArray as _;
+use arrow::array::{ArrayRef, AsArray as _, Int8Array, Int64Array, RecordBatch};
 use arrow::datatypes::Int64Type;
 use atomic_arrow::Receipt;
+use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::file::metadata::KeyValue;
+use parquet::file::properties::WriterProperties;
 use parquet::file::reader::{FileReader as _, SerializedFileReader};
 
 use crate::run::{KEYS, Place, testdata};
@@ -774,5 +778,50 @@ fn files_whose_names_are_no_text_are_overwritten_like_others() {
         let removed = receipt["removed"].to_string();
         assert!(removed.contains("k=A/caf\u{fffd}.bin"), "{removed}");
         place.run(["verify", "lake"]).exits(0).prints("1 row");
+    }
+}
+
+#[test]
+fn what_pandas_notes_of_a_column_that_is_widened_is_left_out() {
+    let place = Place::new();
+    let noted = |name: &str, column: ArrayRef, kind: &str| {
+        let batch = RecordBatch::try_from_iter([("x", column)]).unwrap();
+        let notes = format!(
+            r#"{{"index_columns":[],"columns":[{{"name":"x","field_name":"x","numpy_type":"{kind}"}}]}}"#
+        );
+        let schema = batch.schema().as_ref().clone();
+        let schema = schema.with_metadata([("pandas".to_owned(), notes)].into());
+        let batch = batch.with_schema(Arc::new(schema)).unwrap();
+        let file = File::create(place.path(name)).unwrap();
+        let pairs = batch.schema().metadata().clone().into_iter();
+        let pairs = pairs
+            .map(|(key, value)| KeyValue::new(key, value))
+            .collect();
+        let properties = WriterProperties::builder().set_key_value_metadata(Some(pairs));
+        let properties = Some(properties.build());
+        let mut writer = ArrowWriter::try_new(file, batch.schema(), properties).unwrap();
+        writer.write(&batch).unwrap();
+        writer.close().unwrap();
+    };
+    noted("narrow.parquet", Arc::new(Int8Array::from(vec![1])), "Int8");
+    noted(
+        "wide.parquet",
+        Arc::new(Int64Array::from(vec![1 << 40])),
+        "Int64",
+    );
+    for inputs in [
+        ["narrow.parquet", "wide.parquet"],
+        ["wide.parquet", "narrow.parquet"],
+    ] {
+        let [first, second] = inputs;
+        let lake = format!("lake-{first}");
+        place.run(["write", first, second, "--to", &lake]).exits(0);
+        let files = fs::read_dir(place.path(&lake)).unwrap();
+        let mut files = files.map(|file| file.unwrap().path());
+        let file = files.find(|file| file.extension().is_some_and(|end| end == "parquet"));
+        let read = footer(&place, file.unwrap().to_str().unwrap());
+        let pairs = read.file_metadata().key_value_metadata().unwrap().iter();
+        let told: String = pairs.filter_map(|pair| pair.value.clone()).collect();
+        assert!(!told.contains(r#""Int8""#), "{told}");
     }
 }

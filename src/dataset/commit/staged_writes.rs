@@ -23,7 +23,7 @@ use crate::partition::Partition;
 use crate::receipt::{CommitMode, Note, Receipt, StagedWrite};
 use crate::record::{StagedRecord, StagedRows};
 use crate::staging::{home_of_root, resolve};
-use crate::stored::{lost_offsets, readable_zones};
+use crate::stored::{lost, schema_in_files};
 use crate::transaction::{ConflictCheck, Transaction, open_area};
 
 /// What several processes have staged of one data set, to be committed as one transaction, or
@@ -263,8 +263,12 @@ impl StagedWrites {
         for (place, record) in parts {
             let mut schema = Arc::new(record.rows.schema(place)?);
             if let Ok(format) = record.rows.format.parse() {
-                notes.extend(lost_offsets(format, &schema));
-                schema = readable_zones(format, &schema);
+                let lost = lost(format, &schema).into_iter();
+                notes.extend(
+                    lost.filter(|note| !notes.contains(note))
+                        .collect::<Vec<_>>(),
+                );
+                schema = schema_in_files(format, &schema);
             }
             let categories = match self.schema_check {
                 true => self.categories(record, &schema, staged)?,

@@ -14,7 +14,7 @@ use crate::format::Format;
 use crate::meaning::Ordered;
 use crate::partition::Partition;
 use crate::receipt::{CommitMode, Note};
-use crate::stored::{StoredTypes, lost_offsets, readable_zones};
+use crate::stored::{StoredTypes, lost, schema_in_files};
 
 /// What a look at a data set found.
 #[derive(Debug, Default)]
@@ -124,9 +124,9 @@ impl Surroundings {
         partitions: &[Partition],
         existing: Option<Existing>,
     ) -> Result<Looked> {
-        let mut notes = lost_offsets(self.format, given.schema);
+        let mut notes = lost(self.format, given.schema);
         let zoned = Arc::new(given.schema.clone());
-        let schema = &readable_zones(self.format, &zoned);
+        let schema = &schema_in_files(self.format, &zoned);
         let given = Ordered { schema, ..given };
         let again = || {
             let is_compared = self.schema_check && self.mode != CommitMode::Overwrite;

@@ -154,7 +154,9 @@ pub(crate) struct InputArgs {
     /// The format of all dates and times in CSV, such as %d/%m/%Y or '%d.%m.%Y %H:%M' [default: ISO 8601]
     ///
     /// As strftime has it, %z being the offset and .%f or %.f the fraction of a second. A text that says
-    /// more than the type of its column holds, or that has two digits where %Y has four, is none.
+    /// more than the type of its column holds, or that has two digits where %Y has four, is none. A column
+    /// whose texts are all of the format has dates or times, also where they have nothing but digits; a note
+    /// says which text of a column is not of it, or that no column is.
     #[arg(long, value_name = "FORMAT")]
     date_format: Option<DateFormat>,
 

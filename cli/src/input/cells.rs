@@ -125,7 +125,7 @@ fn counted(values: &ArrayRef, data_type: &DataType) -> Result<ArrayRef, Unparsed
 }
 
 /// Whether the type has dates that a format may spell.
-fn is_dated(data_type: &DataType) -> bool {
+pub(super) fn is_dated(data_type: &DataType) -> bool {
     matches!(
         data_type,
         DataType::Date32 | DataType::Date64 | DataType::Timestamp(..)

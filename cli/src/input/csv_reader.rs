@@ -5,7 +5,7 @@
 //! mean in `cells`.
 
 use std::collections::VecDeque;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::builder::StringBuilder;
@@ -17,7 +17,8 @@ use super::cells::{self, Nulls, Reading, Unparsed};
 use super::csv_rows::{Row, Rows};
 use super::dates::DateFormat;
 use super::encoding::to_utf8;
-use super::guess::Guess;
+use super::error::shortened;
+use super::guess::{Guess, Undated};
 use super::quoted::QUOTED_EMPTY;
 use super::source::read_error;
 use super::stream::Stream;
@@ -37,6 +38,7 @@ pub(super) struct CsvReader {
     unseen: Vec<bool>,
     nulls: Nulls,
     dates: Option<DateFormat>,
+    notes: Vec<String>,
     batch_rows: usize,
 }
 
@@ -68,6 +70,7 @@ impl CsvReader {
             unseen: Vec::new(),
             nulls: Nulls::new(&options.null_values),
             dates: options.dates.clone(),
+            notes: Vec::new(),
             batch_rows: options.batch_size.max(1),
         };
         match known {
@@ -82,6 +85,11 @@ impl CsvReader {
 
     pub(super) fn schema(&self) -> SchemaRef {
         self.schema.clone()
+    }
+
+    /// What the user should know of dates that are not of his format.
+    pub(super) fn take_notes(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.notes)
     }
 
     /// The columns whose sampled cells were all null.
@@ -166,6 +174,7 @@ impl CsvReader {
         for (line, record) in &self.sample {
             self.add(&mut guesses, *line, record)?;
         }
+        self.notes = date_notes(&self.rows.path, self.names.iter().zip(&guesses), options);
         let fields = self.names.iter().zip(&guesses).map(|(name, guess)| {
             let told = options.schema.get(name).cloned();
             Field::new(name, told.unwrap_or_else(|| guess.data_type()), true)
@@ -186,7 +195,7 @@ impl CsvReader {
             let is_quoted_empty = cell == QUOTED_EMPTY;
             let cell = self.rows.text(cell, line, name)?;
             if !self.nulls.is_null(cell, is_quoted_empty, false) {
-                guess.add(cell, self.dates.as_ref());
+                guess.add(cell, self.dates.as_ref().map(|format| (format, line)));
             }
         }
         Ok(())
@@ -310,6 +319,35 @@ impl CsvReader {
             },
         })
     }
+}
+
+/// What the user should know where columns are not of the format of dates that he gave.
+pub(super) fn date_notes<'a>(
+    path: &Path,
+    columns: impl Iterator<Item = (&'a String, &'a Guess)>,
+    options: &InputOptions,
+) -> Vec<String> {
+    let Some(format) = &options.dates else {
+        return Vec::new();
+    };
+    let path = path.display();
+    let (mut any_dated, mut any_seen, mut notes) = (false, false, Vec::new());
+    for (name, guess) in columns {
+        let told = options.schema.get(name);
+        let data_type = told.cloned().unwrap_or_else(|| guess.data_type());
+        any_dated |= cells::is_dated(&data_type);
+        any_seen |= guess.is_seen();
+        if let (None, Some(Undated { line, text })) = (told, guess.undated()) {
+            notes.push(format!(
+                "{path}, line {line}: column `{name}` has no dates: `{}` is not of --date-format {format}",
+                shortened(text)
+            ));
+        }
+    }
+    if notes.is_empty() && any_seen && !any_dated {
+        notes.push(format!("{path}: no column is of --date-format {format}"));
+    }
+    notes
 }
 
 impl Iterator for CsvReader {

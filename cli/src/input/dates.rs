@@ -4,12 +4,12 @@
 //! taken. A text is of the format only if the format, applied to what was read, gives the text again;
 //! zeros before a number and at the end of a fraction are of no account.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::str::FromStr;
 
 use arrow::array::{ArrayRef, StringArray};
 use chrono::format::{DelayedFormat, Fixed, Item, Numeric, StrftimeItems};
-use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, Utc};
 
 /// The format of all dates and times, as `strftime` writes it: `%d.%m.%Y`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,7 +50,7 @@ impl FromStr for DateFormat {
         if items.iter().any(counts_nanoseconds) {
             return Err("%f counts nanoseconds; a fraction behind a point is %.f".to_owned());
         }
-        let sample = DateTime::from_timestamp(1_357_453_799, 0)
+        let sample = sample()
             .and_then(|sample| printed(sample.format(&format)))
             .ok_or("has no dates")?;
         for kind in [Kind::Zoned, Kind::Naive, Kind::Date] {
@@ -71,7 +71,24 @@ impl FromStr for DateFormat {
     }
 }
 
+impl fmt::Display for DateFormat {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.format)
+    }
+}
+
 impl DateFormat {
+    /// Whether a text has what this format has between its letters and digits: `31/12/2013` is like `%m/%d/%Y`.
+    pub(super) fn resembles(&self, text: &str) -> bool {
+        let punctuation = |text: &str| -> String {
+            let between = text.chars().filter(|c| !c.is_alphanumeric());
+            between.collect()
+        };
+        let sample = sample().and_then(|sample| printed(sample.format(&self.format)));
+        let sample = sample.map(|sample| punctuation(&sample));
+        sample.is_some_and(|sample| !sample.is_empty() && sample == punctuation(text))
+    }
+
     /// The same date or time as ISO 8601 writes it; `None` where the text is not of the format.
     pub(super) fn iso(&self, text: &str) -> Option<String> {
         let (year, again, iso) = match self.kind {
@@ -122,6 +139,11 @@ impl DateFormat {
             .collect();
         Ok(std::sync::Arc::new(iso?))
     }
+}
+
+/// A point in time that any format can spell.
+fn sample() -> Option<DateTime<Utc>> {
+    DateTime::from_timestamp(1_357_453_799, 0)
 }
 
 /// What a format makes of a value; `None` where the value has not what the format asks for.

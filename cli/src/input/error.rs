@@ -388,7 +388,7 @@ fn fields_text(count: u64) -> String {
 }
 
 /// A value as a message has it: long ones are cut.
-fn shortened(value: &str) -> String {
+pub(super) fn shortened(value: &str) -> String {
     const SHOWN: usize = 60;
     match value.char_indices().nth(SHOWN) {
         None => value.to_owned(),

@@ -32,6 +32,16 @@ pub(super) struct Guess {
     number: bool,
     certain_float: bool,
     bare_exponent: bool,
+    /// Whether a text was of the format of dates, where one was given, and the first that was none but is like one.
+    dated: bool,
+    undated: Option<Undated>,
+}
+
+/// A text that is not of the format of dates, in a column of which some are, or that looks much like it.
+#[derive(Debug, Clone)]
+pub(super) struct Undated {
+    pub(super) line: u64,
+    pub(super) text: String,
 }
 
 impl Default for Guess {
@@ -50,6 +60,8 @@ impl Default for Guess {
             number: false,
             certain_float: false,
             bare_exponent: false,
+            dated: false,
+            undated: None,
         }
     }
 }
@@ -60,20 +72,33 @@ impl Guess {
         self.seen
     }
 
-    /// Takes a text of CSV into account; dates are of the format, or of ISO 8601.
-    pub(super) fn add(&mut self, text: &str, dates: Option<&DateFormat>) {
+    /// The text for which the column has no dates, though others of it are of the format or it looks like one.
+    pub(super) fn undated(&self) -> Option<&Undated> {
+        self.undated.as_ref()
+    }
+
+    /// Takes a text of CSV into account; dates are of the format, which comes with the line, or of ISO 8601.
+    pub(super) fn add(&mut self, text: &str, dates: Option<(&DateFormat, u64)>) {
         self.add_number(text);
         self.boolean &= text.eq_ignore_ascii_case("true") || text.eq_ignore_ascii_case("false");
         if !(self.date || self.naive || self.zoned) {
             return;
         }
         let moment = match dates {
-            Some(format) => format.iso(text).and_then(|iso| Moment::parse(&iso)),
+            Some((format, _)) => format.iso(text).and_then(|iso| Moment::parse(&iso)),
             None => Moment::parse(text),
         };
         match moment {
-            None => (self.date, self.naive, self.zoned) = (false, false, false),
+            None => {
+                self.exclude_dates();
+                let dates = dates.filter(|(format, _)| self.dated || format.resembles(text));
+                self.undated = dates.map(|(_, line)| Undated {
+                    line,
+                    text: text.to_owned(),
+                });
+            }
             Some(moment) => {
+                self.dated = true;
                 self.date &= !moment.clock;
                 self.naive &= !moment.zoned;
                 self.zoned &= moment.zoned;
@@ -135,6 +160,8 @@ impl Guess {
         self.number |= other.number;
         self.certain_float |= other.certain_float;
         self.bare_exponent |= other.bare_exponent;
+        self.dated |= other.dated;
+        self.undated = self.undated.take().or_else(|| other.undated.clone());
     }
 
     fn is_float(&self) -> bool {
@@ -153,18 +180,19 @@ impl Guess {
             DataType::Utf8
         } else if self.boolean {
             DataType::Boolean
-        } else if self.int64 {
-            DataType::Int64
-        } else if self.uint64 {
-            DataType::UInt64
-        } else if self.is_float() {
-            DataType::Float64
+        // Only in a format that was given a date may have nothing but digits, and is no number then.
         } else if self.date {
             DataType::Date32
         } else if self.naive && in_range {
             DataType::Timestamp(unit, None)
         } else if self.zoned && in_range {
             DataType::Timestamp(unit, Some("UTC".into()))
+        } else if self.int64 {
+            DataType::Int64
+        } else if self.uint64 {
+            DataType::UInt64
+        } else if self.is_float() {
+            DataType::Float64
         } else {
             DataType::Utf8
         }

@@ -406,6 +406,13 @@ impl ObjectGuess {
         Ok(())
     }
 
+    /// What the values of a key may be, unless there are texts, objects or lists among them.
+    pub(super) fn scalars(&self, key: &str) -> Option<&Guess> {
+        let (_, guess) = &self.fields[*self.places.get(key)?];
+        let is_scalar = !guess.text && guess.item.is_none() && guess.object.is_none();
+        is_scalar.then_some(&guess.scalars)
+    }
+
     /// The field of each key, in the order in which they were met.
     pub(super) fn fields(&self, place: &str, remarks: &mut Remarks) -> Vec<FieldRef> {
         let field = |(key, guess): &(String, JsonGuess)| {

@@ -155,6 +155,10 @@ pub(crate) fn open(
         said: HashSet::new(),
     };
     input.begin().map_err(|error| input.or_interrupted(error))?;
+    // What CSV and JSON say of a type differs, and which of them comes first must not tell.
+    if options.format.is_none() && paths::mix_texts(&input.places) {
+        input.restart()?;
+    }
     Ok(input)
 }
 
@@ -374,11 +378,13 @@ impl Input {
                 .iter()
                 .any(|name| self.options.schema.get(name).is_some())
         };
+        if matches!(error, InputError::Int96 { .. }) {
+            return self.columns.int96 == TimeUnit::Nanosecond && self.watch.can_restart();
+        }
         let may_widen = match error {
             InputError::Value { column, .. } => !told(column),
             InputError::JsonKey { key, .. } => !told(key),
             InputError::JsonRow { .. } => true,
-            InputError::Int96 { .. } => self.columns.int96 == TimeUnit::Nanosecond,
             InputError::TypesDisagree { .. } => true,
             _ => false,
         };

@@ -9,6 +9,7 @@ use std::path::{Component, Path, PathBuf};
 use atomic_arrow::TableFormat;
 
 use super::InputError;
+use super::format::InputFormat;
 
 /// One place to read from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +22,18 @@ pub(super) enum Place {
         root: PathBuf,
         len: Option<u64>,
     },
+}
+
+/// Whether CSV and JSON are among files that can all be read twice.
+pub(super) fn mix_texts(places: &[Place]) -> bool {
+    let format = |place: &Place| InputFormat::of_path(place.path());
+    let any = |wanted: &[InputFormat]| {
+        let mut formats = places.iter().filter_map(format);
+        formats.any(|format| wanted.contains(&format))
+    };
+    places.iter().all(|place| place.len().is_some())
+        && any(&[InputFormat::Csv, InputFormat::Tsv])
+        && any(&[InputFormat::Ndjson])
 }
 
 impl Place {

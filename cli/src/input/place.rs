@@ -221,7 +221,7 @@ impl Opening<'_> {
                 (reader.schema(), Box::new(reader) as Batches)
             }
             Some(delimiter) => {
-                let reader = CsvReader::open(
+                let mut reader = CsvReader::open(
                     path.clone(),
                     stream,
                     compressed,
@@ -230,6 +230,7 @@ impl Opening<'_> {
                     known,
                 )?;
                 unseen.extend(reader.unseen());
+                notes.extend(reader.take_notes());
                 if let Some(other) = reader.other_delimiter(delimiter) {
                     notes.push(format!(
                         "{}: has one column only; if {other:?} divides its fields, say so with --delimiter",

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema};
 use atomic_arrow::schema::{common_field, common_metadata, common_type, meaning_difference};
 
+use super::csv_reader::date_notes;
 use super::guess::Guess;
 use super::json_rows::{ObjectGuess, Remarks};
 use super::paths::Place;
@@ -26,7 +27,14 @@ struct Column<'a> {
     /// What the texts of CSV may be.
     csv: Option<Guess>,
     /// What the values of JSON are.
-    json: Option<FieldRef>,
+    json: Option<JsonColumn>,
+}
+
+/// What the values of JSON in one column are.
+struct JsonColumn {
+    data_type: DataType,
+    /// What they may be besides, unless there are texts, objects or lists among them.
+    scalars: Option<Guess>,
 }
 
 /// The columns of all inputs, and what the user should know of them.
@@ -50,6 +58,7 @@ pub(super) fn run(
     let mut first = None;
     let mut objects = ObjectGuess::default();
     let mut json_path: Option<&Path> = None;
+    let mut notes = Vec::new();
     for (index, place) in places.iter().enumerate() {
         let path = place.path();
         if watch.interrupted() {
@@ -72,6 +81,8 @@ pub(super) fn run(
             }
             Surveyed::Csv(guesses) => {
                 check_related(&found, path, guesses.iter().map(|(name, _)| name))?;
+                let texts = guesses.iter().map(|(name, guess)| (name, guess));
+                notes.extend(date_notes(path, texts, options));
                 for (name, guess) in guesses {
                     match &mut column(&mut found, &name).csv {
                         Some(known) => known.merge(&guess),
@@ -85,8 +96,22 @@ pub(super) fn run(
     if let Some(path) = json_path {
         for field in json_reader::fields(path, &objects, &options.schema, &mut remarks)? {
             let column = column(&mut found, field.name());
-            column.json = Some(field);
+            column.json = Some(JsonColumn {
+                data_type: field.data_type().clone(),
+                scalars: objects.scalars(field.name()).cloned(),
+            });
         }
+        let told = |name: &String| options.schema.get(name).is_some();
+        let mixed = found
+            .iter()
+            .filter(|column| column.is_mixed())
+            .map(|column| &column.name);
+        let mixed: Vec<String> = mixed
+            .filter(|name| !told(name) && !remarks.mixed.contains(name))
+            .cloned()
+            .collect();
+        remarks.mixed.extend(mixed);
+        notes.extend(remarks.notes(path));
     }
     let missing = |told: &&str| !found.iter().any(|column| column.name == **told);
     let mut told = options.schema.iter().map(|(name, _)| name);
@@ -108,9 +133,6 @@ pub(super) fn run(
         .iter()
         .map(|column| column.field(options, places.len()));
     let fields: Fields = fields.chain(keys.cloned()).collect();
-    let notes = json_path
-        .map(|path| remarks.notes(path))
-        .unwrap_or_default();
     let metadata = first.map(|first| common_metadata(&first, &fields));
     let schema = Schema::new_with_metadata(fields, metadata.unwrap_or_default());
     let columns = Columns {
@@ -188,18 +210,36 @@ impl<'a> Column<'a> {
         Ok(())
     }
 
+    /// The type of the texts of CSV and the values of JSON.
+    fn inferred(&self) -> DataType {
+        let texts = self.csv.as_ref().filter(|guess| guess.is_seen());
+        match (texts, &self.json) {
+            (None, None) => DataType::Utf8,
+            (None, Some(json)) => json.data_type.clone(),
+            (Some(texts), None) => texts.data_type(),
+            (Some(texts), Some(json)) => match &json.scalars {
+                Some(scalars) => {
+                    let mut both = texts.clone();
+                    both.merge(scalars);
+                    both.data_type()
+                }
+                None => common_type(&texts.data_type(), &json.data_type).unwrap_or(DataType::Utf8),
+            },
+        }
+    }
+
+    /// Whether texts of CSV and values of JSON that are no text are kept as text because of each other.
+    fn is_mixed(&self) -> bool {
+        let (Some(texts), Some(json)) = (&self.csv, &self.json) else {
+            return false;
+        };
+        let types = [texts.data_type(), json.data_type.clone()];
+        self.inferred() == DataType::Utf8 && types.iter().any(|own| *own != DataType::Utf8)
+    }
+
     /// The field that holds the values of all inputs.
     fn field(&self, options: &InputOptions, inputs: usize) -> FieldRef {
-        let texts = self.csv.as_ref().filter(|guess| guess.is_seen());
-        let inferred = match (texts, &self.json) {
-            (None, None) => DataType::Utf8,
-            (None, Some(json)) => json.data_type().clone(),
-            (Some(texts), None) => texts.data_type(),
-            (Some(texts), Some(json)) => {
-                let merged = common_type(&texts.data_type(), json.data_type());
-                merged.unwrap_or(DataType::Utf8)
-            }
-        };
+        let inferred = self.inferred();
         let is_text = self.csv.is_some() || self.json.is_some();
         let field = match &self.typed {
             None => Field::new(&self.name, inferred, true),

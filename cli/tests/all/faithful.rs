@@ -253,6 +253,82 @@ fn csv_has_encodings_escapes_comments_and_date_formats() {
 }
 
 #[test]
+fn every_column_of_a_date_format_has_dates() {
+    let place = Place::new();
+    place.file("digits.csv", "d,n\n20240101,5\n20240229,6\n");
+    let read = rows(&place, "digits.csv --date-format %Y%m%d");
+    assert_eq!(
+        read,
+        [r#"{"d":"2024-01-01","n":5}"#, r#"{"d":"2024-02-29","n":6}"#]
+    );
+    place.file("times.csv", "t\n202401011230\n");
+    let read = rows(&place, "times.csv --date-format %Y%m%d%H%M");
+    assert_eq!(read, [r#"{"t":"2024-01-01T12:30:00"}"#]);
+}
+
+#[test]
+fn what_is_not_of_a_date_format_is_said() {
+    let place = Place::new();
+    for (file, text, format, note) in [
+        (
+            "other.csv",
+            "n,d\n1,13/02/2024\n",
+            "%m/%d/%Y",
+            "other.csv, line 2: column `d` has no dates: `13/02/2024`",
+        ),
+        (
+            "late.csv",
+            "d\n20240101\n20240231\n",
+            "%Y%m%d",
+            "late.csv, line 3: column `d` has no dates: `20240231`",
+        ),
+        (
+            "none.csv",
+            "d\n5\n",
+            "%Y%m%d",
+            "none.csv: no column is of --date-format %Y%m%d",
+        ),
+    ] {
+        place.file(file, text);
+        for sampled in [1, 100] {
+            let ran = place.run(arguments(&format!(
+                "{file} --date-format {format} --infer-rows {sampled}"
+            )));
+            ran.exits(0).says(note);
+        }
+    }
+    place.file("told.csv", "d\n20240101\n");
+    let ran = place.run(arguments("told.csv --date-format %Y%m%d --schema d=date"));
+    assert!(!ran.exits(0).stderr.contains("--date-format"));
+}
+
+#[test]
+fn csv_and_json_become_the_same_in_either_order() {
+    let place = Place::new();
+    for (text, value, read, is_noted) in [
+        ("1", "4.5", ["1.0", "4.5"], false),
+        ("1", "4", ["1", "4"], false),
+        ("1", "null", ["1", "null"], false),
+        ("x", "4.5", ["\"x\"", "\"4.5\""], true),
+        ("1", "\"x\"", ["\"1\"", "\"x\""], true),
+        ("x", "\"y\"", ["\"x\"", "\"y\""], false),
+    ] {
+        place.file("a.csv", format!("id\n{text}\n"));
+        place.file("b.ndjson", format!("{{\"id\":{value}}}\n"));
+        for inputs in ["a.csv b.ndjson", "b.ndjson a.csv"] {
+            let ran = place.run(arguments(inputs));
+            let said = ran.stderr.clone();
+            let mut expected = read.map(|value| format!(r#"{{"id":{value}}}"#));
+            let mut found = lines(&place, ran);
+            found.sort();
+            expected.sort();
+            assert_eq!(found, expected, "{inputs}");
+            assert_eq!(said.contains("kept as text"), is_noted, "{inputs}: {said}");
+        }
+    }
+}
+
+#[test]
 fn one_column_full_of_semicolons_is_said() {
     let place = Place::new();
     place.file("in.csv", "a;b;c\n1;2;3\n");

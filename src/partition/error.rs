@@ -151,8 +151,8 @@ pub enum PartitionError {
 
     /// A transform does not fit its column's type.
     #[error(
-        "{transform} cannot be taken of column {} of type {data_type}: cast it to a date or a timestamp",
-        quoted(.column)
+        "{transform} cannot be taken of column {} of type {data_type}: cast it to {}",
+        quoted(.column), .transform.needed_type()
     )]
     TransformMismatch {
         /// The column.

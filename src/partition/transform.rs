@@ -80,6 +80,15 @@ impl Transform {
         }
     }
 
+    /// The types of which it can be taken, in words.
+    pub(super) fn needed_type(self) -> &'static str {
+        match self {
+            Self::Identity => "text, a number, a date or a timestamp",
+            Self::Hour => "a timestamp",
+            Self::Year | Self::Month | Self::Day | Self::Date => "a date or a timestamp",
+        }
+    }
+
     /// Takes it of a column which it fits.
     pub(super) fn apply(self, column: &str, array: &ArrayRef) -> Result<ArrayRef, PartitionError> {
         let taken = match self {

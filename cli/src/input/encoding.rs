@@ -20,6 +20,12 @@ pub(super) enum Undecodable {
     /// A text in an encoding that is not read.
     #[error("begins with the byte order mark of UTF-32, which is not read; convert it to UTF-8")]
     Utf32,
+    /// A text in UTF-16 that nobody said to be so.
+    #[error(
+        "has a NUL beside each of its first characters, as UTF-16 without its mark has; name it with --encoding {encoding}, \
+         or with --encoding utf-8 keep the NULs"
+    )]
+    Utf16 { encoding: &'static str },
 }
 
 /// The text as UTF-8, without the mark that may open it, which wins over the encoding named; a mark of an encoding
@@ -30,6 +36,14 @@ pub(super) fn to_utf8(stream: Stream, encoding: Option<&'static Encoding>) -> io
         return Err(io::Error::other(Undecodable::Utf32));
     }
     let mark = Encoding::for_bom(&head);
+    let unmarked = match head.as_slice() {
+        [one, 0, two, 0, ..] if *one != 0 && *two != 0 => Some("utf-16le"),
+        [0, one, 0, two, ..] if *one != 0 && *two != 0 => Some("utf-16be"),
+        _ => None,
+    };
+    if let (None, Some(encoding)) = (encoding, unmarked) {
+        return Err(io::Error::other(Undecodable::Utf16 { encoding }));
+    }
     if let Some((_, len)) = mark {
         stream.read_exact(&mut [0; 3][..len])?;
     }

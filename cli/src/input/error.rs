@@ -119,6 +119,19 @@ pub(crate) enum InputError {
         path: PathBuf,
         missing: &'static str,
     },
+    /// Rows without a single key.
+    #[error(
+        "{}: no column is known, since none of {} has a key; give one of them a key, whose value may be null, or leave \
+         the file out",
+        path.display(), rows_text(*rows)
+    )]
+    NoKeys { path: PathBuf, rows: usize },
+    /// A file of the first version of Feather.
+    #[error(
+        "{}: is of version 1 of Feather, which is not read; write it anew as version 2, which is the Arrow IPC file format",
+        path.display()
+    )]
+    FeatherV1 { path: PathBuf },
     /// An entry of `--schema` or `--hive-types` that is not `name=Type`.
     #[error("`{entry}` is not of the form name=Type")]
     SchemaEntry { entry: String },
@@ -198,7 +211,10 @@ pub(crate) enum InputError {
         limit: u64,
     },
     /// Text that is not UTF-8.
-    #[error("{}, line {line}, column `{column}`: not valid UTF-8", path.display())]
+    #[error(
+        "{}, line {line}, column `{column}`: not valid UTF-8; name another encoding with --encoding, such as latin1",
+        path.display()
+    )]
     Utf8 {
         path: PathBuf,
         line: u64,
@@ -250,7 +266,7 @@ pub(crate) enum InputError {
         reason: &'static str,
     },
     /// A JSON row that is not UTF-8.
-    #[error("{}, {at}: not valid UTF-8", path.display())]
+    #[error("{}, {at}: not valid UTF-8; name another encoding with --encoding, such as latin1", path.display())]
     JsonText {
         path: PathBuf,
         at: Spot,
@@ -377,6 +393,13 @@ fn line_text(at: &Spot) -> &'static str {
     match at.element {
         None => " a line",
         Some(_) => "",
+    }
+}
+
+fn rows_text(count: usize) -> String {
+    match count {
+        1 => "its one row".to_owned(),
+        count => format!("its first {count} rows"),
     }
 }
 

@@ -5,6 +5,9 @@
 
 use std::path::Path;
 
+/// The bytes that open a file of the first version of Feather.
+pub(super) const FEATHER_V1: &[u8] = b"FEA1";
+
 /// How the rows of an input are encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum InputFormat {
@@ -57,6 +60,8 @@ impl InputFormat {
         [
             (&b"PAR1"[..], Self::Parquet),
             (b"ARROW1", Self::Arrow),
+            // Its first version, which the reader refuses by its name.
+            (FEATHER_V1, Self::Arrow),
             (b"\xff\xff\xff\xff", Self::Arrows),
         ]
         .iter()

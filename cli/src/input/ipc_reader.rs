@@ -21,6 +21,7 @@ use atomic_arrow::format::{IpcBounds, IpcTooLarge};
 use atomic_arrow::schema::{Refused, check_nulls};
 
 use super::InputError;
+use super::format::FEATHER_V1;
 use super::parquet_reader::{Share, file_len};
 use super::source::{Watch, read_error};
 use super::stream::Stream;
@@ -37,6 +38,7 @@ enum Refusal {
     Arrow(ArrowError),
     Value(Refused),
     TooLarge(IpcTooLarge),
+    FeatherV1,
 }
 
 impl From<ArrowError> for Refusal {
@@ -57,6 +59,7 @@ impl Refusal {
             Refusal::Arrow(source) => InputError::Arrow { path, source },
             Refusal::Value(source) => InputError::Refused { path, source },
             Refusal::TooLarge(source) => InputError::BatchTooLarge { path, source },
+            Refusal::FeatherV1 => InputError::FeatherV1 { path },
         }
     }
 }
@@ -106,7 +109,11 @@ impl IpcFileReader {
         bounds: &mut IpcBounds,
     ) -> Result<(Blocks, FileDecoder, SchemaRef, Vec<Block>), Refusal> {
         let damaged = |what: &str| ArrowError::IpcError(what.to_owned());
-        if &*file.read(0, MAGIC.len() as u64)? != MAGIC {
+        let magic = file.read(0, MAGIC.len() as u64)?;
+        if magic.starts_with(FEATHER_V1) {
+            return Err(Refusal::FeatherV1);
+        }
+        if &*magic != MAGIC {
             return Err(damaged("it does not begin with ARROW1").into());
         }
         let end = file.len.saturating_sub(10);

@@ -521,9 +521,13 @@ fn infer(
         }
     }
     if fields.is_empty() {
-        return Err(InputError::Empty {
-            path: lines.path.clone(),
-            missing: "no row says which columns there are",
+        let path = lines.path.clone();
+        return Err(match block.rows.len() {
+            0 => InputError::Empty {
+                path,
+                missing: "no row says which columns there are",
+            },
+            rows => InputError::NoKeys { path, rows },
         });
     }
     Ok((Arc::new(Schema::new(fields)), Some(block), remarks))

@@ -315,11 +315,11 @@ fn csv_that_is_not_utf8_is_refused_with_its_line() {
     let options = InputOptions::default();
     for text in [&b"a,b\n1,x\n2,\xff\n"[..], b"a,b\n1,x\n2,\xc3"] {
         let files = Files::new(&[("a.csv", text)]);
-        let expected = "a.csv, line 3, column `b`: not valid UTF-8";
+        let expected = "a.csv, line 3, column `b`: not valid UTF-8; name another encoding with --encoding, such as latin1";
         assert_eq!(files.error(&["a.csv"], &options), expected);
     }
     let files = Files::new(&[("a.csv", b"a,b\xff\n1,2\n")]);
-    let expected = "a.csv, line 1, column `column_2`: not valid UTF-8";
+    let expected = "a.csv, line 1, column `column_2`: not valid UTF-8; name another encoding with --encoding, such as latin1";
     assert_eq!(files.error(&["a.csv"], &options), expected);
 }
 
@@ -775,7 +775,10 @@ fn json_without_rows_says_so() {
 fn json_that_is_not_utf8_is_refused_with_its_line() {
     let files = Files::new(&[("a.json", b"{\"a\":\"x\"}\n{\"a\":\"\xff\"}\n")]);
     let error = files.error(&["a.json"], &options(|o| o.infer_rows = 1));
-    assert_eq!(error, "a.json, line 2: not valid UTF-8");
+    assert_eq!(
+        error,
+        "a.json, line 2: not valid UTF-8; name another encoding with --encoding, such as latin1"
+    );
 }
 
 fn parquet(batch: &RecordBatch) -> Vec<u8> {

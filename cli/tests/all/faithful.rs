@@ -228,10 +228,27 @@ fn csv_has_encodings_escapes_comments_and_date_formats() {
         rows(&place, "latin1.csv --encoding latin1"),
         [r#"{"a":"é","b":1}"#]
     );
+    place.run(arguments("latin1.csv")).exits(1).says(
+        "latin1.csv, line 2, column `a`: not valid UTF-8; name another encoding with --encoding",
+    );
+    place.file("latin1.ndjson", b"{\"a\":\"\xe9\"}\n");
     place
-        .run(arguments("latin1.csv"))
+        .run(arguments("latin1.ndjson"))
         .exits(1)
-        .says("latin1.csv, line 2, column `a`: not valid UTF-8");
+        .says("--encoding, such as latin1");
+    for (encoding, to_bytes) in [
+        ("utf-16le", u16::to_le_bytes as fn(u16) -> [u8; 2]),
+        ("utf-16be", u16::to_be_bytes),
+    ] {
+        let text: Vec<u8> = "a,b\né,1\n".encode_utf16().flat_map(to_bytes).collect();
+        place.file("unmarked.csv", text);
+        let ran = place.run(arguments("unmarked.csv"));
+        ran.exits(1).says(&format!("--encoding {encoding}"));
+        let read = rows(&place, &format!("unmarked.csv --encoding {encoding}"));
+        assert_eq!(read, [r#"{"a":"é","b":1}"#]);
+    }
+    place.file("nul.csv", b"a\0b\0\n1\n");
+    place.run(arguments("nul.csv --encoding utf-8")).exits(0);
     place.file(
         "odd.csv",
         "# made by hand\na,b\n\"x \\\"y\\\"\",31/12/2013\n# more\nz,1/2/2014\n",
@@ -326,6 +343,20 @@ fn csv_and_json_become_the_same_in_either_order() {
             assert_eq!(said.contains("kept as text"), is_noted, "{inputs}: {said}");
         }
     }
+}
+
+#[test]
+fn rows_without_keys_and_the_first_feather_are_told_from_damage() {
+    let place = Place::new();
+    place.file("keyless.ndjson", "{}\n{}\n");
+    let ran = place.run(arguments("keyless.ndjson"));
+    ran.exits(1).says("none of its first 2 rows has a key");
+    place.file("old.feather", b"FEA1 and what follows FEA1");
+    let ran = place.run(arguments("old.feather"));
+    ran.exits(1).says("version 1 of Feather");
+    let ran = place.run(["verify", "old.feather"]);
+    let said = "cannot be checked: it is of version 1 of Feather";
+    assert!(ran.stdout.contains(said), "{}", ran.stdout);
 }
 
 #[test]

@@ -21,6 +21,8 @@ use crate::format::source::Source;
 use crate::format::{Fault, contained, proof};
 
 const MAGIC: &[u8] = b"ARROW1";
+/// The bytes that open a file of the first version of Feather, which was no Arrow IPC yet.
+const FEATHER_V1: &[u8] = b"FEA1";
 /// The magic number, padded to 8 bytes.
 const FILE_START: u64 = 8;
 /// The footer's length and the magic number.
@@ -114,6 +116,15 @@ pub(super) fn end_of(bytes: &[u8]) -> Option<(usize, Range<usize>)> {
 
 fn check_magic(source: &Source, offset: u64) -> Result<(), Fault> {
     let found = source.read(offset, MAGIC.len() as u64)?;
+    if offset == 0 && found.starts_with(FEATHER_V1) {
+        let reason = "it is of version 1 of Feather, which is not read: write it anew as version 2, which is the Arrow \
+                      IPC file format";
+        return Err(Damage::NotCheckable {
+            location: Location::file(),
+            reason: reason.to_owned(),
+        }
+        .into());
+    }
     if found != MAGIC {
         return Err(Damage::Magic {
             offset,

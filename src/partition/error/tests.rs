@@ -59,7 +59,15 @@ fn messages_say_what_and_where() {
                 transform: Transform::Hour,
                 data_type: DataType::Utf8,
             },
-            "hour cannot be taken of column \"station\" of type Utf8: cast it to a date or a timestamp",
+            "hour cannot be taken of column \"station\" of type Utf8: cast it to a timestamp",
+        ),
+        (
+            PartitionError::TransformMismatch {
+                column: key(),
+                transform: Transform::Day,
+                data_type: DataType::Utf8,
+            },
+            "day cannot be taken of column \"station\" of type Utf8: cast it to a date or a timestamp",
         ),
     ];
     for (error, message) in messages {

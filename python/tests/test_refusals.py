@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import atomic_arrow as aa
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -42,6 +43,33 @@ CASES: list[tuple[tuple[pa.Table, dict[str, Any]], list[str]]] = [
         ['"c.x", row 1: expected no nulls', "fill it, or make the column nullable"],
     ),
 ]
+
+
+FRAMES: list[tuple[pd.DataFrame, list[str]]] = [
+    (
+        pd.DataFrame({"v": [0, 0], "c": pd.Series([1, 2**70], dtype=object)}),
+        ["'c', row 1: 118059", "to text"],
+    ),
+    (pd.DataFrame({"c": pd.Series([1, None, "x"], dtype=object)}), ["'c', row 2: 'x'", "one type"]),
+    (
+        pd.DataFrame({5: pd.Series(["x", 1], dtype=object)}),
+        ["column 5, row 1: 1 of type int", "one type"],
+    ),
+    (pd.DataFrame([[1, 2]], columns=["c", "c"]), ["two columns are named 'c'", "rename"]),
+    (pd.DataFrame({"c": [1 + 2j]}), ["column 'c' has complex numbers", "two columns"]),
+    (pd.DataFrame({"c": pd.arrays.SparseArray([0, 1])}), ["column 'c' is sparse", "to_dense"]),
+]
+
+
+@pytest.mark.parametrize(("frame", "says"), FRAMES)
+def test_what_arrow_has_no_type_for_in_frames_of_pandas_is_named(
+    lake: Path, files: Callable[[Path], list[str]], frame: pd.DataFrame, says: list[str]
+) -> None:
+    with pytest.raises(aa.InputError) as refused:
+        aa.write_dataset(frame, lake / "none")
+    message = str(refused.value)
+    assert all(text in message for text in says), message
+    assert files(lake) == []
 
 
 @pytest.mark.parametrize(("given", "says"), CASES)

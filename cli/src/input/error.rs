@@ -351,7 +351,10 @@ pub(crate) enum InputError {
     #[error("{}: the Arrow stream is cut short: its end-of-stream mark is missing", path.display())]
     StreamCut { path: PathBuf },
     /// A batch with a value that has no place in the columns of all inputs.
-    #[error("{}: {source}; or set another type with --schema", path.display())]
+    #[error(
+        "{}: {source}; or cast it in the other inputs, or write them to different data sets",
+        path.display()
+    )]
     Misfit { path: PathBuf, source: Refused },
     /// An input none of whose columns the inputs before it have.
     #[error(

@@ -273,7 +273,10 @@ pub(super) fn told(
             return Err(InputError::Disagree {
                 path: path.to_owned(),
                 column: column.to_owned(),
-                difference: format!("is {is} in the file, but --schema sets {set}"),
+                difference: format!(
+                    "is {is} in the file, but --schema sets {set}, which does not hold all of its values: cast it in the \
+                     file, or set a type that does"
+                ),
             });
         }
     }

@@ -6,7 +6,8 @@ use std::io::Write;
 
 use arrow::array::{
     Array, ArrayRef, AsArray, Float64Array, Int16Array, Int32Array, Int64Array, NullArray,
-    StringArray, TimestampMicrosecondArray, TimestampMillisecondArray, UInt64Array,
+    StringArray, TimestampMicrosecondArray, TimestampMillisecondArray, TimestampNanosecondArray,
+    UInt64Array,
 };
 use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType, Field, Float64Type, Int64Type, TimeUnit};
@@ -879,6 +880,36 @@ fn text_is_no_arrow_stream() {
 }
 
 #[test]
+fn a_time_beyond_the_unit_of_another_input_comes_with_what_can_be_done() {
+    let file = |times: ArrayRef| parquet(&RecordBatch::try_from_iter([("t", times)]).unwrap());
+    let files = Files::new(&[
+        (
+            "n.parquet",
+            &file(Arc::new(TimestampNanosecondArray::from(vec![1]))),
+        ),
+        (
+            "u.parquet",
+            &file(Arc::new(TimestampMicrosecondArray::from(vec![
+                253_370_764_800_000_000,
+            ]))),
+        ),
+    ]);
+    for inputs in [["n.parquet", "u.parquet"], ["u.parquet", "n.parquet"]] {
+        let error = files.error(&inputs, &InputOptions::default());
+        assert!(
+            error.starts_with("u.parquet: column \"t\", row 0"),
+            "{error}"
+        );
+        assert!(
+            error.ends_with(
+                "; or cast it in the other inputs, or write them to different data sets"
+            ),
+            "{error}"
+        );
+    }
+}
+
+#[test]
 fn columns_that_bring_their_types_must_be_as_the_schema_says() {
     let batch = csv(WEATHER).unwrap();
     let files = Files::new(&[
@@ -891,7 +922,10 @@ fn columns_that_bring_their_types_must_be_as_the_schema_says() {
         let other = options(|o| o.schema = "temp=int64".parse().unwrap());
         assert_eq!(
             files.error(&[name], &other),
-            format!("{name}: column `temp` is Float64 in the file, but --schema sets Int64")
+            format!(
+                "{name}: column `temp` is Float64 in the file, but --schema sets Int64, which does not hold all of its \
+                 values: cast it in the file, or set a type that does"
+            )
         );
         let missing = options(|o| o.schema = "tmep=int64".parse().unwrap());
         let expected = format!("{name}: has no column `tmep`, which --schema names");

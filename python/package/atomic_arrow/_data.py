@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeAlias, runtime_checkable
 from ._duckdb import check_relation
 from ._errors import AtomicArrowError, DataSetWarning, make
 from ._lib import Stream
-from ._pandas import check_objects
+from ._pandas import check_names, check_objects, unconvertible
 from ._polars import check_types, is_a, polars_stream
 
 HELD_BYTES = 64 << 20
@@ -168,7 +168,17 @@ def _stream(data: Any, index: bool | None, *, lasts: bool = False) -> Stream | N
         ):
             _check_metadata(data.schema)
         one = _exporter(data, index)
-        return None if one is None else Stream(one, lasts=lasts)
+        if one is None:
+            return None
+        try:
+            return Stream(one, lasts=lasts)
+        except AtomicArrowError:
+            raise
+        except Exception as error:
+            found = unconvertible(one, error) if is_a(one, "pandas", "DataFrame") else None
+            if found is None:
+                raise
+            raise found from error
 
 
 def _check_metadata(schema: Any) -> None:
@@ -233,6 +243,7 @@ def _exporter(data: Any, index: bool | None) -> Any:
     if is_a(data, "pandas", "DataFrame"):
         if index is None and _index_has_data(data):
             raise _undecided_index(data)
+        check_names(data)
         check_objects(data)
         # Its own export would make a column of any index that is not a mere count.
         return data.reset_index(drop=not index) if _has_index(data) or index else data

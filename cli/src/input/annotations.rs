@@ -5,6 +5,8 @@
 //! - ENUM is text, by [Parquet's specification](https://parquet.apache.org/docs/file-format/types/logicaltypedefinition/);
 //!   the decoder gives bytes. It is read as text, which DuckDB and Spark see in such a column too.
 //! - BSON has no type in Arrow. The bytes are kept, and a note says that the annotation is not.
+//! - Nor have times of day that are adjusted to UTC, as DuckDB's `TIME WITH TIME ZONE`. The times are kept, and a note says
+//!   that their zone is not; where Arrow's own schema is in the file, its writer gave plain times.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -12,6 +14,7 @@ use std::sync::Arc;
 use arrow::array::{Array, RecordBatch};
 use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
+use parquet::arrow::ARROW_SCHEMA_META_KEY;
 use parquet::arrow::arrow_reader::ArrowReaderMetadata;
 use parquet::basic::{ConvertedType, LogicalType, Type};
 use parquet::errors::ParquetError;
@@ -43,6 +46,9 @@ pub(super) fn open(metadata: ArrowReaderMetadata, path: &Path) -> Result<Annotat
     let descriptor = metadata.metadata().file_metadata().schema_descr_ptr();
     let mut leaves = descriptor.columns().iter().map(Arc::as_ref);
     let schema = metadata.schema();
+    let pairs = metadata.metadata().file_metadata().key_value_metadata();
+    let mut pairs = pairs.into_iter().flatten();
+    let is_of_arrow = pairs.any(|pair| pair.key == ARROW_SCHEMA_META_KEY);
     let (mut columns, mut notes) = (Vec::new(), Vec::new());
     let mut fields = Vec::with_capacity(schema.fields().len());
     for (column, field) in schema.fields().iter().enumerate() {
@@ -53,12 +59,17 @@ pub(super) fn open(metadata: ArrowReaderMetadata, path: &Path) -> Result<Annotat
         if found.unchecked_text {
             columns.push(column);
         }
+        let mut note = |loss: &str| {
+            let (path, name) = (path.display(), field.name());
+            notes.push(format!("{path}: column `{name}` {loss}"));
+        };
         if found.bson {
-            let name = field.name();
-            notes.push(format!(
-                "{}: column `{name}` is annotated as BSON, which is not kept: it is written as plain bytes",
-                path.display()
-            ));
+            note("is annotated as BSON, which is not kept: it is written as plain bytes");
+        }
+        if found.utc_time && !is_of_arrow {
+            note(
+                "has times of day in UTC, of which the zone is not kept: they are written as plain times",
+            );
         }
     }
     let metadata = read_as(metadata, fields.into())?;
@@ -75,10 +86,13 @@ pub(super) fn open(metadata: ArrowReaderMetadata, path: &Path) -> Result<Annotat
 struct Found {
     unchecked_text: bool,
     bson: bool,
+    utc_time: bool,
 }
 
 /// The type that a leaf is read in: text in the place of the bytes of ENUM.
 fn leaf_as(given: &DataType, leaf: Option<&ColumnDescriptor>, found: &mut Found) -> DataType {
+    let time = leaf.and_then(ColumnDescriptor::logical_type_ref);
+    found.utc_time |= matches!(time, Some(LogicalType::Time(time)) if time.is_adjusted_to_u_t_c);
     let Some(leaf) = leaf.filter(|leaf| leaf.physical_type() == Type::BYTE_ARRAY) else {
         return given.clone();
     };
@@ -201,6 +215,37 @@ mod tests {
             .check(Path::new("a.parquet"), &batch)
             .unwrap();
         assert_eq!(batch.column(0).as_string::<i32>().value(0), "SUNNY");
+    }
+
+    #[test]
+    fn times_of_day_in_utc_are_told_of_unless_arrow_gave_them() {
+        let text = "message rows { required int64 t (TIME(MICROS, true)); required int64 u (TIME(MICROS, false)); }";
+        let schema = Arc::new(parse_message_type(text).unwrap());
+        for is_of_arrow in [false, true] {
+            let file = tempfile::tempfile().unwrap();
+            let mut writer =
+                SerializedFileWriter::new(&file, Arc::clone(&schema), Default::default()).unwrap();
+            if is_of_arrow {
+                let fields = ["t", "u"].map(|name| {
+                    let time = DataType::Time64(arrow::datatypes::TimeUnit::Microsecond);
+                    arrow::datatypes::Field::new(name, time, false)
+                });
+                let given = arrow::datatypes::Schema::new(fields.to_vec());
+                let given = parquet::arrow::encode_arrow_schema(&given);
+                let key = ARROW_SCHEMA_META_KEY.to_owned();
+                writer
+                    .append_key_value_metadata(parquet::file::metadata::KeyValue::new(key, given));
+            }
+            writer.close().unwrap();
+            let notes = annotated(&file).notes;
+            match is_of_arrow {
+                true => assert!(notes.is_empty(), "{notes:?}"),
+                false => assert!(
+                    matches!(notes.as_slice(), [note] if note.contains("`t`") && note.contains("UTC")),
+                    "{notes:?}"
+                ),
+            }
+        }
     }
 
     #[test]

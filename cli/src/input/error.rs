@@ -14,6 +14,7 @@ use atomic_arrow::schema::Refused;
 use parquet::errors::ParquetError;
 use thiserror::Error;
 
+use super::integers::UnknownInteger;
 use super::json_rows::BadRow;
 use super::spot::Spot;
 
@@ -126,6 +127,15 @@ pub(crate) enum InputError {
         path.display(), rows_text(*rows)
     )]
     NoKeys { path: PathBuf, rows: usize },
+    /// Integers of a width that Arrow has not.
+    #[error(
+        "{}: column `{}` has integers of {} bits, which is no type of Arrow; cast it to Int64, or to Decimal(38, 0), in the file",
+        path.display(), found.column, found.bits
+    )]
+    UnknownInteger {
+        path: PathBuf,
+        found: UnknownInteger,
+    },
     /// A file of the first version of Feather.
     #[error(
         "{}: is of version 1 of Feather, which is not read; write it anew as version 2, which is the Arrow IPC file format",

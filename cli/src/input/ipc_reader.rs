@@ -22,6 +22,7 @@ use atomic_arrow::schema::{Refused, check_nulls};
 
 use super::InputError;
 use super::format::FEATHER_V1;
+use super::integers::{UnknownInteger, unknown_of_message, unknown_of_schema};
 use super::parquet_reader::{Share, file_len};
 use super::source::{Watch, read_error};
 use super::stream::Stream;
@@ -39,6 +40,7 @@ enum Refusal {
     Value(Refused),
     TooLarge(IpcTooLarge),
     FeatherV1,
+    Integer(UnknownInteger),
 }
 
 impl From<ArrowError> for Refusal {
@@ -60,6 +62,7 @@ impl Refusal {
             Refusal::Value(source) => InputError::Refused { path, source },
             Refusal::TooLarge(source) => InputError::BatchTooLarge { path, source },
             Refusal::FeatherV1 => InputError::FeatherV1 { path },
+            Refusal::Integer(found) => InputError::UnknownInteger { path, found },
         }
     }
 }
@@ -126,6 +129,9 @@ impl IpcFileReader {
             .ok_or_else(|| damaged("its footer has no schema"))?;
         if !schema.endianness().equals_to_target_endianness() {
             return Err(damaged("its byte order is not this machine's").into());
+        }
+        if let Some(found) = unknown_of_schema(schema) {
+            return Err(Refusal::Integer(found));
         }
         let schema = SchemaRef::new(fb_to_schema(schema));
         let mut decoder = FileDecoder::new(schema.clone(), footer.version());
@@ -306,6 +312,9 @@ impl IpcStreamReader {
         let opening = reader.message(LONGEST_SCHEMA)?;
         if let Err(reason) = check_opening(&opening) {
             return Err(reader.arrow_error(ArrowError::IpcError(reason.to_owned())));
+        }
+        if let Some(found) = unknown_of_message(&opening) {
+            return Err(Refusal::Integer(found).of(reader.path));
         }
         reader.rest = Buffer::from_vec(opening);
         while reader.decoder.schema().is_none() {

@@ -21,6 +21,7 @@ mod guard;
 mod guess;
 mod hive;
 mod int96;
+mod integers;
 mod ipc_reader;
 mod json_lines;
 mod json_reader;

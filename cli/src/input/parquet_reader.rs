@@ -6,16 +6,19 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, SchemaRef, TimeUnit};
 use atomic_arrow::format::ParquetBatches;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::errors::ParquetError;
+use parquet::file::metadata::ParquetMetaDataReader;
 
 use super::InputError;
 use super::annotations::{self, TextCheck};
 use super::int96::{self, Int96Check};
+use super::integers::unknown_of_footer;
 use super::leaves::{map_leaves, read_as};
 use super::source::Watch;
 
@@ -92,7 +95,13 @@ impl ParquetReader {
             path: path.clone(),
             source,
         };
-        let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new())
+        let footer = ParquetMetaDataReader::new()
+            .parse_and_finish(&file)
+            .map_err(error)?;
+        if let Some(found) = unknown_of_footer(footer.file_metadata()) {
+            return Err(InputError::UnknownInteger { path, found });
+        }
+        let metadata = ArrowReaderMetadata::try_new(Arc::new(footer), ArrowReaderOptions::new())
             .and_then(without_odd_dictionaries)
             .map_err(error)?;
         let footer = metadata.metadata().file_metadata().num_rows();

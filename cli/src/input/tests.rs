@@ -13,7 +13,12 @@ use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType, Field, Float64Type, Int64Type, TimeUnit};
 use arrow::ipc::writer::{FileWriter, StreamWriter};
 use arrow::util::display::array_value_to_string;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_writer::ArrowWriterOptions;
+use parquet::file::metadata::KeyValue;
+use parquet::file::properties::WriterProperties;
 
 use super::*;
 
@@ -877,6 +882,40 @@ fn text_is_no_arrow_stream() {
         files.error(&["a.arrows"], &InputOptions::default()),
         expected
     );
+}
+
+#[test]
+fn integers_of_a_width_that_arrow_has_not_are_named_with_their_column() {
+    let v: ArrayRef = Arc::new(Int64Array::from(vec![1]));
+    let batch = RecordBatch::try_from_iter([("v", v)]).unwrap();
+    let stream = ipc_stream(&batch);
+    let widened = |at: usize| {
+        let mut stream = stream.clone();
+        stream[at] = 128;
+        stream
+    };
+    let is_width = |at: &usize| {
+        stream[*at..].starts_with(&64i32.to_le_bytes())
+            && integers::unknown_of_message(&widened(*at)).is_some()
+    };
+    let wide = widened((0..stream.len()).find(is_width).unwrap());
+    let schema = KeyValue::new("ARROW:schema".to_owned(), BASE64_STANDARD.encode(&wide));
+    let properties = WriterProperties::builder().set_key_value_metadata(Some(vec![schema]));
+    let options = ArrowWriterOptions::new()
+        .with_skip_arrow_metadata(true)
+        .with_properties(properties.build());
+    let mut parquet = Vec::new();
+    let mut writer =
+        ArrowWriter::try_new_with_options(&mut parquet, batch.schema(), options).unwrap();
+    writer.write(&batch).unwrap();
+    writer.close().unwrap();
+    let files = Files::new(&[("a.arrows", &wide), ("a.parquet", &parquet)]);
+    for name in ["a.arrows", "a.parquet"] {
+        let error = files.error(&[name], &InputOptions::default());
+        let expected = format!("{name}: column `v` has integers of 128 bits");
+        assert!(error.starts_with(&expected), "{error}");
+        assert!(error.contains("cast it to Int64"), "{error}");
+    }
 }
 
 #[test]

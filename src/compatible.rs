@@ -60,7 +60,14 @@ pub(crate) fn compare(given: &Schema, there: &Schema) -> Result<Vec<Note>, Diffe
         // That extension types go together is known already.
         let extensions = (Extension::of(field), Extension::of(other));
         match unite(given, there) {
-            Some(Unity::Same) if extensions.0.is_some() == extensions.1.is_some() => {}
+            Some(_) if extensions.0.is_some() != extensions.1.is_some() => {
+                notes.push(Note::ExtensionDiffers {
+                    column: field.name().clone(),
+                    written: described(given, extensions.0),
+                    there: described(there, extensions.1),
+                });
+            }
+            Some(Unity::Same) => {}
             Some(_) => notes.push(Note::TypeDiffers {
                 column: field.name().clone(),
                 written: described(given, extensions.0),

@@ -112,6 +112,22 @@ fn columns_in_one_of_the_schemas_may_be_null() {
 }
 
 #[test]
+fn an_extension_type_beside_plain_values_is_told_of_as_such() {
+    let plain = schema(&[("x", DataType::Int8)]);
+    let extension = [("ARROW:extension:name".to_owned(), "arrow.bool8".to_owned())];
+    let field = plain.field(0).clone().with_metadata(extension.into());
+    let extended = Schema::new(vec![field]);
+    for (given, there) in [(&plain, &extended), (&extended, &plain)] {
+        let notes = compare(given, there).unwrap();
+        assert!(
+            matches!(notes.as_slice(), [note @ Note::ExtensionDiffers { .. }] if note.to_string().contains("arrow.bool8")),
+            "{notes:?}"
+        );
+    }
+    assert_eq!(compare(&extended, &extended).unwrap(), []);
+}
+
+#[test]
 fn a_difference_names_the_column_and_both_types() {
     let there = schema(&[("v", DataType::Int64)]);
     let difference = compare(&schema(&[("v", DataType::Utf8)]), &there).unwrap_err();

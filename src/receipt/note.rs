@@ -36,6 +36,15 @@ pub enum Note {
         /// Its type in the files that were there before.
         there: String,
     },
+    /// A column that is of an extension type now, and of plain values before, or the other way round.
+    ExtensionDiffers {
+        /// The column.
+        column: String,
+        /// Its type in the files of this write.
+        written: String,
+        /// Its type in the files that were there before.
+        there: String,
+    },
     /// Instants whose time zone was an offset that not every reader of Parquet knows: they are stored in UTC.
     OffsetNotKept {
         /// The column, or the path of what is within it.
@@ -97,6 +106,7 @@ impl Note {
             Note::ColumnAdded { .. } => "column-added",
             Note::ColumnMissing { .. } => "column-missing",
             Note::TypeDiffers { .. } => "type-differs",
+            Note::ExtensionDiffers { .. } => "extension-differs",
             Note::OffsetNotKept { .. } => "offset-not-kept",
             Note::RowLabelsNotKept { .. } => "row-labels-not-kept",
             Note::NoRows => "no-rows",
@@ -130,6 +140,15 @@ impl fmt::Display for Note {
                 f,
                 "column {column:?} is {written}, but {there} in the data set: pyarrow and DuckDB read \
                  both as far as values fit, Polars and DataFusion have to be told"
+            ),
+            Note::ExtensionDiffers {
+                column,
+                written,
+                there,
+            } => write!(
+                f,
+                "column {column:?} is {written}, but {there} in the data set: readers take both for what the file says \
+                 that they open first, or fail on values that this type does not have"
             ),
             Note::OffsetNotKept { column, offset } => write!(
                 f,

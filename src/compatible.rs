@@ -11,10 +11,11 @@
 //! | of no type (`Null`) in one file | pyarrow, Polars and DuckDB fail if that comes first |
 //! | ordered in one file only, or in another order | pyarrow takes the order of the file that comes first, or none; Polars fails on other enumerations |
 //! | of an extension type in one file only | pyarrow takes the type of the file that comes first |
+//! | of geometries of another CRS by GeoParquet, or of bytes | the bytes are read, and the CRS of one file is taken for that of all |
 //! | of other extension types, or parameters of one | pyarrow fails, or takes the values of one for those of the other |
 //! | any other type | at least one of pyarrow and DuckDB fails, or gives back other values |
 //!
-//! A write is refused for another order, for other extension types, and for any other type. The others are allowed, and
+//! A write is refused for another order, for other extension types, for other geometries, and for any other type. The others are allowed, and
 //! said; a column that may not be null is not allowed to be in one file only. Orders and extension types are compared in
 //! [`meaning`](crate::meaning). Which type holds the values of both is another question
 //! ([`schema`](crate::schema)), which readers do not ask.
@@ -25,6 +26,7 @@ use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema};
 
 use crate::categories::POLARS_ENUMERATION;
 use crate::extension::Extension;
+use crate::geometry::with_geometries;
 use crate::nested::{is_binary, list_item};
 use crate::receipt::Note;
 use crate::schema::common_type;
@@ -131,7 +133,7 @@ pub(crate) fn merge(one: &Schema, other: &Schema) -> Schema {
             Some(_) => {}
         }
     }
-    Schema::new(fields)
+    with_geometries(Schema::new(fields), one, other)
 }
 
 /// The field with what has no type in it replaced by what `there` has in its place, the order of categories too.

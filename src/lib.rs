@@ -152,6 +152,7 @@ mod existing;
 mod extension;
 mod file;
 pub mod format;
+mod geometry;
 mod impossible;
 pub mod inspect;
 mod local_path;

@@ -1,5 +1,5 @@
-//! What two columns mean beside their types, by the order of their categories and their extension types, and whether
-//! that goes together (promise P10).
+//! What two columns mean beside their types, by the order of their categories, their extension types and what GeoParquet
+//! says of them, and whether that goes together (promise P10).
 //!
 //! One rule wherever rows of different origin become one column:
 //!
@@ -11,6 +11,7 @@
 //! | ordered | without an order | they do not go together: the order would be lost, or made up |
 //! | of an extension type | of another, or with other parameters | they do not go together: the values mean something else |
 //! | of an extension type | of none | readers of both as files get the same values, which is said; within one write they do not go together |
+//! | of geometries by GeoParquet | of other geometries, or not of geometries | they do not go together: the same bytes are other places |
 //! | anything | only nulls | they go together |
 
 use std::sync::Arc;
@@ -19,11 +20,17 @@ use arrow::datatypes::{DataType, Field, FieldRef, Schema};
 
 use crate::categories::{Categories, KnownCategories, REMEDY, enumeration_text};
 use crate::extension::Extension;
+use crate::geometry::{Geometries, Geometry, GeometryDifference, is_same_text};
 use crate::nested::{below, inner_fields, list_item};
 
 /// What to do about columns whose extension types do not go together.
 const EXTENSION_REMEDY: &str =
     "give the column one extension type everywhere, or convert it to one storage type";
+/// What to do about geometries that do not go together.
+const GEOMETRY_REMEDY: &str = "reproject the geometries to one CRS and say the same of the column in `geo` everywhere, or \
+     leave `geo` out of the metadata of every schema";
+/// What to do about geometries that are not what the writer's schema says of all.
+const EXTENT_REMEDY: &str = "give the writer a schema whose `geo` has no `bbox` and no entries in `geometry_types` for the column";
 
 /// Two columns, or parts of them, that mean something else.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,12 +76,74 @@ pub(crate) struct Ordered<'a> {
 
 /// The first difference between the columns of two schemas.
 pub(crate) fn difference(first: Ordered<'_>, found: Ordered<'_>) -> Option<MeaningDifference> {
-    first.schema.fields().iter().find_map(|field| {
+    let sides = first.schema.fields().iter().find_map(|field| {
         let other = found.schema.field_with_name(field.name()).ok()?;
         let first = Side::new(field, first.categories);
         let found = Side::new(other, found.categories);
         side_difference(&first, &found, Purpose::Read)
+    });
+    sides.or_else(|| geometry_difference(first.schema, found.schema))
+}
+
+/// The first difference between what two schemas say of columns of geometries.
+pub(crate) fn geometry_difference(first: &Schema, found: &Schema) -> Option<MeaningDifference> {
+    geometries_differ(first, found, Purpose::Unite)
+}
+
+/// What keeps rows from being written as those of a schema, by what that says of columns of geometries.
+pub(crate) fn writers_geometry_difference(
+    writers: &Schema,
+    found: &Schema,
+) -> Option<MeaningDifference> {
+    geometries_differ(writers, found, Purpose::Write)
+}
+
+fn geometries_differ(
+    first: &Schema,
+    found: &Schema,
+    purpose: Purpose,
+) -> Option<MeaningDifference> {
+    if is_same_text(first, found) {
+        return None;
+    }
+    let (geometries, others) = (Geometries::of(first), Geometries::of(found));
+    geometries.names().chain(others.names()).find_map(|name| {
+        let field = first.field_with_name(name).ok()?;
+        let other = found.field_with_name(name).ok()?;
+        let (difference, remedy) = match (geometries.get(name), others.get(name)) {
+            (Some(one), Some(two)) => match one.difference(two) {
+                Some(difference) => (difference, GEOMETRY_REMEDY),
+                None if purpose == Purpose::Write => (one.lacks(two)?, EXTENT_REMEDY),
+                None => return None,
+            },
+            (one, two) => {
+                if is_untyped(field) || is_untyped(other) {
+                    return None;
+                }
+                let described = |said: Option<&Geometry>, field: &Field| {
+                    let plain = || format!("{} without `geo` metadata", field.data_type());
+                    said.map_or_else(plain, ToString::to_string)
+                };
+                let (first, found) = (described(one, field), described(two, other));
+                (GeometryDifference { first, found }, GEOMETRY_REMEDY)
+            }
+        };
+        Some(MeaningDifference {
+            path: name.to_owned(),
+            first: difference.first,
+            found: difference.found,
+            remedy,
+        })
     })
+}
+
+/// Whether there is nothing but nulls.
+fn is_untyped(field: &Field) -> bool {
+    match field.data_type() {
+        DataType::Null => true,
+        DataType::Dictionary(_, values) => **values == DataType::Null,
+        _ => false,
+    }
 }
 
 /// The first difference between two fields, of whose categories nothing is known but what Polars has in the metadata.
@@ -119,15 +188,6 @@ impl<'a> Side<'a> {
             path: below(&self.path, self.field.data_type(), field),
             field,
             known: self.known,
-        }
-    }
-
-    /// Whether there is nothing but nulls.
-    fn is_untyped(&self) -> bool {
-        match self.field.data_type() {
-            DataType::Null => true,
-            DataType::Dictionary(_, values) => **values == DataType::Null,
-            _ => false,
         }
     }
 
@@ -182,7 +242,7 @@ fn side_difference(
     let within = |one: &Field, other: &Field| {
         side_difference(&first.below(one), &found.below(other), purpose)
     };
-    if first.is_untyped() || found.is_untyped() {
+    if is_untyped(first.field) || is_untyped(found.field) {
         return None;
     }
     let extensions = (Extension::of(first.field), Extension::of(found.field));

@@ -26,7 +26,7 @@
 //!
 //! Lists, maps, structs and dictionaries unite if what lies within them does. Anything else has no common type:
 //! `Int64` and a float, which has no place for all of them; timestamps with a time zone and without; text and
-//! numbers; columns of different extension types; an ordered dictionary and values without an order, which would lose
+//! numbers; columns of different extension types; geometries of which GeoParquet says different things; an ordered dictionary and values without an order, which would lose
 //! it or get one that nobody gave.
 //!
 //! Whether *readers* take files of two schemas for one data set is another question, which an append asks: they
@@ -40,7 +40,10 @@ use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, SchemaRef, Tim
 use serde_json::Value;
 
 use crate::convert::convert;
-use crate::meaning::field_difference;
+use crate::geometry::with_geometries;
+use crate::meaning::{
+    MeaningDifference, field_difference, geometry_difference, writers_geometry_difference,
+};
 use crate::nested::{is_binary, list_item};
 pub use crate::nulls::check_nulls;
 pub use crate::refused::Refused;
@@ -62,7 +65,7 @@ pub struct NoCommonType {
     pub first: DataType,
     /// Its type in the other.
     pub found: DataType,
-    /// What keeps them apart where that is not their types: the order of categories. It follows "column … is".
+    /// What keeps them apart where that is not their types: the order of categories, extension types, geometries. It follows "column … is".
     pub difference: Option<Box<str>>,
 }
 
@@ -86,16 +89,28 @@ pub struct NoCommonType {
 /// # Ok::<(), atomic_arrow::schema::NoCommonType>(())
 /// ```
 pub fn common_schema(first: &Schema, found: &Schema) -> Result<Schema, NoCommonType> {
+    let geometry = geometry_difference(first, found);
     let fields = merge_members(first.fields(), found.fields(), |one, other| {
-        common_field(one, other).ok_or_else(|| NoCommonType {
+        let of_geometry = geometry
+            .as_ref()
+            .filter(|difference| difference.path == *one.name());
+        let common = match of_geometry {
+            None => common_field(one, other),
+            Some(_) => None,
+        };
+        common.ok_or_else(|| NoCommonType {
             column: one.name().clone(),
             first: one.data_type().clone(),
             found: other.data_type().clone(),
-            difference: meaning_difference(one, other).map(Into::into),
+            difference: field_difference(one, other)
+                .as_ref()
+                .or(of_geometry)
+                .map(|difference| described(difference, one.name()).into()),
         })
     })?;
     let metadata = common_metadata(first, &fields);
-    Ok(Schema::new_with_metadata(fields, metadata))
+    let schema = Schema::new_with_metadata(fields, metadata);
+    Ok(with_geometries(schema, first, found))
 }
 
 /// The metadata of the first schema for these fields, of which some may have another type than there: without what pandas
@@ -129,29 +144,19 @@ pub fn common_metadata(first: &Schema, fields: &[FieldRef]) -> HashMap<String, S
     metadata
 }
 
-/// Why two columns of types that go together mean different things: by the order of their categories, or by their
-/// extension types. The text follows "column … is"; `None` if they mean the same.
-///
-/// ```
-/// use atomic_arrow::arrow::datatypes::{DataType, Field};
-/// use atomic_arrow::schema::meaning_difference;
-///
-/// let words = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
-/// let plain = Field::new("size", words, true);
-/// let ordered = plain.clone().with_dict_is_ordered(true);
-/// assert_eq!(meaning_difference(&plain, &plain), None);
-/// let text = meaning_difference(&ordered, &plain).unwrap_or_default();
-/// assert!(text.starts_with("an ordered dictionary and a dictionary without an order"));
-/// ```
-#[must_use]
-pub fn meaning_difference(first: &Field, found: &Field) -> Option<String> {
-    let difference = field_difference(first, found)?;
-    let within = match difference.path == *first.name() {
+/// What keeps two columns apart beside their types, as it follows "column … is".
+fn described(difference: &MeaningDifference, column: &str) -> String {
+    let MeaningDifference {
+        path,
+        first,
+        found,
+        remedy,
+    } = difference;
+    let within = match path == column {
         true => String::new(),
-        false => format!(" in {:?}", difference.path),
+        false => format!(" in {path:?}"),
     };
-    let (first, found, remedy) = (difference.first, difference.found, difference.remedy);
-    Some(format!("{first} and {found}{within}: {remedy}"))
+    format!("{first} and {found}{within}: {remedy}")
 }
 
 /// The field that holds the values of both, of the first one's name and metadata; `None` if no type does.
@@ -452,6 +457,10 @@ pub fn fit(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, Refus
     {
         let reason = "it is not in the schema: leave it out, or write with a schema that has it";
         return Err(Refused::new(extra.name(), reason));
+    }
+    if let Some(difference) = writers_geometry_difference(schema, batch.schema_ref()) {
+        let reason = format!("it is {}", described(&difference, &difference.path));
+        return Err(Refused::new(&difference.path, reason));
     }
     let columns = schema.fields().iter().enumerate().map(|(index, field)| {
         let in_place = found.get(index).filter(|at| at.name() == field.name());

@@ -38,6 +38,7 @@ use crate::compatible::{lacks_type, typed_like};
 use crate::convert::{Problem, convert};
 use crate::error::{Error, Result, Step};
 use crate::format::Format;
+use crate::geometry::with_geometries_like;
 use crate::impossible;
 use crate::nested::has_runs_within;
 use crate::receipt::Note;
@@ -105,8 +106,14 @@ impl StoredTypes {
                 _ => Arc::clone(field),
             }
         });
-        self.changes |= !Arc::ptr_eq(&schema, &self.schema);
-        self.schema = schema;
+        let untyped = self.schema.fields().iter();
+        let untyped: Vec<&str> = untyped
+            .filter(|field| lacks_type(field.data_type()))
+            .map(|field| field.name().as_str())
+            .collect();
+        let schema = with_geometries_like(schema.as_ref().clone(), &untyped, there);
+        self.changes |= schema != *self.schema;
+        self.schema = Arc::new(schema);
         self
     }
 

@@ -15,7 +15,7 @@ use arrow::datatypes::{DataType, Field, FieldRef, Fields, SchemaRef};
 
 use crate::convert::{Problem, convert, strict_cast};
 use crate::error::{Error, Result};
-use crate::meaning::writers_difference;
+use crate::meaning::{MeaningDifference, writers_difference, writers_geometry_difference};
 use crate::nested::{inner_types, is_binary, list_item};
 use crate::nulls::{FILL_NULLS, forbidden_null};
 use crate::schema::common_type;
@@ -34,6 +34,8 @@ use crate::schema::common_type;
 /// | an ordered dictionary for one without an order, or for values, or the reverse | mismatch | mismatch |
 /// | an enumeration of Polars for one of other categories | mismatch | mismatch |
 /// | an extension type for another, for other parameters of it, for its storage type, or the reverse | mismatch | mismatch |
+/// | geometries of GeoParquet for those of another CRS, or for bytes, or the reverse | mismatch | mismatch |
+/// | geometries with another `bbox`, where the schema has one | mismatch | mismatch |
 /// | values for an enumeration of Polars | mismatch | converted, if they are among its categories |
 /// | a struct or map of such | mismatch | converted; a struct's fields have to be in order |
 /// | `Null` for any type, also within a list, struct or map | taken | taken |
@@ -149,6 +151,15 @@ impl Mismatch {
     }
 }
 
+impl From<MeaningDifference> for Mismatch {
+    fn from(difference: MeaningDifference) -> Self {
+        Mismatch {
+            remedy: difference.remedy,
+            ..Mismatch::new(difference.path, difference.first, difference.found)
+        }
+    }
+}
+
 type Outcome<T> = std::result::Result<T, Mismatch>;
 
 fn columns(
@@ -156,6 +167,9 @@ fn columns(
     schema: &SchemaRef,
     policy: SchemaPolicy,
 ) -> Outcome<Vec<ArrayRef>> {
+    if let Some(difference) = writers_geometry_difference(schema, batch.schema_ref()) {
+        return Err(difference.into());
+    }
     let (expected, found) = (schema.fields(), batch.schema_ref().fields());
     let order = match policy {
         SchemaPolicy::Exact => same_order(expected, found)?,
@@ -164,10 +178,7 @@ fn columns(
     let columns = expected.iter().zip(order).map(|(field, position)| {
         let column = batch.column(position);
         if let Some(difference) = writers_difference(field, &found[position]) {
-            return Err(Mismatch {
-                remedy: difference.remedy,
-                ..Mismatch::new(difference.path, difference.first, difference.found)
-            });
+            return Err(difference.into());
         }
         let column = match policy {
             SchemaPolicy::Exact => exact(field, column)?,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+import warnings
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -214,6 +216,53 @@ def test_values_of_unlike_extension_types_are_not_one_column(
             writer.write(other)
         writer.discard()
     assert not (lake / "weather").exists()
+
+
+def _geometries(crs: int | None, bbox: list[float]) -> pa.Table:
+    """Points of a coordinate reference system, or bytes."""
+    table = pa.table({"c": pa.array([b"\x01"], pa.binary())})
+    if crs is None:
+        return table
+    said = {"encoding": "WKB", "geometry_types": ["Point"], "bbox": bbox}
+    said["crs"] = {"id": {"authority": "EPSG", "code": crs}}
+    geo = {"version": "1.1.0", "primary_column": "c", "columns": {"c": said}}
+    return table.replace_schema_metadata({"geo": json.dumps(geo)})
+
+
+@pytest.mark.parametrize("crs", [4326, None])
+@pytest.mark.parametrize("policy", ["unify", "exact"])
+def test_geometries_of_two_coordinate_systems_are_not_one_column(
+    lake: Path, crs: int | None, policy: str
+) -> None:
+    swiss, other = _geometries(2056, [0, 0, 1, 1]), _geometries(crs, [0, 0, 1, 1])
+    root = lake / "weather"
+    for one, two in [(swiss, other), (other, swiss)]:
+        wide = two.append_column("n", pa.array([1]))
+        more = one.append_column("n", pa.array([1]))
+        for data in ([one, two], iter([one, two]), [one, wide], [more, two]):
+            with warnings.catch_warnings(), pytest.raises(aa.AtomicArrowError, match="reproject"):
+                warnings.simplefilter("ignore", aa.DataSetWarning)
+                aa.write_dataset(data, root, schema_policy=policy)
+        staged = [aa.stage(table, root) for table in (one, two)]
+        with pytest.raises(aa.IncompatibleError, match="reproject"):
+            aa.commit(staged)
+        aa.discard(staged)
+    assert not list(root.glob("*.parquet"))
+    aa.write_dataset(swiss, root)
+    with pytest.raises(aa.IncompatibleError, match="reproject"):
+        aa.write_dataset(other, root)
+
+
+def test_a_box_around_some_geometries_is_not_said_of_all(lake: Path) -> None:
+    west, east = _geometries(2056, [0, 0, 1, 1]), _geometries(2056, [5, 5, 6, 6])
+    receipt = aa.write_dataset([west, east], lake / "weather")
+    (path,) = (lake / "weather" / file.path for file in receipt.files)
+    (said,) = json.loads(pq.read_metadata(path).metadata[b"geo"])["columns"].values()
+    assert said["crs"]["id"]["code"] == 2056
+    assert "bbox" not in said
+    with pytest.raises(aa.SchemaMismatchError, match="bbox"):
+        aa.write_dataset(iter([west, east]), lake / "weather")
+    aa.write_dataset(east, lake / "weather")
 
 
 def test_an_append_of_another_extension_type_is_refused_and_of_its_storage_said(lake: Path) -> None:

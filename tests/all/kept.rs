@@ -11,8 +11,12 @@ use arrow::datatypes::*;
 use arrow::ipc::reader::FileReader;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use atomic_arrow::format::Format;
+use atomic_arrow::schema::{common_schema, fit};
 use atomic_arrow::verify::verify_file;
-use atomic_arrow::{DatasetWriter, DatasetWriterBuilder, Durability, Error, PartitionBy, Verify};
+use atomic_arrow::{
+    DatasetWriter, DatasetWriterBuilder, Durability, Error, PartitionBy, SchemaPolicy,
+    StagedWrites, Verify,
+};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::basic::LogicalType;
 use parquet::file::metadata::KeyValue;
@@ -704,4 +708,111 @@ fn the_schemas_metadata_are_the_footers_and_do_not_replace_what_was_asked_for() 
     assert_eq!(value("geo").as_deref(), Some("{}"));
     assert_eq!(value("a").as_deref(), Some("asked"));
     assert_ne!(value("ARROW:schema").as_deref(), Some("none"));
+}
+
+/// A batch of bytes, or of geometries by what the schema says of them.
+fn geometries(said: Option<&str>, data_type: &DataType) -> RecordBatch {
+    let geo = said.map(|said| {
+        let geo = format!(
+            r#"{{"version":"1.1.0","primary_column":"g","columns":{{"g":{{"encoding":"WKB",{said}}}}}}}"#
+        );
+        ("geo".to_owned(), geo)
+    });
+    let fields = vec![
+        Field::new("n", DataType::Int64, true),
+        Field::new("g", data_type.clone(), true),
+    ];
+    let schema = Arc::new(Schema::new_with_metadata(fields, geo.into_iter().collect()));
+    let numbers: ArrayRef = Arc::new(Int64Array::from(vec![1]));
+    RecordBatch::try_new(schema, vec![numbers, new_null_array(data_type, 1)]).unwrap()
+}
+
+const SWISS: &str = r#""crs":{"name":"CH1903+ / LV95","id":{"authority":"EPSG","code":2056}}"#;
+const SWISS_IN_SHORT: &str = r#""crs":{"id":{"authority":"EPSG","code":"2056"}},"edges":"planar""#;
+
+#[test]
+fn geometries_go_with_those_of_the_same_reference_system_alone() {
+    let of = |said| geometries(said, &DataType::Binary);
+    let world = r#""crs":{"id":{"authority":"OGC","code":"CRS84"}}"#;
+    let unknown = r#""crs":null"#;
+    let sphere = format!(r#"{SWISS},"edges":"spherical""#);
+    for (one, two, is_same) in [
+        (Some(SWISS), Some(SWISS_IN_SHORT), true),
+        (Some(world), Some(r#""edges":"planar""#), true),
+        (Some(SWISS), Some(world), false),
+        (Some(SWISS), Some(sphere.as_str()), false),
+        (Some(world), Some(unknown), false),
+        (Some(SWISS), None, false),
+    ] {
+        for (one, two) in [(of(one), of(two)), (of(two), of(one))] {
+            let case = format!("{:?} and {:?}", one.schema(), two.schema());
+            let common = common_schema(&one.schema(), &two.schema());
+            assert_eq!(common.is_ok(), is_same, "{case}");
+            assert_eq!(fit(&two, &one.schema()).is_ok(), is_same, "{case}");
+            let directory = tempfile::tempdir().unwrap();
+            let writer = || DatasetWriter::builder(directory.path().join("lake"));
+            for policy in [SchemaPolicy::Exact, SchemaPolicy::Unify] {
+                let mut writer = writer().schema_policy(policy).build(one.schema()).unwrap();
+                writer.write(&one).unwrap();
+                assert_eq!(writer.write(&two).is_ok(), is_same, "{case}");
+            }
+            let parts = [&one, &two].map(|batch| {
+                let mut writer = writer().build(batch.schema()).unwrap();
+                writer.write(batch).unwrap();
+                writer.stage().unwrap()
+            });
+            let committed = StagedWrites::new(parts).commit();
+            assert_eq!(committed.is_ok(), is_same, "{case}: {committed:?}");
+            if let Err(error) = committed {
+                assert!(error.to_string().contains("reproject"), "{error}");
+            }
+            for (batch, fits) in [(&one, true), (&two, is_same)] {
+                let mut writer = writer().build(batch.schema()).unwrap();
+                writer.write(batch).unwrap();
+                assert_eq!(writer.commit().is_ok(), fits, "{case}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_said_of_some_geometries_is_not_said_of_all() {
+    let of = |said: &str| geometries(Some(&format!("{SWISS},{said}")), &DataType::Binary);
+    let west = of(r#""geometry_types":["Point"],"bbox":[0,0,1,1]"#);
+    let east = of(r#""geometry_types":["Polygon"],"bbox":[5,5,6,6]"#);
+    let common = Arc::new(common_schema(&west.schema(), &east.schema()).unwrap());
+    let said = &common.metadata()["geo"];
+    assert!(!said.contains("bbox"), "{said}");
+    assert!(said.contains(r#"["Point","Polygon"]"#), "{said}");
+    for batch in [&west, &east] {
+        assert_eq!(fit(batch, &common).unwrap().schema(), common);
+    }
+    assert!(
+        fit(&east, &west.schema())
+            .unwrap_err()
+            .to_string()
+            .contains("bbox")
+    );
+    let same = common_schema(&west.schema(), &west.schema()).unwrap();
+    assert_eq!(same, *west.schema());
+}
+
+#[test]
+fn nulls_of_no_type_beside_geometries_become_some() {
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path().join("lake");
+    let typed = geometries(Some(SWISS), &DataType::Binary);
+    let nulls = geometries(None, &DataType::Null);
+    for batch in [&typed, &nulls, &typed] {
+        let mut writer = DatasetWriter::builder(&root).build(batch.schema()).unwrap();
+        writer.write(batch).unwrap();
+        let receipt = writer.commit().unwrap();
+        let file = File::open(root.join(receipt.files()[0].path())).unwrap();
+        let reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap();
+        assert!(reader.schema().metadata()["geo"].contains("2056"));
+    }
+    for (one, two) in [(&typed, &nulls), (&nulls, &typed)] {
+        let common = common_schema(&one.schema(), &two.schema()).unwrap();
+        assert_eq!(common.metadata(), typed.schema().metadata());
+    }
 }

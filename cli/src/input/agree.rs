@@ -54,6 +54,14 @@ pub(super) fn check(
             Some(_) => {}
         }
     }
+    let is_known = |key: &&String| common.metadata().get(*key) == known.metadata().get(*key);
+    let mut keys = common.metadata().keys().chain(known.metadata().keys());
+    if let Some(key) = keys.find(|key| !is_known(key)) {
+        return Err(InputError::MetadataDisagree {
+            path: path.to_owned(),
+            key: key.to_owned(),
+        });
+    }
     Ok(lacking(known, found))
 }
 

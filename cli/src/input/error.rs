@@ -393,6 +393,13 @@ pub(crate) enum InputError {
         column: String,
         difference: String,
     },
+    /// Metadata of a schema that the inputs before do not have so.
+    #[error(
+        "{}: the metadata `{key}` of the schema say something else than those of the inputs before it, which is found \
+         before the first row only if all inputs are files: name them by their paths",
+        path.display()
+    )]
+    MetadataDisagree { path: PathBuf, key: String },
     /// An input whose columns are not those of the first input.
     #[error("{}: column `{column}` {difference}", path.display())]
     Disagree {

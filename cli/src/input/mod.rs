@@ -386,7 +386,7 @@ impl Input {
             InputError::Value { column, .. } => !told(column),
             InputError::JsonKey { key, .. } => !told(key),
             InputError::JsonRow { .. } => true,
-            InputError::TypesDisagree { .. } => true,
+            InputError::TypesDisagree { .. } | InputError::MetadataDisagree { .. } => true,
             _ => false,
         };
         may_widen && !self.surveyed && self.watch.can_restart()

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema};
-use atomic_arrow::schema::{common_field, common_metadata, common_type, meaning_difference};
+use atomic_arrow::schema::{NoCommonType, common_metadata, common_schema, common_type};
 
 use super::csv_reader::date_notes;
 use super::guess::Guess;
@@ -20,8 +20,8 @@ use super::{Columns, InputError, InputOptions, json_reader};
 /// What all inputs say of one column.
 struct Column<'a> {
     name: String,
-    /// The field that inputs bring which have types, and the last of them that changed it.
-    typed: Option<(FieldRef, &'a Path)>,
+    /// The last input that brought its type, or changed it.
+    typed: Option<&'a Path>,
     /// How many inputs have it as such.
     inputs: usize,
     /// What the texts of CSV may be.
@@ -55,7 +55,7 @@ pub(super) fn run(
         int96: columns.int96,
     };
     let mut found: Vec<Column<'_>> = Vec::new();
-    let mut first = None;
+    let mut typed: Option<Schema> = None;
     let mut objects = ObjectGuess::default();
     let mut json_path: Option<&Path> = None;
     let mut notes = Vec::new();
@@ -74,10 +74,23 @@ pub(super) fn run(
                 };
                 let names = schema.fields().iter().map(|field| field.name());
                 check_related(&found, path, names)?;
-                first.get_or_insert_with(|| Arc::clone(&schema));
+                let common = match &typed {
+                    None => schema.as_ref().clone(),
+                    Some(known) => common_schema(known, &schema)
+                        .map_err(|none| disagreement(path, &mut found, none))?,
+                };
                 for field in schema.fields() {
-                    column(&mut found, field.name()).add(path, field)?;
+                    let of = |schema: &Schema| {
+                        let field = schema.field_with_name(field.name()).ok()?;
+                        Some(field.data_type().clone())
+                    };
+                    let column = column(&mut found, field.name());
+                    column.inputs += 1;
+                    if of(&common) != typed.as_ref().and_then(of) {
+                        column.typed = Some(path);
+                    }
                 }
+                typed = Some(common);
             }
             Surveyed::Csv(guesses) => {
                 check_related(&found, path, guesses.iter().map(|(name, _)| name))?;
@@ -129,12 +142,13 @@ pub(super) fn run(
         let is_key = |column: &Column<'_>| column.name == *key.name();
         !found.iter().any(is_key)
     });
+    let typed = typed.unwrap_or_else(Schema::empty);
     let fields = found
         .iter()
-        .map(|column| column.field(options, places.len()));
+        .map(|column| column.field(&typed, options, places.len()));
     let fields: Fields = fields.chain(keys.cloned()).collect();
-    let metadata = first.map(|first| common_metadata(&first, &fields));
-    let schema = Schema::new_with_metadata(fields, metadata.unwrap_or_default());
+    let metadata = common_metadata(&typed, &fields);
+    let schema = Schema::new_with_metadata(fields, metadata);
     let columns = Columns {
         schema: Arc::new(schema),
         unseen: Vec::new(),
@@ -160,6 +174,26 @@ fn check_related<'a>(
     }
 }
 
+/// Why an input does not go with those before it.
+fn disagreement(path: &Path, found: &mut Vec<Column<'_>>, none: NoCommonType) -> InputError {
+    let before = column(found, &none.column).typed.unwrap_or(path);
+    let path = path.to_owned();
+    match none.difference {
+        Some(difference) => InputError::TypesDisagree {
+            path,
+            difference: format!("is, in {} and in this one, {difference}", before.display()),
+            column: none.column,
+        },
+        None => InputError::NoCommonType {
+            path,
+            column: none.column,
+            found: none.found,
+            before: before.to_owned(),
+            first: none.first,
+        },
+    }
+}
+
 /// The column of a name, which may be new.
 fn column<'c, 'a>(found: &'c mut Vec<Column<'a>>, name: &str) -> &'c mut Column<'a> {
     let at = found.iter().position(|column| column.name == name);
@@ -176,40 +210,7 @@ fn column<'c, 'a>(found: &'c mut Vec<Column<'a>>, name: &str) -> &'c mut Column<
     &mut found[at]
 }
 
-impl<'a> Column<'a> {
-    /// Takes the field of an input that brings its types.
-    ///
-    /// # Errors
-    /// No type holds its values and those of the inputs before.
-    fn add(&mut self, path: &'a Path, field: &FieldRef) -> Result<(), InputError> {
-        self.inputs += 1;
-        self.typed = Some(match self.typed.take() {
-            None => (Arc::clone(field), path),
-            Some((known, before)) => match common_field(&known, field) {
-                Some(common) if common.data_type() == known.data_type() => (common, before),
-                Some(common) => (common, path),
-                None => {
-                    if let Some(difference) = meaning_difference(&known, field) {
-                        let before = before.display();
-                        return Err(InputError::TypesDisagree {
-                            path: path.to_owned(),
-                            column: self.name.clone(),
-                            difference: format!("is, in {before} and in this one, {difference}"),
-                        });
-                    }
-                    return Err(InputError::NoCommonType {
-                        path: path.to_owned(),
-                        column: self.name.clone(),
-                        found: field.data_type().clone(),
-                        before: before.to_owned(),
-                        first: known.data_type().clone(),
-                    });
-                }
-            },
-        });
-        Ok(())
-    }
-
+impl Column<'_> {
     /// The type of the texts of CSV and the values of JSON.
     fn inferred(&self) -> DataType {
         let texts = self.csv.as_ref().filter(|guess| guess.is_seen());
@@ -237,26 +238,22 @@ impl<'a> Column<'a> {
         self.inferred() == DataType::Utf8 && types.iter().any(|own| *own != DataType::Utf8)
     }
 
-    /// The field that holds the values of all inputs.
-    fn field(&self, options: &InputOptions, inputs: usize) -> FieldRef {
+    /// The field that holds the values of all inputs, of which those that bring their types have `typed`.
+    fn field(&self, typed: &Schema, options: &InputOptions, inputs: usize) -> FieldRef {
         let inferred = self.inferred();
         let is_text = self.csv.is_some() || self.json.is_some();
-        let field = match &self.typed {
-            None => Field::new(&self.name, inferred, true),
-            Some((typed, _)) if !is_text => {
+        let field = match typed.field_with_name(&self.name) {
+            Err(_) => Field::new(&self.name, inferred, true),
+            Ok(typed) if !is_text => {
                 let nullable = typed.is_nullable() || self.inputs < inputs;
-                typed.as_ref().clone().with_nullable(nullable)
+                typed.clone().with_nullable(nullable)
             }
-            Some((typed, _)) => {
+            Ok(typed) => {
                 let known = typed.data_type();
                 // Where they do not unite, the texts have to be of the known type.
                 let merged = common_type(known, &inferred);
                 let data_type = merged.unwrap_or_else(|| known.clone());
-                typed
-                    .as_ref()
-                    .clone()
-                    .with_data_type(data_type)
-                    .with_nullable(true)
+                typed.clone().with_data_type(data_type).with_nullable(true)
             }
         };
         Arc::new(match options.schema.get(&self.name) {

@@ -4,14 +4,15 @@ use std::fs::File;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, Decimal128Array, DictionaryArray, Float64Array, Int32Array, Int64Array, ListArray,
-    RecordBatch, StringArray, StructArray, Time32SecondArray, Time64NanosecondArray,
+    ArrayRef, BinaryArray, Decimal128Array, DictionaryArray, Float64Array, Int32Array, Int64Array,
+    ListArray, RecordBatch, StringArray, StructArray, Time32SecondArray, Time64NanosecondArray,
     TimestampSecondArray,
 };
 use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::datatypes::{DataType, Field, Int8Type, Schema};
 use arrow::ipc::writer::{FileWriter, StreamWriter};
 use atomic_arrow::{Face, Remedy};
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use crate::run::Place;
 
@@ -503,6 +504,64 @@ fn values_that_their_type_does_not_have_are_refused_in_every_format() {
             assert_eq!(place.files("lake"), [""; 0]);
         }
     }
+}
+
+#[test]
+fn geometries_of_two_coordinate_systems_are_refused_and_a_box_of_some_rows_is_left_out() {
+    let place = Place::new();
+    let points = |name: &str, geo: Option<&str>| {
+        let metadata = geo.map(|geo| ("geo".to_owned(), geo.to_owned()));
+        let field = Field::new("c", DataType::Binary, true);
+        let schema = Schema::new_with_metadata(vec![field], metadata.into_iter().collect());
+        let points: ArrayRef = Arc::new(BinaryArray::from(vec![&[1_u8, 1][..]]));
+        let batch = RecordBatch::try_new(Arc::new(schema), vec![points]).unwrap();
+        let file = File::create(place.path(name)).unwrap();
+        let mut writer = FileWriter::try_new(file, batch.schema_ref()).unwrap();
+        writer.write(&batch).unwrap();
+        writer.finish().unwrap();
+    };
+    let geo = |code: u32, bbox: &str| {
+        format!(
+            r#"{{"version":"1.1.0","primary_column":"c","columns":{{"c":{{"encoding":"WKB","geometry_types":["Point"],
+            "crs":{{"id":{{"authority":"EPSG","code":{code}}}}},"bbox":{bbox}}}}}}}"#
+        )
+    };
+    points("swiss.arrow", Some(&geo(2056, "[0,0,1,1]")));
+    points("east.arrow", Some(&geo(2056, "[5,5,6,6]")));
+    points("world.arrow", Some(&geo(4326, "[0,0,1,1]")));
+    points("plain.arrow", None);
+    for other in ["world.arrow", "plain.arrow"] {
+        let (one, two) = (["swiss.arrow", other], [other, "swiss.arrow"]);
+        for [first, then] in [one, two] {
+            place
+                .run(["write", first, then, "--to", "both"])
+                .exits(1)
+                .says(then)
+                .says("column `c` is, in ")
+                .says("EPSG:2056")
+                .says("reproject the geometries to one CRS");
+            assert_eq!(place.files("both"), [""; 0]);
+        }
+    }
+    let written = ["write", "swiss.arrow", "east.arrow", "--to", "lake"];
+    place.run(written).exits(0);
+    let files = place.files("lake");
+    let file = File::open(place.path("lake").join(&files[0])).unwrap();
+    let reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap();
+    let stored = &reader.schema().metadata()["geo"];
+    assert!(
+        stored.contains("2056") && !stored.contains("bbox"),
+        "{stored}"
+    );
+    for other in ["world.arrow", "plain.arrow"] {
+        place
+            .run(["write", other, "--to", "lake"])
+            .exits(5)
+            .says("column \"c\" is")
+            .says("EPSG:2056")
+            .says("reproject the geometries to one CRS");
+    }
+    place.run(["write", "east.arrow", "--to", "lake"]).exits(0);
 }
 
 #[test]

@@ -32,6 +32,7 @@ mod ground;
 mod hostile;
 mod interleave;
 mod kept;
+mod keys;
 #[cfg(target_os = "linux")]
 mod kills;
 mod layers;

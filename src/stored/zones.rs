@@ -23,10 +23,10 @@ use crate::receipt::Note;
 
 /// The schema of files whose rows have the given one.
 pub(crate) fn readable_zones(format: Format, given: &SchemaRef) -> SchemaRef {
-    match format {
-        Format::Parquet => map_fields(given, |field| map_field(field, &readable_type)),
-        _ => Arc::clone(given),
+    if format == Format::Parquet {
+        return map_fields(given, |field| map_field(field, &readable_type));
     }
+    Arc::clone(given)
 }
 
 /// What is to be said of the offsets that files do not have.

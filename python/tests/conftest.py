@@ -9,10 +9,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests" / "peers"))
 
 WEATHER = Path(__file__).parents[2] / "testdata" / "weather.csv"
+
+# How long an example takes says nothing on a machine that others use too.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 # A shell that starts the tests in the background has Ctrl-C ignored, and they with it; some tests send it.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -249,7 +249,7 @@ keys = st.one_of(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     rows=st.lists(st.tuples(keys, st.integers(-(2**63), 2**63 - 1)), max_size=60),
     size=st.integers(1, 20),

@@ -10,6 +10,7 @@ from typing import Any
 
 import atomic_arrow as aa
 import pandas as pd
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -156,6 +157,22 @@ class Odd(pa.ExtensionType):  # type: ignore[misc]
     @classmethod
     def __arrow_ext_deserialize__(cls, storage: pa.DataType, parameters: bytes) -> Odd:
         return cls()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pa.table({"a\0b": [1]}),
+        pa.table({"s": [{"a\0b": 1}]}),
+        pl.DataFrame({"a\0b": [1]}),
+        pd.DataFrame({"a\0b": [1]}),
+    ],
+    ids=["table", "member", "polars", "pandas"],
+)
+def test_a_name_with_a_nul_is_refused(data: object, lake: Path) -> None:
+    with pytest.raises(aa.InputError, match=r"named 'a\\x00b'.*rename it"):
+        aa.write_dataset(data, lake)
+    assert list(lake.iterdir()) == []
 
 
 def test_metadata_that_are_not_text_are_refused_with_their_place(lake: Path) -> None:

@@ -143,7 +143,7 @@ def schema_of(schema: Schema, *, index: bool | None) -> Schema:
         with _readable():
             check_types(given)
     if is_a(given, "pyarrow", "Schema"):
-        _check_metadata(given)
+        _check_schema(given)
     if isinstance(schema, ArrowSchema):
         return schema
     stream = _stream(schema, index)
@@ -161,12 +161,15 @@ def _stream(data: Any, index: bool | None, *, lasts: bool = False) -> Stream | N
             data = data.to_native()
         if is_a(data, "polars", "Series") or is_a(data, "pandas", "Series"):
             data = _frame(data)
+        if is_a(data, "polars", "DataFrame") or is_a(data, "pandas", "DataFrame"):
+            for name in data.columns:
+                _check_name(name)
         if is_a(data, "polars", "DataFrame") or is_a(data, "polars", "LazyFrame"):
             return polars_stream(data, lasts=lasts)
         if any(
             is_a(data, "pyarrow", kind) for kind in ("Table", "RecordBatch", "RecordBatchReader")
         ):
-            _check_metadata(data.schema)
+            _check_schema(data.schema)
         one = _exporter(data, index)
         if one is None:
             return None
@@ -181,14 +184,23 @@ def _stream(data: Any, index: bool | None, *, lasts: bool = False) -> Stream | N
             raise found from error
 
 
-def _check_metadata(schema: Any) -> None:
-    """Refuses metadata of a schema of pyarrow that is no text, as metadata of Arrow in Rust has to be."""
+def _check_schema(schema: Any) -> None:
+    """Refuses metadata of a schema of pyarrow that is no text, as metadata of Arrow in Rust has to be, and names that the
+    Arrow C interface cuts."""
     _check_text("the schema", schema.metadata)
     for field in schema:
         _check_field(field.name, field)
 
 
+def _check_name(name: object) -> None:
+    """Refuses a name with a NUL, which ends it in the Arrow C interface, by which rows come."""
+    if isinstance(name, str) and "\0" in name:
+        message = f"a column is named {name!r}, of which nothing behind the NUL would be written: rename it"
+        raise make("InputError", message, outcome="not_published")
+
+
 def _check_field(path: str, field: Any) -> None:
+    _check_name(field.name)
     _check_text(f'column "{path}"', field.metadata)
     try:
         kind = field.type

@@ -8,6 +8,20 @@ fn text(file: &str) -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap()
 }
 
+/// Holds a generated document to what was seen.
+pub(crate) fn assert_document(file: &str, seen: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+    let there = std::fs::read_to_string(path).unwrap_or_default();
+    let differing = there
+        .lines()
+        .zip(seen.lines())
+        .find(|(there, seen)| there != seen);
+    assert!(
+        there == seen,
+        "{file} is not what was seen; with ATOMIC_ARROW_WRITE_DOCS=1 it is written. First: {differing:#?}"
+    );
+}
+
 #[test]
 fn the_front_page_has_the_table_of_the_steps() {
     let table: String = Step::table()

@@ -13,8 +13,10 @@ use atomic_arrow::partition::PartitionBy;
 use atomic_arrow::{DatasetWriter, Durability, Error};
 use serde::Deserialize;
 
+use crate::documents::assert_document;
 use crate::support::peers::{READERS, peers};
 use crate::support::skip;
+use crate::types::ran;
 
 /// A key of some values.
 struct Key {
@@ -201,12 +203,9 @@ fn the_table_of_keys_is_what_every_reader_sees() {
     }
     let manifest = serde_json::to_vec(&manifest).unwrap();
     fs::write(place.join("manifest.json"), manifest).unwrap();
-    let seen = READERS.map(|reader| -> BTreeMap<usize, Seen> {
+    let seen = READERS.map(|reader| {
         let output = peers.run("keys.py", &[&reader, &place]).unwrap();
-        let errors = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{reader}: {errors}");
-        let text = String::from_utf8_lossy(&output.stdout);
-        serde_json::from_str(text.lines().last().unwrap()).unwrap()
+        ran::<Seen>(&output, reader)
     });
 
     let mut document = INTRODUCTION.to_owned();
@@ -224,10 +223,11 @@ fn the_table_of_keys_is_what_every_reader_sees() {
                     let paths: Vec<String> = given.iter().map(shown).collect();
                     let mut cells = vec![what.to_owned(), paths.join(", ").replace('|', "\\|")];
                     for (reader, seen) in READERS.iter().zip(&seen) {
-                        if let Seen::Failed { error } = &seen[&index] {
+                        let seen = &seen[&index.to_string()];
+                        if let Seen::Failed { error } = seen {
                             println!("{reader}: {what}: {error}");
                         }
-                        cells.push(cell(&seen[&index], given));
+                        cells.push(cell(seen, given));
                     }
                     writeln!(document, "| {} |", cells.join(" | ")).unwrap();
                 }
@@ -239,11 +239,5 @@ fn the_table_of_keys_is_what_every_reader_sees() {
     if std::env::var_os("ATOMIC_ARROW_WRITE_DOCS").is_some() {
         fs::write(&path, &document).unwrap();
     }
-    let there = fs::read_to_string(&path).unwrap_or_default();
-    let mut lines = there.lines().zip(document.lines());
-    let differing = lines.find(|(there, seen)| there != seen);
-    assert!(
-        there == document,
-        "docs/keys.md is not what was seen; with ATOMIC_ARROW_WRITE_DOCS=1 it is written. First: {differing:#?}"
-    );
+    assert_document("docs/keys.md", &document);
 }

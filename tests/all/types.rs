@@ -19,7 +19,9 @@ use atomic_arrow::{DatasetWriter, Durability, Verify};
 use parquet::arrow::arrow_reader::ArrowReaderMetadata;
 use parquet::arrow::parquet_to_arrow_schema;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
+use crate::documents::assert_document;
 use crate::support::peers::{READERS, peers, spark};
 use crate::support::skip;
 
@@ -544,7 +546,8 @@ fn stored(path: &Path, format: Format) -> String {
     }
 }
 
-fn ran(output: &Output, what: &str) -> BTreeMap<String, Seen> {
+/// What a reader's script says in its last line, by the ids of what it read.
+pub(crate) fn ran<T: DeserializeOwned>(output: &Output, what: &str) -> BTreeMap<String, T> {
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{what}: {errors}");
     let last = String::from_utf8_lossy(&output.stdout);
@@ -616,19 +619,19 @@ fn the_table_of_types_is_what_every_reader_sees() {
         serde_json::to_vec(&manifest).unwrap(),
     )
     .unwrap();
-    ran(
+    ran::<Seen>(
         &peers.run("column_types.py", &[&"truth", &place]).unwrap(),
         "truth",
     );
     let mut seen = Vec::new();
     for reader in READERS {
-        seen.push(ran(
+        seen.push(ran::<Seen>(
             &peers.run("column_types.py", &[&reader, &place]).unwrap(),
             reader,
         ));
     }
     let by_spark = spark.as_ref().map(|spark| {
-        ran(
+        ran::<Seen>(
             &spark.run("column_types_spark.py", &[&place]).unwrap(),
             "Spark",
         )
@@ -716,15 +719,7 @@ fn the_table_of_types_is_what_every_reader_sees() {
     };
     let unreadable: Vec<_> = failures.iter().filter(unreadable).collect();
     assert!(unreadable.is_empty(), "{unreadable:#?}");
-    let there = fs::read_to_string(&document_path).unwrap_or_default();
-    let differing = there
-        .lines()
-        .zip(document.lines())
-        .find(|(there, seen)| there != seen);
-    assert!(
-        there == document,
-        "docs/types.md is not what was seen; with ATOMIC_ARROW_WRITE_DOCS=1 it is written. First: {differing:#?}"
-    );
+    assert_document("docs/types.md", &document);
     if let Err(reason) = spark {
         skip(format!("Spark's column is taken as it was: {reason}"));
     }

@@ -161,6 +161,14 @@ impl Sample {
 
 const LEVELS: [Verify; 3] = [Verify::Footer, Verify::Checksum, Verify::Decode];
 
+/// The rows of a file that passes the check of its format.
+fn checked_rows(format: Format, bytes: Vec<u8>) -> Option<u64> {
+    let file = MemoryFile::open(bytes);
+    check(format, file, Path::new("x"), Verify::Decode)
+        .unwrap()
+        .rows
+}
+
 #[test]
 fn what_every_format_writes_passes_its_own_check_at_every_level() {
     for format in FORMATS {
@@ -171,14 +179,7 @@ fn what_every_format_writes_passes_its_own_check_at_every_level() {
             let contents = sample.verify(&sample.bytes, level).unwrap();
             assert_eq!(contents.rows, Some(12), "{format} {level:?}");
         }
-        let contents = check(
-            format,
-            MemoryFile::open(sample.bytes),
-            Path::new("x"),
-            Verify::Decode,
-        )
-        .unwrap();
-        assert_eq!(contents.rows, Some(12), "{format}");
+        assert_eq!(checked_rows(format, sample.bytes), Some(12), "{format}");
     }
 }
 
@@ -191,14 +192,7 @@ fn no_rows_make_a_sound_file_of_no_rows() {
             let contents = sample.verify(&sample.bytes, level).unwrap();
             assert_eq!(contents.rows, Some(0), "{format} {level:?}");
         }
-        let contents = check(
-            format,
-            MemoryFile::open(sample.bytes),
-            Path::new("x"),
-            Verify::Decode,
-        )
-        .unwrap();
-        assert_eq!(contents.rows, Some(0), "{format}");
+        assert_eq!(checked_rows(format, sample.bytes), Some(0), "{format}");
     }
 }
 

@@ -116,8 +116,8 @@ impl Engine {
         self.template.categories()
     }
 
-    /// Of the rows in the files, with the time zones that were given.
-    pub(crate) fn zoned_schema(&self) -> &SchemaRef {
+    /// Of the rows in the files as they were given, with what [files do not have](schema_in_files) of it.
+    pub(crate) fn given_schema(&self) -> &SchemaRef {
         self.splitter.file_schema()
     }
 

@@ -267,7 +267,7 @@ impl DatasetWriter {
             return Ok(Looked::default());
         }
         let given = Ordered {
-            schema: self.engine.zoned_schema(),
+            schema: self.engine.given_schema(),
             categories: &self.engine.categories(),
         };
         let looked =
@@ -298,7 +298,7 @@ impl DatasetWriter {
         }
         let (staging, keep) = (self.staging.clone(), self.keep);
         let Surroundings { keys, format, .. } = &self.surroundings;
-        let rows = StagedRows::new(keys.clone(), *format, self.engine.zoned_schema());
+        let rows = StagedRows::new(keys.clone(), *format, self.engine.given_schema());
         let (session, transaction, files) = self.finish()?;
         session.stage(transaction, (rows, files), staging, keep)
     }

@@ -113,7 +113,7 @@ impl Surroundings {
         ))
     }
 
-    /// Looks at what is there, for a commit of rows of these partitions, whose schema has the time zones that were
+    /// Looks at what is there, for a commit of rows of these partitions, whose schema is the one that was
     /// given; `existing` is a file that was looked at before.
     ///
     /// # Errors
@@ -125,8 +125,7 @@ impl Surroundings {
         existing: Option<Existing>,
     ) -> Result<Looked> {
         let mut notes = lost(self.format, given.schema);
-        let zoned = Arc::new(given.schema.clone());
-        let schema = &schema_in_files(self.format, &zoned);
+        let schema = &schema_in_files(self.format, &Arc::new(given.schema.clone()));
         let given = Ordered { schema, ..given };
         let again = || {
             let is_compared = self.schema_check && self.mode != CommitMode::Overwrite;

@@ -18,7 +18,7 @@ use std::time::SystemTime;
 use super::{
     Disk, DiskDirectory, DiskFile, Entry, EntryKind, FileStatus, Place, Project, PublishMode,
 };
-use handles::{TapDirectory, TapFile};
+use handles::{TapDirectory, TapFile, Watched};
 
 /// What kind of call it is.
 #[allow(missing_docs)] // Each is the method of `Disk`, `DiskFile` or `DiskDirectory` of its name.
@@ -283,12 +283,18 @@ impl Tap {
         Arc::new(Tap { disk, watch })
     }
 
+    fn watched(&self, path: &Path) -> Watched {
+        Watched {
+            path: path.to_owned(),
+            watch: Arc::clone(&self.watch),
+        }
+    }
+
     fn file(&self, path: &Path, file: Box<dyn DiskFile>) -> Box<dyn DiskFile> {
         Box::new(TapFile {
             file,
-            path: path.to_owned(),
+            watched: self.watched(path),
             written: 0,
-            watch: Arc::clone(&self.watch),
         })
     }
 }
@@ -372,8 +378,7 @@ impl Disk for Tap {
         })?;
         Ok(Box::new(TapDirectory {
             directory,
-            path: path.to_owned(),
-            watch: Arc::clone(&self.watch),
+            watched: self.watched(path),
         }))
     }
 

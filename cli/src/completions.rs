@@ -1,15 +1,18 @@
 //! `completions`: what makes a shell complete the command.
 
-use clap::CommandFactory as _;
-
-use crate::args::{Cli, CompletionsArgs};
+use crate::args::CompletionsArgs;
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
 
 pub(crate) fn run(args: &CompletionsArgs, output: &mut Output) -> Result<Exit, Failure> {
     // Into memory first: the generator panics where it cannot write.
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "atomic-arrow", &mut script);
+    clap_complete::generate(
+        args.shell,
+        &mut crate::command(),
+        "atomic-arrow",
+        &mut script,
+    );
     output.bytes(&script);
     Ok(Exit::Done)
 }

@@ -21,11 +21,17 @@ mod write;
 
 use std::ffi::OsString;
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
 
 use crate::args::{Cli, Command};
 use crate::exit::Exit;
 use crate::output::Output;
+
+/// The definition of the command line, from which documentation, completions and manual pages are made.
+#[must_use]
+pub fn command() -> clap::Command {
+    Cli::command()
+}
 
 /// Runs the command with its arguments, its own name first, and gives its exit code.
 ///

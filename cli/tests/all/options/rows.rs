@@ -1,0 +1,281 @@
+//! The table of options: for each what it is, and how each face spells it or why it lacks it.
+
+use self::Cell::{Has, Lacks};
+
+/// How one face has an option.
+pub(super) enum Cell {
+    /// By these names.
+    Has(&'static [&'static str]),
+    /// Not as an option; the text says how else, or why not.
+    Lacks(&'static str),
+}
+
+impl Cell {
+    pub(super) fn names(&self) -> Vec<String> {
+        match self {
+            Has(names) => names.iter().map(|&name| name.to_owned()).collect(),
+            Lacks(_) => Vec::new(),
+        }
+    }
+
+    pub(super) fn is_named(&self) -> bool {
+        matches!(self, Has(_))
+    }
+
+    pub(super) fn shown(&self) -> String {
+        match self {
+            Has(names) => format!("`{}`", names.join("`, `")),
+            Lacks(reason) => (*reason).to_owned(),
+        }
+    }
+}
+
+/// One option. Where values or the default are empty, they are those of the command.
+pub(super) struct Row {
+    pub(super) what: &'static str,
+    pub(super) rust: Cell,
+    pub(super) command: Cell,
+    pub(super) python: Cell,
+    pub(super) values: &'static str,
+    pub(super) default: &'static str,
+}
+
+impl Row {
+    pub(super) fn cells(&self) -> [&Cell; 3] {
+        [&self.rust, &self.command, &self.python]
+    }
+}
+
+/// The options of one kind of work.
+pub(super) struct Section {
+    pub(super) title: &'static str,
+    pub(super) text: &'static str,
+    /// The types whose methods are Rust's options.
+    pub(super) builders: &'static [&'static str],
+    /// The subcommand, and the headings of its help whose options these are; the empty one for those without.
+    pub(super) command: Option<(&'static str, &'static [&'static str])>,
+    pub(super) functions: &'static [&'static str],
+    pub(super) rows: &'static [Row],
+}
+
+const fn row(
+    what: &'static str,
+    rust: Cell,
+    command: Cell,
+    python: Cell,
+    values: &'static str,
+    default: &'static str,
+) -> Row {
+    Row {
+        what,
+        rust,
+        command,
+        python,
+        values,
+        default,
+    }
+}
+
+const TESTS_ONLY: &str = "for tests";
+
+pub(super) const SECTIONS: &[Section] = &[
+    Section {
+        title: "Writing a data set",
+        text: "Rust: `DatasetWriter::builder`, `format::TextOptions`. Command: `write`. Python: `write_dataset`, `DatasetWriter`, \
+               `stage`.",
+        builders: &["DatasetWriterBuilder", "TextOptions"],
+        command: Some(("write", &["", "Files", "Bounds"])),
+        functions: &["write_dataset", "stage"],
+        rows: DATA_SET,
+    },
+    Section {
+        title: "Reading input",
+        text: "How `write` reads files. In Rust and Python rows come as Arrow data, from whatever reads them.",
+        builders: &[],
+        command: Some(("write", &["Input"])),
+        functions: &[],
+        rows: INPUT,
+    },
+    Section {
+        title: "One Parquet file of a data set",
+        text: "Rust: `WriterOptions` of `AtomicArrowWriter`. Python: `AtomicArrowWriter`.",
+        builders: &["WriterOptions"],
+        command: None,
+        functions: &["AtomicArrowWriter.__init__"],
+        rows: ONE_FILE,
+    },
+    Section {
+        title: "A file of any bytes",
+        text: "Rust: `FileOptions` of `AtomicFile`. Command: `put`. Python: `open`, `write_bytes`, `write_text`, `write_json`.",
+        builders: &["FileOptions"],
+        command: Some(("put", &[""])),
+        functions: &["open", "write_bytes", "write_text", "write_json"],
+        rows: ANY_BYTES,
+    },
+    Section {
+        title: "Committing what several processes staged",
+        text: "Rust: `StagedWrites`. Python: `commit`.",
+        builders: &["StagedWrites"],
+        command: None,
+        functions: &["commit"],
+        rows: STAGED,
+    },
+    Section {
+        title: "Checking files",
+        text: "Rust: `verify::VerifyOptions`. Command: `verify`. Python: `verify`.",
+        builders: &["VerifyOptions"],
+        command: Some(("verify", &[""])),
+        functions: &["verify"],
+        rows: VERIFY,
+    },
+    Section {
+        title: "Looking at a data set",
+        text: "Rust: `InspectOptions`. Command: `inspect`. Python: `inspect`.",
+        builders: &["InspectOptions"],
+        command: Some(("inspect", &[""])),
+        functions: &["inspect"],
+        rows: INSPECT,
+    },
+    Section {
+        title: "Recovering a data set",
+        text: "Rust: `RecoverOptions`. Command: `recover`. Python: `recover`.",
+        builders: &["RecoverOptions"],
+        command: Some(("recover", &[""])),
+        functions: &["recover"],
+        rows: RECOVER,
+    },
+];
+
+#[rustfmt::skip]
+const DATA_SET: &[Row] = &[
+    row("the data set's root", Lacks("argument of `builder`"), Has(&["--to"]), Lacks("argument"), "a path or `file://` URL", "required"),
+    row("the schema of the rows", Lacks("argument of `build`"), Lacks("`--schema` of the input"), Has(&["schema"]), "an Arrow schema", "that of the data"),
+    row("whether the index of a pandas frame is written", Lacks("pandas only"), Lacks("pandas only"), Has(&["index"]), "", "row numbers are not, another index has to be decided"),
+    row("partition keys", Has(&["partition_by"]), Has(&["--partition-by"]), Has(&["partition_by"]), "`station_id`, `station_id=origin`, `year(ts)`, also several", "no keys"),
+    row("what becomes of files that are there", Has(&["mode"]), Has(&["--mode"]), Has(&["mode"]), "", ""),
+    row("destroying a table of another format", Has(&["overwrite_table"]), Has(&["--overwrite-table"]), Has(&["overwrite_table"]), "a switch", "off"),
+    row("comparing with what is there", Has(&["schema_check"]), Has(&["--schema-check"]), Has(&["schema_check"]), "", ""),
+    row("the write's name", Has(&["write_id"]), Has(&["--write-id"]), Has(&["write_id"]), "a text", "none"),
+    row("writing a named write again whose files are gone", Has(&["rewrite_missing"]), Has(&["--rewrite-missing"]), Has(&["rewrite_missing"]), "a switch", "off"),
+    row("which batches are taken", Has(&["schema_policy"]), Lacks("inputs are always united"), Has(&["schema_policy"]), "`exact`, `unify`", "`exact` in Rust, `unify` in Python"),
+    row("the format of the files", Has(&["format"]), Has(&["--output-format"]), Has(&["format"]), "", ""),
+    row("compression", Has(&["compression"]), Has(&["--compression"]), Has(&["compression", "compression_level"]), "`zstd`, `gzip`, `brotli`, `snappy`, `lz4`, `none`, and levels; Arrow IPC has zstd, lz4 and none, text zstd, gzip and none", "zstd in Parquet and Arrow IPC, none in text"),
+    row("how Parquet is written, as parquet-rs has it", Has(&["properties"]), Lacks("the rows below"), Lacks("the rows below"), "`WriterProperties`", "those of parquet-rs, with zstd"),
+    row("how text is written", Has(&["text"]), Lacks("the rows below"), Lacks("the rows below"), "`TextOptions`", "the rows below"),
+    row("rows of a row group (Parquet)", Lacks("`properties`"), Has(&["--row-group-size"]), Has(&["row_group_size"]), "a number", "1048576"),
+    row("dictionary encoding (Parquet)", Lacks("`properties`"), Lacks("not yet"), Has(&["dictionary"]), "a switch", "on"),
+    row("bloom filters (Parquet)", Lacks("`properties`"), Lacks("not yet"), Has(&["bloom_filters"]), "columns", "none"),
+    row("key-value metadata (Parquet)", Lacks("`properties`"), Lacks("not yet"), Has(&["metadata"]), "pairs of texts", "none"),
+    row("checksums of pages (Parquet)", Has(&["page_checksums"]), Has(&["--page-checksums"]), Lacks("not yet"), "", ""),
+    row("the text that is null (CSV)", Has(&["csv_null"]), Has(&["--csv-null"]), Has(&["csv_null"]), "a text", "nothing; the empty string is `\"\"`"),
+    row("NaN and the infinities (NDJSON)", Has(&["json_non_finite"]), Has(&["--json-non-finite"]), Has(&["json_non_finite"]), "", ""),
+    row("the size at which a file ends", Has(&["target_file_bytes"]), Has(&["--target-file-size"]), Has(&["target_file_size"]), "a size, such as `128MiB`", "one file a partition"),
+    row("the rows at which a file ends", Has(&["target_file_rows"]), Has(&["--target-file-rows"]), Has(&["target_file_rows"]), "a number", "one file a partition"),
+    row("the order of rows in each file", Has(&["sort_by"]), Has(&["--sort-by"]), Has(&["sort_by"]), "columns, each with `asc` or `desc`, `nulls first` or `nulls last`", "as they come"),
+    row("partition columns in the files too", Has(&["keep_partition_columns"]), Has(&["--keep-partition-columns"]), Has(&["keep_partition_columns"]), "a switch", "off"),
+    row("names that differ by case alone", Has(&["case_sensitive_names"]), Has(&["--case-sensitive-names"]), Has(&["case_sensitive_names"]), "a switch", "off"),
+    row("how closely files are checked", Has(&["verify"]), Has(&["--verify"]), Has(&["verify"]), "", ""),
+    row("waiting for the medium", Has(&["durability"]), Has(&["--durability"]), Has(&["durability"]), "", ""),
+    row("how files are synced", Has(&["sync"]), Has(&["--sync"]), Has(&["sync"]), "", ""),
+    row("where files are staged", Has(&["staging"]), Has(&["--staging"]), Has(&["staging"]), "`auto`, `beside`, `inside`, a directory", ""),
+    row("how long staged files are kept", Has(&["keep_staged"]), Lacks("commits at once"), Has(&["keep_staged"]), "a duration", "a day"),
+    row("the name of staged work", Lacks("`StagedWrite::with_task`"), Lacks("commits at once"), Has(&["task"]), "a text", "none"),
+    row("memory", Has(&["memory_limit"]), Has(&["--memory-limit"]), Has(&["memory_limit"]), "a size, such as `512MiB`", "1 GiB, or a quarter of the machine's"),
+    row("threads that encode", Has(&["threads"]), Has(&["--threads"]), Has(&["threads"]), "a number", "as many as the machine runs"),
+    row("open files", Has(&["max_open_files"]), Has(&["--max-open-files"]), Has(&["max_open_files"]), "a number, at least 8", ""),
+    row("a call for each finished file", Has(&["on_file"]), Lacks("`--verbose`"), Has(&["on_file"]), "a function", "none"),
+    row("a call as the write goes on", Has(&["on_progress"]), Lacks("a bar on a terminal"), Has(&["progress"]), "a function", "none"),
+    row("whether to give up", Has(&["interrupt_when"]), Lacks("signals"), Lacks("Ctrl-C"), "a function", "never"),
+    row("the disk", Has(&["disk"]), Lacks(TESTS_ONLY), Lacks(TESTS_ONLY), "a `Disk`", "the system's"),
+    row("reporting and writing nothing", Lacks("not yet"), Has(&["--dry-run"]), Lacks("not yet"), "a switch", "off"),
+    row("the receipt as JSON", Lacks("`Receipt::to_json`"), Has(&["--json"]), Lacks("`Receipt.to_json`"), "a switch", "off"),
+    row("what is printed", Lacks("prints nothing"), Has(&["--quiet", "--verbose"]), Lacks("prints nothing"), "switches", "a summary"),
+];
+
+#[rustfmt::skip]
+const INPUT: &[Row] = &[
+    row("the format", Lacks("Arrow data"), Has(&["--format"]), Lacks("Arrow data"), "", "by the suffix, or the first bytes"),
+    row("what divides fields of CSV", Lacks("Arrow data"), Has(&["--delimiter"]), Lacks("Arrow data"), "one character", "a comma; a tab for TSV"),
+    row("CSV without a header", Lacks("Arrow data"), Has(&["--no-header"]), Lacks("Arrow data"), "a switch", "off"),
+    row("the encoding of text", Lacks("Arrow data"), Has(&["--encoding"]), Lacks("Arrow data"), "a name", "utf-8"),
+    row("what escapes quotes in CSV", Lacks("Arrow data"), Has(&["--escape"]), Lacks("Arrow data"), "one character", "none"),
+    row("lines of CSV that are passed over", Lacks("Arrow data"), Has(&["--comment"]), Lacks("Arrow data"), "one character", "none"),
+    row("dates and times in CSV", Lacks("Arrow data"), Has(&["--date-format"]), Lacks("Arrow data"), "as of strftime", "ISO 8601"),
+    row("texts that are null in CSV", Lacks("Arrow data"), Has(&["--null"]), Lacks("Arrow data"), "texts", "nothing, and `NA` but in text"),
+    row("rows from which types are inferred", Lacks("Arrow data"), Has(&["--infer-rows"]), Lacks("Arrow data"), "a number", ""),
+    row("columns of directories", Lacks("Arrow data"), Has(&["--no-hive"]), Lacks("Arrow data"), "a switch", "they are read"),
+    row("types of the columns of directories", Lacks("Arrow data"), Has(&["--hive-types"]), Lacks("Arrow data"), "names and types", "inferred"),
+    row("types of columns", Lacks("Arrow data"), Has(&["--schema"]), Lacks("Arrow data"), "names and types", "inferred"),
+];
+
+#[rustfmt::skip]
+const ONE_FILE: &[Row] = &[
+    row("the file's name", Has(&["file_name"]), Lacks("no such command"), Has(&["file_name"]), "a name", "one that no other writer has"),
+    row("replacing a file that is there", Has(&["publish_mode"]), Lacks("no such command"), Has(&["replace"]), "a switch", "off"),
+    row("partition columns in the file too", Has(&["keep_partition_columns"]), Lacks("no such command"), Has(&["keep_partition_columns"]), "a switch", "off"),
+    row("names that differ by case alone", Has(&["case_sensitive_names"]), Lacks("no such command"), Has(&["case_sensitive_names"]), "a switch", "off"),
+    row("comparing with what is there", Has(&["schema_check"]), Lacks("no such command"), Has(&["schema_check"]), "a switch", "on"),
+    row("how Parquet is written, as parquet-rs has it", Has(&["properties"]), Lacks("no such command"), Lacks("the rows below"), "`WriterProperties`", "those of parquet-rs, with zstd"),
+    row("compression", Lacks("`properties`"), Lacks("no such command"), Has(&["compression", "compression_level"]), "as of data sets", "zstd"),
+    row("rows of a row group", Lacks("`properties`"), Lacks("no such command"), Has(&["row_group_size"]), "a number", "1048576"),
+    row("dictionary encoding", Lacks("`properties`"), Lacks("no such command"), Has(&["dictionary"]), "a switch", "on"),
+    row("bloom filters", Lacks("`properties`"), Lacks("no such command"), Has(&["bloom_filters"]), "columns", "none"),
+    row("key-value metadata", Lacks("`properties`"), Lacks("no such command"), Has(&["metadata"]), "pairs of texts", "none"),
+    row("checksums of pages", Has(&["page_checksums"]), Lacks("no such command"), Lacks("not yet"), "a switch", "on"),
+    row("whether the index of a pandas frame is written", Lacks("pandas only"), Lacks("no such command"), Has(&["index"]), "", "as of data sets"),
+    row("how closely the file is checked", Has(&["verify"]), Lacks("no such command"), Has(&["verify"]), "as of data sets", "`footer`"),
+    row("waiting for the medium", Has(&["durability"]), Lacks("no such command"), Has(&["durability"]), "`synced`, `unsynced`", "`synced`"),
+    row("where the file is staged", Has(&["staging"]), Lacks("no such command"), Has(&["staging"]), "as of data sets", "`auto`"),
+    row("whether to give up", Has(&["interrupt_when"]), Lacks("no such command"), Lacks("Ctrl-C"), "a function", "never"),
+    row("the disk", Has(&["disk"]), Lacks(TESTS_ONLY), Lacks(TESTS_ONLY), "a `Disk`", "the system's"),
+];
+
+#[rustfmt::skip]
+const ANY_BYTES: &[Row] = &[
+    row("replacing a file that is there", Has(&["publish_mode"]), Has(&["--replace"]), Has(&["replace"]), "a switch; `mode` \"w\" or \"x\" of `open`", "off; on in Python, as files are opened there"),
+    row("the format that the bytes must have", Has(&["format"]), Has(&["--check"]), Has(&["check"]), "", "any bytes"),
+    row("how text becomes bytes", Lacks("bytes only"), Lacks("bytes only"), Has(&["encoding", "errors", "newline"]), "as of Python's `open`", "UTF-8"),
+    row("how closely the file is checked", Has(&["verify"]), Has(&["--verify"]), Has(&["verify"]), "", ""),
+    row("waiting for the medium", Has(&["durability"]), Has(&["--durability"]), Has(&["durability"]), "", ""),
+    row("where the file is staged", Has(&["staging"]), Has(&["--staging"]), Has(&["staging"]), "`auto`, `beside`, `inside`, a directory", ""),
+    row("whether to give up", Has(&["interrupt_when"]), Lacks("signals"), Lacks("Ctrl-C"), "a function", "never"),
+    row("the disk", Has(&["disk"]), Lacks(TESTS_ONLY), Lacks(TESTS_ONLY), "a `Disk`", "the system's"),
+    row("what is printed", Lacks("prints nothing"), Has(&["--json", "--quiet"]), Lacks("prints nothing"), "switches", "a summary"),
+];
+
+#[rustfmt::skip]
+const STAGED: &[Row] = &[
+    row("the commit's name", Has(&["write_id"]), Lacks("no such command"), Has(&["write_id"]), "a text", "none"),
+    row("publishing a named commit again whose files are gone", Has(&["rewrite_missing"]), Lacks("no such command"), Has(&["rewrite_missing"]), "a switch", "off"),
+    row("comparing the parts, and with what is there", Has(&["schema_check"]), Lacks("no such command"), Has(&["schema_check"]), "a switch", "on"),
+    row("names that differ by case alone", Has(&["case_sensitive_names"]), Lacks("no such command"), Has(&["case_sensitive_names"]), "a switch", "off"),
+    row("whether to give up", Has(&["interrupt_when"]), Lacks("no such command"), Lacks("Ctrl-C"), "a function", "never"),
+    row("the disk", Has(&["disk"]), Lacks(TESTS_ONLY), Lacks(TESTS_ONLY), "a `Disk`", "the system's"),
+];
+
+#[rustfmt::skip]
+const VERIFY: &[Row] = &[
+    row("how closely", Has(&["level"]), Has(&["--level"]), Has(&["level"]), "", ""),
+    row("what is mounted below", Has(&["cross_mounts"]), Has(&["--cross-mounts"]), Has(&["cross_mounts"]), "a switch", "off"),
+    row("a call for each file", Lacks("argument"), Lacks("`--verbose`"), Has(&["on_file"]), "a function", "none"),
+    row("what is printed", Lacks("prints nothing"), Has(&["--json", "--quiet", "--verbose"]), Lacks("prints nothing"), "switches", "damage and a summary"),
+];
+
+#[rustfmt::skip]
+const INSPECT: &[Row] = &[
+    row("the size of small files", Has(&["small_file"]), Has(&["--small-file"]), Has(&["small_file"]), "a size", "1 MiB"),
+    row("what is mounted below", Has(&["cross_mounts"]), Has(&["--cross-mounts"]), Has(&["cross_mounts"]), "a switch", "off"),
+    row("where writers stage their files", Has(&["staging"]), Has(&["--staging"]), Has(&["staging"]), "`auto`, `beside`, `inside`, a directory", ""),
+    row("the disk", Has(&["disk"]), Lacks(TESTS_ONLY), Lacks(TESTS_ONLY), "a `Disk`", "the system's"),
+    row("what is printed", Lacks("prints nothing"), Has(&["--all", "--json"]), Lacks("prints nothing"), "switches", "the first of each kind"),
+];
+
+#[rustfmt::skip]
+const RECOVER: &[Row] = &[
+    row("doing nothing", Has(&["dry_run"]), Has(&["--dry-run"]), Has(&["dry_run"]), "a switch", "off"),
+    row("giving up commits that cannot be finished", Has(&["abort_unfinished"]), Has(&["--abort"]), Has(&["abort_unfinished"]), "a switch", "off"),
+    row("where writers stage their files", Has(&["staging"]), Has(&["--staging"]), Has(&["staging"]), "`auto`, `beside`, `inside`, a directory", ""),
+    row("whether to give up", Has(&["interrupt_when"]), Lacks("signals"), Lacks("Ctrl-C"), "a function", "never"),
+    row("the disk", Has(&["disk"]), Lacks(TESTS_ONLY), Lacks(TESTS_ONLY), "a `Disk`", "the system's"),
+    row("what is printed", Lacks("prints nothing"), Has(&["--json"]), Lacks("prints nothing"), "a switch", "a summary"),
+];

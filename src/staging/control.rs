@@ -6,13 +6,14 @@
 
 use std::ffi::OsStr;
 use std::io;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use twox_hash::XxHash3_128;
 use uuid::Uuid;
 
+use super::marker::{Pending, WriteMarker, parse_pending, parse_write, pending_name, write_name};
 use super::place::{INSIDE, is_area_name, is_impossible};
 use super::sweep::{is_dead, is_older};
 use super::{ATTEMPTS, missing};
@@ -26,10 +27,6 @@ pub(super) const LOCK: &str = "lock";
 pub(super) const MOUNTED: &str = "mounted";
 /// Where the names of committed writes are kept.
 pub(crate) const WRITES: &str = "writes";
-/// The prefix of the names of pending markers.
-const PENDING: &str = "pending-";
-/// Longest name of a file in bytes.
-const NAME_MAX: usize = 255;
 
 /// The control directory of a data set's root.
 #[derive(Debug, Clone)]
@@ -48,34 +45,6 @@ pub(crate) struct RootLock {
     pub(crate) outcome: LockOutcome,
     /// The root and what is above it, as far as they were made for the lock.
     made: Vec<PathBuf>,
-}
-
-/// A transaction that may be decided in an area that is not inside the root.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Pending {
-    /// The marker.
-    pub(crate) path: PathBuf,
-    pub(crate) transaction: Uuid,
-    /// The anchor of its area: see [`anchor_of_area`].
-    anchor: String,
-    /// The area, as whoever made it saw it; nothing if its path is too long for a name.
-    pub(crate) area: Option<PathBuf>,
-}
-
-/// The marker of a committed write that has a name.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct WriteMarker {
-    /// The area with the receipt, as the writer saw it; nothing if its path is too long for a name.
-    pub(crate) area: Option<PathBuf>,
-}
-
-impl Pending {
-    /// The area, if it is a directory that its writer named: one that stands beside another root, or in
-    /// it, is of that one, even if both are the same by two paths.
-    pub(crate) fn given_area(&self) -> Option<&PathBuf> {
-        let area = self.area.as_ref();
-        area.filter(|area| !area.ancestors().any(is_area_name))
-    }
 }
 
 impl Control {
@@ -359,14 +328,9 @@ impl Control {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             listed => listed?,
         };
-        Ok(entries.into_iter().find_map(|entry| {
-            let name = entry.path.file_name()?.to_str()?;
-            let (found, area) = name.split_once('@')?;
-            let is_it = u128::from_str_radix(found, 16).ok()? == key;
-            is_it.then(|| WriteMarker {
-                area: decode_path(area),
-            })
-        }))
+        let markers = entries.iter().filter_map(|entry| parse_write(&entry.path));
+        let mut found = markers.filter(|(found, _)| *found == key);
+        Ok(found.next().map(|(_, marker)| marker))
     }
 
     /// Removes the markers of named writes that are older.
@@ -434,121 +398,4 @@ fn anchor_of_area(disk: &dyn Disk, area: &Path) -> io::Result<String> {
     hasher.write(&born.unwrap_or(0).to_le_bytes());
     hasher.write(name.as_encoded_bytes());
     Ok(format!("{:032x}", hasher.finish_128()))
-}
-
-fn pending_name(transaction: Uuid, anchor: &str, area: &Path) -> String {
-    with_path(format!("{PENDING}{transaction}@{anchor}@"), area)
-}
-
-fn parse_pending(path: PathBuf) -> Option<Pending> {
-    let name = path.file_name()?.to_str()?.strip_prefix(PENDING)?;
-    let (transaction, rest) = name.split_once('@')?;
-    let (anchor, area) = rest.split_once('@')?;
-    Some(Pending {
-        transaction: Uuid::try_parse(transaction).ok()?,
-        anchor: anchor.to_owned(),
-        area: decode_path(area),
-        path,
-    })
-}
-
-fn write_name(key: u128, area: &Path) -> String {
-    with_path(format!("{key:032x}@"), area)
-}
-
-/// A name that ends with a path, if there is room for it.
-fn with_path(mut name: String, path: &Path) -> String {
-    let encoded = encode_path(path);
-    if name.len() + encoded.len() <= NAME_MAX {
-        name.push_str(&encoded);
-    }
-    name
-}
-
-/// Percent-encodes what cannot stand in a name, or is read by somebody as a suffix.
-fn encode_path(path: &Path) -> String {
-    let mut encoded = String::new();
-    for &byte in path.as_os_str().as_encoded_bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' => encoded.push(byte.into()),
-            _ => encoded.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    encoded
-}
-
-/// The path that was encoded, if it is absolute and text, and leads nowhere by `.` or `..`.
-fn decode_path(encoded: &str) -> Option<PathBuf> {
-    let mut bytes = Vec::with_capacity(encoded.len());
-    let mut parts = encoded.split('%');
-    bytes.extend_from_slice(parts.next()?.as_bytes());
-    for part in parts {
-        let (code, rest) = part.split_at_checked(2)?;
-        bytes.push(u8::from_str_radix(code, 16).ok()?);
-        bytes.extend_from_slice(rest.as_bytes());
-    }
-    let path = PathBuf::from(String::from_utf8(bytes).ok()?);
-    let plain = path.components().all(|part| part != Component::ParentDir);
-    let normal = path.components().collect::<PathBuf>();
-    let is_it = plain && normal.as_os_str() == path.as_os_str() && path.is_absolute();
-    (is_it && !path.as_os_str().as_encoded_bytes().contains(&0)).then_some(path)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_pending_transaction_is_read_from_the_name_of_its_marker() {
-        let transaction = Uuid::now_v7();
-        for area in ["/data/.lake.atomic", "/a b/%2F/\u{e4}@.parquet/.x.atomic"] {
-            let name = pending_name(transaction, "1f.2e", Path::new(area));
-            assert!(!name.contains(['/', '.', ' ']) || name.contains("1f.2e"));
-            let pending = parse_pending(Path::new("/lake/.atomic").join(name)).unwrap();
-            assert_eq!(pending.transaction, transaction);
-            assert_eq!(pending.anchor, "1f.2e");
-            assert_eq!(pending.area.as_deref(), Some(Path::new(area)));
-        }
-    }
-
-    #[test]
-    fn a_path_that_is_too_long_for_a_name_is_left_out() {
-        let area = format!("/{}", "d".repeat(300));
-        let name = pending_name(Uuid::nil(), "1", Path::new(&area));
-        assert!(name.len() <= NAME_MAX);
-        assert_eq!(parse_pending(name.into()).unwrap().area, None);
-    }
-
-    #[test]
-    fn other_names_are_no_markers() {
-        for name in [
-            "lock",
-            "pending-",
-            "pending-1@2@3",
-            "pending-00000000-0000-0000-0000-000000000000",
-        ] {
-            assert_eq!(parse_pending(name.into()), None, "{name}");
-        }
-        for text in ["%", "%4", "%zz", "relative", "%2Fa%00", ""] {
-            assert_eq!(decode_path(text), None, "{text}");
-        }
-    }
-
-    #[test]
-    fn a_marker_cannot_name_a_path_that_is_not_normal_nor_what_lies_in_an_area() {
-        for area in ["/a/../b", "/a/.", "/./a", "/a//b", "/a/", "/..", "//a"] {
-            assert_eq!(decode_path(&encode_path(Path::new(area))), None, "{area}");
-        }
-        for (area, given) in [
-            ("/data/staging", true),
-            ("/data/.lake.atomic", false),
-            ("/data/.lake.atomic/below", false),
-            ("/lake/.atomic/writes/x", false),
-            ("/data/.lake.atomic-1000/below", false),
-        ] {
-            let name = pending_name(Uuid::nil(), "1", Path::new(area));
-            let pending = parse_pending(name.into()).unwrap();
-            assert_eq!(pending.given_area().is_some(), given, "{area}");
-        }
-    }
 }

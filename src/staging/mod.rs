@@ -6,6 +6,7 @@
 
 mod control;
 mod draft;
+mod marker;
 mod place;
 mod renewal;
 mod spelling;
@@ -21,8 +22,9 @@ use uuid::Uuid;
 use crate::disk::{Disk, DiskFile, EntryKind, Identity, LockKind, LockOutcome};
 use crate::error::{Error, IoContext, Result, Step};
 
-pub(crate) use control::{Control, Pending, WRITES};
+pub(crate) use control::{Control, WRITES};
 pub(crate) use draft::{Draft, Written};
+pub(crate) use marker::Pending;
 pub(crate) use place::{
     Home, check_inside, check_project, check_reach, home_of_file, home_of_root, is_area_name,
     is_impossible, resolve,

@@ -7,6 +7,8 @@ use super::nanoseconds;
 #[cfg(unix)]
 mod access;
 #[cfg(unix)]
+mod access_list;
+#[cfg(unix)]
 mod limits;
 #[cfg(unix)]
 mod owners;

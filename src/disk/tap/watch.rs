@@ -1,0 +1,228 @@
+//! The calls of a disk as a test sees them, and what it may answer to each.
+
+use std::borrow::Cow;
+use std::ffi::OsStr;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::disk::{Disk, Entry, EntryKind, FileStatus, Place, Project, PublishMode};
+
+/// What kind of call it is.
+#[allow(missing_docs)] // Each is the method of `Disk`, `DiskFile` or `DiskDirectory` of its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Verb {
+    CreateFile,
+    OpenFile,
+    OpenOrCreateFile,
+    CreateDirectory,
+    OpenDirectory,
+    Rename,
+    Exchange,
+    RemoveFile,
+    RemoveDirectory,
+    List,
+    Status,
+    Place,
+    Canonicalize,
+    CheckWritable,
+    CheckRemovable,
+    /// `copy_group_and_mode`, `copy_group_and_read_mode` and `succeed`.
+    CopyPermissions,
+    Write,
+    Read,
+    FileStatus,
+    SetMode,
+    SyncFile,
+    CheckClose,
+    DropCache,
+    TryLock,
+    Lock,
+    Identity,
+    SyncDirectory,
+    SyncFileSystem,
+}
+
+impl Verb {
+    /// Whether the call can change what a power cut leaves.
+    #[must_use]
+    pub fn changes(self) -> bool {
+        use Verb::{
+            CopyPermissions, CreateDirectory, CreateFile, Exchange, OpenOrCreateFile,
+            RemoveDirectory, RemoveFile, Rename, SetMode, SyncDirectory, SyncFile, SyncFileSystem,
+            Write,
+        };
+        matches!(
+            self,
+            CreateFile
+                | OpenOrCreateFile
+                | CreateDirectory
+                | Rename
+                | Exchange
+                | RemoveFile
+                | RemoveDirectory
+                | Write
+                | SetMode
+                | CopyPermissions
+                | SyncFile
+                | SyncDirectory
+                | SyncFileSystem
+        )
+    }
+
+    /// Whether the call makes something durable.
+    #[must_use]
+    pub fn syncs(self) -> bool {
+        matches!(
+            self,
+            Verb::SyncFile | Verb::SyncDirectory | Verb::SyncFileSystem
+        )
+    }
+}
+
+/// One call, before or after it is made.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Call {
+    /// What is asked for.
+    pub verb: Verb,
+    /// What it is about: the new name of a move; of an open file, the name that it was opened by.
+    pub path: PathBuf,
+    /// The old name of a move.
+    pub from: Option<PathBuf>,
+}
+
+impl fmt::Display for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} {}", self.verb, self.path.display())
+    }
+}
+
+/// What becomes of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is made.
+    Pass,
+    /// It is not made, and answered as if it had been. Only syncs, locks and the questions whether something may be
+    /// written or removed can be; others pass.
+    Pretend,
+    /// It is not made, and fails with this error number.
+    Fail(i32),
+}
+
+/// A question whether other users are trusted: a method of [`Disk`] of the same name.
+#[derive(Debug, Clone, Copy)]
+pub enum Trust<'a> {
+    /// [`Disk::owner_is_trusted`].
+    OwnerIsTrusted(&'a Path, &'a Path),
+    /// [`Disk::only_writers_can_change`].
+    OnlyWritersCanChange(&'a Path, &'a Path),
+    /// [`Disk::could_change`].
+    CouldChange {
+        /// The user.
+        user: u32,
+        /// Something of his.
+        by: &'a Path,
+        /// What he could change.
+        directory: &'a Path,
+        /// The name in it, if it is about one.
+        name: Option<&'a OsStr>,
+    },
+}
+
+impl Trust<'_> {
+    /// Asks a disk the question, and gives its answer.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn ask(self, disk: &dyn Disk) -> io::Result<bool> {
+        match self {
+            Trust::OwnerIsTrusted(path, model) => disk.owner_is_trusted(path, model),
+            Trust::OnlyWritersCanChange(path, model) => disk.only_writers_can_change(path, model),
+            Trust::CouldChange {
+                user,
+                by,
+                directory,
+                name,
+            } => disk.could_change(user, by, directory, name),
+        }
+    }
+}
+
+/// Somebody who is told of every call.
+pub trait Watch: fmt::Debug + Send + Sync {
+    /// Decides what becomes of a call.
+    fn before(&self, _call: &Call) -> Verdict {
+        Verdict::Pass
+    }
+
+    /// Told of a call that was made and went well; an error number is given to the caller instead of
+    /// the answer.
+    fn after(&self, _call: &Call) -> Option<i32> {
+        None
+    }
+
+    /// What is answered instead of what a listing gave.
+    fn listed(&self, _path: &Path, entries: Vec<Entry>) -> Vec<Entry> {
+        entries
+    }
+
+    /// What reaches a file of what is written to it from `offset` on; what is missing at the end is said to
+    /// be written all the same.
+    fn written<'a>(&self, _path: &Path, _offset: u64, bytes: &'a [u8]) -> Cow<'a, [u8]> {
+        Cow::Borrowed(bytes)
+    }
+
+    /// How a file is published that was to be published in this mode.
+    fn mode(&self, _to: &Path, mode: PublishMode) -> PublishMode {
+        mode
+    }
+
+    /// Where a path leads: what is done there instead.
+    fn leads(&self, _verb: Verb, path: &Path) -> PathBuf {
+        path.to_owned()
+    }
+
+    /// What is answered instead of what is known of a file.
+    fn known(&self, _path: &Path, status: FileStatus) -> FileStatus {
+        status
+    }
+
+    /// What is answered instead of where a path lies.
+    fn placed(&self, _path: &Path, place: Place) -> Place {
+        place
+    }
+
+    /// What is answered instead of the project of a directory.
+    fn project(&self, _path: &Path, project: Project) -> Project {
+        project
+    }
+
+    /// What is answered instead of how many files can be made.
+    fn free_inodes(&self, free: Option<u64>) -> Option<u64> {
+        free
+    }
+
+    /// What is answered instead of how many files can be opened.
+    fn free_descriptors(&self, free: Option<u64>) -> Option<u64> {
+        free
+    }
+
+    /// What is answered instead of what kind of thing stands at a path.
+    fn kind(&self, _path: &Path, kind: EntryKind) -> EntryKind {
+        kind
+    }
+
+    /// Answers whether users are trusted; by default as the disk does.
+    ///
+    /// # Errors
+    /// The disk's.
+    fn trusts(&self, question: Trust<'_>, disk: &dyn Disk) -> io::Result<bool> {
+        question.ask(disk)
+    }
+
+    /// Asked instead of waiting for a lock that somebody else has: returns when asking again makes
+    /// sense. `false` leaves the waiting to the disk.
+    fn waits_for_lock(&self, _call: &Call) -> bool {
+        false
+    }
+}

@@ -1,4 +1,4 @@
-//! Lists of categories, in their order: of ordered dictionaries, and of the enumerations of Polars.
+//! Lists of categories in their order: those of ordered dictionaries, and of enumerations of Polars.
 //!
 //! Arrow has the categories of an ordered dictionary in each batch, and in the field only a mark that there is an order.
 //! Polars has those of an enumeration in the metadata of the field, too. Which lists go together is in
@@ -12,7 +12,7 @@ use arrow::datatypes::Field;
 /// The key of a field's metadata under which Polars has the categories of an enumeration.
 pub(crate) const POLARS_ENUMERATION: &str = "_PL_ENUM_VALUES2";
 
-/// The same of versions of Polars before 1.32.
+/// The metadata key for the categories of an enumeration in versions of Polars before 1.32.
 const EARLIER_POLARS_ENUMERATION: &str = "_PL_ENUM_VALUES";
 
 /// What to do about columns whose orders do not go together.
@@ -51,7 +51,7 @@ impl Categories {
         categories
     }
 
-    /// Those that Polars has in the metadata of a field, or what is wrong with them.
+    /// The categories that Polars keeps in the metadata of a field, or what is wrong with them.
     pub(crate) fn of_polars(path: &str, field: &Field) -> Result<Option<Categories>, String> {
         let Some(text) = field.metadata().get(POLARS_ENUMERATION) else {
             return Ok(None);
@@ -80,7 +80,7 @@ impl Categories {
         self.places.get(value).copied()
     }
 
-    /// Whether all categories of `other` are among these, in the same order.
+    /// Whether this list has all categories of `other`, in the same order.
     pub(crate) fn has_in_order(&self, other: &Categories) -> bool {
         let places = other.values.iter().map(|value| self.place(value));
         let places: Option<Vec<u32>> = places.collect();
@@ -92,7 +92,7 @@ impl Categories {
         self.values.iter().zip(&other.values).all(|(a, b)| a == b)
     }
 
-    /// Those around the first that is not the other's.
+    /// The categories around the first one that differs from `other`, as text for a message.
     pub(crate) fn shown(&self, other: &Categories) -> String {
         let pairs = self.values.iter().zip(&other.values);
         let same = pairs.take_while(|(a, b)| a == b).count();
@@ -118,7 +118,7 @@ impl Categories {
 /// The categories of the ordered dictionaries of a schema, by path, as far as they are known.
 pub(crate) type KnownCategories = BTreeMap<String, Arc<Categories>>;
 
-/// Takes those of another part of the same rows, of which one list begins with the other's.
+/// Merges the categories of another part of the same rows: of two lists for one column, the longer one stays.
 pub(crate) fn take_longer(known: &mut KnownCategories, found: KnownCategories) {
     for (path, categories) in found {
         let is_longer = |known: &Arc<Categories>| known.values.len() < categories.values.len();

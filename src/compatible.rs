@@ -39,12 +39,12 @@ pub(crate) struct Difference {
     pub(crate) there: String,
 }
 
-/// How two types go together.
+/// Whether readers take two types of a column for one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Unity {
     /// Every reader reads both as one.
     Same,
-    /// Some readers have to be told.
+    /// Most readers read both as one type; the difference is reported as a note.
     Said,
 }
 
@@ -101,7 +101,7 @@ fn described(data_type: &DataType, extension: Option<Extension<'_>>) -> String {
     }
 }
 
-/// A column that is in one of two files only must be one that may be null.
+/// Checks that a column which only one of two files has is nullable.
 fn check_nullable(field: &Field, is_given: bool) -> Result<(), Difference> {
     if field.is_nullable() {
         return Ok(());
@@ -121,7 +121,7 @@ fn check_nullable(field: &Field, is_given: bool) -> Result<(), Difference> {
     })
 }
 
-/// The schema of both, which [`compare`] found to go together: all columns, of integers the wider ones.
+/// Merges two schemas that [`compare`] accepted: all columns of both, and of two integer types the wider.
 pub(crate) fn merge(one: &Schema, other: &Schema) -> Schema {
     let mut fields: Vec<FieldRef> = one.fields().to_vec();
     for field in other.fields() {
@@ -136,7 +136,7 @@ pub(crate) fn merge(one: &Schema, other: &Schema) -> Schema {
     with_geometries(Schema::new(fields), one, other)
 }
 
-/// The field with what has no type in it replaced by what `there` has in its place, the order of categories too.
+/// The field, with each part of type `Null` replaced by the type that `there` has in its place.
 pub(crate) fn typed_like(given: &Field, there: &Field) -> FieldRef {
     let data_type = with_types_of(given.data_type(), there.data_type());
     let mut field = given.clone().with_data_type(data_type);
@@ -151,7 +151,7 @@ pub(crate) fn typed_like(given: &Field, there: &Field) -> FieldRef {
     Arc::new(field)
 }
 
-/// The type with what has no type in it replaced by what `there` has in its place.
+/// The type, with each part of type `Null` replaced by the type that `there` has in its place.
 fn with_types_of(given: &DataType, there: &DataType) -> DataType {
     let item = |given: &FieldRef, there: &FieldRef| typed_like(given, there);
     match (given, list_item(given), list_item(there)) {
@@ -171,7 +171,7 @@ fn with_types_of(given: &DataType, there: &DataType) -> DataType {
     }
 }
 
-/// Whether something in the type has none.
+/// Whether the type is `Null`, or has `Null` somewhere within it.
 pub(crate) fn lacks_type(data_type: &DataType) -> bool {
     match data_type {
         DataType::Null => true,
@@ -181,7 +181,7 @@ pub(crate) fn lacks_type(data_type: &DataType) -> bool {
     }
 }
 
-/// How two types go together; `None` if they do not.
+/// How readers take two types of one column; `None` if they cannot take them for one.
 fn unite(one: &DataType, other: &DataType) -> Option<Unity> {
     use DataType::{
         Decimal32, Decimal64, Decimal128, Decimal256, Dictionary, FixedSizeList, Map,

@@ -23,10 +23,10 @@ use arrow::util::display::array_value_to_string;
 use crate::nested::list_item;
 use crate::refused::{Refused, plain};
 
-/// What a day has.
+/// The milliseconds of a day.
 pub(crate) const DAY_MS: i64 = 86_400_000;
 
-/// Why an array has no place in another type.
+/// Why an array cannot be converted to another type.
 pub(crate) enum Problem {
     /// A value, with its row in the array, if it is in any, and its path below it.
     Value {
@@ -44,7 +44,7 @@ impl From<ArrowError> for Problem {
 }
 
 impl Problem {
-    /// The same with the row of what contains the array.
+    /// The problem with its row number replaced by that of the array that contains this one.
     pub(crate) fn in_row(self, outer: impl FnOnce(usize) -> Option<usize>) -> Self {
         match self {
             Problem::Value { below, row, reason } => Problem::Value {
@@ -56,7 +56,7 @@ impl Problem {
         }
     }
 
-    /// The same of what has the array within it, by this path.
+    /// The problem with `path` put before its path: the array lies there within another.
     pub(crate) fn at(self, path: &str) -> Self {
         match self {
             Problem::Value { below, row, reason } => Problem::Value {
@@ -68,7 +68,7 @@ impl Problem {
         }
     }
 
-    /// As an error of a column, of which `rows` came before the array.
+    /// The problem as an error of a column; `rows` rows came before the array.
     pub(crate) fn into_error(self, field: &Field, rows: u64) -> Refused {
         match self {
             Problem::Arrow(error) => Refused::new(field.name(), plain(&error)),
@@ -274,7 +274,7 @@ where
         })
 }
 
-/// How many of a unit a second has.
+/// The number of units in a second.
 fn per_second(unit: TimeUnit) -> i64 {
     match unit {
         TimeUnit::Second => 1,
@@ -284,7 +284,7 @@ fn per_second(unit: TimeUnit) -> i64 {
     }
 }
 
-/// The members in the order of these names; one that is missing is null.
+/// The members of a struct in the order of `fields`; a missing one is null.
 fn by_name(array: &StructArray, fields: &Fields) -> std::result::Result<StructArray, ArrowError> {
     let found = array.fields();
     let names = || found.iter().map(|field| field.name());
@@ -336,7 +336,7 @@ fn lists<O: OffsetSizeTrait>(array: &ArrayRef, item: &FieldRef) -> Converted {
     )?))
 }
 
-/// A list with the items of another kind of list, and then as that kind.
+/// Converts a list to another kind of list: its items first, then the list itself.
 fn relisted(array: &ArrayRef, to: &DataType, kind: fn(FieldRef) -> DataType) -> Converted {
     match list_item(to) {
         Some(item) => strict_cast(&convert(array, &kind(Arc::clone(item)))?, to),
@@ -351,13 +351,13 @@ pub(crate) fn row_of<O: OffsetSizeTrait>(offsets: &[O], item: usize) -> Option<u
         .checked_sub(1)
 }
 
-/// The same rows without items that belong to none of them, or lie beneath a null.
+/// The same rows without unreachable items: those that belong to no row, or to a null.
 pub(crate) fn reachable(array: &ArrayRef) -> std::result::Result<ArrayRef, ArrowError> {
     let rows: UInt64Array = (0..array.len() as u64).collect();
     take(array, &rows, None)
 }
 
-/// The array with more nulls.
+/// The array, in which those rows are null too that are null in `nulls`.
 pub(crate) fn masked(
     array: &ArrayRef,
     nulls: Option<&NullBuffer>,

@@ -27,9 +27,9 @@ use crate::remedy::Remedy;
 use crate::staging::check_inside;
 use crate::table_format::TableFormat;
 
-/// How many directories of partitions that are written to are looked into.
+/// The most partition directories that are searched among those that are written to.
 const TOUCHED: usize = 16;
-/// How many directories are listed in all.
+/// The most directories that a search lists.
 const LISTED: usize = 1024;
 
 /// A write, as far as existing files matter to it.
@@ -46,7 +46,7 @@ pub(crate) struct Planned<'a> {
     pub(crate) given: Ordered<'a>,
     /// Whether names may differ by case alone.
     pub(crate) case_sensitive_names: bool,
-    /// A file that does not stay.
+    /// A file that the write replaces, and that does not count.
     pub(crate) replaces: Option<&'a Path>,
 }
 
@@ -58,7 +58,7 @@ pub(crate) struct Existing {
     keys: Vec<String>,
     /// Its schema, if it has one that can be read.
     schema: Option<SchemaRef>,
-    /// Of its ordered dictionaries, if [`schema`](Self::schema) has any.
+    /// The categories of its ordered dictionaries, if [`schema`](Self::schema) has any.
     categories: KnownCategories,
     /// The names of its columns, where it is text that can be read.
     names: Option<Vec<String>>,
@@ -69,7 +69,7 @@ impl Existing {
         self.schema.as_ref()
     }
 
-    /// The file as something beside which columns are written to the data set at the root.
+    /// The file as the neighbour of columns that are written to the data set at `root`.
     pub(crate) fn beside<'a>(&'a self, root: &'a Path, case_sensitive_names: bool) -> Beside<'a> {
         Beside {
             root,
@@ -79,7 +79,7 @@ impl Existing {
         }
     }
 
-    /// What is to be said of columns beside those of the file.
+    /// Compares the columns of a write with those of the file; returns notes for differences that readers can bear.
     ///
     /// # Errors
     /// [`Error::Incompatible`] if readers could not take both for one data set.
@@ -111,7 +111,7 @@ impl Planned<'_> {
         found.map(|(path, keys)| self.read(path, keys)).transpose()
     }
 
-    /// The path of such a file, with the partition keys in it.
+    /// The path of a file that stays, with the partition keys in it.
     fn find(&self, touched: &[Partition]) -> Result<Option<(PathBuf, Vec<String>)>> {
         let replaces = match self.mode {
             // Whatever is in the root is a conflict.
@@ -170,7 +170,7 @@ impl Planned<'_> {
         })
     }
 
-    /// What is to be said of the write, given what is there.
+    /// Compares the write with an existing file; returns notes for differences that readers can bear.
     ///
     /// # Errors
     /// [`Error::Incompatible`] if readers could not take both for one data set.
@@ -183,7 +183,7 @@ impl Planned<'_> {
         existing.compare(beside, self.given)
     }
 
-    /// Says so if the files become part of the directory of another format's table.
+    /// A note if the files are added to the directory of a table in another format.
     pub(crate) fn table(&self) -> Result<Option<Note>> {
         match self.mode {
             CommitMode::Overwrite => Ok(None),
@@ -195,12 +195,12 @@ impl Planned<'_> {
     }
 }
 
-/// What is written to a data set, beside what is there or is written with it.
+/// The neighbour that a write is compared with: a file that is there, or another part of the same commit.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Beside<'a> {
     /// The data set's root.
     pub(crate) root: &'a Path,
-    /// The file that is there, or where the other is staged.
+    /// The existing file, or where the other part is staged.
     pub(crate) there: &'a Path,
     /// The format of both; `None` if it is not known.
     pub(crate) format: Option<Format>,
@@ -209,6 +209,8 @@ pub(crate) struct Beside<'a> {
 }
 
 impl Beside<'_> {
+    /// Refuses partition keys that differ from those of the neighbour.
+    ///
     /// # Errors
     /// [`Error::Incompatible`] if the names of the partition keys differ.
     pub(crate) fn check_keys(self, given: &[String], there: &[String]) -> Result<()> {
@@ -223,6 +225,8 @@ impl Beside<'_> {
         }
     }
 
+    /// Refuses a format that differs from that of the neighbour.
+    ///
     /// # Errors
     /// [`Error::Incompatible`] if the names of the formats differ.
     pub(crate) fn check_format(self, given: &str, there: &str) -> Result<()> {
@@ -232,7 +236,7 @@ impl Beside<'_> {
         }
     }
 
-    /// Compares the names of columns, of which there are these.
+    /// Refuses column names that differ from those of the neighbour in what its readers go by.
     ///
     /// Of files of CSV with other headers DataFusion takes one column for another, Polars and DuckDB fail, and pyarrow
     /// has nulls.
@@ -266,7 +270,7 @@ impl Beside<'_> {
         }
     }
 
-    /// What is to be said of two schemas.
+    /// Compares two schemas; returns notes for differences that readers can bear.
     ///
     /// # Errors
     /// [`Error::Incompatible`] with the first column that readers could not unite.
@@ -337,7 +341,7 @@ fn read_of<T>(
 /// A search for a data file, by the names in directories.
 struct Search<'a> {
     planned: &'a Planned<'a>,
-    /// Directories of partitions whose files do not stay.
+    /// The directories of partitions that the write replaces.
     replaced: HashSet<PathBuf>,
     listed: usize,
 }
@@ -420,7 +424,7 @@ fn is_hidden(path: &Path) -> bool {
     name.starts_with(b".") || name.starts_with(b"_")
 }
 
-/// Whether there is nothing to be seen, or not by this user.
+/// Whether the error says that nothing is there, or that this user may not see it.
 fn is_out_of_sight(error: &io::Error) -> bool {
     matches!(
         error.kind(),

@@ -34,7 +34,7 @@ impl<'a> Extension<'a> {
         })
     }
 
-    /// Parameters that are JSON, as nearly all are; no parameters and an empty object are the same.
+    /// The parameters as JSON, as nearly all are; none, and an empty object, are the same.
     fn json(&self) -> Option<Value> {
         match self.parameters {
             "" => Some(Value::Object(serde_json::Map::new())),

@@ -9,11 +9,11 @@ use crate::error::{Error, IoContext, Result, Step};
 use crate::format;
 use crate::local_path::local_path;
 use crate::options::{FileOptions, Verify};
-use crate::staged::{Destination, PublishedFile, StagedFile};
+use crate::staged_file::{Destination, PublishedFile, StagedFile};
 use crate::staging::{Draft, home_of_file, resolve};
 use crate::transaction::open_area;
 
-/// How many bytes are gathered before they are written.
+/// The number of bytes that are buffered before they are written.
 const BUFFER: usize = 64 << 10;
 
 /// A file of any bytes that becomes visible all at once, and durably, or never.
@@ -150,7 +150,7 @@ impl AtomicFile {
 }
 
 impl AtomicFile {
-    /// Writes what is gathered to the draft. The first error poisons the file.
+    /// Writes the buffered bytes to the draft. The first error poisons the file.
     fn write_out(&mut self) -> Result<()> {
         self.write_through(|file| {
             file.draft.write_all(&file.buffer)?;
@@ -159,7 +159,7 @@ impl AtomicFile {
         })
     }
 
-    /// Does some writing, and stays poisoned if that fails, or panics.
+    /// Runs `work`, and leaves the file poisoned if that fails or panics.
     fn write_through(&mut self, work: impl FnOnce(&mut Self) -> io::Result<()>) -> Result<()> {
         if std::mem::replace(&mut self.poisoned, true) {
             let path = self.destination.path().to_owned();

@@ -1,4 +1,4 @@
-//! What GeoParquet says of geometry columns, in the metadata of their schema.
+//! The metadata of GeoParquet: what a schema says of its geometry columns.
 //!
 //! Under the key `geo` a schema has, for each column of geometries, how they are encoded and their coordinate reference
 //! system (<https://geoparquet.org/releases/v1.1.0/>): the same bytes are another place on Earth under another. What it
@@ -18,9 +18,9 @@ const COLUMNS: &str = "columns";
 const PRIMARY_COLUMN: &str = "primary_column";
 /// The coordinate reference system.
 const CRS: &str = "crs";
-/// A box around all geometries of the file; by it readers pass files over.
+/// The box around all geometries of the file, by which readers skip files.
 const BBOX: &str = "bbox";
-/// The types of all geometries of the file; none if they are not known.
+/// The types of all geometries of the file; empty if they are not known.
 const GEOMETRY_TYPES: &str = "geometry_types";
 /// The members that some writers leave out, and what they are then.
 const DEFAULTS: [(&str, &str); 2] = [(CRS, "OGC:CRS84"), ("edges", "planar")];
@@ -28,16 +28,16 @@ const DEFAULTS: [(&str, &str); 2] = [(CRS, "OGC:CRS84"), ("edges", "planar")];
 /// How many characters of a value are shown.
 const SHOWN_CHARS: usize = 80;
 
-/// What a schema says of geometries.
+/// The geometry metadata of a schema.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct Geometries {
     /// All members but the columns.
     rest: Map<String, Value>,
-    /// What is said of the columns that the schema has.
+    /// The metadata of each geometry column that the schema has.
     columns: BTreeMap<String, Geometry>,
 }
 
-/// What a schema says of one column of geometries.
+/// The metadata of one geometry column.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Geometry(Map<String, Value>);
 
@@ -48,13 +48,13 @@ pub(crate) struct GeometryDifference {
     pub(crate) found: String,
 }
 
-/// Whether two schemas have the same `geo`, to the letter.
+/// Whether the `geo` metadata of two schemas are the same text.
 pub(crate) fn is_same_text(one: &Schema, other: &Schema) -> bool {
     one.metadata().get(GEO) == other.metadata().get(GEO)
 }
 
 impl Geometries {
-    /// Nothing where `geo` is not what the specification has.
+    /// Reads the `geo` metadata of a schema; empty where they do not follow the specification.
     pub(crate) fn of(schema: &Schema) -> Self {
         let text = schema.metadata().get(GEO);
         let parsed = text.and_then(|text| serde_json::from_str(text).ok());
@@ -84,7 +84,7 @@ impl Geometries {
         self.columns.get(column)
     }
 
-    /// The same for the rows of both, where what both say of a column is no difference.
+    /// Merges the metadata of two schemas whose columns do not differ, to be true of the rows of both.
     fn united(mut self, other: Geometries) -> Self {
         for (name, said) in other.columns {
             match self.columns.get_mut(&name) {
@@ -98,7 +98,7 @@ impl Geometries {
         self
     }
 
-    /// The text for the metadata; `None` if no column is one of geometries.
+    /// The text of the `geo` metadata; `None` if there is no geometry column.
     fn text(mut self) -> Option<String> {
         let first = self.columns.keys().next()?.clone();
         let primary = self.rest.get(PRIMARY_COLUMN).and_then(Value::as_str);
@@ -112,7 +112,7 @@ impl Geometries {
     }
 }
 
-/// The schema with what both schemas say of geometries, of which no column differs.
+/// The schema with the merged geometry metadata of two schemas, none of whose columns differ.
 pub(crate) fn with_geometries(mut schema: Schema, first: &Schema, found: &Schema) -> Schema {
     let (geometries, others) = (Geometries::of(first), Geometries::of(found));
     let text = match (geometries.columns.is_empty(), others.columns.is_empty()) {
@@ -133,7 +133,8 @@ pub(crate) fn with_geometries(mut schema: Schema, first: &Schema, found: &Schema
     schema
 }
 
-/// The schema with what another says of the geometries in these columns, but for the values of its file.
+/// The schema with the geometry metadata that another has of these columns, without what is true of the rows of its
+/// file alone.
 pub(crate) fn with_geometries_like(schema: Schema, columns: &[&str], there: &Schema) -> Schema {
     let mut known = Geometries::of(there);
     known
@@ -152,14 +153,14 @@ pub(crate) fn with_geometries_like(schema: Schema, columns: &[&str], there: &Sch
 }
 
 impl Geometry {
-    /// How the meaning of the values differs.
+    /// The members in which two columns differ in the meaning of their values.
     pub(crate) fn difference(&self, found: &Geometry) -> Option<GeometryDifference> {
         let differs = |member: &&String| self.meant(member) != found.meant(member);
         let is_meaning = |member: &&String| !matches!(member.as_str(), BBOX | GEOMETRY_TYPES);
         self.described(found, |member| is_meaning(member) && differs(member))
     }
 
-    /// How the values of another file may not be what this says of all values.
+    /// The members that would not be true of the values of another file: box and types of geometries.
     pub(crate) fn lacks(&self, found: &Geometry) -> Option<GeometryDifference> {
         self.described(found, |member| match member.as_str() {
             BBOX => self.0.contains_key(BBOX) && self.0.get(BBOX) != found.0.get(BBOX),
@@ -194,8 +195,8 @@ impl Geometry {
         })
     }
 
-    /// What a member means: of a coordinate reference system its identifier, where it has one, for writers spell out
-    /// the rest of it in several ways.
+    /// The meaning of a member: of a coordinate reference system its identifier, where it has one, since writers
+    /// spell out the rest in several ways.
     fn meant(&self, member: &str) -> Option<Value> {
         let value = self.0.get(member).cloned();
         let value = value.or_else(|| {
@@ -224,7 +225,7 @@ impl Geometry {
         }
     }
 
-    /// The types of the geometries of both; none if those of one are not known.
+    /// The geometry types of both columns; `None` if those of one are not known.
     fn with_types_of(&self, found: &Geometry) -> Option<Value> {
         let types = |said: &Geometry| said.0.get(GEOMETRY_TYPES)?.as_array().cloned();
         let (Some(mut all), Some(others)) = (types(self), types(found)) else {

@@ -1,4 +1,5 @@
-//! Values that a type does not have, though an array can hold them (promise P10).
+//! Refuses values that are outside of their type, such as times beyond a day and decimals with too many digits
+//! (promise P10).
 //!
 //! Decimals and times are integers in Arrow's arrays, which nobody checks on their way from one library to another. Of a
 //! decimal of more digits than its type says readers see another one; a time of day before midnight or after a day
@@ -20,7 +21,7 @@ use arrow::error::ArrowError;
 use crate::convert::{DAY_MS, Problem, masked, reachable, row_of};
 use crate::nested::inner_types;
 
-/// Refuses the first such value of a column that is not null.
+/// Refuses the first value of a column, not hidden by a null, that is outside of its type.
 ///
 /// # Errors
 /// The value and its row in the column.
@@ -40,7 +41,7 @@ fn may_have(data_type: &DataType) -> bool {
     is_kind || inner_types(data_type).into_iter().any(may_have)
 }
 
-/// Whether there is such a value in the array or within it.
+/// Whether the array, or an array within it, has a value outside of its type, hidden by a null or not.
 fn is_within(array: &ArrayRef) -> Result<bool, ArrowError> {
     let any = |arrays: &[ArrayRef]| {
         let mut arrays = arrays.iter().filter(|array| may_have(array.data_type()));
@@ -82,7 +83,7 @@ fn is_within(array: &ArrayRef) -> Result<bool, ArrowError> {
     }
 }
 
-/// The same of visible values, with the row and the path.
+/// Finds the first value outside of its type that no null hides, with its row and path.
 fn find(array: &ArrayRef) -> Result<(), Problem> {
     match array.data_type() {
         DataType::Struct(_) => {
@@ -142,7 +143,7 @@ fn items(values: &ArrayRef, row: impl FnOnce(usize) -> Option<usize>) -> Result<
     find(values).map_err(|problem| problem.in_row(row).at("[]"))
 }
 
-/// The members of a struct, each as `visible` gives it.
+/// Checks the members of a struct, each as `visible` returns it.
 fn members(
     array: &StructArray,
     visible: impl Fn(&ArrayRef) -> Result<ArrayRef, Problem>,
@@ -153,7 +154,7 @@ fn members(
     })
 }
 
-/// The values of runs.
+/// The values of a run-end-encoded array.
 fn runs(array: &ArrayRef) -> Vec<ArrayRef> {
     let data = array.to_data();
     // The ends come first.
@@ -161,7 +162,7 @@ fn runs(array: &ArrayRef) -> Vec<ArrayRef> {
     values.cloned().map(make_array).collect()
 }
 
-/// The first such value of an array without others within.
+/// The first value outside of its type in an array that has no arrays within it: its row, and what is wrong.
 fn first_of(array: &dyn Array) -> Option<(usize, String)> {
     const SECOND: i64 = 1_000;
     let day = |per_ms: i64| 0..=DAY_MS * per_ms - 1;
@@ -192,7 +193,7 @@ fn first_of(array: &dyn Array) -> Option<(usize, String)> {
     }
 }
 
-/// The first value that is outside.
+/// The row of the first value outside of a range.
 fn outside<T: ArrowNumericType>(
     array: &dyn Array,
     within: RangeInclusive<T::Native>,

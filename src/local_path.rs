@@ -1,4 +1,4 @@
-//! A path as a caller gives it, or a `file://` URL.
+//! Paths as callers give them: a path of the system, or a `file://` URL.
 //!
 //! Every path that a caller gives comes through here, so that a name which is not meant for the local disk
 //! never becomes a directory on it.
@@ -85,7 +85,7 @@ fn scheme(text: &[u8]) -> Option<(&[u8], &[u8])> {
     (is_scheme && is_url).then_some((scheme, rest))
 }
 
-/// The path with its `%41` as `A`; `None` if the system has no such path.
+/// The path with percent escapes decoded; `None` if the system has no such path.
 fn decoded(text: &[u8]) -> Option<PathBuf> {
     let digit = |byte: Option<&u8>| byte.and_then(|byte| char::from(*byte).to_digit(16));
     let mut bytes = Vec::with_capacity(text.len());

@@ -1,5 +1,5 @@
-//! What two columns mean beside their types, by the order of their categories, their extension types and what GeoParquet
-//! says of them, and whether that goes together (promise P10).
+//! Whether two columns mean the same beside their types: the order of categories, extension types, geometries
+//! (promise P10).
 //!
 //! One rule wherever rows of different origin become one column:
 //!
@@ -32,7 +32,7 @@ const GEOMETRY_REMEDY: &str = "reproject the geometries to one CRS and say the s
 /// What to do about geometries that are not what the writer's schema says of all.
 const EXTENT_REMEDY: &str = "give the writer a schema whose `geo` has no `bbox` and no entries in `geometry_types` for the column";
 
-/// Two columns, or parts of them, that mean something else.
+/// A difference in the meaning of two columns, or of parts of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct MeaningDifference {
     /// The column, with the path to what is within it.
@@ -43,14 +43,14 @@ pub(crate) struct MeaningDifference {
     pub(crate) remedy: &'static str,
 }
 
-/// What two columns are to do together.
+/// The purpose for which two columns are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Purpose {
-    /// Be read as one from two files.
+    /// Readers read both as one column, from two files.
     Read,
-    /// Become one, of a type that holds both.
+    /// Both become one column, of a type that holds both.
     Unite,
-    /// Be written as the first, which is the writer's.
+    /// Rows of the second are written as the first, the column of the writer.
     Write,
 }
 
@@ -67,7 +67,7 @@ pub(crate) fn has_order(schema: &Schema) -> bool {
     schema.fields().iter().any(has_one)
 }
 
-/// A schema with the categories that are known of it.
+/// A schema with the known categories of its ordered dictionaries.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Ordered<'a> {
     pub(crate) schema: &'a Schema,
@@ -90,7 +90,7 @@ pub(crate) fn geometry_difference(first: &Schema, found: &Schema) -> Option<Mean
     geometries_differ(first, found, Purpose::Unite)
 }
 
-/// What keeps rows from being written as those of a schema, by what that says of columns of geometries.
+/// The first difference in geometry metadata that keeps rows from being written with the schema of a writer.
 pub(crate) fn writers_geometry_difference(
     writers: &Schema,
     found: &Schema,
@@ -137,7 +137,7 @@ fn geometries_differ(
     })
 }
 
-/// Whether there is nothing but nulls.
+/// Whether the column is of type `Null`.
 fn is_untyped(field: &Field) -> bool {
     match field.data_type() {
         DataType::Null => true,
@@ -156,8 +156,8 @@ pub(crate) fn field_difference(first: &Field, found: &Field) -> Option<MeaningDi
     )
 }
 
-/// What keeps rows from being written as those of the first field. Where that has the categories itself, values
-/// without an order are told to be among them when they come.
+/// The first difference that keeps rows of one field from being written as the field of the writer. Where that has
+/// the categories itself, values without an order are told to be among them when they come.
 pub(crate) fn writers_difference(writers: &Field, found: &Field) -> Option<MeaningDifference> {
     let none = KnownCategories::new();
     side_difference(

@@ -33,7 +33,7 @@ pub(crate) fn keys(by: &PartitionBy) -> impl Iterator<Item = &str> {
     by.keys().iter().map(|key| key.name())
 }
 
-/// Two names that differ by case alone, the first of them.
+/// The first two names that differ by case alone.
 pub(crate) fn alike<'a>(names: impl IntoIterator<Item = &'a str>) -> Option<(&'a str, &'a str)> {
     let mut known: HashMap<String, &str> = HashMap::new();
     names.into_iter().find_map(|name| {
@@ -42,7 +42,7 @@ pub(crate) fn alike<'a>(names: impl IntoIterator<Item = &'a str>) -> Option<(&'a
     })
 }
 
-/// A name that differs from one of the others by case alone, and is none of them; with that one.
+/// The first name that differs from one of `others` by case alone, with that one.
 pub(crate) fn other_case<'a>(
     names: impl IntoIterator<Item = &'a str>,
     others: &[&'a str],
@@ -58,7 +58,7 @@ pub(crate) fn other_case<'a>(
         .find_map(|name| Some((name, *lower.get(&name.to_lowercase())?)))
 }
 
-/// Refuses members of structs within a type, which is at `path`.
+/// Refuses struct members within a type whose names differ by case alone; the type is at `path`.
 fn within(path: &str, data_type: &DataType) -> Result<()> {
     let inner = inner_fields(data_type);
     if let DataType::Struct(_) = data_type

@@ -40,12 +40,12 @@ pub(crate) fn inner_types(data_type: &DataType) -> Vec<&DataType> {
     }
 }
 
-/// Whether a type is one of runs, or has some within it.
+/// Whether a type is run-end encoded, or has such a type within it.
 pub(crate) fn has_runs(data_type: &DataType) -> bool {
     matches!(data_type, DataType::RunEndEncoded(..)) || has_runs_within(data_type)
 }
 
-/// Whether there are runs within a type that may itself be one of runs.
+/// Whether a type has a run-end-encoded type within it; it may be one itself.
 pub(crate) fn has_runs_within(data_type: &DataType) -> bool {
     inner_types(data_type).into_iter().any(has_runs)
 }
@@ -61,7 +61,7 @@ pub(crate) fn list_item(data_type: &DataType) -> Option<&FieldRef> {
     }
 }
 
-/// Whether values are bytes of any length.
+/// Whether the type is one of bytes of any length.
 pub(crate) fn is_binary(data_type: &DataType) -> bool {
     matches!(
         data_type,

@@ -117,7 +117,7 @@ fn find(
     }
 }
 
-/// Whether there is a null that lies below no other.
+/// Whether there is a null that no outer null hides.
 fn has_one(nulls: &NullBuffer, visible: Option<&NullBuffer>) -> bool {
     match visible {
         None => nulls.null_count() > 0,
@@ -125,7 +125,7 @@ fn has_one(nulls: &NullBuffer, visible: Option<&NullBuffer>) -> bool {
     }
 }
 
-/// Whether something within the array has nulls and may have none, whether they can be seen or not.
+/// Whether an array within this one has nulls though its field is not nullable, hidden or not.
 fn may_have(field: &Field, array: &dyn Array) -> bool {
     let has = |field: &FieldRef, array: &dyn Array| {
         !field.is_nullable() && array.logical_null_count() > 0 || may_have(field, array)

@@ -1,4 +1,4 @@
-//! Running many pieces of work on several threads: first error wins, panics are errors.
+//! Runs many tasks on several threads: the first error wins, and panics become errors.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,12 +13,12 @@ use crate::error::{Error, Result, Step};
 #[error("a worker panicked: {0}")]
 struct WorkerPanicked(String);
 
-/// Why a piece of work ends before it is done.
+/// The reason why a task ends before it is done.
 #[derive(Debug)]
 pub(crate) enum Halt {
-    /// Because of this error.
+    /// The task failed with this error.
     Failed(Error),
-    /// Because another piece failed, whose error counts.
+    /// Another task failed, and its error counts.
     Elsewhere,
 }
 
@@ -28,7 +28,7 @@ impl From<Error> for Halt {
     }
 }
 
-/// The first error of work that several threads do together.
+/// The first error of tasks that several threads run together.
 #[derive(Debug, Default)]
 pub(crate) struct Failure {
     stop: AtomicBool,
@@ -36,12 +36,12 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
-    /// Whether work that has not begun had better not.
+    /// Whether a task failed, so that no other should begin.
     pub(crate) fn happened(&self) -> bool {
         self.stop.load(Ordering::Acquire)
     }
 
-    /// Runs a piece of work unless something went wrong before, and keeps its error or panic.
+    /// Runs a task unless another failed before, and keeps its error or panic.
     pub(crate) fn watch<T, E: Into<Halt>>(
         &self,
         path: &Path,
@@ -90,7 +90,7 @@ pub fn panic_message(payload: &(dyn Any + Send)) -> String {
         .unwrap_or_else(|| "no message".to_owned())
 }
 
-/// Does `count` pieces of work on up to `threads` threads, this one among them.
+/// Runs `count` tasks on up to `threads` threads, this one among them.
 ///
 /// Each piece is begun in order. After an error or a panic no further one is begun; the first that
 /// happened is returned when all threads have ended. Where a piece halts because of what failed elsewhere, no

@@ -1,4 +1,4 @@
-//! The end of the protocol: make the directories, rename, sync (promises P1, P2, P8).
+//! The end of the protocol: creating directories, the rename, and syncs (promises P1, P2, P8).
 //!
 //! Nothing is written or checked here; a [`Draft`] that comes here is complete and verified.
 
@@ -15,11 +15,11 @@ use crate::options::Durability;
 use crate::pool::for_each;
 use crate::staging::{Draft, missing};
 
-/// How often the directory may be removed under our hands before we give up.
+/// The number of times that the directory may be removed by others before publishing gives up.
 const ATTEMPTS: usize = 100;
 
-/// Brings a finished draft to `path`. Whatever comes of it, the draft is used up: published,
-/// discarded, or, if that cannot be told, left for the sweep.
+/// Publishes a finished draft at `path`. Whatever comes of it, the draft is used up: published, discarded, or, if
+/// that cannot be told, left for the sweep.
 pub(crate) fn publish(
     mut draft: Draft,
     path: &Path,
@@ -82,8 +82,8 @@ pub(crate) fn publish(
     Err(io::Error::from(io::ErrorKind::NotFound)).at(Step::CreateDirectory, directory)
 }
 
-/// [`Step::SyncDirectory`], of the directory that the rename went to: another may have been made in
-/// the place of the one that was opened before.
+/// Syncs the directory that the rename went to ([`Step::SyncDirectory`]): another may have been made in the place of
+/// the one that was opened before.
 fn sync(
     disk: &dyn Disk,
     path: &Path,
@@ -101,7 +101,7 @@ fn sync(
     }
 }
 
-/// How a rename ended.
+/// The outcome of a rename.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RenameOutcome {
     /// The file is at its final path.
@@ -112,8 +112,8 @@ pub(crate) enum RenameOutcome {
     SourceMissing,
 }
 
-/// [`Step::Publish`], and finding out how it ended: on network file systems a rename that failed
-/// may have happened.
+/// Renames a staged file to its final path ([`Step::Publish`]), and finds out how that ended: on network file systems
+/// a rename that failed may have happened.
 pub(crate) fn rename(
     disk: &dyn Disk,
     from: &Path,
@@ -148,8 +148,8 @@ pub(crate) fn rename(
     }
 }
 
-/// Whether the file that was verified has its final name, and not one that another user put in its place in the
-/// staging area. One that has taken the name since, or its directory, is nobody's fault.
+/// Whether the file at the final path is the one that was verified, and not one that another user put in its place in
+/// the staging area. One that has taken the name since, or its directory, is nobody's fault.
 fn is_what_was_staged(disk: &dyn Disk, identity: Identity, to: &Path) -> Result<()> {
     let Ok(Some((_, found))) = disk.status(to) else {
         return Ok(());
@@ -165,12 +165,12 @@ fn is_what_was_staged(disk: &dyn Disk, identity: Identity, to: &Path) -> Result<
     })
 }
 
-/// Makes the name of a directory that is there durable, and those above it.
+/// Makes the entry of an existing directory durable, and those of the directories above it.
 pub(crate) fn make_durable(disk: &dyn Disk, path: &Path) -> Result<()> {
     make_all_durable(disk, [path], &[])
 }
 
-/// How directories that are made below another are shared with other users.
+/// How new directories below `top` are shared with other users.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Share<'a> {
     /// Only what is made below this directory is shared.
@@ -180,8 +180,7 @@ pub(crate) struct Share<'a> {
 }
 
 impl Share<'_> {
-    /// Lets whoever may write in the model write in a new directory too, also where our umask would let the
-    /// group only read it.
+    /// Gives a new directory the permissions of the model, also where our umask would let the group only read it.
     fn apply(self, disk: &dyn Disk, directory: &Path) {
         const SET_GROUP_ID_OR_GROUP_WRITABLE: u32 = 0o2020;
         const GROUP: u32 = 0o070;
@@ -201,7 +200,7 @@ impl Share<'_> {
     }
 }
 
-/// Makes directories with those above them: one that holds several is synced once.
+/// Creates directories with those above them; a directory that holds several of them is synced once.
 pub(crate) fn prepare(
     disk: &dyn Disk,
     paths: &BTreeSet<PathBuf>,
@@ -242,9 +241,9 @@ pub(crate) fn sync_all(disk: &dyn Disk, paths: &[&Path], step: Step) -> Result<(
     })
 }
 
-/// [`Step::CreateDirectory`]: makes the directory and those above it that are missing, adds them to
-/// `made`, and makes their entries durable. Opens the directory already now, so that one which cannot
-/// be synced afterwards is found out before anything is published.
+/// Creates the directory and those above it that are missing ([`Step::CreateDirectory`]), adds them to `made`, and
+/// makes their entries durable. Opens the directory already now, so that one which cannot be synced afterwards is
+/// found out before anything is published.
 fn make_and_open(
     disk: &dyn Disk,
     path: &Path,
@@ -274,13 +273,13 @@ fn make(disk: &dyn Disk, path: &Path, share: Share<'_>, made: &mut Vec<PathBuf>)
     Ok(())
 }
 
-/// A name of a directory in the one above it, which this process knows to be durable.
+/// The entry of a directory in the one above it, which this process knows to be durable.
 type DurableName = (Identity, Identity, OsString);
 
 static DURABLE: LazyLock<Mutex<HashSet<DurableName>>> = LazyLock::new(Mutex::default);
-/// How old a directory must be to be remembered: more than the grain of any file system's clock.
+/// The least age of a directory that is remembered: more than the grain of any file system's clock.
 const SETTLED: Duration = Duration::from_secs(3);
-/// How many of them are remembered; forgetting one costs a sync.
+/// The number of entries that are remembered; forgetting one costs a sync.
 const REMEMBERED: usize = 1 << 16;
 
 /// Syncs the parent of each path, and of each directory above it up to the top of the file system,
@@ -317,7 +316,7 @@ fn make_all_durable(
     Ok(())
 }
 
-/// The names in a directory that a sync of it makes durable.
+/// The entries of a directory that one sync of it makes durable.
 #[derive(Default)]
 struct Names {
     names: Vec<DurableName>,
@@ -399,7 +398,7 @@ fn is_not_ours_to_sync(error: &io::Error) -> bool {
     )
 }
 
-/// Removes directories that were made in vain, as far as they are still empty.
+/// Removes directories that were created for a file that was not published, if they are still empty.
 fn remove_empty(disk: &dyn Disk, made: &[PathBuf]) {
     for directory in made.iter().rev() {
         let _ = disk.remove_directory(directory);

@@ -28,7 +28,7 @@ impl Refused {
         }
     }
 
-    /// The same of one row.
+    /// The refusal of one row.
     #[must_use]
     pub(crate) fn in_row(mut self, row: u64) -> Self {
         self.row = Some(row);
@@ -55,7 +55,7 @@ impl From<Refused> for ParquetError {
     }
 }
 
-/// What an error of Arrow says, without the name of its kind.
+/// The message of an error of Arrow, without the name of its kind.
 pub(crate) fn plain(error: &ArrowError) -> String {
     match error {
         ArrowError::CastError(text)
@@ -69,7 +69,7 @@ pub(crate) fn plain(error: &ArrowError) -> String {
     }
 }
 
-/// The row as a message has it.
+/// The row as text in a message.
 pub(crate) fn at(row: Option<u64>) -> String {
     row.map_or_else(String::new, |row| format!(", row {row}"))
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Through which of its faces the library is used.
+/// The face through which the library is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Face {
@@ -53,7 +53,7 @@ impl Remedy {
         Remedy::AbortUnfinished,
     ];
 
-    /// How users of a face write it.
+    /// The remedy as users of a face write it.
     #[must_use]
     pub fn spelled(self, face: Face) -> &'static str {
         let [library, command, python] = match self {
@@ -102,7 +102,7 @@ impl Remedy {
     }
 }
 
-/// As users of this crate write it.
+/// The remedy as users of this crate write it.
 impl fmt::Display for Remedy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "`{}`", self.spelled(Face::Library))

@@ -144,7 +144,7 @@ pub fn common_metadata(first: &Schema, fields: &[FieldRef]) -> HashMap<String, S
     metadata
 }
 
-/// What keeps two columns apart beside their types, as it follows "column … is".
+/// The difference between two columns that is not their types, as text that follows "column … is".
 fn described(difference: &MeaningDifference, column: &str) -> String {
     let MeaningDifference {
         path,
@@ -262,7 +262,7 @@ pub fn common_type(first: &DataType, found: &DataType) -> Option<DataType> {
     }
 }
 
-/// The members of both, by name, in the order of the first; one that is in one of them only may be null.
+/// The members of two structs, by name, in the order of the first; one that only one of them has may be null.
 fn merge_members<E>(
     first: &Fields,
     found: &Fields,
@@ -286,7 +286,7 @@ fn merge_members<E>(
     Ok(fields.into())
 }
 
-/// The integer, float or decimal that holds both of such.
+/// The number type that holds the values of two others.
 fn common_number(first: &DataType, found: &DataType) -> Option<DataType> {
     if first.is_integer() && found.is_integer() {
         return common_integer(first, found);
@@ -348,13 +348,13 @@ fn mantissa(data_type: &DataType) -> Option<u8> {
     }
 }
 
-/// What a decimal has place for, or an integer may need.
+/// The digits that a decimal type has, or that an integer type may need.
 struct Digits {
-    /// Before the point.
+    /// The digits before the point.
     whole: i16,
-    /// Behind it.
+    /// The digits behind the point.
     scale: i8,
-    /// Of the decimal; an integer takes any.
+    /// The width of the decimal in bits; an integer goes with any.
     bits: u16,
 }
 
@@ -424,8 +424,8 @@ fn members(field: &Field) -> Option<&Fields> {
     }
 }
 
-/// The batch with a schema that its own was merged into by [`common_schema`]: columns by their names, and nulls
-/// where it has none.
+/// Converts a batch to a schema that [`common_schema`] merged its own into: columns by their names, and nulls where
+/// it has none.
 ///
 /// # Errors
 /// A value that has no place in its new type, with its column, and its row within the batch; a column that the

@@ -1,4 +1,4 @@
-//! Bytes that had to leave memory, in a file of their own that only grows.
+//! The scratch file: bytes that memory has no room for, in a file that only grows.
 //!
 //! Each extent has a checksum, so that what comes back is what left.
 
@@ -103,7 +103,7 @@ impl Scratch {
         }
     }
 
-    /// That something else came back than was put there.
+    /// The error that other bytes were read back than were written.
     pub(crate) fn changed(&self) -> Error {
         Error::encode(Step::WriteRows, &self.root, Changed)
     }

@@ -12,10 +12,10 @@ use arrow::datatypes::{
 /// The longest value that a view holds in itself.
 const INLINE: u32 = 12;
 const VIEW: usize = 16;
-/// What a value is taken for of a type that nothing is known of, and a boolean.
+/// The size that is assumed for a boolean, and for a value of an unknown type.
 const UNKNOWN: usize = 1;
 
-/// Whether [`size_of_rows`] tells more than an average.
+/// Whether rows of the type differ in size, so that [`size_of_rows`] tells more than an average.
 pub(crate) fn varies(data_type: &DataType) -> bool {
     match data_type {
         DataType::Utf8
@@ -74,7 +74,7 @@ pub(crate) fn size_of_rows(array: &dyn Array, rows: Range<usize>) -> usize {
     }
 }
 
-/// What the values of columns that are dictionaries would take in the place of the keys.
+/// The memory that the values of dictionary columns would take in the place of their keys.
 pub(crate) fn size_of_dictionaries(batch: &RecordBatch) -> usize {
     let columns = batch.columns().iter();
     let dictionaries = columns.filter(|column| column.as_any_dictionary_opt().is_some());

@@ -1,4 +1,4 @@
-//! The types that columns have in files, where readers would not understand those that were given.
+//! Stored types: the type of each column in files, where readers would not understand the one that was given.
 //!
 //! In Parquet:
 //!
@@ -49,7 +49,7 @@ pub(crate) fn schema_in_files(format: Format, given: &SchemaRef) -> SchemaRef {
     row_labels::without_row_labels(readable_zones(format, given))
 }
 
-/// What is to be said of that which the files of a data set do not have of a schema.
+/// The notes on what the files of a data set do not keep of a schema.
 pub(crate) fn lost(format: Format, given: &Schema) -> Vec<Note> {
     let mut notes = zones::lost_offsets(format, given);
     notes.extend(row_labels::lost_labels(given));
@@ -97,8 +97,7 @@ impl StoredTypes {
         })
     }
 
-    /// The same, where columns without a type, whose values are all null, get the type that they have
-    /// in a file of the data set.
+    /// Gives columns of type `Null` the type that they have in a file of the data set.
     pub(crate) fn knowing(mut self, there: &Schema) -> Self {
         let schema = map_fields(&self.schema, |field| {
             match there.field_with_name(field.name()) {
@@ -127,7 +126,7 @@ impl StoredTypes {
         &self.unified
     }
 
-    /// The batch, whose types are the given ones, in the stored types. `rows` came before it.
+    /// Converts a batch from the given types to the stored ones. `rows` came before it.
     ///
     /// # Errors
     /// [`Error::Encode`] with column and row if a value has no place in the stored type.
@@ -142,7 +141,7 @@ impl StoredTypes {
     }
 }
 
-/// The batch in the types of the schema, which has the same columns. `rows` came before it.
+/// Converts a batch to the types of a schema that has the same columns. `rows` came before it.
 ///
 /// # Errors
 /// [`Error::Encode`] with column and row if a value has no place in its type.
@@ -169,8 +168,8 @@ fn failed(problem: Problem, field: &Field, path: &Path, rows: u64) -> Error {
     Error::encode(Step::WriteRows, path, problem.into_error(field, rows))
 }
 
-/// How deep types may lie in one another. pyarrow reads Parquet of 100 levels, of which a list has two, and Arrow IPC
-/// of 64 types; decoders that call themselves for each level need a stack for it.
+/// The deepest nesting of types. pyarrow reads Parquet of 100 levels, of which a list has two, and Arrow IPC of 64
+/// types; decoders that call themselves for each level need a stack for it.
 const DEEPEST: usize = 32;
 
 /// Refuses names that stand for two columns, of which readers fail or see only one, and types that lie deeper in
@@ -266,7 +265,7 @@ fn map_field(field: &FieldRef, map: TypeMap<'_>) -> FieldRef {
     }
 }
 
-/// The type with those within it mapped.
+/// The type, with `map` applied to the types within it.
 fn map_within(data_type: &DataType, map: TypeMap<'_>) -> DataType {
     match data_type {
         DataType::List(item) => DataType::List(map_field(item, map)),

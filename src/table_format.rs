@@ -50,7 +50,7 @@ impl TableFormat {
         Self::find(&disk, &resolve(&disk, root.as_ref())?)
     }
 
-    /// As [`at`](Self::at), of a root that is absolute and resolved.
+    /// The table format of a root that is absolute and resolved; see [`at`](Self::at).
     pub(crate) fn find(disk: &dyn Disk, root: &Path) -> Result<Option<Self>> {
         let mut directory = root;
         loop {
@@ -65,7 +65,7 @@ impl TableFormat {
         }
     }
 
-    /// The format of a table below a directory, which is told by one of these paths below it, and where it is.
+    /// The format and directory of a table below a directory, by the paths below that.
     pub(crate) fn among<'a>(paths: impl IntoIterator<Item = &'a Path>) -> Option<(Self, &'a Path)> {
         paths.into_iter().find_map(Self::of_path)
     }
@@ -86,7 +86,7 @@ impl TableFormat {
         })
     }
 
-    /// As [`among`](Self::among), of what is below a directory now.
+    /// The format and directory of a table that is below a directory now; see [`among`](Self::among).
     ///
     /// # Errors
     /// [`Error::Read`] if it cannot be looked into.
@@ -128,7 +128,7 @@ impl TableFormat {
         Ok(found.then_some(TableFormat::Iceberg))
     }
 
-    /// What is in the way of an overwrite, and what to do.
+    /// The reason for which an overwrite is refused, and what to do.
     pub(crate) fn refusal(self) -> &'static str {
         match self {
             TableFormat::DeltaLake => {
@@ -176,7 +176,7 @@ fn is_iceberg_metadata(path: &Path) -> bool {
     name.ends_with(b".metadata.json")
 }
 
-/// Links are followed by the readers of tables, so they count.
+/// Whether a path is a directory, symbolic links followed, as the readers of tables do.
 fn is_directory(disk: &dyn Disk, path: &Path) -> Result<bool> {
     match disk.status(path) {
         Ok(Some((kind, _))) => Ok(matches!(kind, EntryKind::Directory | EntryKind::Link)),

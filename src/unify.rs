@@ -53,16 +53,16 @@ use crate::schema::common_type;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum SchemaPolicy {
-    /// Those of the same columns in the same order, with the same types. The default.
+    /// Batches with the same columns in the same order, of the same types. The default.
     #[default]
     Exact,
-    /// Also those that differ in the order of columns, in how the same logical type is held in memory, or in
-    /// types whose values the writer's hold; they are converted.
+    /// Also batches that differ in the order of columns, in how the same logical type is held in memory, or in types
+    /// whose values the writer's types hold; they are converted.
     Unify,
 }
 
-/// The batch with exactly the schema, or why it has another; `path`, and how many `rows` came before, are for the
-/// error.
+/// Converts a batch to exactly the schema, or returns why it has another; `path`, and the number of `rows` that came
+/// before, are for the error.
 ///
 /// # Errors
 /// [`Error::SchemaMismatch`], with the first field that differs; nested ones are named by their path,
@@ -115,7 +115,7 @@ fn check_nulls(field: &Field, column: &ArrayRef) -> Outcome<()> {
     }
 }
 
-/// The first difference.
+/// The first difference between two schemas.
 #[derive(Debug)]
 struct Mismatch {
     field: String,
@@ -142,7 +142,7 @@ impl Mismatch {
         }
     }
 
-    /// The same of a column that only one of both has.
+    /// The mismatch of a column that only one of both schemas has.
     fn of_columns(self) -> Self {
         Mismatch {
             remedy: OTHER_COLUMNS,
@@ -205,7 +205,7 @@ fn same_order(expected: &Fields, found: &Fields) -> Outcome<Vec<usize>> {
     Ok((0..expected.len()).collect())
 }
 
-/// Where each field is in the batch. Of several with one name, the first is the first.
+/// The index of each field in the batch, by name. Of several with one name, the first is the first.
 fn order_by_name(expected: &Fields, found: &Fields) -> Outcome<Vec<usize>> {
     let mut taken = vec![false; found.len()];
     let mut order = Vec::with_capacity(expected.len());
@@ -325,16 +325,16 @@ fn is_exact(expected: &DataType, found: &DataType) -> bool {
     }
 }
 
-/// What makes a type more like another.
+/// A conversion that brings a type closer to another.
 #[derive(Clone, Copy)]
 enum Mend {
-    /// Dictionaries become their values where the other has none; where it has, they keep all categories.
+    /// Dictionaries become their values where the other type has none; where it has, they keep all categories.
     Dictionaries,
-    /// Maps are sorted where those of the other are, which arrow's cast asks for.
+    /// Maps are sorted where those of the other type are, as arrow's cast demands.
     SortedKeys,
 }
 
-/// The type, made more like the other.
+/// The type, brought closer to the other.
 fn mended(found: &DataType, expected: &DataType, mend: Mend) -> DataType {
     use DataType::{
         Dictionary, FixedSizeList, LargeList, LargeListView, List, ListView, Map, Struct,
@@ -446,7 +446,7 @@ fn below(name: &str, field: &str) -> String {
     format!("{name}.{field}")
 }
 
-/// The field with [`plain_type`].
+/// The field with every dictionary replaced by its values; see [`plain_type`].
 pub(crate) fn plain_field(field: &FieldRef) -> FieldRef {
     let plain = plain_type(field.data_type());
     if plain == *field.data_type() {

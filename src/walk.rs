@@ -43,7 +43,7 @@ impl fmt::Display for PassedOver {
     }
 }
 
-/// An entry that a walk meets.
+/// An entry that a walk meets: something to look at, or to pass over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Met {
     File,

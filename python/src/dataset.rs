@@ -16,7 +16,7 @@ use crate::options;
 use crate::owned::Owned;
 use crate::receipt::{Progress, Receipt};
 use crate::settle::settle;
-use crate::staged::StagedWrite;
+use crate::staged_writes::StagedWrite;
 use crate::work::{Meanwhile, Panicked, Worker, detached, run, with_worker};
 
 /// Batches that are on their way to the writer while the next is read.

@@ -18,7 +18,7 @@ mod receipt;
 mod recovery;
 mod reports;
 mod settle;
-mod staged;
+mod staged_writes;
 mod table;
 mod values;
 mod work;
@@ -48,7 +48,7 @@ mod _lib {
     #[pymodule_export]
     use super::reports::{FileReport, Verification, verify};
     #[pymodule_export]
-    use super::staged::{StagedWrite, commit, discard};
+    use super::staged_writes::{StagedWrite, commit, discard};
     #[pymodule_export]
     use super::table::Table;
 

@@ -1,4 +1,4 @@
-//! Everything that can be asked of a [`DatasetWriter`](crate::DatasetWriter).
+//! The options of a [`DatasetWriter`](crate::DatasetWriter), with their defaults.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::partition::PartitionBy;
 use crate::receipt::{CommitMode, FileRecord};
 use crate::unify::SchemaPolicy;
 
-/// How long what is staged waits to be committed.
+/// How long a staged write is kept, by default, before it is taken for forgotten.
 const KEEP_STAGED: Duration = Duration::from_secs(24 * 60 * 60);
 
 pub(super) type OnFile = Arc<dyn Fn(&FileRecord) + Send + Sync>;

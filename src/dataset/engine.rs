@@ -1,4 +1,4 @@
-//! The engine: rows in, finished files out.
+//! The engine: turns batches of rows into finished files, one or more for each partition.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,9 +13,9 @@ use super::hold::buffer::Buffer;
 use super::hold::gather::unless_too_large;
 use super::hold::reader::{Reader, RowSources};
 use super::hold::spill::Run;
-use super::layout::{Budget, Layout, block, even_ranges};
 use super::options::{EngineOptions, Progress};
-use super::stage::{Finished, Stage};
+use super::schedule::{Budget, Schedule, block, even_ranges};
+use super::staging_files::{Finished, StagingFiles};
 use super::template::Template;
 use crate::categories::KnownCategories;
 use crate::disk::DiskDirectory;
@@ -33,10 +33,10 @@ use crate::stored::{convert_batch, schema_in_files};
 /// The first error poisons it; dropping it discards everything but the files themselves, which are
 /// the transaction's.
 pub(crate) struct Engine {
-    stage: Arc<dyn Stage>,
+    staging: Arc<dyn StagingFiles>,
     template: Template,
     budget: Budget,
-    /// Opened before the first file is written; see [`Stage::directory`].
+    /// The directory of the staging files, opened before the first is written: see [`StagingFiles::directory`].
     directory: Option<Box<dyn DiskDirectory>>,
     splitter: PartitionSplitter,
     ids: PartitionIds,
@@ -48,7 +48,7 @@ pub(crate) struct Engine {
     runs: Vec<Run>,
     scratch: Arc<Scratch>,
     progress: Progress,
-    /// The size of the rows so far in memory, each counted once.
+    /// The size in memory of all rows given so far, spilled ones included.
     row_bytes: u64,
     /// Whether a file is written also if there are no rows.
     writes_empty: bool,
@@ -68,7 +68,7 @@ impl fmt::Debug for Engine {
 impl Engine {
     /// Binds the keys to the schema of the batches, and checks what is asked for.
     pub(crate) fn new(
-        stage: Arc<dyn Stage>,
+        staging: Arc<dyn StagingFiles>,
         schema: &SchemaRef,
         by: &PartitionBy,
         options: EngineOptions,
@@ -76,13 +76,13 @@ impl Engine {
         let splitter = by.bind(schema, options.keep_partition_columns)?;
         let schema = schema_in_files(options.format, splitter.file_schema());
         let template = Template::new(options, schema)?;
-        file::rehearse(&template, stage.as_ref())?;
+        file::rehearse(&template, staging.as_ref())?;
         let directory = match template.options.durability {
-            Durability::Synced => Some(stage.directory()?),
+            Durability::Synced => Some(staging.directory()?),
             Durability::Unsynced => None,
         };
         let budget = Budget::new(&template);
-        let makes_scratch = Arc::clone(&stage);
+        let makes_scratch = Arc::clone(&staging);
         let scratch = Scratch::new(&template.options.root, move || makes_scratch.scratch());
         let scratch = Arc::new(scratch);
         let spill = PageSpill::new(budget.pages, Arc::clone(&scratch));
@@ -92,7 +92,7 @@ impl Engine {
             buffer: Buffer::new(Arc::clone(&template.schema)),
             splitter,
             ids: PartitionIds::default(),
-            stage,
+            staging,
             template,
             directory,
             held: Vec::new(),
@@ -106,25 +106,25 @@ impl Engine {
         })
     }
 
-    /// The partitions that rows have come for.
+    /// The partitions that have rows so far, in order of appearance.
     pub(crate) fn partitions(&self) -> &[Partition] {
         self.ids.partitions()
     }
 
-    /// The categories of ordered dictionaries, as far as rows have come.
+    /// The categories of ordered dictionaries in the rows so far.
     pub(crate) fn categories(&self) -> KnownCategories {
         self.template.categories()
     }
 
-    /// Of the rows in the files as they were given, with what [files do not have](schema_in_files) of it.
+    /// The schema of the rows as the caller gave it, without what [files do not keep](schema_in_files).
     pub(crate) fn given_schema(&self) -> &SchemaRef {
         self.splitter.file_schema()
     }
 
-    /// Writes one file, in the root, although there are no rows: it has the schema.
+    /// Writes one file without rows into the root, so that the data set has a schema.
     pub(crate) fn write_empty(&mut self) -> Result<()> {
         self.writes_empty = true;
-        self.stage.touch(&Partition::none())
+        self.staging.touch(&Partition::none())
     }
 
     pub(crate) fn progress(&self) -> Progress {
@@ -165,8 +165,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Whether the values of dictionaries are put in their place in these rows, and take more than a part of
-    /// what may be held.
+    /// Whether replacing the dictionaries of these rows by their values would take too large a part of the memory
+    /// limit.
     fn resolves_too_much(&self, batch: &RecordBatch) -> bool {
         self.buffer.resolves() && size_of_dictionaries(batch) > self.budget.resolved
     }
@@ -179,12 +179,12 @@ impl Engine {
         }
     }
 
-    /// Takes rows, unless what is held is to be spilled first.
+    /// Adds rows to the buffer; answers no, and adds nothing, if the buffer has to be spilled first.
     fn hold(&mut self, batch: &RecordBatch) -> Result<bool> {
         let (rows, assignment) = self.splitter.assign(batch, &mut self.ids)?;
         let partitions = self.ids.partitions().len();
         for partition in &self.ids.partitions()[self.held.len()..] {
-            self.stage.touch(partition)?;
+            self.staging.touch(partition)?;
         }
         self.held.resize(partitions, 0);
         self.spilled.resize(partitions, 0);
@@ -212,7 +212,7 @@ impl Engine {
         Ok(true)
     }
 
-    /// Everything that is held, encoders aside: there are none until the end.
+    /// The memory of all that the engine holds; encoders do not count, since there are none before the end.
     fn bytes(&self) -> usize {
         let runs: usize = self.runs.iter().map(Run::memory).sum();
         self.buffer.bytes() + self.ids.memory() + runs
@@ -225,7 +225,7 @@ impl Engine {
 
     /// Moves all rows from memory into a run.
     fn spill(&mut self) -> Result<()> {
-        let threads = Layout::threads(self.budget);
+        let threads = Schedule::threads(self.budget);
         let ranges = even_ranges(&self.held, threads);
         let memory = self.buffer.take_sorted(self.held.len());
         let sources = RowSources {
@@ -284,7 +284,7 @@ impl Engine {
             .map(|(a, b)| a + b)
             .collect();
         let (row_size, runs) = (self.row_size(), self.runs.len());
-        let layout = Layout::new(
+        let schedule = Schedule::new(
             self.budget,
             &rows,
             row_size,
@@ -298,19 +298,19 @@ impl Engine {
         };
         let finisher = Finisher::new(
             &self.template,
-            self.stage.as_ref(),
+            self.staging.as_ref(),
             self.directory.as_deref(),
             partitions,
             self.progress,
         );
         let empty = [Partition::none()];
         let is_empty = self.writes_empty && partitions == 0;
-        finisher.run(layout.threads, |finisher| {
+        finisher.run(schedule.threads, |finisher| {
             let encoding = encode::Encoding {
                 template: &self.template,
                 finisher,
                 sources: &sources,
-                layout: &layout,
+                schedule: &schedule,
                 partitions: match is_empty {
                     true => &empty,
                     false => self.ids.partitions(),

@@ -9,7 +9,7 @@
 //! The files here are the writer as users see it, its options, and the engine. Its rooms are `hold` (rows in memory and
 //! spilled), `encode` (from rows to finished files) and `commit` (from finished files to a receipt).
 //!
-//! Staging and publishing are the transaction's: the engine asks a [`Stage`] for files and hands
+//! Staging and publishing are the transaction's: the engine asks a [`StagingFiles`] for files and hands
 //! back those that are [`Finished`].
 
 mod builder;
@@ -17,9 +17,9 @@ mod commit;
 mod encode;
 mod engine;
 mod hold;
-mod layout;
 mod options;
-mod stage;
+mod schedule;
+mod staging_files;
 mod template;
 #[cfg(test)]
 mod tests;

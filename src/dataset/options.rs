@@ -9,7 +9,7 @@ use parquet::file::metadata::SortingColumn;
 use parquet::file::properties::WriterProperties;
 
 use super::encode::encoders::encoder_bytes;
-use super::stage::Finished;
+use super::staging_files::Finished;
 use crate::backend::check_descriptors;
 use crate::disk::Disk;
 use crate::error::{Error, Result, Step};
@@ -20,7 +20,8 @@ use crate::options::{Durability, Interrupt, Verify, WriterOptions};
 const MEMORY_LIMIT: u64 = 1 << 30;
 /// The fewest files that may have to be open at once.
 const FEWEST_OPEN_FILES: usize = 8;
-/// Files that are open beside those: directories on the way to a file, and what waits for the disk.
+/// The number of files that are open beside those: directories on the way to a file, and files that wait for the
+/// disk.
 const OPEN_BESIDE: usize = 16;
 
 /// How many files are synced.
@@ -93,7 +94,7 @@ pub struct Progress {
 type OnProgress = Arc<dyn Fn(Progress) + Send + Sync>;
 type OnFile = Arc<dyn Fn(&Finished) + Send + Sync>;
 
-/// Everything that can be asked of the engine.
+/// The options of the engine.
 #[derive(Clone)]
 pub(crate) struct EngineOptions {
     /// The data set's root; for messages alone.
@@ -104,7 +105,8 @@ pub(crate) struct EngineOptions {
     pub(crate) file_stem: Option<String>,
     /// The format of the files; by default Parquet.
     pub(crate) format: Format,
-    /// The schema of the rows before it was made that of what is stored; by default the same.
+    /// The schema that the caller gave, before columns were changed to the types that are stored; by default the
+    /// same.
     pub(crate) given: Option<SchemaRef>,
     /// Bytes that rows, encoders and bookkeeping may take together; by default 1 GiB or a quarter of
     /// the machine's memory, whichever is less.
@@ -117,25 +119,25 @@ pub(crate) struct EngineOptions {
     pub(crate) target_file_rows: Option<u64>,
     /// How rows are sorted within files; by default they keep the order in which they came.
     pub(crate) sort_by: Vec<SortBy>,
-    /// By default parquet-rs's own, compressed with zstd.
+    /// How Parquet is written; by default parquet-rs's own properties, compressed with zstd.
     pub(crate) properties: WriterProperties,
     /// Whether pages of Parquet carry checksums; by default they do.
     pub(crate) page_checksums: bool,
     /// How NDJSON and CSV are written.
     pub(crate) text: TextOptions,
-    /// By default [`Verify::Footer`].
+    /// How closely staged files are checked; by default [`Verify::Footer`].
     pub(crate) verify: Verify,
-    /// By default [`Durability::Synced`].
+    /// Whether a commit waits for the medium; by default it does ([`Durability::Synced`]).
     pub(crate) durability: Durability,
-    /// By default [`SyncPolicy::Auto`].
+    /// How files are synced; by default [`SyncPolicy::Auto`].
     pub(crate) sync: SyncPolicy,
     /// The most files open at once, at least 8; by default 64.
     pub(crate) max_open_files: usize,
-    /// By default they are left out of the files.
+    /// Whether partition columns stay in the files; by default they do not.
     pub(crate) keep_partition_columns: bool,
     /// Whether the content is hashed although `verify` does not need it; by default it is not.
     pub(crate) hash_content: bool,
-    /// By default nobody interrupts.
+    /// Asked whether to give up; by default nothing is asked.
     pub(crate) interrupt: Interrupt,
     /// Called after each batch and each file, from any thread.
     pub(crate) on_progress: Option<OnProgress>,
@@ -214,7 +216,7 @@ impl EngineOptions {
         }
     }
 
-    /// Has no more files open at once than this process may open.
+    /// Lowers `max_open_files` to what this process may open.
     ///
     /// # Errors
     /// [`Error::Io`] if those are too few.
@@ -229,7 +231,7 @@ impl EngineOptions {
         Ok(())
     }
 
-    /// Whether anything asked for cannot be done, whatever the rows.
+    /// Refuses options that cannot be met whatever the rows.
     pub(super) fn check(&self, file_schema: &Schema) -> Result<()> {
         let invalid = |option, reason: &str| {
             let reason = reason.to_owned();
@@ -292,8 +294,7 @@ impl EngineOptions {
         Ok(())
     }
 
-    /// What may be said in the files of how they are sorted: as many leading columns as have an order
-    /// that Parquet defines.
+    /// The sorting columns to declare in the files: as many leading ones as have an order that Parquet defines.
     pub(super) fn sorting_columns(&self, file_schema: &Schema) -> Option<Vec<SortingColumn>> {
         let leaf = |name: &str| {
             let (index, field) = file_schema.column_with_name(name)?;
@@ -328,7 +329,7 @@ impl EngineOptions {
     }
 }
 
-/// Floats have none because of NaN, intervals none at all.
+/// Whether Parquet defines an order of the type: not of floats, because of NaN, nor of intervals.
 fn has_defined_order(data_type: &DataType) -> bool {
     match data_type {
         DataType::Dictionary(_, values) => has_defined_order(values),

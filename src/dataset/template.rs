@@ -26,17 +26,17 @@ const LEAST_DICTIONARIES: usize = 1 << 20;
 #[derive(Debug)]
 pub(super) struct Template {
     pub(super) options: EngineOptions,
-    /// Of the rows in the files.
+    /// The schema of the rows in the files.
     pub(super) schema: SchemaRef,
-    /// Where the files are Parquet.
+    /// What Parquet files share; `None` in other formats.
     pub(super) parquet: Option<Arc<FileTemplate>>,
-    /// Where encoded pages of Parquet go that memory has no room for.
+    /// The store for encoded Parquet pages that exceed the memory limit.
     pub(super) spill: Option<Arc<PageSpill>>,
-    /// Where the files are Arrow IPC.
+    /// The dictionaries that Arrow IPC files share; `None` in other formats.
     #[cfg(feature = "ipc")]
     pub(super) dictionaries: Option<Arc<Dictionaries>>,
-    /// Which rows are encoded at once, counted from the beginning of a row group or, where the format has
-    /// none, of the file.
+    /// How rows are divided into units that are encoded at once, counted from the beginning of a row group or, where
+    /// the format has none, of the file.
     pub(super) units: Units,
     stem: String,
 }
@@ -69,13 +69,13 @@ impl Template {
         })
     }
 
-    /// The same, encoded pages going where `spill` says when they are too many for memory.
+    /// Sets the store for encoded pages that exceed the memory limit.
     pub(super) fn spilling(mut self, spill: Arc<PageSpill>) -> Self {
         self.spill = Some(spill);
         self
     }
 
-    /// Remembers what files of the format need of all rows.
+    /// Records what every file has to know of all rows, such as categories and dictionaries.
     pub(super) fn observe(&self, batch: &RecordBatch) -> Result<()> {
         #[cfg(feature = "ipc")]
         if let Some(dictionaries) = &self.dictionaries {
@@ -91,7 +91,7 @@ impl Template {
         }
     }
 
-    /// The categories of ordered dictionaries, as far as rows have come.
+    /// The categories of ordered dictionaries in the rows so far.
     pub(super) fn categories(&self) -> KnownCategories {
         let parquet = self.parquet.as_ref();
         parquet.map_or_else(KnownCategories::new, |parquet| parquet.categories())
@@ -108,7 +108,7 @@ impl Template {
         self.options.hash_content || self.options.verify >= Verify::Checksum
     }
 
-    /// Whether what is encoded is digested, for the check.
+    /// Whether encoded values are digested, for verification at [`Verify::Decode`].
     pub(super) fn digesting(&self) -> bool {
         self.options.verify >= Verify::Decode
     }

@@ -24,7 +24,7 @@ use proptest::prelude::*;
 use super::engine::Engine;
 use super::hold::buffer::Buffer;
 use super::options::EngineOptions;
-use super::stage::{Finished, Stage};
+use super::staging_files::{Finished, StagingFiles};
 use super::*;
 use crate::disk::sim::{FaultTime, SimDisk};
 use crate::disk::{Disk, DiskDirectory, DiskFile, LockKind, LockOutcome, OsDisk};
@@ -33,7 +33,7 @@ use crate::options::{Durability, StagingPlace, Verify};
 use crate::partition::{Assignment, Partition, PartitionBy, PartitionError, PartitionValue};
 use crate::staging::{Area, Draft, home_of_root};
 
-/// A stage in a directory of its own.
+/// Staging files in a directory of their own.
 #[derive(Debug)]
 pub(super) struct Place {
     directory: tempfile::TempDir,
@@ -64,7 +64,7 @@ impl Place {
     }
 }
 
-impl Stage for Place {
+impl StagingFiles for Place {
     fn touch(&self, _partition: &crate::partition::Partition) -> Result<()> {
         Ok(())
     }
@@ -100,8 +100,8 @@ fn written(
     batches: &[RecordBatch],
 ) -> Result<Vec<Finished>> {
     let schema = batches[0].schema();
-    let stage: Arc<dyn Stage> = Arc::clone(place) as Arc<dyn Stage>;
-    let mut engine = Engine::new(stage, &schema, &by.parse().unwrap(), options)?;
+    let staging: Arc<dyn StagingFiles> = Arc::clone(place) as Arc<dyn StagingFiles>;
+    let mut engine = Engine::new(staging, &schema, &by.parse().unwrap(), options)?;
     for batch in batches {
         engine.write(batch)?;
     }
@@ -490,9 +490,9 @@ fn nothing_comes_of_nothing() {
             .unwrap()
             .is_empty()
     );
-    let stage: Arc<dyn Stage> = Arc::clone(&place) as Arc<dyn Stage>;
+    let staging: Arc<dyn StagingFiles> = Arc::clone(&place) as Arc<dyn StagingFiles>;
     let by = "key".parse().unwrap();
-    let engine = Engine::new(stage, &none.schema(), &by, options()).unwrap();
+    let engine = Engine::new(staging, &none.schema(), &by, options()).unwrap();
     assert!(engine.finish().unwrap().is_empty());
     assert_eq!(place.staged_files(), 0);
 }
@@ -500,10 +500,10 @@ fn nothing_comes_of_nothing() {
 #[test]
 fn without_keys_there_is_one_partition() {
     let place = Place::new();
-    let stage: Arc<dyn Stage> = Arc::clone(&place) as Arc<dyn Stage>;
+    let staging: Arc<dyn StagingFiles> = Arc::clone(&place) as Arc<dyn StagingFiles>;
     let batch = rows(0..100, |_| None);
     let by = PartitionBy::default();
-    let mut engine = Engine::new(stage, &batch.schema(), &by, options()).unwrap();
+    let mut engine = Engine::new(staging, &batch.schema(), &by, options()).unwrap();
     engine.write(&batch).unwrap();
     assert_eq!(
         (engine.progress().rows, engine.progress().partitions),
@@ -529,9 +529,9 @@ fn a_bad_value_poisons_the_engine_and_leaves_nothing() {
         RecordBatch::try_from_iter(columns).unwrap()
     };
     let good = texts(vec!["a", "b"]);
-    let stage: Arc<dyn Stage> = Arc::clone(&place) as Arc<dyn Stage>;
+    let staging: Arc<dyn StagingFiles> = Arc::clone(&place) as Arc<dyn StagingFiles>;
     let by = "key".parse().unwrap();
-    let mut engine = Engine::new(stage, &good.schema(), &by, options()).unwrap();
+    let mut engine = Engine::new(staging, &good.schema(), &by, options()).unwrap();
     engine.write(&good).unwrap();
     let error = engine.write(&texts(vec!["a", "", "c"])).unwrap_err();
     assert!(
@@ -546,7 +546,7 @@ fn a_bad_value_poisons_the_engine_and_leaves_nothing() {
     assert_eq!(place.staged_files(), 0);
 }
 
-/// A stage on which something fails after some files.
+/// Staging files on which something fails after some files.
 #[derive(Debug)]
 struct Failing {
     place: Arc<Place>,
@@ -555,7 +555,7 @@ struct Failing {
     scratch_fails: bool,
 }
 
-impl Stage for Failing {
+impl StagingFiles for Failing {
     fn touch(&self, _partition: &crate::partition::Partition) -> Result<()> {
         Ok(())
     }
@@ -617,7 +617,7 @@ impl DiskFile for Full {
 }
 
 fn fail(panics: bool, scratch_fails: bool, left: usize, options: EngineOptions) -> Error {
-    let stage = Arc::new(Failing {
+    let staging = Arc::new(Failing {
         place: Place::new(),
         left: AtomicUsize::new(left),
         panics,
@@ -625,7 +625,7 @@ fn fail(panics: bool, scratch_fails: bool, left: usize, options: EngineOptions) 
     });
     let batch = rows(0..2_000, scattered(50));
     let by = "key".parse().unwrap();
-    let mut engine = Engine::new(stage, &batch.schema(), &by, options).unwrap();
+    let mut engine = Engine::new(staging, &batch.schema(), &by, options).unwrap();
     let write = |engine: &mut Engine| {
         cut(&batch, 100)
             .iter()
@@ -819,8 +819,8 @@ fn a_slice_of_a_large_batch_is_not_held_as_a_whole() {
 fn what_cannot_be_done_is_said_at_once() {
     let schema = rows(0..1, |_| None).schema();
     let refused = |by: &str, options| {
-        let stage: Arc<dyn Stage> = Place::new();
-        Engine::new(stage, &schema, &by.parse().unwrap(), options)
+        let staging: Arc<dyn StagingFiles> = Place::new();
+        Engine::new(staging, &schema, &by.parse().unwrap(), options)
             .unwrap_err()
             .to_string()
     };
@@ -844,11 +844,12 @@ fn what_cannot_be_done_is_said_at_once() {
         )
         .contains("sort_by")
     );
-    let stage: Arc<dyn Stage> = Place::new();
+    let staging: Arc<dyn StagingFiles> = Place::new();
     let only =
         RecordBatch::try_from_iter([("key", Arc::new(Int64Array::from(vec![1])) as ArrayRef)])
             .unwrap();
-    let error = Engine::new(stage, &only.schema(), &"key".parse().unwrap(), options()).unwrap_err();
+    let error =
+        Engine::new(staging, &only.schema(), &"key".parse().unwrap(), options()).unwrap_err();
     assert!(matches!(
         error,
         Error::Partition(PartitionError::NoColumnsLeft)
@@ -858,18 +859,18 @@ fn what_cannot_be_done_is_said_at_once() {
 #[test]
 fn many_files_are_synced_with_the_file_system_and_few_by_themselves() {
     let write = |partitions, options: EngineOptions| {
-        let stage = Arc::new(Simulated::new());
+        let staging = Arc::new(Simulated::new());
         let batch = rows(0..400, scattered(partitions));
         let by = "key".parse().unwrap();
         let options = EngineOptions {
             durability: Durability::Synced,
             ..options
         };
-        let as_stage: Arc<dyn Stage> = Arc::clone(&stage) as Arc<dyn Stage>;
-        let mut engine = Engine::new(as_stage, &batch.schema(), &by, options).unwrap();
+        let as_staging: Arc<dyn StagingFiles> = Arc::clone(&staging) as Arc<dyn StagingFiles>;
+        let mut engine = Engine::new(as_staging, &batch.schema(), &by, options).unwrap();
         engine.write(&batch).unwrap();
         let files = engine.finish().unwrap();
-        let calls = stage.disk.calls();
+        let calls = staging.disk.calls();
         let count = |name: &str| calls.iter().filter(|call| call.starts_with(name)).count();
         let counted = (count("sync_file_system"), count("sync_file "));
         (files.len(), counted)
@@ -889,7 +890,7 @@ fn many_files_are_synced_with_the_file_system_and_few_by_themselves() {
     assert_eq!(write(8, checksum), (8, (0, 8)));
 }
 
-/// A stage on a disk that can lose power.
+/// Staging files on a disk that can lose power.
 #[derive(Debug)]
 struct Simulated {
     disk: SimDisk,
@@ -906,7 +907,7 @@ impl Simulated {
     }
 }
 
-impl Stage for Simulated {
+impl StagingFiles for Simulated {
     fn touch(&self, _partition: &crate::partition::Partition) -> Result<()> {
         Ok(())
     }
@@ -927,29 +928,29 @@ impl Stage for Simulated {
 #[test]
 fn what_is_finished_survives_a_power_cut_however_it_was_synced() {
     for sync in [SyncPolicy::EachFile, SyncPolicy::FileSystem] {
-        let stage = Arc::new(Simulated::new());
+        let staging = Arc::new(Simulated::new());
         let batch = rows(0..10, |n| Some(n % 2));
         let options = EngineOptions {
             durability: Durability::Synced,
             sync,
             ..options()
         };
-        let as_stage: Arc<dyn Stage> = Arc::clone(&stage) as Arc<dyn Stage>;
+        let as_staging: Arc<dyn StagingFiles> = Arc::clone(&staging) as Arc<dyn StagingFiles>;
         let by = "key".parse().unwrap();
-        let mut engine = Engine::new(as_stage, &batch.schema(), &by, options).unwrap();
+        let mut engine = Engine::new(as_staging, &batch.schema(), &by, options).unwrap();
         engine.write(&batch).unwrap();
         let files = engine.finish().unwrap();
         // The names become durable with the transaction.
-        let directory = stage
+        let directory = staging
             .disk
             .open_directory(files[0].staged.parent().unwrap())
             .unwrap();
         directory.sync().unwrap();
         let whole: Vec<Vec<u8>> = files
             .iter()
-            .map(|file| stage.disk.read(&file.staged).unwrap())
+            .map(|file| staging.disk.read(&file.staged).unwrap())
             .collect();
-        let found: Vec<SimDisk> = stage.disk.moments().pop().unwrap().after_power_loss();
+        let found: Vec<SimDisk> = staging.disk.moments().pop().unwrap().after_power_loss();
         let kept = found.iter().filter_map(|disk| {
             let content: std::io::Result<Vec<_>> =
                 files.iter().map(|file| disk.read(&file.staged)).collect();
@@ -963,17 +964,22 @@ fn what_is_finished_survives_a_power_cut_however_it_was_synced() {
 
 #[test]
 fn a_failed_sync_of_the_file_system_is_an_error() {
-    let stage = Arc::new(Simulated::new());
+    let staging = Arc::new(Simulated::new());
     let batch = rows(0..50, |n| Some(n % 3));
     let options = EngineOptions {
         durability: Durability::Synced,
         sync: SyncPolicy::FileSystem,
         ..options()
     };
-    let disk = stage.disk.clone();
-    let as_stage: Arc<dyn Stage> = Arc::clone(&stage) as Arc<dyn Stage>;
-    let mut engine =
-        Engine::new(as_stage, &batch.schema(), &"key".parse().unwrap(), options).unwrap();
+    let disk = staging.disk.clone();
+    let as_staging: Arc<dyn StagingFiles> = Arc::clone(&staging) as Arc<dyn StagingFiles>;
+    let mut engine = Engine::new(
+        as_staging,
+        &batch.schema(),
+        &"key".parse().unwrap(),
+        options,
+    )
+    .unwrap();
     engine.write(&batch).unwrap();
     let failing = disk.clone();
     disk.before_call("sync_file_system", move || {

@@ -16,7 +16,7 @@ use super::commit::surroundings::{Looked, Surroundings};
 use super::commit::{already_committed, check_write_id, commit};
 use super::engine::Engine;
 use super::options::Progress;
-use super::stage::{Finished, Stage};
+use super::staging_files::{Finished, StagingFiles};
 use crate::backend::{Backend, LocalBackend};
 use crate::categories::KnownCategories;
 use crate::disk::Disk;
@@ -70,7 +70,7 @@ pub struct DatasetWriter {
     schema: SchemaRef,
     stored: StoredTypes,
     surroundings: Surroundings,
-    /// A file of the data set, if it was looked at.
+    /// A file that is in the data set already, if one was looked for and found.
     existing: Option<Existing>,
     rows: u64,
     policy: SchemaPolicy,
@@ -165,7 +165,7 @@ impl DatasetWriter {
             Arc::new(told) as Arc<dyn Fn(&Finished) + Send + Sync>
         });
         let engine = Engine::new(
-            Arc::clone(&session) as Arc<dyn Stage>,
+            Arc::clone(&session) as Arc<dyn StagingFiles>,
             stored.schema(),
             &by,
             options,
@@ -255,7 +255,7 @@ impl DatasetWriter {
         commit(transaction, conflicts, files, write_id, looked, &interrupt)
     }
 
-    /// Looks at what is there, before anything is encoded.
+    /// Looks at the data set as it is now, before anything is encoded.
     fn look(&mut self) -> Result<Looked> {
         let backend = &self.session.backend;
         if self.poisoned {
@@ -303,7 +303,7 @@ impl DatasetWriter {
         session.stage(transaction, (rows, files), staging, keep)
     }
 
-    /// Ends all files; what comes of them is the transaction's.
+    /// Finishes all files, and leaves publishing or removing them to the transaction.
     fn finish(self) -> Result<(Arc<Session>, Transaction, Vec<StagedFileRecord>)> {
         let DatasetWriter {
             engine,
@@ -391,7 +391,7 @@ impl DatasetWriterBuilder {
     }
 }
 
-/// See [`DatasetWriterBuilder::preview`].
+/// Checks a commit against the data set as it is now; see [`DatasetWriterBuilder::preview`].
 pub(super) fn preview(
     builder: &DatasetWriterBuilder,
     schema: &SchemaRef,
@@ -439,7 +439,7 @@ fn check_table(disk: &dyn Disk, root: &Path, mode: CommitMode) -> Result<()> {
     }
 }
 
-/// The same of tables in what would be removed, which a write finds as it looks at the files there.
+/// Refuses to remove tables of other formats that lie below what the write replaces.
 fn check_tables_below(
     disk: &dyn Disk,
     root: &Path,

@@ -1,9 +1,9 @@
-//! Every system call of the crate, one method per step of the protocol.
+//! The disk layer: every system call that the crate makes.
 //!
-//! [`Disk`] and [`DiskFile`] are what the protocol is written over. [`OsDisk`] is the kernel behind
-//! them. With the feature `sim` there are two more for tests: `SimDisk`, a disk that can lose power, and
-//! `Tap`, which lets a test watch and change each call of another disk. Nothing here knows of formats,
-//! partitions or the order of the steps.
+//! The protocol calls the traits [`Disk`] and [`DiskFile`]; [`OsDisk`] implements them by the kernel. With the
+//! feature `sim` there are two more disks, for tests: `SimDisk`, which is in memory and can lose power, and `Tap`,
+//! which lets a test watch and change each call of another disk. Nothing here knows formats, partitions or the
+//! order of the steps.
 
 mod os;
 #[cfg(feature = "sim")]
@@ -25,10 +25,10 @@ pub use os::OsDisk;
 pub struct Identity {
     /// The device or volume.
     pub device: u64,
-    /// The number of the file on its device.
+    /// The number of the file on its device: its inode on Unix.
     pub file: u64,
-    /// When it was born, in nanoseconds since 1970, where the file system tells: file numbers are
-    /// used again, birth times are not.
+    /// The time of creation in nanoseconds since 1970, where the file system tells: file numbers are used again,
+    /// times of creation are not.
     pub born: Option<i128>,
 }
 
@@ -40,7 +40,7 @@ pub(crate) fn nanoseconds(time: SystemTime) -> i128 {
     }
 }
 
-/// Whom a file or directory belongs to.
+/// The owner of a file or directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Owner {
     /// The number of the user.
@@ -58,7 +58,7 @@ pub struct FileStatus {
     pub len: u64,
     /// Its permission bits (0 where there are none).
     pub mode: u32,
-    /// Whom it belongs to, where files have owners.
+    /// The owner, where files have owners.
     pub owner: Option<Owner>,
     /// When its content last changed.
     pub modified: SystemTime,
@@ -118,7 +118,7 @@ pub enum PublishMode {
     Replace,
 }
 
-/// Where a path lies, as far as a rename cares.
+/// The file system position of a path: what decides whether a rename can reach it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place {
     /// Which file or directory it is.
@@ -135,12 +135,12 @@ pub struct Place {
 pub struct Project {
     /// Its number; 0 for none.
     pub id: u32,
-    /// Whether what is made in the directory belongs to it, and nothing else can be moved there.
+    /// Whether new entries of the directory belong to the project; nothing of another project can then be moved in.
     pub inherited: bool,
 }
 
 impl Project {
-    /// Whether what is made in this directory can be moved into another.
+    /// Whether files made in a directory of this project can be moved into one of `other`.
     #[must_use]
     pub fn reaches(self, other: Project) -> bool {
         let own = if self.inherited { self.id } else { 0 };
@@ -152,19 +152,20 @@ impl Project {
 ///
 /// Dropping it closes it and gives back its lock.
 pub trait DiskFile: fmt::Debug + Send + Sync {
-    /// Appends some of `bytes` and says how many.
+    /// Appends some of `bytes` and returns how many.
     ///
     /// # Errors
     /// The system's. How much of `bytes` reached the file is then unknown.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize>;
 
-    /// Reads at `offset` without moving anything and says how many bytes, 0 at the end of the file.
+    /// Reads at `offset` and returns the number of bytes read, 0 at the end of the file. The position of the next
+    /// write stays.
     ///
     /// # Errors
     /// The system's.
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
 
-    /// Asks the disk about the open file, whatever its name is by now.
+    /// The status of the open file, whatever its name is by now.
     ///
     /// # Errors
     /// The system's.
@@ -225,8 +226,8 @@ pub trait DiskDirectory: fmt::Debug + Send + Sync {
     /// The system's. The latest entries are then maybe not durable.
     fn sync(&self) -> io::Result<()>;
 
-    /// Whether [`sync_file_system`](DiskDirectory::sync_file_system) is there and tells of every
-    /// failure since the directory was opened.
+    /// Whether [`sync_file_system`](DiskDirectory::sync_file_system) is available and reports every failure since the
+    /// directory was opened.
     fn reports_file_system_sync(&self) -> bool;
 
     /// Syncs everything that anybody has written to the file system of the directory.
@@ -239,13 +240,13 @@ pub trait DiskDirectory: fmt::Debug + Send + Sync {
     fn sync_file_system(&self) -> io::Result<()>;
 }
 
-/// The system calls that the protocol is made of.
+/// The system calls of the protocol, as one trait, so that tests can replace the operating system.
 ///
 /// Paths are absolute. Implementations retry what a signal interrupted and nothing else.
 pub trait Disk: fmt::Debug + Send + Sync {
-    /// [`Step::CreateStaging`](crate::Step::CreateStaging): creates a file that does not exist, open
-    /// for reading and writing, with the permissions 0666 less the umask, or, if it is private, 0600.
-    /// Does not follow a symbolic link at the last component.
+    /// Creates a file that does not exist ([`Step::CreateStaging`](crate::Step::CreateStaging)), open for reading and
+    /// writing, with the permissions 0666 less the umask, or, if it is private, 0600. Does not follow a symbolic link
+    /// at the last component.
     ///
     /// # Errors
     /// [`io::ErrorKind::AlreadyExists`] if the name is taken, else the system's.
@@ -259,34 +260,34 @@ pub trait Disk: fmt::Debug + Send + Sync {
     /// The system's, or that it is something else than a regular file.
     fn open_file(&self, path: &Path, write: bool) -> io::Result<Box<dyn DiskFile>>;
 
-    /// Opens the file at `path` to write, and creates it if it is missing, for everybody who may write in the
-    /// directory above it, and for nobody else.
+    /// Opens the file at `path` for writing, and creates it if it is missing: accessible to those who may write in
+    /// the directory above it, and to nobody else.
     ///
     /// # Errors
     /// The system's.
     fn open_or_create_file(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
 
-    /// [`Step::CreateDirectory`](crate::Step::CreateDirectory): creates one directory with the
-    /// permissions 0777 less the umask.
+    /// Creates one directory ([`Step::CreateDirectory`](crate::Step::CreateDirectory)) with the permissions 0777 less
+    /// the umask.
     ///
     /// # Errors
     /// [`io::ErrorKind::AlreadyExists`] if the name is taken, else the system's.
     fn create_directory(&self, path: &Path) -> io::Result<()>;
 
-    /// Opens a directory for [`Step::SyncDirectory`](crate::Step::SyncDirectory).
+    /// Opens a directory, to sync it later ([`Step::SyncDirectory`](crate::Step::SyncDirectory)).
     ///
     /// # Errors
     /// The system's.
     fn open_directory(&self, path: &Path) -> io::Result<Box<dyn DiskDirectory>>;
 
-    /// [`Step::Publish`](crate::Step::Publish): moves `from` to `to` in one step.
+    /// Renames `from` to `to` in one step ([`Step::Publish`](crate::Step::Publish)).
     ///
     /// # Errors
     /// [`io::ErrorKind::AlreadyExists`] if `to` is taken and `mode` is [`PublishMode::CreateNew`],
     /// else the system's. On network file systems the move may have happened nevertheless.
     fn rename(&self, from: &Path, to: &Path, mode: PublishMode) -> io::Result<()>;
 
-    /// Lets two directories change places in one step.
+    /// Exchanges two directories in one step.
     ///
     /// # Errors
     /// [`io::ErrorKind::Unsupported`] if the file system cannot, else the system's.
@@ -310,14 +311,13 @@ pub trait Disk: fmt::Debug + Send + Sync {
     /// The system's.
     fn list(&self, path: &Path) -> io::Result<Vec<Entry>>;
 
-    /// Asks about the file at `path`, without following a symbolic link there; `None` if nothing is
-    /// there.
+    /// The kind and status of what is at `path`, without following a symbolic link there; `None` if nothing is there.
     ///
     /// # Errors
     /// The system's.
     fn status(&self, path: &Path) -> io::Result<Option<(EntryKind, FileStatus)>>;
 
-    /// Where `path` lies; symbolic links are followed.
+    /// The device, mount and identity of `path`; symbolic links are followed.
     ///
     /// # Errors
     /// The system's.
@@ -333,17 +333,17 @@ pub trait Disk: fmt::Debug + Send + Sync {
     /// user-space file systems), the age of a staging file decides too whether its writer is dead.
     fn trusts_locks(&self, path: &Path) -> bool;
 
-    /// Whether this user may make, rename and remove names in a directory, by whatever right he has it: also
-    /// one that the permission bits do not show. A read-only file system forbids it, and so does an immutable
-    /// or append-only directory.
+    /// Checks that this user may create, rename and remove entries of a directory, by whatever right he has it: also
+    /// one that the permission bits do not show. A read-only file system forbids it, and so does an immutable or
+    /// append-only directory.
     ///
     /// # Errors
     /// [`io::ErrorKind::PermissionDenied`] or [`io::ErrorKind::ReadOnlyFilesystem`] if he may not; others are the
     /// system's.
     fn check_writable(&self, directory: &Path) -> io::Result<()>;
 
-    /// Whether this user may move or remove what stands at `path`, in a directory that can be written: by
-    /// the sticky bit of the directory, and the flags of what stands there. Nothing there is no error.
+    /// Checks that this user may move or remove what is at `path`, in a directory that can be written: by the sticky
+    /// bit of the directory, and the flags of what is there. Nothing there is no error.
     ///
     /// # Errors
     /// What forbids it; [`io::ErrorKind::PermissionDenied`] where it is the user.
@@ -355,51 +355,52 @@ pub trait Disk: fmt::Debug + Send + Sync {
     /// The system's.
     fn project(&self, directory: &Path) -> io::Result<Project>;
 
-    /// How many files and directories can still be made on the file system of a path; `None` where there is no
-    /// fixed number of them.
+    /// The number of files and directories that can still be created on the file system of a path; `None` where it
+    /// has no fixed number of them.
     ///
     /// # Errors
     /// The system's.
     fn free_inodes(&self, path: &Path) -> io::Result<Option<u64>>;
 
-    /// How many files this process may still open; `None` where that is not known.
+    /// The number of files that this process may still open; `None` where that is not known.
     fn free_descriptors(&self) -> Option<u64>;
 
-    /// Gives a directory or file the group and the permissions of a directory, as far as the user may, so that
-    /// whoever can write there can write here; does nothing where there are none. A file can then be read by nobody
-    /// else, since who can read a file can lock it. What root has just made for another user becomes his.
+    /// Shares a file or directory with the writers of `model`: gives it the group and the permissions of that
+    /// directory, as far as this user may. Does nothing where there are no permissions. A file can then be read by
+    /// nobody else, since who can read a file can lock it. What root has just made for another user becomes his.
     ///
-    /// What holds something, and belongs to another than the owner of the model, gets no more permissions than it
-    /// has: somebody may have moved it there.
+    /// A file or directory that is not empty, and belongs to another user than the owner of `model`, gets no more
+    /// permissions than it has: somebody may have moved it there.
     ///
     /// # Errors
     /// The system's.
     fn copy_group_and_mode(&self, path: &Path, model: &Path) -> io::Result<()>;
 
-    /// Gives a directory that is to take the place of another the group and the permissions of that, as far as the
-    /// user may; does nothing where there are none.
+    /// Gives a directory that is to replace `old` the group and the permissions of that, as far as this user may.
+    /// Does nothing where there are no permissions.
     ///
     /// # Errors
     /// The system's.
-    fn succeed(&self, path: &Path, old: &Path) -> io::Result<()>;
+    fn inherit_permissions(&self, path: &Path, old: &Path) -> io::Result<()>;
 
-    /// Gives a new file or directory the group of a directory, and lets those read it who may read that, as far as
-    /// the user may, and nobody else write; does nothing where there are no permissions.
+    /// Shares a new file or directory with the readers of `model`: gives it the group of that directory, and lets
+    /// those read it who may read `model`, as far as this user may, and nobody else write. Does nothing where there
+    /// are no permissions.
     ///
     /// # Errors
     /// The system's.
     fn copy_group_and_read_mode(&self, path: &Path, model: &Path) -> io::Result<()>;
 
-    /// Whether the owner of the directory at `path` may be trusted with what is done to `model`, because
-    /// it is the caller, root, or somebody who may write in `model` too. Where `model` is not there yet,
-    /// the directory that it will be made in counts.
+    /// Whether the owner of the directory at `path` is trusted with what is done to `model`: he is the caller, root,
+    /// or somebody who may write in `model` too. Where `model` is not there yet, the directory that it will be made
+    /// in counts.
     ///
     /// # Errors
     /// The system's.
     fn owner_is_trusted(&self, path: &Path, model: &Path) -> io::Result<bool>;
 
-    /// Whether nobody can change a directory, or lock a file, but those who may write in the directory `model`,
-    /// as far as owners and permissions tell.
+    /// Whether only those can change the directory, or lock the file, at `path` who may write in the directory
+    /// `model`, as far as owners and permissions tell.
     ///
     /// # Errors
     /// The system's.
@@ -408,9 +409,9 @@ pub trait Disk: fmt::Debug + Send + Sync {
     /// The number of the user that this process acts as, where files have owners.
     fn user(&self) -> Option<u32>;
 
-    /// Whether another user could do himself, by the permissions as they are now, what is to be done in a
-    /// directory: make a name in it, or remove, replace or rename the one given. Where the directory is not
-    /// there, that above it counts, in which it would be made.
+    /// Whether another user has the permissions, as they are now, to create an entry in a directory, or to remove,
+    /// replace or rename the one called `name`. Where the directory is not there, that above it counts, in which it
+    /// would be made.
     ///
     /// `by` is something of his: where it stands shows which group he is in, if it shows one. What cannot be known of
     /// him counts as a no.

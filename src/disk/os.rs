@@ -19,7 +19,7 @@ use super::{
     Place, Project, PublishMode,
 };
 
-/// How long a lock is waited for before it is asked again whether to give up.
+/// The time between two questions whether to give up waiting for a lock.
 const PATIENCE: Duration = Duration::from_millis(20);
 
 /// The disk of the operating system: real files.
@@ -27,7 +27,7 @@ const PATIENCE: Duration = Duration::from_millis(20);
 pub struct OsDisk;
 
 impl OsDisk {
-    /// A file that is open already.
+    /// Wraps an open file of the standard library.
     pub(crate) fn file(file: File) -> Box<dyn DiskFile> {
         Box::new(OsFile::new(file))
     }
@@ -143,8 +143,8 @@ impl Disk for OsDisk {
         sys::copy_group_and_mode(path, model)
     }
 
-    fn succeed(&self, path: &Path, old: &Path) -> io::Result<()> {
-        sys::succeed(path, old)
+    fn inherit_permissions(&self, path: &Path, old: &Path) -> io::Result<()> {
+        sys::inherit_permissions(path, old)
     }
 
     fn owner_is_trusted(&self, path: &Path, model: &Path) -> io::Result<bool> {
@@ -177,7 +177,7 @@ impl Disk for OsDisk {
 #[derive(Debug)]
 struct OsFile {
     file: File,
-    /// The process that holds a lock by it; 0 if none does.
+    /// The process that holds a lock through this file; 0 if none does.
     holder: AtomicU32,
 }
 

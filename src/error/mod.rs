@@ -390,7 +390,7 @@ pub enum Error {
     SetAside {
         /// The transaction's directory, under its new name.
         path: PathBuf,
-        /// What is wrong with its record; nothing if that can be read and trusted by now.
+        /// What is wrong with its record; `None` if that can be read and trusted by now.
         source: Option<Box<Error>>,
     },
 
@@ -453,7 +453,7 @@ fn lost_text(recorded: bool) -> String {
 }
 
 impl Error {
-    /// [`Error::Encode`].
+    /// An error of the encoder, [`Error::Encode`], with the causes that only wrap others taken off.
     pub(crate) fn encode(
         step: Step,
         path: &Path,
@@ -466,7 +466,7 @@ impl Error {
         }
     }
 
-    /// Whether a record cannot be read or trusted, which looking at it again will not change.
+    /// Whether the error says that a record cannot be read or trusted, which a second look will not change.
     pub(crate) fn is_about_record(&self) -> bool {
         match self {
             Error::InvalidDecision { .. } | Error::Distrusted { .. } => true,
@@ -591,7 +591,7 @@ impl Error {
 
 type Cause = Box<dyn StdError + Send + Sync>;
 
-/// What was said by this crate, or by an encoder, where Arrow's or Parquet's error does no more than hold it.
+/// The innermost cause of an error of Arrow or Parquet that only wraps another.
 fn unwrapped(cause: Cause) -> Cause {
     let cause = match cause.downcast::<ArrowError>() {
         Ok(error) => match *error {

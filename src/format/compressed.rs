@@ -20,10 +20,10 @@ use super::{Fault, source::Source};
 use crate::damage::{Damage, Location};
 use crate::error::{Error, Result};
 
-/// How many of a file's first bytes say whether it is compressed.
+/// The number of first bytes of a file that tell whether it is compressed.
 #[cfg(any(feature = "csv", feature = "json"))]
 const MAGIC: u64 = 4;
-/// Read at once.
+/// The number of bytes that are read at once.
 #[cfg(any(feature = "csv", feature = "json"))]
 const BUFFER: usize = 64 << 10;
 
@@ -53,7 +53,7 @@ impl Codec {
     }
 }
 
-/// Compresses what is written, and gives the bytes that came of it.
+/// Compresses bytes, in the codec of the file.
 pub(super) enum Compressor {
     Plain(Vec<u8>),
     Zstd(Box<zstd::stream::write::Encoder<'static, Vec<u8>>>),
@@ -79,7 +79,7 @@ impl Compressor {
         })
     }
 
-    /// Takes some bytes; what has come of them and those before goes to `put`.
+    /// Compresses some bytes, and passes the output that is ready to `put`.
     pub(super) fn write(
         &mut self,
         bytes: &[u8],
@@ -104,7 +104,7 @@ impl Compressor {
         Ok(())
     }
 
-    /// The last bytes.
+    /// Ends the compression, and returns its last bytes.
     pub(super) fn finish(self) -> io::Result<Vec<u8>> {
         match self {
             Compressor::Plain(rest) => Ok(rest),
@@ -148,7 +148,7 @@ fn is_gzip(start: &[u8]) -> bool {
     start.starts_with(&[0x1f, 0x8b])
 }
 
-/// Whether a frame of zstd begins, or one that decoders skip, as `pzstd` writes them (RFC 8878, section 3.1.2).
+/// Whether the bytes begin a zstd frame, or a skippable frame, as `pzstd` writes them (RFC 8878, section 3.1.2).
 #[cfg(any(feature = "csv", feature = "json"))]
 fn is_zstd(start: &[u8]) -> bool {
     match start {
@@ -158,7 +158,7 @@ fn is_zstd(start: &[u8]) -> bool {
     }
 }
 
-/// A reader of a file's text, whatever it is compressed with.
+/// A reader of the text of a file, decompressed if the file is compressed.
 ///
 /// Errors of the decoder are errors of reading; those of the disk are kept by the [`Source`].
 #[cfg(any(feature = "csv", feature = "json"))]
@@ -208,7 +208,7 @@ pub(super) fn end_of_text(source: &Source) -> Result<(u64, Option<u8>), Fault> {
     }
 }
 
-/// What is wrong with a file whose text cannot be read.
+/// The damage of a file whose text cannot be read.
 #[cfg(any(feature = "csv", feature = "json"))]
 pub(super) fn undecodable(error: io::Error) -> Damage {
     Damage::Decode {

@@ -34,7 +34,7 @@ pub(crate) struct Dictionaries {
     given: SchemaRef,
     /// The dictionaries in the order of the schema, outer before inner.
     all: Vec<Dictionary>,
-    /// Which of them are in which column.
+    /// For each column the range of its dictionaries in `all`.
     columns: Vec<Range<usize>>,
     most_bytes: usize,
 }
@@ -47,26 +47,26 @@ struct Dictionary {
     known: Mutex<Known>,
 }
 
-/// Whether the order of a dictionary's values says something.
+/// The meaning of the order of a dictionary's values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Order {
     None,
-    /// It is that of the batches.
+    /// The values are ordered as in the batches.
     OfBatches,
-    /// It is that of an enumeration of Polars, whose values are all known.
+    /// The values are ordered as in an enumeration of Polars, which lists all of them.
     OfEnumeration,
 }
 
-/// The values that have come.
+/// The distinct values of a dictionary so far.
 struct Known {
     converter: RowConverter,
     rows: Rows,
-    /// Places in `rows`.
+    /// The indices of the values in `rows`, by hash.
     table: HashTable<u32>,
     hasher: DefaultHashBuilder,
     /// The values, in parts.
     parts: Vec<ArrayRef>,
-    /// Those that came last, so that they need not be looked at again.
+    /// The values of the last dictionary added, which need not be added again.
     last: Option<ArrayRef>,
 }
 
@@ -90,7 +90,7 @@ impl Known {
         })
     }
 
-    /// Takes the values of a dictionary, unless they contradict those known in their order. Says whether it did.
+    /// Adds the values of a dictionary; refuses them if they contradict the known order. Says whether it did.
     fn add(&mut self, values: &ArrayRef, order: Order) -> Result<bool, ArrowError> {
         let is_last = |last: &ArrayRef| last.to_data().ptr_eq(&values.to_data());
         if self.last.as_ref().is_some_and(is_last) {
@@ -130,7 +130,7 @@ impl Known {
         Ok(true)
     }
 
-    /// Whether all values are known and in their order, or begin with all that are known.
+    /// Whether the values are in the known order: all are known, or they begin with all that are known.
     fn keeps_order(&self, values: &ArrayRef, order: Order) -> Result<bool, ArrowError> {
         let found = self
             .converter
@@ -155,7 +155,7 @@ impl Known {
         Ok(order == Order::OfBatches && begins && rest)
     }
 
-    /// Begins with the categories that Polars has in the metadata of an enumeration, by whose places it reads.
+    /// Adds the categories that Polars lists in the metadata of an enumeration, whose indices refer to that list.
     fn begin(&mut self, path: &str, field: &Field, values: &DataType) -> Result<Order, ArrowError> {
         let given = Categories::of_polars(path, field).map_err(ArrowError::SchemaError)?;
         let Some(categories) = given else {
@@ -170,7 +170,7 @@ impl Known {
         Ok(Order::OfEnumeration)
     }
 
-    /// The place of each value; that of a null is null.
+    /// The index of each value among the known ones; null for a null.
     fn places(&self, values: &ArrayRef) -> Result<UInt32Array, ArrowError> {
         let found = self
             .converter
@@ -229,7 +229,7 @@ impl Dictionary {
         }
     }
 
-    /// The rows of a column, or what is in one, with a dictionary of all values.
+    /// The rows of a column, or of an array within one, as a dictionary of all values.
     fn restore(&self, column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
         let indices = self.indices();
         let mut known = self.known();
@@ -274,7 +274,7 @@ impl Dictionaries {
         })
     }
 
-    /// Remembers the values of the dictionaries of a batch, also those that no row has.
+    /// Adds the values of the dictionaries of a batch, also those that no row has.
     ///
     /// # Errors
     /// They are too many.
@@ -341,7 +341,7 @@ impl Dictionaries {
         }
     }
 
-    /// The schema as files have it.
+    /// The schema of the files.
     pub(crate) fn schema(&self) -> SchemaRef {
         let fields = self.given.fields().iter().zip(&self.columns);
         let fields = fields.map(|(field, range)| self.field(field, &mut range.start.clone()));
@@ -381,7 +381,7 @@ impl Dictionaries {
         matches!(field.data_type(), DataType::Dictionary(..))
     }
 
-    /// A column as files have it; there are dictionaries within, or their values in their place.
+    /// A column as the files hold it; the batch has dictionaries within it, or their values in their place.
     pub(crate) fn restore(&self, number: usize, column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
         let range = self.columns[number].clone();
         match range.is_empty() {
@@ -443,7 +443,7 @@ impl Dictionaries {
         })
     }
 
-    /// What is within a column, with its field.
+    /// The child arrays of a column, with their fields.
     fn items(
         &self,
         array: &ArrayRef,
@@ -486,7 +486,7 @@ impl Dictionaries {
     }
 }
 
-/// Refuses what cannot be put together from the rows of several batches, or compared.
+/// Refuses dictionary values that cannot be compared, or gathered from the rows of several batches.
 fn check(path: &str, data_type: &DataType) -> Result<(), ArrowError> {
     match data_type {
         DataType::FixedSizeBinary(0) => {

@@ -1,4 +1,4 @@
-//! A digest of each column's logical values, for comparing what went in with what comes back.
+//! A digest of the logical values of each column, to compare the rows written with the rows read back.
 //!
 //! Each top-level column has one, fed in row order. It is the same whatever the batches' bounds, and
 //! whether values are plain, dictionary- or run-end-encoded, sliced, or of the view types; what lies
@@ -22,11 +22,10 @@ use crate::nested::has_runs;
 use crate::size::{size_of_rows, varies};
 use crate::unify::plain_type;
 
-/// Rows that are converted at once, at most, and about the most bytes of them: what bounds the memory taken.
+/// The most rows that are converted at once; limits the memory taken.
 const ROWS_AT_ONCE: usize = 1024;
 const CONVERTED_AT_ONCE: usize = 1 << 20;
-/// Bytes that are gathered before they are hashed, since the hash takes its time over each write,
-/// however short.
+/// The number of bytes that are buffered before they are hashed, since each call of the hash costs time.
 const BYTES_AT_ONCE: usize = 64 << 10;
 
 /// A column whose values cannot be digested.
@@ -159,7 +158,8 @@ fn hash_gathered(hash: &mut XxHash3_128, bytes: &mut Vec<u8>) {
     bytes.clear();
 }
 
-/// The type that is digested: that of the values of runs and dictionaries, and one that has rows.
+/// The type in which a column is digested: runs and dictionaries as their values, in a type that arrow's row format
+/// has.
 fn expanded(data_type: &DataType) -> DataType {
     match data_type {
         DataType::RunEndEncoded(_, values) => values.data_type().clone(),

@@ -36,7 +36,7 @@ pub(super) fn check_lines(file: Arc<dyn DiskFile>, path: &Path) -> Result<Conten
     check(file, path, read_lines)
 }
 
-/// The names in the first object of the lines of a file; `None` if it has none.
+/// The member names of the first object in the lines of a file; `None` if it has none.
 pub(super) fn first_names(file: Arc<dyn DiskFile>) -> Result<Option<Vec<String>>, Fault> {
     let source = Source::new(file)?;
     let names = compressed::reader(&source).and_then(|reader| {
@@ -148,7 +148,7 @@ fn unreadable(line: u64, column: u64, start: u64, error: io::Error) -> Damage {
     syntax(line, column, start, Arc::new(error))
 }
 
-/// A text that is checked, on its way to the parser, as far as that does not.
+/// A reader that checks for UTF-8 and duplicate names, which the parser does not.
 type Text = BufReader<Names<Utf8<Box<dyn Read>>>>;
 
 fn text(source: &Source) -> Result<Text, Fault> {
@@ -197,7 +197,7 @@ struct Line<'a, R> {
 }
 
 impl<R: BufRead> Line<'_, R> {
-    /// As [`first_byte`], within the line.
+    /// The first byte of the line that is no white space; see [`first_byte`].
     fn first_byte(&mut self) -> io::Result<Option<u8>> {
         loop {
             if self.ended {

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use crate::disk::{DiskFile, FileStatus, Identity, LockKind, LockOutcome};
 
-/// Bytes as a file. A read that touches a byte from `refuse_from` on fails as a broken medium does.
+/// Bytes in memory as a file. A read that touches a byte from `refuse_from` on fails as a broken medium does.
 #[derive(Debug)]
 pub(crate) struct MemoryFile {
     bytes: Vec<u8>,

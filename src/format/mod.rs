@@ -56,7 +56,7 @@ pub(crate) use self::parquet::{ReadAs, read_as};
 pub use crate::options::format::{Format, UnknownFormat};
 pub use text_options::{NonFinite, TextOptions};
 
-/// Why a check did not pass.
+/// The reason why a check failed: the disk, or the bytes.
 #[derive(Debug)]
 pub(crate) enum Fault {
     /// The disk would not read, so nothing is known of the bytes.
@@ -90,7 +90,7 @@ pub(crate) struct Contents {
     pub(crate) parquet: Option<Arc<ParquetMetaData>>,
 }
 
-/// How many pages were read, and how many of them carried a checksum of their own.
+/// The number of pages read, and of those that carried a checksum of their own.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PageCount {
     /// All pages, dictionaries included.
@@ -158,7 +158,7 @@ pub(crate) fn schema_of(
     }
 }
 
-/// The names of the columns in the head of a text: the header of CSV, or the first record of NDJSON, which may lack
+/// The column names at the beginning of a text file: the header of CSV, or the first record of NDJSON, which may lack
 /// some; `None` where there is none, or the format has a schema.
 #[cfg_attr(not(feature = "csv"), allow(unused_variables))]
 pub(crate) fn names_of(

@@ -1,4 +1,4 @@
-//! The draft behind an encoder that has a buffer of its own, compressed as a whole or not.
+//! The output of an encoder with a buffer of its own: a draft, compressed as a whole or not.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -7,8 +7,8 @@ use super::compressed::{Codec, Compressor};
 use crate::error::{Error, IoContext, Result, Step};
 use crate::staging::Draft;
 
-/// Where the encoders of a buffer of their own put its bytes, so that an error of the disk can never
-/// be taken for one of the encoder.
+/// Passes the bytes of an encoder's buffer to the draft. The encoder never sees an error of the disk, so that it
+/// cannot be taken for one of the encoder.
 pub(super) struct Output {
     draft: Draft,
     path: PathBuf,
@@ -39,12 +39,12 @@ impl Output {
         )
     }
 
-    /// How many bytes went to the draft so far.
+    /// The number of bytes written to the draft so far.
     pub(super) fn len(&self) -> u64 {
         self.draft.len()
     }
 
-    /// The encoder's error.
+    /// An error of the encoder as the crate's [`Error`].
     pub(super) fn refused(
         &self,
         step: Step,

@@ -1,5 +1,5 @@
-//! Dictionaries replaced by their values, for text, which has no place for them. Logical values stay what
-//! they are.
+//! Replaces dictionaries by their values, for text formats, which have no dictionaries. Logical values stay what they
+//! are.
 
 use std::sync::Arc;
 

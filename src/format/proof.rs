@@ -17,20 +17,20 @@ use crate::damage::{Damage, Location};
 use crate::format::Fault;
 use crate::format::source::Source;
 
-/// The program, as all versions of it say.
+/// The beginning of the writer's name, the same in all versions.
 const PROGRAM: &str = "atomic-arrow version ";
-/// Between the version and the hashes.
+/// The text between the version and the hashes.
 const HASHES: &str = " (build xxh3 ";
-/// The digits of a hash.
+/// The number of digits of a hash.
 const DIGITS: usize = 16;
-/// Read at once.
+/// The number of bytes that are read at once.
 const BUFFER: u64 = 1 << 20;
 
-/// The bytes before a footer, by what it says of them.
+/// The bytes before a footer, as the footer declares them.
 pub(super) struct Body {
-    /// How many they are.
+    /// The number of the bytes.
     end: u64,
-    /// The digits of their hash.
+    /// The digits of the hash.
     hash: String,
 }
 
@@ -49,8 +49,8 @@ pub(super) fn unproven_created_by() -> String {
     format!("{PROGRAM}{}", env!("CARGO_PKG_VERSION"))
 }
 
-/// Puts the hashes into the end of a file, from its footer on, in which the writer's name stands at `name`, and gives what
-/// that is now; nothing where it has no place for them.
+/// Writes the hashes into the end of a file, from its footer on, where the writer's name stands at `name`, and
+/// returns the new name; `None` if the name has no place for them.
 pub(super) fn complete(body: u64, end: &mut [u8], name: Range<usize>) -> Option<String> {
     let digits = parse(end.get(name.clone())?)?;
     let [body_digits, footer_digits] = digits.map(|digits| offset(digits, name.start));
@@ -126,7 +126,7 @@ fn compare(
     })
 }
 
-/// Where the last of our writer's names stands, or what is left of it: one of its two fixed parts is enough.
+/// The range of the last writer's name of this crate, or of what is left of it: one of its two fixed parts is enough.
 pub(super) fn find(end: &[u8]) -> Option<Range<usize>> {
     let start = match (find_last(end, PROGRAM), find_last(end, HASHES)) {
         (Some(program), Some(hashes)) if program < hashes => program,
@@ -142,13 +142,13 @@ pub(super) fn is_whole(text: &[u8]) -> bool {
     parse(text).is_some()
 }
 
-/// Where a text stands last.
+/// The range of the last occurrence of a text.
 pub(super) fn find_last(bytes: &[u8], text: &str) -> Option<usize> {
     let mut windows = bytes.windows(text.len().max(1));
     windows.rposition(|window| window == text.as_bytes())
 }
 
-/// Where the digits of both hashes are in a writer's name.
+/// The ranges of the digits of both hashes in a writer's name.
 fn parse(text: &[u8]) -> Option<[Range<usize>; 2]> {
     let text = std::str::from_utf8(text).ok()?;
     let version = text.strip_prefix(PROGRAM)?.find(HASHES)?;
@@ -167,7 +167,7 @@ fn offset(range: Range<usize>, by: usize) -> Range<usize> {
     range.start + by..range.end + by
 }
 
-/// The hash of bytes as if these of them were the digit zero.
+/// The hash of bytes in which a range is replaced by the digit zero.
 fn hash_without(bytes: &[u8], zeros: &Range<usize>) -> u64 {
     let mut hash = XxHash3_64::new();
     hash.write(&bytes[..zeros.start]);

@@ -14,15 +14,15 @@ use bytes::Bytes;
 use super::Fault;
 use crate::disk::DiskFile;
 
-/// How much is read ahead where the length of what comes is not known: a page header is short.
+/// The number of bytes that are read ahead where the length is not known: a page header is short.
 const HEADER_BUFFER: usize = 1 << 10;
 
-/// An open file, its length when it was opened, and what the disk said if it would not read.
+/// An open file of the disk, its length when it was opened, and the first error of reading it.
 #[derive(Debug, Clone)]
 pub(crate) struct Source {
     file: Arc<dyn DiskFile>,
     len: u64,
-    /// The end of the file, once it was read: where it begins, and its bytes.
+    /// The end of the file, once it was read: its offset and its bytes.
     end: Option<(u64, Bytes)>,
     failure: Arc<Mutex<Option<io::Error>>>,
 }
@@ -90,8 +90,8 @@ impl Source {
         }
     }
 
-    /// The outcome of a check of this file: what looked like damage because the disk refused a read
-    /// is the disk's error.
+    /// The outcome of a check of this file: damage that was found because the disk refused a read becomes the error
+    /// of the disk.
     pub(crate) fn settle<T>(&self, outcome: Result<T, Fault>) -> Result<T, Fault> {
         outcome.map_err(|fault| {
             let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,4 +1,4 @@
-//! Shared by the text formats: UTF-8, digests of texts, instants whose offset has seconds, and how a file ends.
+//! What the text formats share: UTF-8, digests of texts, instants whose offset has seconds, and how a file ends.
 //!
 //! Text has no types, so what is compared with the batches that came in is the text of every value,
 //! not the value that some reader makes of it.
@@ -22,12 +22,12 @@ use super::source::Source;
 use super::{Contents, Fault};
 use crate::damage::{Damage, Location};
 
-/// Read at once.
+/// The number of bytes that are read at once.
 pub(super) const BUFFER: usize = 64 << 10;
 /// The most bytes of a text that are read for the names of its columns.
 pub(super) const HEAD: u64 = 16 << 20;
 
-/// Rows that are made text at once, which bounds the memory taken by it.
+/// The most rows that are encoded as text at once; limits the memory taken.
 pub(super) const ROWS_AT_ONCE: usize = 1024;
 
 /// A running digest of the texts of every column.
@@ -86,8 +86,8 @@ impl TextDigests {
     }
 }
 
-/// The first second of 1973, since when no zone has had an offset with seconds: the last, of Liberia, ended on
-/// 7 January 1972.
+/// The end of 1972, in seconds since 1970: no later offset has seconds. The last such zone, Liberia, changed on 7
+/// January 1972.
 const END_OF_SECONDS: i64 = 94_694_400;
 
 /// The rows of a column of timestamps whose offset from UTC has seconds, with their text in UTC.
@@ -180,7 +180,7 @@ pub(super) fn compare<'a>(
     })
 }
 
-/// Passes bytes on that are UTF-8, which serde_json does not check in what it ignores, nor
+/// A reader that passes on UTF-8 and refuses other bytes: serde_json does not check it in what it ignores, nor
 /// csv-core at all.
 pub(super) struct Utf8<R> {
     inner: R,

@@ -84,7 +84,7 @@ impl TextOptions {
         self
     }
 
-    /// Whether these options can be had of a format.
+    /// Refuses options that the format does not have.
     pub(crate) fn check(&self, format: Format) -> Result<()> {
         let invalid = |option, reason: String| Err(Error::InvalidOption { option, reason });
         let default = TextOptions::default();
@@ -108,7 +108,7 @@ impl TextOptions {
         Ok(())
     }
 
-    /// What the names of files end with because of their compression.
+    /// The suffix of file names for the compression.
     pub(crate) fn suffix(&self) -> &'static str {
         match self.compression {
             Compression::ZSTD(_) => ".zst",

@@ -5,8 +5,8 @@
 //! and bytes by partition, how evenly they are spread, and [`Oddity`]s. It
 //! changes nothing. Whether pages are sound is [`verify`](crate::verify)'s question.
 
-mod layout;
 mod oddity;
+mod partitions;
 mod schema;
 mod values;
 mod walk;
@@ -244,7 +244,7 @@ pub fn inspect(root: impl AsRef<Path>) -> Result<Inspection> {
     inspect_with_options(root, &InspectOptions::default())
 }
 
-/// [`inspect`] with options.
+/// Looks at the data set at `root`, as [`inspect`] does, with options.
 ///
 /// # Errors
 /// Those of [`inspect`].
@@ -282,8 +282,8 @@ pub fn inspect_with_options(
             .into_iter()
             .map(|error| Oddity::Unreadable { error }),
     );
-    oddities.extend(layout::small_files(&partitions, *small_file));
-    oddities.extend(layout::inconsistent_keys(&partitions));
+    oddities.extend(partitions::small_files(&partitions, *small_file));
+    oddities.extend(partitions::inconsistent_keys(&partitions));
     oddities.extend(values::misreadings(&partitions));
     Ok(Inspection {
         root,

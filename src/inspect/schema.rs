@@ -1,4 +1,4 @@
-//! Whether the files of a data set have the same columns, and such as every reader sees alike.
+//! Oddities of columns: whether all files have the same ones, and every reader sees them alike.
 //!
 //! Columns are compared by their paths and types in Parquet. Their order, nullability, and the name
 //! of the schema itself, in which writers differ freely, do not count.
@@ -13,7 +13,7 @@ use super::Oddity;
 use crate::format::{ReadAs, read_as};
 use crate::names::alike;
 
-/// Every schema that was met, each with the first file that has it and how many have.
+/// The schemas of the files, each with the first file that has it and the number of files.
 #[derive(Default)]
 pub(super) struct Schemas {
     met: Vec<Met>,
@@ -22,7 +22,7 @@ pub(super) struct Schemas {
 
 struct Met {
     columns: Vec<Column>,
-    /// Kept to recognise the next file of the same writer cheaply.
+    /// The schema as Parquet has it, by which the next file of the same writer is recognised cheaply.
     descriptor: SchemaDescPtr,
     path: PathBuf,
     files: u64,
@@ -68,7 +68,7 @@ impl Schemas {
         });
     }
 
-    /// What is odd about the names of columns, beside the keys of the data set, and about their types.
+    /// The oddities of column names, beside the keys of the data set, and of column types.
     pub(super) fn names_and_types(&mut self, keys: &BTreeSet<String>) -> Vec<Oddity> {
         let mut oddities = Vec::new();
         let mut kept = BTreeSet::new();

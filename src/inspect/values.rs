@@ -1,4 +1,4 @@
-//! Partition values that some readers change.
+//! Oddities of partition values: those that some readers change.
 //!
 //! The rules are what the readers were seen to do (see [`Misreading`]). Each reader looks at all
 //! values of a key and takes the narrowest type that fits them all.
@@ -84,7 +84,7 @@ impl<'a> Key<'a> {
         }
     }
 
-    /// Those of the values noted that the other values of the key do not keep from being misread.
+    /// The oddities of the noted values that the other values of the key do not prevent.
     fn oddities(self) -> impl Iterator<Item = Oddity> {
         let Key {
             name,

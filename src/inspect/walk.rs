@@ -19,7 +19,7 @@ use crate::staging::is_area_name;
 use crate::table_format::TableFormat;
 use crate::walk::{Met, entries};
 
-/// What was met on the way.
+/// The results of the walk.
 #[derive(Default)]
 pub(super) struct Walked {
     pub(super) partitions: Vec<PartitionSummary>,
@@ -100,7 +100,7 @@ struct Walker<'a> {
 }
 
 impl Walker<'_> {
-    /// Takes the entries of the directory at `relative` to the root, and gives the directories in it.
+    /// Looks at the entries of the directory at `relative` to the root, and returns the directories in it.
     fn directory(&mut self, relative: &Path, entries: Vec<(PathBuf, Met)>) -> Vec<PathBuf> {
         let mut summary = PartitionSummary::of(relative);
         let mut below = Vec::new();

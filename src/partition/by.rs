@@ -1,4 +1,4 @@
-//! Which keys the rows of a data set are partitioned by, and the text for it.
+//! The keys by which the rows of a data set are partitioned, and their text form.
 //!
 //! It holds names alone. Whether a schema has them, and with types that fit, is checked once when
 //! they are bound to it: see [`PartitionBy::bind`].

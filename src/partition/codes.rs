@@ -149,7 +149,7 @@ impl Codes {
         (0..rows).map(code).collect()
     }
 
-    /// Asks for the code of each value once, and only of those that rows have.
+    /// The codes of a dictionary column: looks up each value once, and only those that rows have.
     fn dictionary(&mut self, column: &ArrayRef) -> Result<Vec<u32>, ArrowError> {
         let dictionary = column.as_any_dictionary();
         let values = dictionary.values();

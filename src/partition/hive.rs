@@ -1,4 +1,4 @@
-//! How a key and a value become the name of a directory, and back.
+//! Hive segments: how a key and a value become the name of a directory, and back.
 //!
 //! Values are escaped by Hive's rule with the characters added that file systems and query engines stumble
 //! over: ASCII control characters, space and `" # % ' * / : = ? \ { [ ] ^ < > |` become `%` and two

@@ -1,4 +1,4 @@
-//! Which partition each row belongs to, by a number that is the same in every batch.
+//! Partition numbers: which partition each row belongs to, by a number that is the same in every batch.
 //!
 //! A partition's values and text are made once, when its first row comes. Neighbouring
 //! rows of one partition are found first, so that sorted batches cost next to nothing.
@@ -19,7 +19,7 @@ const UNKNOWN: u32 = u32::MAX;
 /// The partitions of the rows of one batch.
 #[derive(Debug)]
 pub(crate) enum Assignment {
-    /// Neighbours that belong together: a partition, and the row after its last.
+    /// Runs of neighbouring rows: for each its partition, and the row after its last.
     Runs(Vec<(u32, u32)>),
     /// The partition of each row.
     Rows(Vec<u32>),
@@ -40,8 +40,8 @@ impl Assignment {
         }
     }
 
-    /// The order of rows in which those of each partition stand together, given how many rows each has; `None`
-    /// where it is theirs.
+    /// The order that puts the rows of each partition together, given the number of rows of each; `None` if they are
+    /// in that order.
     pub(super) fn order(&self, rows: &[u64]) -> Option<Vec<u32>> {
         let is_theirs = match self {
             Assignment::Runs(runs) => runs.is_sorted_by_key(|(id, _)| *id),
@@ -85,7 +85,7 @@ impl Assignment {
 #[derive(Debug, Default)]
 pub(crate) struct PartitionIds {
     codes: Vec<Codes>,
-    /// For each key but the first: the codes of the keys before it and its own, made one.
+    /// For each key but the first: a single code for each pair of the code of the keys before it and its own.
     pairs: Vec<HashMap<u64, u32>>,
     /// The partition of each combination of codes.
     combinations: Vec<u32>,
@@ -198,7 +198,7 @@ impl PartitionIds {
     }
 }
 
-/// Neighbouring rows of equal keys, unless most rows stand alone, as the first ones tell.
+/// The runs of neighbouring rows with equal keys; `None` if the first rows show that most stand alone.
 fn runs(columns: &[ArrayRef], rows: usize) -> Result<Option<Vec<Range<usize>>>, ArrowError> {
     const FIRST: usize = 1024;
     let mostly_alone = |runs: usize, rows: usize| runs > rows / 4 && runs > 1;
@@ -215,7 +215,7 @@ fn runs(columns: &[ArrayRef], rows: usize) -> Result<Option<Vec<Range<usize>>>, 
     Ok((!mostly_alone(runs.len(), rows)).then_some(runs))
 }
 
-/// Makes one code of two, for each row.
+/// Replaces the two codes of each row by a single one.
 fn combine(pairs: &mut HashMap<u64, u32>, codes: &mut [u32], others: &[u32]) {
     let mut last = None;
     for (code, other) in codes.iter_mut().zip(others) {

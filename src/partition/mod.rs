@@ -141,7 +141,7 @@ impl Partition {
         Self::new(fields)
     }
 
-    /// Checks the values alone, each distinct set of them once, and names the row in errors.
+    /// Makes a partition of keys that are checked already: checks only the values, and names the row in errors.
     fn with_checked_keys(
         fields: Vec<(Arc<str>, PartitionValue)>,
         row: Option<usize>,

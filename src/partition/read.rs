@@ -70,7 +70,7 @@ fn native<T: ArrowPrimitiveType>(array: &dyn Array, row: usize) -> T::Native {
     array.as_primitive::<T>().value(row)
 }
 
-/// Reads through the key of a row that is not null.
+/// Reads the value of a dictionary row that is not null.
 fn dictionary_value_at(array: &dyn Array, row: usize) -> Option<PartitionValue> {
     let one = array.slice(row, 1);
     let dictionary = one.as_any_dictionary();

@@ -41,7 +41,7 @@ pub struct PartitionSplitter {
     keys: Vec<BoundKey>,
     schema: SchemaRef,
     file_schema: SchemaRef,
-    /// The places in `schema` of the fields of `file_schema`.
+    /// The indices in `schema` of the fields of `file_schema`.
     kept: Vec<usize>,
 }
 
@@ -180,7 +180,7 @@ impl PartitionSplitter {
         Ok(parts.collect())
     }
 
-    /// The rows as they go into files, and whose they are; `ids` knows the partitions of the batches before.
+    /// The rows as they go into files, and the partition of each; `ids` knows the partitions of the batches before.
     pub(crate) fn assign(
         &self,
         batch: &RecordBatch,
@@ -192,7 +192,7 @@ impl PartitionSplitter {
         Ok((rows, assignment))
     }
 
-    /// The rows as they go into files, and what each key takes of them, not yet grouped.
+    /// The rows as they go into files, and the key values of each, not yet grouped.
     fn rows_and_keys(
         &self,
         batch: &RecordBatch,

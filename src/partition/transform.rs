@@ -70,7 +70,7 @@ impl Transform {
         }
     }
 
-    /// Whether it can be taken of a type that can be a partition key.
+    /// Whether the transform accepts a type that can be a partition key.
     pub(super) fn fits(self, data_type: &DataType) -> bool {
         match (self, leaf_type(data_type)) {
             (Self::Identity, _) | (_, DataType::Timestamp(_, _)) => true,
@@ -80,7 +80,7 @@ impl Transform {
         }
     }
 
-    /// The types of which it can be taken, in words.
+    /// The types that the transform accepts, in words.
     pub(super) fn needed_type(self) -> &'static str {
         match self {
             Self::Identity => "text, a number, a date or a timestamp",
@@ -89,7 +89,7 @@ impl Transform {
         }
     }
 
-    /// Takes it of a column which it fits.
+    /// Applies the transform to a column of a type that it accepts.
     pub(super) fn apply(self, column: &str, array: &ArrayRef) -> Result<ArrayRef, PartitionError> {
         let taken = match self {
             Self::Identity => return Ok(Arc::clone(array)),
@@ -113,7 +113,7 @@ impl Transform {
         }
     }
 
-    /// The value of a key from what was taken of the column.
+    /// The value of the key, from what [`apply`](Self::apply) took of the column.
     pub(super) fn value(self, taken: PartitionValue) -> PartitionValue {
         match (self, taken) {
             (Self::Year, PartitionValue::Int(year)) if year < 0 => {

@@ -260,7 +260,7 @@ from_number!(
     u32 => UInt, u64 => UInt, f64 => Float, String => String, &str => String, &String => String
 );
 
-/// Null where there is none.
+/// Converts `None` to [`PartitionValue::Null`].
 impl<T: Into<PartitionValue>> From<Option<T>> for PartitionValue {
     fn from(value: Option<T>) -> Self {
         value.map_or(Self::Null, Into::into)

@@ -9,7 +9,7 @@ mod file;
 mod mode;
 mod note;
 mod path;
-mod staged;
+mod staged_write;
 mod statistics;
 mod table;
 mod wire;
@@ -26,8 +26,8 @@ use uuid::Uuid;
 pub use file::FileRecord;
 pub use mode::CommitMode;
 pub use note::Note;
-pub(crate) use staged::StagedFileRecord;
-pub use staged::StagedWrite;
+pub(crate) use staged_write::StagedFileRecord;
+pub use staged_write::StagedWrite;
 pub(crate) use statistics::StatisticsReader;
 pub use statistics::{Bound, ColumnStatistics, StatisticsValue};
 
@@ -122,9 +122,9 @@ pub struct Receipt {
     files: Vec<FileRecord>,
     removed: Vec<String>,
     totals: Totals,
-    /// Not a part of what is kept.
+    /// The files of the receipt that are gone; not part of the record.
     missing: Vec<String>,
-    /// Neither.
+    /// The notes for the caller; not part of the record.
     notes: Vec<Note>,
 }
 

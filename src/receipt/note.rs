@@ -88,7 +88,7 @@ pub enum Note {
 }
 
 impl Note {
-    /// What could not be done after all was published.
+    /// The note for an error that came after all was published.
     pub(crate) fn leftover(error: &Error) -> Self {
         let mut reason = error.to_string();
         let mut cause = std::error::Error::source(error);

@@ -1,4 +1,4 @@
-//! Texts and paths that may stand in a receipt.
+//! Checks of the texts and paths in a receipt.
 //!
 //! A path is one text with `/` between its parts, whatever the system.
 

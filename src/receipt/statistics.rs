@@ -37,7 +37,7 @@ pub struct ColumnStatistics {
 }
 
 impl ColumnStatistics {
-    /// Nothing known of a column.
+    /// Statistics of a column of which nothing is known.
     #[must_use]
     pub fn unknown(column: impl Into<Arc<str>>) -> Self {
         ColumnStatistics {
@@ -186,7 +186,7 @@ impl StatisticsReader {
         }
     }
 
-    /// What the footer of a file of the schema says of each column that is not nested. What cannot be
+    /// The statistics of each column that is not nested, from the footer of a file of the schema. What cannot be
     /// read, or is encrypted, is not known.
     pub(crate) fn read(&self, metadata: &ParquetMetaData) -> Vec<ColumnStatistics> {
         let schema = metadata.file_metadata().schema_descr();
@@ -247,7 +247,7 @@ fn read_column(
     })
 }
 
-/// What a row group says of a column beside the bounds.
+/// The statistics of a column in one row group, beside its bounds.
 struct Group {
     null_count: Option<u64>,
     is_empty: bool,
@@ -255,7 +255,7 @@ struct Group {
     max_is_exact: bool,
 }
 
-/// The bound of all groups, from that of each.
+/// The bound of a file, from those of its row groups.
 fn outermost(
     bounds: &ArrayRef,
     groups: &[Group],
@@ -284,7 +284,7 @@ fn outermost(
     Ok(bound(value, is_exact(&groups[best]), wanted))
 }
 
-/// The bound, shortened if it is too long, which for an upper one there is no way to do.
+/// The bound, shortened if it is too long; a long upper bound cannot be shortened, and is dropped.
 fn bound(value: StatisticsValue, exact: bool, wanted: Ordering) -> Option<Bound> {
     match value {
         StatisticsValue::Text(text) if text.len() > LONGEST_TEXT => {

@@ -77,7 +77,7 @@ fn partitions(files: &[FileRecord]) -> Result<ArrayRef, arrow::error::ArrowError
     Ok(Arc::new(maps.finish()))
 }
 
-/// Where the builders of [`statistics`] are.
+/// The index of the first builder of [`statistics`].
 const COLUMN: usize = 0;
 const MIN: usize = 1;
 const MAX: usize = 3;

@@ -21,11 +21,11 @@ use crate::disk::{Disk, DiskFile, EntryKind, Identity, LockKind, LockOutcome};
 use crate::error::{Error, IoContext, Result, Step};
 use crate::options::Interrupt;
 
-/// The lock between publishing files and exchanging directories.
+/// The name of the lock between publishing files and exchanging directories.
 pub(super) const LOCK: &str = "lock";
-/// Says that some writer has seen the root as the top of a mount.
+/// The name of the marker that some writer has seen the root as the top of a mount.
 pub(super) const MOUNTED: &str = "mounted";
-/// Where the names of committed writes are kept.
+/// The directory with the markers of committed named writes.
 pub(crate) const WRITES: &str = "writes";
 
 /// The control directory of a data set's root.
@@ -36,14 +36,14 @@ pub(crate) struct Control {
     pub(super) path: PathBuf,
 }
 
-/// The lock of a root, held. Dropping it removes a root that was made for it, if nothing else has come to
+/// The lock of a root, while it is held. Dropping it removes a root that was made for it, if nothing else has come to
 /// be there.
 #[derive(Debug)]
 pub(crate) struct RootLock {
     control: Control,
     file: Box<dyn DiskFile>,
     pub(crate) outcome: LockOutcome,
-    /// The root and what is above it, as far as they were made for the lock.
+    /// The directories that were created for the lock: the root, and those above it.
     made: Vec<PathBuf>,
 }
 
@@ -64,7 +64,7 @@ impl Control {
         &self.root
     }
 
-    /// The user to whom a file or directory belongs, if he may not write in the root.
+    /// The owner of a file or directory, if he may not write in the root.
     pub(crate) fn stranger_of(&self, path: &Path) -> io::Result<Option<u32>> {
         let found = self.disk.status(path)?;
         let Some(owner) = found.and_then(|(_, found)| found.owner) else {
@@ -74,12 +74,12 @@ impl Control {
         Ok((!is_writer).then_some(owner.user))
     }
 
-    /// Where the names of committed writes are kept.
+    /// The directory with the markers of committed named writes.
     pub(crate) fn writes(&self) -> PathBuf {
         self.path.join(WRITES)
     }
 
-    /// Waits for the lock, which is at the root's path when this returns: a root that was exchanged
+    /// Waits for the lock of the root. When this returns, the lock is at the root's path: a root that was exchanged
     /// meanwhile has another.
     ///
     /// # Errors
@@ -176,7 +176,7 @@ impl Control {
         Err(io::ErrorKind::NotFound.into())
     }
 
-    /// Makes the directory, and those above it that are missing, which are added to `made`.
+    /// Creates the control directory, and those above it that are missing, which are added to `made`.
     pub(super) fn make(&self, made: &mut Vec<PathBuf>) -> io::Result<()> {
         for directory in missing(self.disk.as_ref(), &self.path)? {
             match self.disk.create_directory(&directory) {
@@ -253,7 +253,7 @@ impl Control {
         }
     }
 
-    /// Remembers that the root is the top of a mount for some writer: nobody may exchange it then.
+    /// Marks the root as the top of a mount for some writer: nobody may exchange it then.
     pub(crate) fn note_mount(&self) -> io::Result<()> {
         let mounted = self.disk.place(&self.root)?.mount_root;
         if mounted && self.disk.status(&self.path.join(MOUNTED))?.is_none() {
@@ -277,16 +277,16 @@ impl Control {
         Ok(entries.iter().all(|entry| moves_along(&entry.path)))
     }
 
-    /// Whether a file is this user's: a copy of it says no more than it did.
+    /// Whether a file belongs to this user, so that a copy of it says no more than it did.
     fn is_own(&self, path: &Path) -> bool {
         let found = self.disk.status(path).ok().flatten();
         let owner = found.and_then(|(_, found)| found.owner);
         owner.is_none_or(|owner| self.disk.user().is_none_or(|user| user == owner.user))
     }
 
-    /// Makes the control directory of a new root that is to take this one's place, with the marker of the
-    /// transaction that does so in its area, and this user's other ones, and holds its lock. A copy of another's
-    /// marker would let it count as this user's.
+    /// Prepares the control directory of a root that is to replace this one: with the marker of the transaction that
+    /// replaces it, and the other markers of this user; holds its lock. A copy of another's marker would let it count
+    /// as this user's.
     pub(crate) fn prepare_successor(
         &self,
         new: &Path,
@@ -310,7 +310,7 @@ impl Control {
                 drop(marker.at(Step::Publish, &successor.path.join(name))?);
             }
         }
-        let _ = self.disk.succeed(&successor.path, &self.path);
+        let _ = self.disk.inherit_permissions(&successor.path, &self.path);
         Ok(lock)
     }
 
@@ -373,8 +373,8 @@ impl Drop for RootLock {
     }
 }
 
-/// [`Step::CreateDirectory`]: makes a directory's name durable. Where the directory above is another
-/// user's, it is for us only if we made the name.
+/// Makes the entry of a directory durable ([`Step::CreateDirectory`]). Where the directory above is another user's,
+/// it is for us only if we made the name.
 fn sync_parent(disk: &dyn Disk, directory: &Path, ours: bool) -> Result<()> {
     let parent = directory.parent().unwrap_or(directory);
     match disk.open_directory(parent).and_then(|parent| parent.sync()) {
@@ -383,8 +383,8 @@ fn sync_parent(disk: &dyn Disk, directory: &Path, ours: bool) -> Result<()> {
     }
 }
 
-/// The anchor of an area: tells it from every other, on every machine and by every path that leads to it. An area
-/// that nobody named comes and goes: it is told by the directory that holds it, and by its name.
+/// The anchor of an area: a hash that tells it from every other, on every machine and by every path that leads to it.
+/// An area that nobody named comes and goes: it is told by the directory that holds it, and by its name.
 fn anchor_of_area(disk: &dyn Disk, area: &Path) -> io::Result<String> {
     let (holder, name) = match (is_area_name(area), area.parent()) {
         (true, Some(holder)) => (holder, area.file_name().unwrap_or_default()),

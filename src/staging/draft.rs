@@ -18,13 +18,13 @@ pub(crate) struct Draft {
     path: PathBuf,
     file: Box<dyn DiskFile>,
     identity: Identity,
-    /// The permissions that it gets in the end, if not those of a file that it replaces.
+    /// The permissions that the file gets at the end, if not those of a file that it replaces.
     mode: Option<u32>,
     len: u64,
     hasher: Option<Box<XxHash3_128>>,
-    /// From where on what is written is hashed by itself.
+    /// The offset from which on bytes are hashed apart, and their hash so far.
     end: Option<(u64, Box<XxHash3_128>)>,
-    /// The first error of the disk: whoever encodes into the draft may wrap it beyond recognition.
+    /// The first error of the disk, kept because an encoder may wrap it beyond recognition.
     fault: Option<io::Error>,
     /// Whether the name in the area is ours to remove.
     owned: bool,
@@ -34,9 +34,9 @@ pub(crate) struct Draft {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Written {
     pub(crate) len: u64,
-    /// XXH3, 128 bits, if it was asked for.
+    /// The XXH3 hash (128 bits) of all bytes, if it was asked for.
     pub(crate) checksum: Option<u128>,
-    /// Where what ends the file begins, and its XXH3, 128 bits, if it is told from the rest.
+    /// The offset of the end of the file and the XXH3 hash (128 bits) of that, if it was hashed apart.
     pub(crate) end: Option<(u64, u128)>,
 }
 
@@ -50,7 +50,7 @@ impl fmt::Debug for Draft {
 }
 
 impl Draft {
-    /// [`Step::CreateStaging`].
+    /// Creates the staging file of a lone file ([`Step::CreateStaging`]).
     pub(crate) fn create(mut area: Area, private: bool, hashing: bool) -> Result<Self> {
         let file = area.create(private)?;
         Ok(Self::of(area, file, hashing))
@@ -109,18 +109,18 @@ impl Draft {
         self.fault.take()
     }
 
-    /// What is written from `start` on, which is not written yet, ends the file: its bytes are to come
-    /// back as they are at every level of verification.
+    /// Marks `start`, which is not written yet, as the beginning of the file's end: bytes from there on are compared
+    /// at every level of verification.
     pub(crate) fn ends_from(&mut self, start: u64) {
         self.end = Some((start, Box::new(XxHash3_128::new())));
     }
 
-    /// Which file this is, whatever its name.
+    /// The identity of the file, whatever its name.
     pub(crate) fn identity(&self) -> Identity {
         self.identity
     }
 
-    /// [`Step::SyncFile`]: nothing is written after it.
+    /// Syncs the file ([`Step::SyncFile`]); nothing is written after it.
     ///
     /// `mode`, if given, becomes the file's permissions, so that they are durable with it.
     pub(crate) fn sync(&mut self, durability: Durability, mode: Option<u32>) -> Result<Written> {
@@ -143,7 +143,7 @@ impl Draft {
         })
     }
 
-    /// [`Step::Verify`]: opens the file anew, by the name that will be published.
+    /// Opens the file anew for [`Step::Verify`], by the name that will be published.
     pub(crate) fn reopen(&self) -> Result<Arc<dyn DiskFile>> {
         let file = match self.disk().open_file(&self.path, false) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -166,7 +166,7 @@ impl Draft {
         }
     }
 
-    /// Gives the name in the area up, because it is published or may be.
+    /// Stops removing the file on drop, because it is published or may be.
     pub(crate) fn disown(&mut self) {
         self.owned = false;
     }

@@ -13,28 +13,28 @@ const PENDING: &str = "pending-";
 /// Longest name of a file in bytes.
 const NAME_MAX: usize = 255;
 
-/// A transaction that may be decided in an area that is not inside the root.
+/// A transaction that may be decided, staged in an area outside the root: what the name of its marker says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Pending {
-    /// The marker.
+    /// The path of the marker.
     pub(crate) path: PathBuf,
     pub(crate) transaction: Uuid,
-    /// The anchor of its area: the control directory tells by it which area is meant.
+    /// The hash that tells its area from every other.
     pub(super) anchor: String,
-    /// The area, as whoever made it saw it; nothing if its path is too long for a name.
+    /// The path of the area as the writer saw it; `None` if it is too long for a name.
     pub(crate) area: Option<PathBuf>,
 }
 
 /// The marker of a committed write that has a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct WriteMarker {
-    /// The area with the receipt, as the writer saw it; nothing if its path is too long for a name.
+    /// The path of the area with the receipt, as the writer saw it; `None` if it is too long for a name.
     pub(crate) area: Option<PathBuf>,
 }
 
 impl Pending {
-    /// The area, if it is a directory that its writer named: one that stands beside another root, or in
-    /// it, is of that one, even if both are the same by two paths.
+    /// The path of the area, if its writer named that directory; `None` for an area beside or in another root, which
+    /// belongs to that root even if both are one by two paths.
     pub(crate) fn given_area(&self) -> Option<&PathBuf> {
         let area = self.area.as_ref();
         area.filter(|area| !area.ancestors().any(is_area_name))
@@ -61,7 +61,7 @@ pub(super) fn write_name(key: u128, area: &Path) -> String {
     with_path(format!("{key:032x}@"), area)
 }
 
-/// The hash of a write's name and directory, and the marker, that the name of a file in `writes` stands for.
+/// Reads the name of a marker in `writes`: the hash of the write's name and directory, and the marker.
 pub(super) fn parse_write(path: &Path) -> Option<(u128, WriteMarker)> {
     let (key, area) = path.file_name()?.to_str()?.split_once('@')?;
     let key = u128::from_str_radix(key, 16).ok()?;
@@ -69,7 +69,7 @@ pub(super) fn parse_write(path: &Path) -> Option<(u128, WriteMarker)> {
     Some((key, WriteMarker { area }))
 }
 
-/// A name that ends with a path, if there is room for it.
+/// Appends a path to a name, if there is room for it.
 fn with_path(mut name: String, path: &Path) -> String {
     let encoded = encode_path(path);
     if name.len() + encoded.len() <= NAME_MAX {
@@ -78,7 +78,7 @@ fn with_path(mut name: String, path: &Path) -> String {
     name
 }
 
-/// Percent-encodes what cannot stand in a name, or is read by somebody as a suffix.
+/// Percent-encodes all bytes of a path that cannot stand in a name, or that some reader takes for a suffix.
 fn encode_path(path: &Path) -> String {
     let mut encoded = String::new();
     for &byte in path.as_os_str().as_encoded_bytes() {
@@ -90,7 +90,7 @@ fn encode_path(path: &Path) -> String {
     encoded
 }
 
-/// The path that was encoded, if it is absolute and text, and leads nowhere by `.` or `..`.
+/// Decodes a path; `None` unless it is absolute UTF-8, and leads nowhere by `.` or `..`.
 fn decode_path(encoded: &str) -> Option<PathBuf> {
     let mut bytes = Vec::with_capacity(encoded.len());
     let mut parts = encoded.split('%');

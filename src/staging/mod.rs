@@ -1,4 +1,4 @@
-//! The staging area: where files stand until they are complete, and how leftovers are told from work.
+//! Staging areas: where files stand until they are complete, and how leftovers are told from work in progress.
 //!
 //! Promises P4 (readers undisturbed) and P6 (nothing leaks). A staging file is locked by its writer
 //! as long as it lives; whoever can take the lock knows the writer to be dead and removes the file.
@@ -34,7 +34,7 @@ pub(crate) use sweep::{is_dead, is_older, sweep_for};
 
 /// The suffix of every staging file.
 const SUFFIX: &str = "staged";
-/// How often a staging file or its area may vanish under our hands before we give up.
+/// The number of times that a staging file or its area may be removed by others before creating it fails.
 const ATTEMPTS: usize = 100;
 
 /// The staging files that this process is writing: a sweep need not ask for their locks.
@@ -44,29 +44,29 @@ fn live() -> MutexGuard<'static, HashSet<PathBuf>> {
     LIVE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A staging area on its way to hold, or holding, a staging file.
+/// A staging area: the directory for staging files of one home, which is created when it is needed.
 #[derive(Debug, Clone)]
 pub(crate) struct Area {
     pub(crate) disk: Arc<dyn Disk>,
     home: Home,
     path: PathBuf,
-    /// Where to go if nothing can be made here after all, best last.
+    /// The other places for the area, if nothing can be created here; the best is the last.
     elsewhere: Vec<PathBuf>,
-    /// Directories above the area that were made for it and are removed with it.
+    /// The directories above the area that were created for it, and are removed with it.
     made: Vec<PathBuf>,
 }
 
-/// A new staging file, locked by us.
+/// A new staging file, whose lock this process holds.
 pub(crate) struct StagingFile {
     pub(crate) path: PathBuf,
     pub(crate) file: Box<dyn DiskFile>,
     pub(crate) identity: Identity,
-    /// The permissions that it gets in the end, if they are not those that it has.
+    /// The permissions that the file gets at the end, if not those that it has.
     pub(crate) mode: Option<u32>,
 }
 
 impl Area {
-    /// Finds or makes the area of `home` and removes what dead writers left in it.
+    /// Finds or creates the area of `home`, and removes what dead writers left in it.
     pub(crate) fn open(disk: &Arc<dyn Disk>, home: Home) -> Result<Self> {
         let mut places = home.areas(disk.as_ref())?;
         places.reverse();
@@ -94,7 +94,7 @@ impl Area {
         Ok(area)
     }
 
-    /// An area inside the root is its control directory too, and is replaced as such.
+    /// Replaces the control directory if it is not trusted, where the area is that directory.
     fn renew_control(&self) -> Result<()> {
         let control = Control::of(&self.disk, self.home.root());
         match self.home.is_data_set() && control.path() == self.path {
@@ -103,7 +103,7 @@ impl Area {
         }
     }
 
-    /// An area that is there already, or not.
+    /// The area at `path`, whether it exists or not.
     pub(crate) fn at(disk: &Arc<dyn Disk>, home: Home, path: PathBuf) -> Self {
         let disk = Arc::clone(disk);
         Area {
@@ -115,7 +115,7 @@ impl Area {
         }
     }
 
-    /// Turns to the next place if the error means that the area cannot stand here.
+    /// Moves on to the next place if the error means that the area cannot stand here.
     fn go_elsewhere(&mut self, error: &io::Error) -> bool {
         if !place::is_impossible(error) {
             return false;
@@ -129,7 +129,7 @@ impl Area {
         }
     }
 
-    /// Makes the area again after somebody tidied it away.
+    /// Creates the area again after another process removed it because it was empty.
     pub(crate) fn make_again(&self) -> Result<()> {
         self.clone().make().at(Step::CreateStaging, &self.path)
     }
@@ -152,12 +152,12 @@ impl Area {
         self.is_given() || !self.home.has_area(&self.path)
     }
 
-    /// Directories that were made for the area, and that may lie above the data set too.
+    /// The directories that were created for the area, some of which may lie above the data set too.
     pub(crate) fn made(&self) -> &[PathBuf] {
         &self.made
     }
 
-    /// Makes the area's directory and those above it that are missing.
+    /// Creates the directory of the area, and those above it that are missing.
     fn make(&mut self) -> io::Result<()> {
         for _ in 0..ATTEMPTS {
             match self.try_to_make() {
@@ -191,8 +191,8 @@ impl Area {
         }
     }
 
-    /// Refuses an area of somebody who could exchange what is staged in it, though he may not remove what
-    /// others make in the data set, since that is sticky; and what [`check_owner`](Self::check_owner) refuses.
+    /// Refuses an area whose owner could exchange what is staged in it though he may not remove the files of others
+    /// in the data set, because that is sticky; and what [`check_owner`](Self::check_owner) refuses.
     pub(crate) fn check_usable(&self) -> io::Result<()> {
         const STICKY: u32 = 0o1000;
         self.check_owner()?;
@@ -214,8 +214,8 @@ impl Area {
         Err(io::Error::new(io::ErrorKind::PermissionDenied, reason))
     }
 
-    /// Gives the area's directory the group and permissions of the data set, as far as this user may; that of one
-    /// user only to be read.
+    /// Shares the area with the writers of the data set, as far as this user may; an area of one user only with its
+    /// readers.
     fn follow_root(&self) {
         let root = self.home.root();
         let _ = match self.home.user_of(&self.path) {
@@ -225,8 +225,8 @@ impl Area {
         };
     }
 
-    /// Refuses an area of somebody who could do with it what he may not do with the data set: records in
-    /// it name files that are published and removed. One that the caller named is taken as it is.
+    /// Refuses an area whose owner could do by it what he may not do to the data set: records in it name files that
+    /// are published and removed. One that the caller named is taken as it is.
     pub(crate) fn check_owner(&self) -> io::Result<()> {
         if self.is_given() {
             return Ok(());
@@ -249,7 +249,7 @@ impl Area {
         }
     }
 
-    /// [`Step::CreateStaging`]: a new file that nobody else has and no sweep will take.
+    /// Creates and locks a staging file that nobody else has and no sweep will take ([`Step::CreateStaging`]).
     pub(crate) fn create(&mut self, private: bool) -> Result<StagingFile> {
         let mut path = self.path.clone();
         for _ in 0..ATTEMPTS {
@@ -298,8 +298,8 @@ impl Area {
         })
     }
 
-    /// Lets those alone open a staging file who may remove it, if its writer dies: who can read it can lock
-    /// it, and so keep it for ever. The permissions that it had.
+    /// Closes a staging file to all who may not remove it: who can read it can lock it, and so keep it for ever if
+    /// its writer dies. The permissions that it had.
     fn close(&self, file: &dyn DiskFile) -> io::Result<Option<u32>> {
         const READERS: u32 = 0o044;
         let found = file.status()?;
@@ -328,12 +328,12 @@ impl Area {
         live().remove(path);
     }
 
-    /// No longer counts a staging file as ours: it is published, or may be.
+    /// Forgets a staging file of this process, because it is published or may be.
     pub(crate) fn let_go(&self, path: &Path) {
         live().remove(path);
     }
 
-    /// Removes the area, and what was made for it, as far as nothing is in it. One that somebody named is
+    /// Removes the area, and the directories created for it, as far as they are empty. One that somebody named is
     /// his.
     pub(crate) fn tidy(&self) {
         let own = Some(&self.path).filter(|_| !self.is_shared());
@@ -362,7 +362,7 @@ pub(crate) fn claim(
         .then_some(identity))
 }
 
-/// Those of `path` and the directories above it that do not exist, from the top down.
+/// The directories that do not exist of `path` and those above it, from the top down.
 pub(crate) fn missing(disk: &dyn Disk, path: &Path) -> io::Result<Vec<PathBuf>> {
     let mut missing = Vec::new();
     for directory in path.ancestors() {

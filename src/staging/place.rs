@@ -1,4 +1,4 @@
-//! Where the staging area of a target stands.
+//! Places: where the staging area of a data set or lone file stands.
 //!
 //! A data set's area is a sibling of its root, so that no reader of the root meets it: every reader
 //! that scans the root trips over some kind of leftover inside it. Where the sibling is impossible,
@@ -18,7 +18,7 @@ pub(super) const INSIDE: &str = ".atomic";
 /// Longest name of a file or directory in bytes, on every file system in use.
 const NAME_MAX: usize = 255;
 
-/// What an area belongs to.
+/// The home of staging areas: a data set, or the directory of a lone file.
 #[derive(Debug, Clone)]
 pub(crate) struct Home {
     /// The data set's root, or the directory of a lone file; absolute, links resolved.
@@ -136,7 +136,7 @@ impl Home {
         &self.named
     }
 
-    /// The places to try, best first.
+    /// The paths at which to try to create the area, best first.
     pub(crate) fn areas(&self, disk: &dyn Disk) -> Result<Vec<PathBuf>> {
         if let Some(given) = self.given() {
             return Ok(vec![given.to_owned()]);
@@ -172,14 +172,14 @@ impl Home {
         areas
     }
 
-    /// The places that nobody named, without those of single users.
+    /// The paths of areas that nobody named, without those of single users.
     fn shared_areas(&self) -> impl Iterator<Item = PathBuf> {
         let beside = sibling(&self.root).filter(|_| self.is_data_set());
         beside.into_iter().chain(self.inside())
     }
 
-    /// Whether everybody may make files where an area stands, or in the data set, but not remove those of
-    /// others: then nobody can use the area of another, who could exchange what is in it.
+    /// Whether the area must be one of a single user: everybody may create files where it stands, or in the data set,
+    /// but not remove those of others, so that nobody can trust the area of another.
     fn is_for_one_user_each(&self, disk: &dyn Disk, area: &Path) -> bool {
         const STICKY: u32 = 0o1000;
         let is_sticky = |path: &Path| {
@@ -189,13 +189,13 @@ impl Home {
         area.parent().is_some_and(is_sticky) || is_sticky(&self.root)
     }
 
-    /// Whether an area at this path can only be one of this home.
+    /// Whether an area at this path can only belong to this home.
     pub(crate) fn has_area(&self, path: &Path) -> bool {
         let is_it = |area: &PathBuf| area == path || user_of_area(area, path).is_some();
         self.given() != Some(path) && self.shared_areas().any(|area| is_it(&area))
     }
 
-    /// The user whose area stands at this path, if it is that of one.
+    /// The user to whom the area at this path belongs, if it is one of a single user.
     pub(crate) fn user_of(&self, path: &Path) -> Option<u32> {
         let mut areas = self.shared_areas();
         areas.find_map(|area| user_of_area(&area, path))
@@ -209,7 +209,7 @@ impl Home {
         }
     }
 
-    /// In the root, and where the caller cannot write there, in the directory that the caller named.
+    /// The paths inside: in the root, and in the directory that the caller named, where he cannot write in the root.
     fn inside(&self) -> impl Iterator<Item = PathBuf> {
         let named = Some(&self.named).filter(|named| **named != self.root);
         [Some(&self.root), named]
@@ -227,7 +227,7 @@ fn area_of_user(area: &Path, user: u32) -> Option<PathBuf> {
     fits.then(|| area.with_file_name(name))
 }
 
-/// The user whose area, instead of this one, is at a path.
+/// The user of a single-user area at `path` that stands instead of `area`.
 fn user_of_area(area: &Path, path: &Path) -> Option<u32> {
     let name = |path: &Path| Some(path.file_name()?.to_str()?.to_owned());
     let (name, shared) = (name(path)?, name(area)?);
@@ -236,7 +236,7 @@ fn user_of_area(area: &Path, path: &Path) -> Option<u32> {
     (area_of_user(area, user).as_deref() == Some(path)).then_some(user)
 }
 
-/// The areas of single users that are there instead of this one.
+/// The existing single-user areas that stand instead of `area`.
 fn areas_of_users(disk: &dyn Disk, area: &Path) -> Vec<PathBuf> {
     let entries = area.parent().and_then(|holder| disk.list(holder).ok());
     let paths = entries.into_iter().flatten().map(|entry| entry.path);
@@ -365,7 +365,7 @@ pub(crate) fn is_impossible(error: &io::Error) -> bool {
     )
 }
 
-/// What stands at a path in which there may be symbolic links above the last name.
+/// The status of a path that may have symbolic links above its last name.
 fn status_of_unresolved(disk: &dyn Disk, path: &Path) -> io::Result<Option<EntryKind>> {
     let (Some(above), Some(name)) = (path.parent(), path.file_name()) else {
         return Ok(None);

@@ -1,11 +1,11 @@
-//! Replacing a control directory that is not trusted.
+//! Renewal: replaces a control directory that others than the writers of the data set can change or lock.
 //!
-//! It is not, if users who may not write in the root (any more) can change it, or take the lock in it: they could keep
-//! the root's writers out.
+//! Users who may not write in the root (any more), but can change its control directory or take the lock in it, could
+//! keep the root's writers out.
 //!
-//! A new directory is made beside it, what is to be kept is moved there, and the two change places in one step.
-//! Whoever comes after a crash goes on with that: nobody works by the old directory, since it is not trusted. Of
-//! several who do so at the same time, the lock of the new directory lets one go on.
+//! A new directory is created beside the old one, what is to be kept is moved there, and the two are exchanged in one
+//! step. After a crash the next writer goes on with that: nobody works with the old directory, since it is not trusted.
+//! If several writers do so at the same time, the lock of the new directory lets one of them go on.
 
 use std::ffi::OsStr;
 use std::io;
@@ -21,11 +21,12 @@ use crate::disk::{DiskFile, Entry, EntryKind, LockKind, LockOutcome, PublishMode
 use crate::error::{Error, IoContext, Result, Step};
 use crate::options::Interrupt;
 
-/// The new control directory until it has its name, and the old one for a moment afterwards.
+/// The name of the new control directory until it takes the place of the old one, and of the old one for a moment
+/// afterwards.
 const NEXT: &str = ".control.atomic";
-/// What the names of replaced control directories begin and end with.
+/// The prefix and suffix of the names of replaced control directories.
 const REPLACED: (&str, &str) = (".control-", ".atomic");
-/// How long the lock of the old one is waited for: by then another who replaces it has done so, and few commits
+/// The time to wait for the lock of the old directory: by then another who replaces it has done so, and few commits
 /// take longer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -35,8 +36,8 @@ const HELD: &str = "it is not replaced while a process holds the lock in it: end
                     or remove the lock while nobody writes";
 
 impl Control {
-    /// Whether only those can change the directory, and take the lock in it, who may write in the root.
-    /// What is not there harms nobody.
+    /// Whether only the writers of the root can change the directory, and take the lock in it. What is not there
+    /// harms nobody.
     pub(super) fn is_trusted(&self) -> io::Result<bool> {
         for path in [self.path.clone(), self.path.join(LOCK)] {
             match self.disk.only_writers_can_change(&path, &self.root) {
@@ -48,7 +49,7 @@ impl Control {
         Ok(true)
     }
 
-    /// Replaces the directory if it is not trusted, or ends what somebody else began of that.
+    /// Replaces the directory if it is not trusted, or finishes a replacement that another process began.
     ///
     /// # Errors
     /// [`Error::ControlDistrusted`] if it cannot be replaced; then all is as it was, or the next one goes on.
@@ -83,8 +84,7 @@ impl Control {
         Err(io::Error::from(io::ErrorKind::ResourceBusy)).at(Step::Decide, &self.path)
     }
 
-    /// The control directories that were replaced and are still there, with what others left in them. What holds
-    /// nothing of others is removed.
+    /// The replaced control directories that still hold files of others. What holds nothing of others is removed.
     pub(crate) fn replaced(&self, dry_run: bool) -> Vec<PathBuf> {
         let entries = self.disk.list(&self.root).unwrap_or_default();
         let is_it = |entry: &Entry| {
@@ -104,7 +104,7 @@ impl Control {
         self.root.join(NEXT)
     }
 
-    /// Whether a new directory was made that has not got its name.
+    /// Whether a replacement has begun: a trusted new directory exists under its first name.
     fn is_begun(&self) -> io::Result<bool> {
         let next = self.next();
         let there = self.disk.status(&next)?;
@@ -145,8 +145,8 @@ impl Control {
         Ok(())
     }
 
-    /// The lock of the new directory, which only writers of the root can take: of those who replace the old one it
-    /// lets one go on. Nothing if the new one has got its name meanwhile.
+    /// Takes the lock of the new directory, which only writers of the root can take: of several who replace the old
+    /// one, it lets one go on. Nothing if the new one has got its name meanwhile.
     fn lock_of_next(&self, interrupt: &Interrupt) -> Result<Option<Box<dyn DiskFile>>> {
         let (disk, path) = (self.disk.as_ref(), self.next().join(LOCK));
         let asked = || interrupt.is_asked_for(Step::Decide);
@@ -166,8 +166,8 @@ impl Control {
         Ok(is_it.then_some(lock))
     }
 
-    /// The lock of the old directory. A writer who was trusted when he took it must have ended; a lock that cannot
-    /// be opened is held by nobody who writes.
+    /// Takes the lock of the old directory, if it can be opened. A writer who was trusted when he took it must have
+    /// ended; a lock that cannot be opened is held by nobody who writes.
     fn lock_of_old(&self, interrupt: &Interrupt) -> Result<Option<Box<dyn DiskFile>>> {
         let path = self.path.join(LOCK);
         let opened = match self.disk.open_file(&path, true) {
@@ -191,8 +191,8 @@ impl Control {
         }
     }
 
-    /// Moves what belongs to writers of the root from one directory to another: markers, the memory of named
-    /// writes, and transactions and files that are staged in it. The lock is not.
+    /// Moves what belongs to writers of the root from one directory to another: markers, those of named writes too,
+    /// and transactions and files that are staged in it. The lock is not.
     fn move_all(&self, from: &Path, into: &Path) -> io::Result<()> {
         let disk = self.disk.as_ref();
         for entry in disk.list(from)? {
@@ -256,7 +256,8 @@ impl Control {
         }
     }
 
-    /// Moves what was moved into the new directory back, since the old one is trusted by now.
+    /// Undoes a replacement that is not needed any more, because the old directory is trusted by now: moves
+    /// everything back.
     fn take_back(&self, interrupt: &Interrupt) -> Result<()> {
         let next = self.next();
         let Some(_lock) = self.lock_of_next(interrupt)? else {
@@ -277,7 +278,7 @@ impl Control {
         }
     }
 
-    /// Removes what was a control directory, or gives it a name of its own if something of others is in it.
+    /// Removes a replaced control directory, or renames it if it holds files of others.
     fn put_away(&self, path: &Path) -> io::Result<()> {
         if self.tidy(path) {
             return Ok(());
@@ -293,7 +294,7 @@ impl Control {
         }
     }
 
-    /// Removes a directory with its lock, if nothing else is in it.
+    /// Removes a control directory that holds nothing but its lock; answers whether it is gone.
     fn tidy(&self, path: &Path) -> bool {
         let disk = self.disk.as_ref();
         let entries = match disk.list(path) {
@@ -326,8 +327,8 @@ impl Control {
     }
 }
 
-/// Whether an entry is an empty file that says by its name alone what it says, whoever owns it: that a root is
-/// mounted, or a named write committed.
+/// Whether an entry is a marker whose name says everything, whoever owns it: that a root is mounted, or a named write
+/// committed.
 fn is_plain(entry: &Entry) -> bool {
     let above = entry.path.parent().and_then(Path::file_name);
     let is_name = above == Some(OsStr::new(WRITES)) || entry.path.ends_with(MOUNTED);

@@ -1,5 +1,5 @@
-//! File systems that ignore case in names: ext4 and F2FS with case folding, XFS with `version=ci`, FAT, those of macOS
-//! and Windows.
+//! Refuses names that a file system takes for one: ext4 and F2FS with case folding, XFS with `version=ci`, FAT, and
+//! those of macOS and Windows ignore case.
 //!
 //! There `k=A` and `k=a` are one directory: rows of both would be read as of one of them.
 
@@ -12,8 +12,8 @@ use super::place::INSIDE;
 use crate::disk::{Disk, Identity};
 use crate::error::{Error, IoContext, Result, Step};
 
-/// Refuses directories below `root` which the file system takes for one, or for one that is there under another
-/// name, unless that is below a directory which is exchanged. The root has its control directory.
+/// Refuses directories below `root` that the file system takes for one another, or for an existing one of another
+/// name, unless they are below a directory that is exchanged. The root has its control directory.
 ///
 /// What one directory alone folds otherwise than the root is not looked for.
 ///
@@ -73,7 +73,7 @@ pub(crate) fn check_spelling(
     Ok(())
 }
 
-/// Whether the root takes names for one that differ in upper and lower case.
+/// Whether the file system of the root ignores case in names.
 fn folds_case(disk: &dyn Disk, root: &Path) -> Result<bool> {
     let identity = |name: &str| -> Result<Option<Identity>> {
         let path = root.join(name);
@@ -84,7 +84,7 @@ fn folds_case(disk: &dyn Disk, root: &Path) -> Result<bool> {
     Ok(other.is_some() && other == identity(INSIDE)?)
 }
 
-/// What is the same of names that differ in upper and lower case only.
+/// A form of the name that is the same for all names that differ by case alone.
 fn fold(name: &OsStr) -> String {
     name.to_string_lossy().to_uppercase().to_lowercase()
 }

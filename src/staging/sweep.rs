@@ -1,4 +1,4 @@
-//! Removing what dead writers left, and never a live one's work (promise P6).
+//! The sweep: removes what dead writers left, and never the work of a live one (promise P6).
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,8 +10,8 @@ use super::{SUFFIX, is_staging_file, live};
 use crate::disk::{Disk, DiskFile, EntryKind, LockKind, LockOutcome};
 use crate::error::Error;
 
-/// How old a staging file must be, where locks are not to be trusted, before its writer is taken for
-/// dead: longer than any writer pauses between two writes.
+/// The age at which a writer is taken for dead where locks are not to be trusted: longer than any writer pauses
+/// between two writes.
 const DEAD_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The result of a sweep.

@@ -26,13 +26,13 @@ pub(super) fn without_row_labels(given: SchemaRef) -> SchemaRef {
     Arc::new(schema)
 }
 
-/// What is to be said of labels that a data set does not have.
+/// The note on row labels that the data set does not keep.
 pub(super) fn lost_labels(given: &Schema) -> Option<Note> {
     let (_, labels) = noted(given)?;
     Some(Note::RowLabelsNotKept { labels })
 }
 
-/// What pandas notes, and in words the first range in it that does more than count from zero.
+/// The metadata of pandas, and in words the first range in them that does more than count from zero.
 fn noted(given: &Schema) -> Option<(Value, String)> {
     let mut notes: Value = serde_json::from_str(given.metadata.get(PANDAS)?).ok()?;
     let range = indices(&mut notes)?.iter().find(|index| is_range(index))?;

@@ -29,7 +29,7 @@ pub(crate) fn readable_zones(format: Format, given: &SchemaRef) -> SchemaRef {
     Arc::clone(given)
 }
 
-/// What is to be said of the offsets that files do not have.
+/// The notes on offsets that the files do not keep.
 pub(crate) fn lost_offsets(format: Format, given: &Schema) -> Vec<Note> {
     let mut lost = Vec::new();
     if format == Format::Parquet {
@@ -69,7 +69,7 @@ fn readable_type(given: &DataType) -> DataType {
 }
 
 enum Offset {
-    /// One that all readers know, as they spell it.
+    /// An offset that all readers know, as they spell it.
     Readable(String),
     Other,
 }

@@ -1,4 +1,4 @@
-//! Whether a file holds, byte for byte, what was written, as a hash taken while writing tells.
+//! Compares the bytes of a file with the hash that was taken while it was written.
 //!
 //! Whoever wrote it drops the file's cached pages before, so that the bytes come from the medium
 //! where the system heeds that. Any format will do: nothing is parsed.
@@ -11,9 +11,9 @@ use super::{Damage, Location};
 use crate::disk::DiskFile;
 use crate::format::Fault;
 
-/// Read at once.
+/// The number of bytes that are read at once.
 const BUFFER: usize = 1 << 20;
-/// Read at once of a file's end, which is short.
+/// The number of bytes that are read at once of the end of a file, which is short.
 const END_BUFFER: usize = 64 << 10;
 
 /// Reads the whole file and compares its length and its XXH3 hash, 128 bits, with what was written.
@@ -51,7 +51,7 @@ pub(crate) fn verify_end(file: &dyn DiskFile, start: u64, hash: u128) -> Result<
     .into())
 }
 
-/// Where the file ends, and the hash of what is in it from `start` on.
+/// The length of the file, and the hash of its bytes from `start` on.
 fn hash_from(file: &dyn DiskFile, start: u64, buffer: usize) -> io::Result<(u64, u128)> {
     let mut hash = XxHash3_128::new();
     let mut buffer = vec![0; buffer];

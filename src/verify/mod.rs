@@ -1,4 +1,4 @@
-//! Whether files are what they claim to be (promise P3): any existing file, or a whole directory.
+//! Checks of existing files: one, or all of a directory (promise P3).
 //!
 //! [`verify_file`] checks one file, [`verify_path`] a file or every data file under a directory. What
 //! is wrong is a [`Damage`] in a [`FileReport`], not an error: an error means that the disk would not
@@ -67,8 +67,8 @@ pub fn verify_file(path: &Path, level: Verify) -> Result<FileReport> {
     check_file(&OsDisk, path, level)
 }
 
-/// [`verify_file`] of a Parquet file that may be encrypted, opened with these keys. A file of another
-/// format, and what is not encrypted, is checked as without.
+/// Checks a Parquet file that may be encrypted, with these keys; see [`verify_file`]. A file of another format, and
+/// what is not encrypted, is checked as without.
 ///
 /// What is encrypted is authenticated by its own cipher: a footer and page indexes at
 /// [`Verify::Footer`], all pages from [`Verify::Checksum`] on, where columns that are encrypted are also
@@ -201,7 +201,7 @@ impl VerifyOptions {
     }
 }
 
-/// [`verify_path`] with options; an error of `on_file` ends it.
+/// Checks a file or directory as [`verify_path`] does, with options; an error of `on_file` ends it.
 ///
 /// # Errors
 /// Those of [`verify_path`], and those of `on_file`.
@@ -246,7 +246,7 @@ pub fn each_file(path: &Path, mut on_path: impl FnMut(&Path) -> Result<()>) -> R
     )
 }
 
-/// [`verify_file`] on any disk.
+/// Checks one file, as [`verify_file`] does, on any disk.
 pub(crate) fn check_file(disk: &dyn Disk, path: &Path, level: Verify) -> Result<FileReport> {
     let path = &*local_path(path)?;
     let real = &*walk::resolved(disk, path)?;
@@ -288,7 +288,7 @@ fn report_on(
     })
 }
 
-/// [`verify_path_with_options`] on any disk.
+/// Checks a file or directory, as [`verify_path_with_options`] does, on any disk.
 pub(crate) fn check_path(
     disk: &dyn Disk,
     path: &Path,

@@ -1,4 +1,4 @@
-//! Which files of a directory are data, as readers of data sets see it.
+//! The walk over the data files of a directory, as readers of data sets see them.
 
 use std::ffi::OsStr;
 use std::io;
@@ -12,9 +12,9 @@ use crate::walk::{Met, PassedOver, entries};
 /// A file of a walk.
 #[derive(Clone, Copy)]
 pub(super) struct Found<'a> {
-    /// As the caller sees it: below the path that he named.
+    /// The path below the one that the caller named.
     pub(super) path: &'a Path,
-    /// Where it is, with every symbolic link resolved that is in the path that the caller named.
+    /// The path with the symbolic links resolved that are in the path that the caller named.
     pub(super) real: &'a Path,
 }
 

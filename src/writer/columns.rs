@@ -1,4 +1,4 @@
-//! Which columns of a batch belong into a file, and whether its rows do.
+//! The columns of a batch that belong into a file, and whether its rows belong to the partition.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -12,11 +12,11 @@ use crate::partition::Partition;
 use crate::stored::{StoredTypes, check_names, convert_batch, readable_zones};
 use crate::unify::{OTHER_COLUMNS, SchemaPolicy, conform};
 
-/// Which columns of a batch go where.
+/// Divides the columns of a batch into those that are written and those that are keys.
 pub(super) struct Columns {
     pub(super) schema: SchemaRef,
     pub(super) file_schema: SchemaRef,
-    /// Of the columns that are written.
+    /// The stored types of the columns that are written.
     stored: StoredTypes,
     given_file_schema: SchemaRef,
     partition: Partition,

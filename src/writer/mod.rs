@@ -26,7 +26,7 @@ use crate::names::check_case;
 use crate::options::{Verify, WriterOptions};
 use crate::partition::Partition;
 use crate::receipt::CommitMode;
-use crate::staged::{Destination, PublishedFile, StagedFile};
+use crate::staged_file::{Destination, PublishedFile, StagedFile};
 use crate::staging::{check_inside, home_of_root, resolve};
 use crate::transaction::open_area;
 use columns::Columns;
@@ -66,7 +66,7 @@ pub struct AtomicArrowWriter {
     destination: Destination,
     options: WriterOptions,
     columns: Columns,
-    /// A file of the data set, where there are categories to be compared when all rows have come.
+    /// A file of the data set whose categories are compared when all rows have come.
     beside: Option<Neighbour>,
     rows: u64,
     poisoned: bool,

@@ -138,7 +138,7 @@ impl Mover<'_> {
             (true, _) => Err(io::ErrorKind::Unsupported.into()),
             (false, true) => {
                 // Whoever shares the old one shares the new one, and nobody else, as far as we may say.
-                let _ = disk.succeed(&staged, &path);
+                let _ = disk.inherit_permissions(&staged, &path);
                 disk.exchange(&staged, &path)
             }
             (false, false) => disk.rename(&staged, &path, PublishMode::CreateNew),

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::invalid_receipt;
 use crate::backend::{Backend as _, LocalBackend};
-use crate::dataset::stage::{Finished, Stage};
+use crate::dataset::staging_files::{Finished, StagingFiles};
 use crate::disk::{DiskDirectory, DiskFile};
 use crate::error::Result;
 use crate::options::StagingPlace;
@@ -110,7 +110,7 @@ impl Session {
     }
 }
 
-impl Stage for Session {
+impl StagingFiles for Session {
     fn create(&self, hashing: bool) -> Result<Draft> {
         self.keep_alive()?;
         let number = self.next.fetch_add(1, Ordering::Relaxed);

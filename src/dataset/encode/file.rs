@@ -9,7 +9,7 @@ use arrow::array::RecordBatch;
 
 use super::parquet_file::ParquetFile;
 use super::units::Cut;
-use crate::dataset::stage::{EncodedFile, Stage};
+use crate::dataset::staging_files::{EncodedFile, StagingFiles};
 use crate::dataset::template::Template;
 use crate::error::Result;
 use crate::format::encode::{Encoder, Encoding};
@@ -28,14 +28,14 @@ pub(in crate::dataset) struct PlainFile<'a> {
     path: PathBuf,
 }
 
-/// Finds out whether the format has a place for the schema and the options, which only its encoder
-/// can tell: a file is begun, and discarded.
-pub(in crate::dataset) fn rehearse(template: &Template, stage: &dyn Stage) -> Result<()> {
+/// Checks that the format can store the schema with these options, by beginning a file and discarding it: only the
+/// encoder knows.
+pub(in crate::dataset) fn rehearse(template: &Template, staging: &dyn StagingFiles) -> Result<()> {
     if template.parquet.is_some() {
         return Ok(());
     }
     let path = template.options.root.clone();
-    OpenFile::new(template, stage.create(false)?, path).map(drop)
+    OpenFile::new(template, staging.create(false)?, path).map(drop)
 }
 
 impl<'a> OpenFile<'a> {
@@ -53,7 +53,7 @@ impl<'a> OpenFile<'a> {
         })
     }
 
-    /// How many rows may be encoded before it is to be asked whether the row group or file ends.
+    /// The number of rows that may be encoded before the size of the row group and file has to be checked again.
     pub(in crate::dataset) fn room(&mut self) -> Result<usize> {
         match self {
             OpenFile::Parquet(file) => file.room(),
@@ -61,7 +61,7 @@ impl<'a> OpenFile<'a> {
         }
     }
 
-    /// Whether it is to be asked after a unit, which its bytes cut short or not, before there is another.
+    /// Whether the size has to be checked after this unit; `by_bytes` says that its bytes cut it short.
     pub(in crate::dataset) fn asks_after(&self, by_bytes: bool) -> bool {
         match self {
             OpenFile::Parquet(_) => by_bytes,
@@ -69,8 +69,8 @@ impl<'a> OpenFile<'a> {
         }
     }
 
-    /// Encodes units of rows, no more than there is [`room`](OpenFile::room) for, on up to `threads` threads
-    /// where the format lets them. Says whether the file ends here.
+    /// Encodes units of rows, at most [`room`](OpenFile::room) of them, on up to `threads` threads where the format
+    /// allows several. Says whether the file ends here.
     pub(in crate::dataset) fn encode(
         &mut self,
         batch: &RecordBatch,
@@ -83,7 +83,7 @@ impl<'a> OpenFile<'a> {
         }
     }
 
-    /// [`Step::WriteFooter`](crate::error::Step::WriteFooter).
+    /// Writes the footer ([`Step::WriteFooter`](crate::error::Step::WriteFooter)).
     pub(in crate::dataset) fn finish(self, threads: usize) -> Result<EncodedFile> {
         match self {
             OpenFile::Parquet(file) => file.finish(threads),

@@ -8,10 +8,9 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::dataset::layout::BESIDE;
 use crate::dataset::options::{Progress, SyncPolicy};
-use crate::dataset::stage::EncodedFile;
-use crate::dataset::stage::{Finished, Stage};
+use crate::dataset::schedule::BESIDE;
+use crate::dataset::staging_files::{EncodedFile, Finished, StagingFiles};
 use crate::dataset::template::Template;
 use crate::disk::{DiskDirectory, DiskFile};
 use crate::error::{IoContext, Result, Step};
@@ -21,7 +20,7 @@ use crate::options::{Durability, Verify};
 use crate::partition::Partition;
 use crate::pool::{Failure, Halt};
 use crate::receipt::StatisticsReader;
-use crate::staged::sync_and_verify;
+use crate::staged_file::sync_and_verify;
 
 /// From this number of files on, one sync of the file system is faster than a sync of each file.
 const MANY_FILES: usize = 64;
@@ -40,10 +39,10 @@ pub(in crate::dataset) type Place = (u32, u32);
 
 type Job = (Place, Partition, EncodedFile);
 
-/// Takes encoded files, and gives finished ones.
+/// Syncs and verifies encoded files on threads of its own, and collects the finished ones.
 pub(in crate::dataset) struct Finisher<'a> {
     template: &'a Template,
-    stage: &'a dyn Stage,
+    staging: &'a dyn StagingFiles,
     /// The file system to sync when all files are written.
     together: Option<&'a dyn DiskDirectory>,
     queue: Mutex<Option<SyncSender<Job>>>,
@@ -65,7 +64,7 @@ struct Done {
 impl<'a> Finisher<'a> {
     pub(in crate::dataset) fn new(
         template: &'a Template,
-        stage: &'a dyn Stage,
+        staging: &'a dyn StagingFiles,
         directory: Option<&'a dyn DiskDirectory>,
         partitions: usize,
         progress: Progress,
@@ -84,7 +83,7 @@ impl<'a> Finisher<'a> {
         let (queue, jobs) = sync_channel(0);
         Finisher {
             template,
-            stage,
+            staging,
             together,
             queue: Mutex::new((synced && together.is_none()).then_some(queue)),
             jobs: Mutex::new(jobs),
@@ -99,8 +98,8 @@ impl<'a> Finisher<'a> {
         }
     }
 
-    pub(in crate::dataset) fn stage(&self) -> &dyn Stage {
-        self.stage
+    pub(in crate::dataset) fn staging(&self) -> &dyn StagingFiles {
+        self.staging
     }
 
     pub(in crate::dataset) fn root(&self) -> &Path {
@@ -149,8 +148,8 @@ impl<'a> Finisher<'a> {
         Ok(files.into_iter().map(|(_, file)| file).collect())
     }
 
-    /// As many threads as may have files open, beside as many that encode one each: each has two while it
-    /// verifies one.
+    /// The number of threads that sync and verify, so that the limit of open files holds: each has up to two files
+    /// open, and each encoding thread one.
     fn waiting_threads(&self, encoding: usize) -> usize {
         let open = self.template.options.max_open_files;
         let left = open.saturating_sub(BESIDE + encoding);
@@ -166,7 +165,7 @@ impl<'a> Finisher<'a> {
         jobs.recv().ok()
     }
 
-    /// Takes a file whose last byte is written, and waits while others must be synced first.
+    /// Syncs and verifies an encoded file, or queues it for a thread that does so; waits while the queue is full.
     pub(in crate::dataset) fn take(
         &self,
         place: Place,
@@ -185,7 +184,7 @@ impl<'a> Finisher<'a> {
         }
     }
 
-    /// [`Step::SyncFile`], unless it is done together later, and [`Step::Verify`].
+    /// Syncs a file ([`Step::SyncFile`]), unless all are synced together later, and verifies it ([`Step::Verify`]).
     fn finish_file(&self, place: Place, partition: &Partition, file: EncodedFile) -> Result<()> {
         let options = &self.template.options;
         let durability = match self.together {

@@ -20,7 +20,7 @@ use arrow::error::ArrowError;
 use crate::dataset::hold::gather::{batch_of, unless_too_large};
 use crate::dataset::hold::reader::{Reader, RowChunk, RowSources};
 use crate::dataset::hold::spill::Part;
-use crate::dataset::layout::Layout;
+use crate::dataset::schedule::Schedule;
 use crate::dataset::template::Template;
 use crate::error::{Error, Result, Step};
 use crate::partition::Partition;
@@ -28,23 +28,23 @@ use crate::pool::{Halt, for_each};
 use finish::Finisher;
 use partition_writer::PartitionWriter;
 
-/// All that is needed to encode partitions.
+/// The inputs of encoding: rows, schedule, template and the queue of finished files.
 pub(super) struct Encoding<'a> {
     pub(super) template: &'a Template,
     pub(super) finisher: &'a Finisher<'a>,
     pub(super) sources: &'a RowSources<'a>,
-    pub(super) layout: &'a Layout,
+    pub(super) schedule: &'a Schedule,
     pub(super) partitions: &'a [Partition],
 }
 
 impl Encoding<'_> {
     pub(super) fn run(&self) -> Result<(), Halt> {
-        let Layout {
+        let Schedule {
             threads,
             wide,
             narrow,
             ..
-        } = self.layout;
+        } = self.schedule;
         for partition in wide {
             self.encode(*partition..partition + 1, *threads)?;
         }
@@ -82,8 +82,8 @@ impl Encoding<'_> {
     /// Encodes partitions one after another, the columns of each on up to `threads` threads.
     fn encode(&self, partitions: Range<u32>, threads: usize) -> Result<(), Halt> {
         let portion = match self.is_sorting() {
-            true => self.layout.window,
-            false => self.layout.chunk,
+            true => self.schedule.window,
+            false => self.schedule.chunk,
         };
         let mut writer = None;
         Reader::new(self.sources, partitions, portion).for_each(
@@ -95,8 +95,7 @@ impl Encoding<'_> {
         )
     }
 
-    /// Writes rows, which are those of `parts`; `writer` is that of the partition which the rows before
-    /// left off in.
+    /// Writes the rows of `parts`; `writer` is that of the partition in which the previous rows ended.
     fn write<'a>(
         &'a self,
         parts: &[Part],
@@ -165,7 +164,7 @@ impl Encoding<'_> {
             .map_err(|source| Error::encode(Step::WriteRows, self.root(), source))
     }
 
-    /// The rows in the order that was asked for; those that are equal in it stay as they stood.
+    /// Sorts rows by the columns of `sort_by`; the sort is stable.
     fn sorted(&self, rows: &RecordBatch) -> Result<RecordBatch, ArrowError> {
         let mut columns = Vec::new();
         for by in &self.template.options.sort_by {

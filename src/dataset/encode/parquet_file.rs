@@ -1,4 +1,4 @@
-//! Where the row groups of a Parquet file of a data set end, and the file.
+//! Where the row groups of a Parquet file in a data set end, and where the file ends.
 
 use std::ops::Range;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 
 use super::units::Cut;
-use crate::dataset::stage::EncodedFile;
+use crate::dataset::staging_files::EncodedFile;
 use crate::dataset::template::Template;
 use crate::error::{Error, Result, Step};
 use crate::format::digest::ColumnDigests;
@@ -29,7 +29,7 @@ pub(in crate::dataset) struct ParquetFile<'a> {
 struct Limits {
     most_rows: usize,
     most_bytes: Option<usize>,
-    /// At how many rows the bytes are looked at next.
+    /// The number of rows at which the size in bytes is estimated next.
     look_at: usize,
 }
 
@@ -59,7 +59,7 @@ impl<'a> ParquetFile<'a> {
         })
     }
 
-    /// How many rows may be encoded before it is to be asked whether the row group or file ends.
+    /// The number of rows that may be encoded before the size of the row group and file has to be checked again.
     pub(in crate::dataset) fn room(&mut self) -> Result<usize> {
         self.file.begin_row_group()?;
         let limits = match self.limits.take() {
@@ -71,7 +71,7 @@ impl<'a> ParquetFile<'a> {
         Ok(room)
     }
 
-    /// The limits of the next row group, so that the file ends where it is to.
+    /// The limits of the next row group, such that the file ends at its target size.
     fn new_limits(&self) -> Limits {
         let options = &self.template.options;
         let written = self.file.bytes_written();
@@ -143,7 +143,7 @@ impl<'a> ParquetFile<'a> {
         least.max(1)
     }
 
-    /// Whether the row group ends here; and if not, where it is to be asked again.
+    /// Whether the row group is full; sets at how many rows to check again if it is not.
     ///
     /// The encoders are asked at few places, which depend on the rows alone: after a number of rows, and after a
     /// unit that was cut short because of its bytes. The next place is a multiple of a unit's rows further.
@@ -180,7 +180,7 @@ impl<'a> ParquetFile<'a> {
                 .is_some_and(|target| self.rows >= target)
     }
 
-    /// [`Step::WriteFooter`].
+    /// Ends the last row group and writes the footer ([`Step::WriteFooter`]).
     pub(in crate::dataset) fn finish(self, threads: usize) -> Result<EncodedFile> {
         let path = self.file.path().to_owned();
         let file = self.file.finish(threads)?;

@@ -21,7 +21,7 @@ pub(in crate::dataset) struct PartitionWriter<'a> {
     number: u32,
     file: Option<OpenFile<'a>>,
     files: u32,
-    /// The first rows of a unit.
+    /// Rows of a unit whose other rows have not come yet.
     carried: Option<RecordBatch>,
     threads: usize,
 }
@@ -45,7 +45,7 @@ impl<'a> PartitionWriter<'a> {
         }
     }
 
-    /// Takes rows; `last` if none follow that may be encoded together with these.
+    /// Encodes rows; `last` says that no rows follow which could share a unit with these.
     pub(in crate::dataset) fn write(
         &mut self,
         batch: &RecordBatch,
@@ -86,7 +86,7 @@ impl<'a> PartitionWriter<'a> {
         Ok(())
     }
 
-    /// The carried rows and these.
+    /// The carried rows followed by `rows`, as one batch.
     fn joined(&self, carried: &RecordBatch, rows: &RecordBatch) -> Result<RecordBatch> {
         match rows.num_rows() {
             0 => Ok(carried.clone()),
@@ -103,7 +103,7 @@ impl<'a> PartitionWriter<'a> {
                 let name = self.template.file_name(self.files);
                 let root = &self.template.options.root;
                 let path = root.join(self.partition.path()).join(name);
-                let draft = self.finisher.stage().create(self.template.hashing())?;
+                let draft = self.finisher.staging().create(self.template.hashing())?;
                 self.files += 1;
                 OpenFile::new(self.template, draft, path)?
             }

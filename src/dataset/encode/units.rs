@@ -1,4 +1,4 @@
-//! Which rows are encoded at once: a few thousand, or fewer where their texts, bytes and lists are long.
+//! Units: the rows that are given to the encoders at once.
 //!
 //! Where pages and record batches end depends on it, so it depends on the rows alone: neither on the
 //! batches in which they came, nor on memory or threads.
@@ -24,12 +24,12 @@ pub(in crate::dataset) struct Units {
     varying: Vec<usize>,
 }
 
-/// Where units end among some rows.
+/// The ends of the units among some rows.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(in crate::dataset) struct Cut {
-    /// The row after the last of each, ascending.
+    /// For each unit the row after its last, ascending.
     pub(in crate::dataset) ends: Vec<usize>,
-    /// Whether the last of them was cut short because of its bytes.
+    /// Whether the last unit ended because of its bytes rather than its rows.
     pub(in crate::dataset) by_bytes: bool,
 }
 
@@ -66,7 +66,7 @@ struct Part {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
-    /// Rows that come later belong to it, too.
+    /// The unit is not complete: rows that come later belong to it.
     Open,
     Rows,
     Bytes,
@@ -90,8 +90,8 @@ impl Units {
         self.rows
     }
 
-    /// How many rows of `batch` belong to the unit that `begun` has begun, which has at most `room` rows,
-    /// and where it ends if it does.
+    /// Counts the rows of `batch` that belong to the unit that `begun` has begun, of at most `room` rows in all; also
+    /// gives its end, if it ends in `batch`.
     pub(in crate::dataset) fn complete(
         &self,
         begun: &RecordBatch,
@@ -112,8 +112,8 @@ impl Units {
         (part.rows, cut)
     }
 
-    /// Where units end in `batch`, of which `room` rows may be encoded, and no more after a unit that
-    /// `stops` says so of, told whether its bytes cut it short. A unit that `last` rows leave open ends with
+    /// The ends of the units in the first `room` rows of `batch`, up to the first unit after which `stops` answers
+    /// yes; `stops` is told whether the unit was cut short by its bytes. A unit that `last` rows leave open ends with
     /// them.
     pub(in crate::dataset) fn cut(
         &self,

@@ -29,14 +29,14 @@ pub(in crate::dataset) struct Buffer {
     bytes: usize,
 }
 
-/// What is done with a column of dictionaries, for they can be gathered only if they are all one.
+/// How a column of dictionaries is held: its rows can be gathered only if they share one dictionary.
 #[derive(Debug, Clone)]
 enum Dictionary {
-    /// It is none, or none came yet.
+    /// The column is no dictionary, or no rows came yet.
     None,
-    /// All that came have these values.
+    /// All rows so far share this dictionary.
     One(ArrayRef),
-    /// They differ, and are replaced by their values.
+    /// The dictionaries differ, so rows are held as plain values.
     Resolved,
 }
 
@@ -45,7 +45,7 @@ enum Dictionary {
 pub(in crate::dataset) struct Sorted {
     pub(in crate::dataset) batches: Vec<Arc<RecordBatch>>,
     pieces: Vec<Piece>,
-    /// Where the pieces of each partition begin, and those of the last end.
+    /// For each partition, the index of its first piece; then the number of pieces.
     starts: Vec<usize>,
 }
 
@@ -70,7 +70,7 @@ impl Buffer {
         }
     }
 
-    /// The memory that is taken, and will be to put the rows in order.
+    /// The memory of the rows held, and of what sorting them by partition will take.
     pub(in crate::dataset) fn bytes(&self) -> usize {
         self.bytes
     }
@@ -84,13 +84,13 @@ impl Buffer {
         }
     }
 
-    /// Whether some dictionaries that come are replaced by their values.
+    /// Whether dictionaries in new rows are replaced by their values.
     pub(in crate::dataset) fn resolves(&self) -> bool {
         let mut dictionaries = self.dictionaries.iter();
         dictionaries.any(|dictionary| matches!(dictionary, Dictionary::Resolved))
     }
 
-    /// The same rows, dictionaries that equal those which are held being these.
+    /// The same rows, in which each dictionary that equals the one held is replaced by it.
     pub(in crate::dataset) fn share_dictionaries(
         &self,
         batch: RecordBatch,
@@ -112,8 +112,8 @@ impl Buffer {
         }
     }
 
-    /// What the values of dictionaries that are held would take in their place, if they are not those of
-    /// `batch`, which [shares](Buffer::share_dictionaries) those that are equal.
+    /// The memory that the values of held dictionaries would take in the place of their keys, which adding `batch`
+    /// would cause; it [shares](Buffer::share_dictionaries) dictionaries that are equal.
     pub(in crate::dataset) fn would_resolve(&self, batch: &RecordBatch) -> usize {
         let other = |index: &usize| match &self.dictionaries[*index] {
             Dictionary::One(one) => {
@@ -132,8 +132,8 @@ impl Buffer {
             .sum()
     }
 
-    /// Takes rows, which [share](Buffer::share_dictionaries) dictionaries. Those of a small part of a large batch are copied if holding the whole would take
-    /// more than `room`.
+    /// Adds rows, which [share](Buffer::share_dictionaries) their dictionaries with those held. Those of a small part
+    /// of a large batch are copied if holding the whole would take more than `room`.
     pub(in crate::dataset) fn push(
         &mut self,
         batch: RecordBatch,
@@ -156,7 +156,7 @@ impl Buffer {
         Ok(cost)
     }
 
-    /// Makes the dictionaries of a column one, or none.
+    /// Makes each column of dictionaries share one dictionary, or replaces them by their values.
     fn unify(&mut self, batch: RecordBatch) -> Result<RecordBatch, ArrowError> {
         let mut columns = None;
         for index in 0..self.dictionaries.len() {
@@ -200,7 +200,7 @@ impl Buffer {
         Ok(())
     }
 
-    /// Gives all rows away, in the order of `partitions` partitions.
+    /// Takes all rows out of the buffer, sorted by partition; there are `partitions` partitions.
     pub(in crate::dataset) fn take_sorted(&mut self, partitions: usize) -> Sorted {
         let held = std::mem::take(&mut self.held);
         self.counted.clear();
@@ -234,7 +234,7 @@ impl Buffer {
     }
 }
 
-/// Whether they are the same in memory.
+/// Whether two arrays are the same buffers in memory.
 fn is_one(one: &ArrayRef, other: &ArrayRef) -> bool {
     one.to_data().ptr_eq(&other.to_data())
 }

@@ -1,4 +1,4 @@
-//! Putting rows from several batches together, in order.
+//! Gathering: copies rows of several batches, in a given order, into one batch.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,10 +13,10 @@ use super::scatter::{Moves, Piece};
 use crate::error::{Error, Step};
 use crate::size::{size_of_rows, varies};
 
-/// Below this many rows a piece, rows are copied one by one, else piece by piece.
+/// The least average rows of a piece at which rows are copied piece by piece rather than one by one.
 const LONG: usize = 24;
 
-/// Rows out of several batches, not yet put together.
+/// A list of rows of several batches that are to become one batch.
 #[derive(Debug, Default)]
 pub(in crate::dataset) struct Selection {
     batches: Vec<Arc<RecordBatch>>,
@@ -27,7 +27,7 @@ pub(in crate::dataset) struct Selection {
 /// A selection made ready for gathering columns.
 pub(in crate::dataset) struct Gather<'a> {
     selection: &'a Selection,
-    /// Each row's way, where pieces are short.
+    /// The source and target of each row, where pieces are short.
     moves: Option<Moves>,
     /// The quota of columns whose rows are not all of one size.
     room: MemoryQuota,
@@ -50,7 +50,7 @@ impl Selection {
         self.rows
     }
 
-    /// Adds a batch that pieces may be of, and says which place it has.
+    /// Adds a batch that pieces may refer to, and returns its index.
     pub(in crate::dataset) fn add_batch(&mut self, batch: Arc<RecordBatch>) -> u32 {
         self.batches.push(batch);
         self.batches.len() as u32 - 1
@@ -94,7 +94,7 @@ impl Selection {
         rest
     }
 
-    /// Makes it ready for gathering columns; those whose rows are not all of one size may take `room`.
+    /// Prepares to gather columns; those with rows of varying size may take `room` bytes together.
     pub(in crate::dataset) fn ready(&self, room: usize) -> Gather<'_> {
         let short = self.rows < LONG * self.pieces.len() && self.pieces.len() > 1;
         let moves = short.then(|| Moves::new(&self.pieces, self.batches.len()));
@@ -146,7 +146,7 @@ pub(in crate::dataset) fn batch_of(
     RecordBatch::try_new_with_options(schema, columns, &options)
 }
 
-/// The same rows, the values of dictionaries in their place.
+/// The same rows, with dictionaries replaced by their values.
 pub(in crate::dataset) fn without_dictionaries(
     batch: &RecordBatch,
 ) -> Result<RecordBatch, ArrowError> {
@@ -190,7 +190,7 @@ impl Gather<'_> {
     }
 }
 
-/// Views keep all the memory they once pointed into.
+/// Copies an array of views into buffers of its own: views keep all the memory that they ever pointed into.
 pub(in crate::dataset) fn compact(array: ArrayRef) -> ArrayRef {
     match array.data_type() {
         DataType::Utf8View => Arc::new(array.as_string_view().gc()),

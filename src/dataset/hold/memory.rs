@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use arrow::array::{Array, ArrayData, RecordBatch};
 use arrow::buffer::Buffer;
 
-/// Buffers that are counted already: slices of one array share their memory.
+/// The buffers that are counted already, so that slices of one array are not counted twice.
 #[derive(Debug, Default)]
 pub(in crate::dataset) struct Counted {
     buffers: HashSet<usize>,
@@ -52,7 +52,7 @@ impl Counted {
     }
 }
 
-/// What a copy of the rows would take.
+/// The memory that a copy of the rows would take.
 pub(in crate::dataset) fn size_of_copy(batch: &RecordBatch) -> usize {
     let columns = batch.columns().iter();
     columns.map(|column| size_of_data(&column.to_data())).sum()

@@ -1,10 +1,10 @@
-//! How much memory gathered columns may take.
+//! The memory quota for gathered columns.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arrow::error::ArrowError;
 
-/// How much memory is left for columns whose rows are not all of one size.
+/// The memory that is left for columns with rows of varying size.
 #[derive(Debug)]
 pub(in crate::dataset) struct MemoryQuota {
     left: AtomicUsize,
@@ -14,7 +14,7 @@ pub(in crate::dataset) struct MemoryQuota {
 /// Why columns could not be gathered.
 #[derive(Debug)]
 pub(in crate::dataset) enum GatherError {
-    /// There are too many rows for the room, or for the offsets of a column.
+    /// The rows exceed the quota, or the offsets of a column.
     TooLarge,
     Failed(ArrowError),
 }
@@ -34,7 +34,7 @@ impl MemoryQuota {
         }
     }
 
-    /// Takes what a column is going to need.
+    /// Reserves the memory that a column is going to need.
     pub(in crate::dataset) fn take(&self, bytes: usize) -> Result<(), GatherError> {
         let less = |left: usize| left.checked_sub(bytes);
         let relaxed = Ordering::Relaxed;

@@ -1,4 +1,4 @@
-//! Reading the rows of partitions in order, wherever they are.
+//! Reading the rows of partitions in order, from memory and from spilled runs.
 //!
 //! Rows lie in sources, older ones first: runs that were spilled, then what is in memory. A
 //! partition's rows are those of each layer in turn, so they come out in the order in which they
@@ -15,11 +15,11 @@ use super::gather::Selection;
 use super::memory::size_of_copy;
 use super::scatter::Piece;
 use super::spill::{Part, Run};
-use crate::dataset::layout::Portion;
+use crate::dataset::schedule::Portion;
 use crate::error::{Error, Result};
 use crate::scratch::Scratch;
 
-/// Rows of partitions, in order of partitions.
+/// The sources of the rows: spilled runs and memory, each sorted by partition.
 #[derive(Debug)]
 pub(in crate::dataset) struct RowSources<'a> {
     pub(in crate::dataset) runs: &'a [Run],
@@ -27,11 +27,11 @@ pub(in crate::dataset) struct RowSources<'a> {
     pub(in crate::dataset) memory: &'a Sorted,
 }
 
-/// A bounded number of rows.
+/// A chunk: rows of bounded number and size, in order of partitions.
 #[derive(Debug, Default)]
 pub(in crate::dataset) struct RowChunk {
     pub(in crate::dataset) rows: Selection,
-    /// Whose rows they are, in order.
+    /// The partitions of the rows, in order.
     pub(in crate::dataset) parts: Vec<Part>,
 }
 
@@ -70,16 +70,16 @@ pub(in crate::dataset) struct Reader<'a> {
     sources: &'a RowSources<'a>,
     partitions: Range<u32>,
     portion: Portion,
-    /// The layer that the next row is in, runs first.
+    /// The index of the source of the next row; runs come before memory.
     layer: usize,
     /// The next row within the layer's rows of the partition; in memory, the next piece and the next
     /// row of it.
     row: u64,
     piece: usize,
     cursors: Vec<Cursor>,
-    /// What those rows of the chunk take that were read from blocks.
+    /// The memory of the rows of this chunk that were read from blocks.
     loaded: usize,
-    /// The place of each batch in memory among those of the chunk, if it was added.
+    /// For each batch in memory its index in the chunk, if it was added to it.
     places: Vec<Option<u32>>,
     used: Vec<u32>,
 }
@@ -93,10 +93,10 @@ struct Cursor {
 
 #[derive(Debug)]
 struct Loaded {
-    /// Its place in the run.
+    /// The index of the block in the run.
     place: usize,
     batch: Arc<RecordBatch>,
-    /// What a row of it takes.
+    /// The average memory of a row of the block.
     row_bytes: usize,
 }
 
@@ -120,7 +120,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Gives all rows to `take`, chunk by chunk, with whose they are.
+    /// Calls `take` with all rows, chunk by chunk.
     ///
     /// `gather` puts a chunk's rows together unless they take more than its room, and then it gets them in
     /// halves.

@@ -20,18 +20,18 @@ use crate::size::{size_of_rows, varies};
 /// Neighbouring rows of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::dataset) struct Piece {
-    /// Which batch, by its place in a list.
+    /// The index of the batch.
     pub(in crate::dataset) batch: u32,
     pub(in crate::dataset) start: u32,
     pub(in crate::dataset) rows: u32,
 }
 
-/// Where rows are taken from and put to.
+/// The source and target of each row that is copied.
 #[derive(Debug)]
 pub(in crate::dataset) struct Moves {
-    /// In the order of the batches.
+    /// The moves, in the order of the batches that rows are taken from.
     rows: Vec<Move>,
-    /// Which of them are of which batch.
+    /// For each batch the range of its moves.
     batches: Vec<Range<usize>>,
 }
 
@@ -42,7 +42,7 @@ struct Move {
 }
 
 impl Moves {
-    /// Of `pieces` of `batches` batches, which have less than 2³² rows together, put in a row.
+    /// The moves that put `pieces` of `batches` batches one after another; they have less than 2³² rows together.
     pub(in crate::dataset) fn new(pieces: &[Piece], batches: usize) -> Moves {
         let mut ends = vec![0_usize; batches];
         for piece in pieces {
@@ -111,7 +111,7 @@ impl Moves {
         }
     }
 
-    /// What the rows take.
+    /// The memory that the rows of a column take.
     fn size(&self, arrays: &[&ArrayRef]) -> usize {
         let sizes = arrays.iter().enumerate().map(|(batch, array)| {
             let rows = self.of(batch).iter().map(|row| row.from as usize);

@@ -1,4 +1,4 @@
-//! Rows that had to leave memory: runs of rows in order of their partitions, in the scratch file.
+//! Spilled rows: runs in the scratch file, each sorted by partition.
 //!
 //! A run is written as blocks, Arrow IPC streams of one batch each, compressed with LZ4, and what is
 //! needed to find a partition's rows in it stays in memory.
@@ -19,7 +19,7 @@ use crate::scratch::{Extent, Scratch};
 #[derive(Debug, Clone, Copy)]
 struct Block {
     extent: Extent,
-    /// Its place among the rows of its run.
+    /// The index of its first row in the run.
     first_row: u64,
 }
 
@@ -28,15 +28,15 @@ struct Block {
 pub(in crate::dataset) struct Part {
     pub(in crate::dataset) partition: u32,
     pub(in crate::dataset) rows: usize,
-    /// Whether no more of its rows follow.
+    /// Whether these are the last rows of the partition.
     pub(in crate::dataset) last: bool,
 }
 
-/// Rows in order of their partitions.
+/// A run: rows sorted by partition, in blocks of the scratch file.
 #[derive(Debug, Default)]
 pub(in crate::dataset) struct Run {
     blocks: Vec<Block>,
-    /// The partitions that it has rows of, ascending, each with its first row.
+    /// The partitions that have rows in the run, ascending, each with the index of its first row.
     partitions: Vec<(u32, u64)>,
     rows: u64,
 }
@@ -50,7 +50,7 @@ impl Run {
         self.blocks.len() * size_of::<Block>() + self.partitions.len() * 16
     }
 
-    /// Adds a block; `parts` say whose rows they are, in the order of partitions.
+    /// Adds a block of rows; `parts` are the partitions of the rows, in order.
     pub(in crate::dataset) fn append(
         &mut self,
         scratch: &Scratch,
@@ -79,7 +79,7 @@ impl Run {
         Ok(())
     }
 
-    /// Adds the rows of a run of later partitions.
+    /// Appends another run, which has only later partitions.
     pub(in crate::dataset) fn extend(&mut self, next: Run) {
         let rows = self.rows;
         self.blocks.extend(next.blocks.into_iter().map(|mut block| {
@@ -92,7 +92,7 @@ impl Run {
         self.rows += next.rows;
     }
 
-    /// Which of its rows are of a partition.
+    /// The range of rows that belong to a partition.
     pub(in crate::dataset) fn rows_of(&self, partition: u32) -> std::ops::Range<u64> {
         let found = self
             .partitions
@@ -106,7 +106,7 @@ impl Run {
         }
     }
 
-    /// The block that has a row, by its place, and the row's place in it.
+    /// The index of the block that has a row, and the index of the row in that block.
     pub(in crate::dataset) fn find(&self, row: u64) -> (usize, u64) {
         let after = self.blocks.partition_point(|block| block.first_row <= row);
         let place = after.saturating_sub(1);

@@ -174,7 +174,7 @@ impl Disk for SimDisk {
         Ok(())
     }
 
-    fn succeed(&self, _path: &Path, _old: &Path) -> io::Result<()> {
+    fn inherit_permissions(&self, _path: &Path, _old: &Path) -> io::Result<()> {
         Ok(())
     }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use super::tree::{Change, Tree, not_found, parent_and_name};
 
 impl Tree {
-    /// Lets names stand for something else, in one change.
+    /// Changes what names refer to, all in one change.
     fn change(&mut self, names: Vec<(u64, OsString, Option<u64>)>) -> io::Result<()> {
         for (directory, name, to) in &names {
             let directory = self.directory_mut(*directory)?;

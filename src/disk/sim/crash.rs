@@ -103,7 +103,7 @@ fn contents(file: &File) -> Vec<Arc<Vec<u8>>> {
     contents
 }
 
-/// The tree of what can be reached by durable names, with these contents; all of it durable.
+/// The tree that durable names reach, with the chosen contents of files; all of it is durable.
 fn settle(tree: &Tree, chosen: &BTreeMap<u64, Arc<Vec<u8>>>) -> Tree {
     let mut nodes = BTreeMap::new();
     let mut pending = vec![TOP];

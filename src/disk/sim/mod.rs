@@ -228,8 +228,8 @@ impl SimDisk {
         self.shared.state().exchanges = exchanges;
     }
 
-    /// Whether a rename between two directories is lost or kept as one, as on every file system with
-    /// a journal; by default it is not.
+    /// Whether both sides of a rename between two directories become durable together, as on every file system with a
+    /// journal; by default they do not.
     pub fn set_journaled(&self, journaled: bool) {
         self.shared.state().tree.journaled = journaled;
     }

@@ -1,4 +1,4 @@
-//! Files and directories of the simulated disk: as they are, and as they are known to the medium.
+//! The tree of the simulated disk: files and directories as they are now, and as far as they are durable.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
@@ -45,7 +45,7 @@ pub(super) struct Tree {
     pub(super) journaled: bool,
     /// The last file that each path stood for, removed or not.
     pub(super) last_named: BTreeMap<PathBuf, u64>,
-    /// What belongs to the stranger.
+    /// The files and directories that belong to the stranger.
     strangers: BTreeSet<u64>,
 }
 
@@ -68,7 +68,7 @@ pub(super) struct File {
 pub(super) struct Directory {
     pub(super) entries: BTreeMap<OsString, u64>,
     pub(super) durable: BTreeMap<OsString, u64>,
-    /// Its number as the disk tells it, and when it was born.
+    /// The file number that the disk reports, and the time of creation.
     pub(super) identity: (u64, i128),
 }
 
@@ -101,7 +101,7 @@ impl Tree {
         }
     }
 
-    /// A tree of which everything is durable, as it may be left by `before`.
+    /// A tree after a power loss: all of it is durable, and `before` is what it was.
     pub(super) fn durable(nodes: BTreeMap<u64, Node>, before: &Tree) -> Self {
         Tree {
             nodes,
@@ -230,7 +230,7 @@ impl Tree {
         Ok(())
     }
 
-    /// The content of every file; of names it makes none durable, so that nobody relies on that.
+    /// Makes the content of every file durable, but no name, so that nobody relies on names.
     pub(super) fn sync_all_files(&mut self) {
         for node in self.nodes.values_mut() {
             if let Node::File(file) = node {

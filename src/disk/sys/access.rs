@@ -8,7 +8,7 @@ use rustix::io::Errno;
 
 use super::paths::Named;
 
-/// Asks for the effective user, as the calls that follow are judged.
+/// The flag to check access as the effective user, by whom the later calls are judged.
 #[cfg(not(target_os = "android"))]
 const EFFECTIVE: AtFlags = AtFlags::EACCESS;
 #[cfg(target_os = "android")]

@@ -1,4 +1,4 @@
-//! POSIX access control lists: reading and setting them, and what they let whom do in a directory.
+//! POSIX access control lists: reading and setting them, and whom they permit what.
 //!
 //! Linux and Android keep them in an extended attribute. Elsewhere no file has one.
 
@@ -36,7 +36,7 @@ impl AccessList {
         is_known.then(|| AccessList(entries.iter().map(parse).collect()))
     }
 
-    /// The list as the kernel keeps it.
+    /// The bytes of the list, as the kernel keeps them.
     fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Self::VERSION.to_le_bytes().to_vec();
         for (tag, permissions, id) in &self.0 {
@@ -52,13 +52,14 @@ impl AccessList {
         mask.map_or(0o7, |entry| entry.1)
     }
 
-    /// What the owning group may do.
+    /// The permissions of the owning group.
     pub(super) fn owning_group(&self) -> u32 {
         let entry = self.0.iter().find(|entry| entry.0 == Self::OWNING_GROUP);
         entry.map_or(0, |entry| entry.1 & self.mask())
     }
 
-    /// What everybody may do who is neither the owner nor in the owning group, also those who are named.
+    /// The permissions that all users have who are neither the owner nor in the owning group, also those who are
+    /// named.
     pub(super) fn all_others(&self) -> u32 {
         let others = self.0.iter().find(|entry| entry.0 == Self::OTHERS);
         let others = others.map_or(0, |entry| entry.1);
@@ -78,14 +79,15 @@ impl AccessList {
         groups.map(|entry| entry.1 & self.mask())
     }
 
-    /// Whether a user, or a group which he may be in, can make names by being named.
+    /// Whether the list names `user`, or any group, with the permission to make names in the directory: he may be in
+    /// that group.
     pub(super) fn lets_others_in(&self, user: u32) -> bool {
         let mut users = self.named_users();
         users.any(|(named, bits)| named == user && bits & CHANGE == CHANGE)
             || self.named_groups().any(|bits| bits & CHANGE == CHANGE)
     }
 
-    /// The list in which those may do nothing who may not write.
+    /// The list without the permissions of those who may not write.
     pub(super) fn of_writers(&self) -> Self {
         const WRITE: u32 = 0o2;
         let of_writer = |&(tag, permissions, id): &(u16, u32, u32)| {
@@ -96,12 +98,13 @@ impl AccessList {
         AccessList(self.0.iter().map(of_writer).collect())
     }
 
-    /// Whether a group that is named may write.
+    /// Whether the list lets a named group make names in the directory.
     pub(super) fn lets_groups_write(&self) -> bool {
         self.named_groups().any(|bits| bits & CHANGE == CHANGE)
     }
 
-    /// Whether somebody else than the owner may change the directory.
+    /// Whether a user, who is not the owner, may make names in the directory; `group` is the one group that he is
+    /// known to be in.
     pub(super) fn allows(&self, user: u32, group: Option<u32>, owner: Owner) -> bool {
         let of = |tag, id: Option<u32>| {
             let mut entries = self.0.iter();

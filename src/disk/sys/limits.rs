@@ -22,7 +22,7 @@ pub(in crate::disk) fn free_descriptors() -> Option<u64> {
     Some(limit.current?.saturating_sub(open.saturating_sub(1) as u64))
 }
 
-/// By the ioctl `FS_IOC_FSGETXATTR` of `linux/fs.h`.
+/// The quota project of a directory, by the ioctl `FS_IOC_FSGETXATTR` of `linux/fs.h`.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(in crate::disk) fn project(directory: &Path) -> io::Result<Project> {
     use rustix::ioctl::{Getter, Opcode, ioctl, opcode};

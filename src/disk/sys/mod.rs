@@ -1,4 +1,4 @@
-//! Where the systems differ. Each module offers the same functions.
+//! The calls that differ between operating systems. Each module offers the same functions.
 
 use std::fs::Metadata;
 
@@ -32,7 +32,7 @@ mod windows;
 #[cfg(windows)]
 pub(super) use windows::*;
 
-/// When the file was born, in nanoseconds since 1970, if the file system tells.
+/// The time of creation in nanoseconds since 1970, if the file system tells.
 fn born(metadata: &Metadata) -> Option<i128> {
     metadata.created().ok().map(nanoseconds)
 }

@@ -12,11 +12,11 @@ use super::access_list::{AccessList, CHANGE, access_list, access_list_of, set_ac
 use super::paths::{open_file, status};
 use crate::disk::{EntryKind, FileStatus, Owner};
 
-/// Only the owner of a name, or of the directory, removes it.
+/// The sticky bit of a directory: only the owner of an entry, or of the directory, removes it.
 const STICKY: u32 = 0o1000;
 
-/// The group and the permissions, also that new files get the group, and that each is its owner's. A file can be
-/// read by those alone who may write: reading is enough to lock it.
+/// Gives `path` the group and the permissions of `model`, set-group-ID and sticky bits among them. A file can be read
+/// by those alone who may write: reading is enough to lock it.
 pub(in crate::disk) fn copy_group_and_mode(path: &Path, model: &Path) -> io::Result<()> {
     let wanted = Wanted::of(model)?;
     give(path, &wanted, Limit::Foreign, |is_directory, mode| {
@@ -24,8 +24,8 @@ pub(in crate::disk) fn copy_group_and_mode(path: &Path, model: &Path) -> io::Res
     })
 }
 
-/// The group and the permissions of a directory, for another that is to take its place.
-pub(in crate::disk) fn succeed(path: &Path, old: &Path) -> io::Result<()> {
+/// Gives `path` the group and the permissions of `old`, which it is to replace.
+pub(in crate::disk) fn inherit_permissions(path: &Path, old: &Path) -> io::Result<()> {
     let wanted = Wanted::of(old)?;
     give(path, &wanted, Limit::None, |_, mode| mode & 0o3777)
 }
@@ -37,13 +37,13 @@ fn shared_bits(mode: u32, is_directory: bool) -> u32 {
     }
 }
 
-/// What a file or directory is to get of a directory.
+/// The owner, permissions and access control list that a file or directory is to get of a model.
 struct Wanted {
     owner: Option<Owner>,
     /// The permission bits. Where there is an access control list, those of the group are its mask.
     bits: u32,
     list: Option<AccessList>,
-    /// What the owning group and others may do by an access control list, without those whom it names.
+    /// The permission bits as they would be without the users and groups that the access control list names.
     unlisted: u32,
 }
 
@@ -52,7 +52,7 @@ impl Wanted {
         Ok(Self::of_found(model, &there(model)?))
     }
 
-    /// Of the nearest directory above that is there.
+    /// What is wanted of `model` or, where it is missing, of the nearest directory above it.
     fn of_nearest(model: &Path) -> io::Result<Self> {
         let (path, found) = nearest_path(model)?;
         Ok(Self::of_found(path, &found))
@@ -68,9 +68,8 @@ impl Wanted {
     }
 }
 
-/// The permission bits of a directory, those of the group being what the owning group may do, and those of others
-/// what all of them may do: where there is an access control list, the former are its mask, and some of the latter
-/// may be named in it to do less.
+/// The permission bits of a directory as if its access control list named nobody. With a list, the bits of the group
+/// are its mask, and some of the others may be named in it to do less.
 fn unlisted(path: &Path, mode: u32) -> u32 {
     match access_list(path) {
         None => mode,
@@ -78,19 +77,19 @@ fn unlisted(path: &Path, mode: u32) -> u32 {
     }
 }
 
-/// What must not be given.
+/// What a file or directory must not get of its model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Limit {
-    /// More permissions than it has, on what holds something and belongs to another than the owner of the model.
+    /// More permissions than it has, if it is not empty and belongs to another than the owner of the model.
     Foreign,
-    /// That, and a new owner.
+    /// As `Foreign`, and no new owner either.
     ForeignAndOwner,
     None,
 }
 
-/// Creates a file that is shared like the directory that it is in from the moment it has a name: whoever is
-/// killed in between leaves none that others could not open. Where the system has no files without names, it
-/// is shared right after.
+/// Creates a file that already has the group and permissions of its directory when it gets its name: whoever is
+/// killed in between leaves none that others cannot open. Where the system has no files without names, it is shared
+/// right after.
 pub(in crate::disk) fn create_shared(path: &Path) -> io::Result<File> {
     let directory = path.parent().unwrap_or(path);
     let wanted = Wanted::of(directory)?;
@@ -116,7 +115,7 @@ pub(in crate::disk) fn create_shared(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// The group, and that those may read a file or directory who may read the model.
+/// Gives `path` the group of `model`, and lets those read it who may read the model.
 pub(in crate::disk) fn copy_group_and_read_mode(path: &Path, model: &Path) -> io::Result<()> {
     let mut wanted = Wanted::of_nearest(model)?;
     // Whom it names to do more goes without.
@@ -132,7 +131,7 @@ pub(in crate::disk) fn copy_group_and_read_mode(path: &Path, model: &Path) -> io
     )
 }
 
-/// Gives what is at `path` the group of `wanted` and permissions.
+/// Gives what is at `path` the group of `wanted`, and the permissions that `bits` makes of its bits.
 fn give(
     path: &Path,
     wanted: &Wanted,
@@ -236,7 +235,8 @@ pub(in crate::disk) fn owner_is_trusted(path: &Path, model: &Path) -> io::Result
     Ok(open && could_change(own.user, path, nearest, None)?)
 }
 
-/// The group that a user is seen to be in, since something of his stands where only its members can make names.
+/// The group that a user is known to be in, because something of his is in a directory where only its members can
+/// make names.
 ///
 /// The group of the thing itself says nothing: whoever makes something in a directory that is set-group-id gives
 /// it the group of that.
@@ -257,8 +257,9 @@ fn shown_group(user: u32, path: &Path) -> Option<u32> {
     None
 }
 
-/// Whom an access control list names, and what of that the owner's writers may, is asked for one by one. Of groups
-/// that it names it counts for the owner that they may write in the model.
+/// Whether only writers of `model` can change `path`. Each user that an access control list names is checked; a named
+/// group counts as one of writers if the list of the model names groups that may write. Of groups that it names it
+/// counts for the owner that they may write in the model.
 pub(in crate::disk) fn only_writers_can_change(path: &Path, model: &Path) -> io::Result<bool> {
     let Some((kind, found)) = status(path)? else {
         return Err(io::ErrorKind::NotFound.into());
@@ -342,7 +343,7 @@ fn there(path: &Path) -> io::Result<FileStatus> {
     }
 }
 
-/// A directory, or the nearest one above it that is there.
+/// The directory at `path`, or the nearest one above it that exists.
 fn nearest_path(path: &Path) -> io::Result<(&Path, FileStatus)> {
     for directory in path.ancestors() {
         match status(directory)? {

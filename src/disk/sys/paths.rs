@@ -1,4 +1,4 @@
-//! Every call that names a file, such that no symbolic link on the way is followed. Tested on Linux only.
+//! Calls that name files, none of which follows a symbolic link on the way. Tested on Linux only.
 //!
 //! The directory that holds the name is opened first, with all links on the way to it refused, and the call
 //! goes by that descriptor and the last name: a directory that somebody exchanges for a link between a check
@@ -128,7 +128,7 @@ pub(in crate::disk) fn create_file(path: &Path, private: bool) -> io::Result<Fil
     Named::new(path)?.open(flags, mode)
 }
 
-/// A file in a directory that has no name there yet, if the system and the file system have such.
+/// Creates a file that has no name yet, if the system and the file system can.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(super) fn create_nameless(directory: &Path) -> Option<File> {
     let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
@@ -139,7 +139,7 @@ pub(super) fn create_nameless(directory: &Path) -> Option<File> {
         .map(File::from)
 }
 
-/// Gives a file without a name one that is not taken.
+/// Gives a file without a name the name `path`, unless that is taken.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(super) fn give_name(file: &File, path: &Path) -> io::Result<()> {
     use std::os::fd::AsRawFd as _;
@@ -217,7 +217,7 @@ fn rename_no_replace(from: &Named<'_>, to: &Named<'_>) -> io::Result<()> {
     link_and_unlink(from, to)
 }
 
-/// A rename that does not replace, for file systems that have none.
+/// Renames without replacing, by a link and an unlink, on file systems that have no such rename.
 fn link_and_unlink(from: &Named<'_>, to: &Named<'_>) -> io::Result<()> {
     let flags = AtFlags::empty();
     let linked =

@@ -38,8 +38,8 @@ pub(in crate::disk) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> i
     file.read_at(buffer, offset)
 }
 
-/// Closes a duplicate of the descriptor: the kernel flushes on every close, and only closing tells
-/// what NFS and quotas have to say, but the lock belongs to the descriptor that stays.
+/// Reports what closing the file would report, by closing a duplicate of the descriptor: the kernel flushes on every
+/// close, but the lock belongs to the descriptor that stays.
 pub(in crate::disk) fn check_close(file: &File) -> io::Result<()> {
     let descriptor = file.try_clone()?.into_raw_fd();
     // SAFETY: the descriptor was made on the line above, nothing else holds it, and it is not used
@@ -78,8 +78,8 @@ pub(in crate::disk) fn drop_cache(_file: &File) -> io::Result<()> {
     Ok(())
 }
 
-/// Since Linux 5.8 the call tells of failed writes, and these file systems record them for it. The
-/// magic numbers are those of linux/magic.h.
+/// Whether `syncfs` reports failed writes: since Linux 5.8, on the file systems that record them. The magic numbers
+/// are those of linux/magic.h.
 #[cfg(target_os = "linux")]
 pub(in crate::disk) fn reports_file_system_sync(directory: &File) -> bool {
     const REPORTING: [u32; 5] = [
@@ -117,8 +117,8 @@ pub(in crate::disk) fn sync_file_system(_directory: &File) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// Only file systems that are known to be this machine's alone: another machine's locks on one of the
-/// others may not be seen here. The magic numbers are those of statfs(2) and linux/magic.h.
+/// Whether the file system is known to be local to this machine: on others, locks of other machines may not be seen
+/// here. The magic numbers are those of statfs(2) and linux/magic.h.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(in crate::disk) fn trusts_locks(path: &Path) -> bool {
     const LOCAL: [u32; 16] = [

@@ -96,22 +96,22 @@ fn kind(file_type: fs::FileType) -> EntryKind {
     }
 }
 
-/// Access lists are not looked at.
+/// Checks nothing: access control lists are not looked at.
 pub(in crate::disk) fn check_writable(_directory: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Access lists are not looked at.
+/// Checks nothing: access control lists are not looked at.
 pub(in crate::disk) fn check_removable(_path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// There are none.
+/// The quota project of a directory: Windows has none.
 pub(in crate::disk) fn project(_directory: &Path) -> io::Result<Project> {
     Ok(Project::default())
 }
 
-/// There is no fixed number of files.
+/// The number of files that can still be created: there is no fixed number.
 pub(in crate::disk) fn free_inodes(_path: &Path) -> io::Result<Option<u64>> {
     Ok(None)
 }
@@ -182,7 +182,7 @@ pub(in crate::disk) fn rename(from: &Path, to: &Path, mode: PublishMode) -> io::
     }
 }
 
-/// Windows has no such call.
+/// Exchanges nothing: Windows has no such call.
 pub(in crate::disk) fn exchange(_one: &Path, _other: &Path) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
@@ -229,7 +229,7 @@ pub(in crate::disk) fn copy_group_and_read_mode(_path: &Path, _model: &Path) -> 
 }
 
 /// Access lists are inherited from the directory above.
-pub(in crate::disk) fn succeed(_path: &Path, _old: &Path) -> io::Result<()> {
+pub(in crate::disk) fn inherit_permissions(_path: &Path, _old: &Path) -> io::Result<()> {
     Ok(())
 }
 

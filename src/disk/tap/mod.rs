@@ -1,4 +1,4 @@
-//! A disk wrapper that lets somebody watch each call, and meddle with it: for tests.
+//! A disk wrapper with which a test watches and changes each call.
 //!
 //! [`Tap`] stands between the library and any [`Disk`], simulated or real. A [`Watch`] is told of
 //! every call before it is made and may let it pass, make it fail, or let it be answered without being
@@ -291,13 +291,13 @@ impl Disk for Tap {
         })
     }
 
-    fn succeed(&self, path: &Path, old: &Path) -> io::Result<()> {
+    fn inherit_permissions(&self, path: &Path, old: &Path) -> io::Result<()> {
         self.call(Verb::CopyPermissions, path, || {
             let (path, old) = (
                 self.leads(Verb::CopyPermissions, path),
                 self.leads(Verb::CopyPermissions, old),
             );
-            self.disk.succeed(&path, &old)
+            self.disk.inherit_permissions(&path, &old)
         })
     }
 

@@ -1,4 +1,4 @@
-//! The calls of a disk as a test sees them, and what it may answer to each.
+//! The calls of a disk as a watch sees them, and what it may answer to each.
 
 use std::borrow::Cow;
 use std::ffi::OsStr;
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::disk::{Disk, Entry, EntryKind, FileStatus, Place, Project, PublishMode};
 
-/// What kind of call it is.
+/// The kind of a call.
 #[allow(missing_docs)] // Each is the method of `Disk`, `DiskFile` or `DiskDirectory` of its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Verb {
@@ -27,7 +27,7 @@ pub enum Verb {
     Canonicalize,
     CheckWritable,
     CheckRemovable,
-    /// `copy_group_and_mode`, `copy_group_and_read_mode` and `succeed`.
+    /// `copy_group_and_mode`, `copy_group_and_read_mode` and `inherit_permissions`.
     CopyPermissions,
     Write,
     Read,
@@ -83,11 +83,11 @@ impl Verb {
 /// One call, before or after it is made.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Call {
-    /// What is asked for.
+    /// The kind of the call.
     pub verb: Verb,
-    /// What it is about: the new name of a move; of an open file, the name that it was opened by.
+    /// The path of the call: the new name of a rename; for an open file, the name by which it was opened.
     pub path: PathBuf,
-    /// The old name of a move.
+    /// The old name of a rename.
     pub from: Option<PathBuf>,
 }
 
@@ -97,15 +97,15 @@ impl fmt::Display for Call {
     }
 }
 
-/// What becomes of a call.
+/// How a call goes on: it is made, pretended or failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// It is made.
+    /// The call is made.
     Pass,
-    /// It is not made, and answered as if it had been. Only syncs, locks and the questions whether something may be
-    /// written or removed can be; others pass.
+    /// The call is not made, and is answered as if it had been. Only syncs, locks and the questions whether something
+    /// may be written or removed can be; others pass.
     Pretend,
-    /// It is not made, and fails with this error number.
+    /// The call is not made, and fails with this error number.
     Fail(i32),
 }
 
@@ -120,11 +120,11 @@ pub enum Trust<'a> {
     CouldChange {
         /// The user.
         user: u32,
-        /// Something of his.
+        /// A file or directory of the user.
         by: &'a Path,
-        /// What he could change.
+        /// The directory that he could change.
         directory: &'a Path,
-        /// The name in it, if it is about one.
+        /// The entry of the directory, if the question is about one.
         name: Option<&'a OsStr>,
     },
 }
@@ -148,9 +148,9 @@ impl Trust<'_> {
     }
 }
 
-/// Somebody who is told of every call.
+/// A watch on the calls of a disk. Each method has a default that changes nothing.
 pub trait Watch: fmt::Debug + Send + Sync {
-    /// Decides what becomes of a call.
+    /// Decides how a call goes on, before it is made.
     fn before(&self, _call: &Call) -> Verdict {
         Verdict::Pass
     }
@@ -161,53 +161,53 @@ pub trait Watch: fmt::Debug + Send + Sync {
         None
     }
 
-    /// What is answered instead of what a listing gave.
+    /// Replaces the entries of a listed directory.
     fn listed(&self, _path: &Path, entries: Vec<Entry>) -> Vec<Entry> {
         entries
     }
 
-    /// What reaches a file of what is written to it from `offset` on; what is missing at the end is said to
-    /// be written all the same.
+    /// Replaces the bytes that are written to a file at `offset`; if they are fewer, the caller is still told that
+    /// all were written.
     fn written<'a>(&self, _path: &Path, _offset: u64, bytes: &'a [u8]) -> Cow<'a, [u8]> {
         Cow::Borrowed(bytes)
     }
 
-    /// How a file is published that was to be published in this mode.
+    /// Replaces the mode of a rename.
     fn mode(&self, _to: &Path, mode: PublishMode) -> PublishMode {
         mode
     }
 
-    /// Where a path leads: what is done there instead.
+    /// Replaces the path that a call works on.
     fn leads(&self, _verb: Verb, path: &Path) -> PathBuf {
         path.to_owned()
     }
 
-    /// What is answered instead of what is known of a file.
+    /// Replaces the status of a file.
     fn known(&self, _path: &Path, status: FileStatus) -> FileStatus {
         status
     }
 
-    /// What is answered instead of where a path lies.
+    /// Replaces the place of a path.
     fn placed(&self, _path: &Path, place: Place) -> Place {
         place
     }
 
-    /// What is answered instead of the project of a directory.
+    /// Replaces the quota project of a directory.
     fn project(&self, _path: &Path, project: Project) -> Project {
         project
     }
 
-    /// What is answered instead of how many files can be made.
+    /// Replaces the number of files that can still be created.
     fn free_inodes(&self, free: Option<u64>) -> Option<u64> {
         free
     }
 
-    /// What is answered instead of how many files can be opened.
+    /// Replaces the number of files that can still be opened.
     fn free_descriptors(&self, free: Option<u64>) -> Option<u64> {
         free
     }
 
-    /// What is answered instead of what kind of thing stands at a path.
+    /// Replaces the kind of what is at a path.
     fn kind(&self, _path: &Path, kind: EntryKind) -> EntryKind {
         kind
     }

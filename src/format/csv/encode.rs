@@ -30,9 +30,9 @@ pub(in crate::format) struct Encoder {
     output: Output,
     buffer: Vec<u8>,
     header: Vec<u8>,
-    /// The text that is null.
+    /// The text that stands for null.
     null: String,
-    /// Rows that are written.
+    /// The number of rows written so far.
     rows: usize,
     digests: Option<TextDigests>,
 }
@@ -90,7 +90,7 @@ impl Encoder {
         Ok(())
     }
 
-    /// Makes rows text, and digests each value as it is before quoting.
+    /// Encodes rows as text, and digests each value as it is before quoting.
     fn encode(&mut self, rows: &RecordBatch) -> std::result::Result<(), ArrowError> {
         self.buffer.clear();
         let options = FormatOptions::default().with_display_error(false);

@@ -24,7 +24,7 @@ pub(super) mod header;
 #[cfg(test)]
 mod tests;
 
-/// What separates fields in a file that is written here.
+/// The delimiter of the files that this crate writes.
 const COMMA: u8 = b',';
 
 /// Checks a CSV file of this name.
@@ -38,7 +38,7 @@ pub(super) fn check(file: Arc<dyn DiskFile>, path: &Path) -> Result<Contents, Fa
     }))
 }
 
-/// What separates fields in a file of this name.
+/// The delimiter of a file, by its name.
 fn delimiter(path: &Path) -> u8 {
     let name = path.file_name().unwrap_or_default().to_ascii_lowercase();
     let name = name.as_encoded_bytes();
@@ -48,7 +48,7 @@ fn delimiter(path: &Path) -> u8 {
     if is_tsv { b'\t' } else { COMMA }
 }
 
-/// A piece of what is read, in the order of the file. The header has none.
+/// A piece of a CSV text, in the order of the file. The header has none.
 enum Piece<'a> {
     /// Some of the text of a field; its column.
     Text(usize, &'a [u8]),
@@ -56,7 +56,7 @@ enum Piece<'a> {
     End(usize, bool),
 }
 
-/// Where the reader is.
+/// The position of the reader in the file.
 #[derive(Debug, Clone, Copy, Default)]
 struct Place {
     /// The byte of the file.
@@ -64,14 +64,14 @@ struct Place {
     /// The line, from 0, and the byte where it begins.
     line: u64,
     line_start: u64,
-    /// Whether anything of a record was read.
+    /// Whether a part of a record was read.
     in_record: bool,
     /// The line, from 0, and the byte where the record begins.
     record: (u64, u64),
 }
 
 impl Place {
-    /// Goes over bytes that were read.
+    /// Moves the position over bytes that were read.
     fn advance(&mut self, bytes: &[u8]) {
         for byte in bytes {
             if !self.in_record && !b"\r\n".contains(byte) {

@@ -13,7 +13,7 @@ use super::message::{Body, Dictionary, parse_message};
 
 /// Bytes in memory that any message may take.
 const LEAST_LIMIT: u64 = 256 << 20;
-/// How many times what is stored a message may take, where that is more.
+/// The factor by which a message may exceed its stored bytes, where that is more.
 const MOST_RATIO: u64 = 64;
 
 /// Limits the memory that the messages of an Arrow IPC file or stream take once they are decoded.
@@ -80,7 +80,8 @@ impl Sizes {
 }
 
 impl IpcBounds {
-    /// Before anything is decoded. Messages of up to `at_least` bytes are always allowed.
+    /// The limits at the beginning of a file or stream; every message may take `at_least` bytes. Messages of up to
+    /// `at_least` bytes are always allowed.
     #[must_use]
     pub fn new(at_least: u64) -> Self {
         IpcBounds {
@@ -138,7 +139,7 @@ impl IpcBounds {
     }
 }
 
-/// The bytes that the buffers of a message become; `prefix` reads the eight bytes at an offset of the
+/// The size of the buffers of a message once they are decoded; `prefix` reads the eight bytes at an offset of the
 /// body, which declare the length of a compressed buffer.
 pub(super) fn decoded<E>(
     message: &Body,

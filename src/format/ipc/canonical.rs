@@ -1,4 +1,4 @@
-//! The same rows as the same buffers, however the arrays that hold them came about.
+//! Rebuilds columns so that equal rows have equal buffers, however the arrays came about.
 //!
 //! IPC writes an array's buffers as they are, with what lies masked under nulls, behind the last bit,
 //! and in shared memory that views point into. Rows of `arrow::row` know only the values, and arrays
@@ -10,7 +10,7 @@ use arrow::datatypes::{DataType, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::row::{RowConverter, SortField};
 
-/// Makes columns of one schema anew.
+/// Rebuilds the columns of one schema.
 pub(super) struct Canonical {
     schema: SchemaRef,
     columns: Vec<Option<RowConverter>>,
@@ -40,7 +40,7 @@ impl Canonical {
     }
 }
 
-/// What makes rows of a type, if arrays of it can be made of these.
+/// The row converter of a type, if arrays of the type can be made from rows.
 fn converter(data_type: &DataType) -> Option<RowConverter> {
     let converter = RowConverter::new(vec![SortField::new(data_type.clone())]).ok()?;
     let rows = converter.convert_columns(&[new_empty_array(data_type)]);

@@ -32,13 +32,13 @@ use crate::format::{Contents, Fault, contained, proof};
 use crate::options::Verify;
 use crate::staging::Draft;
 
-/// The most of the buffer that is kept between two batches.
+/// The most bytes of the buffer that stay allocated between two batches.
 const KEPT: usize = 1 << 20;
 
 /// An Arrow IPC file being written.
 pub(in crate::format) struct Encoder {
     output: Output,
-    /// Writes into memory, from where every batch goes to the draft at once.
+    /// The IPC writer, into memory; every batch goes on to the draft at once.
     writer: FileWriter<Vec<u8>>,
     canonical: Canonical,
     dictionaries: Arc<Dictionaries>,

@@ -21,7 +21,7 @@ use crate::format::source::Source;
 use crate::format::{Fault, contained, proof};
 
 const MAGIC: &[u8] = b"ARROW1";
-/// The bytes that open a file of the first version of Feather, which was no Arrow IPC yet.
+/// The magic number of Feather version 1, which is not Arrow IPC.
 const FEATHER_V1: &[u8] = b"FEA1";
 /// The magic number, padded to 8 bytes.
 const FILE_START: u64 = 8;
@@ -29,12 +29,12 @@ const FILE_START: u64 = 8;
 const FILE_TAIL: u64 = 10;
 /// The key of the writer's name in the metadata of a footer.
 pub(super) const CREATED_BY: &str = "created_by";
-/// Stands before a message's length since version 0.15 of the format.
+/// The marker before the length of a message, since version 0.15 of the format.
 const CONTINUATION: u32 = u32::MAX;
-/// A block of zstd makes at most 128 KiB of 4 bytes, one of LZ4 less than that.
+/// The most bytes that one byte can decompress to: a block of zstd makes at most 128 KiB of 4 bytes, one of LZ4 less.
 const MOST_EXPANSION: u64 = 32 << 10;
 
-/// The facts of a file that its frames give.
+/// The facts of a file that its frames declare.
 pub(super) struct Frames {
     pub(super) schema: Schema,
     pub(super) batches: usize,
@@ -141,12 +141,13 @@ struct Footer {
     schema: Schema,
     dictionaries: Vec<Block>,
     batches: Vec<Block>,
-    /// Where the writer's name is in it, if it is one of ours, or was.
+    /// The range of the writer's name in it, if it is one of this crate, damaged or not.
     name: Option<Range<usize>>,
     body: Option<Body>,
 }
 
-/// Where a footer has the writer's name, if it is one of ours. Where its key is damaged, it is looked for as a text.
+/// The range of the writer's name in a footer, if it is one of this crate. Where its key is damaged, it is looked for
+/// as a text.
 fn own_name(bytes: &[u8], footer: &arrow::ipc::Footer<'_>) -> Option<Range<usize>> {
     let mut pairs = footer.custom_metadata().into_iter().flatten();
     let named = pairs.find(|pair| pair.key() == Some(CREATED_BY));
@@ -353,7 +354,7 @@ fn not_checkable(location: &Location, too_large: &IpcTooLarge) -> Damage {
     }
 }
 
-/// Refuses bytes that are not all within others.
+/// Refuses a range of bytes that is not within another.
 fn check_bounds(
     location: &Location,
     what: &'static str,

@@ -39,7 +39,7 @@ pub(in crate::format) struct Encoder {
     output: Output,
     schema: SchemaRef,
     values: Values,
-    /// Rows that are written.
+    /// The number of rows written so far.
     rows: usize,
     buffer: Vec<u8>,
     digests: Option<TextDigests>,
@@ -144,7 +144,7 @@ impl Encoder {
         }
     }
 
-    /// The first value without a text, which is sought value by value.
+    /// Finds the first value that has no text, value by value, for the error.
     fn named(
         &self,
         untold: Untold,
@@ -202,7 +202,7 @@ fn has_map(data_type: &DataType) -> bool {
     matches!(data_type, DataType::Map(..)) || within.any(has_map)
 }
 
-/// Refuses a value with a map in it that has a key twice: of an object, readers keep one of both, or fail.
+/// Refuses a value that has a key of a map twice: of such an object, readers keep one of both, or fail.
 fn check_keys(path: &str, values: &ArrayRef, row: usize) -> std::result::Result<(), Refused> {
     if values.is_null(row) {
         return Ok(());
@@ -280,7 +280,7 @@ fn check_keys(path: &str, values: &ArrayRef, row: usize) -> std::result::Result<
         .try_for_each(|row| check_keys(&path, inner, row))
 }
 
-/// The path of the first time or number of this name; an item of a list has that of the list.
+/// The path of the first time or number of this name; an item of a list has the path of the list.
 fn find_member(path: &str, name: &str, data_type: &DataType, member: &str) -> Option<String> {
     let within = inner_fields(data_type);
     if within.is_empty() && name == member {
@@ -441,7 +441,7 @@ impl Floats<'_> {
     }
 }
 
-/// What encodes numbers that are finite.
+/// The options of the encoder of finite numbers.
 static DEFAULT: LazyLock<EncoderOptions> = LazyLock::new(EncoderOptions::default);
 
 struct Number<'a> {

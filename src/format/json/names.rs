@@ -1,4 +1,4 @@
-//! Names that an object has twice, found in the bytes on their way to a parser.
+//! Finds names that an object has twice, in the bytes on their way to a parser.
 //!
 //! A parser that keeps nothing of what it reads does not see them, and readers of such an object keep either
 //! value, or fail. Of the names of the objects that are open, a hash each is kept. That the text is JSON is
@@ -14,19 +14,18 @@ use twox_hash::XxHash3_128;
 use super::syntax;
 use crate::damage::{Damage, Location};
 
-/// How many names, levels of nesting and bytes of a name may be kept at once, so that memory has a limit
-/// whatever the file.
+/// The most names, levels of nesting and bytes of a name that are kept at once: memory has a limit whatever the file.
 const LIMIT: usize = 1 << 20;
 
 /// Passes bytes on, and compares the names in them.
 pub(super) struct Names<R> {
     inner: R,
-    /// Where the names of each object begin that is open; `None` for an array.
+    /// For each open object the index of its first name; `None` for an array.
     open: Vec<Option<u32>>,
     /// Hashes of the names of the objects that are open, in their order.
     names: Vec<u128>,
     known: HashSet<u128>,
-    /// The string in which the reader is.
+    /// The string that is being read.
     string: Option<Text>,
     /// Whether a string that comes next is a name.
     expects_name: bool,
@@ -36,7 +35,7 @@ pub(super) struct Names<R> {
     outcome: Result<(), Damage>,
 }
 
-/// A string that was begun.
+/// A string whose end was not read yet.
 struct Text {
     start: u64,
     /// Its bytes with both quotes, if it is a name.
@@ -61,7 +60,7 @@ impl<R> Names<R> {
         }
     }
 
-    /// The first name that an object has twice, in what was read.
+    /// Damage if an object in what was read has a name twice: the first such name.
     pub(super) fn outcome(&self) -> Result<(), Damage> {
         self.outcome.clone()
     }

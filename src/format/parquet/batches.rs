@@ -20,7 +20,7 @@ use crate::format::Fault;
 use crate::format::source::Source;
 use crate::size::size_of_rows;
 
-/// The batches of a Parquet file, none of which takes much more memory than it may.
+/// An iterator over the batches of a Parquet file, each of limited memory.
 ///
 /// Rows are counted by what they take decoded, which has no bound by the length of the file: a dictionary
 /// of one long text stands for any number of them. A batch has at least one row, and is of one row group.
@@ -57,7 +57,7 @@ pub struct ParquetBatches {
     row_group: usize,
     /// The row group that is being read.
     reader: Option<ParquetRecordBatchReader>,
-    /// What was decoded and is not given yet, the first at the end.
+    /// The decoded batches that were not returned yet, the first at the end.
     waiting: Vec<RecordBatch>,
 }
 
@@ -153,7 +153,7 @@ impl ParquetBatches {
         }
     }
 
-    /// The next rows, few enough and in the types that were promised.
+    /// The next batch of at most the allowed rows and about the allowed bytes, in the promised types.
     fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
         loop {
             let Some(batch) = self.waiting.pop() else {

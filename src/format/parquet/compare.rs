@@ -1,4 +1,4 @@
-//! Whether the footer read back is the one that the writer says it wrote.
+//! Compares the footer that was read back with the one that the writer says it wrote.
 //!
 //! The two compare unequal as a whole even where nothing is wrong, so every field is compared by
 //! itself; each exception is named where it is made.
@@ -80,7 +80,7 @@ pub(crate) fn compare(written: &ParquetMetaData, read: &ParquetMetaData) -> Resu
     Ok(())
 }
 
-/// The column index, if it says anything: a writer leaves one out that would not, a reader makes one.
+/// The column index, if it has bounds: a writer leaves an empty one out, and a reader makes one.
 fn bounds_of(metadata: &ParquetMetaData) -> Option<&ParquetColumnIndex> {
     let says_something = |index: &&ParquetColumnIndex| {
         index

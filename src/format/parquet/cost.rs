@@ -22,9 +22,9 @@ const VALUE: u64 = 24;
 /// The memory that decoding a column takes.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Cost {
-    /// For each row that is decoded at once, at most.
+    /// The memory for each row that is decoded at once, at most.
     pub(super) row: u64,
-    /// For pages, however few rows are decoded.
+    /// The memory for pages, however few rows are decoded.
     pub(super) pages: u64,
     /// Whether all values are in the dictionary.
     pub(super) only_dictionary: bool,

@@ -10,7 +10,7 @@ const ALGORITHM: i64 = 1;
 const KEY_METADATA: i64 = 2;
 const AAD_PREFIX: i64 = 1;
 const SUPPLY_AAD_PREFIX: i64 = 3;
-/// The types of a boolean field are its values.
+/// The type of a boolean field that is true: in Thrift's compact protocol the type is the value.
 const TRUE: u8 = 1;
 const FALSE: u8 = 2;
 
@@ -28,7 +28,7 @@ pub(crate) struct Crypto<'a> {
 }
 
 impl<'a> Crypto<'a> {
-    /// That of the one algorithm that is written, AES-GCM.
+    /// The encryption that this build writes, AES-GCM.
     #[cfg(feature = "encryption")]
     pub(super) fn gcm() -> Self {
         const AES_GCM_V1: i64 = 1;
@@ -38,7 +38,7 @@ impl<'a> Crypto<'a> {
         }
     }
 
-    /// Parses what `footer` begins with, and says how long it is.
+    /// Parses the metadata at the beginning of `footer`, and returns its length too.
     pub(super) fn parse(footer: &'a [u8]) -> Result<(Self, usize), Malformed> {
         let (mut walk, mut crypto) = (Thrift::new(footer), Crypto::default());
         let mut last = 0;

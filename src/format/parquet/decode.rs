@@ -1,4 +1,4 @@
-//! Every value of a Parquet file, decoded to Arrow.
+//! Decodes every value of a Parquet file to Arrow, and compares the columns with what was written.
 //!
 //! Row group by row group, and of wide ones some columns at a time, in batches of limited bytes, the rows
 //! of each counted against its row group. Where the digests of what went in are known, those of what came
@@ -60,10 +60,10 @@ pub(super) fn decode(
     }
 }
 
-/// How to decode: to the types of what went in, where parquet-rs can, since a file without the Arrow
-/// schema would come back as other types, whose digests differ; but texts and bytes as views, whose
-/// digests do not. Where nothing is known of what went in, the embedded Arrow schema is not asked: other
-/// writers name types there that parquet-rs cannot decode to, such as dictionaries of booleans.
+/// The options of the decoder: it decodes to the types that were given, where parquet-rs can, because a file without
+/// the Arrow schema would come back as other types, with other digests; texts and bytes come back as views, with the
+/// same digests. Where nothing is known of what went in, the embedded Arrow schema is not asked: other writers name
+/// types there that parquet-rs cannot decode to, such as dictionaries of booleans.
 fn arrow_metadata(
     metadata: &Arc<ParquetMetaData>,
     expected: Option<&Expected<'_>>,
@@ -134,7 +134,7 @@ fn decode_row_group(
     }
 }
 
-/// What decoding each top-level column takes.
+/// The memory that decoding each top-level column takes.
 fn root_costs(
     source: &Source,
     arrow: &ArrowReaderMetadata,
@@ -205,8 +205,8 @@ fn decode_columns(
     Ok(())
 }
 
-/// Whether one of the columns is said to hold nothing but nulls, of which parquet-rs knows only those of one
-/// physical type in one encoding.
+/// Whether one of the columns is declared to hold nothing but nulls: parquet-rs decodes these in one physical type
+/// and encoding only.
 fn has_nulls_alone(arrow: &ArrowReaderMetadata, columns: Range<usize>) -> bool {
     let schema = arrow.parquet_schema();
     let leaves = schema.columns().iter().enumerate();

@@ -20,8 +20,8 @@ use crate::disk::DiskFile;
 use crate::format::source::Source;
 use crate::format::{Fault, contained};
 
-/// The categories of a file whose footer is known to make sense; of a column that has no dictionary page, one of other
-/// values than texts, or more categories than are written, none.
+/// The categories of the ordered dictionaries of a file whose footer was checked. A column without a dictionary page,
+/// of other values than texts, or of more categories than are written, has none.
 pub(crate) fn categories(
     file: Arc<dyn DiskFile>,
     metadata: &ParquetMetaData,

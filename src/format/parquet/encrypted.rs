@@ -1,4 +1,4 @@
-//! Encrypted modules, as far as they can be looked at from outside: their lengths.
+//! Checks encrypted modules as far as that goes without keys: their lengths.
 //!
 //! A module is its length, four bytes that are not encrypted, and then a nonce, the ciphertext and a
 //! tag. The lengths are compared with the file before parquet-rs sees a module, since it allocates as
@@ -12,9 +12,9 @@ use crate::damage::{Damage, Location};
 use crate::format::Fault;
 use crate::format::source::Source;
 
-/// A module's length comes before it.
+/// The size of the length field before a module.
 const LENGTH: u64 = 4;
-/// A nonce and a tag, with nothing between them.
+/// The length of the shortest module: a nonce and a tag.
 const LEAST: u64 = 28;
 /// The signature of a footer that is not encrypted: a nonce and a tag.
 pub(super) const SIGNATURE: usize = 28;
@@ -47,8 +47,8 @@ pub(super) fn check_pages(
     Ok(pages.len() as u64)
 }
 
-/// Where the pages of an encrypted column chunk are, and how long: each is a module of its header and
-/// one of its content, and together they fill the chunk.
+/// The offsets and lengths of the pages of an encrypted column chunk: each is a module of its header and one of its
+/// content, and together they fill the chunk.
 fn walk_pages(
     source: &Source,
     location: &Location,

@@ -1,4 +1,4 @@
-//! Whether a footer describes what was given to the writer, by our own count and schema.
+//! Compares a footer with what was given to the writer, by our own count and schema.
 //!
 //! The writer's metadata is not asked here: it may be wrong in the same way as the file.
 
@@ -16,8 +16,8 @@ use super::readers_view::{ReadAs, first_difference};
 use crate::damage::{Damage, Location};
 use crate::format::contained;
 
-/// A schema in a file that was found to come back as what was given, so that files of one write which
-/// have the same need not be asked again. It serves one given schema.
+/// A file schema that is known to come back as the schema that was given, so that other files of the same write need
+/// no second check. It serves one given schema.
 #[derive(Debug, Default)]
 pub(crate) struct KnownSchema(OnceLock<(TypePtr, Option<Vec<KeyValue>>)>);
 
@@ -122,8 +122,8 @@ fn expect_of_annotations(
     }
 }
 
-/// What a schema is after Parquet has stored it: with or without the Arrow schema embedded, and with
-/// or without types coerced to what other readers know.
+/// The Arrow schema that readers get back from Parquet: with or without the Arrow schema embedded, and with or
+/// without types coerced to what other readers know.
 fn comes_back_as(schema: &Schema, embedded: bool, coerce: bool) -> Option<Schema> {
     let stored = ArrowSchemaConverter::new()
         .with_coerce_types(coerce)

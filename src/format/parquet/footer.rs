@@ -26,11 +26,12 @@ use crate::format::{Fault, contained};
 
 const MAGIC: &[u8] = b"PAR1";
 const MAGIC_ENCRYPTED: &[u8] = b"PARE";
-/// The magic number, an empty footer, its length, the magic number.
+/// The length of the shortest file: the magic number, an empty footer, its length, the magic number.
 const MINIMUM: u64 = 12;
-/// The footer's length and the magic number.
+/// The length of what follows the footer: its length and the magic number.
 const TAIL: u64 = 8;
-/// Read at once from the end: enough for footer and page indexes of most files, and all of small ones.
+/// The number of bytes that are read from the end at once: enough for footer and page indexes of most files, and for
+/// all of small ones.
 const AHEAD: u64 = 64 << 10;
 
 /// The tail of a file: the footer, its length, and the magic number.
@@ -75,7 +76,7 @@ pub(super) fn read(source: &mut Source, keys: Option<&Keys>) -> Result<Footer, F
     Ok(Footer { metadata, body })
 }
 
-/// Where the footer of a file of ours names its writer, with the hashes; also where that is damaged.
+/// The range of the writer's name in the footer of a file of this crate, hashes included; also where that is damaged.
 fn own_name(end: &End, metadata: &ParquetMetaData) -> Option<Range<usize>> {
     let footer = end.footer();
     let name = proof::find(footer)?;
@@ -91,7 +92,7 @@ fn own_name(end: &End, metadata: &ParquetMetaData) -> Option<Range<usize>> {
     (!is_another).then_some(name)
 }
 
-/// Parses a footer that anybody can read. Columns may be encrypted all the same, and it is signed then.
+/// Parses a footer that is not encrypted. Columns may be encrypted all the same, and it is signed then.
 fn parse(end: &End, keys: Option<&Keys>) -> Result<ParquetMetaData, Damage> {
     let footer = end.footer();
     let unreadable = |source| Damage::Footer {
@@ -119,7 +120,7 @@ fn parse(end: &End, keys: Option<&Keys>) -> Result<ParquetMetaData, Damage> {
     Ok(metadata)
 }
 
-/// Opens a footer that is encrypted itself: how it is, which is not, and one module.
+/// Decrypts an encrypted footer: plain metadata that say how it is encrypted, and one module.
 fn open_encrypted(end: &End, keys: &Keys) -> Result<ParquetMetaData, Damage> {
     let footer = end.footer();
     let (found, length) = Crypto::parse(footer).map_err(|error| Damage::Footer {
@@ -246,7 +247,7 @@ fn check_magic(found: &[u8], offset: u64, keys: Option<&Keys>) -> Result<bool, D
     }
 }
 
-/// Whether a file that was just written has anything encrypted in it, or is not to be told.
+/// Whether a file that was just written has encrypted parts, or cannot be told.
 pub(crate) fn encrypts(file: &[u8]) -> bool {
     let Some((rest, [a, b, c, d, magic @ ..])) = file.split_last_chunk::<8>() else {
         return true;

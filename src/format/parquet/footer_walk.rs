@@ -1,4 +1,4 @@
-//! A footer that anybody can read, walked over before parquet-rs allocates anything for it.
+//! Walks over the bytes of a footer that is not encrypted, before parquet-rs allocates anything for it.
 //!
 //! Counts that are larger than their bytes are refused here, and column chunks that are not of their
 //! column, which parquet-rs takes for granted.
@@ -18,9 +18,9 @@ const PATH_IN_SCHEMA: i64 = 3;
 
 /// The facts of a footer that a walk over its bytes finds.
 pub(super) struct Walked<'a> {
-    /// How long it is.
+    /// The length of the footer.
     pub(super) length: usize,
-    /// Whether there is anything encrypted, be it a column; then a signature follows.
+    /// Whether anything in the file is encrypted, if only a column; then a signature follows.
     pub(super) is_encrypted: bool,
     /// The column chunks of each row group.
     pub(super) chunks: Vec<Vec<ChunkName<'a>>>,

@@ -45,7 +45,7 @@ mod enabled {
         encryption: Option<Arc<FileEncryptionProperties>>,
     }
 
-    /// Shows nothing of the keys.
+    /// Hides the keys.
     impl fmt::Debug for Keys {
         fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             f.debug_struct("Keys").finish_non_exhaustive()
@@ -60,8 +60,8 @@ mod enabled {
             }
         }
 
-        /// Those that open what is written with `properties`; `None` if they do not encrypt. Not more
-        /// than readers need: a prefix of the AAD only where it is not stored in the file.
+        /// The keys that decrypt files written with `properties`; `None` if these do not encrypt. Not more than
+        /// readers need: a prefix of the AAD only where it is not stored in the file.
         pub(crate) fn of_writer(properties: &WriterProperties) -> Result<Option<Self>> {
             let Some(encryption) = properties.file_encryption_properties() else {
                 return Ok(None);
@@ -153,7 +153,7 @@ mod disabled {
 
     use crate::format::parquet::crypto::Crypto;
 
-    /// There are none.
+    /// The decryption keys of a build without the feature `encryption`: there are none.
     #[derive(Debug, Clone)]
     pub(crate) struct Keys(Infallible);
 

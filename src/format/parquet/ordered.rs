@@ -14,7 +14,7 @@ use parquet::errors::{ParquetError, Result};
 use crate::categories::{Categories, KnownCategories};
 use crate::nested::{below, inner_fields};
 
-/// What the categories of one column may take: a page of them is held for each row group that is being encoded.
+/// The most bytes of the categories of one column: a page of them is held for each row group that is being encoded.
 pub(super) const MOST_BYTES: usize = 64 << 20;
 
 /// The ordered dictionaries of a schema, by leaf column.
@@ -69,7 +69,7 @@ impl OrderedColumns {
             .collect()
     }
 
-    /// The path of the first one.
+    /// The path of the first ordered dictionary.
     pub(super) fn first(&self) -> Option<&str> {
         let first = self.leaves.iter().flatten().next();
         first.map(|column| column.path.as_str())

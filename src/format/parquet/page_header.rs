@@ -8,7 +8,7 @@ use super::thrift::{I32, Malformed, Thrift, put_varint};
 pub(super) struct Header<'a> {
     kind: i64,
     uncompressed_size: i64,
-    /// What the content has become longer by.
+    /// The number of bytes by which the content has grown.
     grown: i64,
     length: usize,
     /// The number and type of the first field after the checksum, and what follows that.
@@ -58,14 +58,14 @@ impl<'a> Header<'a> {
         self.kind == DICTIONARY_PAGE
     }
 
-    /// The same for a content of another size.
+    /// The header for a content of another size.
     pub(super) fn resized(mut self, size: usize) -> Self {
         self.grown = size as i64 - self.uncompressed_size;
         self.uncompressed_size = size as i64;
         self
     }
 
-    /// What the content has become longer by.
+    /// The number of bytes by which the content has grown.
     pub(super) fn grown(&self) -> i64 {
         self.grown
     }
@@ -84,7 +84,7 @@ impl<'a> Header<'a> {
         Ok(rest)
     }
 
-    /// The same with another rest.
+    /// The header with another rest.
     pub(super) fn with_rest(mut self, rest: &'a [u8]) -> Self {
         self.rest = rest;
         self
@@ -111,7 +111,7 @@ impl<'a> Header<'a> {
         Ok((is_coded, is_version_2.then_some(levels)))
     }
 
-    /// How long it was.
+    /// The length of the header as it was.
     pub(super) fn length(&self) -> usize {
         self.length
     }

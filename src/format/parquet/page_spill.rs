@@ -15,10 +15,11 @@ use parquet::file::reader::{ChunkReader, Length};
 use crate::error::Error;
 use crate::scratch::{Extent, Scratch};
 
-/// The fewest and most bytes of a column chunk that are put into the scratch file at once.
+/// The least bytes of a column chunk that are put into the scratch file at once.
 const LEAST: usize = 64 << 10;
+/// The most bytes of a column chunk that are put into the scratch file at once.
 const MOST: usize = 1 << 20;
-/// A page of less stays in memory where pages are kept one by one: headers do.
+/// The size below which a page stays in memory where pages are kept one by one, such as a header.
 const SMALL: usize = 4 << 10;
 
 /// The memory limit of the encoded pages of a write, and the scratch file for pages beyond it.
@@ -49,7 +50,7 @@ impl PageSpill {
     }
 }
 
-/// What came through parquet-rs as a cause, if it is an error of ours.
+/// The error of this crate that parquet-rs passes on as a cause, if there is one.
 pub(crate) fn own_error(error: ParquetError) -> std::result::Result<Error, ParquetError> {
     let ParquetError::External(cause) = error else {
         return Err(error);
@@ -76,7 +77,7 @@ pub(super) struct Pages {
     spill: Option<Arc<PageSpill>>,
     spilled: Vec<Extent>,
     spilled_len: usize,
-    /// Those after the spilled ones.
+    /// The pages that follow the spilled ones.
     held: Vec<u8>,
     /// How much of the memory is counted.
     counted: usize,
@@ -93,7 +94,7 @@ impl Pages {
         self.spilled_len + self.held.len()
     }
 
-    /// Their size in memory, in bytes.
+    /// The size of the pages in memory, in bytes.
     pub(super) fn memory_size(&self) -> usize {
         self.held.capacity()
     }
@@ -182,7 +183,7 @@ impl ChunkReader for ChunkPages {
 /// Reads the pages of a column chunk: the dictionary, what is spilled, what is held.
 pub(crate) struct PagesReader {
     pages: Arc<Whole>,
-    /// The extent after `current`; then what is held; then nothing.
+    /// The index of the extent after `current`; after the last extent come the pages in memory.
     next: usize,
     current: Bytes,
 }

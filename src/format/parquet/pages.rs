@@ -1,4 +1,4 @@
-//! Every page of every column chunk: header, checksum, decompression, number of values.
+//! Checks every page of every column chunk: header, checksum, decompression, number of values.
 //!
 //! Headers are walked first, since parquet-rs does not tell of a page where it lies, whether it
 //! carried a checksum, or what size it declares before it allocates that much. Then parquet-rs reads
@@ -26,9 +26,9 @@ use crate::damage::{Damage, Location};
 use crate::format::source::Source;
 use crate::format::{Fault, PageCount, contained};
 
-/// Read at first for a page header, and grown where a header is longer.
+/// The number of bytes that are read at first for a page header; more where it is longer.
 const HEADER_AHEAD: u64 = 1 << 10;
-/// No header is longer: it holds at most two bounds of a column beside a few numbers.
+/// The most bytes of a page header: it holds at most two bounds of a column beside a few numbers.
 const HEADER_MAXIMUM: u64 = 64 << 20;
 
 /// The header of a page.
@@ -153,8 +153,8 @@ fn parse_header(bytes: &[u8]) -> Result<Header, Malformed> {
     Ok(header)
 }
 
-/// Field 1 is the number of values in all three, field 3 that of rows in version 2; the encoding is field 4
-/// there and else field 2.
+/// Parses the counts of a page: field 1 is the number of values in all kinds, field 3 that of rows in version 2; the
+/// encoding is field 4 there and else field 2.
 fn parse_counts(walk: &mut Thrift<'_>, v2: bool, header: &mut Header) -> Result<(), Malformed> {
     let mut last = 0;
     while let Some((number, kind)) = walk.field(&mut last)? {

@@ -164,7 +164,7 @@ fn readers_view(given: &DataType) -> DataType {
     }
 }
 
-/// What lists call their items is of no account, nor is here whether they may be null.
+/// The item field of a list under one name, and nullable: neither matters to this comparison.
 fn unnamed(item: &FieldRef) -> FieldRef {
     view_of(item, "item")
 }

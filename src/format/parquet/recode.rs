@@ -1,4 +1,4 @@
-//! Pages of an ordered dictionary with its categories in their order.
+//! Rewrites the pages of an ordered dictionary so that its categories are in their order.
 //!
 //! parquet-rs numbers values as rows have them. When its dictionary page is there, each of its numbers has a category,
 //! and the numbers in data pages are replaced, run by run. The source of the encodings is
@@ -9,12 +9,12 @@ use parquet::errors::{ParquetError, Result};
 use super::ordered::OrderedColumn;
 use super::thrift::{put_varint, take_varint};
 
-/// What replaces the dictionary page of a column chunk, and the numbers in its data pages.
+/// The new dictionary page of a column chunk, and the new number of each old one in its data pages.
 #[derive(Debug)]
 pub(super) struct Recoding {
     /// The dictionary page.
     pub(super) page: Vec<u8>,
-    /// How many values it has.
+    /// The number of values of the page.
     pub(super) entries: usize,
     /// The place of the category for each number of parquet-rs.
     places: Vec<u32>,
@@ -23,7 +23,7 @@ pub(super) struct Recoding {
 }
 
 impl Recoding {
-    /// For a dictionary page of parquet-rs.
+    /// Makes the new page from a dictionary page that parquet-rs encoded.
     pub(super) fn new(column: &OrderedColumn, dictionary: &[u8]) -> Result<Self> {
         let categories = column.categories();
         let mut places = Vec::new();

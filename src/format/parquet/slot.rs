@@ -11,11 +11,11 @@ use crate::staging::Draft;
 
 /// An output that a Parquet file is written to.
 pub(crate) trait FileOutput: Write + Send {
-    /// Told where the row groups end, before what follows them comes.
+    /// Called with the offset where the row groups end, before what follows them is written.
     fn row_groups_ended(&mut self, offset: u64);
 
-    /// Told that the file has ended: its hashes are put into its footer. Gives the writer's name with them, if they have
-    /// a place there.
+    /// Called when the file has ended, and puts its hashes into its footer. Gives the writer's name with them, if
+    /// they have a place there.
     fn footer_ended(&mut self) -> io::Result<Option<String>>;
 
     /// The first error of the disk so far, which is then forgotten, and the path of the file it is about.
@@ -26,15 +26,15 @@ pub(crate) trait FileOutput: Write + Send {
 pub(crate) struct Slot {
     draft: Option<Draft>,
     waiting: Vec<u8>,
-    /// Whether all that comes waits for the end of the file.
+    /// Whether all bytes are held back until the end of the file.
     is_held: bool,
-    /// The hash of what went to the draft so far.
+    /// The hash of the bytes written to the draft so far.
     hash: XxHash3_64,
     footer_bytes: u64,
 }
 
 impl Slot {
-    /// Column chunks come in small pieces, and a small file is written at once.
+    /// The size of the buffer before the draft: column chunks come in small pieces.
     const WAITING: usize = 64 << 10;
 
     pub(crate) fn new(draft: Draft) -> Self {
@@ -53,14 +53,14 @@ impl Slot {
     }
 }
 
-/// Where the footer begins in the last bytes of a file.
+/// The offset of the footer in the last bytes of a file.
 fn footer_start(bytes: &[u8]) -> Option<usize> {
     let (rest, [a, b, c, d, ..]) = bytes.split_last_chunk::<8>()?;
     let length = u32::from_le_bytes([*a, *b, *c, *d]) as usize;
     rest.len().checked_sub(length)
 }
 
-/// Puts the hashes of a file into its footer: `bytes` end it, and `hash` is of what is before them.
+/// Writes the hashes of a file into its footer: `bytes` end the file, and `hash` is of the bytes before them.
 fn prove(mut hash: XxHash3_64, bytes: &mut [u8], footer: usize) -> Option<String> {
     let (body, end) = bytes.split_at_mut(footer);
     hash.write(body);

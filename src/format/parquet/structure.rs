@@ -1,4 +1,4 @@
-//! Whether a parsed footer makes sense for the file it ends.
+//! Checks that a parsed footer makes sense for the file that it ends.
 //!
 //! Every count agrees with every other, every part lies between the magic number and the footer, and
 //! no two parts share a byte. The cost grows with row groups, columns and indexed pages, not with
@@ -8,10 +8,10 @@ use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, RowGroupMeta
 
 use crate::damage::{Damage, Location};
 
-/// The first byte after the magic number.
+/// The offset of the first byte after the magic number.
 const FIRST: u64 = 4;
 
-/// A part of the file: what it is, whose, and its bytes.
+/// A part of the file that the footer declares: its kind, its owner, and its range of bytes.
 struct Part {
     what: &'static str,
     location: Location,
@@ -60,7 +60,7 @@ fn check_column_orders(metadata: &ParquetMetaData) -> Result<(), Damage> {
     }
 }
 
-/// Checks what a row group says of itself, and gives back its number of rows.
+/// Checks the metadata of a row group, and returns its number of rows.
 fn check_row_group(index: usize, row_group: &RowGroupMetaData) -> Result<u64, Damage> {
     let location = Location::row_group(index);
     let rows = not_negative(&location, "the number of rows", row_group.num_rows())?;

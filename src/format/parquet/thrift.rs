@@ -1,4 +1,4 @@
-//! Just enough of Thrift's compact protocol to look at Parquet's structures before parquet-rs does.
+//! A reader of Thrift's compact protocol: just enough to look at Parquet's structures before parquet-rs does.
 //!
 //! parquet-rs allocates some lists by their declared length alone, and a failed allocation ends the
 //! process. So every structure is first walked here: no list is longer than the bytes left for it.
@@ -13,7 +13,7 @@ pub(super) const BINARY: u8 = 8;
 pub(super) const LIST: u8 = 9;
 pub(super) const STRUCT: u8 = 12;
 
-/// Parquet nests eight deep at most; what is deeper is not Parquet.
+/// The deepest nesting that is read: Parquet nests at most eight deep.
 const MAX_DEPTH: usize = 32;
 
 /// Bytes that are not the compact protocol.
@@ -197,7 +197,7 @@ impl<'a> Thrift<'a> {
         Ok(())
     }
 
-    /// In lists and maps, other than in fields, a boolean has a byte of its own.
+    /// Skips an element of a list or map, in which, other than in fields, a boolean has a byte of its own.
     fn skip_element(&mut self, kind: u8, depth: usize) -> Result<()> {
         match kind {
             1 | 2 => self.byte().map(drop),

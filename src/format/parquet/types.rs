@@ -1,11 +1,11 @@
-//! Types that Parquet has a place for, and parquet-rs does not.
+//! Refuses types that Parquet, parquet-rs or common readers cannot store or read back.
 
 use crate::nested::{below, has_runs_within};
 use crate::refused::Refused;
 use arrow::datatypes::{DECIMAL128_MAX_PRECISION, DataType, Field, Schema};
 
-/// Refuses what parquet-rs panics at (seen in version 59.3), what readers cannot open, and what would
-/// come back as something else.
+/// Refuses columns of types on which parquet-rs panics (seen in version 59.3), which readers cannot open, or which
+/// would come back as another type.
 pub(crate) fn check(schema: &Schema) -> Result<(), Refused> {
     schema
         .fields()
@@ -13,7 +13,7 @@ pub(crate) fn check(schema: &Schema) -> Result<(), Refused> {
         .try_for_each(|field| check_field(field.name(), field))
 }
 
-/// `path` names the field by those that it lies in.
+/// Checks one field, and those within it; `path` is its path.
 fn check_field(path: &str, field: &Field) -> Result<(), Refused> {
     if field.dict_is_ordered() == Some(true) && !keeps_order(field.data_type()) {
         return refuse(

@@ -1,4 +1,4 @@
-//! Reads the text of a [`PartitionBy`](super::PartitionBy), and quotes names for it.
+//! The parser of the text of a [`PartitionBy`](super::PartitionBy), and the quoting of names in it.
 
 use std::fmt;
 
@@ -43,7 +43,7 @@ pub(super) fn keys(text: &str) -> Result<Vec<PartitionKey>, PartitionError> {
 
 struct Reader<'a> {
     text: &'a str,
-    /// In bytes.
+    /// The position in the text, in bytes.
     at: usize,
 }
 

@@ -1,4 +1,4 @@
-//! Whether the partitions of a data set are alike, and their files worth opening.
+//! Oddities of whole partitions: keys that differ from those of others, and many small files.
 
 use std::collections::HashMap;
 

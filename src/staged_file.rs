@@ -1,4 +1,4 @@
-//! Files between being finished and being visible, and after.
+//! A lone file after it is finished: staged and verified, then published.
 //!
 //! Promise P3: a [`StagedFile`] comes into being only verified, and publishing is all that can be
 //! done with it besides discarding it, so that publishing something unverified cannot be written.
@@ -131,7 +131,7 @@ impl<C> fmt::Debug for StagedFile<C> {
 }
 
 impl<C> StagedFile<C> {
-    /// [`sync_and_verify`].
+    /// Syncs and verifies a finished draft: see [`sync_and_verify`].
     pub(crate) fn verified(
         mut draft: Draft,
         destination: Destination,
@@ -223,8 +223,9 @@ impl<C> StagedFile<C> {
     pub fn discard(self) {}
 }
 
-/// [`Step::SyncFile`] and [`Step::Verify`]: all that stands between the last byte written and a file that may be
-/// published at `path`. `mode`, if given, becomes its permissions; `check` looks at the re-opened file.
+/// Syncs and verifies a file ([`Step::SyncFile`], [`Step::Verify`]): all that stands between the last byte written
+/// and a file that may be published at `path`. `mode`, if given, becomes its permissions; `check` looks at the
+/// re-opened file.
 pub(crate) fn sync_and_verify(
     draft: &mut Draft,
     path: &Path,
@@ -267,8 +268,8 @@ fn check_bytes(file: &dyn DiskFile, expected: u64, checksum: Option<u128>) -> Re
     }
 }
 
-/// Compares what ends the file byte for byte, if it was told from the rest: a number can be spelled in
-/// more than one way, and some of what a footer can say no parser keeps.
+/// Compares the end of the file byte for byte, if it was hashed apart from the rest: a number can be spelled in more
+/// than one way, and some of what a footer can say no parser keeps.
 fn check_end(file: &dyn DiskFile, written: Written) -> Result<(), Fault> {
     match written.end {
         Some((start, hash)) => verify_end(file, start, hash),

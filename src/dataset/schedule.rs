@@ -1,38 +1,37 @@
-//! How the work of encoding is divided: which partitions are encoded together, and how many rows are
-//! gathered at once.
+//! How encoding is divided: which partitions are encoded together, and how many rows are gathered at once.
 //!
-//! Nothing here changes what is written, but that the rows of a partition which is too large to be
-//! sorted at once become several files.
+//! The schedule does not change what is written, with one exception: a partition that is too large to be sorted at
+//! once becomes several files.
 
 use std::ops::Range;
 
 use super::template::Template;
 
-/// The most memory of rows that one thread gathers at once. The more there are, the fewer rows of other
+/// The most memory of the rows that one thread gathers at once. The more there are, the fewer rows of other
 /// partitions are skipped in between, and the better memory is read ahead; beyond this little is won.
 const CHUNK_BYTES: usize = 32 << 20;
-/// The most rows of these: what a row takes is an average, and there may be partitions of larger ones.
+/// The most rows that one thread gathers at once, since the size of a row is only known on average.
 const CHUNK_ROWS: usize = 1 << 18;
-/// What it takes to know where a row is and where it goes, and where a text ends.
+/// The bookkeeping for each gathered row: its source and target, and the end of a text.
 const PLACE_BYTES: usize = 32;
-/// What the values of dictionaries may always take that are put in the place of their keys at once: rows
-/// are not to be spilled one by one, however little memory there is.
+/// The least memory for dictionary values that replace their keys, however low the memory limit: else rows would be
+/// spilled one by one.
 const LEAST_RESOLVED: usize = 1 << 20;
-/// How many times more than on average rows may take that are gathered at once: beyond, fewer are.
+/// The factor by which gathered rows may exceed their average size; beyond it fewer are gathered.
 const SKEW: usize = 2;
 /// The least and most bytes of a block of spilled rows, before compression.
 const BLOCK_BYTES: Range<usize> = 64 << 10..1 << 20;
 
-/// Files that are open beside those which are encoded and verified, of which a thread has up to two: the
-/// lease and the lock of the transaction, its directory, the scratch file.
+/// The number of files that are open beside those being encoded and verified (up to two for each thread): the lease
+/// and the lock of the transaction, its directory, the scratch file.
 pub(super) const BESIDE: usize = 4;
 
-/// How the memory limit is divided.
+/// The parts into which the memory limit is divided.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Budget {
     /// The memory of rows and bookkeeping beyond which rows are spilled.
     pub(super) held: usize,
-    /// The memory of dictionary values that are put in the place of their keys at once.
+    /// The memory of dictionary values that replace their keys at once.
     pub(super) resolved: usize,
     /// The memory of the rows that one thread gathers at once.
     chunk: usize,
@@ -81,29 +80,29 @@ impl Budget {
     }
 }
 
-/// What is done with how many rows.
+/// The schedule of encoding: which partitions each thread encodes, and how many rows it gathers at once.
 #[derive(Debug)]
-pub(super) struct Layout {
+pub(super) struct Schedule {
     pub(super) threads: usize,
-    /// Partitions that are encoded one after another, the columns of each side by side where they can be.
+    /// Large partitions, encoded one after another, each on several threads where its columns can be encoded apart.
     pub(super) wide: Vec<u32>,
-    /// Neighbouring partitions that are encoded one after another, beside other such.
+    /// Ranges of small partitions, each range encoded by one thread.
     pub(super) narrow: Vec<Range<u32>>,
     pub(super) chunk: Portion,
     pub(super) window: Portion,
 }
 
-/// How many rows are gathered at once.
+/// A limit on the rows that are gathered at once, in rows and bytes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Portion {
-    /// As many as fit by what a row takes on average, and at least one.
+    /// The number of rows that fit by their average size; at least one.
     rows: usize,
-    /// What they may take, where their sizes differ.
+    /// The bytes that they may take, where their sizes differ.
     pub(super) bytes: usize,
 }
 
 impl Portion {
-    /// How many more rows belong to it, given how many there are and what was read for them.
+    /// The number of rows that may still be added, given the rows so far and the bytes read for them.
     pub(super) fn wanted(&self, rows: usize, loaded: usize) -> usize {
         match rows > 0 && loaded > self.bytes {
             true => 0,
@@ -112,18 +111,19 @@ impl Portion {
     }
 }
 
-/// How many rows of `row_bytes` fit into some memory, in whole units.
+/// The number of rows of `row_bytes` bytes that fit into `bytes`, rounded down to whole units; at least one unit.
 fn rows_in(bytes: usize, row_bytes: usize, unit: usize) -> usize {
     (bytes / row_bytes.max(1) / unit * unit).max(unit)
 }
 
-impl Layout {
-    /// How many threads work.
+impl Schedule {
+    /// The number of threads that encode.
     pub(super) fn threads(budget: Budget) -> usize {
         budget.threads
     }
 
-    /// Divides the work, given the rows of each partition and what a row takes.
+    /// Divides the work: `rows` are the rows of each partition, `row_bytes` the average size of one, `unit` the rows
+    /// that are encoded at once, `runs` the number of spilled runs.
     pub(super) fn new(
         budget: Budget,
         rows: &[u64],
@@ -167,7 +167,7 @@ impl Layout {
         if sum > 0 {
             narrow.push(start..rows.len() as u32);
         }
-        Layout {
+        Schedule {
             threads,
             wide,
             narrow,
@@ -183,7 +183,7 @@ impl Layout {
     }
 }
 
-/// How many rows a block of spilled rows has.
+/// The limit on the rows of a block of spilled rows.
 pub(super) fn block(budget: Budget, row_bytes: usize) -> Portion {
     Portion {
         rows: (budget.block / row_bytes.max(1)).max(1),

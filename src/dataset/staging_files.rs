@@ -1,4 +1,4 @@
-//! The interface between engine and transaction: staging files, and finished files.
+//! The interface between engine and transaction: the engine asks for staging files, and returns finished ones.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -10,29 +10,30 @@ use crate::partition::Partition;
 use crate::receipt::{ColumnStatistics, FileRecord, ReceiptError};
 use crate::staging::Draft;
 
-/// The transaction that a data set's files are staged in.
-pub(crate) trait Stage: fmt::Debug + Send + Sync {
-    /// A new staging file of this write.
+/// Where an engine makes its files: the transaction, as the engine sees it.
+pub(crate) trait StagingFiles: fmt::Debug + Send + Sync {
+    /// Creates a staging file of this write; `hashing` says that its bytes are hashed as they are written.
     fn create(&self, hashing: bool) -> Result<Draft>;
 
-    /// A new scratch file for what memory has no room for, removed with the transaction and never published.
+    /// Creates a scratch file for rows and pages beyond the memory limit. It is removed with the transaction, and
+    /// never published.
     fn scratch(&self) -> Result<Box<dyn DiskFile>>;
 
-    /// Told of each partition when its first row has come.
+    /// Called with each partition when its first row has come, so that conflicts are found early.
     fn touch(&self, partition: &Partition) -> Result<()>;
 
-    /// The directory that the staging files are in, opened before the first of them is written: a
-    /// sync of a whole file system reports the failures since then, and no earlier ones.
+    /// Opens the directory of the staging files. It has to be opened before the first of them is written: a sync of a
+    /// whole file system reports the failures since then, and no earlier ones.
     fn directory(&self) -> Result<Box<dyn DiskDirectory>>;
 }
 
-/// A file whose last byte is written.
+/// An encoded file: its last byte is written, but it is neither synced nor verified.
 pub(super) struct EncodedFile {
     pub(super) draft: Draft,
     pub(super) content: Content,
     pub(super) digests: Option<Vec<u128>>,
     pub(super) rows: u64,
-    /// See [`Finished`].
+    /// The length of what ends a Parquet file; see [`Finished::footer_bytes`].
     pub(super) footer_bytes: Option<u64>,
     /// The final path.
     pub(super) path: PathBuf,
@@ -43,29 +44,29 @@ pub(super) struct EncodedFile {
 /// Plain data. Removing the staging file is the transaction's.
 #[derive(Debug, Clone)]
 pub(crate) struct Finished {
-    /// Where the file stands now.
+    /// The path of the staging file.
     pub(crate) staged: PathBuf,
     /// Identity of the file that was written and verified, whatever stands there later.
     pub(crate) identity: Identity,
     /// The partition of its rows.
     pub(crate) partition: Partition,
-    /// Its name within the partition's directory.
+    /// The file name within the partition's directory.
     pub(crate) file_name: String,
     pub(crate) rows: u64,
-    /// Its row groups or record batches, where its format has them.
+    /// The number of row groups or record batches, where the format has them.
     pub(crate) row_groups: Option<usize>,
-    /// Its length.
+    /// The length of the file in bytes.
     pub(crate) bytes: u64,
-    /// The length of what ends a Parquet file: metadata, its length, magic number.
+    /// The length of what ends a Parquet file: metadata, its length field, magic number.
     pub(crate) footer_bytes: Option<u64>,
-    /// XXH3 with 128 bits of the whole file, where it was hashed.
+    /// The XXH3 hash (128 bits) of all bytes, if they were hashed.
     pub(crate) content_hash: Option<u128>,
-    /// The statistics of its columns, where the format has them: as many as there is memory for.
+    /// The statistics of the columns, where the format has them; of very many files, only of the first columns.
     pub(crate) columns: Vec<ColumnStatistics>,
 }
 
 impl Finished {
-    /// The record of it in a receipt.
+    /// Makes the record of the file for a receipt.
     pub(super) fn into_record(self) -> std::result::Result<FileRecord, ReceiptError> {
         let record = FileRecord::new(self.partition, &self.file_name, self.rows, self.bytes)?;
         let mut record = record.with_columns(self.columns);

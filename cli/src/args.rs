@@ -1,4 +1,5 @@
-//! What the command line can say. One structure a subcommand; defaults stand beside each option.
+//! The definition of the command line: commands, their options and help. One structure a subcommand; defaults stand
+//! beside each option.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! `completions`: what makes a shell complete the command.
+//! `completions`: prints the script by which a shell completes the command.
 
 use crate::args::CompletionsArgs;
 use crate::exit::{Exit, Failure};

@@ -1,4 +1,4 @@
-//! How a run ends: the exit codes, and what is said on standard error (promise P5).
+//! The end of a run: exit codes, and messages on standard error (promise P5).
 //!
 //! Every failure names its cause chain, one line each, and maps to the code that is true of the disk.
 
@@ -24,7 +24,7 @@ Exit codes:
 A file that grows beyond `ulimit -f` is a failure like a full disk. Where nobody reads the output any more
 (a broken pipe), the work goes on, and the code is the same.";
 
-/// How a run ended.
+/// The exit code of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
     /// All that was asked for is done.
@@ -49,7 +49,7 @@ impl From<Exit> for u8 {
     }
 }
 
-/// Why a run failed.
+/// The failure of a run: its message, causes and exit code.
 #[derive(Debug)]
 pub(crate) struct Failure {
     exit: Exit,
@@ -68,7 +68,7 @@ impl Failure {
         }
     }
 
-    /// A failure of the command's own dealings with the system.
+    /// A failure of a system call that the command itself made.
     pub(crate) fn io(message: impl Display, error: &io::Error) -> Self {
         Failure {
             hint: None,
@@ -76,12 +76,12 @@ impl Failure {
         }
     }
 
-    /// A signal came, and nothing was published.
+    /// The failure of a run that a signal ended before anything was published.
     pub(crate) fn interrupted() -> Self {
         Failure::new(Exit::Interrupted, "interrupted: nothing was published")
     }
 
-    /// Columns or rows that cannot be partitioned; `place` says where they are.
+    /// The failure of columns or rows that cannot be partitioned; `place` says where they are.
     pub(crate) fn rows(place: impl Display, error: &PartitionError) -> Self {
         Failure::new(Exit::Failed, format_args!("{place}: {error}")).with_causes(error)
     }
@@ -90,7 +90,7 @@ impl Failure {
         self.exit
     }
 
-    /// Says on standard error what failed and why.
+    /// Prints the failure and its causes on standard error.
     pub(crate) fn print(&self) {
         message(format_args!("error: {}", self.message));
         for cause in &self.causes {
@@ -168,7 +168,7 @@ impl From<InputError> for Failure {
     }
 }
 
-/// An option as the command line spells it, where it is one of those.
+/// The name of an option as the command line spells it, if it has that option.
 fn spelled(option: &str) -> String {
     match option {
         "compression" | "csv_null" | "json_non_finite" | "max_open_files" | "memory_limit"
@@ -180,7 +180,7 @@ fn spelled(option: &str) -> String {
     }
 }
 
-/// What the user can do about a cause.
+/// A hint for the user on what to do about a cause.
 fn hint(cause: &(dyn StdError + 'static)) -> Option<&'static str> {
     let error = cause.downcast_ref::<io::Error>()?;
     #[cfg(unix)]
@@ -198,12 +198,12 @@ fn hint(cause: &(dyn StdError + 'static)) -> Option<&'static str> {
     }
 }
 
-/// A text whose remedies are options of the command.
+/// A text in which remedies are spelled as options of the command.
 fn in_words(text: impl Display) -> String {
     Remedy::in_words_of(Face::Command, &text.to_string())
 }
 
-/// What is wrong, and after it the causes, in one line.
+/// An error and its causes, in one line.
 pub(crate) fn with_causes(
     text: impl Display,
     mut cause: Option<&(dyn StdError + 'static)>,
@@ -220,7 +220,7 @@ pub(crate) fn with_causes(
     line
 }
 
-/// Says something on standard error; where that is closed there is nobody to tell.
+/// Prints a message on standard error; where that is closed, there is nobody to tell.
 pub(crate) fn message(text: impl Display) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }

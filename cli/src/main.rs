@@ -1,4 +1,4 @@
-//! The command `atomic-arrow`, as a program; what it does is the library's.
+//! The program `atomic-arrow`, which calls the command's library.
 
 use std::process::ExitCode;
 

@@ -20,7 +20,7 @@ impl Progress {
         Self::new(shown, total, template)
     }
 
-    /// Files done, of nobody knows how many.
+    /// Shows the number of files done; their total is unknown.
     pub(crate) fn files(shown: bool) -> Self {
         Self::new(shown, None, "{spinner} {human_pos} files")
     }
@@ -69,7 +69,7 @@ impl WriteProgress {
         WriteProgress(Progress::bytes(shown, total))
     }
 
-    /// What the library tells of rows and files.
+    /// The callback by which the library tells of rows and files.
     pub(crate) fn listener(&self) -> impl Fn(atomic_arrow::Progress) + Send + Sync + 'static {
         let bar = self.0.0.clone();
         let most = AtomicU64::new(0);

@@ -72,7 +72,7 @@ fn copy(source: &mut Source, file: &mut AtomicFile, shown: bool) -> Result<(), F
     }
 }
 
-/// The library's error out of the standard one that it had to be put into.
+/// The library's error inside the standard one that had to carry it.
 fn write_error(error: io::Error) -> Failure {
     match error.downcast::<Error>() {
         Ok(error) => error.into(),

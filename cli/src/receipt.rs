@@ -1,10 +1,10 @@
-//! How receipts, counts and partitions are put into words and JSON.
+//! Receipts, counts and partitions as text and JSON.
 
 use atomic_arrow::{Partition, Receipt};
 use indicatif::{HumanBytes, HumanCount};
 use serde_json::{Map, Value};
 
-/// What was published, in short.
+/// A short text on what was published.
 pub(crate) fn summary(receipt: &Receipt) -> String {
     let totals = receipt.totals();
     format!(

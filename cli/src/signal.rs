@@ -28,7 +28,7 @@ pub(crate) fn take_limits_as_errors() -> Result<(), Failure> {
 #[derive(Debug, Clone)]
 pub(crate) struct Interrupt {
     raised: Arc<AtomicBool>,
-    /// What makes a second signal end the process.
+    /// The handlers by which a second signal ends the process.
     impatience: [SigId; 2],
 }
 
@@ -60,8 +60,8 @@ impl Interrupt {
         self.raised.load(Ordering::Relaxed)
     }
 
-    /// The same for the last time that anybody cares: from now on a second signal does not end the
-    /// process either, which by its exit code would say that nothing is published.
+    /// Stops watching, for good: from now on a second signal does not end the process either, since its exit code
+    /// would say that nothing is published.
     pub(crate) fn is_raised_at_last(&self) -> bool {
         for second in self.impatience {
             low_level::unregister(second);

@@ -1,4 +1,4 @@
-//! The bytes that `put` is given, read with an eye on the interrupt flag.
+//! The input of `put`, read with an eye on the interrupt flag.
 
 use std::fs::File;
 use std::io::{self, Read as _};

@@ -1,4 +1,4 @@
-//! `verify`: whether files are what they claim to be.
+//! `verify`: checks files, and prints what is wrong.
 
 use atomic_arrow::verify::{Damage, FileReport, VerifyOptions, verify_path_with_options};
 use indicatif::{HumanBytes, HumanCount};
@@ -12,12 +12,12 @@ use crate::output::Output;
 use crate::progress::Progress;
 use crate::receipt::plural;
 
-/// What was found in all files together.
+/// The results of all files together.
 #[derive(Default)]
 struct Totals {
     files: u64,
     damaged: u64,
-    /// Files of which it cannot be told here, as of those that are encrypted.
+    /// The number of files that cannot be checked here, such as encrypted ones.
     not_checkable: u64,
     rows: u64,
     bytes: u64,

@@ -74,7 +74,7 @@ fn asking(builder: DatasetWriterBuilder, interrupt: &Interrupt) -> DatasetWriter
     })
 }
 
-/// Says on standard error what there is to say of an input before it is read.
+/// Prints the notes on an input on standard error, before it is read.
 pub(crate) fn say(args: &WriteArgs, input: &mut Input) {
     say_notes(args, input);
     if args.verbose {
@@ -90,7 +90,7 @@ fn say_notes(args: &WriteArgs, input: &mut Input) {
     }
 }
 
-/// Says on standard error what is to be known of a commit.
+/// Prints the notes on a commit on standard error.
 pub(crate) fn say_of(args: &WriteArgs, notes: &[Note]) {
     for note in notes {
         if !args.quiet {
@@ -121,7 +121,7 @@ fn read(
     Ok(true)
 }
 
-/// Which row of which input comes next.
+/// The position in the inputs: which row of which input comes next.
 #[derive(Debug, Default)]
 pub(crate) struct Row {
     path: PathBuf,
@@ -129,7 +129,7 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    /// The next row is of this input.
+    /// Moves to the first row of this input.
     pub(crate) fn enter(&mut self, path: &Path) {
         if path != self.path {
             (self.path, self.number) = (path.to_owned(), 0);
@@ -141,7 +141,7 @@ impl Row {
         self.number += rows;
     }
 
-    /// What is wrong with the next batch; its row is counted from the input's first.
+    /// The failure of the next batch; its row is counted from the first of the input.
     pub(crate) fn failure(&self, mut error: PartitionError) -> Failure {
         if let PartitionError::EmptyString { row: Some(row), .. }
         | PartitionError::ReservedValue { row: Some(row), .. }
@@ -162,7 +162,7 @@ impl Row {
     }
 }
 
-/// Options that contradict each other.
+/// Refuses options that contradict each other.
 fn check(args: &WriteArgs) -> Result<(), Failure> {
     let wrong = |text: &str| Err(Failure::new(Exit::Usage, text));
     args.input.check().or_else(wrong)?;
@@ -289,7 +289,7 @@ fn how(args: &WriteArgs, receipt: &Receipt, spilled: u64) -> String {
     how
 }
 
-/// The lines of `--verbose`.
+/// Prints the lines of `--verbose`.
 fn name_files(args: &WriteArgs, output: &mut Output, receipt: &Receipt) {
     let mut files: Vec<_> = receipt.files().iter().collect();
     files.sort_by_key(|file| file.path());

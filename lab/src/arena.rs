@@ -1,4 +1,4 @@
-//! Where a scenario plays by itself: a simulated disk, or a directory of this machine.
+//! An arena: a simulated disk, or a directory of this machine, in which one scenario is played.
 
 use std::fs;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::found::Found;
 use crate::mutant::Mutation;
 use crate::scenario::{Ground, simulated};
 
-/// Which disk.
+/// The kind of disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A simulated one.
@@ -22,7 +22,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// What is said of what was done there.
+    /// The words for it in reports.
     #[must_use]
     pub fn words(self) -> &'static str {
         match self {
@@ -69,7 +69,7 @@ impl Arena {
         })
     }
 
-    /// All that is there.
+    /// Everything that is on the disk.
     #[must_use]
     pub fn look(&self) -> Found {
         match &self.sim {
@@ -78,7 +78,7 @@ impl Arena {
         }
     }
 
-    /// Its disk, as it is without something.
+    /// The disk of the arena, changed by a mutation.
     #[must_use]
     pub fn disk(&self, mutation: &Mutation) -> Arc<dyn Disk> {
         let disk = Arc::clone(&self.ground.disk);

@@ -12,7 +12,7 @@ use crate::Wrong;
 use crate::found::{Found, View};
 use crate::scenario::{Ground, Reference, Scenario};
 
-/// What the program had been told by the library when it was looked at the disk.
+/// The answer that the library had given when the disk was looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Told {
     /// Nothing yet.
@@ -24,7 +24,7 @@ pub enum Told {
 }
 
 impl Told {
-    /// What a result tells.
+    /// The answer that a result gives.
     #[must_use]
     pub fn of(result: &Result<(), Error>) -> Self {
         match result {
@@ -34,12 +34,12 @@ impl Told {
     }
 }
 
-/// What may be found of a scenario.
+/// The rules of a scenario: what may be found on disk.
 #[derive(Debug, Clone)]
 pub struct Rules {
     /// The scenario.
     pub scenario: Scenario,
-    /// What it comes to undisturbed.
+    /// The outcome of the scenario when nothing goes wrong.
     pub reference: Reference,
 }
 
@@ -65,7 +65,7 @@ impl Rules {
         }
     }
 
-    /// What a reader may find before anybody recovers anything: P1, P2, P4.
+    /// Checks what a reader finds before anybody recovers: P1, P2, P4.
     ///
     /// # Errors
     /// What is wrong.
@@ -98,7 +98,7 @@ impl Rules {
         }
     }
 
-    /// What must be there after recovery: P2, P6, P7.
+    /// Checks what is there after recovery: P2, P6, P7.
     ///
     /// # Errors
     /// What is wrong.
@@ -126,8 +126,8 @@ impl Rules {
             .map_err(|Wrong(what)| Wrong(format!("repeated, {what}")))
     }
 
-    /// Whether an action that failed says truthfully what is on disk now: P5. What is yet to be
-    /// finished is looked at by [`recovered`](Rules::recovered).
+    /// Checks that the error of a failed action says truthfully what is on disk now: P5. What is yet to be finished
+    /// is looked at by [`recovered`](Rules::recovered).
     ///
     /// # Errors
     /// What is wrong.
@@ -155,7 +155,7 @@ impl Rules {
         }
     }
 
-    /// What is in a staging area and not to stay there.
+    /// The paths in a staging area that must not stay there.
     #[must_use]
     pub fn left(&self, found: &Found) -> Vec<PathBuf> {
         let areas = self.areas();
@@ -185,8 +185,8 @@ impl Rules {
         ]
     }
 
-    /// Nothing is anywhere that is neither of the data set nor of its area, nor does what is in an area
-    /// inside the data set look like its files.
+    /// Checks for strays: everything is of the data set or of its area, and nothing in an area inside the data set
+    /// looks like its files.
     fn no_strays(&self, found: &Found) -> Result<(), Wrong> {
         let areas = self.areas();
         let known = |path: &PathBuf| {

@@ -14,7 +14,7 @@ use crate::found::Found;
 use crate::scenario::{Ground, simulated};
 use crate::{Sample, Wrong};
 
-/// What a disk may answer: it is broken, it is full, the user's share is full.
+/// The errors that a disk may give: it is broken, it is full, the user's quota is used up.
 pub const ERRORS: [(&str, i32); 3] = [("EIO", 5), ("ENOSPC", 28), ("EDQUOT", 122)];
 
 /// The results of the faults of one scenario.
@@ -22,7 +22,7 @@ pub const ERRORS: [(&str, i32); 3] = [("EIO", 5), ("ENOSPC", 28), ("EDQUOT", 122
 pub struct Faults {
     /// Calls that were made to fail.
     pub faults: usize,
-    /// What was wrong after which.
+    /// The calls after which something was wrong, and what.
     pub failures: Vec<Wrong>,
 }
 
@@ -31,11 +31,11 @@ pub struct Faults {
 struct Fault {
     call: usize,
     errno: i32,
-    /// Whether it is made nevertheless.
+    /// Whether the call is made nevertheless.
     made: bool,
     count: AtomicUsize,
     failed: OnceLock<Call>,
-    /// How often each file was synced.
+    /// The number of syncs of each file.
     syncs: Mutex<BTreeMap<PathBuf, usize>>,
 }
 
@@ -195,7 +195,7 @@ fn after_fault(
     }
 }
 
-/// Does it once more, undisturbed.
+/// Repeats the action undisturbed, which must succeed.
 fn heals(
     rules: &Rules,
     ground: &Ground,

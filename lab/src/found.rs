@@ -1,4 +1,4 @@
-//! What is on a disk, and what of it a reader sees.
+//! Finds what is on a disk, and what of it a reader sees.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -76,8 +76,8 @@ impl Found {
         View(seen)
     }
 
-    /// What tells states apart that can come out differently: the content of a staging file is not
-    /// looked at by anybody as long as no decision names it.
+    /// A fingerprint that is the same for states that must come out alike: nobody looks at the content of a staging
+    /// file as long as no decision names it.
     #[must_use]
     pub fn fingerprint(&self) -> u64 {
         let mut hasher = DefaultHasher::new();

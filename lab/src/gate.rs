@@ -19,11 +19,11 @@ use crate::{Sample, Wrong, hindrances, levels, neighbours, races, strangers};
 
 /// Syncs that nobody misses alone, because others do the same.
 struct Carried {
-    /// Their marks.
+    /// The marks of the syncs.
     marks: &'static [&'static str],
-    /// Why they carry each other.
+    /// The reason why one of them alone is not missed.
     why: &'static str,
-    /// What is taken out together and must then be missed, if anything can be.
+    /// The syncs to take away together, which must then be missed, if anything can be.
     together: &'static [&'static str],
 }
 
@@ -57,7 +57,7 @@ const PARTITIONS_MADE: &[&str] = &[
     "SyncDirectory lake/weather, after CreateDirectory year=2",
     "SyncDirectory lake/weather, again",
 ];
-/// What only a writer needs who does not see the staging area.
+/// The syncs that only a writer needs who does not see the staging area.
 const FOR_OTHER_PATHS: &[&str] = &[
     "SyncDirectory lake/raw, after CreateDirectory .atomic",
     "SyncDirectory lake/weather/.atomic, after OpenOrCreateFile pending-*",
@@ -138,7 +138,7 @@ pub fn syncs(all: &[Rules]) -> Result<BTreeMap<String, BTreeSet<usize>>, Wrong> 
     Ok(found)
 }
 
-/// Who notices first that something is taken away, and what.
+/// The first scenario that notices a mutation, and what it noticed.
 #[must_use]
 pub fn noticed(all: &[Rules], mutation: &Mutation) -> Option<Wrong> {
     all.iter()
@@ -151,7 +151,7 @@ pub fn is_repeated(mark: &str) -> bool {
     mark.ends_with(AGAIN)
 }
 
-/// The section of the report.
+/// Runs the section, and returns its findings for the report.
 pub(crate) fn run(all: &[Rules], sample: Sample) -> Result<Findings, Wrong> {
     let mut found = Findings::table(&["without", "noticed by"]);
     let syncs = syncs(all)?;
@@ -206,7 +206,7 @@ pub(crate) fn run(all: &[Rules], sample: Sample) -> Result<Findings, Wrong> {
     Ok(found)
 }
 
-/// Who notices that these syncs are missing.
+/// The scenarios that notice that these syncs are missing.
 fn without(
     all: &[Rules],
     syncs: &BTreeMap<String, BTreeSet<usize>>,

@@ -1,5 +1,5 @@
-//! What keeps a decided commit from being published: each is looked for before the decision, and each look is
-//! taken away from the disk, after which a commit must stop half-way.
+//! Hindrances: what would keep a decided commit from being published. Each is looked for before the decision, and
+//! each look is taken away from the disk, after which a commit must stop half-way.
 //!
 //! A simulated disk with something in the way of one partition: it answers truly when it is asked, and refuses
 //! the calls that publish. That the operating system's disk answers truly is tested with real users, mounts and
@@ -27,7 +27,7 @@ const CLOSED: &str = "year=1";
 /// Another directory of the data set that a commit makes.
 const NEW: &str = "year=2";
 
-/// What is in the way.
+/// A hindrance to publishing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Hindrance {
     /// The user may not write in the partition.
@@ -166,7 +166,7 @@ pub fn all() -> Result<Vec<(String, Option<Wrong>)>, Wrong> {
     Ok(found)
 }
 
-/// What is wrong with what a commit came to, if anything.
+/// The fault in the outcome of a commit, if there is one.
 fn play(by: Hindrance, asked: bool, racer: Racer) -> Result<Option<Wrong>, Wrong> {
     let arena = Arena::new(Kind::Simulated)?;
     let prepared = racer.prepare(&arena.ground);

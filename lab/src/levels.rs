@@ -16,7 +16,7 @@ use crate::arena::{Arena, Kind};
 use crate::check::{Rules, Told};
 use crate::found::Found;
 
-/// What becomes of a file on its way to the disk.
+/// The harm that is done to a file on its way to the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Harm {
     /// What comes from this byte on is lost.
@@ -94,7 +94,7 @@ const LEVELS: [Level; 3] = [
     },
 ];
 
-/// What is taken away, and who noticed.
+/// Takes each level away; returns for each what noticed it.
 ///
 /// # Errors
 /// If something harmed is published although the level is there, or is refused in another way.

@@ -34,7 +34,7 @@ pub mod strangers;
 
 use std::fmt;
 
-/// What is wrong, where.
+/// A fault that the laboratory found, and where.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Wrong(pub String);
 
@@ -52,7 +52,7 @@ impl fmt::Display for Wrong {
 
 impl std::error::Error for Wrong {}
 
-/// Which of many points are looked at: all of them, or some, evenly.
+/// The points of many that are looked at: all of them, or some, evenly spread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sample {
     /// All.

@@ -9,7 +9,7 @@ use crate::mutant::Mutation;
 use crate::report::Findings;
 use crate::{Sample, Wrong};
 
-/// What is played without all syncs of a kind.
+/// The scenarios that are played without all syncs of a kind.
 const SCENES: [&str; 4] = [
     "a new Parquet file in a new data set",
     "a Parquet file replaced",
@@ -39,7 +39,7 @@ const SINGLE: [(&str, &str); 5] = [
     ),
 ];
 
-/// What is taken away, where, and whether every file system has to miss it.
+/// A lie of the disk: what is taken away, where, and whether every file system has to miss it.
 struct Lie {
     mutation: Mutation,
     scenes: Vec<&'static str>,
@@ -60,7 +60,7 @@ fn lies() -> Vec<Lie> {
     of_a_kind.into_iter().chain(single).collect()
 }
 
-/// The section of the report.
+/// Runs the section, and returns its findings for the report.
 pub(crate) fn run(all: &[Rules], sample: Sample) -> Result<Findings, Wrong> {
     if let Some(why) = cuts::unable() {
         return Ok(Findings::skipped(why));

@@ -10,7 +10,7 @@ use atomic_arrow::disk::{Disk, Entry, FileStatus, Identity, PublishMode};
 
 use crate::found::without_ids;
 
-/// What is taken away.
+/// A mutation of the disk: what is taken away from it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Mutation {
     /// Nothing.
@@ -25,7 +25,7 @@ pub enum Mutation {
     SecondLooks,
     /// The refusal to follow symbolic links: every call goes where they lead.
     FollowedLinks,
-    /// What tells one file from another: all have the same identity.
+    /// The identities of files: all have the same.
     Identities,
     /// The refusal to replace files whose path ends like this.
     Refusal(&'static str),
@@ -76,9 +76,9 @@ pub struct Marks {
 
 #[derive(Debug, Default)]
 struct State {
-    /// What was last done in each directory.
+    /// The last change in each directory.
     last: HashMap<PathBuf, String>,
-    /// What was first found in each directory.
+    /// The entries first found in each directory.
     first: HashMap<PathBuf, Vec<Entry>>,
     seen: BTreeSet<String>,
 }

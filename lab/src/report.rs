@@ -1,4 +1,4 @@
-//! What a run of the laboratory found, as a page and as data.
+//! The report of a run of the laboratory, as a page and as data.
 
 use std::fmt::Write as _;
 use std::process::Command;
@@ -8,20 +8,20 @@ use serde_json::{Value, json};
 
 use crate::Wrong;
 
-/// What one section found.
+/// The findings of one section.
 #[derive(Debug, Clone, Default)]
 pub struct Findings {
     /// The heads of the table's columns.
     pub head: Vec<String>,
     /// The rows of the table.
     pub rows: Vec<Vec<String>>,
-    /// What is counted over the whole section.
+    /// The counts of the whole section.
     pub counts: Vec<(&'static str, usize)>,
-    /// What is not as it should be.
+    /// The faults found.
     pub failures: Vec<Wrong>,
-    /// Why the section could not run, if it could not.
+    /// The reason why the section could not run, if it could not.
     pub skipped: Option<Wrong>,
-    /// How long it took.
+    /// The time that the section took.
     pub took: Duration,
 }
 
@@ -35,7 +35,7 @@ impl Findings {
         }
     }
 
-    /// What is said of a section that cannot run here.
+    /// The findings of a section that cannot run here.
     #[must_use]
     pub fn skipped(why: Wrong) -> Self {
         Findings {
@@ -95,7 +95,7 @@ fn circumstances() -> Vec<(&'static str, String)> {
 }
 
 impl Report {
-    /// How much is not as it should be.
+    /// The number of faults found.
     #[must_use]
     pub fn failures(&self) -> usize {
         self.sections
@@ -104,7 +104,7 @@ impl Report {
             .sum()
     }
 
-    /// As a page of Markdown.
+    /// The report as a page of Markdown.
     #[must_use]
     pub fn to_markdown(&self) -> String {
         let mut page = String::from(
@@ -145,7 +145,7 @@ impl Report {
         page
     }
 
-    /// As data.
+    /// The report as JSON.
     #[must_use]
     pub fn to_json(&self) -> Value {
         let circumstances = circumstances().into_iter();

@@ -15,16 +15,16 @@ use crate::{Sample, Wrong, cuts, faults, gate, lies, neighbours, scenario, soak,
 /// One kind of misfortune, and its results.
 #[derive(Clone, Copy)]
 pub struct Section {
-    /// What it is called on the command line.
+    /// The name on the command line.
     pub name: &'static str,
-    /// What it is called in the report.
+    /// The title in the report.
     pub title: &'static str,
-    /// What is done, and what is demanded.
+    /// The explanation in the report: what is done, and what is demanded.
     pub about: &'static str,
-    /// How many points of each kind the quick tier looks at: calls of each scenario, or of all what can
-    /// be taken out.
+    /// The number of points of each kind that the quick tier looks at: calls of each scenario, or of all that can be
+    /// taken out.
     pub quick: usize,
-    /// Runs it.
+    /// The function that runs the section.
     pub run: fn(&[Rules], Sample) -> Result<Findings, Wrong>,
 }
 

@@ -14,11 +14,11 @@ use crate::mutant::Mutation;
 use crate::scenario::{Ground, simulated};
 use crate::{Sample, Wrong};
 
-/// How many states are looked at for each sampled moment, if not all are.
+/// The number of states that are looked at for each sampled moment, if not all are.
 const STATES: usize = 16;
 const STATES_OF_RECOVERY: usize = 2;
 
-/// How much was looked at.
+/// The counts of what was looked at.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Count {
     /// Moments at which the power failed.

@@ -1,4 +1,4 @@
-//! What a writer tells Python while it works: its files, and how far it has come.
+//! Callbacks of a writer into Python: its files, and its progress.
 //!
 //! The library tells it from any thread; it is kept here until the calling thread looks up, which then
 //! calls Python's functions. What they raise ends the write.
@@ -16,20 +16,20 @@ use pyo3::prelude::*;
 use crate::receipt::{FileRecord, Progress};
 use crate::work::Meanwhile;
 
-/// How long the library waits before it looks again whether Python has heard of all files.
+/// The time between two looks of the library whether Python has heard of all files.
 const PATIENCE: Duration = Duration::from_millis(1);
 
-/// What the library has told and Python has not heard.
+/// The files and counts that the library has told and Python has not heard.
 #[derive(Debug, Default)]
 struct Told {
     stop: AtomicBool,
     counts: Mutex<Counts>,
     files: Mutex<Vec<Record>>,
-    /// Of how many files Python has not heard, or is just hearing.
+    /// The number of files that Python has not heard of, or is just hearing of.
     untold: AtomicUsize,
 }
 
-/// The functions of Python that are called, and what is to be told them.
+/// The functions of Python that are called, and what they are still to be told.
 pub(crate) struct Calls {
     told: Arc<Told>,
     heard: Mutex<Counts>,
@@ -63,7 +63,7 @@ impl Calls {
         })
     }
 
-    /// For the garbage collector: a function may know the writer that calls it.
+    /// Shows the functions to the garbage collector: one may refer to the writer that calls it.
     pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(self.on_file.as_ref())?;
         visit.call(self.on_progress.as_ref())
@@ -116,7 +116,7 @@ impl Told {
         is_stopped()
     }
 
-    /// Threads may tell in another order than they counted.
+    /// Keeps the highest counts: threads may report in another order than they counted.
     fn count(&self, counts: Counts) {
         let mut latest = lock(&self.counts);
         if (counts.rows, counts.files_finished) >= (latest.rows, latest.files_finished) {

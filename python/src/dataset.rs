@@ -138,11 +138,11 @@ pub(crate) fn already_committed(
     Ok(found.map(Receipt::new))
 }
 
-/// Why rows were not taken.
+/// The reason why rows were not taken.
 pub(crate) enum Failure {
-    /// By a signal's handler, a callback or the stream.
+    /// An exception was raised by a signal's handler, a callback or the stream.
     Raised(PyErr),
-    /// By the library.
+    /// The library refused the rows.
     Refused(Error),
     Panicked(Panicked),
 }

@@ -60,12 +60,12 @@ pub(crate) fn outcome_name(outcome: Outcome) -> &'static str {
     }
 }
 
-/// A text whose remedies are arguments of Python.
+/// A text in which remedies are spelled as arguments of Python.
 fn in_words(text: impl ToString) -> String {
     Remedy::in_words_of(Face::Python, &text.to_string())
 }
 
-/// What is wrong, and the causes, each on a line of its own.
+/// An error and its causes, each on a line of its own.
 pub(crate) fn with_causes(
     text: impl ToString,
     mut cause: Option<&(dyn StdError + 'static)>,
@@ -82,8 +82,8 @@ pub(crate) fn with_causes(
     lines
 }
 
-/// What the system said, if it was the system: its number, or where there is none a kind that Python
-/// has a number for.
+/// The error number of the system, if the system failed, or where there is none, a kind for which Python has a
+/// number.
 fn system_error(error: &Error) -> (Option<i32>, Option<&'static str>) {
     let mut cause = StdError::source(error);
     while let Some(error) = cause {
@@ -103,7 +103,7 @@ fn system_error(error: &Error) -> (Option<i32>, Option<&'static str>) {
     (None, None)
 }
 
-/// What an exception of the package carries.
+/// The attributes of an exception of the package.
 struct Carried<'a> {
     class: &'static str,
     message: String,
@@ -114,7 +114,7 @@ struct Carried<'a> {
 }
 
 impl Carried<'_> {
-    /// Of an exception that no error of the library is behind.
+    /// The attributes of an exception that no error of the library causes.
     fn by_itself(class: &'static str, message: String, outcome: &'static str) -> Self {
         Carried {
             class,
@@ -143,7 +143,7 @@ fn make(py: Python<'_>, carried: Carried<'_>) -> PyErr {
     made.map_or_else(|error| error, PyErr::from_value)
 }
 
-/// What Python's face has that the library's words do not name.
+/// A hint on what Python's face has and the library's words do not name.
 fn hint(error: &Error) -> &'static str {
     match error {
         Error::SchemaMismatch {
@@ -177,13 +177,13 @@ pub(crate) fn refuse(py: Python<'_>, class: &'static str, message: impl ToString
     make(py, Carried::by_itself(class, message.to_string(), outcome))
 }
 
-/// An option that cannot be.
+/// The exception for an invalid option.
 pub(crate) fn invalid_option(py: Python<'_>, option: &str, reason: impl ToString) -> PyErr {
     let reason = reason.to_string();
     refuse(py, "InvalidOptionError", format_args!("{option}: {reason}"))
 }
 
-/// A panic of the library.
+/// The exception for a panic of the library.
 pub(crate) fn panicked(py: Python<'_>, message: &str, outcome: Outcome) -> PyErr {
     let message = format!("the library panicked: {message}");
     make(
@@ -192,7 +192,7 @@ pub(crate) fn panicked(py: Python<'_>, message: &str, outcome: Outcome) -> PyErr
     )
 }
 
-/// What a signal's handler or a callback raised, told what is on disk because of it.
+/// The exception of a signal's handler or callback, with a note of what is on disk because of it.
 ///
 /// A `KeyboardInterrupt` becomes the package's own; anything else stays what it is, with a note.
 pub(crate) fn interrupted(
@@ -212,7 +212,7 @@ pub(crate) fn interrupted(
     }
 }
 
-/// For what the interpreter itself cannot do.
+/// The exception for what the interpreter itself cannot do.
 pub(crate) fn internal(message: &'static str) -> PyErr {
     PySystemError::new_err(message)
 }

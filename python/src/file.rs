@@ -1,4 +1,4 @@
-//! One file of any bytes, and what is known of a file once it is published.
+//! One file of any bytes, and the facts of a published file.
 
 use std::ffi::OsStr;
 use std::io::Write as _;

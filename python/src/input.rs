@@ -23,7 +23,7 @@ use crate::errors;
 use crate::table::export_schema;
 use crate::work::contained;
 
-/// A dictionary's values, where no writer of Parquet takes the type that they have.
+/// The type in which a dictionary's values are written, where Parquet has no place for the given one.
 fn writable_type(data_type: &DataType) -> DataType {
     let field = |field: &FieldRef| Arc::new(writable_field(field));
     match data_type {
@@ -177,7 +177,7 @@ fn is_nothing(data_type: &DataType) -> bool {
     }
 }
 
-/// Whether the type, or one within it, is that of no values.
+/// Whether the type, or one within it, is the type `Null`.
 fn is_undecided(data_type: &DataType) -> bool {
     match data_type {
         DataType::Null => true,

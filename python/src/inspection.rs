@@ -1,4 +1,4 @@
-//! What `inspect` finds; it changes nothing on disk.
+//! The result of `inspect`, which changes nothing on disk.
 
 use std::path::PathBuf;
 

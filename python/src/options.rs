@@ -1,4 +1,4 @@
-//! Options by name, as Python gives them, to those of the library.
+//! Converts options by name, as Python gives them, to those of the library.
 
 use std::path::PathBuf;
 
@@ -52,7 +52,7 @@ const NON_FINITE: &[(&str, NonFinite)] = &[
     ("string", NonFinite::Text),
 ];
 
-/// One of the values that an option has.
+/// Reads an option that has a fixed list of values.
 fn choice<T: Copy>(option: &str, value: Any<'_, '_>, known: &[(&str, T)]) -> PyResult<T> {
     let name: String = value.extract()?;
     let found = known.iter().find(|(known, _)| *known == name);
@@ -88,7 +88,7 @@ fn format(option: &str, value: Any<'_, '_>) -> PyResult<Format> {
     })
 }
 
-/// Parquet's properties, as far as options name them; whatever is not one stays for the caller.
+/// The properties of Parquet among the options; every other option stays for the caller.
 struct Properties {
     compression: Option<String>,
     level: Option<i32>,

@@ -12,7 +12,7 @@ use pyo3::prelude::*;
 use crate::errors;
 use crate::work::Origin;
 
-/// How long a call waits before it looks again whether another thread's has ended.
+/// The time between two looks whether another thread's call has ended.
 const PATIENCE: Duration = Duration::from_millis(1);
 
 /// Something that writes, until it is finished or discarded.
@@ -83,8 +83,8 @@ impl<W: Send> Owned<W> {
         Ok(self.lock(py)?.take())
     }
 
-    /// An error in another process than that which opened it: there, locks may be held by threads that
-    /// are not there.
+    /// Refuses a call in another process than the one that opened the writer: locks may be held there by threads that
+    /// do not exist.
     pub(crate) fn check_process(&self, py: Python<'_>) -> PyResult<()> {
         let what = self.what;
         if !self.is_elsewhere() {

@@ -1,4 +1,4 @@
-//! What a commit published: receipts, the files in them, and how far a write has come.
+//! Receipts: what a commit published, the files, and the progress of a write.
 
 use atomic_arrow::Progress as Counts;
 use atomic_arrow::arrow::array::RecordBatch;
@@ -92,7 +92,7 @@ impl FileRecord {
 #[pyclass(frozen, module = "atomic_arrow", eq)]
 pub(crate) struct Receipt {
     receipt: Published,
-    /// Made when it is asked for.
+    /// The table of the files, made when it is asked for.
     files: PyOnceLock<Py<Table>>,
 }
 

@@ -1,4 +1,4 @@
-//! What `recover` did with what dead writers left.
+//! The result of `recover`: what it did with what dead writers left.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! What `verify` finds; it changes nothing on disk.
+//! The result of `verify`, which changes nothing on disk.
 
 use std::path::PathBuf;
 

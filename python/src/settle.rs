@@ -10,7 +10,7 @@ use pyo3::prelude::*;
 use crate::errors::{interrupted, outcome_name, raise};
 use crate::work::{Meanwhile, run};
 
-/// The result, or what was raised, told what is on disk.
+/// The result of the work, or the exception that was raised meanwhile, with a note of what is on disk.
 ///
 /// What was published nevertheless is given to `published`, with what is raised.
 pub(crate) fn settle<R>(
@@ -38,18 +38,18 @@ pub(crate) fn settle<R>(
     })
 }
 
-/// Signals, where nothing else is to be heeded.
+/// Heeds signals while the library works, and nothing else.
 #[derive(Clone, Default)]
 pub(crate) struct Signals(Arc<AtomicBool>);
 
 impl Signals {
-    /// For the library, which asks while it waits.
+    /// The callback by which the library asks, while it waits, whether to stop.
     pub(crate) fn asking(&self) -> impl Fn(Step) -> bool + Send + Sync + use<> {
         let raised = Arc::clone(&self.0);
         move |_| raised.load(Ordering::Relaxed)
     }
 
-    /// An error if there was one, so that the step had better not be begun.
+    /// An error if a signal was raised, so that the step is not begun.
     pub(crate) fn check(&self, step: Step, path: &Path) -> Done<()> {
         match self.0.load(Ordering::Relaxed) {
             false => Ok(()),

@@ -1,4 +1,4 @@
-//! What workers stage and a driver commits or discards.
+//! Staged writes: what workers stage, and a driver commits or discards.
 
 use std::path::Path;
 

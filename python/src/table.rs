@@ -1,4 +1,4 @@
-//! A table of things: a sequence of objects that any dataframe library also reads as Arrow data.
+//! A table: a sequence of objects that any dataframe library also reads as Arrow data.
 
 use std::sync::Arc;
 
@@ -94,7 +94,7 @@ impl Table {
     }
 }
 
-/// A batch of named columns, each with whether it may have nulls.
+/// Makes a batch of named columns, each with whether it may have nulls.
 pub(crate) fn batch<const N: usize>(
     py: Python<'_>,
     columns: [(&str, ArrayRef, bool); N],
@@ -161,7 +161,7 @@ pub(crate) fn html(batch: &RecordBatch) -> String {
     page
 }
 
-/// Text that is nothing else in HTML.
+/// Escapes text for HTML.
 pub(crate) fn escape(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")

@@ -22,7 +22,7 @@ use pyo3::prelude::*;
 
 use crate::errors;
 
-/// How long the calling thread waits before it looks up.
+/// The time between two looks of the waiting thread at signals and callbacks.
 const TICK: Duration = Duration::from_millis(20);
 
 /// The message of a panic.
@@ -30,18 +30,18 @@ const TICK: Duration = Duration::from_millis(20);
 pub(crate) struct Panicked(pub(crate) String);
 
 impl Panicked {
-    /// The exception, where it can have been at any step.
+    /// The exception for a panic at an unknown step.
     pub(crate) fn raise(&self, py: Python<'_>) -> PyErr {
         errors::panicked(py, &self.0, Outcome::Unknown)
     }
 
-    /// The exception, where nothing was to be published yet.
+    /// The exception for a panic before anything was to be published.
     pub(crate) fn raise_unpublished(&self, py: Python<'_>) -> PyErr {
         errors::panicked(py, &self.0, Outcome::NotPublished)
     }
 }
 
-/// Runs something of the library without the GIL; a panic of it becomes an exception.
+/// Calls the library without the GIL; a panic of it becomes an exception.
 pub(crate) fn detached<T: Send>(py: Python<'_>, work: impl FnOnce() -> T + Send) -> PyResult<T> {
     let done = py.detach(|| contained(work));
     done.map_err(|panicked| panicked.raise(py))
@@ -52,18 +52,18 @@ pub(crate) fn contained<T>(work: impl FnOnce() -> T) -> Result<T, Panicked> {
         .map_err(|payload| Panicked(panic_message(payload.as_ref())))
 }
 
-/// What the calling thread does while it waits: it asks for signals and runs callbacks.
+/// The tasks of the calling thread while it waits: it checks signals and runs callbacks.
 pub(crate) trait Meanwhile: Sync {
     /// Called every few milliseconds.
     fn tick(&self, py: Python<'_>) -> PyResult<()> {
         py.check_signals()
     }
 
-    /// Raised when a tick failed, for the library to see.
+    /// The flag that is set when a tick failed, for the library to see.
     fn stop(&self) -> &AtomicBool;
 }
 
-/// The process in which something began.
+/// The process that opened a writer.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Origin(u32);
 
@@ -92,7 +92,7 @@ pub(crate) struct Worker<'a, J, R> {
 }
 
 impl<J: Send, R: Send> Worker<'_, J, R> {
-    /// Gives it a job; it may have several to do.
+    /// Queues a job.
     pub(crate) fn give(&self, job: J) {
         if self.origin.is_elsewhere() {
             return;
@@ -101,7 +101,7 @@ impl<J: Send, R: Send> Worker<'_, J, R> {
         let _ = self.jobs.send(job);
     }
 
-    /// Waits for the next answer, and says what was raised meanwhile.
+    /// Waits for the next answer, and returns it with the exception that was raised meanwhile.
     pub(crate) fn answer(&self, py: Python<'_>) -> (Result<R, Panicked>, Option<PyErr>) {
         let mut raised = None;
         loop {
@@ -229,7 +229,7 @@ enum Finding<F, R> {
     All(Result<R, Panicked>),
 }
 
-/// Runs one piece of work, and says what was raised meanwhile.
+/// Runs one task, and returns its result with the exception that was raised meanwhile.
 pub(crate) fn run<R: Send + 'static>(
     py: Python<'_>,
     meanwhile: &dyn Meanwhile,

@@ -1,4 +1,4 @@
-//! Paths as the user types them: `file://` URLs, and a home that the shell has not put in.
+//! Parsers of paths as the user types them: `file://` URLs, and `~` where the shell has not replaced it.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};

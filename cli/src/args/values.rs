@@ -1,4 +1,4 @@
-//! What single options can be set to, and reading it from text.
+//! The values of single options, and their parsers.
 
 use atomic_arrow::format::{Format, NonFinite};
 use atomic_arrow::parquet::basic::{BrotliLevel, Compression, GzipLevel, ZstdLevel};
@@ -278,7 +278,7 @@ pub(super) fn size(text: &str) -> Result<u64, String> {
     }
 }
 
-/// At least one key: an empty text is rather a variable that was not set.
+/// Reads at least one key: an empty text is rather a variable that was not set.
 pub(super) fn keys(text: &str) -> Result<PartitionBy, String> {
     match text.parse::<PartitionBy>() {
         Ok(by) if by.is_empty() => {

@@ -1,4 +1,4 @@
-//! What `write` can be asked for.
+//! The arguments of `write`.
 
 use std::path::PathBuf;
 
@@ -195,7 +195,7 @@ pub(crate) struct InputArgs {
 }
 
 impl InputArgs {
-    /// Whether each character has one meaning in CSV.
+    /// Refuses characters that would have two meanings in CSV.
     pub(crate) fn check(&self) -> Result<(), &'static str> {
         let divides = |other| match self.delimiter {
             Some(delimiter) => other == delimiter,
@@ -213,7 +213,7 @@ impl InputArgs {
         Ok(())
     }
 
-    /// How inputs are read, of which a batch may take `batch_bytes`, where that is more than otherwise.
+    /// The options of reading; a batch may take `batch_bytes` bytes, where that is more than otherwise.
     pub(crate) fn options(&self, batch_bytes: Option<u64>) -> InputOptions {
         let defaults = InputOptions::default();
         InputOptions {

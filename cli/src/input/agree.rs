@@ -1,4 +1,4 @@
-//! How the columns of several inputs become one schema.
+//! Unites the columns of several inputs in one schema.
 //!
 //! Owns what is said of inputs that do not have the same columns. Which types unite, and how values get
 //! there, is the library's ([`atomic_arrow::schema`]): columns go by name, and nothing that could change a
@@ -65,7 +65,7 @@ pub(super) fn check(
     Ok(lacking(known, found))
 }
 
-/// What the user should know of an input that lacks columns.
+/// A note for the user on the columns that an input lacks.
 pub(super) fn note(path: &Path, columns: &[String]) -> Option<String> {
     let names: Vec<String> = columns.iter().map(|name| format!("`{name}`")).collect();
     (!names.is_empty()).then(|| {

@@ -1,4 +1,4 @@
-//! What the annotations of Parquet columns say that the decoder does not heed.
+//! Heeds annotations of Parquet columns that the decoder does not.
 //!
 //! - Text that is not annotated as such (JSON, or what the embedded Arrow schema alone calls text) is not
 //!   checked to be UTF-8 by the decoder; it is here.
@@ -81,7 +81,7 @@ pub(super) fn open(metadata: ArrowReaderMetadata, path: &Path) -> Result<Annotat
     })
 }
 
-/// What there is in a column.
+/// The annotations found in a column.
 #[derive(Debug, Default)]
 struct Found {
     unchecked_text: bool,

@@ -1,4 +1,4 @@
-//! What the text of a cell means: null or not, and which value of its column's type.
+//! Cells: turns their text into null, or a value of the column's type.
 //!
 //! Owns turning texts into arrays, and that nothing is lost by it: a text that the type does not
 //! hold as a whole is an error, never a null, a rounded number or a date without its time of day.
@@ -18,7 +18,7 @@ use super::exact::{self, Decimal, Moment};
 /// The mark of a missing value that R and its data sets write.
 const NOT_AVAILABLE: &str = "NA";
 
-/// Which texts are null.
+/// The texts that stand for null.
 ///
 /// The empty cell is null in every column. `NA` is null in every column that is not text: there it
 /// can be nothing else, while in text it may be a value, such as the code of Namibia. What the
@@ -53,7 +53,7 @@ pub(super) fn is_text(data_type: &DataType) -> bool {
     }
 }
 
-/// How texts are turned into values.
+/// The options of turning texts into values.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Reading<'a> {
     /// Whether the type was guessed: zeros before a number and a plus sign then say that it is none.
@@ -105,7 +105,7 @@ pub(super) fn parse(
     }
 }
 
-/// A cast under which a value that a dictionary's indices cannot count any more is an error.
+/// Casts values to a dictionary type; more values than its indices can count are an error.
 fn counted(values: &ArrayRef, data_type: &DataType) -> Result<ArrayRef, Unparsed> {
     let cast = |values: &ArrayRef| cast_with_options(values, data_type, &CastOptions::default());
     match cast(values) {
@@ -180,7 +180,7 @@ pub(super) fn is_readable(data_type: &DataType) -> bool {
     is_binary(data_type) || (!data_type.is_nested() && can_cast_types(&DataType::Utf8, data_type))
 }
 
-/// Whether the type, as far as the text alone can tell, holds all that it says.
+/// Whether the type can hold all that the text says, as far as the text alone tells.
 fn is_kept(text: &str, data_type: &DataType, reading: Reading<'_>) -> bool {
     let unit_digits = |unit: &TimeUnit| match unit {
         TimeUnit::Second => 0,
@@ -227,7 +227,7 @@ fn is_kept(text: &str, data_type: &DataType, reading: Reading<'_>) -> bool {
     }
 }
 
-/// The first text whose number the value is not; only floats and decimals round.
+/// The index of the first text whose value is another number; only floats and decimals round.
 fn rounded(texts: &StringArray, values: &ArrayRef) -> Result<Option<usize>, ArrowError> {
     let differs = |index: usize, same: &dyn Fn(&Decimal) -> bool| {
         texts.is_valid(index)

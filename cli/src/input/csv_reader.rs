@@ -31,7 +31,7 @@ pub(super) struct CsvReader {
     /// Rows read ahead of the batches, for inference.
     sample: VecDeque<Row>,
     schema: SchemaRef,
-    /// Where in a row each field of the schema stands.
+    /// The index in a row of each field of the schema.
     places: Vec<usize>,
     /// Whether a field's type was guessed, and whether from no value at all.
     guessed: Vec<bool>,
@@ -87,7 +87,7 @@ impl CsvReader {
         self.schema.clone()
     }
 
-    /// What the user should know of dates that are not of his format.
+    /// Takes the notes for the user on dates that are not of his format.
     pub(super) fn take_notes(&mut self) -> Vec<String> {
         std::mem::take(&mut self.notes)
     }
@@ -201,7 +201,7 @@ impl CsvReader {
         Ok(())
     }
 
-    /// Reads to the end, and gives the columns with what all their cells say of their types.
+    /// Reads to the end, and returns the columns, each with a guess from all its cells.
     ///
     /// # Errors
     /// A broken row.
@@ -321,7 +321,7 @@ impl CsvReader {
     }
 }
 
-/// What the user should know where columns are not of the format of dates that he gave.
+/// Notes for the user on columns that are not of the date format that he gave.
 pub(super) fn date_notes<'a>(
     path: &Path,
     columns: impl Iterator<Item = (&'a String, &'a Guess)>,

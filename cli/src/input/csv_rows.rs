@@ -1,4 +1,4 @@
-//! Where the rows and fields of delimited text begin and end, and on which line.
+//! Divides delimited text into rows and fields, and counts lines.
 //!
 //! Owns the strictness: a row that is cut short or has a field too many is an error, never padded,
 //! and so are an unclosed quote, a row without end and text that is not UTF-8. Blank

@@ -20,7 +20,7 @@ pub(crate) struct DateFormat {
     fraction: bool,
 }
 
-/// What a format says of a point in time.
+/// The parts of a point in time that a format spells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Date,
@@ -127,7 +127,7 @@ impl DateFormat {
         format!("{before}.{}{behind}", fraction.trim_end_matches('0'))
     }
 
-    /// The texts as ISO 8601 writes them; the error is the index of the first not of the format.
+    /// Converts texts to ISO 8601; the error is the index of the first that is not of the format.
     pub(super) fn to_iso(&self, texts: &StringArray) -> Result<ArrayRef, usize> {
         let iso: Result<StringArray, usize> = texts
             .iter()
@@ -146,7 +146,7 @@ fn sample() -> Option<DateTime<Utc>> {
     DateTime::from_timestamp(1_357_453_799, 0)
 }
 
-/// What a format makes of a value; `None` where the value has not what the format asks for.
+/// The text of a value in a format; `None` where the value lacks what the format asks for.
 fn printed<'a>(text: DelayedFormat<impl Iterator<Item = Item<'a>> + Clone>) -> Option<String> {
     let mut printed = String::new();
     write!(printed, "{text}").ok()?;

@@ -17,7 +17,7 @@ pub(super) enum Undecodable {
     /// Bytes that are no text in their encoding.
     #[error("not valid {encoding} within the bytes up to {offset}")]
     Invalid { encoding: &'static str, offset: u64 },
-    /// A text in an encoding that is not read.
+    /// A text in UTF-32, which is not read.
     #[error("begins with the byte order mark of UTF-32, which is not read; convert it to UTF-8")]
     Utf32,
     /// A text in UTF-16 that nobody said to be so.

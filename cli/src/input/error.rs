@@ -1,4 +1,4 @@
-//! What can go wrong while an input is read: where it is, and what stands there.
+//! Errors of reading an input: where it is, and what stands there.
 //!
 //! Owns the one error type of the reading side. Each variant names the input and, for text, the
 //! line. The cause is in `source()` and is not repeated in the message. Reading publishes nothing,

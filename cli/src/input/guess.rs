@@ -9,7 +9,7 @@ use arrow::datatypes::{DataType, TimeUnit};
 use super::dates::DateFormat;
 use super::exact::{self, Moment};
 
-/// The years that nanoseconds hold as a whole.
+/// The years all of whose instants an `i64` of nanoseconds can hold.
 const NANOSECOND_YEARS: std::ops::Range<u16> = 1678..2262;
 
 /// The types that a column may still have.
@@ -72,12 +72,12 @@ impl Guess {
         self.seen
     }
 
-    /// The text for which the column has no dates, though others of it are of the format or it looks like one.
+    /// The text that keeps the column from being dates, though others are of the format or it looks like one.
     pub(super) fn undated(&self) -> Option<&Undated> {
         self.undated.as_ref()
     }
 
-    /// Takes a text of CSV into account; dates are of the format, which comes with the line, or of ISO 8601.
+    /// Adds a text of CSV; dates are of the given format, which comes with the line, or of ISO 8601.
     pub(super) fn add(&mut self, text: &str, dates: Option<(&DateFormat, u64)>) {
         self.add_number(text);
         self.boolean &= text.eq_ignore_ascii_case("true") || text.eq_ignore_ascii_case("false");
@@ -108,14 +108,14 @@ impl Guess {
         }
     }
 
-    /// Takes a number of JSON into account, which is no digest, whatever it looks like.
+    /// Adds a number of JSON, which is no digest, whatever it looks like.
     pub(super) fn add_json_number(&mut self, text: &str) {
         self.add_number(text);
         (self.certain_float, self.boolean) = (true, false);
         self.exclude_dates();
     }
 
-    /// Takes `true` or `false` of JSON into account.
+    /// Adds `true` or `false` of JSON.
     pub(super) fn add_json_boolean(&mut self) {
         self.exclude_dates();
         (self.int64, self.uint64, self.float64) = (false, false, false);
@@ -145,7 +145,7 @@ impl Guess {
         }
     }
 
-    /// Takes into account all that another guess saw.
+    /// Adds all that another guess saw.
     pub(super) fn merge(&mut self, other: &Self) {
         self.seen |= other.seen;
         self.boolean &= other.boolean;

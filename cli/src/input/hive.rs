@@ -1,4 +1,4 @@
-//! The partition keys that the directories of an input name, given back as columns.
+//! Reads the partition keys in the directories of an input as columns.
 //!
 //! Owns which directories name a key, what type its values have, and adding the columns. The keys are
 //! those of all directories of the form `key=value` in the path of a file that the user named; below a directory or
@@ -86,9 +86,9 @@ pub(super) fn types<'a>(
 
 /// The columns that the directories above one file give to its batches.
 pub(super) struct Columns {
-    /// A field with one value each, of the columns that are not in the file.
+    /// The columns that are not in the file: each with its field and value.
     added: Vec<(FieldRef, ArrayRef)>,
-    /// The value of the columns that are in the file, which must agree.
+    /// The columns that are in the file, each with the value that its rows must have.
     kept: Vec<Key>,
 }
 
@@ -168,7 +168,7 @@ impl Columns {
     }
 }
 
-/// The value as an array of one row.
+/// Makes an array of one row from the value.
 fn one(
     path: &Path,
     key: &str,

@@ -25,12 +25,12 @@ use super::leaves::{map_leaves, read_as};
 /// A second reading of the columns with INT96.
 pub(super) struct Int96Check {
     milliseconds: Again,
-    /// Besides, where microseconds are read and nanoseconds would be lost.
+    /// The second reading in nanoseconds, where microseconds are read and could lose digits.
     nanoseconds: Option<Again>,
     rows: u64,
 }
 
-/// A second reading, whose batches end elsewhere.
+/// A second reading of the file, whose batches end at other rows.
 struct Again {
     batches: ParquetRecordBatchReader,
     rest: Option<RecordBatch>,

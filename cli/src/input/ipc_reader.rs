@@ -34,7 +34,7 @@ const MARK: &[u8] = &[0xff; 4];
 /// The most bytes of a schema; text has more where they would stand.
 const LONGEST_SCHEMA: u32 = 64 << 20;
 
-/// Why a message is not decoded.
+/// The reason why a message is not decoded.
 enum Refusal {
     Arrow(ArrowError),
     Value(Refused),
@@ -74,7 +74,7 @@ pub(super) struct IpcFileReader {
     bounds: IpcBounds,
     decoder: FileDecoder,
     schema: SchemaRef,
-    /// How many rows were read.
+    /// The number of rows read so far.
     rows: u64,
     blocks: std::vec::IntoIter<Block>,
     share: Share,
@@ -278,12 +278,12 @@ pub(super) struct IpcStreamReader {
     stream: Stream,
     bounds: IpcBounds,
     decoder: StreamDecoder,
-    /// What was read and is not decoded yet.
+    /// The bytes read and not decoded yet.
     rest: Buffer,
     schema: SchemaRef,
     /// A batch that was decoded together with the schema.
     ahead: Option<RecordBatch>,
-    /// How many rows were read.
+    /// The number of rows read so far.
     rows: u64,
 }
 

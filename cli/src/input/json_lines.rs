@@ -20,7 +20,7 @@ pub(super) struct Lines {
     form: Form,
 }
 
-/// How the rows follow each other.
+/// The form of a JSON text: lines, or one array.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
     /// Not known yet.
@@ -37,7 +37,7 @@ enum Form {
 #[derive(Default)]
 pub(super) struct Block {
     pub(super) bytes: Vec<u8>,
-    /// Where each row stands, and where in the bytes it ends.
+    /// The position of each row in the text, and its end in the bytes.
     pub(super) rows: Vec<(Spot, usize)>,
 }
 

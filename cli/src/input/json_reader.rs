@@ -114,7 +114,7 @@ impl JsonReader {
         self.schema.clone()
     }
 
-    /// What was made of values that no type of their own holds.
+    /// The remarks on values that no type of their own holds.
     pub(super) fn remarks(&self) -> &Remarks {
         &self.remarks
     }
@@ -237,7 +237,7 @@ impl JsonReader {
         })
     }
 
-    /// What is wrong with a row that does not decode.
+    /// The error of a row that does not decode.
     fn misfit(&self, at: Spot, row: &str) -> Option<InputError> {
         let path = self.lines.path.clone();
         if let Some(escape) = json_rows::lone_surrogate(row) {
@@ -378,7 +378,7 @@ fn decode(
     RecordBatch::try_new(schema.clone(), columns.collect::<Result<_, _>>()?)
 }
 
-/// Turns raw values into those wanted; texts by the rule of all text.
+/// Converts raw values to the wanted types; texts by the rules for all text.
 fn convert(
     column: &ArrayRef,
     data_type: &DataType,
@@ -474,7 +474,7 @@ fn raw_type(data_type: &DataType) -> DataType {
     }
 }
 
-/// Reads a whole text, and takes all rows into account for the types.
+/// Reads a whole text, and adds all its rows to the guesses of types.
 ///
 /// # Errors
 /// A row that is not one JSON object.

@@ -1,4 +1,4 @@
-//! What a row of JSON says: its keys, each once, and the types of its values.
+//! Looks at single rows of JSON: their keys, each once, and the types of their values.
 //!
 //! Owns reading a row as far as Arrow's decoder does not tell: a key that an object has twice, and
 //! numbers as they are written, which a float would round. What a row becomes is the reader's.
@@ -74,7 +74,7 @@ impl<'de> Deserialize<'de> for Key<'de> {
 
 type Parsed<T> = Result<T, serde_json::Error>;
 
-/// What is wrong with a row, or with what is at a place in it.
+/// The error of a row, or of a place in it.
 #[derive(Debug, thiserror::Error)]
 #[error("{}{what}", self.within())]
 pub(crate) struct BadRow {
@@ -90,7 +90,7 @@ impl BadRow {
         }
     }
 
-    /// What the parser said of a value, whose place in the row it does not know.
+    /// The parser's error about a value, with the place of the value in the row.
     fn at(place: &str, error: &serde_json::Error) -> Self {
         let text = error.to_string();
         let position = format!(" at line {} column {}", error.line(), error.column());
@@ -164,7 +164,7 @@ pub(super) fn lone_surrogate(row: &str) -> Option<&str> {
     None
 }
 
-/// What does not fit the columns in a row.
+/// The first thing in a row that does not fit the columns.
 pub(super) enum Misfit {
     /// A key that is no column, or no member of one.
     Key(String),
@@ -250,7 +250,7 @@ fn misfit_within(
     }
 }
 
-/// How deep objects and lists may lie in one another, as serde_json has it.
+/// The deepest nesting of objects and lists, which is that of serde_json.
 pub(super) const DEEPEST: usize = 128;
 
 /// Whether objects and lists lie deeper in one another than is read.
@@ -344,7 +344,7 @@ pub(super) fn below(place: &str, key: &str) -> String {
     }
 }
 
-/// What the values seen at one place may be.
+/// A guess of the type of the values seen at one place.
 #[derive(Debug, Clone, Default)]
 pub(super) struct JsonGuess {
     scalars: Guess,
@@ -353,14 +353,14 @@ pub(super) struct JsonGuess {
     object: Option<ObjectGuess>,
 }
 
-/// What the objects seen at one place have.
+/// A guess of the members of the objects seen at one place.
 #[derive(Debug, Clone, Default)]
 pub(super) struct ObjectGuess {
     fields: Vec<(String, JsonGuess)>,
     places: HashMap<String, usize>,
 }
 
-/// What was made of values that no type of their own holds.
+/// Remarks on places whose values no type of their own holds.
 #[derive(Debug, Default)]
 pub(super) struct Remarks {
     /// Places of text where numbers or truth values were seen too, or numbers beyond every type.
@@ -374,7 +374,7 @@ pub(super) struct Remarks {
 }
 
 impl Remarks {
-    /// What the user should know of them.
+    /// The remarks as notes for the user.
     pub(super) fn notes(&self, path: &Path) -> Vec<String> {
         let note =
             |place: &String, what| format!("{}: column `{place}` has {what}", path.display());
@@ -389,7 +389,7 @@ impl Remarks {
 }
 
 impl ObjectGuess {
-    /// Takes a row into account.
+    /// Adds a row to the guess.
     pub(super) fn add(&mut self, row: &str) -> Parsed<()> {
         for (key, value) in serde_json::from_str::<Entries<'_>>(row)?.0 {
             let at = match self.places.get(key.as_ref()) {
@@ -406,7 +406,7 @@ impl ObjectGuess {
         Ok(())
     }
 
-    /// What the values of a key may be, unless there are texts, objects or lists among them.
+    /// The guess of the values of a key; `None` if texts, objects or lists are among them.
     pub(super) fn scalars(&self, key: &str) -> Option<&Guess> {
         let (_, guess) = &self.fields[*self.places.get(key)?];
         let is_scalar = !guess.text && guess.item.is_none() && guess.object.is_none();

@@ -1,4 +1,4 @@
-//! Reading what `write` is given: files, patterns and standard input, as one run of batches.
+//! The input of `write`: files, patterns and standard input, read as one sequence of batches.
 //!
 //! Owns the way from `INPUT…` to Arrow batches of one schema, strictly: an input that is cut short,
 //! damaged or of columns that do not go with those of the others ends the run with an error, and nothing is
@@ -70,7 +70,7 @@ const ROW_BYTES: u64 = if cfg!(test) { 1 << 20 } else { 64 << 20 };
 pub(crate) struct InputOptions {
     /// The format of every input; by default each file's name tells.
     pub(crate) format: Option<InputFormat>,
-    /// What divides the fields of CSV; by default the comma, and the tab for TSV.
+    /// The delimiter of CSV; by default the comma, and the tab for TSV.
     pub(crate) delimiter: Option<u8>,
     /// Whether the first row of CSV names the columns; by default it does.
     pub(crate) header: bool,
@@ -79,9 +79,9 @@ pub(crate) struct InputOptions {
     /// `NA` and the quoted empty field are null besides in columns that are not text, also without being
     /// named here.
     pub(crate) null_values: Vec<String>,
-    /// What takes its meaning from the quote after it in CSV, besides a second quote; by default nothing.
+    /// The character that escapes a quote in CSV, besides a second quote; by default none.
     pub(crate) escape: Option<u8>,
-    /// What begins a line of CSV that is passed over; by default nothing.
+    /// The character that begins a comment line of CSV; by default none.
     pub(crate) comment: Option<u8>,
     /// The format of dates and times in CSV; by default that of ISO 8601.
     pub(crate) dates: Option<DateFormat>,
@@ -172,7 +172,7 @@ pub(crate) struct Input {
     options: InputOptions,
     watch: Watch,
     places: Vec<Place>,
-    /// Which place comes next.
+    /// The index of the next place to read.
     next: usize,
     path: PathBuf,
     /// The columns that directories may give.
@@ -182,7 +182,7 @@ pub(crate) struct Input {
     surveyed: bool,
     /// The input at `path`; none once all is read or failed.
     reading: Option<Reading>,
-    /// What the user should know, and what he was told already.
+    /// The notes for the user, and those that he was told already.
     notes: Vec<String>,
     said: HashSet<String>,
     bytes_total: Option<u64>,
@@ -214,7 +214,7 @@ impl Default for Columns {
     }
 }
 
-/// What a reader of text is told of the columns, where they are known.
+/// The columns as a reader of text is told them, where they are known.
 #[derive(Debug, Clone, Copy)]
 struct Known<'a> {
     schema: &'a SchemaRef,
@@ -228,7 +228,7 @@ struct Known<'a> {
 struct Reading {
     keys: hive::Columns,
     batches: Batches,
-    /// How many rows came of it.
+    /// The number of rows that the input gave so far.
     rows: u64,
 }
 
@@ -243,7 +243,7 @@ impl Input {
         self.bytes_total
     }
 
-    /// How much of that has been read.
+    /// The number of bytes read so far.
     pub(crate) fn bytes_read(&self) -> u64 {
         self.watch.bytes_read.load(Ordering::Relaxed)
     }
@@ -253,7 +253,7 @@ impl Input {
         &self.path
     }
 
-    /// What the user should know of how the inputs are read, each once.
+    /// Takes the notes for the user on how the inputs are read, each once.
     pub(crate) fn take_notes(&mut self) -> Vec<String> {
         let mut notes = std::mem::take(&mut self.notes);
         notes.retain(|note| self.said.insert(note.clone()));

@@ -143,7 +143,7 @@ impl ParquetReader {
         self.batches.schema().clone()
     }
 
-    /// What the file says of its columns that is not kept.
+    /// Takes the notes on what the file says of its columns and is not kept.
     pub(super) fn take_notes(&mut self) -> Vec<String> {
         std::mem::take(&mut self.notes)
     }
@@ -159,8 +159,8 @@ impl ParquetReader {
     }
 }
 
-/// Makes dictionaries that the decoder cannot decode to, such as those of booleans and of decimals, columns of
-/// their values.
+/// Replaces dictionary types to which the decoder cannot decode, such as those of booleans and decimals, by the types
+/// of their values.
 fn without_odd_dictionaries(
     metadata: ArrowReaderMetadata,
 ) -> Result<ArrowReaderMetadata, ParquetError> {

@@ -1,4 +1,4 @@
-//! From the inputs that the user names to the files they stand for.
+//! Expands the inputs that the user names to the files they stand for.
 //!
 //! Owns globbing and nothing of reading. The order is the user's, and by name within a pattern, so
 //! the same command over the same files reads the same rows in the same order.

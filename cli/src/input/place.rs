@@ -1,4 +1,4 @@
-//! Opening one input as what it is: its columns, and its batches to come.
+//! Opens one input in its format: its columns, and an iterator over its batches.
 //!
 //! Owns which reader an input gets, and that columns which bring their types agree with `--schema`.
 
@@ -25,7 +25,7 @@ use super::{Columns, InputError, InputOptions, Known, guarded, hive};
 /// The batches of one input.
 pub(super) type Batches = Box<dyn Iterator<Item = Result<RecordBatch, InputError>> + Send>;
 
-/// How inputs are opened.
+/// The options of opening an input.
 #[derive(Clone, Copy)]
 pub(super) struct Opening<'a> {
     pub(super) options: &'a InputOptions,
@@ -45,7 +45,7 @@ pub(super) struct Opened {
     pub(super) batches: Batches,
 }
 
-/// What a whole input says of its columns' types.
+/// The result of reading a whole input for the types of its columns.
 pub(super) enum Surveyed {
     /// Types that the input brings.
     Typed(SchemaRef),
@@ -55,11 +55,11 @@ pub(super) enum Surveyed {
     Json,
 }
 
-/// An input by what its columns come from.
+/// A reader of an input, by where its column types come from.
 enum Reader {
-    /// It brings its types.
+    /// The format has types.
     Typed(SchemaRef, Batches, Vec<String>),
-    /// It is text.
+    /// The input is text, whose types are guessed.
     Text(Text),
 }
 

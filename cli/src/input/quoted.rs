@@ -1,4 +1,4 @@
-//! What quotes and escapes mean in delimited text, where the parser of CSV says too little.
+//! Interprets quotes and escapes in delimited text, where the CSV parser says too little.
 //!
 //! [`Quoted`] stands before the parser and follows the same rules for where fields begin. The parser gives a
 //! quoted empty field and a field of nothing both as no bytes: [`Quoted`] puts a byte between the quotes of a
@@ -12,12 +12,12 @@ use thiserror::Error;
 
 use super::stream::{CHUNK, Stream};
 
-/// What a quoted empty field holds: no byte of UTF-8, and none of what [`Quoted`] lets through.
+/// The byte that marks a quoted empty field for the parser: no byte of UTF-8, and none that [`Quoted`] lets through.
 pub(super) const QUOTED_EMPTY: &[u8] = &[0xff];
-/// What stands for that byte where a text that is not UTF-8 has it.
+/// The byte that replaces that mark where a text that is not UTF-8 has it.
 const FOREIGN: u8 = 0xfe;
 
-/// Where in the text the next byte stands.
+/// The state of the reader: where in a row the next byte stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     /// Where a row begins.
@@ -48,7 +48,7 @@ pub(super) struct Quoted {
     comment: Option<u8>,
     state: State,
     read: Vec<u8>,
-    /// What is to be given on, from `given` on.
+    /// The bytes to pass on, those from index `given` on.
     marked: Vec<u8>,
     given: usize,
     /// The line of the byte that is read next.
@@ -146,7 +146,7 @@ impl Quoted {
         });
     }
 
-    /// What is held back where the text ends.
+    /// Passes on what was held back, at the end of the text.
     fn end(&mut self) {
         if self.state == State::Closed {
             self.marked.extend(QUOTED_EMPTY);

@@ -21,19 +21,19 @@ use crate::stdin::stdin;
 
 /// Bytes of a pipe that are kept in a temporary file, for the case that it has to be read again.
 const KEPT_BYTES: u64 = if cfg!(test) { 1 << 16 } else { 1 << 30 };
-/// How long a wait for a pipe may last before the interrupt flag is looked at again.
+/// The time between two looks at the interrupt flag while a pipe is waited for.
 #[cfg(unix)]
 const POLL: rustix::event::Timespec = rustix::event::Timespec {
     tv_sec: 0,
     tv_nsec: 100_000_000,
 };
 
-/// What every reader shares: whether to stop, and how far it has come.
+/// State that all readers share: whether to stop, and how far they have come.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Watch {
     interrupt: Arc<AtomicBool>,
     pub(super) bytes_read: Arc<AtomicU64>,
-    /// What was read of inputs that give their bytes only once, by name.
+    /// The bytes read of inputs that give their bytes only once, by name.
     kept: Arc<Mutex<HashMap<PathBuf, Kept>>>,
 }
 
@@ -163,7 +163,7 @@ impl Read for Once {
     }
 }
 
-/// What a decoder is given.
+/// The bytes for a decoder.
 pub(super) enum Body {
     /// Read once, from front to back.
     Stream(Stream),

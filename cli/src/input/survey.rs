@@ -1,4 +1,4 @@
-//! Reading all inputs for their types, once a guess did not hold.
+//! Reads all inputs for their types, after a guess did not hold.
 //!
 //! Owns how the types that inputs bring and those that texts may have become one schema: it holds
 //! every value of all inputs, or the readers then say which value it does not hold.
@@ -17,27 +17,27 @@ use super::place::{Opening, Surveyed, told};
 use super::source::Watch;
 use super::{Columns, InputError, InputOptions, json_reader};
 
-/// What all inputs say of one column.
+/// The types that all inputs give for one column.
 struct Column<'a> {
     name: String,
     /// The last input that brought its type, or changed it.
     typed: Option<&'a Path>,
-    /// How many inputs have it as such.
+    /// The number of inputs that have the column with a type.
     inputs: usize,
-    /// What the texts of CSV may be.
+    /// The guess from the texts of CSV.
     csv: Option<Guess>,
-    /// What the values of JSON are.
+    /// The guess from the values of JSON.
     json: Option<JsonColumn>,
 }
 
-/// What the values of JSON in one column are.
+/// The guess of one column from the values of JSON.
 struct JsonColumn {
     data_type: DataType,
-    /// What they may be besides, unless there are texts, objects or lists among them.
+    /// The guess of its plain values, unless texts, objects or lists are among them.
     scalars: Option<Guess>,
 }
 
-/// The columns of all inputs, and what the user should know of them.
+/// Finds the columns of all inputs, and notes for the user on them.
 ///
 /// # Errors
 /// What cannot be read.
@@ -174,7 +174,7 @@ fn check_related<'a>(
     }
 }
 
-/// Why an input does not go with those before it.
+/// The error of an input that does not go with those before it.
 fn disagreement(path: &Path, found: &mut Vec<Column<'_>>, none: NoCommonType) -> InputError {
     let before = column(found, &none.column).typed.unwrap_or(path);
     let path = path.to_owned();

@@ -76,7 +76,7 @@ fn read(
     Ok(Some(tally))
 }
 
-/// A root that is a file.
+/// Refuses a root that is a file.
 fn check_root(root: &Path) -> Result<(), Failure> {
     match std::fs::metadata(root) {
         Ok(metadata) if !metadata.is_dir() => {
@@ -87,7 +87,7 @@ fn check_root(root: &Path) -> Result<(), Failure> {
     }
 }
 
-/// Whether there is no file below the partition's directory, of any name and at any depth.
+/// Refuses a partition whose directory holds a file, of any name and at any depth.
 fn check_free(directory: &Path) -> Result<(), Failure> {
     let unread = |error| {
         Failure::io(

@@ -20,7 +20,7 @@ use tempfile::TempDir;
 use super::shutdown::shut_down;
 use crate::Wrong;
 
-/// What the directories of images are called.
+/// The prefix of the names of image directories.
 const PREFIX: &str = "atomic-arrow-lab-";
 const LOCK: &str = "lock";
 const IN_NAMESPACE: &str = "ATOMIC_ARROW_LAB_NAMESPACE";
@@ -47,7 +47,7 @@ impl FileSystem {
         FileSystem::Btrfs,
     ];
 
-    /// What it is called in reports.
+    /// The name in reports.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -142,7 +142,7 @@ impl Machine {
         self.directory.path().join("copy")
     }
 
-    /// What cuts the power, from any thread.
+    /// The switch that cuts the power, from any thread.
     #[must_use]
     pub fn switch(&self) -> Switch {
         Switch {
@@ -204,7 +204,7 @@ pub struct Switch {
 }
 
 impl Switch {
-    /// Cuts it: what is not on the disk is lost.
+    /// Cuts the power: what is not on the disk is lost.
     ///
     /// # Errors
     /// The system's.
@@ -281,7 +281,7 @@ pub(crate) fn run<S: AsRef<OsStr>>(
     }
 }
 
-/// Why power cannot be cut here, if it cannot.
+/// The reason why power cannot be cut here, if it cannot.
 #[must_use]
 pub fn unable() -> Option<Wrong> {
     if std::env::var_os(IN_NAMESPACE).is_none() {

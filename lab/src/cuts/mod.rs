@@ -28,9 +28,9 @@ const EIO: i32 = 5;
 /// The results of cutting one scenario's power.
 #[derive(Debug, Default)]
 pub struct Cuts {
-    /// How often the power was cut.
+    /// The number of power cuts.
     pub cuts: usize,
-    /// What was wrong after which.
+    /// The calls after which something was wrong, and what.
     pub failures: Vec<Wrong>,
 }
 

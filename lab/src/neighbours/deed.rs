@@ -1,4 +1,4 @@
-//! What a hostile neighbour does, on a real file system.
+//! Deeds of a hostile neighbour, on a real file system.
 
 use std::fs::{self, File, Permissions};
 use std::io;
@@ -14,7 +14,7 @@ const STRANGER: u32 = 20_001;
 /// What is in all files that a neighbour puts somewhere.
 pub(super) const THEIRS: &[u8] = b"theirs";
 
-/// One hostile deed, at what a call is about.
+/// A hostile deed, done to the path of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Deed {
     /// Moves the directory away and puts a link there, to a stranger's directory with the same names in it.
@@ -62,14 +62,14 @@ impl Deed {
     }
 }
 
-/// Where a neighbour works, and what he has done.
+/// A neighbour: where he works, and what he has done.
 #[derive(Debug)]
 pub(super) struct Neighbour {
     /// The ground of the scenario.
     top: PathBuf,
     /// A directory of others: it must stay as it is.
     strangers: PathBuf,
-    /// What he moved away: where it was, and where it is.
+    /// The paths that he moved away: from where, and to where.
     pub(super) away: Vec<(PathBuf, PathBuf)>,
     /// Files that he removed: where they were, and what they held.
     pub(super) gone: Vec<(PathBuf, Vec<u8>)>,
@@ -79,7 +79,7 @@ pub(super) struct Neighbour {
     locked: bool,
     /// What belonged to others right after the deed.
     others: Vec<Property>,
-    /// What he did, in words.
+    /// The deed, in words.
     pub(super) did: Option<String>,
 }
 
@@ -112,7 +112,7 @@ impl Neighbour {
         })
     }
 
-    /// Does it; nothing where there is nothing to do it with.
+    /// Does the deed, if there is something to do it to.
     pub(super) fn does(&mut self, deed: Deed, call: &Call) {
         let of_source = deed.is_of_what_is_there() && call.verb == Verb::Rename;
         let path = match &call.from {
@@ -151,7 +151,7 @@ impl Neighbour {
                 .any(|path| path.strip_prefix(root).map_or(true, is_hidden))
     }
 
-    /// What of others is not as it was, if anything.
+    /// The first property of others that is not as it was, if there is one.
     pub(super) fn harm(&self) -> io::Result<Option<String>> {
         let now = self.of_strangers()?;
         let changed = now.iter().find(|found| !self.others.contains(found));

@@ -31,10 +31,10 @@ use crate::{Sample, Wrong};
 
 use deed::{Deed, Neighbour, THEIRS};
 
-/// Where it is played: no power is cut, and a file system in memory is fast.
+/// The directory in which it is played: no power is cut, and a file system in memory is fast.
 const MEMORY: &str = "/dev/shm";
 
-/// What is played.
+/// The scenarios that are played.
 const SCENES: [&str; 12] = [
     "a lone file replaced",
     "a new JSON file in a new partition",
@@ -50,7 +50,7 @@ const SCENES: [&str; 12] = [
     "recovery of an overwrite whose writer died at its exchange",
 ];
 
-/// What is played with something taken away from the disk.
+/// The scenarios that are played with something taken away from the disk.
 const NOTICING: [&str; 2] = ["one more file for a data set", "an append"];
 
 /// The neighbour, who waits for his call.
@@ -86,13 +86,13 @@ impl Watch for Waiting {
     }
 }
 
-/// Why there can be no neighbour here, if there can be none.
+/// The reason why there can be no neighbour here, if there is one.
 fn unable() -> Option<Wrong> {
     let root = rustix::process::geteuid().is_root();
     (!root).then(|| Wrong("what belongs to another user takes root".to_owned()))
 }
 
-/// The section of the report.
+/// Runs the section, and returns its findings for the report.
 pub(crate) fn run(all: &[Rules], sample: Sample) -> Result<Findings, Wrong> {
     if let Some(why) = unable() {
         return Ok(Findings::skipped(why));

@@ -1,4 +1,4 @@
-//! What two programs hand to each other, so that one of them acts at a time.
+//! A baton that two programs hand to each other, so that one of them acts at a time.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 

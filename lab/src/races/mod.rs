@@ -54,7 +54,7 @@ impl Watch for Second {
     }
 }
 
-/// What tells whether a writer is alive.
+/// How a writer is known to be alive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Life {
     /// Its lock.
@@ -163,7 +163,7 @@ fn race(first: Racer, second: Racer, at: usize, setting: &Setting) -> Result<(Ra
     Ok(((one, other, view(&arena)), reached))
 }
 
-/// What is found after these, one after the other.
+/// The outcome of these racers, one after the other.
 fn serial(racers: &[Racer]) -> Result<(Vec<bool>, View), Wrong> {
     let arena = scene(Kind::Simulated)?;
     let done = racers
@@ -237,7 +237,7 @@ fn races(
     Ok((count, None))
 }
 
-/// What is also raced on a real disk.
+/// The pairs that are also raced on a real disk.
 const REAL: [(Racer, Racer); 6] = [
     (Racer::Append, Racer::Overwrite),
     (Racer::OverwritePartitions, Racer::Append),

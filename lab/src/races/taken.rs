@@ -9,7 +9,7 @@ use crate::mutant::Mutation;
 use crate::scenario::Racer;
 use crate::{Sample, Wrong};
 
-/// What is taken away, and who noticed.
+/// Takes each lock, check and refusal away; returns for each what noticed it.
 ///
 /// # Errors
 /// If a race cannot be run.

@@ -1,4 +1,4 @@
-//! What somebody does with the command, in a process of its own: its inputs, arguments and exit codes.
+//! Scenarios of the command, in a process of its own: inputs, arguments and exit codes.
 
 use std::ffi::OsString;
 use std::fs;
@@ -37,7 +37,7 @@ impl Command {
         all.map(argument).collect()
     }
 
-    /// What the exit code told whoever started it.
+    /// The answer that an exit code gives.
     #[must_use]
     pub fn told(code: i32) -> Option<Told> {
         match code {
@@ -50,7 +50,7 @@ impl Command {
     }
 }
 
-/// Beside the ground, named like it.
+/// The path of the input: beside the ground, and named like it.
 fn input(top: &Path, suffix: &str) -> PathBuf {
     top.with_extension(suffix)
 }

@@ -13,7 +13,7 @@ use super::{Ground, Scenario};
 
 pub(super) const LAKE: &str = "lake/weather";
 
-/// What is there before: partitions 1 and 3, where writes touch 1 and 2.
+/// The partitions that are there before: 1 and 3, while writes touch 1 and 2.
 const OLD: [i32; 2] = [1, 3];
 const NEW: [i32; 2] = [1, 2];
 

@@ -1,4 +1,4 @@
-//! What follows a writer's death: recovery, rolling forward, and the next writer.
+//! Scenarios after the death of a writer: recovery, rolling forward, and the next writer.
 //!
 //! A writer is killed by its disk, which does nothing for it any more from one call on. What it held
 //! is given back, as the kernel does; what it would still do in dropping does not reach the disk.
@@ -24,7 +24,7 @@ pub struct Dead {
     verb: Verb,
     /// What the path that the call is about ends with, `*` for what differs in every run.
     name: &'static str,
-    /// After how many such calls.
+    /// The number of such calls after which the writer dies.
     count: AtomicUsize,
     dead: AtomicBool,
 }

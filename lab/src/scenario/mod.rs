@@ -1,4 +1,4 @@
-//! What programs do to a disk, described once for every kind of test that lets it go wrong.
+//! Scenarios: what programs do to a disk, described once for every kind of test that lets it go wrong.
 //!
 //! A [`Scenario`] sets a scene and then acts in it, both through a [`Ground`]: a directory of any
 //! disk, simulated or real. What may be found afterwards follows from what is found when nothing goes
@@ -69,7 +69,7 @@ type Deed = Arc<dyn Fn(&Ground) -> Result<(), Error> + Send + Sync>;
 /// One thing that a program does to a disk.
 #[derive(Clone)]
 pub struct Scenario {
-    /// What it is called in reports.
+    /// The name in reports.
     pub name: String,
     /// The data set's root, or the directory of the lone file, below the ground.
     pub root: PathBuf,
@@ -214,14 +214,14 @@ impl Scenario {
         self.root.starts_with("lake")
     }
 
-    /// What a reader sees of it.
+    /// The files of the scenario that a reader sees.
     #[must_use]
     pub fn view(&self, found: &Found) -> View {
         found.view(&self.root)
     }
 }
 
-/// What is found when nothing goes wrong.
+/// The outcomes of a scenario when nothing goes wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reference {
     /// Before the action.

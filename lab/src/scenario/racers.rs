@@ -1,4 +1,4 @@
-//! What programs do that race at one data set.
+//! The racers: programs that work at one data set at the same time.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -57,7 +57,7 @@ impl Racer {
         self != Racer::Recover
     }
 
-    /// What is there before.
+    /// Sets the scene.
     ///
     /// # Errors
     /// The library's.
@@ -65,7 +65,7 @@ impl Racer {
         earlier(ground)
     }
 
-    /// What it does before the race, if it does anything.
+    /// Begins a write before the race, if this racer does so.
     ///
     /// # Errors
     /// The library's.
@@ -76,7 +76,7 @@ impl Racer {
         }
     }
 
-    /// Does it.
+    /// Runs the action of the racer.
     ///
     /// # Errors
     /// The library's.

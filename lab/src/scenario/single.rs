@@ -32,7 +32,7 @@ fn write(ground: &Ground, path: &str, mode: PublishMode) -> Result<(), Error> {
     file.commit().map(drop)
 }
 
-/// The library's error out of the standard one that it had to be put into.
+/// The library's error inside the standard one that had to carry it.
 fn library_error(error: std::io::Error) -> Error {
     error
         .downcast::<Error>()
@@ -74,7 +74,7 @@ fn nothing(_: &Ground) -> Result<(), Error> {
     Ok(())
 }
 
-/// What a process made that died before it could sync any of it.
+/// Creates the directories of a process that died before it could sync any of them.
 fn unsynced_directories(ground: &Ground) -> Result<(), Error> {
     let path = ground.path(PARQUET);
     let made = make_directories(ground.scene.as_ref(), &ground.top, &path);

@@ -12,7 +12,7 @@ use super::dataset::{LAKE, commit, earlier, same};
 use super::dead::{Dead, died};
 use super::{Ground, Scenario, make_directories};
 
-/// What is above the other path.
+/// The directory above the other path.
 const CONTAINER: &str = "container";
 /// A partition that is a mount of its own.
 const BELOW: &str = "lake/weather/year=1";

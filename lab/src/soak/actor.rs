@@ -1,4 +1,4 @@
-//! One user of the soak: what he runs, and what he is told.
+//! One user of the soak: the commands that he runs, and their answers.
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -11,10 +11,10 @@ use super::staging::{COMMIT, STAGE};
 use super::{GROUP, USERS, wrong};
 use crate::Wrong;
 
-/// What the first word on the command line says when a process is to be the command.
+/// The first argument of a process that is to be the command.
 pub const COMMAND: &str = "command";
 
-/// Where nothing hangs, a command takes much less.
+/// The seconds after which a command counts as hung: it takes much less.
 const PATIENCE: &str = "300";
 
 /// System calls before which a command may be killed.
@@ -49,17 +49,17 @@ impl Random {
     }
 }
 
-/// How a command ended.
+/// The end of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum End {
     Acknowledged,
-    /// It said that nothing was published.
+    /// The command said that nothing was published.
     Refused,
-    /// It was killed, or said that it does not know.
+    /// The command was killed, or said that it does not know.
     Unknown,
 }
 
-/// What one command was told.
+/// The answer of one command.
 #[derive(Debug, Clone)]
 pub(super) struct Told {
     pub(super) end: End,
@@ -69,14 +69,14 @@ pub(super) struct Told {
     pub(super) files: Vec<String>,
     /// Files that its receipt says were removed.
     pub(super) removed: Vec<String>,
-    /// What it ran and said.
+    /// The command line and its output, in words.
     pub(super) words: String,
 }
 
 pub(super) struct Actor {
     user: u32,
     root: PathBuf,
-    /// Who repeats what is not known to be done, and by which path.
+    /// The user and path by which a write is repeated that is not known to be done.
     again: (u32, PathBuf),
     number: usize,
     count: usize,
@@ -195,7 +195,7 @@ impl Actor {
         }
     }
 
-    /// Does one thing.
+    /// Runs one command, chosen at random.
     pub(super) fn act(&mut self) -> Result<Vec<Told>, Wrong> {
         self.count += 1;
         let how = self.how();

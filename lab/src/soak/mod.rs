@@ -34,12 +34,12 @@ pub use staging::{COMMIT, STAGE, commit, stage};
 const GROUP: u32 = 30_000;
 const USERS: [u32; 2] = [20_001, 20_002];
 const READERS: usize = 4;
-/// How long the users go on before all is compared.
+/// The time for which users work before all is compared.
 const ROUND: Duration = Duration::from_secs(5);
-/// How long the whole takes where nothing else is said.
+/// The seconds of a whole soak, by default.
 const HOUR: usize = 3_600;
 
-/// What an error of the laboratory's own says.
+/// Makes a fault of an error of the laboratory itself.
 fn wrong(what: &str) -> impl Fn(std::io::Error) -> Wrong + '_ {
     move |error| Wrong(format!("{what}: {error}"))
 }
@@ -88,7 +88,7 @@ impl Drop for Shared {
     }
 }
 
-/// Why there can be no soak here, if there can be none.
+/// The reason why there can be no soak here, if there is one.
 fn unable() -> Result<(), Wrong> {
     if !rustix::process::geteuid().is_root() {
         return Err(Wrong("two users and a bind mount need root".to_owned()));
@@ -156,7 +156,7 @@ pub fn run(_: &[Rules], sample: Sample) -> Result<Findings, Wrong> {
     Ok(found)
 }
 
-/// Says on standard error what there is.
+/// Lists the data set on standard error.
 fn list(shared: &Shared) {
     use std::io::Write as _;
     let listed = std::process::Command::new("find")

@@ -1,4 +1,4 @@
-//! What must be visible, by what the users were told.
+//! The model of the soak: what must be visible, by the answers of the commands.
 //!
 //! Users work at the same time, so the model knows no order. It knows files: each belongs to one
 //! transaction. A file that a receipt names is there until a receipt says that it was removed; only a
@@ -26,7 +26,7 @@ pub(super) struct Model {
     /// Commands that were blocked.
     blocked: Vec<String>,
     counts: [usize; 3],
-    /// How often commands were refused for what reason.
+    /// The number of commands refused, by reason.
     reasons: BTreeMap<String, usize>,
     /// Rows of acknowledged commands.
     rows: usize,
@@ -68,7 +68,7 @@ impl Model {
         std::array::from_fn(|number| (names[number], self.counts[number]))
     }
 
-    /// Why commands were refused, and how often.
+    /// The reasons for which commands were refused, each with its number.
     pub(super) fn reasons(&self) -> &BTreeMap<String, usize> {
         &self.reasons
     }
@@ -78,7 +78,7 @@ impl Model {
         self.rows
     }
 
-    /// What a command said that was refused.
+    /// The message of a refused command.
     pub(super) fn refusal(&self) -> Option<&str> {
         self.refused.values().next().map(String::as_str)
     }
@@ -139,7 +139,7 @@ impl Model {
     }
 }
 
-/// What a command said, without the paths and numbers that are in it.
+/// The message of a command, without the paths and numbers in it.
 fn reason(words: &str) -> String {
     let said = words.split_once("error:").map_or(words, |(_, said)| said);
     let is_plain = |word: &&str| !word.contains(|c: char| c == '/' || c.is_ascii_digit());

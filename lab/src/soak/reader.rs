@@ -1,4 +1,4 @@
-//! One reader of the soak, and what all readers see.
+//! The readers of the soak, and the files that they see.
 
 use std::fs::{self, File};
 use std::io::ErrorKind;
@@ -11,7 +11,7 @@ use atomic_arrow::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use crate::Wrong;
 
-/// Between two readings, so that readers leave the users time.
+/// The pause between two readings, which leaves the users time.
 const PAUSE: std::time::Duration = std::time::Duration::from_millis(50);
 
 /// Every file that a reader sees, below the root: not those that a name hides.

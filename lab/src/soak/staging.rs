@@ -14,12 +14,12 @@ use atomic_arrow::{
 
 use crate::Wrong;
 
-/// What the first word on the command line says when a process is to stage the rows on its standard input.
+/// The first argument of a process that is to stage the rows on its standard input.
 pub const STAGE: &str = "stage";
-/// What it says when it is to commit what others have staged, which its standard input names.
+/// The first argument of a process that is to commit what others have staged, which its standard input names.
 pub const COMMIT: &str = "commit";
 
-/// How long what is staged waits for its commit: what a killed one leaves is removed after the round.
+/// The time for which a staged write is kept: what a killed commit leaves is removed after the round.
 pub(super) const KEPT: Duration = Duration::from_secs(4);
 
 const OVERWRITE_PARTITIONS: &str = "overwrite-partitions";

@@ -1,9 +1,9 @@
-//! What `strace` wrote.
+//! The log of `strace`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-/// Of each call, which of them, counted by thread, were about the scenario's directory.
+/// For each system call, the numbers, counted by thread, of those about the scenario's directory.
 pub(super) type Places = BTreeMap<String, BTreeSet<usize>>;
 
 /// Reads what `strace` wrote: `PID call(arguments) = answer` a line.

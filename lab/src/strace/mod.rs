@@ -25,7 +25,7 @@ use crate::{Sample, Wrong};
 
 use log::{Places, read_log};
 
-/// What the first word on the command line says when a process is to act.
+/// The first argument of a process that is to act a scenario out.
 pub const ACT: &str = "act";
 
 /// The calls that are made to fail, and with what.
@@ -45,7 +45,7 @@ const CALLS: [(&str, &[&str]); 13] = [
     ("getdents64", &["EIO"]),
 ];
 
-/// What is said instead of an error where the process is killed.
+/// The word that stands for an error where the process is killed.
 const KILL: &str = "SIGKILL";
 
 /// The results of one scenario.
@@ -53,11 +53,11 @@ const KILL: &str = "SIGKILL";
 pub struct Injected {
     /// Calls that were made to fail.
     pub faults: usize,
-    /// What was wrong after which.
+    /// The calls after which something was wrong, and what.
     pub failures: Vec<Wrong>,
 }
 
-/// Why calls cannot be made to fail here, if they cannot.
+/// The reason why calls cannot be made to fail here, if they cannot.
 #[must_use]
 pub fn unable() -> Option<Wrong> {
     let arguments = ["-f", "-qq", "-y", "-o", "/dev/null"];
@@ -137,7 +137,7 @@ impl<'a> Stage<'a> {
         })
     }
 
-    /// What comes of the command undisturbed, which only its process can tell.
+    /// The outcome of the command undisturbed, which only its process can tell.
     fn reference(&self) -> Result<Reference, Wrong> {
         let name = &self.rules.scenario.name;
         let view = |ground: &Ground| {
@@ -208,14 +208,14 @@ impl<'a> Stage<'a> {
     }
 }
 
-/// What a process did.
+/// The record of a run of a process.
 struct Run {
     ground: Ground,
     told: Told,
     said: String,
-    /// Of each call, which of them, counted by thread, were about the scenario's directory.
+    /// For each system call, the numbers, counted by thread, of those about the scenario's directory.
     places: Places,
-    /// How often each file was synced.
+    /// The number of syncs of each file.
     syncs: BTreeMap<String, usize>,
 }
 

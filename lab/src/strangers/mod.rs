@@ -22,7 +22,7 @@ use tempfile::TempDir;
 use crate::Wrong;
 use crate::cuts::run;
 
-/// What is taken away.
+/// The check that is taken away from the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Taken {
     Nothing,
@@ -34,15 +34,15 @@ enum Taken {
     Membership,
     /// The question who else can change a directory.
     Others,
-    /// Whom things belong to.
+    /// The owners of files and directories.
     Owners,
-    /// Which file the lock is.
+    /// The identity of the lock.
     LockIdentity,
-    /// What tells a file that is replaced from a later one of its name.
+    /// The fingerprint that tells a replaced file from a later one at the same path.
     Fingerprint,
-    /// Where another mount begins.
+    /// The borders of mounts.
     Mounts,
-    /// What is no regular file.
+    /// The kinds of files that are not regular.
     Kinds,
     /// Access control lists, where something is to be shared as the data set is.
     Lists,
@@ -265,7 +265,7 @@ const PLAYS: [(&str, Taken, Play); 23] = [
     ),
 ];
 
-/// What is taken away, and who noticed; nothing where this is not root.
+/// Takes each check away; returns for each what noticed it, and nothing where this is not root.
 ///
 /// # Errors
 /// If something cannot be played, or harm is done with nothing taken away.

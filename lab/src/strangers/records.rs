@@ -37,14 +37,14 @@ fn replaces(top: &Path, taken: Taken, area: (u32, u32), group: u32) -> io::Resul
     Ok(evil.then(|| "a stranger's decision was carried out".to_owned()))
 }
 
-/// He may not write in the partition.
+/// A stranger, who may not write in the partition, replaces it.
 pub(super) fn replacing(top: &Path, taken: Taken) -> io::Result<Option<String>> {
     let root = make(&top.join("lake"), ROOT, 0o755)?;
     make(&root.join("k=A"), ROOT, 0o755)?;
     replaces(top, taken, (0, 0o777), STRANGER)
 }
 
-/// He may make files in the partition, and not remove those of others.
+/// A stranger may make files in the partition, and not remove those of others.
 pub(super) fn sticky(top: &Path, taken: Taken) -> io::Result<Option<String>> {
     let root = make(&top.join("lake"), ROOT, 0o777)?;
     make(&root.join("k=A"), ROOT, 0o1777)?;
@@ -58,7 +58,7 @@ pub(super) fn passed_on(top: &Path, taken: Taken) -> io::Result<Option<String>> 
     replaces(top, taken, (GROUP, 0o2775), OTHER_GROUP)
 }
 
-/// He is of the group, which may not write in the partition, where an access control list lets another do so.
+/// A stranger is of the group, which may not write in the partition, where an access control list lets another do so.
 pub(super) fn mask(top: &Path, taken: Taken) -> io::Result<Option<String>> {
     let root = make(&top.join("lake"), (0, GROUP), 0o2775)?;
     let partition = make(&root.join("k=A"), (0, GROUP), 0o2775)?;

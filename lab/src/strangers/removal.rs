@@ -1,4 +1,4 @@
-//! What others moved or mounted to where something is removed.
+//! Things of others that they moved or mounted to where something is removed.
 
 use std::fs;
 use std::io;
@@ -95,7 +95,7 @@ pub(super) fn moved(top: &Path, taken: Taken) -> io::Result<Option<String>> {
     recovered(&root, taken, "theirs/private/file")
 }
 
-/// The same into what root left.
+/// A stranger has moved a directory of others into what root left.
 pub(super) fn moved_deeper(top: &Path, taken: Taken) -> io::Result<Option<String>> {
     let (root, transaction) = left(top, 0, 0o777)?;
     let theirs = make(&transaction.join("theirs"), ROOT, 0o777)?;

@@ -1,4 +1,4 @@
-//! What is there before somebody comes: directories and files of other users, and what writers have left.
+//! Scenes: directories and files of other users, and what writers have left.
 
 use std::fs::{self, Permissions};
 use std::io;
@@ -24,7 +24,7 @@ pub(super) const STRANGER: u32 = 20_001;
 pub(super) const READER: u32 = 20_005;
 /// The group of a data set.
 pub(super) const GROUP: u32 = 30_000;
-/// Another one.
+/// Another group.
 pub(super) const OTHER_GROUP: u32 = 30_001;
 /// A transaction that somebody left.
 pub(super) const TRANSACTION: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
@@ -155,7 +155,7 @@ pub(super) fn earlier(root: &Path) -> io::Result<()> {
     done.map_err(failed)
 }
 
-/// The same of a writer who dies after such a call.
+/// An earlier commit, of a writer who dies after such a call.
 pub(super) fn died(
     root: &Path,
     write: (&str, CommitMode),

@@ -188,19 +188,10 @@ impl Write for AtomicFile {
                 self.write_through(|file| file.draft.write_all(bytes))
             })
         };
-        written.map(|()| bytes.len()).map_err(into_io)
+        written.map(|()| bytes.len()).map_err(io::Error::from)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.write_out().map_err(into_io)
+        self.write_out().map_err(io::Error::from)
     }
-}
-
-/// An [`io::Error`] of the kind that the system gave, around the whole error.
-fn into_io(error: Error) -> io::Error {
-    let kind = match &error {
-        Error::Io { source, .. } => source.kind(),
-        _ => io::ErrorKind::Other,
-    };
-    io::Error::new(kind, error)
 }

@@ -185,7 +185,7 @@ mod writer;
 pub use dataset::{
     DatasetWriter, DatasetWriterBuilder, Progress, SortBy, StagedWrites, SyncPolicy,
 };
-pub use error::{Error, Outcome, Result, Step};
+pub use error::{Error, ErrorKind, Outcome, Result, Step};
 pub use file::AtomicFile;
 pub use inspect::{InspectOptions, Inspection, Oddity, inspect, inspect_with_options};
 pub use local_path::local_path;

@@ -142,6 +142,7 @@ pub(crate) fn rename(
             Ok(RenameOutcome::SourceMissing)
         }
         _ => Err(Error::Unknown {
+            step: Step::Publish,
             path: to.to_owned(),
             source,
         }),
@@ -160,6 +161,7 @@ fn is_what_was_staged(disk: &dyn Disk, identity: Identity, to: &Path) -> Result<
     }
     let reason = "what is there belongs to another user, and is not what was verified";
     Err(Error::Unknown {
+        step: Step::Publish,
         path: to.to_owned(),
         source: io::Error::new(io::ErrorKind::InvalidData, reason),
     })

@@ -6,7 +6,7 @@ use std::error::Error as StdError;
 use std::fmt::Display;
 use std::io::{self, Write as _};
 
-use atomic_arrow::{Error, Face, Outcome, PartitionError, Remedy};
+use atomic_arrow::{Error, ErrorKind, Face, Outcome, PartitionError, Remedy};
 
 use crate::input::InputError;
 
@@ -122,13 +122,13 @@ impl Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        if matches!(error, Error::Interrupted { .. }) {
+        if error.kind() == ErrorKind::Interrupted {
             return Failure::interrupted();
         }
         if let Error::InvalidOption { option, reason } = &error {
             return Failure::new(Exit::Usage, format_args!("{}: {reason}", spelled(option)));
         }
-        let exit = match (&error, error.outcome()) {
+        let exit = match (error.kind(), error.outcome()) {
             (
                 _,
                 Outcome::PublishedNotDurable
@@ -136,14 +136,8 @@ impl From<Error> for Failure {
                 | Outcome::Lost
                 | Outcome::Unknown,
             ) => Exit::Partial,
-            (
-                Error::AlreadyExists { .. }
-                | Error::Conflict { .. }
-                | Error::Incompatible { .. }
-                | Error::AlreadyCommitted { .. },
-                _,
-            ) => Exit::Conflict,
-            (Error::Damaged { .. }, _) => Exit::Damage,
+            _ if error.is_conflict() => Exit::Conflict,
+            (ErrorKind::Damaged, _) => Exit::Damage,
             _ => Exit::Failed,
         };
         let failure = Failure::new(exit, &error).with_causes(&error);

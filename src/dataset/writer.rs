@@ -1,5 +1,6 @@
 //! [`DatasetWriter`]: batches in any order become files of a data set, all of them or none.
 
+use std::error::Error as StdError;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -236,6 +237,33 @@ impl DatasetWriter {
         Ok(())
     }
 
+    /// Takes the rows of all batches, until the source of them fails: then rows are missing, and the writer is
+    /// poisoned. Gives the number of rows that came.
+    ///
+    /// # Errors
+    /// [`Error::Source`] with what the source said; else those of [`write`](DatasetWriter::write). Nothing is published.
+    pub fn write_all<E>(
+        &mut self,
+        batches: impl IntoIterator<Item = std::result::Result<RecordBatch, E>>,
+    ) -> Result<u64>
+    where
+        E: Into<Box<dyn StdError + Send + Sync>>,
+    {
+        let before = self.rows;
+        for batch in batches {
+            match batch {
+                Ok(batch) => self.write(&batch)?,
+                Err(error) => {
+                    self.poisoned = true;
+                    let path = self.session.backend.root().to_owned();
+                    let source = error.into();
+                    return Err(Error::Source { path, source });
+                }
+            }
+        }
+        Ok(self.rows - before)
+    }
+
     /// Encodes, syncs and verifies all files, and commits them as one.
     ///
     /// # Errors
@@ -333,13 +361,11 @@ impl DatasetWriter {
 /// For code that is generic over Arrow's writers; `close` is [`commit`](DatasetWriter::commit).
 impl RecordBatchWriter for DatasetWriter {
     fn write(&mut self, batch: &RecordBatch) -> std::result::Result<(), ArrowError> {
-        DatasetWriter::write(self, batch)
-            .map_err(|error| ArrowError::ExternalError(Box::new(error)))
+        DatasetWriter::write(self, batch).map_err(ArrowError::from)
     }
 
     fn close(self) -> std::result::Result<(), ArrowError> {
-        let committed = self.commit().map(drop);
-        committed.map_err(|error| ArrowError::ExternalError(Box::new(error)))
+        self.commit().map(drop).map_err(ArrowError::from)
     }
 }
 

@@ -1,8 +1,10 @@
 //! Errors: what went wrong, in which step, and what is on disk afterwards (promise P5).
 //!
-//! [`Step`] names the lines of the protocol, [`Outcome`] says what a reader may find, and [`Error`]
-//! carries both. Damage found in a file has its own type, [`Damage`](crate::verify::Damage).
+//! [`Step`] names the lines of the protocol, [`Outcome`] says what a reader may find, [`ErrorKind`] what
+//! a caller does about it, and [`Error`] carries all three. Damage found in a file has its own type, [`Damage`](crate::verify::Damage).
 
+mod foreign;
+mod kind;
 mod step;
 
 use std::error::Error as StdError;
@@ -18,28 +20,34 @@ use crate::partition::PartitionError;
 use crate::refused::at;
 use crate::remedy::Remedy;
 
+pub use kind::ErrorKind;
 pub use step::Step;
 
 /// A result whose error is this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What an error left at the final path.
+/// What an error left at the final path, and what the caller does then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Outcome {
-    /// The final path holds what it held before: nothing, or the old file.
+    /// The final path holds what it held before: nothing, or the old file. The write can be repeated from its
+    /// first row, once what the error says is seen to.
     NotPublished,
-    /// The final path holds the complete, verified new file, but a power cut may still undo it.
+    /// The final path holds the complete, verified new file, but a power cut may still undo it. Readers see it.
+    /// To have it durable as well, write it again, replacing it, once the disk is sound.
     PublishedNotDurable,
     /// It could not be told whether the file was published; if it was, it is complete. Of a data set, whether
     /// the write is committed: if it is, whoever opens the data set next for writing publishes all of it, and
     /// else nothing.
+    ///
+    /// Repeat the write with the same [`write_id`](crate::DatasetWriterBuilder::write_id): it is done once. A write
+    /// without one, and a file by itself, is looked for at its path first.
     Unknown,
     /// Several files are committed, and some of them are not published yet: whoever opens the data
-    /// set next for writing, and [`recover`](crate::recover), publishes the rest.
+    /// set next for writing, and [`recover`](crate::recover), publishes the rest. Do not write the rows again.
     PublishedInPart,
     /// Several files are committed, and some of them were removed before they were published, so that nobody can
-    /// publish them: what is published of the commit stays.
+    /// publish them: what is published of the commit stays. Compare the data set with what was to be written.
     Lost,
 }
 
@@ -128,6 +136,15 @@ pub enum Error {
         path: PathBuf,
     },
 
+    /// Where the rows come from failed, so rows are missing: the writer is poisoned.
+    #[error("{}: the rows could not be had", path.display())]
+    Source {
+        /// The final path, or the data set's root.
+        path: PathBuf,
+        /// What the source said.
+        source: Box<dyn StdError + Send + Sync>,
+    },
+
     /// The caller asked to give up, before anything was published.
     #[error("{}: interrupted before {step}", path.display())]
     Interrupted {
@@ -199,6 +216,8 @@ pub enum Error {
     /// it: recovery finds out, and publishes all of its files or none.
     #[error("{}: unknown whether published", path.display())]
     Unknown {
+        /// [`Step::Publish`], or of a data set [`Step::Decide`].
+        step: Step,
         /// The final path, or the data set's root.
         path: PathBuf,
         /// What the system said.
@@ -335,6 +354,14 @@ pub enum Error {
         write_id: String,
         /// The staging area with the receipt, as the other writer saw it, if that is known.
         area: Option<PathBuf>,
+    },
+
+    /// What the commit did cannot be in a receipt, as the sum of its rows is beyond 2^63; nothing was published.
+    /// Or a text that was to be read as a receipt is none.
+    #[error("there can be no such receipt")]
+    Receipt {
+        /// What cannot be in it.
+        source: Box<dyn StdError + Send + Sync>,
     },
 
     /// A record in the staging area is not one that this version wrote. It was not acted upon.
@@ -496,6 +523,8 @@ impl Error {
             | Error::SchemaMismatch { .. }
             | Error::StrayRow { .. }
             | Error::Poisoned { .. }
+            | Error::Source { .. }
+            | Error::Receipt { .. }
             | Error::Encode { .. }
             | Error::Io { .. }
             | Error::Interrupted { .. }
@@ -524,15 +553,18 @@ impl Error {
             Error::Partition(_)
             | Error::InvalidPath { .. }
             | Error::InvalidOption { .. }
+            | Error::Receipt { .. }
             | Error::NotRemoved { .. }
             | Error::Read { .. } => None,
-            Error::SchemaMismatch { .. } | Error::StrayRow { .. } | Error::Poisoned { .. } => {
-                Some(Step::WriteRows)
-            }
+            Error::SchemaMismatch { .. }
+            | Error::StrayRow { .. }
+            | Error::Poisoned { .. }
+            | Error::Source { .. } => Some(Step::WriteRows),
             Error::Encode { step, .. }
             | Error::Io { step, .. }
             | Error::Interrupted { step, .. }
-            | Error::StagingLost { step, .. } => Some(*step),
+            | Error::StagingLost { step, .. }
+            | Error::Unknown { step, .. } => Some(*step),
             Error::Damaged { .. } => Some(Step::Verify),
             Error::Aborted { .. }
             | Error::StagedWriteGone { .. }
@@ -546,9 +578,7 @@ impl Error {
             Error::InvalidDecision { .. } | Error::Distrusted { .. } | Error::SetAside { .. } => {
                 None
             }
-            Error::AlreadyExists { .. } | Error::FilesLost { .. } | Error::Unknown { .. } => {
-                Some(Step::Publish)
-            }
+            Error::AlreadyExists { .. } | Error::FilesLost { .. } => Some(Step::Publish),
             Error::NotDurable { .. } => Some(Step::SyncDirectory),
         }
     }
@@ -557,12 +587,13 @@ impl Error {
     #[must_use]
     pub fn path(&self) -> Option<&Path> {
         match self {
-            Error::Partition(_) | Error::InvalidOption { .. } => None,
+            Error::Partition(_) | Error::InvalidOption { .. } | Error::Receipt { .. } => None,
             Error::Damaged { path, .. } => Some(path),
             Error::InvalidPath { path, .. }
             | Error::SchemaMismatch { path, .. }
             | Error::StrayRow { path, .. }
             | Error::Poisoned { path }
+            | Error::Source { path, .. }
             | Error::Encode { path, .. }
             | Error::Io { path, .. }
             | Error::Interrupted { path, .. }

@@ -70,6 +70,36 @@ impl Format {
         }
     }
 
+    /// The suffixes that each feature of the crate is for.
+    const FEATURES: &[(&'static str, &'static [&'static str])] = &[
+        ("csv", &["csv", "tsv"]),
+        ("json", &["json", "ndjson", "jsonl"]),
+        ("ipc", &["arrow", "feather", "ipc", "arrows"]),
+    ];
+
+    /// The feature that a file of this name takes, by its suffix, if this build has it not.
+    pub(crate) fn missing_feature(path: &Path) -> Option<&'static str> {
+        let suffix = |path: &Path| Some(path.extension()?.to_str()?.to_ascii_lowercase());
+        if Format::from_path(path).is_some() {
+            return None;
+        }
+        let suffix = match suffix(path)?.as_str() {
+            "gz" | "zst" => suffix(Path::new(path.file_stem()?))?,
+            suffix => suffix.to_owned(),
+        };
+        let mut features = Format::FEATURES.iter();
+        let (feature, _) = features.find(|(_, suffixes)| suffixes.contains(&suffix.as_str()))?;
+        Some(feature)
+    }
+
+    /// Whether a file of this name is of another format by its suffix, also one that this build does not have.
+    pub(crate) fn is_contradicted_by(self, path: &Path) -> bool {
+        match Format::from_path(path) {
+            Some(named) => named != self,
+            None => Format::missing_feature(path).is_some(),
+        }
+    }
+
     /// Whether files of the format are text, which may be compressed as a whole.
     pub(crate) fn is_text(self) -> bool {
         match self {
@@ -162,5 +192,37 @@ impl FromStr for Format {
             .ok_or_else(|| UnknownFormat {
                 name: name.to_owned(),
             })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_suffix_but_those_of_parquet_names_the_feature_that_it_takes() {
+        let of_features = Format::FEATURES
+            .iter()
+            .flat_map(|(_, suffixes)| suffixes.iter());
+        let mut of_features: Vec<&str> = of_features.copied().collect();
+        let others = Format::ALL
+            .iter()
+            .filter(|format| **format != Format::Parquet);
+        let mut of_formats: Vec<&str> = others
+            .flat_map(|format| format.suffixes())
+            .copied()
+            .collect();
+        of_features.sort_unstable();
+        of_formats.sort_unstable();
+        assert_eq!(of_features, of_formats);
+    }
+
+    #[test]
+    fn a_name_contradicts_the_format_whose_suffix_it_has_not() {
+        assert!(Format::Parquet.is_contradicted_by("prices.csv".as_ref()));
+        assert!(Format::Parquet.is_contradicted_by("prices.json.gz".as_ref()));
+        assert!(!Format::Parquet.is_contradicted_by("prices.PARQUET".as_ref()));
+        assert!(!Format::Parquet.is_contradicted_by("prices".as_ref()));
+        assert!(!Format::Parquet.is_contradicted_by("prices.v2".as_ref()));
     }
 }

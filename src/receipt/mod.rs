@@ -23,6 +23,8 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::error::Error;
+
 pub use file::FileRecord;
 pub use mode::CommitMode;
 pub use note::Note;
@@ -76,6 +78,14 @@ impl ReceiptError {
             what,
             value: value.chars().take(SHOWN).collect(),
             reason: reason.into(),
+        }
+    }
+}
+
+impl From<ReceiptError> for Error {
+    fn from(error: ReceiptError) -> Self {
+        Error::Receipt {
+            source: Box::new(error),
         }
     }
 }

@@ -408,7 +408,10 @@ pub(crate) fn resolve(disk: &dyn Disk, path: &Path) -> Result<PathBuf> {
                     Ok(Some((EntryKind::Directory, _))) => {}
                     // Another writer's, who has just tidied it away.
                     Ok(None) => continue,
-                    _ => return Err(invalid("is not a directory, or lies below a file")),
+                    Ok(Some((EntryKind::File | EntryKind::Link | EntryKind::Other, _))) => {
+                        return Err(invalid("is not a directory, or lies below a file"));
+                    }
+                    Err(error) => return Err(error).at(Step::CreateStaging, &real),
                 }
                 return Ok(if rest.as_os_str().is_empty() {
                     real

@@ -382,7 +382,7 @@ fn set_aside(backend: &dyn Backend, id: Uuid, wrong: Error) -> Error {
 /// published.
 fn of_another(error: Error) -> Error {
     match error {
-        Error::Unknown { path, source } => Error::Io {
+        Error::Unknown { path, source, .. } => Error::Io {
             step: Step::Decide,
             path,
             source,

@@ -36,7 +36,7 @@ impl Transaction {
                 path: self.backend.place(self.id),
             }),
             // Nothing was published, whether or not the record stands: it is removed with the rest.
-            Err(Error::Unknown { path, source }) => Err(Error::Io {
+            Err(Error::Unknown { path, source, .. }) => Err(Error::Io {
                 step: crate::Step::Decide,
                 path,
                 source,

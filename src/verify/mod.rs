@@ -47,7 +47,8 @@ pub use report::{FileReport, Summary};
 /// encrypted cannot be checked without its keys: the report says so ([`Damage::NotCheckable`]).
 ///
 /// # Errors
-/// [`Error::Read`] if the disk would not read the file. Nothing was changed.
+/// [`Error::Read`] if the disk would not read the file; [`Error::InvalidPath`] if its suffix is that of a format
+/// whose feature this build lacks. Nothing was changed.
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -266,6 +267,12 @@ fn report_on(
     check: impl FnOnce(Format, Arc<dyn DiskFile>) -> std::result::Result<Contents, Fault>,
 ) -> Result<FileReport> {
     let path = found.path;
+    if let Some(feature) = Format::missing_feature(path) {
+        return Err(Error::InvalidPath {
+            path: path.to_owned(),
+            reason: lacking(feature),
+        });
+    }
     let format = Format::from_path(path).unwrap_or(Format::Parquet);
     let unread = |source| Error::Read {
         path: path.to_owned(),
@@ -286,6 +293,15 @@ fn report_on(
         contents,
         damage,
     })
+}
+
+/// Why a file of a format that this build does not have is not checked.
+fn lacking(feature: &str) -> &'static str {
+    match feature {
+        "csv" => "is CSV by its suffix, which takes the feature `csv`",
+        "json" => "is JSON by its suffix, which takes the feature `json`",
+        _ => "is Arrow IPC by its suffix, which takes the feature `ipc`",
+    }
 }
 
 /// Checks a file or directory, as [`verify_path_with_options`] does, on any disk.

@@ -5,6 +5,7 @@
 
 mod columns;
 
+use std::error::Error as StdError;
 use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -214,6 +215,51 @@ impl AtomicArrowWriter {
         Ok(())
     }
 
+    /// Appends the rows of all batches, until the source of them fails: then rows are missing, and the writer is
+    /// poisoned. Gives the number of rows that came.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use atomic_arrow::arrow::array::{ArrayRef, Float64Array, RecordBatch};
+    /// use atomic_arrow::arrow::error::ArrowError;
+    /// use atomic_arrow::{AtomicArrowWriter, Partition};
+    /// # let lake = tempfile::tempdir()?;
+    /// # let root = lake.path().join("weather");
+    ///
+    /// let temperatures: ArrayRef = Arc::new(Float64Array::from(vec![11.5]));
+    /// let batch = RecordBatch::try_from_iter([("temp", temperatures)])?;
+    /// let mut writer = AtomicArrowWriter::create(&root, &Partition::none(), batch.schema())?;
+    /// let lost = ArrowError::ComputeError("the connection was lost".to_owned());
+    /// assert!(writer.write_all([Ok(batch), Err(lost)]).is_err());
+    /// assert!(writer.commit().is_err(), "rows are missing");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Source`] with what the source said; else those of [`write`](AtomicArrowWriter::write). Nothing is
+    /// published, and the staging file goes with the writer.
+    pub fn write_all<E>(
+        &mut self,
+        batches: impl IntoIterator<Item = std::result::Result<RecordBatch, E>>,
+    ) -> Result<u64>
+    where
+        E: Into<Box<dyn StdError + Send + Sync>>,
+    {
+        let before = self.rows;
+        for batch in batches {
+            match batch {
+                Ok(batch) => self.write(&batch)?,
+                Err(error) => {
+                    self.poisoned = true;
+                    let path = self.destination.path().to_owned();
+                    let source = error.into();
+                    return Err(Error::Source { path, source });
+                }
+            }
+        }
+        Ok(self.rows - before)
+    }
+
     /// Writes the footer, syncs and verifies the file, without making it visible.
     ///
     /// # Errors
@@ -275,16 +321,12 @@ impl AtomicArrowWriter {
 /// For code that is generic over Arrow's writers; `close` is [`commit`](AtomicArrowWriter::commit).
 impl RecordBatchWriter for AtomicArrowWriter {
     fn write(&mut self, batch: &RecordBatch) -> std::result::Result<(), ArrowError> {
-        AtomicArrowWriter::write(self, batch).map_err(external)
+        AtomicArrowWriter::write(self, batch).map_err(ArrowError::from)
     }
 
     fn close(self) -> std::result::Result<(), ArrowError> {
-        self.commit().map(drop).map_err(external)
+        self.commit().map(drop).map_err(ArrowError::from)
     }
-}
-
-fn external(error: Error) -> ArrowError {
-    ArrowError::ExternalError(Box::new(error))
 }
 
 /// A file of the data set that stays beside the one that is written.
@@ -355,6 +397,8 @@ fn file_name(asked: Option<&str>) -> Result<OsString> {
         invalid("is not the name of a file")
     } else if name.starts_with(['.', '_']) {
         invalid("begins with a character that makes readers ignore the file")
+    } else if Format::Parquet.is_contradicted_by(Path::new(name)) {
+        invalid("has the suffix of another format than is written, which is Parquet")
     } else {
         Ok(name.into())
     }

@@ -15,10 +15,12 @@ use atomic_arrow::arrow::error::ArrowError;
 use atomic_arrow::disk::Disk;
 use atomic_arrow::disk::sim::{FaultTime, Lie, SimDisk};
 use atomic_arrow::format::Format;
+use atomic_arrow::parquet::errors::ParquetError;
+use atomic_arrow::receipt::ReceiptError;
 use atomic_arrow::uuid::Uuid;
 use atomic_arrow::{
     AtomicArrowWriter, AtomicFile, CommitMode, DatasetWriter, DatasetWriterBuilder, Error,
-    FileOptions, Outcome, Partition, PartitionBy, PartitionValue, PublishMode, Receipt,
+    ErrorKind, FileOptions, Outcome, Partition, PartitionBy, PartitionValue, PublishMode, Receipt,
     RecoverOptions, StagedWrites, Step, Verify, WriterOptions, recover, recover_with_options,
 };
 use tempfile::TempDir;
@@ -134,6 +136,13 @@ impl Case {
             "{way}: {:?}",
             self.error
         );
+        assert_eq!(self.error.kind(), kind(self.variant), "{way}");
+        let conflict = kind(self.variant) == ErrorKind::Conflict;
+        assert_eq!(self.error.is_conflict(), conflict, "{way}");
+        if self.error.is_retryable() {
+            // Else a repetition could write rows twice.
+            assert_eq!(self.outcome, Outcome::NotPublished, "{way}");
+        }
         assert_eq!(self.plain(&self.error.to_string()), self.message, "{way}");
         assert_eq!(self.error.outcome(), self.outcome, "{way}");
         assert_eq!(self.error.step(), self.step, "{way}");
@@ -187,6 +196,26 @@ fn without_transaction(part: &str) -> String {
     }
 }
 
+/// The class that a variant is of.
+fn kind(variant: &str) -> ErrorKind {
+    match variant {
+        "Partition" | "InvalidPath" | "InvalidOption" => ErrorKind::InvalidInput,
+        "SchemaMismatch" | "StrayRow" | "Encode" | "Source" | "Receipt" => ErrorKind::InvalidData,
+        "Poisoned" => ErrorKind::Poisoned,
+        "Interrupted" => ErrorKind::Interrupted,
+        "Io" | "Read" | "NotRemoved" => ErrorKind::System,
+        "Damaged" => ErrorKind::Damaged,
+        "AlreadyExists" | "Conflict" | "Incompatible" | "AlreadyCommitted" => ErrorKind::Conflict,
+        "Aborted" | "StagingLost" | "StagedWriteGone" => ErrorKind::Aborted,
+        "Blocked" | "OutOfReach" => ErrorKind::Blocked,
+        "InvalidDecision" | "Distrusted" | "ControlDistrusted" | "SetAside" => {
+            ErrorKind::Distrusted
+        }
+        "NotDurable" | "Unknown" | "Unfinished" | "FilesLost" => ErrorKind::MaybePublished,
+        other => panic!("{other} has no class in this table"),
+    }
+}
+
 /// The variant's name.
 fn variant(error: &Error) -> String {
     let text = format!("{error:?}");
@@ -222,6 +251,7 @@ fn cases() -> Vec<Case> {
         before_the_first_step(),
         paths(),
         rows(),
+        vec![source_fails()],
         staging(),
         verification(),
         publishing(),
@@ -229,6 +259,61 @@ fn cases() -> Vec<Case> {
         data_sets(),
     ];
     groups.into_iter().flatten().collect()
+}
+
+/// Whatever repeats or retries a write goes by these.
+#[test]
+fn what_passes_by_itself_is_to_be_tried_again_and_nothing_else() {
+    let io = |kind: std::io::ErrorKind| Error::Io {
+        step: Step::WriteRows,
+        path: "/lake".into(),
+        source: kind.into(),
+    };
+    assert!(io(std::io::ErrorKind::TimedOut).is_retryable());
+    assert!(io(std::io::ErrorKind::StaleNetworkFileHandle).is_retryable());
+    assert!(!io(std::io::ErrorKind::StorageFull).is_retryable());
+    assert!(!io(std::io::ErrorKind::PermissionDenied).is_retryable());
+    let blocked = |source: Error| Error::Blocked {
+        path: "/lake".into(),
+        transaction: Uuid::nil(),
+        source: Box::new(source),
+    };
+    assert!(blocked(io(std::io::ErrorKind::TimedOut)).is_retryable());
+    assert!(!blocked(io(std::io::ErrorKind::PermissionDenied)).is_retryable());
+    assert!(aborted().error.is_retryable());
+    assert!(!conflict().error.is_retryable());
+}
+
+#[test]
+fn an_error_is_found_within_those_of_other_crates() {
+    let error = || Error::AlreadyExists {
+        path: "/lake/a".into(),
+    };
+    let found = |error: &(dyn std::error::Error + 'static)| {
+        Error::find(error).and_then(Error::path).map(Path::to_owned)
+    };
+    let there = Some(PathBuf::from("/lake/a"));
+    assert_eq!(found(&error()), there);
+    let io = std::io::Error::from(error());
+    assert_eq!(io.kind(), std::io::ErrorKind::AlreadyExists);
+    assert_eq!(found(&io), there);
+    assert_eq!(found(&ArrowError::from(error())), there);
+    assert_eq!(found(&ParquetError::from(error())), there);
+    let deep = ParquetError::from(ArrowError::from(std::io::Error::from(error())));
+    assert_eq!(found(&deep), there);
+    let deep = std::io::Error::other(deep);
+    assert_eq!(found(&ArrowError::from(deep)), there);
+    assert_eq!(found(&std::io::Error::from_raw_os_error(EIO)), None);
+    // `write_all` would call again, and again.
+    let interrupted = Error::Io {
+        step: Step::WriteRows,
+        path: "/lake".into(),
+        source: std::io::ErrorKind::Interrupted.into(),
+    };
+    assert_eq!(
+        std::io::Error::from(interrupted).kind(),
+        std::io::ErrorKind::Other
+    );
 }
 
 /// What `create` says of a schema in the partition of KSEA.
@@ -260,6 +345,28 @@ fn list_of_runs() -> DataType {
 
 fn before_the_first_step() -> Vec<Case> {
     let mut cases = Vec::new();
+    let text: ReceiptError = Receipt::from_json("{}").unwrap_err();
+    cases.push(
+        Scene::new()
+            .case("a text is no receipt", "Receipt", text.into())
+            .says("there can be no such receipt")
+            .because(&["not the JSON of a receipt", "…"]),
+    );
+    let scene = Scene::new();
+    let options = WriterOptions::new().file_name("prices.csv");
+    let schema = Arc::new(field("temp", DataType::Float64));
+    let root = scene.root.join("weather");
+    let error = AtomicArrowWriter::create_with_options(root, &station("KSEA"), schema, options);
+    cases.push(
+        scene
+            .case(
+                "a file is named like one of another format",
+                "InvalidPath",
+                error.unwrap_err(),
+            )
+            .says("prices.csv: has the suffix of another format than is written, which is Parquet")
+            .about("prices.csv"),
+    );
     let key = Partition::new([("", "KSEA")]).unwrap_err();
     cases.push(
         Scene::new()
@@ -486,6 +593,38 @@ fn rows() -> Vec<Case> {
             writer.commit().unwrap_err()
         }),
     ]
+}
+
+/// Rows whose source fails in the middle.
+fn source_fails() -> Case {
+    let scene = Scene::new();
+    let mut writer = half_way(&scene);
+    let lost = std::io::Error::other("the connection was lost");
+    let error = writer
+        .write_all([Ok(weather("KSEA", 3)), Err(lost)])
+        .unwrap_err();
+    assert_eq!(writer.rows(), 10);
+    assert!(matches!(writer.commit(), Err(Error::Poisoned { .. })));
+    scene
+        .case("the source of rows fails", "Source", error)
+        .says(&format!("{PART}: the rows could not be had"))
+        .because(&["the connection was lost"])
+        .in_step(Step::WriteRows)
+        .about(PART)
+}
+
+#[test]
+fn a_data_set_whose_rows_stop_coming_is_not_written() {
+    let (_guard, root) = directory();
+    let (builder, batch) = data_set(root.join("weather"));
+    let mut writer = builder.build(batch.schema()).unwrap();
+    let taken = writer.write_all([Ok::<_, ArrowError>(batch.clone()), Ok(batch.clone())]);
+    assert_eq!(taken.unwrap(), 14);
+    let lost = ArrowError::ComputeError("the connection was lost".to_owned());
+    let error = writer.write_all([Ok(batch), Err(lost)]).unwrap_err();
+    assert!(matches!(error, Error::Source { .. }), "{error:?}");
+    assert!(matches!(writer.commit(), Err(Error::Poisoned { .. })));
+    assert_eq!(tree(&root), Vec::<String>::new());
 }
 
 fn staging() -> Vec<Case> {
@@ -754,6 +893,51 @@ fn simulated() -> Vec<Case> {
         .about(PART)
         .leaves(published),
     ]
+}
+
+/// A disk that cannot tell what the root is, of which it had told that it is there.
+#[test]
+fn a_root_that_the_disk_cannot_look_at_is_an_error_of_the_disk() {
+    let begin = |disk: &SimDisk| {
+        let options = FileOptions::new().disk(Arc::new(disk.clone()));
+        AtomicFile::create_with_options("/lake/data.json", options).map(drop)
+    };
+    let clean = SimDisk::new();
+    begin(&clean).unwrap();
+    let calls = clean.calls();
+    let call = calls
+        .iter()
+        .position(|call| call == "status /lake")
+        .unwrap();
+    let disk = SimDisk::new();
+    disk.fail_call(call, EIO, FaultTime::Before);
+    let error = begin(&disk).unwrap_err();
+    assert!(
+        matches!(&error, Error::Io { step: Step::CreateStaging, source, .. } if source.raw_os_error() == Some(EIO)),
+        "{error:?}"
+    );
+}
+
+/// The record that commits a data set is renamed, and nobody tells whether it was.
+#[test]
+fn a_decision_that_may_have_been_recorded_is_unknown_of_the_step_that_decides() {
+    let run = |disk: &SimDisk| {
+        let (builder, batch) = data_set("/lake/weather");
+        commit(builder.threads(1).disk(Arc::new(disk.clone())), &batch).map(drop)
+    };
+    let clean = SimDisk::new();
+    run(&clean).unwrap();
+    let calls = clean.calls();
+    let decides = |call: &String| call.starts_with("rename") && call.ends_with("decision.record");
+    let call = calls.iter().position(decides).unwrap();
+    let disk = SimDisk::new();
+    for after in 0..3 {
+        disk.fail_call(call + after, EIO, FaultTime::After);
+    }
+    let error = run(&disk).unwrap_err();
+    assert!(matches!(error, Error::Unknown { .. }), "{error:?}");
+    assert_eq!(error.step(), Some(Step::Decide));
+    assert_eq!(error.path(), Some(Path::new("/lake/weather")));
 }
 
 /// The builder of a data set at `root`, and a batch for it.

@@ -41,6 +41,7 @@ mod memory;
 mod names;
 mod peer_files;
 mod proof;
+mod properties;
 mod race;
 mod readers;
 mod records;

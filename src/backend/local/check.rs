@@ -237,6 +237,7 @@ impl LocalBackend {
         let recorded = self.disk.status(&record).at(Step::Publish, &record)?;
         if recorded.is_none() && !self.disk.trusts_locks(&self.root) {
             return Err(Error::Unknown {
+                step: Step::Publish,
                 path: self.root.clone(),
                 source: io::ErrorKind::NotFound.into(),
             });

@@ -398,6 +398,13 @@ impl Backend for LocalBackend {
             Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
                 return Ok(Decided::Gone);
             }
+            Err(Error::Unknown { source, .. }) => {
+                return Err(Error::Unknown {
+                    step: Step::Decide,
+                    path: self.root.clone(),
+                    source,
+                });
+            }
             Err(error) => return Err(error),
         };
         // Also where another's stands: it may have died before this. Where all of it is gone, somebody
@@ -405,6 +412,7 @@ impl Backend for LocalBackend {
         match self.mover(durability).sync(&directory) {
             Err(Error::Io { source, .. }) if source.kind() != io::ErrorKind::NotFound => {
                 return Err(Error::Unknown {
+                    step: Step::Decide,
                     path: self.root.clone(),
                     source,
                 });

@@ -16,7 +16,7 @@ use crate::backend::{Backend as _, LocalBackend};
 use crate::dataset::builder::DatasetWriterBuilder;
 use crate::error::{Error, Result, Step};
 use crate::options::{Durability, Interrupt};
-use crate::receipt::{Receipt, ReceiptError, StagedFileRecord};
+use crate::receipt::{Receipt, StagedFileRecord};
 use crate::record::Layout;
 use crate::recover::{RecoverOptions, recover_with_options};
 use crate::staging::{Area, home_of_root, resolve};
@@ -68,7 +68,7 @@ pub(super) fn commit(
                 Some(write_id) => receipt.with_write_id(write_id),
                 None => Ok(receipt),
             })
-            .map_err(invalid_receipt)
+            .map_err(Error::from)
     };
     let receipt = transaction.commit(conflicts, &staged, write_id, receipt)?;
     Ok(match receipt.transaction() == id {
@@ -118,11 +118,4 @@ pub(super) fn check_write_id(write_id: Option<&str>, durability: Durability) -> 
             option: "write_id",
             reason: error.to_string(),
         })
-}
-
-pub(super) fn invalid_receipt(error: ReceiptError) -> Error {
-    Error::InvalidOption {
-        option: "receipt",
-        reason: error.to_string(),
-    }
 }

@@ -7,11 +7,10 @@ use std::time::{Duration, SystemTime};
 
 use uuid::Uuid;
 
-use super::invalid_receipt;
 use crate::backend::{Backend as _, LocalBackend};
 use crate::dataset::staging_files::{Finished, StagingFiles};
 use crate::disk::{DiskDirectory, DiskFile};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::options::StagingPlace;
 use crate::partition::Partition;
 use crate::receipt::{CommitMode, StagedFileRecord, StagedWrite, sum};
@@ -78,7 +77,7 @@ impl Session {
         let records = files.into_iter().map(staged_record);
         records
             .collect::<std::result::Result<_, _>>()
-            .map_err(invalid_receipt)
+            .map_err(Error::from)
     }
 
     /// Leaves the files for another process to commit.
@@ -89,7 +88,7 @@ impl Session {
         staging: StagingPlace,
         keep: Duration,
     ) -> Result<StagedWrite> {
-        let totals = sum(files.iter().map(StagedFileRecord::file)).map_err(invalid_receipt)?;
+        let totals = sum(files.iter().map(StagedFileRecord::file))?;
         let mode = self.conflicts.mode();
         // Without files there is nothing to be kept, but what a write that empties the data set has seen.
         let keeps = !files.is_empty() || mode == CommitMode::Overwrite;

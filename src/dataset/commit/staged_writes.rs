@@ -403,7 +403,7 @@ fn said(notes: Vec<Note>) -> Looked {
 
 fn invalid(reason: &str) -> Error {
     Error::InvalidOption {
-        option: "writes",
+        option: "staged writes",
         reason: reason.to_owned(),
     }
 }

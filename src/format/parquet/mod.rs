@@ -45,6 +45,7 @@ mod slot;
 mod structure;
 mod thrift;
 mod types;
+mod writable;
 
 #[cfg(test)]
 mod tests;

@@ -28,9 +28,11 @@ use super::keys::Keys;
 use super::ordered::OrderedColumns;
 use super::page_spill::{ChunkPages, PageSpill, SpillingStores};
 use super::page_store::{Chunks, PageFinish};
+use super::writable;
 use crate::categories::KnownCategories;
+use crate::damage::Location;
 use crate::error::Error;
-use crate::format::proof;
+use crate::format::{contained, proof};
 
 /// A template of the files of one schema and properties.
 pub(crate) struct FileTemplate {
@@ -77,7 +79,8 @@ impl FileTemplate {
         let encrypts = encrypts(writer.inner());
         let keys = Keys::of_writer(writer.properties())?;
         let refused = refusal(writer.properties(), description, (encrypts, keys.is_some()))
-            .or_else(|| order_refusal(writer.properties(), &ordered, encrypts));
+            .or_else(|| order_refusal(writer.properties(), &ordered, encrypts))
+            .or_else(|| writable::refusal(writer.properties(), description));
         let finish = match encrypts {
             true => None,
             false => PageFinish::take_over(writer.properties(), description, checksums, &ordered),
@@ -103,14 +106,29 @@ impl FileTemplate {
         })
     }
 
-    /// Refuses properties that would not encrypt what they are to encrypt, or that this build knows no
-    /// keys of.
+    /// Refuses properties that cannot be written, would be without effect, or would not encrypt what they are
+    /// to encrypt, before there is a row.
     pub(crate) fn check(&self) -> std::result::Result<(), Error> {
-        let Some(reason) = self.refused.clone() else {
-            return Ok(());
+        let reason = match self.refused.clone() {
+            Some(reason) => reason,
+            None => match contained(&Location::file(), || self.rehearse()) {
+                Ok(Ok(())) => return Ok(()),
+                Ok(Err(error)) => error.to_string(),
+                Err(panicked) => panicked.to_string(),
+            },
         };
         let option = "properties";
         Err(Error::InvalidOption { option, reason })
+    }
+
+    /// Begins and ends a row group without rows, which makes the encoders of all columns.
+    fn rehearse(&self) -> Result<()> {
+        let file = self.file(io::sink())?;
+        let row_group = self.row_group(&file, 0, None)?;
+        for field in 0..self.fields() {
+            row_group.end(field)?;
+        }
+        Ok(())
     }
 
     /// The decryption keys, if the files are encrypted.

@@ -14,6 +14,7 @@
 
 pub mod arena;
 pub mod check;
+pub mod command;
 pub mod cuts;
 pub mod faults;
 pub mod found;

@@ -10,7 +10,7 @@ use crate::mutant::Mutation;
 use crate::report::Findings;
 use crate::sim::{Count, explore};
 use crate::strace::Injected;
-use crate::{Sample, Wrong, cuts, faults, gate, lies, neighbours, scenario, soak, strace};
+use crate::{Sample, Wrong, command, cuts, faults, gate, lies, neighbours, scenario, soak, strace};
 
 /// One kind of misfortune, and its results.
 #[derive(Clone, Copy)]
@@ -248,7 +248,7 @@ fn command_faults(_: &[Rules], sample: Sample) -> Result<Findings, Wrong> {
         return Ok(Findings::skipped(why));
     }
     let mut found = Findings::table(&["command", "faults and kills", "failures"]);
-    for command in scenario::commands() {
+    for command in command::commands() {
         let injected = strace::inject_command(&command, sample)?;
         add_injected(&mut found, &command.scenario.name, injected);
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::disk::{DiskDirectory, DiskFile, Identity};
 use crate::error::Result;
-use crate::format::encode::Content;
+use crate::format::written::Content;
 use crate::partition::Partition;
 use crate::receipt::{ColumnStatistics, FileRecord, ReceiptError};
 use crate::staging::Draft;

@@ -16,13 +16,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use ::parquet::file::metadata::ParquetMetaData;
 use ::parquet::file::properties::WriterProperties;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 
 #[cfg(feature = "ipc")]
 use super::dictionaries::Dictionaries;
+use super::written::{Content, Written};
 use super::{Contents, Fault, Format, TextOptions, parquet};
 #[cfg(any(feature = "csv", feature = "ipc", feature = "json"))]
 use super::{compressed::Codec, output::Output};
@@ -72,47 +72,6 @@ pub(crate) struct Encoded {
     pub(crate) rows: u64,
     pub(crate) content: Content,
     pub(crate) digests: Option<Vec<u128>>,
-}
-
-/// The metadata of an encoded file, by format.
-#[derive(Debug, Clone)]
-pub(crate) enum Content {
-    Parquet(Arc<ParquetMetaData>),
-    #[cfg(feature = "ipc")]
-    Ipc {
-        /// The schema as the file has it.
-        schema: SchemaRef,
-        batches: usize,
-    },
-    #[cfg(feature = "json")]
-    Ndjson,
-    #[cfg(feature = "csv")]
-    Csv {
-        /// The first line, its end included.
-        header: Vec<u8>,
-    },
-}
-
-impl Content {
-    /// The footer of a Parquet file.
-    pub(crate) fn parquet(&self) -> Option<&Arc<ParquetMetaData>> {
-        match self {
-            Content::Parquet(metadata) => Some(metadata),
-            #[allow(unreachable_patterns)]
-            _ => None,
-        }
-    }
-
-    /// The row groups or record batches, where the format has them.
-    pub(crate) fn row_groups(&self) -> Option<usize> {
-        match self {
-            Content::Parquet(metadata) => Some(metadata.num_row_groups()),
-            #[cfg(feature = "ipc")]
-            Content::Ipc { batches, .. } => Some(*batches),
-            #[allow(unreachable_patterns)]
-            _ => None,
-        }
-    }
 }
 
 impl Encoder {
@@ -248,24 +207,6 @@ impl Encoder {
             digests,
         })
     }
-}
-
-/// The facts of a written file that verification compares it with.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Written<'a> {
-    /// The file's length.
-    pub(crate) len: u64,
-    /// How many rows were given.
-    pub(crate) rows: u64,
-    /// The schema of what was given.
-    pub(crate) schema: &'a SchemaRef,
-    /// The digests of what was given, one a column.
-    pub(crate) digests: Option<&'a [u128]>,
-    pub(crate) content: &'a Content,
-    /// What is known of the schema in Parquet files from others of the same write.
-    pub(crate) known: Option<&'a parquet::KnownSchema>,
-    /// The decryption keys of an encrypted Parquet file.
-    pub(crate) keys: Option<&'a parquet::Keys>,
 }
 
 /// Checks a file that was just written against what was written; the table above says how.

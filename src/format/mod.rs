@@ -47,6 +47,7 @@ mod source;
 #[cfg(any(feature = "csv", feature = "json"))]
 mod text;
 mod text_options;
+pub(crate) mod written;
 
 #[cfg(feature = "ipc")]
 #[cfg_attr(docsrs, doc(cfg(feature = "ipc")))]

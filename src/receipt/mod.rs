@@ -301,6 +301,18 @@ fn read_json<T: for<'de> Deserialize<'de>>(json: &[u8]) -> Result<T, ReceiptErro
     serde_json::from_slice(json).map_err(ReceiptError::Json)
 }
 
+/// Refuses JSON of another version than the one that is read.
+fn check_version(found: u32, known: u32) -> Result<(), ReceiptError> {
+    match found == known {
+        true => Ok(()),
+        false => Err(ReceiptError::invalid(
+            "version",
+            &found.to_string(),
+            "is not known here",
+        )),
+    }
+}
+
 /// The sums over files, each of which must have a path of its own.
 pub(crate) fn sum<'a>(
     files: impl ExactSizeIterator<Item = &'a FileRecord> + Clone,

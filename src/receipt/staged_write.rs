@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{CommitMode, FileRecord, ReceiptError, Totals, path, read_json, wire};
+use super::{CommitMode, FileRecord, ReceiptError, Totals, check_version, path, read_json, wire};
 use crate::options::StagingPlace;
 
 /// The version that is written, and the only one that is read.
@@ -208,14 +208,7 @@ impl TryFrom<Wire> for StagedWrite {
     type Error = ReceiptError;
 
     fn try_from(wire: Wire) -> Result<Self, ReceiptError> {
-        if wire.version != VERSION {
-            let version = wire.version.to_string();
-            return Err(ReceiptError::invalid(
-                "version",
-                &version,
-                "is not known here",
-            ));
-        }
+        check_version(wire.version, VERSION)?;
         let directory = match &wire.staging {
             StagingPlace::Directory(directory) => Some(directory),
             _ => None,

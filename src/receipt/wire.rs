@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize, Serializer};
 use uuid::Uuid;
 
 use super::{
-    ColumnStatistics, CommitMode, FileRecord, ReceiptError, StagedFileRecord, Totals, path,
+    ColumnStatistics, CommitMode, FileRecord, ReceiptError, StagedFileRecord, Totals,
+    check_version, path,
 };
 use crate::partition::{Partition, PartitionValue};
 
@@ -50,14 +51,7 @@ impl TryFrom<Receipt> for super::Receipt {
     type Error = ReceiptError;
 
     fn try_from(wire: Receipt) -> Result<Self, ReceiptError> {
-        if wire.version != VERSION {
-            let version = wire.version.to_string();
-            return Err(ReceiptError::invalid(
-                "version",
-                &version,
-                "is not known here",
-            ));
-        }
+        check_version(wire.version, VERSION)?;
         wire.removed
             .iter()
             .try_for_each(|path| path::check_plain(path))?;

@@ -11,7 +11,7 @@ use atomic_arrow::{
 
 use super::{Ground, Scenario};
 
-pub(super) const LAKE: &str = "lake/weather";
+pub(crate) const LAKE: &str = "lake/weather";
 
 /// The partitions that are there before: 1 and 3, while writes touch 1 and 2.
 const OLD: [i32; 2] = [1, 3];
@@ -89,7 +89,7 @@ fn long_ago(ground: &Ground) -> Result<(), Error> {
 }
 
 /// The scene: what an earlier commit wrote.
-pub(super) fn earlier(ground: &Ground) -> Result<(), Error> {
+pub(crate) fn earlier(ground: &Ground) -> Result<(), Error> {
     let rows = weather(OLD, 10.0)?;
     let writer = writer(ground, CommitMode::Append, &rows, same)?;
     writer.commit()?;

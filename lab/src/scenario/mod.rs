@@ -5,7 +5,6 @@
 //! wrong ([`Reference`]); the rules are in [`check`](crate::check). A scenario that is added here is
 //! run by every section of the laboratory.
 
-mod command;
 mod dataset;
 mod dead;
 mod racers;
@@ -22,7 +21,7 @@ use atomic_arrow::{Error, RecoverOptions, Recovery, Verify, recover_with_options
 use crate::Wrong;
 use crate::found::{Found, View};
 
-pub use command::{Command, commands};
+pub(crate) use dataset::{LAKE, earlier};
 pub use dead::Dead;
 pub use racers::{RACERS, Racer};
 

@@ -19,8 +19,9 @@ use atomic_arrow::Outcome;
 use atomic_arrow::disk::OsDisk;
 
 use crate::check::{Rules, Told};
+use crate::command::{Command as Played, commands};
 use crate::found::{Found, View};
-use crate::scenario::{Command as Played, Ground, Reference, all, commands};
+use crate::scenario::{Ground, Reference, all};
 use crate::{Sample, Wrong};
 
 use log::{Places, read_log};

@@ -11,8 +11,8 @@ use crate::dataset::staging_files::EncodedFile;
 use crate::dataset::template::Template;
 use crate::error::{Error, Result, Step};
 use crate::format::digest::ColumnDigests;
-use crate::format::encode::Content;
 use crate::format::parquet::{FileTemplate, FileWriter, Slot};
+use crate::format::written::Content;
 use crate::staging::Draft;
 
 /// A file whose footer is not written yet.

@@ -22,11 +22,11 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 
 use super::lines;
 use crate::error::{Error, Result, Step};
-use crate::format::encode::{Content, Written};
 use crate::format::output::Output;
 use crate::format::plain::{plain_batch, plain_schema};
 use crate::format::source::Source;
 use crate::format::text::{self, ROWS_AT_ONCE, TextDigests};
+use crate::format::written::{Content, Written};
 use crate::format::{Contents, Fault, NonFinite};
 use crate::nested::{below, inner_fields, inner_types};
 use crate::options::Verify;

@@ -6,9 +6,8 @@ use std::path::{Path, PathBuf};
 
 use atomic_arrow::{Error, Outcome};
 
-use super::dataset::{LAKE, earlier};
-use super::{Ground, Scenario, put};
 use crate::check::Told;
+use crate::scenario::{Ground, LAKE, Scenario, earlier, put};
 
 const DATA: &str = "home/data.json";
 const OLD: &[u8] = b"[\"what was there before\", 1]\n";

@@ -189,7 +189,10 @@ pub use error::{Error, ErrorKind, Outcome, Result, Step};
 pub use file::AtomicFile;
 pub use inspect::{InspectOptions, Inspection, Oddity, inspect, inspect_with_options};
 pub use local_path::local_path;
-pub use options::{Durability, FileOptions, PublishMode, StagingPlace, Verify, WriterOptions};
+pub use options::parse;
+pub use options::{
+    Durability, FileOptions, PublishMode, SchemaPolicy, StagingPlace, Verify, WriterOptions,
+};
 pub use partition::{
     Partition, PartitionBy, PartitionError, PartitionKey, PartitionSplitter, PartitionValue,
     StrayRow, Transform,
@@ -202,7 +205,6 @@ pub use recover::{RecoverOptions, Recovery, recover, recover_with_options};
 pub use remedy::{Face, Remedy};
 pub use staged_file::{PublishedFile, StagedFile};
 pub use table_format::TableFormat;
-pub use unify::SchemaPolicy;
 pub use writer::AtomicArrowWriter;
 pub use {arrow, parquet, uuid};
 

@@ -1,4 +1,4 @@
-//! [`SchemaPolicy`]: which batches a writer takes for its own schema.
+//! Which batches a writer takes for its own schema, by its [`SchemaPolicy`].
 //!
 //! One logical type has several physical ones in Arrow: a string may be `Utf8`, `LargeUtf8`,
 //! `Utf8View` or a dictionary of them. What differs only so can be brought to the writer's types
@@ -18,51 +18,11 @@ use crate::error::{Error, Result};
 use crate::meaning::{MeaningDifference, writers_difference, writers_geometry_difference};
 use crate::nested::{inner_types, is_binary, list_item};
 use crate::nulls::{FILL_NULLS, forbidden_null};
+use crate::options::SchemaPolicy;
 use crate::schema::common_type;
 
-/// Which batches a writer takes.
-///
-/// | the batch has | `Exact` | `Unify` |
-/// |---|---|---|
-/// | the columns in another order | mismatch | put in order, by their names |
-/// | a column too many or too few, nullable or not | mismatch | mismatch |
-/// | `Utf8`, `LargeUtf8`, `Utf8View` for one another | mismatch | converted |
-/// | `Binary`, `LargeBinary`, `BinaryView` for one another | mismatch | converted |
-/// | `List`, `LargeList`, `ListView`, `LargeListView` for one another | mismatch | converted, if their items can be |
-/// | a dictionary for its values, or with other indices, or the reverse | mismatch | converted |
-/// | a type whose values the schema's holds: a narrower number, a coarser unit of time ([`schema`](crate::schema)) | mismatch | converted |
-/// | an ordered dictionary for one without an order, or for values, or the reverse | mismatch | mismatch |
-/// | an enumeration of Polars for one of other categories | mismatch | mismatch |
-/// | an extension type for another, for other parameters of it, for its storage type, or the reverse | mismatch | mismatch |
-/// | geometries of GeoParquet for those of another CRS, or for bytes, or the reverse | mismatch | mismatch |
-/// | geometries with another `bbox`, where the schema has one | mismatch | mismatch |
-/// | values for an enumeration of Polars | mismatch | converted, if they are among its categories |
-/// | a struct or map of such | mismatch | converted; a struct's fields have to be in order |
-/// | `Null` for any type, also within a list, struct or map | taken | taken |
-/// | a map with sorted keys for one without | taken | taken |
-/// | a struct whose fields have other names | mismatch | mismatch |
-/// | any other type, also a wider one, and any for `Null` | mismatch | mismatch |
-/// | nulls where the schema has none, also within a list, struct or map | mismatch | mismatch |
-/// | other metadata, other names of list items, or no nulls where the schema allows them | taken | taken |
-///
-/// ```
-/// use atomic_arrow::SchemaPolicy;
-///
-/// assert_eq!(SchemaPolicy::default(), SchemaPolicy::Exact);
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-#[non_exhaustive]
-pub enum SchemaPolicy {
-    /// Batches with the same columns in the same order, of the same types. The default.
-    #[default]
-    Exact,
-    /// Also batches that differ in the order of columns, in how the same logical type is held in memory, or in types
-    /// whose values the writer's types hold; they are converted.
-    Unify,
-}
-
-/// Converts a batch to exactly the schema, or returns why it has another; `path`, and the number of `rows` that came
-/// before, are for the error.
+/// The batch with exactly the schema, or why it has another; `path`, and how many `rows` came before, are for the
+/// error.
 ///
 /// # Errors
 /// [`Error::SchemaMismatch`], with the first field that differs; nested ones are named by their path,

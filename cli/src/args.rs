@@ -3,16 +3,18 @@
 
 use std::path::PathBuf;
 
-use atomic_arrow::StagingPlace;
+use atomic_arrow::{StagingPlace, parse};
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::exit::CODES;
 
+mod choice;
 mod paths;
 mod values;
 mod write;
 
+use self::choice::choice;
 pub(crate) use self::values::{Check, Durability, Level, OutputFormat, Switch, Sync, VerifyLevel};
 pub(crate) use self::write::WriteArgs;
 
@@ -61,7 +63,7 @@ pub(crate) struct PutArgs {
     pub(crate) dest: PathBuf,
 
     /// Publish only what parses, as a whole, as this format [default: any bytes will do]
-    #[arg(long, value_enum, value_name = "FORMAT")]
+    #[arg(long, value_parser = choice::<Check>(), value_name = "FORMAT")]
     pub(crate) check: Option<Check>,
 
     /// Replace the regular file at DEST, in one step; a symbolic link, pipe, device or socket is refused
@@ -70,11 +72,11 @@ pub(crate) struct PutArgs {
 
     /// How closely the file is checked before it is published; for plain bytes `footer` compares the
     /// length
-    #[arg(long, value_enum, value_name = "LEVEL", default_value_t = VerifyLevel::Footer)]
+    #[arg(long, value_parser = choice::<VerifyLevel>(), value_name = "LEVEL", default_value = "footer")]
     pub(crate) verify: VerifyLevel,
 
     /// Whether to wait until the medium has what was written
-    #[arg(long, value_enum, value_name = "HOW", default_value_t = Durability::Synced)]
+    #[arg(long, value_parser = choice::<Durability>(), value_name = "HOW", default_value = "synced")]
     pub(crate) durability: Durability,
 
     #[command(flatten)]
@@ -102,7 +104,7 @@ pub(crate) struct VerifyArgs {
     pub(crate) paths: Vec<PathBuf>,
 
     /// How closely Parquet files are checked; files of other formats are always read as a whole
-    #[arg(long, value_enum, value_name = "LEVEL", default_value_t = Level::Footer)]
+    #[arg(long, value_parser = choice::<Level>(), value_name = "LEVEL", default_value = "footer")]
     pub(crate) level: Level,
 
     /// Also check what is mounted below the directories
@@ -134,7 +136,7 @@ pub(crate) struct InspectArgs {
     pub(crate) root: PathBuf,
 
     /// Files of fewer bytes are small, which is odd where a partition has several
-    #[arg(long, value_name = "BYTES", default_value_t = atomic_arrow::inspect::SMALL_FILE)]
+    #[arg(long, value_name = "BYTES", default_value = "1MiB", value_parser = parse::size)]
     pub(crate) small_file: u64,
 
     /// Show all partitions and oddities [default: the first 50 partitions, and 5 oddities of a kind]
@@ -187,7 +189,7 @@ pub(crate) struct RecoverArgs {
 #[derive(Debug, Args)]
 pub(crate) struct CompletionsArgs {
     /// The shell
-    #[arg(value_enum)]
+    #[arg(value_parser = choice::<Shell>())]
     pub(crate) shell: Shell,
 }
 

@@ -166,10 +166,10 @@ impl From<InputError> for Failure {
 fn spelled(option: &str) -> String {
     match option {
         "compression" | "csv_null" | "json_non_finite" | "max_open_files" | "memory_limit"
-        | "sort_by" | "target_file_size" | "verify" | "write_id" => {
+        | "format" | "sort_by" | "target_file_size" | "target_file_rows" | "threads" | "verify"
+        | "write_id" => {
             format!("--{}", option.replace('_', "-"))
         }
-        "format" => "--output-format".to_owned(),
         other => other.to_owned(),
     }
 }

@@ -166,7 +166,7 @@ impl Row {
 fn check(args: &WriteArgs) -> Result<(), Failure> {
     let wrong = |text: &str| Err(Failure::new(Exit::Usage, text));
     args.input.check().or_else(wrong)?;
-    let format = args.files.output_format;
+    let format = args.files.format;
     if format != OutputFormat::Parquet && args.files.row_group_size.is_some() {
         return wrong("--row-group-size: only Parquet has row groups");
     }
@@ -190,10 +190,7 @@ pub(crate) fn builder(args: &WriteArgs) -> DatasetWriterBuilder {
     let mut text = TextOptions::new()
         .csv_null(&files.csv_null)
         .json_non_finite(files.json_non_finite.into());
-    if matches!(
-        files.output_format,
-        OutputFormat::Ndjson | OutputFormat::Csv
-    ) {
+    if matches!(files.format, OutputFormat::Ndjson | OutputFormat::Csv) {
         text = text.compression(files.compression.unwrap_or(Compression::UNCOMPRESSED));
     }
     let mut builder = DatasetWriter::builder(&args.to)
@@ -201,7 +198,7 @@ pub(crate) fn builder(args: &WriteArgs) -> DatasetWriterBuilder {
         .mode(args.mode.into())
         .overwrite_table(args.overwrite_table)
         .schema_check(args.schema_check == Switch::On)
-        .format(files.output_format.into())
+        .format(files.format.into())
         .properties(properties.build())
         .text(text)
         .page_checksums(files.page_checksums == Switch::On)
@@ -219,7 +216,7 @@ pub(crate) fn builder(args: &WriteArgs) -> DatasetWriterBuilder {
             .rewrite_missing(args.rewrite_missing);
     }
     if let Some(bytes) = files.target_file_size {
-        builder = builder.target_file_bytes(bytes);
+        builder = builder.target_file_size(bytes);
     }
     if let Some(rows) = files.target_file_rows {
         builder = builder.target_file_rows(rows as u64);

@@ -43,8 +43,8 @@ impl DatasetWriter {
         on_progress: Option<Py<PyAny>>,
     ) -> PyResult<Self> {
         let calls = Calls::new(on_file, on_progress);
-        let builder = calls.listen(options::dataset(root.clone(), options)?);
         let schema = schema_of(schema)?;
+        let builder = calls.listen(options::dataset(root.clone(), options, Some(&schema))?);
         options::check_columns(options, &schema)?;
         let writer = detached(py, || builder.build(schema))?;
         Ok(DatasetWriter {
@@ -132,7 +132,7 @@ pub(crate) fn already_committed(
     root: PathBuf,
     options: &Bound<'_, PyDict>,
 ) -> PyResult<Option<Receipt>> {
-    let builder = options::dataset(root, options)?;
+    let builder = options::dataset(root, options, None)?;
     let found = detached(py, move || builder.already_committed())?;
     let found = found.map_err(|error| raise(py, &error))?;
     Ok(found.map(Receipt::new))

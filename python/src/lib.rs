@@ -42,6 +42,8 @@ mod _lib {
     #[pymodule_export]
     use super::inspection::{Inspection, Oddity, PartitionSummary, inspect};
     #[pymodule_export]
+    use super::options::parse_size;
+    #[pymodule_export]
     use super::receipt::{FileRecord, Note, Progress, Receipt};
     #[pymodule_export]
     use super::recovery::{Recovery, recover};

@@ -1,70 +1,36 @@
 //! Converts options by name, as Python gives them, to those of the library.
 
+use std::fmt::Display;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use atomic_arrow::arrow::datatypes::Schema;
-use atomic_arrow::format::{Format, NonFinite, TextOptions};
-use atomic_arrow::parquet::basic::{BrotliLevel, Compression, GzipLevel, ZstdLevel};
+use atomic_arrow::format::{Format, TextOptions};
+use atomic_arrow::parquet::basic::Compression;
 use atomic_arrow::parquet::file::metadata::KeyValue;
 use atomic_arrow::parquet::file::properties::{WriterProperties, WriterPropertiesBuilder};
 use atomic_arrow::parquet::schema::types::ColumnPath;
 use atomic_arrow::{
-    CommitMode, DatasetWriter, DatasetWriterBuilder, Durability, FileOptions, PartitionBy,
-    PublishMode, SchemaPolicy, SortBy, StagingPlace, SyncPolicy, Verify, WriterOptions,
+    DatasetWriter, DatasetWriterBuilder, FileOptions, PartitionBy, PartitionKey, PublishMode,
+    SortBy, StagingPlace, Transform, Verify, WriterOptions, parse,
 };
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedStr;
 use pyo3::types::PyDict;
 
 use crate::errors::invalid_option;
 
 type Any<'a, 'py> = &'a Bound<'py, PyAny>;
 
-const MODES: &[(&str, CommitMode)] = &[
-    ("append", CommitMode::Append),
-    ("error_if_exists", CommitMode::ErrorIfExists),
-    ("overwrite_partitions", CommitMode::OverwritePartitions),
-    ("overwrite", CommitMode::Overwrite),
-];
-const LEVELS: &[(&str, Verify)] = &[
-    ("skip", Verify::Skip),
-    ("footer", Verify::Footer),
-    ("checksum", Verify::Checksum),
-    ("decode", Verify::Decode),
-];
-const DURABILITIES: &[(&str, Durability)] = &[
-    ("synced", Durability::Synced),
-    ("unsynced", Durability::Unsynced),
-];
-const SYNCS: &[(&str, SyncPolicy)] = &[
-    ("auto", SyncPolicy::Auto),
-    ("each_file", SyncPolicy::EachFile),
-    ("file_system", SyncPolicy::FileSystem),
-];
-const POLICIES: &[(&str, SchemaPolicy)] = &[
-    ("exact", SchemaPolicy::Exact),
-    ("unify", SchemaPolicy::Unify),
-];
-
-const NON_FINITE: &[(&str, NonFinite)] = &[
-    ("error", NonFinite::Refuse),
-    ("null", NonFinite::Null),
-    ("string", NonFinite::Text),
-];
-
-/// Reads an option that has a fixed list of values.
-fn choice<T: Copy>(option: &str, value: Any<'_, '_>, known: &[(&str, T)]) -> PyResult<T> {
-    let name: String = value.extract()?;
-    let found = known.iter().find(|(known, _)| *known == name);
-    found.map(|(_, value)| *value).ok_or_else(|| {
-        let known: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
-        let reason = format_args!("{name:?} is none of {}", known.join(", ")).to_string();
-        invalid_option(value.py(), option, reason)
-    })
+/// One of the values that an option has, by its name.
+fn choice<T: FromStr<Err: Display>>(option: &str, value: Any<'_, '_>) -> PyResult<T> {
+    let parsed = value.extract::<PyBackedStr>()?.parse::<T>();
+    parsed.map_err(|error| invalid_option(value.py(), option, error))
 }
 
 pub(crate) fn level(value: Any<'_, '_>) -> PyResult<Verify> {
-    choice("level", value, LEVELS)
+    choice("level", value)
 }
 
 /// The place's name, or in a tuple of one the path of a directory.
@@ -72,20 +38,19 @@ pub(crate) fn staging(value: Any<'_, '_>) -> PyResult<StagingPlace> {
     if let Ok((directory,)) = value.extract::<(PathBuf,)>() {
         return Ok(StagingPlace::Directory(directory));
     }
-    const PLACES: &[(&str, u8)] = &[("auto", 0), ("beside", 1), ("inside", 2)];
-    Ok(match choice("staging", value, PLACES)? {
-        0 => StagingPlace::Auto,
-        1 => StagingPlace::Beside,
-        _ => StagingPlace::Inside,
-    })
-}
-
-fn format(option: &str, value: Any<'_, '_>) -> PyResult<Format> {
-    let name: String = value.extract()?;
-    let format = name.replace('_', "-").parse();
-    format.map_err(|error: atomic_arrow::format::UnknownFormat| {
-        invalid_option(value.py(), option, error)
-    })
+    let name: PyBackedStr = value.extract()?;
+    match name.to_ascii_lowercase().as_str() {
+        "auto" => Ok(StagingPlace::Auto),
+        "beside" => Ok(StagingPlace::Beside),
+        "inside" => Ok(StagingPlace::Inside),
+        _ => {
+            let reason = format!(
+                "{:?} is none of auto, beside, inside; a directory is given as a Path",
+                &*name
+            );
+            Err(invalid_option(value.py(), "staging", reason))
+        }
+    }
 }
 
 /// The properties of Parquet among the options; every other option stays for the caller.
@@ -153,64 +118,80 @@ impl Properties {
     }
 }
 
+/// A codec by its name, with its level in it or beside it.
 fn compression(name: Option<&str>, level: Option<i32>) -> Result<Compression, String> {
-    let wrong = |error: atomic_arrow::parquet::errors::ParquetError| error.to_string();
-    let unsigned = || {
-        let level = level.map(u32::try_from).transpose();
-        level.map_err(|_| "the level is negative".to_owned())
+    let name = name.unwrap_or("uncompressed");
+    let codec = match level {
+        None => parse::compression(name),
+        Some(_) if name.contains('(') => {
+            return Err(format!("{name:?} has a level, beside compression_level"));
+        }
+        level => parse::codec(name, level),
     };
-    match (name.unwrap_or("none"), level) {
-        ("zstd", None) => Ok(Compression::ZSTD(ZstdLevel::default())),
-        ("zstd", Some(level)) => ZstdLevel::try_new(level)
-            .map(Compression::ZSTD)
-            .map_err(wrong),
-        ("gzip", _) => {
-            let level = unsigned()?.map_or(Ok(GzipLevel::default()), GzipLevel::try_new);
-            level.map(Compression::GZIP).map_err(wrong)
-        }
-        ("brotli", _) => {
-            let level = unsigned()?.map_or(Ok(BrotliLevel::default()), BrotliLevel::try_new);
-            level.map(Compression::BROTLI).map_err(wrong)
-        }
-        ("snappy", None) => Ok(Compression::SNAPPY),
-        ("lz4", None) => Ok(Compression::LZ4_RAW),
-        ("none", None) => Ok(Compression::UNCOMPRESSED),
-        (name @ ("snappy" | "lz4" | "none"), Some(_)) => Err(format!("{name} has no levels")),
-        (name, _) => Err(format!(
-            "{name:?} is none of zstd, snappy, gzip, brotli, lz4 and none"
-        )),
-    }
+    codec.map_err(|error| error.to_string())
 }
 
-/// Keys as triples of name, column and transform.
-fn partition_by(value: Any<'_, '_>) -> PyResult<PartitionBy> {
+/// Keys, each as the name of a column of the schema, as text, or as a triple of name, column and transform.
+fn partition_by(value: Any<'_, '_>, schema: Option<&Schema>) -> PyResult<PartitionBy> {
     let mut by = PartitionBy::none();
-    for (name, column, transform) in value.extract::<Vec<(String, String, String)>>()? {
-        by = match transform.as_str() {
-            "identity" => by.column_as(name, column),
-            "year" => by.year(name, column),
-            "month" => by.month(name, column),
-            "day" => by.day(name, column),
-            "hour" => by.hour(name, column),
-            "date" => by.date(name, column),
-            other => {
-                let reason = format_args!("there is no transform {other:?}").to_string();
-                return Err(invalid_option(value.py(), "partition_by", reason));
+    for key in value.try_iter()? {
+        let key = key?;
+        if let Ok(text) = key.extract::<PyBackedStr>() {
+            if is_column(schema, &text) {
+                by = by.then_column(&*text);
+                continue;
             }
-        };
+            let keys = text.parse::<PartitionBy>().map_err(|error| {
+                let reason = format!("{error}; a column of any name is column(name)");
+                invalid_option(value.py(), "partition_by", reason)
+            })?;
+            by = keys.keys().iter().cloned().fold(by, PartitionBy::then);
+            continue;
+        }
+        let (name, column, transform): (String, String, String) = key.extract()?;
+        let transform = transform
+            .parse::<Transform>()
+            .map_err(|error| invalid_option(value.py(), "partition_by", error))?;
+        by = by.then(PartitionKey::new(name, column, transform));
     }
     Ok(by)
 }
 
-/// Columns as triples of name, whether descending, whether nulls come first.
-fn sort_by(value: Any<'_, '_>) -> PyResult<Vec<SortBy>> {
-    let columns = value.extract::<Vec<(String, bool, bool)>>()?;
-    let sort = |(column, descending, nulls_first): (String, bool, bool)| {
-        SortBy::column(column)
+fn is_column(schema: Option<&Schema>, name: &str) -> bool {
+    schema.is_some_and(|schema| schema.field_with_name(name).is_ok())
+}
+
+/// Columns, each as the name of one of the schema, as text, or as a triple of name, whether descending, whether nulls come
+/// first.
+fn sort_by(value: Any<'_, '_>, schema: Option<&Schema>) -> PyResult<Vec<SortBy>> {
+    let mut columns = Vec::new();
+    for column in value.try_iter()? {
+        let column = column?;
+        if let Ok(text) = column.extract::<PyBackedStr>() {
+            if is_column(schema, &text) {
+                columns.push(SortBy::column(&*text));
+                continue;
+            }
+            for text in text.split(',') {
+                let parsed = text.parse::<SortBy>();
+                let by = parsed.map_err(|error| invalid_option(value.py(), "sort_by", error))?;
+                columns.push(by);
+            }
+            continue;
+        }
+        let (column, descending, nulls_first): (String, bool, bool) = column.extract()?;
+        let by = SortBy::column(column)
             .descending(descending)
-            .nulls_first(nulls_first)
-    };
-    Ok(columns.into_iter().map(sort).collect())
+            .nulls_first(nulls_first);
+        columns.push(by);
+    }
+    Ok(columns)
+}
+
+/// A number of bytes, or a text such as ``"512MiB"``.
+#[pyfunction]
+pub(crate) fn parse_size(py: Python<'_>, option: &str, text: &str) -> PyResult<u64> {
+    parse::size(text).map_err(|error| invalid_option(py, option, error))
 }
 
 fn unknown(option: &str) -> PyErr {
@@ -221,9 +202,9 @@ fn unknown(option: &str) -> PyErr {
 pub(crate) fn dataset(
     root: PathBuf,
     options: &Bound<'_, PyDict>,
+    schema: Option<&Schema>,
 ) -> PyResult<DatasetWriterBuilder> {
-    // One logical column comes in other physical types from each library.
-    let mut builder = DatasetWriter::builder(root).schema_policy(SchemaPolicy::Unify);
+    let mut builder = DatasetWriter::builder(root);
     let mut properties = Properties::default();
     let (mut text, mut is_text) = (TextOptions::new(), false);
     for (option, value) in options {
@@ -237,32 +218,32 @@ pub(crate) fn dataset(
                 builder
             }
             "json_non_finite" => {
-                text = text.json_non_finite(choice(&option, &value, NON_FINITE)?);
+                text = text.json_non_finite(choice(&option, &value)?);
                 builder
             }
-            "partition_by" => builder.partition_by(partition_by(&value)?),
-            "mode" => builder.mode(choice("mode", &value, MODES)?),
+            "partition_by" => builder.partition_by(partition_by(&value, schema)?),
+            "mode" => builder.mode(choice("mode", &value)?),
             "format" => {
-                let format = format("format", &value)?;
+                let format: Format = choice("format", &value)?;
                 is_text = matches!(format, Format::Csv | Format::Ndjson);
                 builder.format(format)
             }
             "keep_staged" => builder.keep_staged(value.extract()?),
             "write_id" => builder.write_id(value.extract::<String>()?),
             "rewrite_missing" => builder.rewrite_missing(value.extract()?),
-            "schema_policy" => builder.schema_policy(choice("schema_policy", &value, POLICIES)?),
+            "schema_policy" => builder.schema_policy(choice("schema_policy", &value)?),
             "memory_limit" => builder.memory_limit(value.extract()?),
             "threads" => builder.threads(value.extract()?),
-            "target_file_size" => builder.target_file_bytes(value.extract()?),
+            "target_file_size" => builder.target_file_size(value.extract()?),
             "target_file_rows" => builder.target_file_rows(value.extract()?),
-            "sort_by" => builder.sort_by(sort_by(&value)?),
+            "sort_by" => builder.sort_by(sort_by(&value, schema)?),
             "schema_check" => builder.schema_check(value.extract()?),
             "overwrite_table" => builder.overwrite_table(value.extract()?),
             "keep_partition_columns" => builder.keep_partition_columns(value.extract()?),
             "case_sensitive_names" => builder.case_sensitive_names(value.extract()?),
-            "verify" => builder.verify(choice("verify", &value, LEVELS)?),
-            "durability" => builder.durability(choice("durability", &value, DURABILITIES)?),
-            "sync" => builder.sync(choice("sync", &value, SYNCS)?),
+            "verify" => builder.verify(choice("verify", &value)?),
+            "durability" => builder.durability(choice("durability", &value)?),
+            "sync" => builder.sync(choice("sync", &value)?),
             "max_open_files" => builder.max_open_files(value.extract()?),
             "staging" => builder.staging(staging(&value)?),
             _ => return Err(unknown(&option)),
@@ -306,8 +287,9 @@ pub(crate) fn parquet_file(options: &Bound<'_, PyDict>) -> PyResult<WriterOption
             "keep_partition_columns" => taken.keep_partition_columns(value.extract()?),
             "case_sensitive_names" => taken.case_sensitive_names(value.extract()?),
             "schema_check" => taken.schema_check(value.extract()?),
-            "verify" => taken.verify(choice("verify", &value, LEVELS)?),
-            "durability" => taken.durability(choice("durability", &value, DURABILITIES)?),
+            "schema_policy" => taken.schema_policy(choice("schema_policy", &value)?),
+            "verify" => taken.verify(choice("verify", &value)?),
+            "durability" => taken.durability(choice("durability", &value)?),
             "staging" => taken.staging(staging(&value)?),
             _ => return Err(unknown(&option)),
         };
@@ -325,9 +307,9 @@ pub(crate) fn file(options: &Bound<'_, PyDict>) -> PyResult<FileOptions> {
         }
         taken = match option.as_str() {
             "replace" => taken.publish_mode(publish_mode(&value)?),
-            "check" => taken.format(format("check", &value)?),
-            "verify" => taken.verify(choice("verify", &value, LEVELS)?),
-            "durability" => taken.durability(choice("durability", &value, DURABILITIES)?),
+            "check" => taken.format(choice("check", &value)?),
+            "verify" => taken.verify(choice("verify", &value)?),
+            "durability" => taken.durability(choice("durability", &value)?),
             "staging" => taken.staging(staging(&value)?),
             _ => return Err(unknown(&option)),
         };

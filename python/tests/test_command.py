@@ -43,7 +43,15 @@ def test_an_interrupted_command_publishes_nothing(
     lake: Path, files: Callable[[Path], list[str]]
 ) -> None:
     """Standard input gives more rows than a pipe holds, and no end."""
-    command = [*COMMANDS["module"], "write", "-", "--format", "csv", "--to", str(lake / "weather")]
+    command = [
+        *COMMANDS["module"],
+        "write",
+        "-",
+        "--input-format",
+        "csv",
+        "--to",
+        str(lake / "weather"),
+    ]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdin is not None
         process.stdin.write(WEATHER.read_bytes())

@@ -10,10 +10,9 @@ use super::options::{EngineOptions, Progress, SortBy, SyncPolicy};
 use crate::disk::{Disk, OsDisk};
 use crate::error::Step;
 use crate::format::{Format, TextOptions};
-use crate::options::{Durability, Interrupt, StagingPlace, Verify};
+use crate::options::{Durability, Interrupt, SchemaPolicy, StagingPlace, Verify};
 use crate::partition::PartitionBy;
 use crate::receipt::{CommitMode, FileRecord};
-use crate::unify::SchemaPolicy;
 
 /// How long a staged write is kept, by default, before it is taken for forgotten.
 const KEEP_STAGED: Duration = Duration::from_secs(24 * 60 * 60);
@@ -171,7 +170,7 @@ impl DatasetWriterBuilder {
     }
 
     /// Whether batches may hold the schema's logical types in other physical forms; by default they
-    /// may not ([`SchemaPolicy::Exact`]).
+    /// may ([`SchemaPolicy::Unify`]).
     pub fn schema_policy(mut self, policy: SchemaPolicy) -> Self {
         self.policy = policy;
         self
@@ -207,8 +206,8 @@ impl DatasetWriterBuilder {
     ///
     /// Files that are not Parquet end after the few thousand rows, encoded at once, with which they
     /// reach it.
-    pub fn target_file_bytes(mut self, bytes: u64) -> Self {
-        self.engine.target_file_bytes = Some(bytes);
+    pub fn target_file_size(mut self, bytes: u64) -> Self {
+        self.engine.target_file_size = Some(bytes);
         self
     }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Schema, SchemaRef};
@@ -14,6 +15,7 @@ use crate::backend::check_descriptors;
 use crate::disk::Disk;
 use crate::error::{Error, Result, Step};
 use crate::format::{Format, TextOptions};
+use crate::options::parse::{InvalidValue, names};
 use crate::options::{Durability, Interrupt, Verify, WriterOptions};
 
 /// The default memory limit, where the machine has four times as much.
@@ -39,7 +41,23 @@ pub enum SyncPolicy {
     FileSystem,
 }
 
+names!(SyncPolicy {
+    Auto => "auto",
+    EachFile => "each_file",
+    FileSystem => "file_system",
+});
+
 /// One column that rows are sorted by within each file.
+///
+/// In text it is `column`, with `asc` (the default) or `desc` after it, and after that `nulls first` or `nulls last` (the
+/// default).
+///
+/// ```
+/// use atomic_arrow::SortBy;
+///
+/// let by = SortBy::column("temp").descending(true).nulls_first(true);
+/// assert_eq!("temp desc nulls first".parse(), Ok(by));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct SortBy {
     pub(crate) column: String,
@@ -71,6 +89,45 @@ impl SortBy {
         self.nulls_first = nulls_first;
         self
     }
+}
+
+/// Takes `column [asc|desc] [nulls first|last]`.
+impl FromStr for SortBy {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> std::result::Result<Self, Self::Err> {
+        let rest = text.trim();
+        let (rest, nulls_first) = match without_last_words(rest, "nulls first") {
+            Some(rest) => (rest, true),
+            None => (
+                without_last_words(rest, "nulls last").unwrap_or(rest),
+                false,
+            ),
+        };
+        let (column, descending) = match without_last_words(rest, "desc") {
+            Some(column) => (column, true),
+            None => (without_last_words(rest, "asc").unwrap_or(rest), false),
+        };
+        match column {
+            "" => Err(InvalidValue::new("names no column")),
+            column => Ok(SortBy::column(column)
+                .descending(descending)
+                .nulls_first(nulls_first)),
+        }
+    }
+}
+
+/// A text without the words that it ends with, in any case, if there is more of it.
+fn without_last_words<'a>(text: &'a str, words: &str) -> Option<&'a str> {
+    let mut rest = text;
+    for word in words.rsplit(' ') {
+        let (before, last) = rest.trim_end().rsplit_once(char::is_whitespace)?;
+        if !last.eq_ignore_ascii_case(word) {
+            return None;
+        }
+        rest = before;
+    }
+    Some(rest.trim_end())
 }
 
 /// How far a write has come.
@@ -114,7 +171,7 @@ pub(crate) struct EngineOptions {
     /// Threads that encode; by default as many as run at once.
     pub(crate) threads: usize,
     /// The size at which a file ends and another begins; by default none, so one file a partition.
-    pub(crate) target_file_bytes: Option<u64>,
+    pub(crate) target_file_size: Option<u64>,
     /// The number of rows at which a file ends and another begins; by default none.
     pub(crate) target_file_rows: Option<u64>,
     /// How rows are sorted within files; by default they keep the order in which they came.
@@ -155,7 +212,7 @@ impl Default for EngineOptions {
             given: None,
             memory_limit: default_memory_limit(physical_memory()),
             threads,
-            target_file_bytes: None,
+            target_file_size: None,
             target_file_rows: None,
             sort_by: Vec::new(),
             properties: WriterOptions::default().properties,
@@ -270,8 +327,14 @@ impl EngineOptions {
             let reason = format!("must be at least {FEWEST_OPEN_FILES}");
             return invalid("max_open_files", &reason);
         }
-        if self.target_file_bytes == Some(0) || self.target_file_rows == Some(0) {
-            return invalid("target_file_size", "a file cannot be that small");
+        for (option, is_none) in [
+            ("threads", self.threads == 0),
+            ("target_file_size", self.target_file_size == Some(0)),
+            ("target_file_rows", self.target_file_rows == Some(0)),
+        ] {
+            if is_none {
+                return invalid(option, "at least 1 is needed");
+            }
         }
         for (index, by) in self.sort_by.iter().enumerate() {
             let column = &by.column;

@@ -341,7 +341,7 @@ fn files_roll_at_rows_and_bytes_at_the_same_rows_whatever_the_memory() {
             threads,
             memory_limit,
             target_file_rows: rows,
-            target_file_bytes: bytes,
+            target_file_size: bytes,
             properties: small_groups()
                 .set_max_row_group_row_count(Some(700))
                 .build(),

@@ -25,7 +25,7 @@ use crate::error::{Error, Result};
 use crate::existing::Existing;
 use crate::meaning::Ordered;
 use crate::names;
-use crate::options::{Interrupt, StagingPlace};
+use crate::options::{Interrupt, SchemaPolicy, StagingPlace};
 use crate::partition::Partition;
 use crate::receipt::{CommitMode, Note, Receipt, StagedFileRecord, StagedWrite};
 use crate::record::StagedRows;
@@ -33,7 +33,7 @@ use crate::staging::{home_of_root, resolve};
 use crate::stored::StoredTypes;
 use crate::table_format::TableFormat;
 use crate::transaction::{ConflictCheck, Transaction, open_area};
-use crate::unify::{SchemaPolicy, conform};
+use crate::unify::conform;
 
 /// Writes batches into a Hive-partitioned data set, as one transaction: all of its files appear, or
 /// none of them, whatever crashes and whenever (promise P7).

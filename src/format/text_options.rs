@@ -4,6 +4,7 @@ use ::parquet::basic::Compression;
 
 use crate::error::{Error, Result};
 use crate::format::Format;
+use crate::options::parse::names;
 
 /// How NDJSON and CSV files of a data set are written, where there is more than one way.
 ///
@@ -37,6 +38,12 @@ pub enum NonFinite {
     /// told so.
     Text,
 }
+
+names!(NonFinite {
+    Refuse => "error",
+    Null => "null",
+    Text => "string",
+});
 
 impl Default for TextOptions {
     fn default() -> Self {

@@ -10,7 +10,7 @@ use std::str::FromStr;
 /// use atomic_arrow::format::Format;
 ///
 /// assert_eq!(Format::from_path("part-0.parquet".as_ref()), Some(Format::Parquet));
-/// assert_eq!("parquet".parse(), Ok(Format::Parquet));
+/// assert_eq!("Parquet".parse(), Ok(Format::Parquet));
 /// assert_eq!(Format::Parquet.to_string(), "parquet");
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -181,17 +181,24 @@ fn known() -> String {
     names.join(", ")
 }
 
+/// Takes the name in any case, with a hyphen or an underscore; also `arrow` and `feather` for `ipc`, `arrows` for
+/// `ipc-stream`, and `jsonl` for `ndjson`.
 impl FromStr for Format {
     type Err = UnknownFormat;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
-        Format::ALL
-            .iter()
-            .copied()
-            .find(|format| format.name() == name)
-            .ok_or_else(|| UnknownFormat {
-                name: name.to_owned(),
-            })
+        let normal = name.trim().to_ascii_lowercase().replace('_', "-");
+        let normal = match normal.as_str() {
+            "arrow" | "feather" => "ipc",
+            "arrows" => "ipc-stream",
+            "jsonl" => "ndjson",
+            other => other,
+        };
+        let mut formats = Format::ALL.iter().copied();
+        let found = formats.find(|format| format.name() == normal);
+        found.ok_or_else(|| UnknownFormat {
+            name: name.to_owned(),
+        })
     }
 }
 

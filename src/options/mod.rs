@@ -4,6 +4,8 @@
 //! sets take the same types from here ([`DatasetWriterBuilder`](crate::DatasetWriterBuilder)).
 
 pub(crate) mod format;
+pub mod parse;
+mod schema_policy;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -17,6 +19,8 @@ pub use crate::disk::PublishMode;
 use crate::disk::{Disk, OsDisk};
 use crate::error::{Error, Result, Step};
 use format::Format;
+use parse::names;
+pub use schema_policy::SchemaPolicy;
 
 /// Whether a commit waits for the medium.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -92,6 +96,18 @@ pub enum StagingPlace {
     /// in the data set what was left there unfinished, and see to it if they reach it by the same path.
     Directory(PathBuf),
 }
+
+names!(Durability {
+    Synced => "synced",
+    Unsynced => "unsynced",
+});
+
+names!(Verify {
+    Skip => "skip",
+    Footer => "footer",
+    Checksum => "checksum",
+    Decode => "decode",
+});
 
 /// A callback that is asked whether to give up, until it is too late for that.
 #[derive(Clone, Default)]
@@ -224,6 +240,7 @@ pub struct WriterOptions {
     pub(crate) keep_partition_columns: bool,
     pub(crate) case_sensitive_names: bool,
     pub(crate) schema_check: bool,
+    pub(crate) schema_policy: SchemaPolicy,
 }
 
 /// Without the properties, which show the keys that they encrypt with.
@@ -236,6 +253,7 @@ impl fmt::Debug for WriterOptions {
             .field("keep_partition_columns", &self.keep_partition_columns)
             .field("case_sensitive_names", &self.case_sensitive_names)
             .field("schema_check", &self.schema_check)
+            .field("schema_policy", &self.schema_policy)
             .finish_non_exhaustive()
     }
 }
@@ -252,6 +270,7 @@ impl Default for WriterOptions {
             keep_partition_columns: false,
             case_sensitive_names: false,
             schema_check: true,
+            schema_policy: SchemaPolicy::default(),
         }
     }
 }
@@ -364,6 +383,14 @@ impl WriterOptions {
     #[must_use]
     pub fn schema_check(mut self, check: bool) -> Self {
         self.schema_check = check;
+        self
+    }
+
+    /// Whether batches may hold the schema's logical types in other physical forms; by default they may
+    /// ([`SchemaPolicy::Unify`]).
+    #[must_use]
+    pub fn schema_policy(mut self, policy: SchemaPolicy) -> Self {
+        self.schema_policy = policy;
         self
     }
 }

@@ -47,6 +47,16 @@ pub struct PartitionKey {
 }
 
 impl PartitionKey {
+    /// A key of this name, from what the transform takes of a column.
+    #[must_use]
+    pub fn new(name: impl Into<String>, column: impl Into<String>, transform: Transform) -> Self {
+        PartitionKey {
+            name: name.into(),
+            column: column.into(),
+            transform,
+        }
+    }
+
     /// The name of the key, as in `name=value`.
     pub fn name(&self) -> &str {
         &self.name
@@ -124,6 +134,13 @@ impl PartitionBy {
         self.with(key.into(), column.into(), Transform::Date)
     }
 
+    /// Then this key.
+    #[must_use]
+    pub fn then(mut self, key: PartitionKey) -> Self {
+        self.keys.push(key);
+        self
+    }
+
     /// The keys in order.
     pub fn keys(&self) -> &[PartitionKey] {
         &self.keys
@@ -134,13 +151,8 @@ impl PartitionBy {
         self.keys.is_empty()
     }
 
-    fn with(mut self, name: String, column: String, transform: Transform) -> Self {
-        self.keys.push(PartitionKey {
-            name,
-            column,
-            transform,
-        });
-        self
+    fn with(self, name: String, column: String, transform: Transform) -> Self {
+        self.then(PartitionKey::new(name, column, transform))
     }
 
     pub(super) fn check_keys(&self) -> Result<(), PartitionError> {

@@ -5,6 +5,7 @@
 //! [`PartitionBy`](super::PartitionBy).
 
 use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use arrow::array::temporal_conversions::{as_datetime, as_datetime_with_timezone};
@@ -126,6 +127,22 @@ impl Transform {
         }
     }
 }
+
+/// Takes the name, in any case.
+impl FromStr for Transform {
+    type Err = UnknownTransform;
+
+    fn from_str(name: &str) -> Result<Self, UnknownTransform> {
+        let mut known = std::iter::once(Self::Identity).chain(Self::NAMED);
+        let found = known.find(|known| known.name().eq_ignore_ascii_case(name.trim()));
+        found.ok_or_else(|| UnknownTransform(name.to_owned()))
+    }
+}
+
+/// A name that is no [`Transform`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no transform: known are identity, year, month, day, hour and date")]
+pub struct UnknownTransform(String);
 
 impl fmt::Display for Transform {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

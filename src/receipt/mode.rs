@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::options::parse::names;
+
 /// What a data-set commit does with existing files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -23,3 +25,10 @@ pub enum CommitMode {
     /// all of them also after a crash in the middle.
     Overwrite,
 }
+
+names!(CommitMode {
+    Append => "append",
+    ErrorIfExists => "error_if_exists",
+    OverwritePartitions => "overwrite_partitions",
+    Overwrite => "overwrite",
+});

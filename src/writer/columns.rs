@@ -8,13 +8,17 @@ use arrow::datatypes::{Schema, SchemaRef};
 
 use crate::error::{Error, Result};
 use crate::format::Format;
+use crate::options::SchemaPolicy;
 use crate::partition::Partition;
 use crate::stored::{StoredTypes, check_names, convert_batch, readable_zones};
-use crate::unify::{OTHER_COLUMNS, SchemaPolicy, conform};
+use crate::unify::{OTHER_COLUMNS, conform};
 
 /// Divides the columns of a batch into those that are written and those that are keys.
 pub(super) struct Columns {
     pub(super) schema: SchemaRef,
+    policy: SchemaPolicy,
+    /// The schema that batches are brought to.
+    taken: SchemaRef,
     pub(super) file_schema: SchemaRef,
     /// The stored types of the columns that are written.
     stored: StoredTypes,
@@ -31,6 +35,7 @@ impl Columns {
         partition: &Partition,
         schema: SchemaRef,
         keep_partition_columns: bool,
+        policy: SchemaPolicy,
     ) -> Result<Self> {
         check_names(&schema)?;
         let mut keys = Vec::new();
@@ -54,17 +59,27 @@ impl Columns {
                     .to_owned(),
             });
         }
-        let fields: Vec<_> = kept
-            .iter()
-            .map(|&at| Arc::clone(&schema.fields()[at]))
-            .collect();
-        let given = Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()));
-        let stored = StoredTypes::new(Format::Parquet, &given, |_| true)?;
+        let of_file = |schema: &Schema| {
+            let fields = kept.iter().map(|&at| Arc::clone(&schema.fields()[at]));
+            let fields: Vec<_> = fields.collect();
+            Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()))
+        };
+        let stored = StoredTypes::new(Format::Parquet, &of_file(&schema), |_| true)?;
+        let taken = match policy {
+            SchemaPolicy::Exact => Arc::clone(&schema),
+            SchemaPolicy::Unify => {
+                let is_stored = |name: &str| partition.get(name).is_none();
+                let types = StoredTypes::new(Format::Parquet, &schema, is_stored)?;
+                Arc::clone(types.unified())
+            }
+        };
         Ok(Columns {
+            policy,
             schema,
             file_schema: readable_zones(Format::Parquet, stored.schema()),
             stored,
-            given_file_schema: given,
+            given_file_schema: of_file(&taken),
+            taken,
             partition: partition.clone(),
             kept,
             keys,
@@ -78,7 +93,7 @@ impl Columns {
         path: &Path,
         rows: u64,
     ) -> Result<RecordBatch> {
-        let batch = conform(batch, &self.schema, SchemaPolicy::Exact, path, rows)?;
+        let batch = conform(batch, &self.taken, self.policy, path, rows)?;
         for (position, key) in &self.keys {
             if let Some(stray) = self.partition.check_column(key, batch.column(*position))? {
                 return Err(Error::StrayRow {

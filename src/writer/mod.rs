@@ -119,7 +119,8 @@ impl AtomicArrowWriter {
         if !options.case_sensitive_names {
             check_case(&schema, partition.iter().map(|(key, _)| key))?;
         }
-        let columns = Columns::new(partition, schema, options.keep_partition_columns)?;
+        let keeps = options.keep_partition_columns;
+        let columns = Columns::new(partition, schema, keeps, options.schema_policy)?;
         let name = file_name(options.file_name.as_deref())?;
         let disk = options.file.disk.as_ref();
         let root = resolve(disk, root.as_ref())?;
@@ -190,7 +191,8 @@ impl AtomicArrowWriter {
         self.encoder.memory_size()
     }
 
-    /// Appends the rows of a batch, which has the writer's schema but for metadata.
+    /// Appends the rows of a batch, which has the writer's schema, or columns that the writer's
+    /// [policy](WriterOptions::schema_policy) takes for it.
     ///
     /// # Errors
     /// [`Error::SchemaMismatch`] if a field differs, or a null stands where none may;

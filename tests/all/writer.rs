@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use atomic_arrow::arrow::array::{
     Array, ArrayRef, BooleanArray, FixedSizeListArray, Int32Array, Int64Array, ListArray, MapArray,
-    MapBuilder, NullArray, RecordBatch, RecordBatchWriter, StringArray, StringBuilder, StructArray,
+    MapBuilder, NullArray, RecordBatch, RecordBatchWriter, StringArray, StringBuilder,
+    StringViewArray, StructArray,
 };
 use atomic_arrow::arrow::buffer::OffsetBuffer;
 use atomic_arrow::arrow::compute::cast;
@@ -26,7 +27,7 @@ use atomic_arrow::parquet::file::properties::WriterProperties;
 use atomic_arrow::verify::verify_file;
 use atomic_arrow::{
     AtomicArrowWriter, DatasetWriter, Durability, Error, Partition, PartitionBy, PublishMode,
-    PublishedFile, Verify, WriterOptions,
+    PublishedFile, SchemaPolicy, Verify, WriterOptions,
 };
 
 use crate::ground::{
@@ -247,8 +248,35 @@ fn lists_may_call_their_items_otherwise_but_structs_not_their_members() {
     // By position they would be mixed up.
     let swapped = create().write(&pairs("item", ["lon", "lat"]));
     assert!(
-        matches!(&swapped, Err(Error::SchemaMismatch { field, .. }) if **field == *"pairs"),
+        matches!(&swapped, Err(Error::SchemaMismatch { field, .. }) if **field == *"pairs[].lat"),
         "{swapped:?}"
+    );
+}
+
+#[test]
+fn columns_in_another_order_and_other_forms_are_taken_unless_the_policy_is_exact() {
+    let (_guard, root) = directory();
+    let names: ArrayRef = Arc::new(StringArray::from(vec!["a", "b"]));
+    let views: ArrayRef = Arc::new(StringViewArray::from(vec!["a", "b"]));
+    let numbers: ArrayRef = Arc::new(Int32Array::from(vec![1, 2]));
+    let given =
+        RecordBatch::try_from_iter([("name", Arc::clone(&names)), ("n", Arc::clone(&numbers))])
+            .unwrap();
+    let other = RecordBatch::try_from_iter([("n", numbers), ("name", views)]).unwrap();
+    let create = |options| {
+        AtomicArrowWriter::create_with_options(&root, &Partition::none(), given.schema(), options)
+            .unwrap()
+    };
+    let mut writer = create(WriterOptions::new());
+    writer.write(&given).unwrap();
+    writer.write(&other).unwrap();
+    let file = writer.commit().unwrap();
+    assert_eq!(count_rows(file.path()), 4);
+    let exact = WriterOptions::new().schema_policy(SchemaPolicy::Exact);
+    let refused = create(exact).write(&other);
+    assert!(
+        matches!(&refused, Err(Error::SchemaMismatch { field, .. }) if **field == *"name"),
+        "{refused:?}"
     );
 }
 

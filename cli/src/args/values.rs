@@ -1,9 +1,7 @@
 //! The values of single options, and their parsers.
 
 use atomic_arrow::format::{Format, NonFinite};
-use atomic_arrow::parquet::basic::{BrotliLevel, Compression, GzipLevel, ZstdLevel};
-use atomic_arrow::{CommitMode, PartitionBy, SortBy, SyncPolicy};
-use bytesize::ByteSize;
+use atomic_arrow::{CommitMode, PartitionBy, SyncPolicy, parse};
 use clap::ValueEnum;
 
 /// What `verify` checks.
@@ -164,8 +162,10 @@ pub(crate) enum OutputFormat {
     /// Apache Parquet
     Parquet,
     /// Arrow IPC files
+    #[value(aliases = ["arrow", "feather"])]
     Ipc,
     /// One JSON object a line
+    #[value(alias = "jsonl")]
     Ndjson,
     /// Comma-separated values with a header
     Csv,
@@ -194,8 +194,10 @@ pub(crate) enum Check {
     /// Apache Parquet
     Parquet,
     /// Arrow IPC file
+    #[value(aliases = ["arrow", "feather"])]
     Ipc,
     /// Arrow IPC stream
+    #[value(alias = "arrows")]
     IpcStream,
 }
 
@@ -209,42 +211,6 @@ impl From<Check> for Format {
             Check::Ipc => Self::Ipc,
             Check::IpcStream => Self::IpcStream,
         }
-    }
-}
-
-/// Reads a codec, with its level in parentheses if it has one.
-pub(super) fn compression(text: &str) -> Result<Compression, String> {
-    let (name, level) = match text.strip_suffix(')').and_then(|text| text.split_once('(')) {
-        Some((name, level)) => (name, Some(level)),
-        None => (text, None),
-    };
-    let level = level.map(str::parse::<i32>).transpose();
-    let level = level.map_err(|_| "the level is not a whole number".to_owned())?;
-    let unsigned = level.map(u32::try_from).transpose();
-    let unsigned = unsigned.map_err(|_| "the level is negative".to_owned());
-    let wrong = |error: atomic_arrow::parquet::errors::ParquetError| error.to_string();
-    match (name, level) {
-        ("zstd", None) => Ok(Compression::ZSTD(ZstdLevel::default())),
-        ("zstd", Some(level)) => ZstdLevel::try_new(level)
-            .map(Compression::ZSTD)
-            .map_err(wrong),
-        ("gzip", _) => match unsigned? {
-            None => Ok(Compression::GZIP(GzipLevel::default())),
-            Some(level) => GzipLevel::try_new(level)
-                .map(Compression::GZIP)
-                .map_err(wrong),
-        },
-        ("brotli", _) => match unsigned? {
-            None => Ok(Compression::BROTLI(BrotliLevel::default())),
-            Some(level) => BrotliLevel::try_new(level)
-                .map(Compression::BROTLI)
-                .map_err(wrong),
-        },
-        ("snappy", None) => Ok(Compression::SNAPPY),
-        ("lz4", None) => Ok(Compression::LZ4_RAW),
-        ("none", None) => Ok(Compression::UNCOMPRESSED),
-        ("snappy" | "lz4" | "none", Some(_)) => Err(format!("{name} has no levels")),
-        _ => Err("known are zstd, gzip, brotli, snappy, lz4 and none".to_owned()),
     }
 }
 
@@ -271,10 +237,9 @@ pub(super) fn at_least_one(text: &str) -> Result<usize, String> {
 
 /// Reads a size that is not 0, with or without a unit.
 pub(super) fn size(text: &str) -> Result<u64, String> {
-    match text.parse::<ByteSize>() {
-        Ok(ByteSize(0)) => Err("at least 1 byte is needed".to_owned()),
-        Ok(ByteSize(bytes)) => Ok(bytes),
-        Err(_) => Err("not a size such as 512MiB, 1GB or 65536".to_owned()),
+    match parse::size(text) {
+        Ok(0) => Err("at least 1 byte is needed".to_owned()),
+        bytes => bytes.map_err(|error| error.to_string()),
     }
 }
 
@@ -285,65 +250,5 @@ pub(super) fn keys(text: &str) -> Result<PartitionBy, String> {
             Err("names no key; without the option nothing is partitioned".to_owned())
         }
         parsed => parsed.map_err(|error| error.to_string()),
-    }
-}
-
-/// Reads `column [asc|desc] [nulls first|last]`.
-pub(super) fn sort_by(text: &str) -> Result<SortBy, String> {
-    let rest = text.trim();
-    let (rest, nulls_first) = match rest.strip_suffix(" nulls first") {
-        Some(rest) => (rest, true),
-        None => (rest.strip_suffix(" nulls last").unwrap_or(rest), false),
-    };
-    let rest = rest.trim_end();
-    let (column, descending) = match rest.strip_suffix(" desc") {
-        Some(column) => (column, true),
-        None => (rest.strip_suffix(" asc").unwrap_or(rest), false),
-    };
-    match column.trim_end() {
-        "" => Err("names no column".to_owned()),
-        column => Ok(SortBy::column(column)
-            .descending(descending)
-            .nulls_first(nulls_first)),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_have_decimal_and_binary_units_or_none() {
-        for (text, bytes) in [
-            ("1", 1),
-            ("512MiB", 512 << 20),
-            ("1GB", 1_000_000_000),
-            ("1.5 KiB", 1536),
-            ("64kb", 64_000),
-        ] {
-            assert_eq!(size(text), Ok(bytes), "{text}");
-        }
-        for text in ["0", "0 MiB", "", "-1", "many", "1 XB", "MiB"] {
-            assert!(size(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_sort_column_has_a_direction_and_a_place_for_nulls() {
-        for (text, descending, nulls_first) in [
-            ("temp", false, false),
-            (" temp asc nulls last ", false, false),
-            ("temp desc", true, false),
-            ("temp nulls first", false, true),
-            ("temp desc  nulls first", true, true),
-        ] {
-            let expected = SortBy::column("temp")
-                .descending(descending)
-                .nulls_first(nulls_first);
-            assert_eq!(sort_by(text), Ok(expected), "{text}");
-        }
-        assert_eq!(sort_by("wind speed"), Ok(SortBy::column("wind speed")));
-        assert!(sort_by("").is_err());
-        assert!(sort_by("  ").is_err());
     }
 }

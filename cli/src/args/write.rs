@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 
 use atomic_arrow::parquet::basic::{Compression, ZstdLevel};
-use atomic_arrow::{PartitionBy, SortBy};
+use atomic_arrow::{PartitionBy, SortBy, parse};
 use clap::Args;
 use encoding_rs::Encoding;
 
 use super::StagingArgs;
+use super::choice::choice;
 use super::paths;
 use super::values::{
     self, Durability, JsonNonFinite, Mode, OutputFormat, Switch, Sync, VerifyLevel,
@@ -49,7 +50,7 @@ pub(crate) struct WriteArgs {
     pub(crate) partition_by: Option<PartitionBy>,
 
     /// What becomes of the files that are there
-    #[arg(long, value_enum, default_value_t = Mode::Append)]
+    #[arg(long, value_parser = choice::<Mode>(), default_value = "append")]
     pub(crate) mode: Mode,
 
     /// Overwrite also a root that belongs to a table of Delta Lake, Iceberg, Hudi or Spark Structured
@@ -62,7 +63,7 @@ pub(crate) struct WriteArgs {
     /// A write that readers could not take with it for one data set is refused: one of another format, of
     /// other partition keys or the same in another order, or with a column of another type. New and missing
     /// columns and integers of another width are allowed and said. One file there stands for all.
-    #[arg(long, value_enum, value_name = "SWITCH", default_value_t = Switch::On)]
+    #[arg(long, value_parser = choice::<Switch>(), value_name = "SWITCH", default_value = "on")]
     pub(crate) schema_check: Switch,
 
     /// A name of this write, which makes repeating it harmless
@@ -76,18 +77,18 @@ pub(crate) struct WriteArgs {
     pub(crate) rewrite_missing: bool,
 
     /// How closely each file is checked before it is published
-    #[arg(long, value_enum, value_name = "LEVEL", default_value_t = VerifyLevel::Footer)]
+    #[arg(long, value_parser = choice::<VerifyLevel>(), value_name = "LEVEL", default_value = "footer")]
     pub(crate) verify: VerifyLevel,
 
     /// Whether to wait until the medium has what was written
-    #[arg(long, value_enum, value_name = "HOW", default_value_t = Durability::Synced)]
+    #[arg(long, value_parser = choice::<Durability>(), value_name = "HOW", default_value = "synced")]
     pub(crate) durability: Durability,
 
     #[command(flatten)]
     pub(crate) staging: StagingArgs,
 
     /// How files are synced
-    #[arg(long, value_enum, value_name = "HOW", default_value_t = Sync::Auto)]
+    #[arg(long, value_parser = choice::<Sync>(), value_name = "HOW", default_value = "auto")]
     pub(crate) sync: Sync,
 
     /// Read and split everything and report the rows of each partition, but write nothing at all
@@ -123,8 +124,8 @@ pub(crate) struct WriteArgs {
 pub(crate) struct InputArgs {
     /// The format of every input [default: by its suffix, or for standard input its first bytes, which
     /// text does not have]
-    #[arg(long, value_enum)]
-    format: Option<InputFormat>,
+    #[arg(long, value_parser = choice::<InputFormat>())]
+    input_format: Option<InputFormat>,
 
     /// What divides the fields of CSV: one character, or \t [default: a comma; a tab for TSV]
     #[arg(long, value_name = "CHAR", value_parser = values::delimiter)]
@@ -217,7 +218,7 @@ impl InputArgs {
     pub(crate) fn options(&self, batch_bytes: Option<u64>) -> InputOptions {
         let defaults = InputOptions::default();
         InputOptions {
-            format: self.format,
+            format: self.input_format,
             delimiter: self.delimiter,
             header: !self.no_header,
             null_values: self.nulls.clone(),
@@ -240,12 +241,12 @@ impl InputArgs {
 #[command(next_help_heading = "Files")]
 pub(crate) struct FilesArgs {
     /// What is written
-    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = OutputFormat::Parquet)]
-    pub(crate) output_format: OutputFormat,
+    #[arg(long, value_parser = choice::<OutputFormat>(), value_name = "FORMAT", default_value = "parquet")]
+    pub(crate) format: OutputFormat,
 
-    /// zstd, gzip or brotli, each also with a level as in 'zstd(3)', snappy, lz4, or none; of these
-    /// Arrow IPC has zstd, lz4 and none, and text zstd, gzip and none, which is its default [default: zstd(1)]
-    #[arg(long, value_name = "CODEC", value_parser = values::compression)]
+    /// zstd, gzip or brotli, each also with a level as in 'zstd(3)', snappy, lz4, or uncompressed; of
+    /// these Arrow IPC has zstd and lz4, and text zstd and gzip, but by default neither [default: zstd(1)]
+    #[arg(long, value_name = "CODEC", value_parser = parse::compression)]
     pub(crate) compression: Option<Compression>,
 
     /// The text that is null in CSV [default: nothing, and the empty string is ""]
@@ -261,7 +262,7 @@ pub(crate) struct FilesArgs {
     pub(crate) csv_null: String,
 
     /// What becomes of NaN and the infinities in NDJSON, which JSON has no numbers for
-    #[arg(long, value_enum, value_name = "HOW", default_value_t = JsonNonFinite::Error)]
+    #[arg(long, value_parser = choice::<JsonNonFinite>(), value_name = "HOW", default_value = "error")]
     pub(crate) json_non_finite: JsonNonFinite,
 
     /// Rows of a row group of Parquet, at most [default: 1048576]
@@ -269,7 +270,7 @@ pub(crate) struct FilesArgs {
     pub(crate) row_group_size: Option<usize>,
 
     /// Whether every page of Parquet carries a checksum, by which damage at rest is found
-    #[arg(long, value_enum, value_name = "SWITCH", default_value_t = Switch::On)]
+    #[arg(long, value_parser = choice::<Switch>(), value_name = "SWITCH", default_value = "on")]
     pub(crate) page_checksums: Switch,
 
     /// The size, such as 128MiB, at which a file ends, at a row group, and another begins [default: one
@@ -288,7 +289,7 @@ pub(crate) struct FilesArgs {
     /// Columns divided by commas, each with `asc` (the default) or `desc` after it, and after that
     /// `nulls first` or `nulls last` (the default). A partition that is too large to be sorted within
     /// the memory limit becomes several files.
-    #[arg(long, value_name = "COLUMNS", value_delimiter = ',', value_parser = values::sort_by)]
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',', value_parser = str::parse::<SortBy>)]
     pub(crate) sort_by: Vec<SortBy>,
 
     /// Keep the partition columns in the files, though the directories name their values

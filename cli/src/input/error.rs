@@ -94,7 +94,7 @@ pub(crate) enum InputError {
         value: String,
     },
     /// Neither the name nor the first bytes tell the format.
-    #[error("{}: cannot tell its format; name it with --format", path.display())]
+    #[error("{}: cannot tell its format; name it with --input-format", path.display())]
     UnknownFormat { path: PathBuf },
     /// The operating system refused to open or read.
     #[error("{}: cannot be read", path.display())]

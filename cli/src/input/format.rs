@@ -16,13 +16,16 @@ pub(crate) enum InputFormat {
     /// CSV whose default delimiter is the tab.
     Tsv,
     /// One JSON object a line.
+    #[value(alias = "jsonl")]
     Ndjson,
     /// Apache Parquet.
     Parquet,
     /// Arrow IPC file (Feather version 2).
-    Arrow,
+    #[value(aliases = ["arrow", "feather"])]
+    Ipc,
     /// Arrow IPC stream.
-    Arrows,
+    #[value(alias = "arrows")]
+    IpcStream,
 }
 
 impl InputFormat {
@@ -35,10 +38,10 @@ impl InputFormat {
         ("json", Self::Ndjson),
         ("parquet", Self::Parquet),
         ("pq", Self::Parquet),
-        ("arrow", Self::Arrow),
-        ("ipc", Self::Arrow),
-        ("feather", Self::Arrow),
-        ("arrows", Self::Arrows),
+        ("arrow", Self::Ipc),
+        ("ipc", Self::Ipc),
+        ("feather", Self::Ipc),
+        ("arrows", Self::IpcStream),
     ];
 
     /// The format that a file name ends in, a suffix of compression aside.
@@ -59,10 +62,10 @@ impl InputFormat {
         // 0xFF is no valid UTF-8, so the stream's mark cannot open a text.
         [
             (&b"PAR1"[..], Self::Parquet),
-            (b"ARROW1", Self::Arrow),
+            (b"ARROW1", Self::Ipc),
             // Its first version, which the reader refuses by its name.
-            (FEATHER_V1, Self::Arrow),
-            (b"\xff\xff\xff\xff", Self::Arrows),
+            (FEATHER_V1, Self::Ipc),
+            (b"\xff\xff\xff\xff", Self::IpcStream),
         ]
         .iter()
         .find_map(|(magic, format)| head.starts_with(magic).then_some(*format))
@@ -70,7 +73,7 @@ impl InputFormat {
 
     /// Whether reading starts at a footer, so that the whole file must be at hand.
     pub(super) fn needs_seek(self) -> bool {
-        matches!(self, Self::Parquet | Self::Arrow)
+        matches!(self, Self::Parquet | Self::Ipc)
     }
 }
 
@@ -135,10 +138,10 @@ mod tests {
                 Some(InputFormat::Parquet),
                 Some(Compression::Gzip),
             ),
-            ("a.arrow", Some(InputFormat::Arrow), None),
-            ("a.ipc", Some(InputFormat::Arrow), None),
-            ("a.feather", Some(InputFormat::Arrow), None),
-            ("a.arrows", Some(InputFormat::Arrows), None),
+            ("a.arrow", Some(InputFormat::Ipc), None),
+            ("a.ipc", Some(InputFormat::Ipc), None),
+            ("a.feather", Some(InputFormat::Ipc), None),
+            ("a.arrows", Some(InputFormat::IpcStream), None),
             ("a.gz", None, Some(Compression::Gzip)),
             ("a.txt", None, None),
             ("csv", None, None),
@@ -156,13 +159,10 @@ mod tests {
             InputFormat::of_magic(b"PAR1...."),
             Some(InputFormat::Parquet)
         );
-        assert_eq!(
-            InputFormat::of_magic(b"ARROW1\0\0"),
-            Some(InputFormat::Arrow)
-        );
+        assert_eq!(InputFormat::of_magic(b"ARROW1\0\0"), Some(InputFormat::Ipc));
         assert_eq!(
             InputFormat::of_magic(b"\xff\xff\xff\xff\x10"),
-            Some(InputFormat::Arrows)
+            Some(InputFormat::IpcStream)
         );
         assert_eq!(InputFormat::of_magic(b"a,b\n1,2"), None);
         assert_eq!(InputFormat::of_magic(b""), None);

@@ -144,7 +144,7 @@ impl Opening<'_> {
         let bounds = IpcBounds::new(self.options.batch_bytes);
         let mut notes = Vec::new();
         let (schema, batches) = match body {
-            Body::Stream(stream) if format == InputFormat::Arrows => {
+            Body::Stream(stream) if format == InputFormat::IpcStream => {
                 let reader = IpcStreamReader::open(path.clone(), stream, compressed, bounds)?;
                 (reader.schema(), Box::new(reader) as Batches)
             }

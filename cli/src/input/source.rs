@@ -527,7 +527,7 @@ mod tests {
         let source = open(b"PAR1 and more", None).unwrap();
         assert_eq!(source.format, InputFormat::Parquet);
         let source = open(&gzip(b"ARROW1 and more"), None).unwrap();
-        assert_eq!(source.format, InputFormat::Arrow);
+        assert_eq!(source.format, InputFormat::Ipc);
         let source = open(&zstd(b"a,b\n1,2\n"), Some(InputFormat::Csv)).unwrap();
         let Body::Stream(mut stream) = source.body else {
             panic!("not a stream");
@@ -537,7 +537,7 @@ mod tests {
         assert_eq!(text, "a,b\n1,2\n");
         for bytes in [&b"a,b\n1,2\n"[..], b""] {
             let error = open(bytes, None).err().unwrap();
-            assert!(error.to_string().contains("--format"), "{error}");
+            assert!(error.to_string().contains("--input-format"), "{error}");
         }
     }
 

@@ -101,7 +101,7 @@ fn a_batch_of_arrow_ipc_that_becomes_thousands_of_times_its_bytes_takes_leave_to
     }
     place.run(["verify", "lake"]).exits(0).prints("2 rows");
     // A writer knows what it wrote: its own check does not refuse that.
-    let write = ["write", "lake", "--to", "again", "--output-format", "ipc"];
+    let write = ["write", "lake", "--to", "again", "--format", "ipc"];
     place.run(write).exits(0);
 }
 

@@ -19,9 +19,8 @@ fn sorted_rows(place: &Place, args: &str) -> Vec<String> {
 }
 
 fn arguments(args: &str) -> Vec<String> {
-    let all = format!(
-        "write {args} --to out --output-format ndjson --mode overwrite --durability unsynced"
-    );
+    let all =
+        format!("write {args} --to out --format ndjson --mode overwrite --durability unsynced");
     all.split_whitespace().map(str::to_owned).collect()
 }
 
@@ -81,7 +80,7 @@ fn a_later_value_widens_the_type_that_was_guessed() {
 #[test]
 fn standard_input_is_read_again_too() {
     let place = Place::new();
-    let args = arguments("- --format csv --infer-rows 1 -v");
+    let args = arguments("- --input-format csv --infer-rows 1 -v");
     let ran = place.run_with(b"a,b\n1,x\n2.5,y\n", args);
     assert!(
         ran.stderr.contains("columns: a Int64, b Utf8"),
@@ -550,17 +549,17 @@ fn text_output_keeps_nulls_numbers_and_can_be_compressed() {
         let file = &place.files(root)[0];
         fs::read_to_string(place.path(root).join(file)).unwrap()
     };
-    write("csv --output-format csv").exits(0);
+    write("csv --format csv").exits(0);
     assert_eq!(csv("csv"), "s,n\n\"\",1\n,2\n");
-    write("csv --output-format csv --csv-null NULL").exits(0);
+    write("csv --format csv --csv-null NULL").exits(0);
     assert_eq!(csv("csv"), "s,n\n\"\",1\nNULL,2\n");
-    write("csv --output-format csv --csv-null 2")
+    write("csv --format csv --csv-null 2")
         .exits(1)
         .says("column \"n\", row 1: \"2\" is the text that stands for null");
 
     // What is compressed is checked, looked at, and read again.
     for (codec, ending) in [("gzip", "gz"), ("zstd(5)", "zst")] {
-        write(&format!("packed --output-format csv --compression {codec}")).exits(0);
+        write(&format!("packed --format csv --compression {codec}")).exits(0);
         let file = &place.files("packed")[0];
         assert!(file.ends_with(&format!(".csv.{ending}")), "{file}");
         place
@@ -577,7 +576,7 @@ fn text_output_keeps_nulls_numbers_and_can_be_compressed() {
 
     place.file("nan.csv", "f\nNaN\n1.5\n");
     let write = |more: &str| {
-        let all = format!("write nan.csv --to json --output-format ndjson {more}");
+        let all = format!("write nan.csv --to json --format ndjson {more}");
         place.run(all.split_whitespace())
     };
     write("")

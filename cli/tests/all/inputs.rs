@@ -120,7 +120,7 @@ fn a_standard_input_that_closes_early_publishes_nothing() {
     let args = [
         "write",
         "-",
-        "--format",
+        "--input-format",
         "csv",
         "--to",
         "lake/weather",
@@ -195,7 +195,7 @@ fn inputs_of_several_formats_and_patterns_are_one_run_of_rows() {
 fn csv_can_be_told_apart_by_every_option() {
     let place = Place::new();
     place.file("in.txt", "a;-;007\nb;2;008\n");
-    let args = "write in.txt --to lake/weather --format csv --delimiter ; --no-header --null - \
+    let args = "write in.txt --to lake/weather --input-format csv --delimiter ; --no-header --null - \
                 --infer-rows 1 --schema column_2=Int64;column_3=Utf8 --partition-by column_3 -v";
     place
         .run(args.split_whitespace())
@@ -221,7 +221,7 @@ fn a_later_input_of_other_columns_publishes_nothing() {
 fn standard_input_is_read_also_where_the_directory_for_temporary_files_is_missing() {
     let place = Place::new();
     let run = |input: &[u8], format: &str, to: &str| {
-        let mut command = place.command(["write", "-", "--format", format, "--to", to]);
+        let mut command = place.command(["write", "-", "--input-format", format, "--to", to]);
         command.env("TMPDIR", place.path("missing"));
         command.stdin(std::fs::File::open(place.file("input", input)).unwrap());
         command.output().unwrap()

@@ -119,7 +119,7 @@ fn a_root_that_is_no_directory_exits_with_1() {
 fn a_data_set_of_another_format_is_counted_and_its_rows_are_said_to_be_unknown() {
     let place = Place::new();
     place.file("in.csv", "k,v\na,1\nb,2\n");
-    let args = "write in.csv --to lake/weather --partition-by k --output-format ndjson -q";
+    let args = "write in.csv --to lake/weather --partition-by k --format ndjson -q";
     place.run(args.split_whitespace()).exits(0);
     place
         .run(["inspect", "lake/weather"])

@@ -160,7 +160,7 @@ fn a_closed_standard_input_is_an_error_and_not_an_empty_file() {
         .exits(1)
         .says("standard input: cannot be read")
         .says("it is closed");
-    shell("exec \"$1\" write - --format csv --to lake <&-")
+    shell("exec \"$1\" write - --input-format csv --to lake <&-")
         .exits(1)
         .says("it is closed");
     assert!(place.files("").is_empty());

@@ -199,8 +199,8 @@ fn columns() -> Vec<(ArrayRef, &'static str, Vec<&'static str>)> {
     let decimals = Decimal128Array::from(vec![1])
         .with_precision_and_scale(5, -2)
         .unwrap();
-    let json = "--output-format ndjson";
-    let csv = "--output-format csv";
+    let json = "--format ndjson";
+    let csv = "--format csv";
     vec![
         (
             Arc::new(decimals),
@@ -273,7 +273,7 @@ fn columns() -> Vec<(ArrayRef, &'static str, Vec<&'static str>)> {
         ),
         (
             Arc::new(numbers),
-            "--partition-by c --output-format csv",
+            "--partition-by c --format csv",
             vec!["every column is a partition key"],
         ),
         (
@@ -374,13 +374,8 @@ fn nulls_where_the_schema_has_none_are_refused_with_their_row() {
 #[test]
 fn a_remedy_is_named_as_the_command_has_it_and_helps() {
     let cases = [
-        ("--csv-null", " NULL", "null.ndjson", "--output-format csv"),
-        (
-            "--json-non-finite",
-            " null",
-            "nan.csv",
-            "--output-format ndjson",
-        ),
+        ("--csv-null", " NULL", "null.ndjson", "--format csv"),
+        ("--json-non-finite", " null", "nan.csv", "--format ndjson"),
         ("--case-sensitive-names", "", "case.csv", ""),
         ("--schema-check off", "", "text.csv", ""),
         ("--overwrite-table", "", "text.csv", "--mode overwrite"),
@@ -449,7 +444,7 @@ fn categories_in_another_order_are_refused_within_a_write_and_by_an_append() {
     place.file("plain.csv", "c\nsmall\n");
     for format in ["parquet", "ipc"] {
         let write = |args: &str| {
-            let all = format!("write --to {format} --output-format {format} {args}");
+            let all = format!("write --to {format} --format {format} {args}");
             place.run(all.split_whitespace())
         };
         write("up.arrow").exits(0);
@@ -467,7 +462,7 @@ fn categories_in_another_order_are_refused_within_a_write_and_by_an_append() {
         write("more.arrow").exits(0);
         let other = format!("up.arrow down.arrow --to {format}2");
         place
-            .run(format!("write --output-format {format} {other}").split_whitespace())
+            .run(format!("write --format {format} {other}").split_whitespace())
             .exits(1)
             .says("column \"c\"");
     }
@@ -490,14 +485,7 @@ fn values_that_their_type_does_not_have_are_refused_in_every_format() {
         arrow_file(&place, "in.arrow", field, column);
         for format in ["parquet", "ipc", "ndjson", "csv"] {
             place
-                .run([
-                    "write",
-                    "in.arrow",
-                    "--to",
-                    "lake",
-                    "--output-format",
-                    format,
-                ])
+                .run(["write", "in.arrow", "--to", "lake", "--format", format])
                 .exits(1)
                 .says("column \"c\", row 1: ")
                 .says(value);

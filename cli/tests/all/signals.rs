@@ -16,7 +16,14 @@ fn send(child: &Child, signal: Signal) {
 
 /// A write that has read most of its input and waits for more.
 fn paused_write(place: &Place, more: &[&str]) -> Child {
-    let args = ["write", "-", "--format", "csv", "--to", "lake/weather"];
+    let args = [
+        "write",
+        "-",
+        "--input-format",
+        "csv",
+        "--to",
+        "lake/weather",
+    ];
     let mut child = place.start(args.iter().chain(&["--partition-by", KEYS]).chain(more));
     let weather = std::fs::read(testdata("weather.csv")).unwrap();
     // More than a pipe holds, so that when it is written most of it has been read; whole lines.

@@ -56,6 +56,32 @@ fn help_states_defaults() {
 }
 
 #[test]
+fn names_are_taken_in_any_case_and_sizes_with_any_unit() {
+    let place = Place::new();
+    for more in [
+        "--mode error_if_exists --compression ZSTD(3) --target-file-size 1M --memory-limit 512mib",
+        "--mode Append --compression UNCOMPRESSED --sync each_file --threads 1",
+        "--format jsonl --compression GZIP --json-non-finite NULL",
+        "--format arrow --compression LZ4 --verify CHECKSUM",
+        "--sort-by time_hour,temp\u{a0}DESC",
+    ] {
+        let more = more.split(' ').map(|word| word.replace('\u{a0}', " "));
+        let more: Vec<String> = more.collect();
+        let to = format!("lake/{}", more.len());
+        let args = ["write", &testdata("weather.csv"), "--schema-check", "off"];
+        let args = args.into_iter().map(str::to_owned).chain(more);
+        place.run(args.chain(["--to".to_owned(), to])).exits(0);
+    }
+    place.file("rows.csv", "a,b\n1\n");
+    place
+        .run(["put", "rows.csv", "copy.csv", "--check", "CSV"])
+        .exits(3);
+    place
+        .run(["inspect", "lake/8", "--small-file", "1k"])
+        .exits(0);
+}
+
+#[test]
 fn version_is_that_of_the_package() {
     let version = format!("atomic-arrow {}\n", env!("CARGO_PKG_VERSION"));
     assert_eq!(Place::new().run(["-V"]).exits(0).stdout, version);
@@ -75,10 +101,15 @@ fn wrong_usage_exits_with_2_and_does_nothing() {
         ("--partition-by", "week(time_hour)", "week"),
         ("--partition-by", "year,year", "twice"),
         ("--mode", "error", "error-if-exists"),
+        (
+            "--mode",
+            "overwritepartitions",
+            "a similar value exists: 'overwrite-partitions'",
+        ),
         ("--compression", "zstd(99)", "22"),
         ("--compression", "zstd(x)", "level"),
         ("--compression", "snappy(1)", "no levels"),
-        ("--compression", "rar", "known are zstd"),
+        ("--compression", "rar", "none of zstd"),
         ("--row-group-size", "0", "at least 1"),
         ("--max-open-files", "7", "8.."),
         ("--memory-limit", "0", "at least 1 byte"),
@@ -102,7 +133,7 @@ fn wrong_usage_exits_with_2_and_does_nothing() {
         ),
         ("--write-id", "", "--write-id: "),
         ("--sync", "some", "each-file"),
-        ("--output-format", "json", "ndjson"),
+        ("--format", "json", "ndjson"),
         ("--verify", "some", "footer"),
         ("--durability", "some", "synced"),
         ("--delimiter", "ab", "one ASCII character"),
@@ -113,7 +144,7 @@ fn wrong_usage_exits_with_2_and_does_nothing() {
         ("--escape", ",", "--escape: the character divides"),
         ("--comment", "\\t", "--comment: the character divides"),
         ("--schema", "temp=Flot64", "temp"),
-        ("--format", "xls", "csv"),
+        ("--input-format", "xls", "csv"),
     ] {
         place
             .run(["write", &weather, "--to", "lake", option, value])
@@ -132,26 +163,17 @@ fn wrong_usage_exits_with_2_and_does_nothing() {
             "--escape # --comment #",
             "--comment: the character is that of --escape",
         ),
-        (
-            "--output-format csv --compression snappy",
-            "--compression: text",
-        ),
-        (
-            "--output-format ndjson --csv-null x",
-            "--csv-null: says how CSV",
-        ),
+        ("--format csv --compression snappy", "--compression: text"),
+        ("--format ndjson --csv-null x", "--csv-null: says how CSV"),
         (
             "--json-non-finite null",
             "--json-non-finite: says how NDJSON",
         ),
         (
-            "--output-format ipc --compression gzip",
+            "--format ipc --compression gzip",
             "--compression: Arrow IPC has zstd",
         ),
-        (
-            "--output-format ipc --row-group-size 10",
-            "--row-group-size",
-        ),
+        ("--format ipc --row-group-size 10", "--row-group-size"),
         ("--durability unsynced --sync each-file", "--sync"),
         (
             "--sort-by year --partition-by year",

@@ -435,7 +435,7 @@ fn every_format_is_written_verified_and_read_again() {
     ] {
         let place = Place::new();
         place
-            .write_weather(&["--output-format", format, "--verify", "decode"])
+            .write_weather(&["--format", format, "--verify", "decode"])
             .exits(0)
             .prints("26,115 rows in 36 files of 36 partitions");
         let files = place.files("lake/weather");
@@ -706,7 +706,7 @@ fn an_append_with_another_header_is_refused_unless_the_check_is_off() {
     let place = Place::new();
     place.file("one.csv", "id,v\n1,2\n");
     place.file("other.csv", "v,id\n2,1\n");
-    let append = |input| ["write", input, "--to", "lake", "--output-format", "csv"];
+    let append = |input| ["write", input, "--to", "lake", "--format", "csv"];
     place.run(append("one.csv")).exits(0);
     let before = place.files("lake");
     let ran = place.run(append("other.csv"));

@@ -303,7 +303,7 @@ impl Actor {
         let named = self.random.below(2) == 0;
         let arguments = |root: &Path| -> Vec<String> {
             let root = root.display().to_string();
-            let mut all = vec!["write", "-", "--format", "csv", "--to", &root];
+            let mut all = vec!["write", "-", "--input-format", "csv", "--to", &root];
             all.extend(["--partition-by", "k", "--mode", mode]);
             all.extend(["--json", "--threads", "1"]);
             if named {

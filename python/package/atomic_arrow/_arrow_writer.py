@@ -11,7 +11,7 @@ from ._data import Data, Schema, schema_of
 from ._errors import make
 from ._keys import partition_values
 from ._lib import PublishedFile
-from ._options import FileOptions, ParquetOptions, log, prepared
+from ._options import FileOptions, ParquetOptions, SchemaPolicy, log, prepared
 from ._paths import StrPath, local_path
 from ._writer import Writer
 
@@ -23,6 +23,8 @@ class ArrowWriterOptions(ParquetOptions, FileOptions, total=False):
     """Whether keys and columns are compared with those of one file that is in the data set already and is not
     to be replaced; by default they are, and the file is refused (:class:`IncompatibleError`) if readers could
     not take both for one data set."""
+    schema_policy: SchemaPolicy
+    """As of :class:`WriteOptions`."""
 
 
 class AtomicArrowWriter(Writer[_lib.ArrowWriter]):
@@ -82,7 +84,8 @@ class AtomicArrowWriter(Writer[_lib.ArrowWriter]):
         log.debug("%s: writing", self.path)
 
     def write(self, data: Data) -> None:
-        """Appends all rows of some data, which has exactly the writer's schema.
+        """Appends all rows of some data, which has the writer's schema, or columns that ``schema_policy`` takes
+        for it.
 
         :raises SchemaMismatchError, StrayRowError, InputError, EncodeError, IoError: Nothing is
             published, and the writer can only be discarded; so it is after whatever an iterable

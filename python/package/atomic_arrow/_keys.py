@@ -70,21 +70,19 @@ def date(column: str, *, as_: str = "date") -> PartitionKey:
     return PartitionKey(as_, column, "date")
 
 
-PartitionBy: TypeAlias = str | PartitionKey | Iterable[str | PartitionKey]
+PartitionBy: TypeAlias = str | PartitionKey | Iterable[str | PartitionKey] | None
 
 
-def partition_keys(by: PartitionBy) -> list[tuple[str, str, str]]:
-    """The keys as the library takes them."""
+def partition_keys(by: PartitionBy) -> list[str | tuple[str, str, str]]:
+    """The keys as the library takes them: texts, which it reads itself, and triples."""
+    if by is None:
+        return []
     keys = [by] if isinstance(by, str | PartitionKey) else list(by)
-    taken: list[tuple[str, str, str]] = []
+    taken: list[str | tuple[str, str, str]] = []
     for key in keys:
-        if isinstance(key, str):
-            key = column(key)
-        if not isinstance(key, PartitionKey):
-            raise TypeError(
-                f"partition_by: a column's name or a PartitionKey, not {type(key).__name__}"
-            )
-        taken.append((key.name, key.column, key.transform))
+        if not isinstance(key, str | PartitionKey):
+            raise TypeError(f"partition_by: a text or a PartitionKey, not {type(key).__name__}")
+        taken.append(key if isinstance(key, str) else (key.name, key.column, key.transform))
     return taken
 
 
@@ -104,20 +102,39 @@ class SortBy:
     """Whether nulls come before all values."""
 
 
-SortColumns: TypeAlias = str | SortBy | Iterable[str | SortBy]
+Direction: TypeAlias = Literal["asc", "desc"]
+SortColumn: TypeAlias = str | SortBy | tuple[str, Direction]
+SortColumns: TypeAlias = SortColumn | Iterable[SortColumn] | None
+
+_DESCENDING = {"asc": False, "desc": True}
 
 
-def sort_columns(by: SortColumns) -> list[tuple[str, bool, bool]]:
-    """The columns as the library takes them."""
-    columns = [by] if isinstance(by, str | SortBy) else list(by)
-    taken = []
+def sort_columns(by: SortColumns) -> list[str | tuple[str, bool, bool]]:
+    """The columns as the library takes them: texts, which it reads itself, and triples."""
+    if by is None:
+        return []
+    columns: list[Any] = [by] if isinstance(by, str | SortBy) or _is_pair(by) else list(by)
+    taken: list[str | tuple[str, bool, bool]] = []
     for one in columns:
         if isinstance(one, str):
-            one = SortBy(one)
-        if not isinstance(one, SortBy):
-            raise TypeError(f"sort_by: a column's name or a SortBy, not {type(one).__name__}")
-        taken.append((one.column, one.descending, one.nulls_first))
+            taken.append(one)
+        elif isinstance(one, SortBy):
+            taken.append((one.column, one.descending, one.nulls_first))
+        elif _is_pair(one):
+            taken.append((one[0], _DESCENDING[one[1]], False))
+        else:
+            raise TypeError(
+                "sort_by: a text such as 'temp desc', a pair of column and 'asc' or 'desc', or a SortBy, "
+                f"not {one!r}"
+            )
     return taken
+
+
+def _is_pair(by: object) -> bool:
+    """Whether it is a column with its direction."""
+    return (
+        isinstance(by, tuple) and len(by) == 2 and isinstance(by[0], str) and by[1] in _DESCENDING
+    )
 
 
 def partition_values(partition: Mapping[str, Any]) -> dict[str, Any]:

@@ -31,6 +31,7 @@ __all__ = [
     "discard",
     "inspect",
     "main",
+    "parse_size",
     "recover",
     "verify",
 ]
@@ -326,6 +327,7 @@ class Recovery:
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
     def _repr_html_(self) -> str: ...
 
+def parse_size(option: str, text: str) -> int: ...
 def already_committed(root: str, options: dict[str, Any]) -> Receipt | None: ...
 def commit(
     staged: list[StagedWrite],

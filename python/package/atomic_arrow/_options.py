@@ -18,7 +18,9 @@ log = logging.getLogger("atomic_arrow")
 Mode: TypeAlias = Literal["append", "error_if_exists", "overwrite_partitions", "overwrite"]
 NonFinite: TypeAlias = Literal["error", "null", "string"]
 Format: TypeAlias = Literal["parquet", "csv", "ndjson", "ipc"]
-Compression: TypeAlias = Literal["zstd", "snappy", "gzip", "brotli", "lz4", "none"]
+Compression: TypeAlias = (
+    Literal["zstd", "snappy", "gzip", "brotli", "lz4", "uncompressed", "none"] | str
+)
 Level: TypeAlias = Literal["skip", "footer", "checksum", "decode"]
 Durability: TypeAlias = Literal["synced", "unsynced"]
 Sync: TypeAlias = Literal["auto", "each_file", "file_system"]
@@ -30,7 +32,7 @@ class ParquetOptions(TypedDict, total=False):
     """How Parquet files are written."""
 
     compression: Compression | None
-    """The codec, by default ``"zstd"``; ``None`` or ``"none"`` for none. Files of NDJSON and CSV are
+    """The codec, by default ``"zstd"``, also with its level, as ``"zstd(3)"``; ``None`` or ``"uncompressed"`` for none. Files of NDJSON and CSV are
     compressed as a whole, with ``"zstd"`` or ``"gzip"``, and only if it is given."""
     compression_level: int | None
     """The codec's level, where it has levels; by default the codec's own."""
@@ -66,8 +68,9 @@ class WriteOptions(ParquetOptions, FileOptions, total=False):
     """What can be asked of a write to a data set."""
 
     partition_by: PartitionBy
-    """Names of columns, or :func:`column`, :func:`year`, :func:`month`, :func:`day`, :func:`hour` and
-    :func:`date`; by default there are no partitions."""
+    """Names of columns, or keys in text, such as ``"station_id=origin"`` and ``"year(time_hour)"``, also with commas
+    between them; or :func:`column`, :func:`year`, :func:`month`, :func:`day`, :func:`hour` and :func:`date`, which take a
+    column of any name. By default, and for ``None``, there are no partitions."""
     mode: Mode
     """What becomes of the files that are there: ``"append"``, the default, leaves them;
     ``"error_if_exists"`` fails if a touched partition has any; ``"overwrite_partitions"`` replaces
@@ -102,8 +105,8 @@ class WriteOptions(ParquetOptions, FileOptions, total=False):
     target_file_rows: int | None
     """The number of rows at which a file ends and another begins."""
     sort_by: SortColumns
-    """Names of columns, or :class:`SortBy`, by which rows are sorted within each file; by default they
-    keep their order. A partition larger than an eighth of the memory limit becomes several files then."""
+    """Columns by which rows are sorted within each file, such as ``"temp"``, ``"temp desc nulls first"`` or ``("temp",
+    "desc")``; or :class:`SortBy`, which takes a column of any name. By default they keep their order. A partition larger than an eighth of the memory limit becomes several files then."""
     keep_partition_columns: bool
     """Whether partition columns stay in the files as well as in their paths; by default they do not. Polars
     and DuckDB read such a data set as it is, pyarrow and pandas with ``partitioning=None``: a warning says so."""

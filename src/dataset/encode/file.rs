@@ -65,7 +65,7 @@ impl<'a> OpenFile<'a> {
     pub(in crate::dataset) fn asks_after(&self, by_bytes: bool) -> bool {
         match self {
             OpenFile::Parquet(_) => by_bytes,
-            OpenFile::Plain(file) => file.template.options.target_file_bytes.is_some(),
+            OpenFile::Plain(file) => file.template.options.target_file_size.is_some(),
         }
     }
 
@@ -124,7 +124,7 @@ impl<'a> PlainFile<'a> {
         let options = &self.template.options;
         let reached = |target: Option<u64>, is: u64| target.is_some_and(|target| is >= target);
         Ok(reached(options.target_file_rows, self.encoder.rows())
-            || reached(options.target_file_bytes, self.encoder.bytes_written()))
+            || reached(options.target_file_size, self.encoder.bytes_written()))
     }
 
     fn finish(self) -> Result<EncodedFile> {

@@ -79,7 +79,7 @@ impl<'a> ParquetFile<'a> {
             .target_file_rows
             .map_or(u64::MAX, |target| target.saturating_sub(self.rows));
         let bytes_left = options
-            .target_file_bytes
+            .target_file_size
             .map(|target| target.saturating_sub(written) as usize);
         let properties = self.file.template().properties();
         let most_rows = properties.max_row_group_row_count().unwrap_or(usize::MAX);
@@ -123,7 +123,7 @@ impl<'a> ParquetFile<'a> {
         }
         self.limits = None;
         self.file.end_row_group(threads)?;
-        if self.template.options.target_file_bytes.is_some() {
+        if self.template.options.target_file_size.is_some() {
             // Its length says when the file ends.
             self.file.write_ended()?;
         }
@@ -174,7 +174,7 @@ impl<'a> ParquetFile<'a> {
         let written = self.file.bytes_written();
         // What is left is not worth a row group.
         let nearly = |target: u64| written >= target - target / 8;
-        options.target_file_bytes.is_some_and(nearly)
+        options.target_file_size.is_some_and(nearly)
             || options
                 .target_file_rows
                 .is_some_and(|target| self.rows >= target)

@@ -147,7 +147,7 @@ fn files_of_every_format_are_the_same_bytes_whatever_the_batches_threads_and_mem
                 memory_limit,
                 properties: small_groups().build(),
                 verify: Verify::Decode,
-                target_file_bytes: Some(8_000),
+                target_file_size: Some(8_000),
                 ..options()
             };
             contents(&written(&Place::new(), "key", options, &cut(&all, size)).unwrap())
@@ -208,7 +208,7 @@ fn formats_without_row_groups_roll_at_rows_and_at_bytes() {
             let options = EngineOptions {
                 format,
                 target_file_rows: rows,
-                target_file_bytes: bytes,
+                target_file_size: bytes,
                 properties: small_groups().build(),
                 verify: Verify::Decode,
                 ..options()
@@ -310,7 +310,7 @@ fn files_of_large_rows_are_the_same_bytes_whatever_the_memory() {
                 format,
                 threads,
                 memory_limit,
-                target_file_bytes: target,
+                target_file_size: target,
                 properties: WriterProperties::builder().build(),
                 ..options()
             };

@@ -35,7 +35,7 @@ const PATIENCE: [&str; 4] = ["timeout", "-s", "KILL", "60"];
 
 /// The arguments that write CSV lines of `k,v` from the standard input to a data set.
 fn to_write<'a>(root: &'a str, more: &[&'a str]) -> Vec<&'a str> {
-    let args = "write - --format csv --partition-by k -q --to".split(' ');
+    let args = "write - --input-format csv --partition-by k -q --to".split(' ');
     args.chain([root]).chain(more.iter().copied()).collect()
 }
 

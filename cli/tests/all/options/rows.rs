@@ -157,9 +157,9 @@ const DATA_SET: &[Row] = &[
     row("comparing with what is there", Has(&["schema_check"]), Has(&["--schema-check"]), Has(&["schema_check"]), "", ""),
     row("the write's name", Has(&["write_id"]), Has(&["--write-id"]), Has(&["write_id"]), "a text", "none"),
     row("writing a named write again whose files are gone", Has(&["rewrite_missing"]), Has(&["--rewrite-missing"]), Has(&["rewrite_missing"]), "a switch", "off"),
-    row("which batches are taken", Has(&["schema_policy"]), Lacks("inputs are always united"), Has(&["schema_policy"]), "`exact`, `unify`", "`exact` in Rust, `unify` in Python"),
-    row("the format of the files", Has(&["format"]), Has(&["--output-format"]), Has(&["format"]), "", ""),
-    row("compression", Has(&["compression"]), Has(&["--compression"]), Has(&["compression", "compression_level"]), "`zstd`, `gzip`, `brotli`, `snappy`, `lz4`, `none`, and levels; Arrow IPC has zstd, lz4 and none, text zstd, gzip and none", "zstd in Parquet and Arrow IPC, none in text"),
+    row("which batches are taken", Has(&["schema_policy"]), Lacks("inputs are always united"), Has(&["schema_policy"]), "`exact`, `unify`", "`unify`"),
+    row("the format of the files", Has(&["format"]), Has(&["--format"]), Has(&["format"]), "", ""),
+    row("compression", Has(&["compression"]), Has(&["--compression"]), Has(&["compression", "compression_level"]), "`zstd`, `gzip`, `brotli`, each also with a level as in `zstd(3)`, `snappy`, `lz4`, `uncompressed`; of these Arrow IPC has zstd and lz4, text zstd and gzip", "zstd in Parquet and Arrow IPC, none in text"),
     row("how Parquet is written, as parquet-rs has it", Has(&["properties"]), Lacks("the rows below"), Lacks("the rows below"), "`WriterProperties`", "those of parquet-rs, with zstd"),
     row("how text is written", Has(&["text"]), Lacks("the rows below"), Lacks("the rows below"), "`TextOptions`", "the rows below"),
     row("rows of a row group (Parquet)", Lacks("`properties`"), Has(&["--row-group-size"]), Has(&["row_group_size"]), "a number", "1048576"),
@@ -169,7 +169,7 @@ const DATA_SET: &[Row] = &[
     row("checksums of pages (Parquet)", Has(&["page_checksums"]), Has(&["--page-checksums"]), Lacks("not yet"), "", ""),
     row("the text that is null (CSV)", Has(&["csv_null"]), Has(&["--csv-null"]), Has(&["csv_null"]), "a text", "nothing; the empty string is `\"\"`"),
     row("NaN and the infinities (NDJSON)", Has(&["json_non_finite"]), Has(&["--json-non-finite"]), Has(&["json_non_finite"]), "", ""),
-    row("the size at which a file ends", Has(&["target_file_bytes"]), Has(&["--target-file-size"]), Has(&["target_file_size"]), "a size, such as `128MiB`", "one file a partition"),
+    row("the size at which a file ends", Has(&["target_file_size"]), Has(&["--target-file-size"]), Has(&["target_file_size"]), "a size, such as `128MiB`", "one file a partition"),
     row("the rows at which a file ends", Has(&["target_file_rows"]), Has(&["--target-file-rows"]), Has(&["target_file_rows"]), "a number", "one file a partition"),
     row("the order of rows in each file", Has(&["sort_by"]), Has(&["--sort-by"]), Has(&["sort_by"]), "columns, each with `asc` or `desc`, `nulls first` or `nulls last`", "as they come"),
     row("partition columns in the files too", Has(&["keep_partition_columns"]), Has(&["--keep-partition-columns"]), Has(&["keep_partition_columns"]), "a switch", "off"),
@@ -194,7 +194,7 @@ const DATA_SET: &[Row] = &[
 
 #[rustfmt::skip]
 const INPUT: &[Row] = &[
-    row("the format", Lacks("Arrow data"), Has(&["--format"]), Lacks("Arrow data"), "", "by the suffix, or the first bytes"),
+    row("the format", Lacks("Arrow data"), Has(&["--input-format"]), Lacks("Arrow data"), "", "by the suffix, or the first bytes"),
     row("what divides fields of CSV", Lacks("Arrow data"), Has(&["--delimiter"]), Lacks("Arrow data"), "one character", "a comma; a tab for TSV"),
     row("CSV without a header", Lacks("Arrow data"), Has(&["--no-header"]), Lacks("Arrow data"), "a switch", "off"),
     row("the encoding of text", Lacks("Arrow data"), Has(&["--encoding"]), Lacks("Arrow data"), "a name", "utf-8"),
@@ -215,6 +215,7 @@ const ONE_FILE: &[Row] = &[
     row("partition columns in the file too", Has(&["keep_partition_columns"]), Lacks("no such command"), Has(&["keep_partition_columns"]), "a switch", "off"),
     row("names that differ by case alone", Has(&["case_sensitive_names"]), Lacks("no such command"), Has(&["case_sensitive_names"]), "a switch", "off"),
     row("comparing with what is there", Has(&["schema_check"]), Lacks("no such command"), Has(&["schema_check"]), "a switch", "on"),
+    row("which batches are taken", Has(&["schema_policy"]), Lacks("no such command"), Has(&["schema_policy"]), "`exact`, `unify`", "`unify`"),
     row("how Parquet is written, as parquet-rs has it", Has(&["properties"]), Lacks("no such command"), Lacks("the rows below"), "`WriterProperties`", "those of parquet-rs, with zstd"),
     row("compression", Lacks("`properties`"), Lacks("no such command"), Has(&["compression", "compression_level"]), "as of data sets", "zstd"),
     row("rows of a row group", Lacks("`properties`"), Lacks("no such command"), Has(&["row_group_size"]), "a number", "1048576"),

@@ -1,0 +1,100 @@
+"""Options have the names and values that they have in Rust and in the command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import atomic_arrow as aa
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+ROWS = pa.table(
+    {
+        "origin": ["KSEA", "KJFK", "KSEA"],
+        "year(ts)": [1, 2, 3],
+        "ts": pa.array([0, 1, 2], pa.timestamp("s", "UTC")),
+        "temp": [2.0, 1.0, 3.0],
+    }
+)
+
+
+def keys(receipt: aa.Receipt) -> set[tuple[str, ...]]:
+    return {tuple(file.partition) for file in receipt.files}
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (None, ()),
+        ([], ()),
+        ("origin", ("origin",)),
+        ("station_id=origin", ("station_id",)),
+        ("station_id=origin,month(ts)", ("station_id", "month")),
+        (["station_id=origin", aa.month("ts"), "in=year(ts)"], ("station_id", "month", "in")),
+        # A column of this very name goes before its meaning as a text.
+        ("year(ts)", ("year(ts)",)),
+    ],
+)
+def test_keys_are_columns_texts_or_objects(
+    given: Any, expected: tuple[str, ...], lake: Path
+) -> None:
+    assert keys(aa.write_dataset(ROWS, lake / "rows", partition_by=given)) == {expected}
+
+
+@pytest.mark.parametrize(
+    "by", ["temp desc", ("temp", "desc"), [("temp", "desc")], aa.SortBy("temp", descending=True)]
+)
+def test_a_direction_is_said_in_text_in_a_pair_or_by_an_object(by: Any, lake: Path) -> None:
+    aa.write_dataset(ROWS, lake / "rows", sort_by=by)
+    assert pq.read_table(lake / "rows")["temp"].to_pylist() == [3.0, 2.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"mode": "error-if-exists"},
+        {"mode": "ERROR_IF_EXISTS"},
+        {"compression": "ZSTD(3)"},
+        {"compression": "uncompressed"},
+        {"compression": None},
+        {"sync": "each-file"},
+        {"format": "arrow"},
+        {"format": "jsonl"},
+        {"memory_limit": "512M"},
+        {"target_file_size": "64k"},
+    ],
+)
+def test_values_are_spelled_as_in_the_command(options: dict[str, Any], lake: Path) -> None:
+    assert aa.write_dataset(ROWS, lake / "rows", **options).rows == 3
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"partition_by": "week(ts)"}, "partition_by: "),
+        ({"sort_by": ""}, "sort_by: names no column"),
+        ({"compression": "rar"}, 'compression: "rar" is none of zstd'),
+        ({"compression": "zstd(3)", "compression_level": 3}, "beside compression_level"),
+        ({"threads": 0}, "threads: at least 1"),
+        ({"target_file_rows": 0}, "target_file_rows: at least 1"),
+        ({"target_file_size": 0}, "target_file_size: at least 1"),
+        ({"row_group_size": 0}, "row_group_size: at least 1"),
+        ({"memory_limit": "1 XB"}, 'memory_limit: "1 XB" is no size'),
+    ],
+)
+def test_what_is_no_value_is_refused(options: dict[str, Any], says: str, lake: Path) -> None:
+    with pytest.raises(aa.InvalidOptionError) as refused:
+        aa.write_dataset(ROWS, lake / "rows", **options)
+    assert says in str(refused.value)
+    assert not (lake / "rows").exists()
+
+
+def test_one_file_takes_columns_in_other_forms(lake: Path) -> None:
+    with aa.AtomicArrowWriter(lake / "rows", {}, ROWS.schema) as w:
+        w.write(ROWS.select(["temp", "ts", "year(ts)", "origin"]))
+    assert w.file.rows == 3
+    exact = aa.AtomicArrowWriter(lake / "rows", {}, ROWS.schema, schema_policy="exact")
+    with pytest.raises(aa.SchemaMismatchError), exact as w:
+        w.write(ROWS.select(["temp", "ts", "year(ts)", "origin"]))

@@ -15,7 +15,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .unwrap_or("lake/station.json".into());
     let options = FileOptions::new()
         .format(Format::Json)
-        .publish_mode(PublishMode::Replace);
+        .mode(PublishMode::Replace);
 
     let mut file = AtomicFile::create_with_options(&path, options.clone())?;
     serde_json::to_writer(

@@ -18,6 +18,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut writer = AtomicArrowWriter::create(&root, &partition, batch.schema())?;
     writer.write(&batch)?;
     let file = writer.commit()?;
-    println!("{} rows in {}", file.num_rows(), file.path().display());
+    println!("{} rows in {}", file.rows(), file.path().display());
     Ok(())
 }

@@ -7,10 +7,9 @@ use std::sync::Arc;
 use crate::disk::DiskFile;
 use crate::error::{Error, IoContext, Result, Step};
 use crate::format;
-use crate::local_path::local_path;
 use crate::options::{FileOptions, Verify};
 use crate::staged_file::{Destination, PublishedFile, StagedFile};
-use crate::staging::{Draft, home_of_file, resolve};
+use crate::staging::{Draft, home_of_file};
 use crate::transaction::open_area;
 
 /// The number of bytes that are buffered before they are written.
@@ -70,23 +69,9 @@ impl AtomicFile {
     /// [`Error::AlreadyExists`] if it is taken and replacing was not asked for; [`Error::Io`] if no
     /// staging file can be made. Nothing is on disk then.
     pub fn create_with_options(path: impl AsRef<Path>, options: FileOptions) -> Result<Self> {
-        let path = &*local_path(path.as_ref())?;
-        let invalid = |reason| Error::InvalidPath {
-            path: path.to_owned(),
-            reason,
-        };
-        if path.as_os_str().as_encoded_bytes().ends_with(b"/") {
-            return Err(invalid("names a directory"));
-        }
-        let name = path.file_name().ok_or_else(|| invalid("names no file"))?;
-        let parent = match path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
         let disk = options.disk.as_ref();
-        let directory = resolve(disk, parent)?;
-        let destination =
-            Destination::new(disk, &directory, name.to_owned(), options.publish_mode)?;
+        let mode = options.mode.unwrap_or_default();
+        let (destination, directory) = Destination::at(disk, path.as_ref(), mode)?;
         let home = home_of_file(disk, &directory, &options.staging)?;
         let home = home.interrupted_by(options.interrupt.clone());
         let area = open_area(&options.disk, home)?;
@@ -108,7 +93,7 @@ impl AtomicFile {
 
     /// How many bytes were written so far.
     #[must_use]
-    pub fn bytes(&self) -> u64 {
+    pub fn bytes_written(&self) -> u64 {
         self.draft.len() + self.buffer.len() as u64
     }
 
@@ -133,7 +118,8 @@ impl AtomicFile {
                 format::check(format, file, &path, Verify::Decode).map(drop)
             }
         });
-        StagedFile::verified(draft, destination, &options, (), check)
+        let mode = options.mode.unwrap_or_default();
+        StagedFile::verified(draft, (destination, mode), &options, (), check)
     }
 
     /// Syncs, verifies and publishes the file: [`finish`](AtomicFile::finish), then

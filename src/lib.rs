@@ -15,14 +15,15 @@
 //! let mut writer = AtomicArrowWriter::create(&root, &partition, batch.schema())?;
 //! writer.write(&batch)?;
 //! let file = writer.commit()?; // verified, published, durable
-//! println!("{} rows in {}", file.num_rows(), file.path().display());
+//! println!("{} rows in {}", file.rows(), file.path().display());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! - [`DatasetWriter`] writes whole data sets: batches in any order, all files of a commit or none.
 //!   With [`DatasetWriter::stage`] many processes write one, and [`StagedWrites`] commits what all of
 //!   them staged.
-//! - [`AtomicArrowWriter`] writes one Parquet file into a partition; [`AtomicFile`] writes one file of
+//! - [`AtomicArrowWriter`] writes one file of rows, into a partition or [at a path](AtomicArrowWriter::at), and
+//!   [`FileUpdate`] reads one, to be merged and written back; [`AtomicFile`] writes one file of
 //!   any bytes.
 //! - [`PartitionBy`] splits batches by the values of their rows; [`Partition`] is one directory of a
 //!   data set, and [`partition`] has the rules of its name.
@@ -203,9 +204,9 @@ pub use pool::panic_message;
 pub use receipt::{CommitMode, Receipt, StagedWrite};
 pub use recover::{RecoverOptions, Recovery, recover, recover_with_options};
 pub use remedy::{Face, Remedy};
-pub use staged_file::{PublishedFile, StagedFile};
+pub use staged_file::{PublishedFile, RowContent, StagedFile};
 pub use table_format::TableFormat;
-pub use writer::AtomicArrowWriter;
+pub use writer::{AtomicArrowWriter, FileUpdate, RowReader};
 pub use {arrow, parquet, uuid};
 
 /// The README's example compiles.

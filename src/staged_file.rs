@@ -12,12 +12,15 @@ use std::sync::Arc;
 
 use parquet::file::metadata::ParquetMetaData;
 
-use crate::disk::{Disk, DiskFile, EntryKind, PublishMode};
+use crate::disk::{Disk, DiskFile, EntryKind, FileStatus, PublishMode};
 use crate::error::{Error, IoContext, Result, Step};
-use crate::format::Fault;
+use crate::format::{Fault, Format};
+use crate::local_path::local_path;
 use crate::options::{Durability, FileOptions, Verify};
 use crate::publish::publish;
-use crate::staging::{Area, Draft, Written, check_inside, check_reach, check_spelling};
+use crate::staging::{
+    Area, ControlLock, Draft, Written, check_inside, check_reach, check_spelling, resolve,
+};
 use crate::transaction::lock_for_publishing;
 use crate::verify::{Damage, verify_content, verify_end};
 
@@ -71,6 +74,27 @@ impl Destination {
         Ok(Destination { path, mode })
     }
 
+    /// The file at a path that a caller names, and the directory that holds it, with the symbolic links above it
+    /// resolved.
+    pub(crate) fn at(disk: &dyn Disk, path: &Path, mode: PublishMode) -> Result<(Self, PathBuf)> {
+        let path = &*local_path(path)?;
+        let invalid = |reason| Error::InvalidPath {
+            path: path.to_owned(),
+            reason,
+        };
+        if path.as_os_str().as_encoded_bytes().ends_with(b"/") {
+            return Err(invalid("names a directory"));
+        }
+        let name = path.file_name().ok_or_else(|| invalid("names no file"))?;
+        let parent = match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        let directory = resolve(disk, parent)?;
+        let destination = Self::new(disk, &directory, name.to_owned(), mode)?;
+        Ok((destination, directory))
+    }
+
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
@@ -91,6 +115,66 @@ impl Destination {
     }
 }
 
+/// The demand of an update: the file at the final path is the one that was there when the update began, and nobody
+/// else updates it.
+#[derive(Debug)]
+pub(crate) struct Unchanged {
+    before: Option<FileStatus>,
+    _lock: ControlLock,
+}
+
+impl Unchanged {
+    pub(crate) fn new(before: Option<FileStatus>, lock: ControlLock) -> Self {
+        Unchanged {
+            before,
+            _lock: lock,
+        }
+    }
+
+    /// The status of the file when the update began, if there was one.
+    pub(crate) fn before(&self) -> Option<&FileStatus> {
+        self.before.as_ref()
+    }
+
+    fn mode(&self) -> PublishMode {
+        match self.before {
+            Some(_) => PublishMode::Replace,
+            None => PublishMode::CreateNew,
+        }
+    }
+
+    fn check(&self, disk: &dyn Disk, path: &Path) -> Result<()> {
+        let found = disk.status(path).at(Step::Publish, path)?;
+        let found = found.map(|(_, status)| status);
+        match (&self.before, &found) {
+            (None, None) => Ok(()),
+            (Some(before), Some(found)) if is_same(before, found) => Ok(()),
+            _ => Err(conflict(path.to_owned())),
+        }
+    }
+}
+
+/// Whether two statuses are of one file with one content.
+pub(crate) fn is_same(one: &FileStatus, other: &FileStatus) -> bool {
+    (one.identity, one.len, one.modified) == (other.identity, other.len, other.modified)
+}
+
+/// The error of an update whose file somebody else has published meanwhile.
+pub(crate) fn conflict(path: PathBuf) -> Error {
+    Error::Conflict {
+        path,
+        reason: "was changed since the update began, by somebody who did not update it too: begin the update again",
+    }
+}
+
+/// The same, where nothing was there when the update began.
+fn changed(error: Error) -> Error {
+    match error {
+        Error::AlreadyExists { path } => conflict(path),
+        other => other,
+    }
+}
+
 /// Refuses to replace what is no regular file, but leaves a directory to the rename, which refuses it.
 fn check_replaceable(path: &Path, kind: EntryKind) -> Result<()> {
     let reason = match kind {
@@ -108,16 +192,17 @@ fn check_replaceable(path: &Path, kind: EntryKind) -> Result<()> {
 
 /// A finished, synced and verified file that no reader can see yet.
 ///
-/// `C` is what is known of its content: the [`ParquetMetaData`] of a Parquet file, nothing of plain
-/// bytes. Dropping it discards it.
+/// `C` is what is known of its content: [`RowContent`] of a file of rows, nothing of plain bytes. Dropping it discards it.
 #[must_use = "a staged file that is dropped is discarded"]
-pub struct StagedFile<C = Arc<ParquetMetaData>> {
+pub struct StagedFile<C = RowContent> {
     draft: Draft,
     destination: Destination,
     mode: PublishMode,
     durability: Durability,
     written: Written,
     content: C,
+    /// What an update demands of the file that is replaced.
+    unchanged: Option<Unchanged>,
 }
 
 impl<C> fmt::Debug for StagedFile<C> {
@@ -134,7 +219,7 @@ impl<C> StagedFile<C> {
     /// Syncs and verifies a finished draft: see [`sync_and_verify`].
     pub(crate) fn verified(
         mut draft: Draft,
-        destination: Destination,
+        (destination, mode): (Destination, PublishMode),
         options: &FileOptions,
         content: C,
         check: Option<impl FnOnce(Arc<dyn DiskFile>) -> Result<(), Fault>>,
@@ -150,10 +235,11 @@ impl<C> StagedFile<C> {
         Ok(StagedFile {
             draft,
             destination,
-            mode: options.publish_mode,
+            mode,
             durability,
             written,
             content,
+            unchanged: None,
         })
     }
 
@@ -175,10 +261,27 @@ impl<C> StagedFile<C> {
         self.written.len
     }
 
+    /// The XXH3 hash (128 bits) of all bytes, if [`Verify::Checksum`] or [`Verify::Decode`] was asked
+    /// for.
+    #[must_use]
+    pub fn content_hash(&self) -> Option<u128> {
+        self.written.checksum
+    }
+
+    /// The same, published only if what it replaces is still what it was.
+    pub(crate) fn only_if(mut self, unchanged: Option<Unchanged>) -> Self {
+        if let Some(unchanged) = &unchanged {
+            self.mode = unchanged.mode();
+        }
+        self.unchanged = unchanged;
+        self
+    }
+
     /// Makes the file visible at its final path, in one step, and durable there.
     ///
     /// # Errors
-    /// [`Error::AlreadyExists`] if the name is taken and replacing was not asked for;
+    /// [`Error::AlreadyExists`] if the name is taken and replacing was not asked for; of an
+    /// [update](crate::FileUpdate) [`Error::Conflict`] if the file is another than when that began;
     /// [`Error::StagingLost`] if this writer was taken for dead; [`Error::InvalidPath`] if somebody has
     /// put a symbolic link in the place of its directory, or what is no regular file in its own;
     /// [`Error::Io`] if the system refused: nothing is published then, and the staging file is removed.
@@ -192,6 +295,7 @@ impl<C> StagedFile<C> {
             durability,
             written,
             content,
+            unchanged,
         } = self;
         let _lock = match lock_for_publishing(draft.area(), &destination.path) {
             // The area is gone, and with it the staging file.
@@ -211,7 +315,13 @@ impl<C> StagedFile<C> {
         {
             check_replaceable(&destination.path, kind)?;
         }
-        publish(draft, &destination.path, mode, durability)?;
+        match &unchanged {
+            Some(unchanged) => {
+                unchanged.check(draft.disk(), &destination.path)?;
+                publish(draft, &destination.path, mode, durability).map_err(changed)?;
+            }
+            None => publish(draft, &destination.path, mode, durability)?,
+        }
         Ok(PublishedFile {
             path: destination.path,
             written,
@@ -279,10 +389,9 @@ fn check_end(file: &dyn DiskFile, written: Written) -> Result<(), Fault> {
 
 /// A complete file at its final path.
 ///
-/// `C` is what is known of its content: the [`ParquetMetaData`] of a Parquet file, nothing of plain
-/// bytes.
+/// `C` is what is known of its content: [`RowContent`] of a file of rows, nothing of plain bytes.
 #[derive(Debug, Clone)]
-pub struct PublishedFile<C = Arc<ParquetMetaData>> {
+pub struct PublishedFile<C = RowContent> {
     path: PathBuf,
     written: Written,
     content: C,
@@ -304,41 +413,50 @@ impl<C> PublishedFile<C> {
     /// The XXH3 hash (128 bits) of all bytes, if [`Verify::Checksum`] or [`Verify::Decode`] was asked
     /// for.
     #[must_use]
-    pub fn checksum(&self) -> Option<u128> {
+    pub fn content_hash(&self) -> Option<u128> {
         self.written.checksum
     }
 }
 
-impl PublishedFile {
-    /// How many rows the file holds.
-    #[must_use]
-    pub fn num_rows(&self) -> u64 {
-        self.content.file_metadata().num_rows().unsigned_abs()
-    }
-
-    /// How many row groups the file holds.
-    #[must_use]
-    pub fn num_row_groups(&self) -> usize {
-        self.content.num_row_groups()
-    }
-
-    /// The file's footer: schema, row groups, statistics.
-    #[must_use]
-    pub fn metadata(&self) -> &Arc<ParquetMetaData> {
-        &self.content
-    }
+/// What is known of the content of a file of rows.
+#[derive(Debug, Clone)]
+pub struct RowContent {
+    pub(crate) format: Format,
+    pub(crate) rows: u64,
+    pub(crate) row_groups: Option<usize>,
+    pub(crate) metadata: Option<Arc<ParquetMetaData>>,
 }
 
-impl StagedFile {
-    /// How many rows the file holds.
-    #[must_use]
-    pub fn num_rows(&self) -> u64 {
-        self.content.file_metadata().num_rows().unsigned_abs()
-    }
+/// What is known of the rows, the same before and after they are published.
+macro_rules! row_content {
+    ($file:ident) => {
+        impl $file {
+            /// The format of the file.
+            #[must_use]
+            pub fn format(&self) -> Format {
+                self.content.format
+            }
 
-    /// The file's footer: schema, row groups, statistics.
-    #[must_use]
-    pub fn metadata(&self) -> &Arc<ParquetMetaData> {
-        &self.content
-    }
+            /// The number of rows.
+            #[must_use]
+            pub fn rows(&self) -> u64 {
+                self.content.rows
+            }
+
+            /// The number of row groups of a Parquet file, or of record batches of an Arrow IPC file; `None` of text.
+            #[must_use]
+            pub fn row_groups(&self) -> Option<usize> {
+                self.content.row_groups
+            }
+
+            /// The footer of a Parquet file: schema, row groups, statistics; `None` of another format.
+            #[must_use]
+            pub fn metadata(&self) -> Option<&Arc<ParquetMetaData>> {
+                self.content.metadata.as_ref()
+            }
+        }
+    };
 }
+
+row_content!(StagedFile);
+row_content!(PublishedFile);

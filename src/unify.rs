@@ -1,4 +1,4 @@
-//! Which batches a writer takes for its own schema, by its [`SchemaPolicy`].
+//! Which batches a writer takes for its own schema, by the [`SchemaPolicy`].
 //!
 //! One logical type has several physical ones in Arrow: a string may be `Utf8`, `LargeUtf8`,
 //! `Utf8View` or a dictionary of them. What differs only so can be brought to the writer's types
@@ -21,8 +21,8 @@ use crate::nulls::{FILL_NULLS, forbidden_null};
 use crate::options::SchemaPolicy;
 use crate::schema::common_type;
 
-/// The batch with exactly the schema, or why it has another; `path`, and how many `rows` came before, are for the
-/// error.
+/// Converts a batch to exactly the schema, or returns why it has another; `path`, and the number of `rows` that came
+/// before, are for the error.
 ///
 /// # Errors
 /// [`Error::SchemaMismatch`], with the first field that differs; nested ones are named by their path,

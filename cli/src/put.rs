@@ -31,7 +31,7 @@ pub(crate) fn run(args: &PutArgs, output: &mut Output) -> Result<Exit, Failure> 
         output.json(&json!({
             "path": published.path().to_string_lossy(),
             "bytes": published.bytes(),
-            "checksum": published.checksum().map(|sum| format!("{sum:032x}")),
+            "checksum": published.content_hash().map(|sum| format!("{sum:032x}")),
         }));
     } else if !args.quiet {
         let bytes = HumanBytes(published.bytes());
@@ -49,7 +49,7 @@ fn options(args: &PutArgs, interrupt: &Interrupt) -> FileOptions {
     let asking = interrupt.clone();
     let options = FileOptions::new()
         .interrupt_when(move |_| asking.is_raised())
-        .publish_mode(mode)
+        .mode(mode)
         .verify(args.verify.into())
         .staging(args.staging.place.clone())
         .durability(args.durability.into());
@@ -68,7 +68,7 @@ fn copy(source: &mut Source, file: &mut AtomicFile, shown: bool) -> Result<(), F
             return Ok(());
         }
         file.write_all(&chunk[..count]).map_err(write_error)?;
-        progress.set(file.bytes());
+        progress.set(file.bytes_written());
     }
 }
 

@@ -49,7 +49,7 @@ impl File {
 
     /// How many bytes were written.
     fn tell(&self, py: Python<'_>) -> PyResult<u64> {
-        self.file.with(py, |file| Ok(file.bytes()))
+        self.file.with(py, |file| Ok(file.bytes_written()))
     }
 
     /// Appends bytes, all of them.
@@ -107,12 +107,12 @@ impl PublishedFile {
             path: published.path().to_owned(),
             bytes: published.bytes(),
             rows,
-            content_hash: published.checksum().map(|hash| format!("{hash:032x}")),
+            content_hash: published.content_hash().map(|hash| format!("{hash:032x}")),
         }
     }
 
     pub(crate) fn parquet(published: &Published) -> Self {
-        Self::of(published, Some(published.num_rows()))
+        Self::of(published, Some(published.rows()))
     }
 }
 

@@ -283,7 +283,7 @@ pub(crate) fn parquet_file(options: &Bound<'_, PyDict>) -> PyResult<WriterOption
         }
         taken = match option.as_str() {
             "file_name" => taken.file_name(value.extract::<String>()?),
-            "replace" => taken.publish_mode(publish_mode(&value)?),
+            "replace" => taken.mode(publish_mode(&value)?),
             "keep_partition_columns" => taken.keep_partition_columns(value.extract()?),
             "case_sensitive_names" => taken.case_sensitive_names(value.extract()?),
             "schema_check" => taken.schema_check(value.extract()?),
@@ -306,7 +306,7 @@ pub(crate) fn file(options: &Bound<'_, PyDict>) -> PyResult<FileOptions> {
             continue;
         }
         taken = match option.as_str() {
-            "replace" => taken.publish_mode(publish_mode(&value)?),
+            "replace" => taken.mode(publish_mode(&value)?),
             "check" => taken.format(choice("check", &value)?),
             "verify" => taken.verify(choice("verify", &value)?),
             "durability" => taken.durability(choice("durability", &value)?),

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use parquet::basic::Compression;
 use parquet::file::properties::WriterProperties;
 
 use super::options::{EngineOptions, Progress, SortBy, SyncPolicy};
@@ -49,6 +50,7 @@ pub struct DatasetWriterBuilder {
     pub(super) write_id: Option<String>,
     pub(super) rewrite_missing: bool,
     pub(super) policy: SchemaPolicy,
+    pub(super) compression: Option<Compression>,
     pub(super) case_sensitive_names: bool,
     pub(super) staging: StagingPlace,
     pub(super) keep: Duration,
@@ -68,6 +70,7 @@ impl DatasetWriterBuilder {
             write_id: None,
             rewrite_missing: false,
             policy: SchemaPolicy::default(),
+            compression: None,
             case_sensitive_names: false,
             staging: StagingPlace::default(),
             keep: KEEP_STAGED,
@@ -248,8 +251,19 @@ impl DatasetWriterBuilder {
     /// Of other formats, Arrow IPC has the compression that columns have by default: zstd, LZ4 or
     /// none. The size of a write batch counts for all: four of them are encoded at once, or as many rows as
     /// have 4 MiB of texts, bytes and lists if these are fewer, and are one record batch of Arrow IPC.
+    ///
+    /// They take the place of the defaults, also of the default codec: begin with
+    /// [`WriterOptions::default_properties`](crate::WriterOptions::default_properties) to keep that, or set
+    /// [`compression`](Self::compression) beside them.
     pub fn properties(mut self, properties: WriterProperties) -> Self {
         self.engine.properties = properties;
+        self
+    }
+
+    /// How the files are compressed, in any format, whatever the [`properties`](Self::properties) say of columns that
+    /// they do not name. By default with zstd in Parquet and Arrow IPC, and text not at all.
+    pub fn compression(mut self, compression: Compression) -> Self {
+        self.compression = Some(compression);
         self
     }
 

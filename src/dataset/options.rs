@@ -6,6 +6,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Schema, SchemaRef};
+use parquet::basic::Compression;
 use parquet::file::metadata::SortingColumn;
 use parquet::file::properties::WriterProperties;
 
@@ -215,7 +216,7 @@ impl Default for EngineOptions {
             target_file_size: None,
             target_file_rows: None,
             sort_by: Vec::new(),
-            properties: WriterOptions::default().properties,
+            properties: WriterOptions::default_properties().build(),
             page_checksums: true,
             text: TextOptions::default(),
             verify: Verify::default(),
@@ -264,6 +265,16 @@ fn physical_memory() -> Option<u64> {
 }
 
 impl EngineOptions {
+    /// Compresses the files so, whatever their format.
+    pub(super) fn compress(&mut self, compression: Compression) {
+        if self.format.is_text() {
+            self.text.compression = compression;
+            return;
+        }
+        let properties = self.properties.clone().into_builder();
+        self.properties = properties.set_compression(compression).build();
+    }
+
     /// The memory of the encoders of each row group that is being encoded, before the first row.
     pub(super) fn encoder_bytes(&self, file_schema: &Schema) -> u64 {
         match self.format {

@@ -107,6 +107,7 @@ impl DatasetWriter {
             write_id,
             rewrite_missing,
             policy,
+            compression,
             case_sensitive_names,
             staging,
             keep,
@@ -114,6 +115,9 @@ impl DatasetWriter {
             on_file,
             engine: mut options,
         } = builder;
+        if let Some(compression) = compression {
+            options.compress(compression);
+        }
         check_write_id(write_id.as_deref(), options.durability)?;
         // What cannot be done is found out before anything is touched.
         let bound = by.bind(&schema, options.keep_partition_columns)?;

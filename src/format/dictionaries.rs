@@ -184,7 +184,8 @@ impl Known {
             let same = |known: &u32| self.rows.row(*known as usize) == row;
             let found = self.table.find(self.hasher.hash_one(row.as_ref()), same);
             let unknown = || {
-                let what = "a value that was in no dictionary";
+                let what = "a value that is not in the dictionary of the first rows, which a file by itself has for all: cast the column \
+                            to its values";
                 ArrowError::InvalidArgumentError(what.to_owned())
             };
             found.copied().map(Some).ok_or_else(unknown)

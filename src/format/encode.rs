@@ -26,6 +26,7 @@ use super::written::{Content, Written};
 use super::{Contents, Fault, Format, TextOptions, parquet};
 #[cfg(any(feature = "csv", feature = "ipc", feature = "json"))]
 use super::{compressed::Codec, output::Output};
+use crate::categories::KnownCategories;
 use crate::disk::DiskFile;
 #[cfg(feature = "ipc")]
 use crate::error::Step;
@@ -160,6 +161,38 @@ impl Encoder {
             Kind::Ndjson(encoder) => encoder.bytes_written(),
             #[cfg(feature = "csv")]
             Kind::Csv(encoder) => encoder.bytes_written(),
+        }
+    }
+
+    /// The memory of the encoder: the open row group.
+    pub(crate) fn memory_size(&self) -> usize {
+        match &self.kind {
+            Kind::Parquet(encoder) => encoder.memory_size(),
+            // What comes is encoded and written at once.
+            #[cfg(feature = "ipc")]
+            Kind::Ipc(_) => 0,
+            #[cfg(feature = "json")]
+            Kind::Ndjson(_) => 0,
+            #[cfg(feature = "csv")]
+            Kind::Csv(_) => 0,
+        }
+    }
+
+    /// The decryption keys of an encrypted Parquet file.
+    pub(crate) fn keys(&self) -> Option<&parquet::Keys> {
+        match &self.kind {
+            Kind::Parquet(encoder) => encoder.keys(),
+            #[allow(unreachable_patterns)]
+            _ => None,
+        }
+    }
+
+    /// The categories of ordered dictionaries of Parquet, as far as rows have come.
+    pub(crate) fn categories(&self) -> KnownCategories {
+        match &self.kind {
+            Kind::Parquet(encoder) => encoder.categories(),
+            #[allow(unreachable_patterns)]
+            _ => KnownCategories::new(),
         }
     }
 

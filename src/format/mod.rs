@@ -32,7 +32,7 @@ pub(crate) mod dictionaries;
 pub(crate) mod digest;
 pub(crate) mod encode;
 #[cfg(feature = "ipc")]
-mod ipc;
+pub(crate) mod ipc;
 #[cfg(feature = "json")]
 mod json;
 #[cfg(test)]
@@ -46,7 +46,6 @@ mod proof;
 mod source;
 #[cfg(any(feature = "csv", feature = "json"))]
 mod text;
-mod text_options;
 pub(crate) mod written;
 
 #[cfg(feature = "ipc")]
@@ -55,7 +54,7 @@ pub use self::ipc::{IpcBounds, IpcTooLarge};
 pub use self::parquet::ParquetBatches;
 pub(crate) use self::parquet::{ReadAs, read_as};
 pub use crate::options::format::{Format, UnknownFormat};
-pub use text_options::{NonFinite, TextOptions};
+pub use crate::options::text::{NonFinite, TextOptions};
 
 /// The reason why a check failed: the disk, or the bytes.
 #[derive(Debug)]

@@ -6,13 +6,14 @@
 pub(crate) mod format;
 pub mod parse;
 mod schema_policy;
+pub(crate) mod text;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use parquet::basic::{Compression, ZstdLevel};
-use parquet::file::properties::WriterProperties;
+use parquet::basic::{Compression, GzipLevel, ZstdLevel};
+use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder};
 use serde::{Deserialize, Serialize};
 
 pub use crate::disk::PublishMode;
@@ -21,6 +22,7 @@ use crate::error::{Error, Result, Step};
 use format::Format;
 use parse::names;
 pub use schema_policy::SchemaPolicy;
+use text::TextOptions;
 
 /// Whether a commit waits for the medium.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -146,7 +148,8 @@ impl fmt::Debug for Interrupt {
 pub struct FileOptions {
     pub(crate) durability: Durability,
     pub(crate) verify: Verify,
-    pub(crate) publish_mode: PublishMode,
+    /// By default that of the writer.
+    pub(crate) mode: Option<PublishMode>,
     pub(crate) staging: StagingPlace,
     pub(crate) format: Option<Format>,
     pub(crate) interrupt: Interrupt,
@@ -158,7 +161,7 @@ impl Default for FileOptions {
         FileOptions {
             durability: Durability::default(),
             verify: Verify::default(),
-            publish_mode: PublishMode::default(),
+            mode: None,
             staging: StagingPlace::default(),
             format: None,
             interrupt: Interrupt::default(),
@@ -191,8 +194,8 @@ impl FileOptions {
 
     /// What may stand at the final path; by default nothing ([`PublishMode::CreateNew`]).
     #[must_use]
-    pub fn publish_mode(mut self, mode: PublishMode) -> Self {
-        self.publish_mode = mode;
+    pub fn mode(mut self, mode: PublishMode) -> Self {
+        self.mode = Some(mode);
         self
     }
 
@@ -230,11 +233,13 @@ impl FileOptions {
     }
 }
 
-/// Options of one Parquet file, [`AtomicArrowWriter`](crate::AtomicArrowWriter).
+/// Options of one file of rows, [`AtomicArrowWriter`](crate::AtomicArrowWriter).
 #[derive(Clone)]
 pub struct WriterOptions {
     pub(crate) file: FileOptions,
-    pub(crate) properties: WriterProperties,
+    pub(crate) properties: Option<WriterProperties>,
+    pub(crate) compression: Option<Compression>,
+    pub(crate) text: TextOptions,
     pub(crate) page_checksums: bool,
     pub(crate) file_name: Option<String>,
     pub(crate) keep_partition_columns: bool,
@@ -248,6 +253,8 @@ impl fmt::Debug for WriterOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WriterOptions")
             .field("file", &self.file)
+            .field("compression", &self.compression)
+            .field("text", &self.text)
             .field("page_checksums", &self.page_checksums)
             .field("file_name", &self.file_name)
             .field("keep_partition_columns", &self.keep_partition_columns)
@@ -262,9 +269,9 @@ impl Default for WriterOptions {
     fn default() -> Self {
         WriterOptions {
             file: FileOptions::default(),
-            properties: WriterProperties::builder()
-                .set_compression(Compression::ZSTD(ZstdLevel::default()))
-                .build(),
+            properties: None,
+            compression: None,
+            text: TextOptions::default(),
             page_checksums: true,
             file_name: None,
             keep_partition_columns: false,
@@ -296,10 +303,11 @@ impl WriterOptions {
         self
     }
 
-    /// What may stand at the final path; by default nothing ([`PublishMode::CreateNew`]).
+    /// What may stand at the final path. By default nothing in a partition of a data set ([`PublishMode::CreateNew`]),
+    /// where files are added; a file that is named [by its path](crate::AtomicArrowWriter::at) is replaced.
     #[must_use]
-    pub fn publish_mode(mut self, mode: PublishMode) -> Self {
-        self.file = self.file.publish_mode(mode);
+    pub fn mode(mut self, mode: PublishMode) -> Self {
+        self.file = self.file.mode(mode);
         self
     }
 
@@ -336,10 +344,100 @@ impl WriterOptions {
     /// is authenticated as it is opened. Its pages carry no checksums. A bloom filter of an encrypted
     /// column is refused, since parquet-rs would not encrypt it; the partition's values are in the path,
     /// as ever.
+    ///
+    /// They take the place of the defaults, also of the default codec: begin with
+    /// [`default_properties`](WriterOptions::default_properties) to keep that, or set
+    /// [`compression`](WriterOptions::compression) beside them. Other formats refuse them.
     #[must_use]
     pub fn properties(mut self, properties: WriterProperties) -> Self {
-        self.properties = properties;
+        self.properties = Some(properties);
         self
+    }
+
+    /// The properties that Parquet is written with by default, to be changed: those of parquet-rs with the codec of
+    /// this crate, zstd.
+    ///
+    /// ```
+    /// use atomic_arrow::WriterOptions;
+    ///
+    /// let properties = WriterOptions::default_properties()
+    ///     .set_max_row_group_row_count(Some(100_000))
+    ///     .build();
+    /// let options = WriterOptions::new().properties(properties);
+    /// ```
+    pub fn default_properties() -> WriterPropertiesBuilder {
+        WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::default()))
+    }
+
+    /// How the file is compressed, in any format, whatever the [`properties`](WriterOptions::properties) say of columns
+    /// that they do not name. By default with zstd in Parquet and Arrow IPC; text as its suffix says (`.csv.gz`), and
+    /// else not at all.
+    #[must_use]
+    pub fn compression(mut self, compression: Compression) -> Self {
+        self.compression = Some(compression);
+        self
+    }
+
+    /// The format of the file; by default that of the suffix of its name, and Parquet where the name is made. A name
+    /// with the suffix of another format is refused.
+    #[must_use]
+    pub fn format(mut self, format: Format) -> Self {
+        self.file.format = Some(format);
+        self
+    }
+
+    /// How NDJSON and CSV are written; see [`TextOptions`] for the defaults. Other formats refuse what is not the
+    /// default.
+    #[must_use]
+    pub fn text(mut self, options: TextOptions) -> Self {
+        self.text = options;
+        self
+    }
+
+    /// The properties that a file of a format is written with.
+    pub(crate) fn properties_of(&self, format: Format) -> WriterProperties {
+        let properties = self.properties.clone();
+        let properties = properties.unwrap_or_else(|| Self::default_properties().build());
+        match self.compression.filter(|_| !format.is_text()) {
+            Some(codec) => properties.into_builder().set_compression(codec).build(),
+            None => properties,
+        }
+    }
+
+    /// The options of a text that is at this path.
+    ///
+    /// # Errors
+    /// [`Error::InvalidOption`] if what is asked for is not what the suffix says.
+    pub(crate) fn text_at(&self, format: Format, path: &Path) -> Result<TextOptions> {
+        let mut text = self.text.clone();
+        if !format.is_text() {
+            return Ok(text);
+        }
+        if let Some(compression) = self.compression {
+            text = text.compression(compression);
+        }
+        let plain = Compression::UNCOMPRESSED;
+        let suffix = path.extension().and_then(|suffix| suffix.to_str());
+        let named = match suffix.map(str::to_ascii_lowercase).as_deref() {
+            Some("gz") => Compression::GZIP(GzipLevel::default()),
+            Some("zst") => Compression::ZSTD(ZstdLevel::default()),
+            _ => Compression::UNCOMPRESSED,
+        };
+        if self.compression.is_none() && text.compression == plain {
+            text = text.compression(named);
+        }
+        let of_named = TextOptions::new().compression(named);
+        match text.suffix() == of_named.suffix() {
+            true => Ok(text),
+            false => Err(Error::InvalidOption {
+                option: "compression",
+                reason: format!(
+                    "{} is not what the suffix of {} says",
+                    text.compression,
+                    path.display()
+                ),
+            }),
+        }
     }
 
     /// Whether each page carries a CRC-32 of its bytes as they are in the file, by which readers that

@@ -13,7 +13,10 @@ use std::time::Duration;
 use twox_hash::XxHash3_128;
 use uuid::Uuid;
 
-use super::marker::{Pending, WriteMarker, parse_pending, parse_write, pending_name, write_name};
+use super::marker::{
+    Pending, WriteMarker, is_update_lock, parse_pending, parse_write, pending_name, update_name,
+    write_name,
+};
 use super::place::{INSIDE, is_area_name, is_impossible};
 use super::sweep::{is_dead, is_older};
 use super::{ATTEMPTS, missing};
@@ -36,11 +39,12 @@ pub(crate) struct Control {
     pub(super) path: PathBuf,
 }
 
-/// The lock of a root, while it is held. Dropping it removes a root that was made for it, if nothing else has come to
-/// be there.
+/// A lock of a control directory, while it is held. Dropping it removes a root that was made for it, if nothing else
+/// has come to be there, and the lock of an update.
 #[derive(Debug)]
-pub(crate) struct RootLock {
+pub(crate) struct ControlLock {
     control: Control,
+    path: PathBuf,
     file: Box<dyn DiskFile>,
     pub(crate) outcome: LockOutcome,
     /// The directories that were created for the lock: the root, and those above it.
@@ -86,8 +90,20 @@ impl Control {
     /// [`Error::ControlDistrusted`] if others than the root's writers can take it, and that cannot be mended.
     /// [`Step::CreateDirectory`] if what was made for it cannot be synced, else [`Step::Decide`].
     /// [`Error::Interrupted`] if that was asked for while it waited.
-    pub(crate) fn lock(&self, kind: LockKind, interrupt: &Interrupt) -> Result<RootLock> {
-        let path = self.path.join(LOCK);
+    pub(crate) fn lock(&self, kind: LockKind, interrupt: &Interrupt) -> Result<ControlLock> {
+        self.lock_file(LOCK, kind, interrupt)
+    }
+
+    /// Waits for the lock that all who update the file `name` of the root take. It is removed when it is given back.
+    ///
+    /// # Errors
+    /// Those of [`lock`](Control::lock).
+    pub(crate) fn lock_update(&self, name: &OsStr, interrupt: &Interrupt) -> Result<ControlLock> {
+        self.lock_file(&update_name(name), LockKind::Exclusive, interrupt)
+    }
+
+    fn lock_file(&self, name: &str, kind: LockKind, interrupt: &Interrupt) -> Result<ControlLock> {
+        let path = self.path.join(name);
         let mut made = Vec::new();
         for _ in 0..ATTEMPTS {
             match self.try_to_lock(&path, (kind, interrupt), &mut made) {
@@ -102,8 +118,9 @@ impl Control {
                 }
                 Ok(Some((file, outcome))) => {
                     let control = self.clone();
-                    return Ok(RootLock {
+                    return Ok(ControlLock {
                         control,
+                        path,
                         file,
                         outcome,
                         made,
@@ -269,8 +286,10 @@ impl Control {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
             listed => listed?,
         };
+        // Who updates a file finds that it is another after the exchange.
         let moves_along = |path: &Path| {
             path.ends_with(LOCK)
+                || is_update_lock(path)
                 || path.ends_with(WRITES)
                 || parse_pending(path.to_owned()).is_some() && self.is_own(path)
         };
@@ -347,9 +366,19 @@ impl Control {
     }
 }
 
-impl Drop for RootLock {
+impl Drop for ControlLock {
     fn drop(&mut self) {
         let Control { disk, root, path } = &self.control;
+        if is_update_lock(&self.path) {
+            // Who waits for it finds that it is not there any more, and makes another.
+            let _ = disk.remove_file(&self.path);
+            for directory in [path].into_iter().chain(self.made.iter().rev()) {
+                if disk.remove_directory(directory).is_err() {
+                    break;
+                }
+            }
+            return;
+        }
         let holds_only = |directory: &Path, name: &str| {
             let entries = disk.list(directory).unwrap_or_default();
             entries.len() == 1 && entries[0].path == directory.join(name)

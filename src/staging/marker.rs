@@ -2,8 +2,10 @@
 //!
 //! docs/format.md describes them. Which markers there are, and making them, is `control.rs`.
 
+use std::ffi::OsStr;
 use std::path::{Component, Path, PathBuf};
 
+use twox_hash::XxHash3_128;
 use uuid::Uuid;
 
 use super::place::is_area_name;
@@ -105,6 +107,22 @@ fn decode_path(encoded: &str) -> Option<PathBuf> {
     let normal = path.components().collect::<PathBuf>();
     let is_it = plain && normal.as_os_str() == path.as_os_str() && path.is_absolute();
     (is_it && !path.as_os_str().as_encoded_bytes().contains(&0)).then_some(path)
+}
+
+/// What the names of the locks of updates begin with; the hash of the file's name follows.
+const UPDATE: &str = "update-";
+
+/// The name of the lock that all take who update the file `name`.
+pub(super) fn update_name(name: &OsStr) -> String {
+    let hash = XxHash3_128::oneshot(name.as_encoded_bytes());
+    format!("{UPDATE}{hash:032x}")
+}
+
+/// Whether a path names the lock of an update, which its holder removes.
+pub(super) fn is_update_lock(path: &Path) -> bool {
+    let name = path.file_name().and_then(OsStr::to_str);
+    let hash = name.and_then(|name| name.strip_prefix(UPDATE));
+    hash.is_some_and(|hash| hash.len() == 32 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ use uuid::Uuid;
 use crate::disk::{Disk, DiskFile, EntryKind, Identity, LockKind, LockOutcome};
 use crate::error::{Error, IoContext, Result, Step};
 
-pub(crate) use control::{Control, WRITES};
+pub(crate) use control::{Control, ControlLock, WRITES};
 pub(crate) use draft::{Draft, Written};
 pub(crate) use marker::Pending;
 pub(crate) use place::{

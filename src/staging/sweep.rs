@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use uuid::Uuid;
 
+use super::marker::is_update_lock;
 use super::{SUFFIX, is_staging_file, live};
 use crate::disk::{Disk, DiskFile, EntryKind, LockKind, LockOutcome};
 use crate::error::Error;
@@ -53,7 +54,9 @@ fn sweep_area(
         }
     };
     for entry in entries {
-        if entry.kind != EntryKind::File || !is_staging_file(&entry.path) {
+        if entry.kind != EntryKind::File
+            || !(is_staging_file(&entry.path) || is_update_lock(&entry.path))
+        {
             continue;
         }
         if known_live(&entry.path) {

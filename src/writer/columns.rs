@@ -16,13 +16,15 @@ use crate::unify::{OTHER_COLUMNS, conform};
 /// Divides the columns of a batch into those that are written and those that are keys.
 pub(super) struct Columns {
     pub(super) schema: SchemaRef,
-    policy: SchemaPolicy,
-    /// The schema that batches are brought to.
-    taken: SchemaRef,
     pub(super) file_schema: SchemaRef,
-    /// The stored types of the columns that are written.
+    /// Of the columns that are written, with the types that were given.
+    #[cfg_attr(not(feature = "ipc"), allow(dead_code))]
+    pub(super) given_file_schema: SchemaRef,
+    /// The types of all columns: of those that are written as they are stored.
     stored: StoredTypes,
-    given_file_schema: SchemaRef,
+    /// Of the columns that are written, with the stored types.
+    stored_file_schema: SchemaRef,
+    policy: SchemaPolicy,
     partition: Partition,
     /// The positions of the columns that are written.
     kept: Vec<usize>,
@@ -34,8 +36,8 @@ impl Columns {
     pub(super) fn new(
         partition: &Partition,
         schema: SchemaRef,
-        keep_partition_columns: bool,
-        policy: SchemaPolicy,
+        format: Format,
+        (keep_partition_columns, policy): (bool, SchemaPolicy),
     ) -> Result<Self> {
         check_names(&schema)?;
         let mut keys = Vec::new();
@@ -59,27 +61,23 @@ impl Columns {
                     .to_owned(),
             });
         }
-        let of_file = |schema: &Schema| {
-            let fields = kept.iter().map(|&at| Arc::clone(&schema.fields()[at]));
-            let fields: Vec<_> = fields.collect();
+        let written = |schema: &SchemaRef| {
+            let fields: Vec<_> = kept
+                .iter()
+                .map(|&at| Arc::clone(&schema.fields()[at]))
+                .collect();
             Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()))
         };
-        let stored = StoredTypes::new(Format::Parquet, &of_file(&schema), |_| true)?;
-        let taken = match policy {
-            SchemaPolicy::Exact => Arc::clone(&schema),
-            SchemaPolicy::Unify => {
-                let is_stored = |name: &str| partition.get(name).is_none();
-                let types = StoredTypes::new(Format::Parquet, &schema, is_stored)?;
-                Arc::clone(types.unified())
-            }
-        };
+        let is_written = |name: &str| kept.iter().any(|&at| schema.field(at).name() == name);
+        let stored = StoredTypes::new(format, &schema, is_written)?;
+        let stored_file_schema = written(stored.schema());
         Ok(Columns {
-            policy,
+            given_file_schema: written(&schema),
             schema,
-            file_schema: readable_zones(Format::Parquet, stored.schema()),
+            file_schema: readable_zones(format, &stored_file_schema),
             stored,
-            given_file_schema: of_file(&taken),
-            taken,
+            stored_file_schema,
+            policy,
             partition: partition.clone(),
             kept,
             keys,
@@ -93,7 +91,12 @@ impl Columns {
         path: &Path,
         rows: u64,
     ) -> Result<RecordBatch> {
-        let batch = conform(batch, &self.taken, self.policy, path, rows)?;
+        let schema = match self.policy {
+            SchemaPolicy::Exact => &self.schema,
+            SchemaPolicy::Unify => self.stored.unified(),
+        };
+        let batch = conform(batch, schema, self.policy, path, rows)?;
+        let batch = self.stored.batch(batch, path, rows)?;
         for (position, key) in &self.keys {
             if let Some(stray) = self.partition.check_column(key, batch.column(*position))? {
                 return Err(Error::StrayRow {
@@ -115,8 +118,8 @@ impl Columns {
             .map(|&position| Arc::clone(batch.column(position)))
             .collect();
         let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-        let given = Arc::clone(&self.given_file_schema);
-        let batch = RecordBatch::try_new_with_options(given, columns, &options);
+        let schema = Arc::clone(&self.stored_file_schema);
+        let batch = RecordBatch::try_new_with_options(schema, columns, &options);
         let batch = batch.map_err(|error| Error::SchemaMismatch {
             path: path.to_owned(),
             field: Box::from(""),
@@ -125,8 +128,7 @@ impl Columns {
             found: error.to_string().into(),
             remedy: OTHER_COLUMNS,
         })?;
-        let batch = self.stored.batch(batch, path, rows)?;
-        match Arc::ptr_eq(&self.file_schema, self.stored.schema()) {
+        match Arc::ptr_eq(&self.file_schema, &self.stored_file_schema) {
             true => Ok(batch),
             false => convert_batch(batch, &self.file_schema, path, rows),
         }

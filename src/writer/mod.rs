@@ -1,9 +1,10 @@
-//! [`AtomicArrowWriter`]: one Parquet file of a data set, whole or absent.
+//! [`AtomicArrowWriter`]: one file of rows, in a partition of a data set or by itself, whole or absent.
 //!
 //! Checks that batches belong into the file, and drops the partition columns. Encoding is in
 //! [`format`](crate::format), everything on disk in [`staged`](crate::StagedFile).
 
 mod columns;
+mod update;
 
 use std::error::Error as StdError;
 use std::ffi::OsString;
@@ -17,22 +18,30 @@ use arrow::error::ArrowError;
 use uuid::Uuid;
 
 use crate::categories::KnownCategories;
-use crate::disk::{Disk, DiskFile};
+use crate::disk::{Disk, DiskFile, PublishMode};
+#[cfg(feature = "ipc")]
+use crate::error::Step;
 use crate::error::{Error, Result};
 use crate::existing::{Existing, Planned};
 use crate::format::Format;
-use crate::format::parquet::{Encoder, ParquetOptions, Written, verify_written};
+#[cfg(feature = "ipc")]
+use crate::format::dictionaries::Dictionaries;
+use crate::format::encode::{Encoder, Encoding, verify_written};
+use crate::format::written::Written;
 use crate::meaning::{Ordered, has_order};
 use crate::names::check_case;
 use crate::options::{Verify, WriterOptions};
 use crate::partition::Partition;
 use crate::receipt::CommitMode;
-use crate::staged_file::{Destination, PublishedFile, StagedFile};
-use crate::staging::{check_inside, home_of_root, resolve};
+use crate::staged_file::{Destination, PublishedFile, RowContent, StagedFile, Unchanged};
+use crate::staging::{Home, check_inside, home_of_file, home_of_root, resolve};
 use crate::transaction::open_area;
 use columns::Columns;
 
-/// Writes one Parquet file into a partition of a data set, visible all at once, and durably, or never.
+pub use update::{FileUpdate, RowReader};
+
+/// Writes one file of rows, into a partition of a data set or [at a path](AtomicArrowWriter::at), visible all at once, and
+/// durably, or never.
 ///
 /// Batches are given by [`write`](AtomicArrowWriter::write); [`commit`](AtomicArrowWriter::commit)
 /// ends, syncs, verifies and publishes the file. Dropping the writer, also by a panic, discards it:
@@ -57,7 +66,7 @@ use columns::Columns;
 /// writer.write(&batch)?;
 /// let file = writer.commit()?;
 ///
-/// assert_eq!(file.num_rows(), 3);
+/// assert_eq!(file.rows(), 3);
 /// assert!(file.path().parent().is_some_and(|p| p.ends_with("station_id=KSEA/year=2026")));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -65,11 +74,17 @@ use columns::Columns;
 pub struct AtomicArrowWriter {
     encoder: Encoder,
     destination: Destination,
+    mode: PublishMode,
+    format: Format,
     options: WriterOptions,
     columns: Columns,
     /// A file of the data set whose categories are compared when all rows have come.
     beside: Option<Neighbour>,
-    rows: u64,
+    /// What an update demands of the file that is replaced.
+    unchanged: Option<Unchanged>,
+    /// The dictionaries of an Arrow IPC file.
+    #[cfg(feature = "ipc")]
+    dictionaries: Option<Arc<Dictionaries>>,
     poisoned: bool,
 }
 
@@ -77,7 +92,7 @@ impl fmt::Debug for AtomicArrowWriter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AtomicArrowWriter")
             .field("path", &self.destination.path())
-            .field("rows", &self.rows)
+            .field("rows", &self.encoder.rows())
             .field("poisoned", &self.poisoned)
             .finish_non_exhaustive()
     }
@@ -116,53 +131,140 @@ impl AtomicArrowWriter {
         schema: SchemaRef,
         options: WriterOptions,
     ) -> Result<Self> {
+        let format = options.file.format.unwrap_or(Format::Parquet);
+        let name = file_name(options.file_name.as_deref(), format, &options)?;
         if !options.case_sensitive_names {
             check_case(&schema, partition.iter().map(|(key, _)| key))?;
         }
-        let keeps = options.keep_partition_columns;
-        let columns = Columns::new(partition, schema, keeps, options.schema_policy)?;
-        let name = file_name(options.file_name.as_deref())?;
+        let kept = (options.keep_partition_columns, options.schema_policy);
+        let columns = Columns::new(partition, schema, format, kept)?;
         let disk = options.file.disk.as_ref();
         let root = resolve(disk, root.as_ref())?;
         let directory = root.join(partition.path());
         check_inside(disk, &root, &directory)?;
         let directory = resolve(disk, &directory)?;
-        let destination = Destination::new(disk, &directory, name, options.file.publish_mode)?;
+        let mode = options.file.mode.unwrap_or(PublishMode::CreateNew);
+        let destination = Destination::new(disk, &directory, name, mode)?;
         let beside = match options.schema_check {
             true => {
                 let allowed = options.case_sensitive_names;
-                Neighbour::find(
-                    disk,
-                    &root,
-                    partition,
-                    &columns,
-                    (destination.path(), allowed),
-                )?
+                let place = (destination.path(), allowed);
+                Neighbour::find(disk, &root, partition, (&columns, format), place)?
             }
             false => None,
         };
-        let has_order = has_order(&columns.file_schema);
         let home = home_of_root(disk, &root, &options.file.staging)?;
+        let mut writer = Self::begin((destination, mode), home, columns, format, options)?;
+        writer.beside = beside.filter(|_| has_order(&writer.columns.file_schema));
+        Ok(writer)
+    }
+
+    /// Starts a file that is named by its path, of rows that have `schema`, in the format of its suffix. A file that is
+    /// there is replaced in one step.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use atomic_arrow::arrow::array::{ArrayRef, Float64Array, RecordBatch};
+    /// use atomic_arrow::AtomicArrowWriter;
+    /// # let cache = tempfile::tempdir()?;
+    /// # let path = cache.path().join("prices.parquet");
+    ///
+    /// let prices: ArrayRef = Arc::new(Float64Array::from(vec![11.5, 12.25]));
+    /// let batch = RecordBatch::try_from_iter([("price", prices)])?;
+    ///
+    /// let mut writer = AtomicArrowWriter::at(&path, batch.schema())?;
+    /// writer.write(&batch)?;
+    /// let file = writer.commit()?;
+    /// assert_eq!((file.path().file_name(), file.rows()), (path.file_name(), 2));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`at_with_options`](AtomicArrowWriter::at_with_options).
+    pub fn at(path: impl AsRef<Path>, schema: SchemaRef) -> Result<Self> {
+        Self::at_with_options(path, schema, WriterOptions::default())
+    }
+
+    /// Starts a file that is named by its path, of rows that have `schema`.
+    ///
+    /// The path is the caller's own: symbolic links above the file are followed. The file has all columns of the
+    /// schema, and is not compared with others beside it. It is staged as an [`AtomicFile`](crate::AtomicFile) is, and
+    /// takes the permissions of the file that it replaces.
+    ///
+    /// A file of Arrow IPC has one dictionary for each column, that of the first batch with rows: a later batch with
+    /// other values is refused.
+    ///
+    /// # Errors
+    /// [`Error::InvalidPath`] if `path` names no file, a directory, something below a file, or what
+    /// [`local_path`](crate::local_path) refuses, or has a suffix of no format, or of another than was asked for;
+    /// [`Error::AlreadyExists`] if it is taken and may not be replaced; [`Error::InvalidOption`] if an option would be
+    /// without effect, or contradicts the format, the schema or another; [`Error::Encode`] if the format has no place for
+    /// a type of the schema; [`Error::Io`] if no staging file can be made. Nothing is on disk then.
+    pub fn at_with_options(
+        path: impl AsRef<Path>,
+        schema: SchemaRef,
+        options: WriterOptions,
+    ) -> Result<Self> {
+        let path = path.as_ref();
+        let format = format_at(path, &options)?;
+        check_options_at(&options, format)?;
+        if !options.case_sensitive_names {
+            check_case(&schema, std::iter::empty())?;
+        }
+        let columns = Columns::new(
+            &Partition::none(),
+            schema,
+            format,
+            (true, options.schema_policy),
+        )?;
+        let disk = options.file.disk.as_ref();
+        let mode = options.file.mode.unwrap_or(PublishMode::Replace);
+        let (destination, directory) = Destination::at(disk, path, mode)?;
+        let home = home_of_file(disk, &directory, &options.file.staging)?;
+        Self::begin((destination, mode), home, columns, format, options)
+    }
+
+    /// Stages a file and begins to encode it.
+    fn begin(
+        (destination, mode): (Destination, PublishMode),
+        home: Home,
+        columns: Columns,
+        format: Format,
+        options: WriterOptions,
+    ) -> Result<Self> {
+        let text = options.text_at(format, destination.path())?;
+        #[cfg(feature = "ipc")]
+        let dictionaries = match format {
+            Format::Ipc => Some(Arc::new(
+                Dictionaries::new(&columns.given_file_schema, usize::MAX)
+                    .map_err(|source| Error::encode(Step::WriteRows, destination.path(), source))?,
+            )),
+            _ => None,
+        };
         let home = home.interrupted_by(options.file.interrupt.clone());
         let area = open_area(&options.file.disk, home)?;
         let draft = destination.draft(area, options.file.verify)?;
-        let encoder = Encoder::new(
-            draft,
-            destination.path(),
-            &columns.file_schema,
-            ParquetOptions {
-                properties: options.properties.clone(),
-                page_checksums: options.page_checksums,
-                verify: options.file.verify,
-            },
-        )?;
+        let encoding = Encoding {
+            format,
+            properties: options.properties_of(format),
+            page_checksums: options.page_checksums,
+            text,
+            verify: options.file.verify,
+            #[cfg(feature = "ipc")]
+            dictionaries: dictionaries.clone(),
+        };
+        let encoder = Encoder::new(draft, destination.path(), &columns.file_schema, encoding)?;
         Ok(AtomicArrowWriter {
             encoder,
             destination,
+            mode,
+            format,
             options,
             columns,
-            beside: beside.filter(|_| has_order),
-            rows: 0,
+            beside: None,
+            unchanged: None,
+            #[cfg(feature = "ipc")]
+            dictionaries,
             poisoned: false,
         })
     }
@@ -182,7 +284,7 @@ impl AtomicArrowWriter {
     /// How many rows were written so far.
     #[must_use]
     pub fn rows(&self) -> u64 {
-        self.rows
+        self.encoder.rows()
     }
 
     /// How many bytes of memory the encoder holds: the open row group.
@@ -207,12 +309,15 @@ impl AtomicArrowWriter {
         }
         // Also if the encoder panics and somebody catches that.
         self.poisoned = true;
-        let rows = batch.num_rows() as u64;
-        let batch = self
-            .columns
-            .file_batch(batch, self.destination.path(), self.rows)?;
+        let (path, rows) = (self.destination.path(), self.encoder.rows());
+        let batch = self.columns.file_batch(batch, path, rows)?;
+        #[cfg(feature = "ipc")]
+        if let Some(dictionaries) = self.dictionaries.as_ref().filter(|_| rows == 0) {
+            dictionaries
+                .observe(&batch)
+                .map_err(|source| Error::encode(Step::WriteRows, path, source))?;
+        }
         self.encoder.write(&batch)?;
-        self.rows += rows;
         self.poisoned = false;
         Ok(())
     }
@@ -247,7 +352,7 @@ impl AtomicArrowWriter {
     where
         E: Into<Box<dyn StdError + Send + Sync>>,
     {
-        let before = self.rows;
+        let before = self.rows();
         for batch in batches {
             match batch {
                 Ok(batch) => self.write(&batch)?,
@@ -259,7 +364,7 @@ impl AtomicArrowWriter {
                 }
             }
         }
-        Ok(self.rows - before)
+        Ok(self.rows() - before)
     }
 
     /// Writes the footer, syncs and verifies the file, without making it visible.
@@ -273,11 +378,14 @@ impl AtomicArrowWriter {
         let AtomicArrowWriter {
             encoder,
             destination,
+            mode,
+            format,
             options,
             columns,
             beside,
-            rows,
+            unchanged,
             poisoned,
+            ..
         } = self;
         if poisoned {
             return Err(Error::Poisoned {
@@ -288,23 +396,30 @@ impl AtomicArrowWriter {
             beside.check(&columns, &encoder.categories())?;
         }
         let keys = encoder.keys().cloned();
-        let (file, digests) = encoder.finish()?;
+        let file = encoder.finish()?;
         let (level, len) = (options.file.verify, file.draft.len());
         let check = |reopened: Arc<dyn DiskFile>| {
             let written = Written {
                 len,
-                metadata: &file.metadata,
-                rows,
+                rows: file.rows,
                 schema: &columns.file_schema,
-                digests: digests.as_deref(),
+                digests: file.digests.as_deref(),
+                content: &file.content,
                 known: None,
                 keys: keys.as_ref(),
             };
             verify_written(reopened, &written, level).map(drop)
         };
         let check = (level != Verify::Skip).then_some(check);
-        let content = Arc::clone(&file.metadata);
-        StagedFile::verified(file.draft, destination, &options.file, content, check)
+        let content = RowContent {
+            format,
+            rows: file.rows,
+            row_groups: file.content.row_groups(),
+            metadata: file.content.parquet().cloned(),
+        };
+        let place = (destination, mode);
+        let staged = StagedFile::verified(file.draft, place, &options.file, content, check)?;
+        Ok(staged.only_if(unchanged))
     }
 
     /// Ends, syncs, verifies and publishes the file: [`finish`](AtomicArrowWriter::finish), then
@@ -344,7 +459,7 @@ impl Neighbour {
         disk: &dyn Disk,
         root: &Path,
         partition: &Partition,
-        columns: &Columns,
+        (columns, format): (&Columns, Format),
         (path, case_sensitive_names): (&Path, bool),
     ) -> Result<Option<Self>> {
         let keys: Vec<String> = partition.iter().map(|(key, _)| key.to_owned()).collect();
@@ -353,7 +468,7 @@ impl Neighbour {
             root,
             mode: CommitMode::Append,
             keys: &keys,
-            format: Format::Parquet,
+            format,
             given: Ordered {
                 schema: &columns.file_schema,
                 categories: &KnownCategories::new(),
@@ -385,9 +500,14 @@ impl Neighbour {
 }
 
 /// The name that was asked for, if a reader would see it, or one that no other writer has.
-fn file_name(asked: Option<&str>) -> Result<OsString> {
+fn file_name(asked: Option<&str>, format: Format, options: &WriterOptions) -> Result<OsString> {
     let Some(name) = asked else {
-        return Ok(format!("part-{}-00000.parquet", Uuid::now_v7()).into());
+        let mut text = options.text.clone();
+        if let Some(compression) = options.compression.filter(|_| format.is_text()) {
+            text = text.compression(compression);
+        }
+        let (id, suffix) = (Uuid::now_v7(), format.suffixes()[0]);
+        return Ok(format!("part-{id}-00000.{suffix}{}", text.suffix()).into());
     };
     let invalid = |reason| {
         Err(Error::InvalidPath {
@@ -399,9 +519,54 @@ fn file_name(asked: Option<&str>) -> Result<OsString> {
         invalid("is not the name of a file")
     } else if name.starts_with(['.', '_']) {
         invalid("begins with a character that makes readers ignore the file")
-    } else if Format::Parquet.is_contradicted_by(Path::new(name)) {
-        invalid("has the suffix of another format than is written, which is Parquet")
+    } else if format.is_contradicted_by(Path::new(name)) {
+        invalid(OTHER_SUFFIX)
     } else {
         Ok(name.into())
     }
+}
+
+const OTHER_SUFFIX: &str = "has the suffix of another format than is written";
+
+/// The format of a file that is named by its path.
+fn format_at(path: &Path, options: &WriterOptions) -> Result<Format> {
+    let invalid = |reason| {
+        Err(Error::InvalidPath {
+            path: path.to_owned(),
+            reason,
+        })
+    };
+    let named = Format::from_path(path);
+    match (options.file.format, named, Format::missing_feature(path)) {
+        (Some(asked), ..) if asked.is_contradicted_by(path) => invalid(OTHER_SUFFIX),
+        (Some(format), ..) | (None, Some(format), _) => Ok(format),
+        (None, None, Some("csv")) => invalid("is CSV by its suffix, which takes the feature `csv`"),
+        (None, None, Some("json")) => {
+            invalid("is JSON by its suffix, which takes the feature `json`")
+        }
+        (None, None, Some(_)) => {
+            invalid("is Arrow IPC by its suffix, which takes the feature `ipc`")
+        }
+        (None, None, None) => invalid(
+            "has no suffix that tells the format: name it like .parquet, .arrow, .csv or .ndjson, or set `format`",
+        ),
+    }
+}
+
+/// Refuses options that would be without effect on a file that is named by its path.
+fn check_options_at(options: &WriterOptions, format: Format) -> Result<()> {
+    let refused = |option, reason: String| Err(Error::InvalidOption { option, reason });
+    if options.file_name.is_some() {
+        return refused("file_name", "the path has the file's name".to_owned());
+    }
+    if options.keep_partition_columns {
+        let reason = "a file that is named by its path has all columns of the schema".to_owned();
+        return refused("keep_partition_columns", reason);
+    }
+    if options.properties.is_some() && format != Format::Parquet {
+        let reason =
+            format!("say how Parquet is written, not {format}; `compression` is for all formats");
+        return refused("properties", reason);
+    }
+    Ok(())
 }

@@ -320,7 +320,7 @@ pub(crate) fn is_whole(text: &str) -> bool {
 }
 
 pub(crate) fn replace(path: &Path, content: &str) -> Result<(), Error> {
-    let options = FileOptions::new().publish_mode(PublishMode::Replace);
+    let options = FileOptions::new().mode(PublishMode::Replace);
     let mut file = AtomicFile::create_with_options(path, options)?;
     file.write_all(content.as_bytes())
         .map_err(|error| error.downcast::<Error>().unwrap())?;

@@ -364,7 +364,7 @@ fn before_the_first_step() -> Vec<Case> {
                 "InvalidPath",
                 error.unwrap_err(),
             )
-            .says("prices.csv: has the suffix of another format than is written, which is Parquet")
+            .says("prices.csv: has the suffix of another format than is written")
             .about("prices.csv"),
     );
     let key = Partition::new([("", "KSEA")]).unwrap_err();
@@ -572,10 +572,10 @@ fn rows() -> Vec<Case> {
     vec![
         wrong("a column is missing", "SchemaMismatch", &fewer)
             .says(&format!(
-            "{PART}: number of columns: expected 2, found 1; {COLUMNS}"
+            "{PART}: column \"temp\": expected Float64, found no such column; {COLUMNS}"
         )),
         wrong("a column has another name", "SchemaMismatch", &renamed).says(&format!(
-            "{PART}: column \"temp\": expected \"temp\", found \"t\"; {COLUMNS}"
+            "{PART}: column \"temp\": expected Float64, found no such column; {COLUMNS}"
         )),
         wrong("a column has another type", "SchemaMismatch", &retyped).says(&format!(
             "{PART}: column \"temp\": expected Float64, found Utf8; cast it, or write with a schema that holds both"
@@ -755,7 +755,7 @@ fn publishing() -> Vec<Case> {
 
     let scene = Scene::new();
     let path = scene.root.join("data.json");
-    let options = FileOptions::new().publish_mode(PublishMode::Replace);
+    let options = FileOptions::new().mode(PublishMode::Replace);
     let file = AtomicFile::create_with_options(&path, options).unwrap();
     fs::create_dir(&path).unwrap();
     let error = file.commit().unwrap_err();

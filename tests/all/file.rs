@@ -35,11 +35,11 @@ fn a_file_is_there_as_a_whole_once_it_is_committed_and_not_before() {
     let (_guard, root) = directory();
     let path = root.join("data.json");
     let mut file = AtomicFile::create(&path).unwrap();
-    assert_eq!((file.path(), file.bytes()), (&*path, 0));
+    assert_eq!((file.path(), file.bytes_written()), (&*path, 0));
     file.write_all(b"{\"temp\":").unwrap();
     file.flush().unwrap();
     file.write_all(b"11.5}").unwrap();
-    assert_eq!(file.bytes(), 13);
+    assert_eq!(file.bytes_written(), 13);
     assert!(!path.exists());
     let staged = file.finish().unwrap();
     assert_eq!((staged.path(), staged.bytes()), (&*path, 13));
@@ -47,7 +47,7 @@ fn a_file_is_there_as_a_whole_once_it_is_committed_and_not_before() {
     assert!(!path.exists());
     let published = staged.publish().unwrap();
     assert_eq!((published.path(), published.bytes()), (&*path, 13));
-    assert_eq!(published.checksum(), None);
+    assert_eq!(published.content_hash(), None);
     assert_eq!(fs::read(&path).unwrap(), b"{\"temp\":11.5}");
 }
 
@@ -71,8 +71,8 @@ fn every_level_of_verification_goes_with_every_durability_and_any_content() {
                 let options = FileOptions::new().verify(level).durability(durability);
                 let file = put(&path, &content, options).unwrap();
                 assert_eq!(fs::read(&path).unwrap(), content);
-                assert_eq!(file.checksum().is_some(), level >= Verify::Checksum);
-                checksums.extend(file.checksum());
+                assert_eq!(file.content_hash().is_some(), level >= Verify::Checksum);
+                checksums.extend(file.content_hash());
             }
         }
     }
@@ -89,7 +89,7 @@ fn many_small_writes_go_through_a_buffer_and_come_out_as_one_file() {
         writeln!(lines, "{{\"n\":{number}}}").unwrap();
     }
     let file = lines.into_inner().unwrap();
-    let bytes = file.bytes();
+    let bytes = file.bytes_written();
     file.commit().unwrap();
     let text = fs::read_to_string(root.join("data.ndjson")).unwrap();
     assert_eq!((text.len() as u64, text.lines().count()), (bytes, 10_000));
@@ -150,12 +150,7 @@ fn a_taken_name_is_refused_unless_replacing_is_asked_for() {
     assert_eq!(fs::read(&path).unwrap(), b"old");
     // Somebody who has it open keeps the old one.
     let mut open = fs::File::open(&path).unwrap();
-    put(
-        &path,
-        b"new",
-        FileOptions::new().publish_mode(PublishMode::Replace),
-    )
-    .unwrap();
+    put(&path, b"new", FileOptions::new().mode(PublishMode::Replace)).unwrap();
     assert_eq!(fs::read(&path).unwrap(), b"new");
     let mut old = String::new();
     std::io::Read::read_to_string(&mut open, &mut old).unwrap();
@@ -167,7 +162,7 @@ fn a_directory_is_never_replaced() {
     let (_guard, root) = directory();
     fs::create_dir(root.join("data")).unwrap();
     for mode in [PublishMode::CreateNew, PublishMode::Replace] {
-        let options = FileOptions::new().publish_mode(mode);
+        let options = FileOptions::new().mode(mode);
         let result = AtomicFile::create_with_options(root.join("data"), options);
         assert!(
             matches!(result, Err(Error::InvalidPath { .. })),
@@ -193,7 +188,7 @@ fn what_is_no_regular_file_is_never_replaced() {
             symlink("target", &path).unwrap();
         },
     ];
-    let replacing = || FileOptions::new().publish_mode(PublishMode::Replace);
+    let replacing = || FileOptions::new().mode(PublishMode::Replace);
     for plant in plant {
         plant();
         let early = put(&path, b"new", replacing());

@@ -681,7 +681,7 @@ fn other_names_of_a_replaced_file_keep_its_old_content() {
     let (path, other) = (parent.join("data.json"), parent.join("other"));
     fs::write(&path, "old").unwrap();
     fs::hard_link(&path, &other).unwrap();
-    let options = FileOptions::new().publish_mode(PublishMode::Replace);
+    let options = FileOptions::new().mode(PublishMode::Replace);
     let mut file = AtomicFile::create_with_options(&path, options).unwrap();
     file.write_all(b"new").unwrap();
     file.commit().unwrap();

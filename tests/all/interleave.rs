@@ -45,7 +45,7 @@ fn weather_writer(
 ) -> Result<AtomicArrowWriter, Error> {
     let options = WriterOptions::new()
         .disk(Arc::clone(disk))
-        .publish_mode(mode)
+        .mode(mode)
         .verify(verify)
         .file_name("part.parquet");
     let partition = Partition::new([("station_id", "KSEA"), ("year", "2026")]).unwrap();

@@ -56,6 +56,7 @@ mod surroundings;
 mod tampered;
 mod text;
 mod types;
+mod update;
 mod verify;
 mod writer;
 #[cfg(target_os = "linux")]

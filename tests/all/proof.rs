@@ -126,7 +126,7 @@ fn parquet_files_of_every_writer_carry_the_hashes_that_their_metadata_tell() {
         assert!(name.starts_with("atomic-arrow version "), "{name}");
         assert!(!name.contains(" 0000000000000000"), "{name}");
         assert_eq!(
-            published.metadata().file_metadata().created_by(),
+            published.metadata().unwrap().file_metadata().created_by(),
             Some(name)
         );
         let sound = |bytes: &[u8]| is_sound(published.path(), bytes, Verify::Checksum);

@@ -382,5 +382,5 @@ fn of_writers_of_one_parquet_file_name_one_wins() {
         );
     }
     assert_eq!(published(&root), [winner.path()]);
-    assert_eq!(count_rows(winner.path()) as u64, winner.num_rows());
+    assert_eq!(count_rows(winner.path()) as u64, winner.rows());
 }

@@ -409,7 +409,7 @@ fn a_new_file_has_the_usual_permissions_and_a_replaced_one_keeps_its_own() {
         usual
     );
 
-    let replace = || FileOptions::new().publish_mode(PublishMode::Replace);
+    let replace = || FileOptions::new().mode(PublishMode::Replace);
     for bits in [0o600, 0o640, 0o755] {
         fs::set_permissions(parent.join("new"), fs::Permissions::from_mode(bits)).unwrap();
         let mut file = AtomicFile::create_with_options(parent.join("new"), replace()).unwrap();
@@ -457,7 +457,7 @@ fn what_replaces_a_private_file_is_private_from_its_first_byte() {
     for bits in [0o600, 0o640, 0o444] {
         fs::write(&path, "old").unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(bits)).unwrap();
-        let options = FileOptions::new().publish_mode(PublishMode::Replace);
+        let options = FileOptions::new().mode(PublishMode::Replace);
         let mut file = AtomicFile::create_with_options(&path, options).unwrap();
         assert_eq!(mode(&staged(&parent)[0]) & 0o077, 0);
         file.write_all(b"new").unwrap();

@@ -72,13 +72,13 @@ fn a_file_is_there_as_a_whole_once_it_is_committed_and_not_before() {
     assert_eq!(names(writer.schema()), ["station_id", "temp"]);
     let path = writer.path().to_owned();
     let staged = writer.finish().unwrap();
-    assert_eq!((staged.num_rows(), staged.path()), (12, &*path));
-    assert_eq!(staged.metadata().num_row_groups(), 1);
+    assert_eq!((staged.rows(), staged.path()), (12, &*path));
+    assert_eq!(staged.metadata().unwrap().num_row_groups(), 1);
     assert!(!root.exists());
     let file = staged.publish().unwrap();
     assert_eq!(
-        (file.num_rows(), file.num_row_groups(), file.path()),
-        (12, 1, &*path)
+        (file.rows(), file.row_groups(), file.path()),
+        (12, Some(1), &*path)
     );
     assert_eq!(file.bytes(), fs::metadata(&path).unwrap().len());
     assert_eq!(published(&root), std::slice::from_ref(&path));
@@ -209,7 +209,7 @@ fn metadata_and_nullability_of_a_batch_may_differ_where_its_values_do_not() {
     writer
         .write(&batch(Arc::new(noted), vec![Some(2)]))
         .unwrap();
-    assert_eq!(writer.commit().unwrap().num_rows(), 2);
+    assert_eq!(writer.commit().unwrap().rows(), 2);
     let nulls = create().write(&batch(schema(true), vec![Some(1), None]));
     assert!(
         matches!(&nulls, Err(Error::SchemaMismatch { field, expected, found, .. })
@@ -300,7 +300,7 @@ fn a_file_may_have_no_rows_and_batches_none() {
     for level in LEVELS {
         let options = || WriterOptions::new().verify(level);
         let file = writer(&root, options()).unwrap().commit().unwrap();
-        assert_eq!((file.num_rows(), count_rows(file.path())), (0, 0));
+        assert_eq!((file.rows(), count_rows(file.path())), (0, 0));
         assert!(verify_file(file.path(), Verify::Decode).unwrap().is_sound());
 
         let mut writer = writer(&root, options()).unwrap();
@@ -308,7 +308,7 @@ fn a_file_may_have_no_rows_and_batches_none() {
             writer.write(&weather("KSEA", rows)).unwrap();
         }
         let file = writer.commit().unwrap();
-        assert_eq!((file.num_rows(), count_rows(file.path())), (7, 7));
+        assert_eq!((file.rows(), count_rows(file.path())), (7, 7));
     }
 }
 
@@ -326,10 +326,7 @@ fn a_batch_may_span_very_many_row_groups() {
     let small = std::thread::Builder::new().stack_size(1 << 20);
     let write = move || write(&root, &[numbers(ROWS)], options());
     let file = small.spawn(write).unwrap().join().unwrap();
-    assert_eq!(
-        (file.num_rows(), file.num_row_groups()),
-        (ROWS as u64, ROWS)
-    );
+    assert_eq!((file.rows(), file.row_groups()), (ROWS as u64, Some(ROWS)));
 }
 
 fn numbers(rows: usize) -> RecordBatch {
@@ -348,6 +345,7 @@ fn row_groups_are_as_the_properties_say_whatever_the_batches() {
         let file = write(&root, &batches, WriterOptions::new().properties(properties));
         let rows: Vec<_> = file
             .metadata()
+            .unwrap()
             .row_groups()
             .iter()
             .map(|g| g.num_rows())
@@ -360,7 +358,13 @@ fn row_groups_are_as_the_properties_say_whatever_the_batches() {
 #[test]
 fn compression_and_key_value_metadata_are_as_the_properties_say() {
     let (_guard, root) = directory();
-    let compression = |file: &PublishedFile| file.metadata().row_group(0).column(0).compression();
+    let compression = |file: &PublishedFile| {
+        file.metadata()
+            .unwrap()
+            .row_group(0)
+            .column(0)
+            .compression()
+    };
     let file = write(&root, &[numbers(9)], WriterOptions::new());
     assert_eq!(compression(&file), Compression::ZSTD(ZstdLevel::default()));
     let pair = KeyValue::new("source".to_owned(), "a station".to_owned());
@@ -373,7 +377,11 @@ fn compression_and_key_value_metadata_are_as_the_properties_say() {
         .verify(Verify::Decode);
     let file = write(&root, &[numbers(9)], options);
     assert_eq!(compression(&file), Compression::SNAPPY);
-    let pairs = file.metadata().file_metadata().key_value_metadata();
+    let pairs = file
+        .metadata()
+        .unwrap()
+        .file_metadata()
+        .key_value_metadata();
     assert!(
         pairs.is_some_and(|pairs| pairs.contains(&pair)),
         "{pairs:?}"
@@ -423,7 +431,7 @@ fn a_taken_name_is_refused_early_and_late_unless_replacing_is_asked_for() {
     assert!(matches!(late, Err(Error::AlreadyExists { .. })), "{late:?}");
     assert_eq!(count_rows(first.path()), 7);
 
-    let mut replacing = writer(&root, options().publish_mode(PublishMode::Replace)).unwrap();
+    let mut replacing = writer(&root, options().mode(PublishMode::Replace)).unwrap();
     replacing.write(&weather("KSEA", 3)).unwrap();
     replacing.commit().unwrap();
     assert_eq!(count_rows(first.path()), 3);
@@ -571,7 +579,7 @@ fn values_of_every_type_come_back_as_they_went_in_at_every_level_and_durability(
                 std::slice::from_ref(&stored),
                 "{level:?}, {durability:?}"
             );
-            assert_eq!(file.checksum().is_some(), level >= Verify::Checksum);
+            assert_eq!(file.content_hash().is_some(), level >= Verify::Checksum);
         }
     }
 }
@@ -780,7 +788,7 @@ fn a_file_is_refused_beside_others_that_readers_could_not_take_together_with_it(
     create(&partition, DataType::Utf8, unchecked)
         .unwrap()
         .discard();
-    let replacing = named().publish_mode(PublishMode::Replace);
+    let replacing = named().mode(PublishMode::Replace);
     create(&partition, DataType::Utf8, replacing)
         .unwrap()
         .commit()

@@ -22,7 +22,7 @@ const ORPHAN: &str = "lake/.weather.atomic/01890a5d-ac96-774b-bcce-b302099a8057.
 fn write(ground: &Ground, path: &str, mode: PublishMode) -> Result<(), Error> {
     let options = FileOptions::new()
         .disk(Arc::clone(&ground.disk))
-        .publish_mode(mode)
+        .mode(mode)
         .verify(ground.verify);
     let mut file = AtomicFile::create_with_options(ground.path(path), options)?;
     let (first, second) = NEW.split_at(20);
@@ -54,7 +54,7 @@ fn batch() -> Result<RecordBatch, Error> {
 fn weather(ground: &Ground, mode: PublishMode) -> Result<AtomicArrowWriter, Error> {
     let options = WriterOptions::new()
         .disk(Arc::clone(&ground.disk))
-        .publish_mode(mode)
+        .mode(mode)
         .verify(ground.verify)
         .file_name("part.parquet");
     let partition = Partition::new([("station_id", "KSEA"), ("year", "2026")])?;

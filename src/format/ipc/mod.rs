@@ -47,6 +47,34 @@ pub(super) fn check_stream(file: Arc<dyn DiskFile>) -> Result<Contents, Fault> {
     source.settle(read_stream(&source))
 }
 
+/// The batches of a file of the IPC file format, and their schema.
+pub(crate) fn batches(
+    file: Arc<dyn DiskFile>,
+) -> Result<
+    (
+        impl Iterator<Item = Result<RecordBatch, ArrowError>> + Send,
+        SchemaRef,
+    ),
+    Fault,
+> {
+    let source = Source::new(file)?;
+    source.settle(frames::check_file(&source, Some(IpcBounds::default())).map(drop))?;
+    let location = Location::file();
+    let reader = contained(&location, || FileReader::try_new(source.reader(0), None))?;
+    let mut reader = reader.map_err(|error| undecodable(location, error))?;
+    let schema = reader.schema();
+    let mut number = 0;
+    let next = move || {
+        let location = Location::row_group(number);
+        number += 1;
+        match contained(&location, || reader.next()) {
+            Ok(next) => next,
+            Err(panicked) => Some(Err(ArrowError::ExternalError(Box::new(panicked)))),
+        }
+    };
+    Ok((std::iter::from_fn(next), schema))
+}
+
 fn read_file(source: &Source) -> Result<Contents, Fault> {
     let frames = frames::check_file(source, Some(IpcBounds::default()))?;
     let location = Location::file();

@@ -15,9 +15,9 @@ use parquet::file::metadata::ParquetMetaData;
 
 use super::cost::{cost, with_views_in};
 use crate::damage::Location;
-use crate::disk::OsDisk;
-use crate::format::Fault;
+use crate::disk::{DiskFile, OsDisk};
 use crate::format::source::Source;
+use crate::format::{Fault, contained};
 use crate::size::size_of_rows;
 
 /// An iterator over the batches of a Parquet file, each of limited memory.
@@ -75,15 +75,28 @@ impl ParquetBatches {
     ) -> Result<Self> {
         let source = Source::new(Arc::from(OsDisk::file(file)))
             .map_err(|error| ParquetError::External(Box::new(error)))?;
-        Ok(ParquetBatches {
+        Ok(Self::of(source, arrow, (most_rows, most_bytes)))
+    }
+
+    /// The batches of a file of any disk.
+    pub(crate) fn of_disk(file: Arc<dyn DiskFile>, most: (usize, usize)) -> Result<Self> {
+        let source = Source::new(file).map_err(|error| ParquetError::External(Box::new(error)))?;
+        let load = || ArrowReaderMetadata::load(&source, ArrowReaderOptions::new());
+        let arrow = contained(&Location::file(), load)
+            .map_err(|panicked| ParquetError::External(Box::new(panicked)))??;
+        Ok(Self::of(source, arrow, most))
+    }
+
+    fn of(source: Source, arrow: ArrowReaderMetadata, (rows, bytes): (usize, usize)) -> Self {
+        ParquetBatches {
             source,
             arrow,
-            most_rows: most_rows.max(1),
-            most_bytes,
+            most_rows: rows.max(1),
+            most_bytes: bytes,
             row_group: 0,
             reader: None,
             waiting: Vec::new(),
-        })
+        }
     }
 
     /// The schema of every batch.

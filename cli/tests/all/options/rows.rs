@@ -211,13 +211,15 @@ const INPUT: &[Row] = &[
 #[rustfmt::skip]
 const ONE_FILE: &[Row] = &[
     row("the file's name", Has(&["file_name"]), Lacks("no such command"), Has(&["file_name"]), "a name", "one that no other writer has"),
-    row("replacing a file that is there", Has(&["publish_mode"]), Lacks("no such command"), Has(&["replace"]), "a switch", "off"),
+    row("the format", Has(&["format"]), Lacks("no such command"), Lacks("not yet"), "`parquet`, `ipc`, `ndjson`, `csv`", "by the suffix of the path, else `parquet`"),
+    row("how text is written", Has(&["text"]), Lacks("no such command"), Lacks("not yet"), "`TextOptions`", "as of data sets"),
+    row("replacing a file that is there", Has(&["mode"]), Lacks("no such command"), Has(&["replace"]), "a switch", "off in a partition, on at a path"),
     row("partition columns in the file too", Has(&["keep_partition_columns"]), Lacks("no such command"), Has(&["keep_partition_columns"]), "a switch", "off"),
     row("names that differ by case alone", Has(&["case_sensitive_names"]), Lacks("no such command"), Has(&["case_sensitive_names"]), "a switch", "off"),
     row("comparing with what is there", Has(&["schema_check"]), Lacks("no such command"), Has(&["schema_check"]), "a switch", "on"),
     row("which batches are taken", Has(&["schema_policy"]), Lacks("no such command"), Has(&["schema_policy"]), "`exact`, `unify`", "`unify`"),
     row("how Parquet is written, as parquet-rs has it", Has(&["properties"]), Lacks("no such command"), Lacks("the rows below"), "`WriterProperties`", "those of parquet-rs, with zstd"),
-    row("compression", Lacks("`properties`"), Lacks("no such command"), Has(&["compression", "compression_level"]), "as of data sets", "zstd"),
+    row("compression", Has(&["compression"]), Lacks("no such command"), Has(&["compression", "compression_level"]), "as of data sets", "zstd"),
     row("rows of a row group", Lacks("`properties`"), Lacks("no such command"), Has(&["row_group_size"]), "a number", "1048576"),
     row("dictionary encoding", Lacks("`properties`"), Lacks("no such command"), Has(&["dictionary"]), "a switch", "on"),
     row("bloom filters", Lacks("`properties`"), Lacks("no such command"), Has(&["bloom_filters"]), "columns", "none"),
@@ -233,7 +235,7 @@ const ONE_FILE: &[Row] = &[
 
 #[rustfmt::skip]
 const ANY_BYTES: &[Row] = &[
-    row("replacing a file that is there", Has(&["publish_mode"]), Has(&["--replace"]), Has(&["replace"]), "a switch; `mode` \"w\" or \"x\" of `open`", "off; on in Python, as files are opened there"),
+    row("replacing a file that is there", Has(&["mode"]), Has(&["--replace"]), Has(&["replace"]), "a switch; `mode` \"w\" or \"x\" of `open`", "off; on in Python, as files are opened there"),
     row("the format that the bytes must have", Has(&["format"]), Has(&["--check"]), Has(&["check"]), "", "any bytes"),
     row("how text becomes bytes", Lacks("bytes only"), Lacks("bytes only"), Has(&["encoding", "errors", "newline"]), "as of Python's `open`", "UTF-8"),
     row("how closely the file is checked", Has(&["verify"]), Has(&["--verify"]), Has(&["verify"]), "", ""),

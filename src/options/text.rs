@@ -2,9 +2,9 @@
 
 use ::parquet::basic::Compression;
 
+use super::format::Format;
+use super::parse::names;
 use crate::error::{Error, Result};
-use crate::format::Format;
-use crate::options::parse::names;
 
 /// How NDJSON and CSV files of a data set are written, where there is more than one way.
 ///
@@ -110,8 +110,6 @@ impl TextOptions {
             let reason = format!("{format} has compression of its own, in the properties");
             return invalid("compression", reason);
         }
-        #[cfg(any(feature = "csv", feature = "ipc", feature = "json"))]
-        super::compressed::Codec::of(self.compression)?;
         Ok(())
     }
 

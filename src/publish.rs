@@ -43,6 +43,7 @@ pub(crate) fn publish(
             });
         match published {
             Ok((handle, RenameOutcome::Renamed)) => {
+                // The file is visible from here on: whatever fails now, dropping the draft must not remove it.
                 draft.disown();
                 let synced = match durability {
                     Durability::Synced => sync(draft.disk(), directory, handle, share, &mut made),
@@ -59,10 +60,13 @@ pub(crate) fn publish(
                     RenameOutcome::TargetExists => Error::AlreadyExists {
                         path: path.to_owned(),
                     },
-                    _ => draft.lost(Step::Publish),
+                    RenameOutcome::Renamed | RenameOutcome::SourceMissing => {
+                        draft.lost(Step::Publish)
+                    }
                 });
             }
             Err(error @ Error::Unknown { .. }) => {
+                // It may be the published file, under its only name: the sweep decides later.
                 draft.disown();
                 return Err(error);
             }
@@ -128,6 +132,7 @@ pub(crate) fn rename(
         disk.status(name)
             .map(|there| there.is_some_and(|(_, status)| status.identity == identity))
     };
+    // The error does not tell whether the rename happened (NFS repeats requests): where the file is now does.
     match (is_ours(to), is_ours(from)) {
         (Ok(true), _) => {
             // With both names there, the one in the area is the spare.
@@ -149,8 +154,8 @@ pub(crate) fn rename(
     }
 }
 
-/// Whether the file at the final path is the one that was verified, and not one that another user put in its place in
-/// the staging area. One that has taken the name since, or its directory, is nobody's fault.
+/// Checks that the file at the final path is the one that was verified, and not one that another user put in its
+/// place in the staging area. A file of this user that has taken the name since is no error.
 fn is_what_was_staged(disk: &dyn Disk, identity: Identity, to: &Path) -> Result<()> {
     let Ok(Some((_, found))) = disk.status(to) else {
         return Ok(());

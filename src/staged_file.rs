@@ -82,6 +82,7 @@ impl Destination {
             path: path.to_owned(),
             reason,
         };
+        // `Path` ignores a slash at the end, so that `lake/` would name a file.
         if path.as_os_str().as_encoded_bytes().ends_with(b"/") {
             return Err(invalid("names a directory"));
         }
@@ -371,6 +372,7 @@ fn check_bytes(file: &dyn DiskFile, expected: u64, checksum: Option<u128>) -> Re
     }
     match checksum {
         Some(checksum) => {
+            // Else the read would prove the page cache, and not the medium.
             file.drop_cache()?;
             verify_content(file, expected, checksum)
         }

@@ -103,6 +103,7 @@ impl TableFormat {
                     if let Some((format, at)) = Self::of_path(below) {
                         return Ok(Some((format, directory.join(at))));
                     }
+                // What is staged is not visible yet, and so is no table.
                 } else if !is_area_name(&entry.path) {
                     pending.push(entry.path);
                 }

@@ -165,7 +165,7 @@ fn same_order(expected: &Fields, found: &Fields) -> Outcome<Vec<usize>> {
     Ok((0..expected.len()).collect())
 }
 
-/// The index of each field in the batch, by name. Of several with one name, the first is the first.
+/// The index of each field in the batch, by name. Several columns of one name are taken in their order.
 fn order_by_name(expected: &Fields, found: &Fields) -> Outcome<Vec<usize>> {
     let mut taken = vec![false; found.len()];
     let mut order = Vec::with_capacity(expected.len());

@@ -105,6 +105,7 @@ impl Template {
     }
 
     pub(super) fn hashing(&self) -> bool {
+        // A receipt may have the hash though verification does not need it.
         self.options.hash_content || self.options.verify >= Verify::Checksum
     }
 

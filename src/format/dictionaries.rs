@@ -90,7 +90,7 @@ impl Known {
         })
     }
 
-    /// Adds the values of a dictionary; refuses them if they contradict the known order. Says whether it did.
+    /// Adds the values of a dictionary, and returns whether it did: not if they contradict the known order.
     fn add(&mut self, values: &ArrayRef, order: Order) -> Result<bool, ArrowError> {
         let is_last = |last: &ArrayRef| last.to_data().ptr_eq(&values.to_data());
         if self.last.as_ref().is_some_and(is_last) {

@@ -54,6 +54,7 @@ pub(super) fn unproven_created_by() -> String {
 pub(super) fn complete(body: u64, end: &mut [u8], name: Range<usize>) -> Option<String> {
     let digits = parse(end.get(name.clone())?)?;
     let [body_digits, footer_digits] = digits.map(|digits| offset(digits, name.start));
+    // The hash of the footer is of the hash of the body too, so the latter is written first.
     end[body_digits].copy_from_slice(hexadecimal(body).as_bytes());
     let footer = hash_without(end, &footer_digits);
     end[footer_digits].copy_from_slice(hexadecimal(footer).as_bytes());
@@ -93,6 +94,7 @@ pub(super) fn check_body(source: &Source, body: Option<Body>) -> Result<(), Faul
     let mut position = 0;
     while position < end {
         let bytes = source.read(position, BUFFER.min(end - position))?;
+        // The file was cut since its length was asked for: the hash differs then.
         if bytes.is_empty() {
             break;
         }

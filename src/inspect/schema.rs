@@ -54,6 +54,7 @@ impl Schemas {
             met.files += 1;
             return;
         }
+        // Fields that differ in more than these, as in their order, are the same columns to readers.
         let columns = columns(descriptor);
         if let Some(met) = self.met.iter_mut().find(|met| met.columns == columns) {
             met.files += 1;

@@ -62,6 +62,7 @@ impl<'a> Key<'a> {
         self.integers_or_hexadecimals &= integer || hexadecimal;
         self.numbers &= number;
         self.dates &= date.is_some();
+        // Readers guess the type of a key from all its values: whether this one is misread is decided at the end.
         if integer && !is_canonical_integer(value) {
             self.note(Misreading::LeadingZero, value);
         } else if hexadecimal {

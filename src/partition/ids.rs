@@ -201,6 +201,7 @@ impl PartitionIds {
 /// The runs of neighbouring rows with equal keys; `None` if the first rows show that most stand alone.
 fn runs(columns: &[ArrayRef], rows: usize) -> Result<Option<Vec<Range<usize>>>, ArrowError> {
     const FIRST: usize = 1024;
+    // Where most rows stand alone, finding runs costs more than it saves: the first rows decide whether to look on.
     let mostly_alone = |runs: usize, rows: usize| runs > rows / 4 && runs > 1;
     if rows > 2 * FIRST {
         let first: Vec<ArrayRef> = columns
@@ -220,6 +221,7 @@ fn combine(pairs: &mut HashMap<u64, u32>, codes: &mut [u32], others: &[u32]) {
     let mut last = None;
     for (code, other) in codes.iter_mut().zip(others) {
         let pair = u64::from(*code) << 32 | u64::from(*other);
+        // Neighbouring rows often have equal keys, and comparing is cheaper than hashing.
         *code = match last {
             Some((same, code)) if same == pair => code,
             _ => {

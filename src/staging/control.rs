@@ -402,8 +402,8 @@ impl Drop for ControlLock {
     }
 }
 
-/// Makes the entry of a directory durable ([`Step::CreateDirectory`]). Where the directory above is another user's,
-/// it is for us only if we made the name.
+/// Makes the entry of a directory durable ([`Step::CreateDirectory`]). Where the directory above is another user's
+/// and cannot be synced, that is an error only if we made the entry.
 fn sync_parent(disk: &dyn Disk, directory: &Path, ours: bool) -> Result<()> {
     let parent = directory.parent().unwrap_or(directory);
     match disk.open_directory(parent).and_then(|parent| parent.sync()) {

@@ -124,6 +124,7 @@ impl Draft {
     ///
     /// `mode`, if given, becomes the file's permissions, so that they are durable with it.
     pub(crate) fn sync(&mut self, durability: Durability, mode: Option<u32>) -> Result<Written> {
+        // Permissions come before the sync, which makes them durable with the content.
         let synced = mode
             .or(self.mode)
             .map_or(Ok(()), |mode| self.file.set_mode(mode))
@@ -131,6 +132,7 @@ impl Draft {
                 if durability == Durability::Synced {
                     self.file.sync()?;
                 }
+                // Network file systems and quotas report some failed writes on close only.
                 self.file.check_close()
             });
         synced.at(Step::SyncFile, &self.path)?;
@@ -151,6 +153,7 @@ impl Draft {
             }
             opened => opened.at(Step::Verify, &self.path)?,
         };
+        // The name is what will be renamed, so another file at that name must not pass for this one.
         let found = file.status().at(Step::Verify, &self.path)?.identity;
         if found == self.identity {
             Ok(Arc::from(file))

@@ -226,7 +226,7 @@ impl Area {
     }
 
     /// Refuses an area whose owner could do by it what he may not do to the data set: records in it name files that
-    /// are published and removed. One that the caller named is taken as it is.
+    /// are published and removed. An area that the caller named is taken as it is.
     pub(crate) fn check_owner(&self) -> io::Result<()> {
         if self.is_given() {
             return Ok(());
@@ -255,6 +255,7 @@ impl Area {
         for _ in 0..ATTEMPTS {
             path = self.path.join(format!("{}.{SUFFIX}", Uuid::now_v7()));
             let created = self.disk.create_file(&path, private).and_then(|file| {
+                // Before it is locked: a sweep of this process that comes in between leaves it alone.
                 live().insert(path.clone());
                 let mode = match private {
                     true => None,
@@ -299,7 +300,7 @@ impl Area {
     }
 
     /// Closes a staging file to all who may not remove it: who can read it can lock it, and so keep it for ever if
-    /// its writer dies. The permissions that it had.
+    /// its writer dies. Returns the permissions that it had, if they changed.
     fn close(&self, file: &dyn DiskFile) -> io::Result<Option<u32>> {
         const READERS: u32 = 0o044;
         let found = file.status()?;
@@ -333,8 +334,8 @@ impl Area {
         live().remove(path);
     }
 
-    /// Removes the area, and the directories created for it, as far as they are empty. One that somebody named is
-    /// his.
+    /// Removes the area, and the directories created for it, as far as they are empty. A directory that somebody
+    /// named as the area is left to him.
     pub(crate) fn tidy(&self) {
         let own = Some(&self.path).filter(|_| !self.is_shared());
         for directory in own.into_iter().chain(self.made.iter().rev()) {

@@ -84,7 +84,7 @@ impl Control {
         Err(io::Error::from(io::ErrorKind::ResourceBusy)).at(Step::Decide, &self.path)
     }
 
-    /// The replaced control directories that still hold files of others. What holds nothing of others is removed.
+    /// The replaced control directories that still hold files of others. Those that do not are removed.
     pub(crate) fn replaced(&self, dry_run: bool) -> Vec<PathBuf> {
         let entries = self.disk.list(&self.root).unwrap_or_default();
         let is_it = |entry: &Entry| {
@@ -117,6 +117,7 @@ impl Control {
         let refused = |source| self.distrusted(NOT_ALLOWED, Some(source));
         disk.check_writable(&self.root).map_err(refused)?;
         disk.check_removable(&self.path).map_err(refused)?;
+        // A writer who still works by the old directory holds it: what he decides must not be moved under his hands.
         let _lock_of_old = self.lock_of_old(interrupt)?;
         let next = self.next();
         if !self.is_begun().at(Step::Decide, &next)? {
@@ -146,7 +147,7 @@ impl Control {
     }
 
     /// Takes the lock of the new directory, which only writers of the root can take: of several who replace the old
-    /// one, it lets one go on. Nothing if the new one has got its name meanwhile.
+    /// one, it lets one go on. `None` if the new one has taken the place of the old one meanwhile.
     fn lock_of_next(&self, interrupt: &Interrupt) -> Result<Option<Box<dyn DiskFile>>> {
         let (disk, path) = (self.disk.as_ref(), self.next().join(LOCK));
         let asked = || interrupt.is_asked_for(Step::Decide);
@@ -192,7 +193,7 @@ impl Control {
     }
 
     /// Moves what belongs to writers of the root from one directory to another: markers, those of named writes too,
-    /// and transactions and files that are staged in it. The lock is not.
+    /// and transactions and files that are staged in it. The lock stays.
     fn move_all(&self, from: &Path, into: &Path) -> io::Result<()> {
         let disk = self.disk.as_ref();
         for entry in disk.list(from)? {

@@ -69,7 +69,7 @@ pub fn verify_file(path: &Path, level: Verify) -> Result<FileReport> {
 }
 
 /// Checks a Parquet file that may be encrypted, with these keys; see [`verify_file`]. A file of another format, and
-/// what is not encrypted, is checked as without.
+/// what is not encrypted, is checked as without keys.
 ///
 /// What is encrypted is authenticated by its own cipher: a footer and page indexes at
 /// [`Verify::Footer`], all pages from [`Verify::Checksum`] on, where columns that are encrypted are also
@@ -283,6 +283,7 @@ fn report_on(
     let (contents, damage) = match check(format, Arc::from(file)) {
         Ok(contents) => (contents, None),
         Err(Fault::Damage(damage)) => (Contents::default(), Some(damage)),
+        // A disk that fails says nothing of the file: no report, but an error.
         Err(Fault::Io(source)) => return Err(unread(source)),
     };
     Ok(FileReport {

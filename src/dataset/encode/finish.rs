@@ -130,6 +130,7 @@ impl<'a> Finisher<'a> {
                 };
                 spawned |= thread.spawn_scoped(scope, run).is_ok();
             }
+            // Without a thread to take jobs, a full queue would block for ever: files are then finished in place.
             if !spawned {
                 self.queue().take();
             }
@@ -140,11 +141,13 @@ impl<'a> Finisher<'a> {
         self.failure.into_result()?;
         if let Some(directory) = self.together {
             self.template.options.check_interrupt(Step::SyncFile)?;
+            // One sync for all files: with many, a sync of each takes far longer.
             let synced = directory.sync_file_system();
             synced.at(Step::SyncFile, &self.template.options.root)?;
         }
         let done = self.done.into_inner();
         let mut files = done.unwrap_or_else(PoisonError::into_inner).files;
+        // Threads finish files in any order; receipts are to be the same in each run.
         files.sort_unstable_by_key(|(place, _)| *place);
         Ok(files.into_iter().map(|(_, file)| file).collect())
     }

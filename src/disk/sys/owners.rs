@@ -150,6 +150,7 @@ fn give_to(
 ) -> io::Result<()> {
     use std::os::unix::fs::fchown;
     let found = opened.metadata()?;
+    // By its other name the file may be one that must not be opened to others, such as a hard link to a secret.
     if !found.is_dir() && found.nlink() > 1 {
         let reason = "the file has another name, perhaps of another user, and stays as it is";
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, reason));
@@ -157,6 +158,7 @@ fn give_to(
     let (user, group) = wanted.owner.map_or((found.uid(), found.gid()), |owner| {
         (owner.user, owner.group)
     });
+    // Something that another user filled may have been moved here by him: it must not become more open by us.
     let is_limited = limit != Limit::None && user != found.uid() && !is_empty(opened, &found)?;
     let list = match access_list_of(opened) {
         None if is_limited => None,
@@ -257,9 +259,9 @@ fn shown_group(user: u32, path: &Path) -> Option<u32> {
     None
 }
 
-/// Whether only writers of `model` can change `path`. Each user that an access control list names is checked; a named
-/// group counts as one of writers if the list of the model names groups that may write. Of groups that it names it
-/// counts for the owner that they may write in the model.
+/// Whether only writers of `model` can change `path`. Each user whom an access control list names is checked. Which
+/// users a named group has is not known: it counts as one of writers if the list of the model lets a named group
+/// write.
 pub(in crate::disk) fn only_writers_can_change(path: &Path, model: &Path) -> io::Result<bool> {
     let Some((kind, found)) = status(path)? else {
         return Err(io::ErrorKind::NotFound.into());

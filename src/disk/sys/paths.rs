@@ -144,6 +144,7 @@ pub(super) fn create_nameless(directory: &Path) -> Option<File> {
 pub(super) fn give_name(file: &File, path: &Path) -> io::Result<()> {
     use std::os::fd::AsRawFd as _;
     let new = Named::new(path)?;
+    // `AT_EMPTY_PATH` would need a capability; the link in /proc does not.
     let old = format!("/proc/self/fd/{}", file.as_raw_fd());
     let flags = AtFlags::SYMLINK_FOLLOW;
     Ok(retry_on_intr(|| {

@@ -80,8 +80,7 @@ impl Sizes {
 }
 
 impl IpcBounds {
-    /// The limits at the beginning of a file or stream; every message may take `at_least` bytes. Messages of up to
-    /// `at_least` bytes are always allowed.
+    /// The limits at the beginning of a file or stream. Messages of up to `at_least` bytes are always allowed.
     #[must_use]
     pub fn new(at_least: u64) -> Self {
         IpcBounds {

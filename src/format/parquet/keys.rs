@@ -60,8 +60,8 @@ mod enabled {
             }
         }
 
-        /// The keys that decrypt files written with `properties`; `None` if these do not encrypt. Not more than
-        /// readers need: a prefix of the AAD only where it is not stored in the file.
+        /// The keys that decrypt files written with `properties`; `None` if these do not encrypt. They are no more
+        /// than readers need: the prefix of the AAD is among them only where the file does not store it.
         pub(crate) fn of_writer(properties: &WriterProperties) -> Result<Option<Self>> {
             let Some(encryption) = properties.file_encryption_properties() else {
                 return Ok(None);

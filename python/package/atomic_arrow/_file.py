@@ -118,6 +118,21 @@ class _Atomic(ABC):
             message = "something closed the file within its with block, so nothing was published"
             raise make("ClosedError", f"{self.final_path}: {message}", outcome="not_published")
 
+    @abstractmethod
+    def _end(self) -> None:
+        """Closes the file, and removes what is not published."""
+
+    def close(self) -> None:
+        """Closes the file: without a commit before, what was written is discarded."""
+        self._warn(DiscardedWarning, "closed", 2)
+        self._end()
+
+    def __del__(self) -> None:
+        # Not there if the initialisation failed.
+        if hasattr(self, "_raw"):
+            self._warn(ResourceWarning, "dropped", 2)
+            self._end()
+
     def _check_open(self) -> None:
         if not self._raw.is_open:
             message = f"{self.final_path}: this file is closed"
@@ -163,18 +178,6 @@ class AtomicBinaryFile(_Atomic, io.BufferedWriter):
         # What is still in the buffer has nowhere to go.
         self._raw.close()
 
-    def close(self) -> None:
-        """Closes the file: without a commit before, what was written is discarded."""
-        if not self.closed:
-            self._warn(DiscardedWarning, "closed", 2)
-        self._end()
-
-    def __del__(self) -> None:
-        # Not there if the initialisation failed.
-        if hasattr(self, "_raw"):
-            self._warn(ResourceWarning, "dropped", 2)
-            self._end()
-
 
 class AtomicTextFile(_Atomic, io.TextIOWrapper):
     """A text file that becomes visible all at once, by :meth:`commit`; made by :func:`open`."""
@@ -182,8 +185,8 @@ class AtomicTextFile(_Atomic, io.TextIOWrapper):
     def __init__(
         self, binary: AtomicBinaryFile, encoding: str, errors: str | None, newline: str | None
     ) -> None:
-        self._raw = binary._raw
         self._binary = binary
+        self._raw = binary._raw
         io.TextIOWrapper.__init__(self, binary, encoding=encoding, errors=errors, newline=newline)
 
     def commit(self) -> PublishedFile:
@@ -208,18 +211,6 @@ class AtomicTextFile(_Atomic, io.TextIOWrapper):
 
     def _end(self) -> None:
         self._binary._end()
-
-    def close(self) -> None:
-        """Closes the file: without a commit before, what was written is discarded."""
-        if not self.closed:
-            self._warn(DiscardedWarning, "closed", 2)
-        self._end()
-
-    def __del__(self) -> None:
-        # Not there if the initialisation failed.
-        if hasattr(self, "_binary"):
-            self._warn(ResourceWarning, "dropped", 2)
-            self._end()
 
 
 @overload

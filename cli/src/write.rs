@@ -202,6 +202,7 @@ pub(crate) fn builder(args: &WriteArgs) -> DatasetWriterBuilder {
         .properties(properties.build())
         .text(text)
         .page_checksums(files.page_checksums == Switch::On)
+        .encodings(files.encodings.into())
         .sort_by(files.sort_by.iter().cloned())
         .keep_partition_columns(files.keep_partition_columns)
         .case_sensitive_names(files.case_sensitive_names)

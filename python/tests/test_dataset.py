@@ -9,7 +9,7 @@ import pickle
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import atomic_arrow as aa
 import polars as pl
@@ -186,6 +186,16 @@ def test_a_writer_that_failed_cannot_be_staged_but_discarded(
     assert files(lake) == []
 
 
+@pytest.mark.parametrize(("encodings", "is_delta"), [("auto", True), ("compatible", False)])
+def test_columns_are_encoded_as_asked(
+    lake: Path, encodings: Literal["auto", "compatible"], is_delta: bool
+) -> None:
+    rows = pa.table({"n": list(range(1000))})
+    receipt = aa.write_dataset(rows, lake / "numbers", encodings=encodings)
+    column = pq.ParquetFile(lake / "numbers" / receipt.files[0].path).metadata.row_group(0).column(0)
+    assert ("DELTA_BINARY_PACKED" in column.encodings) == is_delta
+
+
 def test_parquet_is_written_as_asked(lake: Path) -> None:
     receipt = aa.write_dataset(
         pa.table({"n": list(range(1000, 0, -1)), "text": ["a", "b"] * 500}),
@@ -236,6 +246,7 @@ def test_other_formats_are_written(lake: Path, format: Any) -> None:
         ("mode", "replace"),
         ("compression", "zip"),
         ("bloom_filters", ["no such column"]),
+        ("encodings", "all"),
         ("compression_level", 99),
         ("verify", "all"),
         ("durability", "maybe"),

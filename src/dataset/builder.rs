@@ -11,7 +11,7 @@ use super::options::{EngineOptions, Progress, SortBy, SyncPolicy};
 use crate::disk::{Disk, OsDisk};
 use crate::error::Step;
 use crate::format::{Format, TextOptions};
-use crate::options::{Durability, Interrupt, SchemaPolicy, StagingPlace, Verify};
+use crate::options::{Durability, Encodings, Interrupt, SchemaPolicy, StagingPlace, Verify};
 use crate::partition::PartitionBy;
 use crate::receipt::{CommitMode, FileRecord};
 
@@ -280,6 +280,14 @@ impl DatasetWriterBuilder {
     /// their cipher authenticates every page it encrypts.
     pub fn page_checksums(mut self, checksums: bool) -> Self {
         self.engine.page_checksums = checksums;
+        self
+    }
+
+    /// Which encodings of Parquet are chosen among for columns whose encoding the [properties](Self::properties) do
+    /// not name; by default those that all readers of today read ([`Encodings::Auto`]). Encrypted files are encoded as
+    /// the properties say, by default with dictionaries.
+    pub fn encodings(mut self, encodings: Encodings) -> Self {
+        self.engine.encodings = encodings;
         self
     }
 

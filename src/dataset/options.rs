@@ -17,7 +17,7 @@ use crate::disk::Disk;
 use crate::error::{Error, Result, Step};
 use crate::format::{Format, TextOptions};
 use crate::options::parse::{InvalidValue, names};
-use crate::options::{Durability, Interrupt, Verify, WriterOptions};
+use crate::options::{Durability, Encodings, Interrupt, Verify, WriterOptions};
 
 /// The default memory limit, where the machine has four times as much.
 const MEMORY_LIMIT: u64 = 1 << 30;
@@ -181,6 +181,8 @@ pub(crate) struct EngineOptions {
     pub(crate) properties: WriterProperties,
     /// Whether pages of Parquet carry checksums; by default they do.
     pub(crate) page_checksums: bool,
+    /// By default [`Encodings::Auto`].
+    pub(crate) encodings: Encodings,
     /// How NDJSON and CSV are written.
     pub(crate) text: TextOptions,
     /// How closely staged files are checked; by default [`Verify::Footer`].
@@ -218,6 +220,7 @@ impl Default for EngineOptions {
             sort_by: Vec::new(),
             properties: WriterOptions::default_properties().build(),
             page_checksums: true,
+            encodings: Encodings::default(),
             text: TextOptions::default(),
             verify: Verify::default(),
             durability: Durability::default(),

@@ -149,7 +149,8 @@ fn parquet_template(options: &EngineOptions, schema: &SchemaRef) -> Result<FileT
         .into_builder()
         .set_sorting_columns(options.sorting_columns(schema))
         .build();
-    let template = FileTemplate::new(schema, properties, options.page_checksums);
+    let (checksums, encodings) = (options.page_checksums, options.encodings);
+    let template = FileTemplate::new(schema, properties, checksums, encodings);
     let template =
         template.map_err(|source| Error::encode(Step::WriteRows, &options.root, source))?;
     template.check()?;

@@ -360,14 +360,14 @@ fn files_roll_at_rows_and_bytes_at_the_same_rows_whatever_the_memory() {
     assert_eq!(sizes, [(1_000, 2); 6]);
 
     let whole = write(1, 1 << 30, None, None).1;
-    let (sizes, bytes, reference) = write(1, 1 << 30, None, Some(whole[0] / 3));
+    let (sizes, bytes, reference) = write(1, 1 << 30, None, Some(whole[0] / 4));
     assert!(sizes.len() >= 6, "{sizes:?}");
     assert!(
         bytes.iter().all(|bytes| *bytes < whole[0] / 2),
         "{bytes:?} of {whole:?}"
     );
-    assert!(reference == write(3, 1 << 30, None, Some(whole[0] / 3)).2);
-    assert!(reference == write(2, 0, None, Some(whole[0] / 3)).2);
+    assert!(reference == write(3, 1 << 30, None, Some(whole[0] / 4)).2);
+    assert!(reference == write(2, 0, None, Some(whole[0] / 4)).2);
 }
 
 #[test]

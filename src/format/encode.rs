@@ -31,7 +31,7 @@ use crate::disk::DiskFile;
 #[cfg(feature = "ipc")]
 use crate::error::Step;
 use crate::error::{Error, Result};
-use crate::options::Verify;
+use crate::options::{Encodings, Verify};
 use crate::staging::Draft;
 
 /// How batches are encoded.
@@ -42,6 +42,8 @@ pub(crate) struct Encoding {
     pub(crate) properties: WriterProperties,
     /// Whether pages of Parquet carry checksums.
     pub(crate) page_checksums: bool,
+    /// For Parquet.
+    pub(crate) encodings: Encodings,
     /// For NDJSON and CSV.
     pub(crate) text: TextOptions,
     /// How the file will be checked: what is given is digested for [`Verify::Decode`].
@@ -92,6 +94,7 @@ impl Encoder {
             format,
             properties,
             page_checksums,
+            encodings,
             text,
             verify,
             #[cfg(feature = "ipc")]
@@ -110,6 +113,7 @@ impl Encoder {
                 parquet::ParquetOptions {
                     properties,
                     page_checksums,
+                    encodings,
                     verify,
                 },
             )?)),

@@ -3,6 +3,7 @@
 //! A file of any bytes has [`FileOptions`], a Parquet file by itself [`WriterOptions`], which adds what only Parquet has; data
 //! sets take the same types from here ([`DatasetWriterBuilder`](crate::DatasetWriterBuilder)).
 
+pub(crate) mod encodings;
 pub(crate) mod format;
 pub mod parse;
 mod schema_policy;
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 pub use crate::disk::PublishMode;
 use crate::disk::{Disk, OsDisk};
 use crate::error::{Error, Result, Step};
+pub use encodings::Encodings;
 use format::Format;
 use parse::names;
 pub use schema_policy::SchemaPolicy;
@@ -241,6 +243,7 @@ pub struct WriterOptions {
     pub(crate) compression: Option<Compression>,
     pub(crate) text: TextOptions,
     pub(crate) page_checksums: bool,
+    pub(crate) encodings: Encodings,
     pub(crate) file_name: Option<String>,
     pub(crate) keep_partition_columns: bool,
     pub(crate) case_sensitive_names: bool,
@@ -256,6 +259,7 @@ impl fmt::Debug for WriterOptions {
             .field("compression", &self.compression)
             .field("text", &self.text)
             .field("page_checksums", &self.page_checksums)
+            .field("encodings", &self.encodings)
             .field("file_name", &self.file_name)
             .field("keep_partition_columns", &self.keep_partition_columns)
             .field("case_sensitive_names", &self.case_sensitive_names)
@@ -273,6 +277,7 @@ impl Default for WriterOptions {
             compression: None,
             text: TextOptions::default(),
             page_checksums: true,
+            encodings: Encodings::default(),
             file_name: None,
             keep_partition_columns: false,
             case_sensitive_names: false,
@@ -447,6 +452,15 @@ impl WriterOptions {
     #[must_use]
     pub fn page_checksums(mut self, checksums: bool) -> Self {
         self.page_checksums = checksums;
+        self
+    }
+
+    /// Which encodings are chosen among for columns whose encoding the [properties](WriterOptions::properties) do not
+    /// name; by default those that all readers of today read ([`Encodings::Auto`]). Encrypted files, and those with
+    /// content-defined chunking, are encoded as the properties say, by default with dictionaries.
+    #[must_use]
+    pub fn encodings(mut self, encodings: Encodings) -> Self {
+        self.encodings = encodings;
         self
     }
 

@@ -248,6 +248,7 @@ impl AtomicArrowWriter {
             format,
             properties: options.properties_of(format),
             page_checksums: options.page_checksums,
+            encodings: options.encodings,
             text,
             verify: options.file.verify,
             #[cfg(feature = "ipc")]

@@ -18,6 +18,7 @@ mod dataset;
 #[cfg(unix)]
 mod decided;
 mod documents;
+mod encodings;
 #[cfg(feature = "encryption")]
 mod encryption;
 mod errors;

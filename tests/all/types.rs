@@ -437,9 +437,9 @@ fn every_column() -> Vec<(&'static str, Vec<Column>)> {
 }
 
 /// What a reader made of a file.
-#[derive(Deserialize)]
+#[derive(Debug, PartialEq, Deserialize)]
 #[serde(untagged)]
-enum Seen {
+pub(crate) enum Seen {
     Read {
         r#type: String,
         same: bool,

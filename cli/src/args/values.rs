@@ -86,6 +86,24 @@ pub(crate) enum Switch {
     Off,
 }
 
+/// Which encodings of Parquet are chosen among, column by column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Encodings {
+    /// All that the readers of today read: dictionary, plain, delta encodings, split bytes of floats, runs of booleans
+    Auto,
+    /// Those of the first version of the format: dictionary and plain
+    Compatible,
+}
+
+impl From<Encodings> for atomic_arrow::Encodings {
+    fn from(encodings: Encodings) -> Self {
+        match encodings {
+            Encodings::Auto => Self::Auto,
+            Encodings::Compatible => Self::Compatible,
+        }
+    }
+}
+
 /// What becomes of the files that are there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Mode {

@@ -11,7 +11,7 @@ use super::StagingArgs;
 use super::choice::choice;
 use super::paths;
 use super::values::{
-    self, Durability, JsonNonFinite, Mode, OutputFormat, Switch, Sync, VerifyLevel,
+    self, Durability, Encodings, JsonNonFinite, Mode, OutputFormat, Switch, Sync, VerifyLevel,
 };
 use crate::exit::CODES;
 use crate::input::{DateFormat, InputFormat, InputOptions, SchemaSpec, encoding_named};
@@ -272,6 +272,10 @@ pub(crate) struct FilesArgs {
     /// Whether every page of Parquet carries a checksum, by which damage at rest is found
     #[arg(long, value_parser = choice::<Switch>(), value_name = "SWITCH", default_value = "on")]
     pub(crate) page_checksums: Switch,
+
+    /// Which encodings of Parquet are chosen among for each column, by its values: those that make it smallest
+    #[arg(long, value_parser = choice::<Encodings>(), value_name = "WHICH", default_value = "auto")]
+    pub(crate) encodings: Encodings,
 
     /// The size, such as 128MiB, at which a file ends, at a row group, and another begins [default: one
     /// file a partition]

@@ -132,6 +132,26 @@ fn pages_carry_checksums_unless_none_are_asked_for() {
 }
 
 #[test]
+fn columns_are_encoded_as_asked() {
+    use atomic_arrow::parquet::basic::Encoding;
+    use atomic_arrow::parquet::file::reader::{FileReader as _, SerializedFileReader};
+
+    for (which, is_delta) in [("auto", true), ("compatible", false)] {
+        let place = Place::new();
+        place.write_weather(&["-q", "--encodings", which]).exits(0);
+        let mut encodings = Vec::new();
+        for file in place.files("lake/weather") {
+            let file = std::fs::File::open(place.path("lake/weather").join(file)).unwrap();
+            let reader = SerializedFileReader::new(file).unwrap();
+            let columns = reader.metadata().row_group(0).columns().iter();
+            encodings.extend(columns.flat_map(|column| column.encodings().collect::<Vec<_>>()));
+        }
+        let found = encodings.contains(&Encoding::DELTA_BINARY_PACKED);
+        assert_eq!(found, is_delta, "{which}: {encodings:?}");
+    }
+}
+
+#[test]
 fn a_file_that_cannot_be_checked_is_neither_sound_nor_damaged() {
     let place = Place::new();
     let encrypted = testdata("odd/encrypted-footer.parquet");

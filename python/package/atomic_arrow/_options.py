@@ -22,6 +22,7 @@ Compression: TypeAlias = (
     Literal["zstd", "snappy", "gzip", "brotli", "lz4", "uncompressed", "none"] | str
 )
 Level: TypeAlias = Literal["skip", "footer", "checksum", "decode"]
+Encodings: TypeAlias = Literal["auto", "compatible"]
 Durability: TypeAlias = Literal["synced", "unsynced"]
 Sync: TypeAlias = Literal["auto", "each_file", "file_system"]
 SchemaPolicy: TypeAlias = Literal["exact", "unify"]
@@ -40,6 +41,9 @@ class ParquetOptions(TypedDict, total=False):
     """The most rows of a row group; by default 1,048,576."""
     dictionary: bool | None
     """Whether dictionary encoding is tried; by default it is."""
+    encodings: Encodings
+    """Which encodings are chosen among for each column, by its values: ``"auto"``, the default, all that the readers
+    of today read; ``"compatible"`` those of the format's first version, dictionary and plain."""
     bloom_filters: str | Iterable[str]
     """The columns with bloom filters, or the only one; by default none."""
     metadata: Mapping[str, str] | None

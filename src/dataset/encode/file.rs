@@ -98,6 +98,7 @@ impl<'a> PlainFile<'a> {
             format: template.options.format,
             properties: template.options.properties.clone(),
             page_checksums: template.options.page_checksums,
+            encodings: template.options.encodings,
             text: template.options.text.clone(),
             verify: template.options.verify,
             #[cfg(feature = "ipc")]

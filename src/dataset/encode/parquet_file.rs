@@ -118,7 +118,7 @@ impl<'a> ParquetFile<'a> {
         let pieces: Vec<Range<usize>> = cut.pieces(self.at_once()).collect();
         self.file.encode(batch, &pieces, threads)?;
         self.rows += batch.num_rows() as u64;
-        if !self.is_row_group_full(cut.by_bytes) {
+        if !self.is_row_group_full(cut.by_bytes, threads)? {
             return Ok(false);
         }
         self.limits = None;
@@ -147,26 +147,26 @@ impl<'a> ParquetFile<'a> {
     ///
     /// The encoders are asked at few places, which depend on the rows alone: after a number of rows, and after a
     /// unit that was cut short because of its bytes. The next place is a multiple of a unit's rows further.
-    fn is_row_group_full(&mut self, by_bytes: bool) -> bool {
+    fn is_row_group_full(&mut self, by_bytes: bool, threads: usize) -> Result<bool> {
         let (rows, unit) = (self.file.open_rows(), self.template.units.most_rows());
         let Some(limits) = &mut self.limits else {
-            return false;
+            return Ok(false);
         };
         if rows >= limits.most_rows {
-            return true;
+            return Ok(true);
         }
         let looks = by_bytes || rows >= limits.look_at;
         let Some(most) = limits.most_bytes.filter(|_| looks) else {
-            return false;
+            return Ok(false);
         };
-        let bytes = self.file.open_bytes();
+        let bytes = self.file.open_bytes(most, threads)?;
         if bytes >= most {
-            return true;
+            return Ok(true);
         }
         let rows_left = (most - bytes) as u128 * rows as u128 / bytes.max(1) as u128;
         let step = usize::try_from(rows_left * 3 / 4).unwrap_or(usize::MAX) / unit * unit;
         limits.look_at = rows.saturating_add(step.max(unit));
-        false
+        Ok(false)
     }
 
     fn is_full(&self) -> bool {

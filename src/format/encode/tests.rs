@@ -14,7 +14,7 @@ use crate::disk::sim::{FaultTime, SimDisk};
 use crate::disk::{Disk, DiskFile};
 use crate::format::memory::MemoryFile;
 use crate::format::{NonFinite, check};
-use crate::options::{StagingPlace, Verify};
+use crate::options::{Encodings, StagingPlace, Verify};
 use crate::staging::{Area, home_of_root, resolve};
 
 const FORMATS: [Format; 4] = [Format::Parquet, Format::Ipc, Format::Ndjson, Format::Csv];
@@ -76,6 +76,7 @@ fn encoding(format: Format) -> Encoding {
         format,
         properties: WriterProperties::builder().set_compression(zstd).build(),
         page_checksums: true,
+        encodings: Encodings::Auto,
         text: TextOptions::new().json_non_finite(match format {
             Format::Ndjson => NonFinite::Null,
             _ => NonFinite::Refuse,

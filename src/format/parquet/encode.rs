@@ -19,7 +19,7 @@ use crate::damage::Location;
 use crate::error::{Error, Result, Step};
 use crate::format::contained;
 use crate::format::digest::{CannotDigest, ColumnDigests};
-use crate::options::Verify;
+use crate::options::{Encodings, Verify};
 use crate::staging::Draft;
 
 /// A Parquet file being written.
@@ -37,6 +37,8 @@ pub(crate) struct ParquetOptions {
     pub(crate) properties: WriterProperties,
     /// Whether pages carry checksums: never where properties encrypt or chunk by content.
     pub(crate) page_checksums: bool,
+    /// Which encodings are chosen among: not where properties encrypt or chunk by content.
+    pub(crate) encodings: Encodings,
     /// How the file will be checked: what is given is digested for [`Verify::Decode`].
     pub(crate) verify: Verify,
 }
@@ -62,6 +64,7 @@ impl Encoder {
         let ParquetOptions {
             properties,
             page_checksums,
+            encodings,
             verify,
         } = options;
         let digests = match verify >= Verify::Decode {
@@ -74,7 +77,7 @@ impl Encoder {
             .max(1);
         // It panics over a type that it does not know.
         let template = contained(&Location::file(), || {
-            FileTemplate::new(schema, properties, page_checksums)
+            FileTemplate::new(schema, properties, page_checksums, encodings)
         })
         .map_err(|panicked| Error::encode(Step::WriteRows, path, panicked))?
         .map_err(|source| Error::encode(Step::WriteRows, path, source))?;

@@ -16,6 +16,8 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::{FileMetaData, ParquetMetaData, ParquetMetaDataBuilder};
 use parquet::file::writer::SerializedFileWriter;
 
+use super::column::Choices;
+use super::held::Held;
 use super::page_spill::{PageSpill, own_error};
 use super::row_group::{Ended, FileTemplate, RowGroup};
 use super::slot::{FileOutput, Slot};
@@ -37,8 +39,14 @@ pub(crate) struct FileWriter<W: Write> {
 
 /// The row group whose rows are being encoded.
 struct Open {
-    encoders: RowGroup,
+    stage: Stage,
     rows: usize,
+}
+
+enum Stage {
+    /// Rows are held until they are enough to choose encodings by, or all.
+    Looking(Held),
+    Encoding(RowGroup),
 }
 
 /// Where column chunks go.
@@ -104,34 +112,53 @@ impl<W: FileOutput> FileWriter<W> {
         self.open.as_ref().map_or(0, |open| open.rows)
     }
 
-    /// The estimated size of the open row group in the file, in bytes.
-    pub(crate) fn open_bytes(&self) -> usize {
-        self.open
-            .as_ref()
-            .map_or(0, |open| open.encoders.estimate())
+    /// The estimated size of the open row group in the file, in bytes. Where its rows are still held, and would reach
+    /// `most` as they are, they are encoded first on up to `threads` threads, since only then their size is known.
+    pub(crate) fn open_bytes(&mut self, most: usize, threads: usize) -> Result<usize> {
+        if let Some(Stage::Looking(held)) = self.open.as_ref().map(|open| &open.stage) {
+            if held.bytes() < most {
+                return Ok(held.bytes());
+            }
+            self.encode_held(threads)?;
+        }
+        Ok(match self.open.as_ref().map(|open| &open.stage) {
+            Some(Stage::Encoding(encoders)) => encoders.estimate(),
+            Some(Stage::Looking(held)) => held.bytes(),
+            None => 0,
+        })
     }
 
-    /// The memory of the open row group's encoders, in bytes.
+    /// The memory of the open row group's encoders and of the rows that wait for them, in bytes.
     pub(crate) fn memory_size(&self) -> usize {
-        let open = self.open.as_ref();
-        open.map_or(0, |open| open.encoders.memory_size())
+        match self.open.as_ref().map(|open| &open.stage) {
+            Some(Stage::Encoding(encoders)) => encoders.memory_size(),
+            Some(Stage::Looking(held)) => held.bytes(),
+            None => 0,
+        }
     }
 
     /// Begins a row group, unless one is open.
     pub(crate) fn begin_row_group(&mut self) -> Result<()> {
         if self.open.is_none() {
-            let spill = self.spill.as_ref();
-            let encoders = self
-                .template
-                .row_group(&self.output.writer, self.ended, spill);
-            let encoders = encoders.map_err(|source| self.output.error(source))?;
-            self.open = Some(Open { encoders, rows: 0 });
+            let stage = match self.template.chooses() {
+                true => Stage::Looking(Held::default()),
+                false => Stage::Encoding(self.encoders(Vec::new())?),
+            };
+            self.open = Some(Open { stage, rows: 0 });
         }
         Ok(())
     }
 
+    /// The encoders of the next row group.
+    fn encoders(&mut self, choices: Choices) -> Result<RowGroup> {
+        let spill = self.spill.as_ref();
+        let writer = &self.output.writer;
+        let encoders = self.template.row_group(writer, self.ended, spill, choices);
+        encoders.map_err(|source| self.output.error(source))
+    }
+
     /// Encodes the rows of a batch, those of each piece at once, into the open row group, or a new one; columns
-    /// side by side on up to `threads` threads, while the row group before is written.
+    /// side by side on up to `threads` threads, while the row group before is written. Pieces follow one another.
     pub(crate) fn encode(
         &mut self,
         batch: &RecordBatch,
@@ -139,10 +166,74 @@ impl<W: FileOutput> FileWriter<W> {
         threads: usize,
     ) -> Result<()> {
         self.begin_row_group()?;
-        let Some(open) = &mut self.open else {
+        let mut pieces = pieces;
+        if let Some(open) = &mut self.open
+            && let Stage::Looking(held) = &mut open.stage
+        {
+            let (hold, rest) = pieces.split_at(held.wanted(open.rows, batch, pieces));
+            held.add(batch, hold).map_err(|source| {
+                encode_error(Step::WriteRows, &self.output.path, source.into())
+            })?;
+            open.rows += hold.iter().map(Range::len).sum::<usize>();
+            if !held.is_enough(open.rows) {
+                return Ok(());
+            }
+            pieces = rest;
+            self.encode_held(threads)?;
+        }
+        if pieces.is_empty() {
+            return Ok(());
+        }
+        if let Some(open) = &mut self.open {
+            open.rows += pieces.iter().map(Range::len).sum::<usize>();
+        }
+        self.encode_pieces(batch, pieces, threads)
+    }
+
+    /// Chooses encodings by the rows that are held, if there are any, and encodes these.
+    fn encode_held(&mut self, threads: usize) -> Result<()> {
+        let Some(Open {
+            stage: Stage::Looking(held),
+            ..
+        }) = &mut self.open
+        else {
             return Ok(());
         };
-        let (order, encoders) = (&self.order, &open.encoders);
+        let rows = held.take();
+        let fields = self.template.fields();
+        let chosen: Vec<Mutex<Choices>> = (0..fields).map(|_| Mutex::default()).collect();
+        let (template, Output { path, step, .. }) = (&self.template, &self.output);
+        for_each(threads, fields, path, |field| {
+            let choices = template.choose(field, &rows);
+            *locked(&chosen[field]) =
+                choices.map_err(|source| encode_error(*step, path, source))?;
+            Ok::<(), Error>(())
+        })?;
+        let choices = chosen
+            .into_iter()
+            .flat_map(|chosen| chosen.into_inner().unwrap_or_else(PoisonError::into_inner));
+        let encoders = self.encoders(choices.collect())?;
+        if let Some(open) = &mut self.open {
+            open.stage = Stage::Encoding(encoders);
+        }
+        rows.iter()
+            .try_for_each(|(batch, pieces)| self.encode_pieces(batch, pieces, threads))
+    }
+
+    fn encode_pieces(
+        &mut self,
+        batch: &RecordBatch,
+        pieces: &[Range<usize>],
+        threads: usize,
+    ) -> Result<()> {
+        let Some(Open {
+            stage: Stage::Encoding(encoders),
+            ..
+        }) = &self.open
+        else {
+            return Ok(());
+        };
+        let order = &self.order;
         let took: Vec<AtomicU64> = order.iter().map(|_| AtomicU64::new(0)).collect();
         let writes = usize::from(self.output.ended.is_some());
         let path = &self.output.path.clone();
@@ -159,14 +250,15 @@ impl<W: FileOutput> FileWriter<W> {
         })?;
         self.order
             .sort_by_key(|column| Reverse(took[*column].load(Ordering::Relaxed)));
-        open.rows += pieces.iter().map(Range::len).sum::<usize>();
         Ok(())
     }
 
     /// Ends the open row group, if it has rows. With one thread it is written now, else when rows come again or the
     /// file ends.
     pub(crate) fn end_row_group(&mut self, threads: usize) -> Result<()> {
-        let Some(open) = self.open.take().filter(|open| open.rows > 0) else {
+        self.encode_held(threads)?;
+        let open = self.open.take().filter(|open| open.rows > 0);
+        let Some(Stage::Encoding(encoders)) = open.map(|open| open.stage) else {
             return Ok(());
         };
         self.output.write_ended()?;
@@ -174,7 +266,7 @@ impl<W: FileOutput> FileWriter<W> {
         let fields = self.template.fields();
         let chunks: Vec<Mutex<Vec<Ended>>> = (0..fields).map(|_| Mutex::default()).collect();
         for_each(threads, fields, path, |field| {
-            let ended = open.encoders.end(field);
+            let ended = encoders.end(field);
             *locked(&chunks[field]) = ended.map_err(|source| encode_error(*step, path, source))?;
             Ok::<(), Error>(())
         })?;

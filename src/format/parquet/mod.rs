@@ -20,7 +20,9 @@ use crate::disk::DiskFile;
 use crate::options::Verify;
 
 mod batches;
+mod column;
 mod compare;
+mod compress;
 mod cost;
 mod crypto;
 mod decode;
@@ -31,6 +33,7 @@ mod expect;
 mod file;
 mod footer;
 mod footer_walk;
+mod held;
 mod keys;
 mod ordered;
 mod page_header;

@@ -10,6 +10,7 @@ use super::super::rows::tests::{file_of, writer};
 use super::*;
 use crate::disk::{Disk, DiskFile, OsDisk};
 use crate::error::Step;
+use crate::options::Encodings;
 
 /// Texts that repeat, and bytes that nothing compresses.
 fn rows() -> RecordBatch {
@@ -143,8 +144,11 @@ fn pages_that_come_back_changed_go_nowhere() {
             let of = path.clone();
             let spill = spilling(0, move || OsDisk.create_file(&of, true).unwrap());
             let properties = (properties.clone(), checksums);
-            let mut writer = writer(&rows().schema(), properties, Some(spill)).unwrap();
+            let mut writer =
+                writer(&rows().schema(), properties, Some(spill), Encodings::Auto).unwrap();
             writer.write(&rows().slice(0, 1_000)).unwrap();
+            // The rows are held no longer.
+            writer.0.open_bytes(0, 1).unwrap();
             let mut spilled = std::fs::read(&path).unwrap();
             let middle = spilled.len() / 2;
             spilled[middle] ^= 1;

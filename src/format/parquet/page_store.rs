@@ -11,7 +11,6 @@
 //! (`recode.rs`), what comes out is byte for byte what parquet-rs would have written. Encrypted pages are opaque, and never come here.
 
 use std::fmt;
-use std::io::Cursor;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -23,9 +22,8 @@ use parquet::file::metadata::OffsetIndexBuilder;
 use parquet::file::page_index::offset_index::OffsetIndexMetaData;
 use parquet::file::properties::{WriterProperties, WriterVersion};
 use parquet::schema::types::SchemaDescriptor;
-use zstd::bulk::Compressor;
-use zstd::zstd_safe::compress_bound;
 
+use super::compress::Compressors;
 use super::ordered::{OrderedColumn, OrderedColumns};
 use super::page_header::Header;
 use super::page_spill::{ChunkPages, PageSpill, Pages};
@@ -39,7 +37,7 @@ pub(crate) struct PageFinish {
     /// By leaf column, where it is an ordered dictionary.
     ordered: Vec<Option<OrderedLeaf>>,
     checksums: bool,
-    contexts: Mutex<Vec<Context>>,
+    compressors: Arc<Compressors>,
 }
 
 /// A leaf column that is an ordered dictionary.
@@ -48,12 +46,6 @@ struct OrderedLeaf {
     column: Arc<OrderedColumn>,
     /// How many kinds of levels its data pages have.
     levels: usize,
-}
-
-struct Context {
-    level: i32,
-    compressor: Compressor<'static>,
-    compressed: Vec<u8>,
 }
 
 impl fmt::Debug for PageFinish {
@@ -74,6 +66,7 @@ impl PageFinish {
         schema: &SchemaDescriptor,
         checksums: bool,
         ordered: &OrderedColumns,
+        compressors: &Arc<Compressors>,
     ) -> Option<(Self, WriterProperties)> {
         let is_version_1 = properties.writer_version() == WriterVersion::PARQUET_1_0;
         let codec = |leaf: usize| {
@@ -116,26 +109,9 @@ impl PageFinish {
             codecs,
             ordered,
             checksums,
-            contexts: Mutex::default(),
+            compressors: Arc::clone(compressors),
         };
         Some((finish, without.build()))
-    }
-
-    fn contexts(&self) -> MutexGuard<'_, Vec<Context>> {
-        self.contexts.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn context(&self, level: i32) -> Result<Context> {
-        let mut contexts = self.contexts();
-        if let Some(at) = contexts.iter().rposition(|context| context.level == level) {
-            return Ok(contexts.swap_remove(at));
-        }
-        drop(contexts);
-        Ok(Context {
-            level,
-            compressor: Compressor::new(level)?,
-            compressed: Vec::new(),
-        })
     }
 
     /// Adds a page of a leaf column to its chunk, compressed if that is ours to do.
@@ -143,16 +119,9 @@ impl PageFinish {
         let Some(level) = self.codecs[leaf].1 else {
             return chunk.push(header, page, self.checksums);
         };
-        let mut context = self.context(level)?;
-        context.compressed.clear();
-        context.compressed.reserve(compress_bound(page.len()));
-        let mut compressed = Cursor::new(&mut context.compressed);
-        context
-            .compressor
-            .compress_to_buffer(page, &mut compressed)?;
-        chunk.push(header, &context.compressed, self.checksums)?;
-        self.contexts().push(context);
-        Ok(())
+        self.compressors.compress(level, page, |compressed| {
+            chunk.push(header, compressed, self.checksums)
+        })
     }
 
     /// Adds a page of an ordered dictionary. Data pages that come before the dictionary wait for it.

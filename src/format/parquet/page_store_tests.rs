@@ -10,7 +10,7 @@ use arrow::array::{
 use arrow::compute::concat_batches;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::arrow::{ArrowSchemaConverter, ArrowWriter};
-use parquet::basic::{GzipLevel, ZstdLevel};
+use parquet::basic::{Encoding, GzipLevel, ZstdLevel};
 use parquet::file::metadata::ParquetMetaDataReader;
 use parquet::file::properties::{EnabledStatistics, WriterPropertiesBuilder};
 use parquet::schema::types::ColumnPath;
@@ -70,6 +70,8 @@ fn properties() -> WriterPropertiesBuilder {
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(3).unwrap()))
         .set_data_page_size_limit(8 << 10)
         .set_dictionary_page_size_limit(16 << 10)
+        // What is named is not chosen.
+        .set_encoding(Encoding::PLAIN)
         .set_write_batch_size(100)
 }
 
@@ -272,7 +274,14 @@ fn nothing_is_done_to_pages_where_nothing_is_asked_for() {
         let schema = ArrowSchemaConverter::new()
             .convert(&batch.schema())
             .unwrap();
-        PageFinish::take_over(&properties.build(), &schema, checksums, &none).is_some()
+        PageFinish::take_over(
+            &properties.build(),
+            &schema,
+            checksums,
+            &none,
+            &Arc::default(),
+        )
+        .is_some()
     };
     let version_2 = || properties().set_writer_version(WriterVersion::PARQUET_2_0);
     assert!(!taken_over(version_2(), false));

@@ -3,7 +3,7 @@
 //!
 //! Where a row group ends is for its owner to say.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::io::{self, Sink, Write};
 use std::ops::Range;
@@ -23,6 +23,7 @@ use parquet::file::properties::{WriterProperties, WriterPropertiesPtr};
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::types::{SchemaDescriptor, TypePtr};
 
+use super::column::{Choices, Chooser};
 use super::footer::encrypts;
 use super::keys::Keys;
 use super::ordered::OrderedColumns;
@@ -33,6 +34,13 @@ use crate::categories::KnownCategories;
 use crate::damage::Location;
 use crate::error::Error;
 use crate::format::{contained, proof};
+use crate::options::Encodings;
+
+/// How many sets of encodings are remembered with their properties.
+const MOST_CHOSEN: usize = 64;
+
+/// A writer of no file, for its properties.
+type NoFile = SerializedFileWriter<Sink>;
 
 /// A template of the files of one schema and properties.
 pub(crate) struct FileTemplate {
@@ -44,7 +52,10 @@ pub(crate) struct FileTemplate {
     ordered: OrderedColumns,
     /// Where something is done to pages: what, and a writer of no file with the properties that column
     /// writers have then.
-    finish: Option<(Arc<PageFinish>, SerializedFileWriter<Sink>)>,
+    finish: Option<(Arc<PageFinish>, NoFile)>,
+    /// Where encodings are chosen: by what, and writers of no file with the properties that have been chosen.
+    chooser: Option<Chooser>,
+    chosen: Mutex<HashMap<Choices, Arc<NoFile>>>,
     /// The decryption keys of encrypted files.
     keys: Option<Keys>,
     /// Why no such file is to be written.
@@ -66,6 +77,7 @@ impl FileTemplate {
         arrow_schema: &SchemaRef,
         properties: WriterProperties,
         checksums: bool,
+        encodings: Encodings,
     ) -> Result<Self> {
         super::types::check(arrow_schema)?;
         let ordered = OrderedColumns::new(arrow_schema)?;
@@ -81,9 +93,24 @@ impl FileTemplate {
         let refused = refusal(writer.properties(), description, (encrypts, keys.is_some()))
             .or_else(|| order_refusal(writer.properties(), &ordered, encrypts))
             .or_else(|| writable::refusal(writer.properties(), description));
+        let compressors = Arc::default();
         let finish = match encrypts {
             true => None,
-            false => PageFinish::take_over(writer.properties(), description, checksums, &ordered),
+            false => PageFinish::take_over(
+                writer.properties(),
+                description,
+                checksums,
+                &ordered,
+                &compressors,
+            ),
+        };
+        let chooser = match encrypts {
+            true => None,
+            false => {
+                let fixed = |leaf| ordered.leaf(leaf).is_some();
+                let properties = writer.properties();
+                Chooser::new(properties, description, encodings, fixed, &compressors)
+            }
         };
         let finish = finish.map(|(finish, properties)| {
             let root = description.root_schema_ptr();
@@ -101,6 +128,8 @@ impl FileTemplate {
             leaves,
             ordered,
             finish: finish.transpose()?,
+            chooser,
+            chosen: Mutex::default(),
             keys,
             refused,
         })
@@ -124,7 +153,8 @@ impl FileTemplate {
     /// Begins and ends a row group without rows, which makes the encoders of all columns.
     fn rehearse(&self) -> Result<()> {
         let file = self.file(io::sink())?;
-        let row_group = self.row_group(&file, 0, None)?;
+        let choices = vec![None; self.leaves.iter().sum()];
+        let row_group = self.row_group(&file, 0, None, choices)?;
         for field in 0..self.fields() {
             row_group.end(field)?;
         }
@@ -174,33 +204,87 @@ impl FileTemplate {
         ArrowWriter::try_new_with_options(output, Arc::clone(&self.arrow_schema), options)
     }
 
+    /// Whether the encodings of a row group are chosen by its first rows.
+    pub(super) fn chooses(&self) -> bool {
+        self.chooser.is_some()
+    }
+
+    /// Chooses the encodings of a field's leaf columns by the first rows of a row group.
+    pub(super) fn choose(
+        &self,
+        field: usize,
+        rows: &[(RecordBatch, Vec<Range<usize>>)],
+    ) -> Result<Choices> {
+        let count = self.leaves[field];
+        let Some(chooser) = &self.chooser else {
+            return Ok(vec![None; count]);
+        };
+        let first = self.leaves[..field].iter().sum();
+        let arrays = rows.iter().map(|(batch, _)| batch.column(field));
+        chooser.choose((first, count), arrays)
+    }
+
+    /// A writer of no file with the properties that column writers have which encode as chosen.
+    fn writer_as(&self, choices: Choices) -> Result<Arc<NoFile>> {
+        let mut chosen = self.chosen.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(writer) = chosen.get(&choices) {
+            return Ok(Arc::clone(writer));
+        }
+        let properties = match &self.finish {
+            Some((_, writer)) => writer.properties(),
+            None => &self.properties,
+        };
+        let mut properties = WriterProperties::clone(properties).into_builder();
+        let schema = SchemaDescriptor::new(Arc::clone(&self.schema));
+        for (leaf, choice) in choices.iter().enumerate() {
+            let Some(choice) = choice else {
+                continue;
+            };
+            let path = schema.column(leaf).path().clone();
+            properties = properties
+                .set_column_dictionary_enabled(path.clone(), choice.dictionary)
+                .set_column_encoding(path, choice.encoding);
+        }
+        let properties = Arc::new(properties.build());
+        let root = Arc::clone(&self.schema);
+        let writer = Arc::new(SerializedFileWriter::new(io::sink(), root, properties)?);
+        if chosen.len() < MOST_CHOSEN {
+            chosen.insert(choices, Arc::clone(&writer));
+        }
+        Ok(writer)
+    }
+
     /// Begins a row group of a file, counted from 0. The others before it need not be written yet. Pages that memory
-    /// has no room for go where `spill` says, if it is given.
+    /// has no room for go where `spill` says, if it is given. Where [encodings are chosen](FileTemplate::chooses), they
+    /// are `choices`, one a leaf column.
     pub(super) fn row_group<W: Write + Send>(
         &self,
         file: &SerializedFileWriter<W>,
         number: usize,
         spill: Option<&Arc<PageSpill>>,
+        choices: Choices,
     ) -> Result<RowGroup> {
         let schema = Arc::clone(&self.arrow_schema);
-        let (factory, chunks) = match &self.finish {
-            Some((finish, writer)) => {
+        let chosen = match self.chooses() {
+            true => Some(self.writer_as(choices)?),
+            false => None,
+        };
+        let factory = match (&chosen, &self.finish) {
+            (Some(writer), _) => ArrowRowGroupWriterFactory::new(writer, schema),
+            (None, Some((_, writer))) => ArrowRowGroupWriterFactory::new(writer, schema),
+            (None, None) => ArrowRowGroupWriterFactory::new(file, schema),
+        };
+        let (factory, chunks) = match (&self.finish, spill) {
+            (Some((finish, _)), spill) => {
                 let chunks = Arc::new(Chunks::new(finish, spill));
                 let stores = Arc::clone(&chunks);
-                let factory = ArrowRowGroupWriterFactory::new(writer, schema);
                 (factory.with_page_store_factory(stores), Some(chunks))
             }
-            None => {
-                let factory = ArrowRowGroupWriterFactory::new(file, schema);
-                let factory = match spill {
-                    Some(spill) => {
-                        let stores = SpillingStores(Arc::clone(spill));
-                        factory.with_page_store_factory(Arc::new(stores))
-                    }
-                    None => factory,
-                };
-                (factory, None)
+            (None, Some(spill)) => {
+                let stores = SpillingStores(Arc::clone(spill));
+                (factory.with_page_store_factory(Arc::new(stores)), None)
             }
+            (None, None) => (factory, None),
         };
         let mut leaves = factory.create_column_writers(number)?.into_iter();
         let mut first_leaf = 0;

@@ -18,7 +18,7 @@ impl<W: FileOutput> RowWriter<W> {
         // Where a batch is cut, a page may end: what is cut off waits for its turn by itself.
         let mut waiting = vec![batch.clone()];
         while let Some(batch) = waiting.pop() {
-            match (self.room(batch.num_rows()), batch.num_rows()) {
+            match (self.room(batch.num_rows())?, batch.num_rows()) {
                 (_, 0) => {}
                 (0, _) => {
                     self.0.end_row_group(1)?;
@@ -42,32 +42,34 @@ impl<W: FileOutput> RowWriter<W> {
     }
 
     /// How many of `rows` may come at once into the open row group.
-    fn room(&self, rows: usize) -> usize {
+    fn room(&mut self, rows: usize) -> Result<usize> {
         let (most_rows, most_bytes) = self.limits();
         let held = self.0.open_rows();
         if let Some(most) = most_rows.filter(|most| rows > most - held) {
-            return most - held;
+            return Ok(most - held);
         }
         let Some(most) = most_bytes.filter(|_| held > 0) else {
-            return rows;
+            return Ok(rows);
         };
-        let bytes = self.0.open_bytes();
-        match bytes / held {
+        let bytes = self.0.open_bytes(most, 1)?;
+        Ok(match bytes / held {
             _ if bytes >= most => 0,
             0 => rows,
             row => rows.min((most - bytes) / row),
-        }
+        })
     }
 
     fn encode(&mut self, batch: &RecordBatch, rows: usize) -> Result<()> {
         self.0.encode(batch, std::slice::from_ref(&(0..rows)), 1)?;
         let (most_rows, most_bytes) = self.limits();
-        if most_rows.is_some_and(|most| self.0.open_rows() >= most)
-            || most_bytes.is_some_and(|most| self.0.open_bytes() >= most)
-        {
-            return self.0.end_row_group(1);
+        let mut is_full = most_rows.is_some_and(|most| self.0.open_rows() >= most);
+        if let Some(most) = most_bytes.filter(|_| !is_full) {
+            is_full = self.0.open_bytes(most, 1)? >= most;
         }
-        Ok(())
+        match is_full {
+            true => self.0.end_row_group(1),
+            false => Ok(()),
+        }
     }
 }
 
@@ -82,15 +84,17 @@ pub(super) mod tests {
     use super::super::page_spill::PageSpill;
     use super::super::row_group::FileTemplate;
     use super::*;
+    use crate::options::Encodings;
 
     /// A writer into memory, with or without checksums of pages.
     pub(in super::super) fn writer(
         schema: &SchemaRef,
         (properties, checksums): (WriterProperties, bool),
         spill: Option<Arc<PageSpill>>,
+        encodings: Encodings,
     ) -> Result<RowWriter<Vec<u8>>> {
         let path = PathBuf::from("/lake/part-0.parquet");
-        let template = FileTemplate::new(schema, properties, checksums)
+        let template = FileTemplate::new(schema, properties, checksums, encodings)
             .map_err(|source| Error::encode(Step::WriteRows, &path, source))?;
         let file = FileWriter::new(Arc::new(template), Vec::new(), path)?;
         Ok(RowWriter(file.spilling(spill)))
@@ -102,7 +106,17 @@ pub(super) mod tests {
         properties: (WriterProperties, bool),
         spill: Option<Arc<PageSpill>>,
     ) -> Result<Vec<u8>> {
-        let mut writer = writer(&batches[0].schema(), properties, spill)?;
+        file_of_encodings(batches, properties, spill, Encodings::Auto)
+    }
+
+    /// The bytes of a file of some batches.
+    pub(in super::super) fn file_of_encodings(
+        batches: &[RecordBatch],
+        properties: (WriterProperties, bool),
+        spill: Option<Arc<PageSpill>>,
+        encodings: Encodings,
+    ) -> Result<Vec<u8>> {
+        let mut writer = writer(&batches[0].schema(), properties, spill, encodings)?;
         for batch in batches {
             writer.write(batch)?;
         }

@@ -1,0 +1,93 @@
+//! The values of each leaf column of a field.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::datatypes::{DataType, FieldRef};
+use arrow::error::ArrowError;
+
+use super::values::{Values, for_present};
+
+/// Adds what an array has that is not null to the values of its leaf columns. Values that are not known how to add
+/// make their leaf's `None`.
+///
+/// What stands below a null is no value, whatever it is.
+///
+/// # Errors
+/// The values of a dictionary take more than an array can have.
+pub(super) fn append(array: &ArrayRef, leaves: &mut [Option<Values>]) -> Result<(), ArrowError> {
+    let lists = |ranges: &dyn Fn(usize, usize) -> (usize, usize),
+                 items: &ArrayRef,
+                 leaves: &mut [Option<Values>]| {
+        for_present(array, |rows| {
+            let (start, end) = ranges(rows.start, rows.end);
+            append(&items.slice(start, end - start), leaves)
+        })
+    };
+    match array.data_type() {
+        DataType::List(_) => {
+            let array = array.as_list::<i32>();
+            let offsets = array.offsets();
+            let range = |start: usize, end: usize| (offsets[start] as usize, offsets[end] as usize);
+            lists(&range, array.values(), leaves)
+        }
+        DataType::LargeList(_) => {
+            let array = array.as_list::<i64>();
+            let offsets = array.offsets();
+            let range = |start: usize, end: usize| (offsets[start] as usize, offsets[end] as usize);
+            lists(&range, array.values(), leaves)
+        }
+        DataType::Map(_, _) => {
+            let array = array.as_map();
+            let offsets = array.offsets();
+            let range = |start: usize, end: usize| (offsets[start] as usize, offsets[end] as usize);
+            let entries: ArrayRef = Arc::new(array.entries().clone());
+            lists(&range, &entries, leaves)
+        }
+        DataType::FixedSizeList(_, length) => {
+            let array = array.as_fixed_size_list();
+            let length = *length as usize;
+            let range = |start: usize, end: usize| (start * length, end * length);
+            lists(&range, array.values(), leaves)
+        }
+        DataType::Struct(_) => {
+            let columns = array.as_struct().columns();
+            for_present(array, |rows| {
+                let mut rest = &mut *leaves;
+                for column in columns {
+                    let (of_column, after) =
+                        rest.split_at_mut(count(column.data_type()).min(rest.len()));
+                    append(&column.slice(rows.start, rows.len()), of_column)?;
+                    rest = after;
+                }
+                Ok(())
+            })
+        }
+        _ => {
+            let is_known = match leaves.first_mut() {
+                Some(Some(values)) => values.append(array)?,
+                Some(None) | None => true,
+            };
+            if !is_known {
+                leaves.fill_with(|| None);
+            }
+            Ok(())
+        }
+    }
+}
+
+/// How many leaf columns a type has.
+fn count(data_type: &DataType) -> usize {
+    let of = |field: &FieldRef| count(field.data_type());
+    match data_type {
+        DataType::List(item)
+        | DataType::LargeList(item)
+        | DataType::ListView(item)
+        | DataType::LargeListView(item)
+        | DataType::FixedSizeList(item, _)
+        | DataType::Map(item, _)
+        | DataType::RunEndEncoded(_, item) => of(item),
+        DataType::Struct(fields) => fields.iter().map(of).sum(),
+        _ => 1,
+    }
+}

@@ -1,0 +1,114 @@
+//! Looking at the rows that a row group begins with, and choosing the encodings of its columns.
+
+use std::fmt;
+use std::sync::Arc;
+
+use arrow::array::ArrayRef;
+use parquet::basic::{Compression, Type};
+use parquet::errors::Result;
+use parquet::file::properties::WriterProperties;
+use parquet::schema::types::SchemaDescriptor;
+
+use super::super::compress::Compressors;
+use super::choose::{Allowed, Choices, choose};
+use super::leaves;
+use super::values::Values;
+use crate::options::Encodings;
+
+/// How many rows of a row group are looked at.
+pub(in crate::format::parquet) const LOOK_ROWS: usize = 1 << 16;
+
+/// What is chosen among for each leaf column.
+pub(in crate::format::parquet) struct Chooser {
+    leaves: Vec<Option<Leaf>>,
+    compressors: Arc<Compressors>,
+}
+
+struct Leaf {
+    empty: Values,
+    allowed: Allowed,
+    codec: Compression,
+}
+
+impl fmt::Debug for Chooser {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Chooser")
+            .field("leaves", &self.leaves.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Chooser {
+    /// For files of these properties, but for the leaf columns that are `fixed`. What the properties say of the encoding
+    /// of a column stays as it is. `None` where nothing is left to choose.
+    pub(in crate::format::parquet) fn new(
+        properties: &WriterProperties,
+        schema: &SchemaDescriptor,
+        encodings: Encodings,
+        fixed: impl Fn(usize) -> bool,
+        compressors: &Arc<Compressors>,
+    ) -> Option<Self> {
+        let leaf = |number: usize| {
+            let column = schema.column(number);
+            let path = column.path();
+            if fixed(number) || properties.encoding(path).is_some() {
+                return None;
+            }
+            let limit = properties.column_dictionary_page_size_limit(path);
+            Some(Leaf {
+                empty: Values::of_column(&column)?,
+                allowed: Allowed {
+                    dictionary_bytes: properties
+                        .dictionary_enabled(path)
+                        .then(|| limit.saturating_sub(1)),
+                    all: match encodings {
+                        Encodings::Auto => true,
+                        Encodings::Compatible => false,
+                    },
+                    integers: match column.physical_type() {
+                        Type::INT32 | Type::INT64 => true,
+                        Type::BOOLEAN
+                        | Type::INT96
+                        | Type::FLOAT
+                        | Type::DOUBLE
+                        | Type::BYTE_ARRAY
+                        | Type::FIXED_LEN_BYTE_ARRAY => false,
+                    },
+                },
+                codec: properties.compression(path),
+            })
+        };
+        let leaves: Vec<_> = (0..schema.num_columns()).map(leaf).collect();
+        let compressors = Arc::clone(compressors);
+        let chooses = leaves.iter().any(Option::is_some);
+        chooses.then_some(Chooser {
+            leaves,
+            compressors,
+        })
+    }
+
+    /// The encodings of a field's leaf columns, the first of which is `first`, by the first rows of it.
+    pub(in crate::format::parquet) fn choose<'a>(
+        &self,
+        (first, count): (usize, usize),
+        arrays: impl Iterator<Item = &'a ArrayRef>,
+    ) -> Result<Choices> {
+        let leaves = &self.leaves[first..first + count];
+        let empty = |leaf: &Option<Leaf>| leaf.as_ref().map(|leaf| leaf.empty.clone());
+        let mut values: Vec<Option<Values>> = leaves.iter().map(empty).collect();
+        let mut rows = LOOK_ROWS;
+        for array in arrays {
+            let count = array.len().min(rows);
+            rows -= count;
+            leaves::append(&array.slice(0, count), &mut values)?;
+        }
+        let choose = |(leaf, values): (&Option<Leaf>, Option<Values>)| {
+            let (Some(leaf), Some(values)) = (leaf, values) else {
+                return Ok(None);
+            };
+            let mut compressed = |bytes: &[u8]| self.compressors.length(leaf.codec, bytes);
+            choose(&values, leaf.allowed, &mut compressed).map(Some)
+        };
+        leaves.iter().zip(values).map(choose).collect()
+    }
+}

@@ -1,0 +1,233 @@
+//! What files of chosen encodings have in them, read by parquet-rs.
+
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, BooleanArray, Date32Array, Decimal128Array, DictionaryArray, Float64Array,
+    Int32Array, Int64Array, ListArray, RecordBatch, StringArray, StringViewArray,
+    TimestampMicrosecondArray,
+};
+use arrow::compute::concat_batches;
+use arrow::datatypes::{Int32Type, Int64Type};
+use bytes::Bytes;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::basic::{Compression, Encoding, ZstdLevel};
+use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder};
+
+use super::super::rows::tests::file_of_encodings;
+use crate::options::Encodings;
+
+/// Numbers without a pattern.
+pub(super) fn noise(seed: u64) -> impl Iterator<Item = u64> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    std::iter::repeat_with(move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state
+    })
+}
+
+fn properties() -> WriterPropertiesBuilder {
+    WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::default()))
+}
+
+/// The encodings of the pages of a column in a file of its own, and what is read back.
+fn encoded(
+    column: ArrayRef,
+    properties: WriterPropertiesBuilder,
+    encodings: Encodings,
+) -> Vec<Encoding> {
+    let batch = RecordBatch::try_from_iter([("c", column)]).unwrap();
+    let batches = [batch.clone()];
+    let file = file_of_encodings(&batches, (properties.build(), true), None, encodings).unwrap();
+    let reader = ParquetRecordBatchReaderBuilder::try_new(Bytes::from(file)).unwrap();
+    let metadata = Arc::clone(reader.metadata());
+    let read: Vec<RecordBatch> = reader.build().unwrap().map(Result::unwrap).collect();
+    let read = concat_batches(read[0].schema_ref(), &read).unwrap();
+    assert_eq!(read, batch);
+    let mut encodings: Vec<Encoding> = metadata.row_group(0).column(0).encodings().collect();
+    // That of levels, which is there for columns without any, too.
+    encodings.retain(|encoding| {
+        *encoding != Encoding::RLE || batch.column(0).data_type().is_null() || is_boolean(&batch)
+    });
+    encodings
+}
+
+fn is_boolean(batch: &RecordBatch) -> bool {
+    batch.column(0).data_type() == &arrow::datatypes::DataType::Boolean
+}
+
+const ROWS: usize = 10_000;
+
+/// Texts of which each begins as the one before.
+fn paths() -> StringArray {
+    let paths = (0..ROWS).map(|row| Some(format!("/lake/events/year=2026/part-{row:08}.parquet")));
+    paths.collect()
+}
+
+#[test]
+fn each_column_is_encoded_as_suits_its_values() {
+    let steps = noise(1).scan(1_700_000_000_000_000, |time, step| {
+        *time += (step % 1_000_000) as i64;
+        Some(*time)
+    });
+    let times: TimestampMicrosecondArray = steps.take(ROWS).map(Some).collect();
+    let few: Int64Array = noise(2)
+        .take(ROWS)
+        .map(|value| Some((value % 9) as i64 * 1_000_003))
+        .collect();
+    let any: Int64Array = noise(3)
+        .take(ROWS)
+        .map(|value| Some(value.cast_signed()))
+        .collect();
+    let names = ["JFK", "EWR", "LGA"];
+    let airports: StringArray = noise(4)
+        .take(ROWS)
+        .map(|value| Some(names[(value % 3) as usize]))
+        .collect();
+    let sensor = noise(5).take(ROWS).enumerate().map(|(row, noise)| {
+        Some((row as f64 / 700.0).sin() * 30.0 + (noise % 1_000_000) as f64 / 1e8)
+    });
+    let sensor: Float64Array = sensor.collect();
+    let one = Int32Array::from(vec![7; ROWS]);
+    let days: Date32Array = (0..ROWS as i32).map(|row| Some(20_000 + row / 3)).collect();
+    let cases: [(&str, ArrayRef, &[Encoding]); 7] = [
+        (
+            "times that rise",
+            Arc::new(times),
+            &[Encoding::DELTA_BINARY_PACKED],
+        ),
+        (
+            "few numbers",
+            Arc::new(few),
+            &[Encoding::PLAIN, Encoding::RLE_DICTIONARY],
+        ),
+        (
+            "numbers without a pattern",
+            Arc::new(any),
+            &[Encoding::PLAIN],
+        ),
+        (
+            "few texts",
+            Arc::new(airports),
+            &[Encoding::PLAIN, Encoding::RLE_DICTIONARY],
+        ),
+        (
+            "measurements",
+            Arc::new(sensor),
+            &[Encoding::BYTE_STREAM_SPLIT],
+        ),
+        (
+            "one number",
+            Arc::new(one),
+            &[Encoding::PLAIN, Encoding::RLE_DICTIONARY],
+        ),
+        (
+            "days that rise",
+            Arc::new(days),
+            &[Encoding::DELTA_BINARY_PACKED],
+        ),
+    ];
+    for (name, column, expected) in cases {
+        assert_eq!(
+            encoded(column, properties(), Encodings::Auto),
+            expected,
+            "{name}"
+        );
+    }
+    assert_eq!(
+        encoded(Arc::new(paths()), properties(), Encodings::Auto),
+        [Encoding::DELTA_BYTE_ARRAY]
+    );
+    let halves: BooleanArray = (0..ROWS).map(|row| Some(row > ROWS / 2)).collect();
+    assert_eq!(
+        encoded(Arc::new(halves), properties(), Encodings::Auto),
+        [Encoding::RLE]
+    );
+}
+
+#[test]
+fn compatible_files_have_dictionaries_and_plain_values_alone() {
+    assert_eq!(
+        encoded(Arc::new(paths()), properties(), Encodings::Compatible),
+        [Encoding::PLAIN]
+    );
+    let few: Int64Array = (0..ROWS as i64).map(|row| Some(row % 3)).collect();
+    assert_eq!(
+        encoded(Arc::new(few), properties(), Encodings::Compatible),
+        [Encoding::PLAIN, Encoding::RLE_DICTIONARY]
+    );
+}
+
+#[test]
+fn what_the_properties_name_is_kept() {
+    let few: ArrayRef = Arc::new(
+        (0..ROWS as i64)
+            .map(|row| Some(row % 3))
+            .collect::<Int64Array>(),
+    );
+    let split = properties()
+        .set_dictionary_enabled(false)
+        .set_encoding(Encoding::BYTE_STREAM_SPLIT);
+    assert_eq!(
+        encoded(Arc::clone(&few), split, Encodings::Auto),
+        [Encoding::BYTE_STREAM_SPLIT]
+    );
+    let without = properties().set_dictionary_enabled(false);
+    let encodings = encoded(few, without, Encodings::Auto);
+    assert!(
+        !encodings.contains(&Encoding::RLE_DICTIONARY),
+        "{encodings:?}"
+    );
+}
+
+/// Values that are dictionaries in Arrow are encoded as the same values by themselves.
+#[test]
+fn the_form_of_a_column_in_arrow_does_not_matter() {
+    let keys = noise(6).take(ROWS).map(|value| (value % 50) as i32);
+    let texts = StringArray::from_iter_values((0..60).rev().map(|name| format!("name {name}")));
+    let dictionary =
+        DictionaryArray::<Int32Type>::new(keys.collect::<Int32Array>(), Arc::new(texts));
+    let of = |column: ArrayRef| {
+        let batch = [RecordBatch::try_from_iter([("c", column)]).unwrap()];
+        let properties = (properties().build(), true);
+        let file = file_of_encodings(&batch, properties, None, Encodings::Auto).unwrap();
+        let reader = ParquetRecordBatchReaderBuilder::try_new(Bytes::from(file)).unwrap();
+        let chunk = reader.metadata().row_group(0).column(0).clone();
+        (
+            chunk.compressed_size(),
+            chunk.encodings().collect::<Vec<_>>(),
+        )
+    };
+    let values = arrow::compute::cast(&dictionary, &arrow::datatypes::DataType::Utf8).unwrap();
+    assert_eq!(of(Arc::new(dictionary)), of(values));
+}
+
+#[test]
+fn values_within_lists_are_looked_at_too() {
+    let rows = (0..ROWS as i64).map(|row| match row % 4 {
+        0 => None,
+        count => Some(
+            (0..count)
+                .map(move |at| Some(row * 1000 + at))
+                .collect::<Vec<_>>(),
+        ),
+    });
+    let lists = ListArray::from_iter_primitive::<Int64Type, _, _>(rows);
+    assert_eq!(
+        encoded(Arc::new(lists), properties(), Encodings::Auto),
+        [Encoding::DELTA_BINARY_PACKED]
+    );
+}
+
+#[test]
+fn a_column_of_nulls_or_of_nothing_is_encoded() {
+    let nulls: ArrayRef = Arc::new(StringViewArray::new_null(ROWS));
+    assert_eq!(
+        encoded(nulls, properties(), Encodings::Auto),
+        [Encoding::PLAIN]
+    );
+    let decimals = Decimal128Array::from(vec![None, Some(12_345)]).with_precision_and_scale(30, 3);
+    encoded(Arc::new(decimals.unwrap()), properties(), Encodings::Auto);
+}

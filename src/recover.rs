@@ -5,12 +5,12 @@ use std::error::Error as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::backend::{Backend as _, LocalBackend};
+use crate::backend::Backend;
 use crate::disk::{Disk, OsDisk};
 use crate::error::{Error, Result, Step};
 use crate::options::{Interrupt, StagingPlace};
-use crate::staging::{Area, Control, Home, home_of_root, resolve, sweep_for};
-use crate::transaction::{Recovered, recover_all};
+use crate::staging::resolve;
+use crate::transaction::{Recovered, Target, recover_all};
 
 /// The result of [`recover`].
 #[derive(Debug, Default)]
@@ -156,98 +156,37 @@ pub fn recover_with_options(root: impl AsRef<Path>, options: &RecoverOptions) ->
 }
 
 fn recover_root(root: &Path, options: &RecoverOptions) -> Result<Recovery> {
-    let disk = &options.disk;
-    let root = resolve(disk.as_ref(), root)?;
-    let home = home_of_root(disk.as_ref(), &root, &options.staging)?;
-    let home = home.interrupted_by(options.interrupt.clone());
+    let target = Target {
+        disk: &options.disk,
+        root: &resolve(options.disk.as_ref(), root)?,
+        staging: &options.staging,
+        interrupt: &options.interrupt,
+        rewrite_missing: false,
+    };
+    let backend = target.find()?;
     let mut recovery = Recovery::default();
-    recover_control(&home, options, &mut recovery);
-    let areas = home.all_areas(disk.as_ref());
-    for path in &areas {
-        recover_area(&home, path, options, &mut recovery);
-    }
-    // Also what only the data set itself tells of.
-    if let Some(first) = areas.first() {
-        let backend = LocalBackend::new(Area::at(disk, home.clone(), first.clone()));
-        match backend.announced_areas() {
-            Ok(announced) => {
-                for backend in announced {
-                    recover_in(&backend, options, &mut recovery);
-                }
-            }
-            Err(error) => recovery.failed.push(error),
-        }
+    recovery.failed.extend(backend.repair(options.dry_run));
+    let survey = backend.survey();
+    recovery.failed.extend(survey.failed);
+    for place in survey.places {
+        recover_place(place.as_ref(), options, &mut recovery);
     }
     let interrupted = |error: &Error| matches!(error, Error::Interrupted { .. });
     if let Some(at) = recovery.failed.iter().position(interrupted) {
         return Err(recovery.failed.swap_remove(at));
     }
-    if let Some(first) = areas.first() {
-        let backend = LocalBackend::new(Area::at(disk, home, first.clone()));
-        if options.abort_unfinished && !options.dry_run {
-            match backend.forget_out_of_reach() {
-                Ok(forgotten) => recovery.forgotten = forgotten,
-                Err(error) => recovery.failed.push(error),
-            }
-            return Ok(recovery);
-        }
-        match backend.distrusted_markers() {
-            Ok(distrusted) => recovery.failed.extend(distrusted),
-            Err(error) => recovery.failed.push(error),
-        }
-        let checked = backend
-            .neighbours()
-            .and_then(|neighbours| backend.check_announced(&neighbours, options.dry_run));
-        recovery.failed.extend(checked.err());
-    }
+    let out_of_reach = backend.check_reach(options.dry_run, options.abort_unfinished);
+    recovery.forgotten = out_of_reach.forgotten;
+    recovery.failed.extend(out_of_reach.failed);
     Ok(recovery)
 }
 
-/// Replaces the control directories of the root and of the directory that the caller named where they are not
-/// trusted, and tells of those that were.
-fn recover_control(home: &Home, options: &RecoverOptions, recovery: &mut Recovery) {
-    let directories = BTreeSet::from([home.root(), home.named()]);
-    for directory in directories {
-        let control = Control::of(&options.disk, directory);
-        let renewed = match options.dry_run {
-            true => Ok(()),
-            false => control.renew(home.interrupt()),
-        };
-        recovery
-            .failed
-            .extend(renewed.err().map(|error| match error {
-                Error::Io { path, source, .. } => Error::Read { path, source },
-                error => error,
-            }));
-        let replaced = control.replaced(options.dry_run).into_iter();
-        recovery
-            .failed
-            .extend(replaced.map(|path| Error::SetAside { path, source: None }));
-    }
-}
-
-fn recover_area(home: &Home, path: &Path, options: &RecoverOptions, recovery: &mut Recovery) {
-    let (disk, dry_run) = (&options.disk, options.dry_run);
-    let area = Area::at(disk, home.clone(), path.to_owned());
-    if let Err(source) = area.check_owner() {
-        let path = path.to_owned();
-        return recovery.failed.push(Error::Read { path, source });
-    }
-    let swept = sweep_for(disk.as_ref(), path, dry_run);
+/// Recovers what stands in one place.
+fn recover_place(backend: &dyn Backend, options: &RecoverOptions, recovery: &mut Recovery) {
+    let swept = backend.sweep_files(options.dry_run);
     recovery.removed.extend(swept.removed);
     recovery.alive.extend(swept.alive);
     recovery.failed.extend(swept.failed);
-    let backend = LocalBackend::new(area);
-    recover_in(&backend, options, recovery);
-    if !dry_run && !backend.is_in_shared_area() {
-        // Only an empty directory can be removed this way.
-        let _ = disk.remove_directory(path);
-    }
-}
-
-/// Recovers the transactions that a backend lists.
-fn recover_in(backend: &LocalBackend, options: &RecoverOptions, recovery: &mut Recovery) {
-    recovery.failed.extend(backend.aside());
     let recovered = match recover_all(backend, options.dry_run, options.abort_unfinished) {
         Ok(recovered) => recovered,
         // One area, of which the others know nothing.
@@ -259,13 +198,16 @@ fn recover_in(backend: &LocalBackend, options: &RecoverOptions, recovery: &mut R
             Ok(Recovered::Finished) => recovery.finished.push(place),
             Ok(Recovered::Abandoned) => recovery.abandoned.push(place),
             Ok(Recovered::Removed) => recovery.aborted.push(place),
-            Ok(Recovered::Alive) => recovery.alive.push(place),
+            Ok(Recovered::Alive | Recovered::OfAnotherRoot) => recovery.alive.push(place),
             Ok(Recovered::Waiting) => recovery.staged.push(place),
             Ok(Recovered::Gone) => {}
             Err(error) => recovery.failed.push(error),
         }
     }
     recovery.failed.extend(recovered.left);
+    if !options.dry_run {
+        backend.tidy();
+    }
 }
 
 /// Tells of each thing that is in the way once, however many steps it was in the way of.

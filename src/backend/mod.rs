@@ -16,9 +16,10 @@ use crate::disk::{Identity, LockKind};
 use crate::error::{Error, Result};
 use crate::options::Durability;
 use crate::receipt::Receipt;
-use crate::record::{Decision, Layout, Plan, StagedRecord};
+use crate::record::{Decision, Fingerprint, Layout, Plan, StagedRecord};
+use crate::staging::{Swept, Workspace};
 
-pub(crate) use local::{DESCRIPTORS, LocalBackend, check_descriptors};
+pub(crate) use local::{LocalBackend, check_descriptors};
 
 /// Keeps a transaction alive, or a lock held, until it is dropped.
 pub(crate) type Guard = Box<dyn Any + Send + Sync>;
@@ -44,55 +45,58 @@ pub(crate) enum Decided {
     Gone,
 }
 
-/// A place that holds a data set and its staging area.
+/// A file of a workspace that was verified and is to be staged.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct VerifiedFile<'a> {
+    /// Its path in the workspace.
+    pub(crate) path: &'a Path,
+    /// Which file was verified, whatever stands at that path later.
+    pub(crate) identity: Identity,
+}
+
+/// All files of a plan are published.
+pub(crate) struct Published {
+    /// Files that should go now, and cannot be removed.
+    pub(crate) left: Vec<Error>,
+    /// Keeps others from the data set as before until the transaction is ended, also where its root was exchanged.
+    pub(crate) guard: Guard,
+}
+
+/// Every place in which something of a data set may be left.
+pub(crate) struct Survey {
+    pub(crate) places: Vec<Box<dyn Backend>>,
+    /// Places that cannot be looked at, or are not trusted.
+    pub(crate) failed: Vec<Error>,
+}
+
+/// Transactions that are announced and stand where they cannot be reached from here.
+#[derive(Default)]
+pub(crate) struct OutOfReach {
+    /// The announcements that were removed.
+    pub(crate) forgotten: Vec<PathBuf>,
+    /// One that keeps others from writing, and those that are not trusted.
+    pub(crate) failed: Vec<Error>,
+}
+
+/// A place that holds a data set and its staging area, as one writer or one recovery has to do with it.
+///
+/// A transaction is prepared in a workspace, which is always a directory on a local disk. What is staged, decided
+/// and published may be elsewhere. Paths of files are relative to the transaction or to the root of the data
+/// set. A place that has only one staging area has no neighbours, and announces nothing.
 pub(crate) trait Backend: fmt::Debug + Send + Sync {
-    /// The data set's root, for errors.
+    // The data set.
+
+    /// The data set's root, as errors name it.
     fn root(&self) -> &Path;
+
+    /// The directory that the caller named, below the root.
+    fn scope(&self) -> &Path;
 
     /// The root, if transactions of other data sets may stand beside its own.
     fn named_root(&self) -> Option<PathBuf>;
 
-    /// Where a transaction stands, for errors.
-    fn place(&self, transaction: Uuid) -> PathBuf;
-
-    /// The user who began a transaction, where that is known and is not the one of this process.
-    fn other_author(&self, transaction: Uuid) -> Option<u32>;
-
-    /// The transactions of which anything is left.
-    fn transactions(&self) -> Result<Vec<Uuid>>;
-
-    /// Makes a transaction, alive as long as what is returned.
-    fn begin(&self) -> Result<(Uuid, Guard)>;
-
-    /// Takes a transaction over if its writer is dead.
-    fn take(&self, transaction: Uuid) -> Result<Taken>;
-
-    /// Keeps others from deciding, or (shared) from exchanging, until it is dropped; `None` where the
-    /// place has no locks.
-    fn lock(&self, kind: LockKind) -> Result<Option<Guard>>;
-
-    /// The same data set with each other staging area in which transactions of it may stand.
-    fn neighbours(&self) -> Result<Vec<Box<dyn Backend>>>;
-
-    /// Tells every writer of the data set, by whatever path he comes, that a transaction of ours may be
-    /// decided, as long as what is returned is not dropped; afterwards that whoever sees the staging area
-    /// has to see to it. The transaction's files are synced.
-    fn announce(&self, transaction: Uuid, durability: Durability) -> Result<Guard>;
-
-    /// Whether no transaction is announced that a dead writer left where nobody sees it from here. Unless
-    /// it is a dry run, what is announced of transactions that are gone is removed.
-    ///
-    /// # Errors
-    /// [`Error::OutOfReach`](crate::Error::OutOfReach) names one; other errors are the disk's.
-    fn check_announced(&self, others: &[Box<dyn Backend>], dry_run: bool) -> Result<()>;
-
-    /// Before a decided plan is published: lets the locks hold and the names of writes be remembered also
-    /// when the data set's root is exchanged by it, as long as what is returned is not dropped. Idempotent.
-    fn hand_over(&self, plan: &Plan) -> Result<Guard>;
-
-    /// The files below a directory of the data set, each with what tells it from a later one of its
-    /// name; none if there is no such directory. The staging area is left out.
-    fn files(&self, directory: &Path) -> Result<Vec<(PathBuf, u128)>>;
+    /// The files below a directory of the data set, without the staging area; none if there is no such directory.
+    fn files(&self, directory: &Path) -> Result<Vec<(PathBuf, Fingerprint)>>;
 
     /// Whether a directory of the data set may be exchanged with a staged one: a reader never meets what
     /// is in the staging area, and nobody holds on to the directory itself.
@@ -101,40 +105,54 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync {
     /// Refuses a directory of the data set that would lead a write out of it.
     fn check_directory(&self, directory: &Path) -> Result<()>;
 
-    /// Takes a transaction whose record is not to be acted upon out of the way of everybody, with all that is
-    /// staged in it, and says where it is now. It is ours.
-    fn set_aside(&self, transaction: Uuid) -> Result<PathBuf>;
+    /// Keeps others from deciding, or (shared) from exchanging, until it is dropped; `None` where the
+    /// place has no locks.
+    fn lock(&self, kind: LockKind) -> Result<Option<Guard>>;
 
-    /// Refuses what could not be published once it is decided: for want of permissions, because a
-    /// directory is on another file system, or because a name is too long.
-    fn check_layout(&self, transaction: Uuid, layout: &Layout) -> Result<()>;
+    /// The receipt of the write of this name into this directory of the data set, if it was committed and
+    /// is still remembered, with those of its files that are not there any more.
+    fn recall(&self, scope: &Path, write_id: &str) -> Result<Option<Receipt>>;
 
-    /// Makes what is staged durable, so that a decision may name it: all of these files must be there.
-    /// One that is not the file given with it, which was verified, counts as missing. Gives what tells each of them
-    /// from every other file, in the same order.
+    // Transactions, and who works on them.
+
+    /// Where a transaction stands, as errors name it.
+    fn place(&self, transaction: Uuid) -> PathBuf;
+
+    /// The transactions of which anything is left.
+    fn transactions(&self) -> Result<Vec<Uuid>>;
+
+    /// Makes a transaction, alive as long as what is returned.
+    fn begin(&self) -> Result<(Uuid, Guard)>;
+
+    /// Keeps a transaction of ours from being taken for dead where locks are not to be trusted. Called often; does
+    /// something now and then.
+    fn keep_alive(&self, transaction: Uuid) -> Result<()>;
+
+    /// Takes a transaction over if its writer is dead.
+    fn take(&self, transaction: Uuid) -> Result<Taken>;
+
+    /// The user who began a transaction, where that is known and is not the one of this process.
+    fn other_author(&self, transaction: Uuid) -> Option<u32>;
+
+    // Staging.
+
+    /// The workspace of a transaction of ours.
+    fn workspace(&self, transaction: Uuid) -> Workspace;
+
+    /// Stages a file of the workspace, which stays there no longer than the transaction. May be called by several
+    /// threads.
+    fn stage(&self, transaction: Uuid, file: VerifiedFile<'_>) -> Result<()>;
+
+    /// Makes what is staged durable, so that a decision may name it: all of these files must be there, and be those
+    /// that were [verified](Self::stage). Gives what tells each of them from every other file, in the same order.
     fn sync_staged(
         &self,
         transaction: Uuid,
-        files: &[(&Path, Option<Identity>)],
+        files: &[&Path],
         durability: Durability,
-    ) -> Result<Vec<u128>>;
+    ) -> Result<Vec<Fingerprint>>;
 
-    /// The decision that stands, durably.
-    fn decision(&self, transaction: Uuid) -> Result<Option<Decision>>;
-
-    /// Records a decision, unless one stands already. The commit point. Whoever finds it after a power
-    /// cut finds all of it, also if it need not be found.
-    fn decide(
-        &self,
-        transaction: Uuid,
-        decision: &Decision,
-        durability: Durability,
-    ) -> Result<Decided>;
-
-    /// Keeps a transaction of ours from being taken for dead where locks are not to be trusted.
-    fn keep_alive(&self, transaction: Uuid) -> Result<()>;
-
-    /// Keeps the record of what a transaction has staged for another, before that is decided.
+    /// Writes the record of what a transaction has staged for another, before that is decided.
     fn record(&self, transaction: Uuid, record: &StagedRecord) -> Result<()>;
 
     /// Makes what another transaction has staged part of this one, and gives its record; nothing where
@@ -147,13 +165,38 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync {
     /// Removes what a transaction has staged for another, unless it is part of one already.
     fn discard(&self, staged: Uuid) -> Result<()>;
 
+    // Deciding.
+
+    /// Refuses what could not be published once it is decided: for want of permissions, because a
+    /// directory is on another file system, or because a name is too long.
+    fn check_layout(&self, transaction: Uuid, layout: &Layout) -> Result<()>;
+
+    /// Tells every writer of the data set, by whatever path he comes, that a transaction of ours may be
+    /// decided, as long as what is returned is not dropped; afterwards that whoever sees the staging area
+    /// has to see to it. The transaction's files are synced.
+    fn announce(&self, transaction: Uuid, durability: Durability) -> Result<Guard>;
+
+    /// Records a decision, unless one stands already. The commit point. Whoever finds it after a power
+    /// cut finds all of it, also if it need not be found.
+    fn decide(
+        &self,
+        transaction: Uuid,
+        decision: &Decision,
+        durability: Durability,
+    ) -> Result<Decided>;
+
+    /// The decision that stands, durably.
+    fn decision(&self, transaction: Uuid) -> Result<Option<Decision>>;
+
     /// Whether the decision that stands was recorded longer ago than this.
     fn is_older(&self, transaction: Uuid, than: Duration) -> Result<bool>;
 
-    /// Publishes what is not published yet of a decided plan, as durably as it says. Idempotent. A file that is
-    /// neither staged nor published is an error, except in the recovery of a plan that was not synced. Gives the
-    /// files that should go once all is published, and cannot be removed.
-    fn publish(&self, plan: &Plan, recovering: bool) -> Result<Vec<Error>>;
+    // Carrying a decision out. Every verb is idempotent: whoever recovers a transaction does again what may have been
+    // done.
+
+    /// Publishes what is not published yet of a decided plan, as durably as it says. A file that is
+    /// neither staged nor published is an error, except in the recovery of a plan that was not synced.
+    fn publish(&self, plan: &Plan, recovering: bool) -> Result<Published>;
 
     /// Whether each file of a decided plan is staged, or published.
     ///
@@ -161,24 +204,53 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync {
     /// [`Error::FilesLost`](crate::Error::FilesLost) if one is neither.
     fn check_whole(&self, plan: &Plan) -> Result<()>;
 
-    /// Makes a decision that was carried out be forgotten, durably, after remembering its receipt if
-    /// the write has a name; then removes what is left of the transaction as far as it can be, and gives what
-    /// cannot. Files that it should have removed and are `left` are kept in mind, and `sweep` tries again.
-    fn forget(&self, plan: &Plan, left: &[Error]) -> Result<Vec<Error>>;
+    /// Ends a transaction whose plan was carried out: keeps its receipt if the write has a name, then removes the
+    /// decision, durably; then removes what is left of the transaction as far as it can be, and gives what
+    /// cannot. Files that it should have removed and are `left` are kept in mind, and [`sweep`](Self::sweep) tries
+    /// again.
+    fn end(&self, plan: &Plan, left: &[Error]) -> Result<Vec<Error>>;
 
-    /// Makes a decision be forgotten, durably, and removes what is not published of it. Its receipt is not
-    /// remembered.
+    /// Removes a decision, durably, and what is not published of its plan. The receipt is not kept.
     fn abandon(&self, plan: &Plan) -> Result<()>;
 
     /// Removes an aborted transaction, such that a writer that comes back finds nothing. What it had
     /// adopted is staged again as it was.
     fn remove(&self, transaction: Uuid) -> Result<()>;
 
+    /// Takes a transaction whose record is not to be acted upon out of the way of everybody, with all that is
+    /// staged in it, and says where it is now. It is ours.
+    fn set_aside(&self, transaction: Uuid) -> Result<PathBuf>;
+
     /// Removes what is left of transactions whose removal was interrupted, as far as it can be, and gives what
     /// cannot.
     fn sweep(&self) -> Vec<Error>;
 
-    /// The receipt of the write of this name into this directory of the data set, if it was committed and
-    /// is still remembered, with those of its files that are not there any more.
-    fn recall(&self, scope: &Path, write_id: &str) -> Result<Option<Receipt>>;
+    // Other staging areas of the same data set.
+
+    /// The same data set with each other staging area in which transactions of it may stand.
+    fn neighbours(&self) -> Result<Vec<Box<dyn Backend>>>;
+
+    /// Whether no transaction is announced that a dead writer left where nobody sees it from here. Unless
+    /// it is a dry run, what is announced of transactions that are gone is removed.
+    ///
+    /// # Errors
+    /// [`Error::OutOfReach`](crate::Error::OutOfReach) names one; other errors are the disk's.
+    fn check_announced(&self, others: &[Box<dyn Backend>], dry_run: bool) -> Result<()>;
+
+    // What a recovery does besides, in this order.
+
+    /// Repairs what all writers of the data set share, unless it is a dry run, and tells of it.
+    fn repair(&self, dry_run: bool) -> Vec<Error>;
+
+    /// Every place in which something of the data set may be left, this one and those that are announced included.
+    fn survey(&self) -> Survey;
+
+    /// Removes what dead writers left here beside transactions, or only lists it; tells of what stands aside.
+    fn sweep_files(&self, dry_run: bool) -> Swept;
+
+    /// Removes the staging area if nothing is in it any more.
+    fn tidy(&self);
+
+    /// Tells of what is announced and out of reach, or lets it be forgotten.
+    fn check_reach(&self, dry_run: bool, forget: bool) -> OutOfReach;
 }

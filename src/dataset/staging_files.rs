@@ -25,6 +25,9 @@ pub(crate) trait StagingFiles: fmt::Debug + Send + Sync {
     /// Opens the directory of the staging files. It has to be opened before the first of them is written: a sync of a
     /// whole file system reports the failures since then, and no earlier ones.
     fn directory(&self) -> Result<Box<dyn DiskDirectory>>;
+
+    /// Takes a file that is finished. Called by several threads.
+    fn stage(&self, file: &Finished) -> Result<()>;
 }
 
 /// An encoded file: its last byte is written, but it is neither synced nor verified.

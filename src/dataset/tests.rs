@@ -83,6 +83,10 @@ impl StagingFiles for Place {
     fn directory(&self) -> Result<Box<dyn DiskDirectory>> {
         Ok(self.disk.open_directory(self.directory.path()).unwrap())
     }
+
+    fn stage(&self, _file: &Finished) -> Result<()> {
+        Ok(())
+    }
 }
 
 fn options() -> EngineOptions {
@@ -580,6 +584,10 @@ impl StagingFiles for Failing {
     fn directory(&self) -> Result<Box<dyn DiskDirectory>> {
         self.place.directory()
     }
+
+    fn stage(&self, _file: &Finished) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// A file on a disk that is full.
@@ -922,6 +930,10 @@ impl StagingFiles for Simulated {
 
     fn directory(&self) -> Result<Box<dyn DiskDirectory>> {
         Ok(self.disk.open_directory(Path::new("/")).unwrap())
+    }
+
+    fn stage(&self, _file: &Finished) -> Result<()> {
+        Ok(())
     }
 }
 

@@ -18,7 +18,6 @@ use super::commit::{already_committed, check_write_id, commit};
 use super::engine::Engine;
 use super::options::Progress;
 use super::staging_files::{Finished, StagingFiles};
-use crate::backend::{Backend, LocalBackend};
 use crate::categories::KnownCategories;
 use crate::disk::Disk;
 use crate::error::{Error, Result};
@@ -29,10 +28,10 @@ use crate::options::{Interrupt, SchemaPolicy, StagingPlace};
 use crate::partition::Partition;
 use crate::receipt::{CommitMode, Note, Receipt, StagedFileRecord, StagedWrite};
 use crate::record::StagedRows;
-use crate::staging::{home_of_root, resolve};
+use crate::staging::resolve;
 use crate::stored::StoredTypes;
 use crate::table_format::TableFormat;
-use crate::transaction::{ConflictCheck, Transaction, open_area};
+use crate::transaction::{ConflictCheck, Target, Transaction};
 use crate::unify::conform;
 
 /// Writes batches into a Hive-partitioned data set, as one transaction: all of its files appear, or
@@ -144,19 +143,25 @@ impl DatasetWriter {
             check_table(disk.as_ref(), &root, mode)?;
         }
         options.limit_open_files(disk.as_ref(), &root)?;
-        let home = home_of_root(disk.as_ref(), &root, &staging)?;
-        let home = home.interrupted_by(options.interrupt.clone());
-        let area = open_area(&disk, home)?;
-        let staging = match area.is_given() {
-            true => StagingPlace::Directory(area.path().to_owned()),
-            false => staging,
+        // Other processes, which may work in another directory, look for what is staged by this path.
+        let staging = match staging {
+            StagingPlace::Directory(given) => {
+                StagingPlace::Directory(resolve(disk.as_ref(), &given)?)
+            }
+            place => place,
         };
-        let backend = Arc::new(LocalBackend::new(area).rewrite_missing(rewrite_missing));
-        let verbs = Arc::clone(&backend) as Arc<dyn Backend>;
-        let transaction = Transaction::begin(verbs, options.durability)?;
+        let target = Target {
+            disk: &disk,
+            root: &root,
+            staging: &staging,
+            interrupt: &options.interrupt,
+            rewrite_missing,
+        };
+        let backend = target.open()?;
+        let transaction = Transaction::begin(Arc::clone(&backend), options.durability)?;
         let scope = backend.scope();
         let conflicts = ConflictCheck::begin(backend.as_ref(), mode, scope, overwrite_table)?;
-        let session = Arc::new(Session::new(&transaction, backend, conflicts, &root));
+        let session = Arc::new(Session::new(&transaction, conflicts, &root));
         let interrupt = options.interrupt.clone();
         options.root = root;
         options.given = Some(Arc::clone(&schema));
@@ -340,7 +345,7 @@ impl DatasetWriter {
         let DatasetWriter {
             engine,
             session,
-            mut transaction,
+            transaction,
             poisoned,
             ..
         } = self;
@@ -351,9 +356,6 @@ impl DatasetWriter {
         }
         let mut files = engine.finish()?;
         files.sort_by(|a, b| a.file_name.cmp(&b.file_name));
-        for file in &files {
-            transaction.expect(&file.staged, file.identity);
-        }
         let files = session.records(files)?;
         Ok((session, transaction, files))
     }

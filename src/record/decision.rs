@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{VERSION, invalid, path_text, read_json, stays_below};
+use super::{Fingerprint, VERSION, invalid, path_text, read_json, stays_below};
 use crate::error::Result;
 use crate::options::Durability;
 use crate::receipt::Receipt;
@@ -69,11 +69,11 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
-    /// Notes what tells each staged file from every other.
-    pub(crate) fn identify(&mut self, identities: &HashMap<&Path, u128>) {
+    /// Notes the fingerprint of each staged file.
+    pub(crate) fn identify(&mut self, fingerprints: &HashMap<&Path, Fingerprint>) {
         for file in self.arrangement.iter_mut().chain(&mut self.files) {
-            if let Some(identity) = identities.get(file.staged.as_path()) {
-                file.identity = format!("{identity:032x}");
+            if let Some(fingerprint) = fingerprints.get(file.staged.as_path()) {
+                file.identity = fingerprint.to_string();
             }
         }
     }
@@ -87,8 +87,7 @@ pub(crate) struct Move {
     pub(crate) staged: PathBuf,
     /// Below the data set's root, or in an arrangement below the transaction's directory too.
     pub(crate) path: PathBuf,
-    /// The fingerprint of the file, as in [`Removal`]: a staged file that is missing was published
-    /// only if this one is at its final path.
+    /// Its [`Fingerprint`]: a staged file that is missing was published only if this one is at its final path.
     pub(crate) identity: String,
 }
 
@@ -110,8 +109,7 @@ pub(crate) struct Removal {
     /// Below the data set's root.
     #[serde(with = "path_text")]
     pub(crate) path: PathBuf,
-    /// The fingerprint that tells it from a later file at the same path, which stays; as a text: not every reader of JSON has
-    /// integers of 128 bits.
+    /// Its [`Fingerprint`]: a later file at the same path stays.
     identity: String,
 }
 
@@ -209,15 +207,15 @@ impl Plan {
 }
 
 impl Removal {
-    pub(crate) fn new(path: PathBuf, identity: u128) -> Self {
+    pub(crate) fn new(path: PathBuf, fingerprint: Fingerprint) -> Self {
         Removal {
             path,
-            identity: format!("{identity:032x}"),
+            identity: fingerprint.to_string(),
         }
     }
 
-    pub(crate) fn is_of(&self, identity: u128) -> bool {
-        self.identity == format!("{identity:032x}")
+    pub(crate) fn is_of(&self, fingerprint: Fingerprint) -> bool {
+        self.identity == fingerprint.to_string()
     }
 }
 

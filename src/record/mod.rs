@@ -5,17 +5,18 @@
 
 mod decision;
 mod path_text;
-mod staged;
+mod staged_write;
 
+use std::fmt;
 use std::io;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Component, Path};
 
 use serde::de::DeserializeOwned;
 
 use crate::error::{Error, Result};
 
 pub(crate) use decision::{Decision, Exchange, Layout, Move, Plan, Removal};
-pub(crate) use staged::{Seen, StagedRecord, StagedRows};
+pub(crate) use staged_write::{Seen, StagedRecord, StagedRows};
 
 /// The version of the record that this crate writes, and the only one that it reads.
 const VERSION: u32 = 1;
@@ -26,9 +27,16 @@ pub(crate) const LONGEST: u64 = 2 << 30;
 /// with the shortest of names, fifteen times.
 pub(crate) const LONGEST_OF_OTHERS: u64 = 32 << 20;
 
-/// The name of a transaction's files: fixed in length, in the order in which they were made.
-pub(crate) fn staged_name(number: u64) -> PathBuf {
-    PathBuf::from(format!("{number:05}.staged"))
+/// Fingerprint of a file, which tells it from every other file and from a later one at the same path.
+///
+/// Records keep it as text: not every reader of JSON has integers of 128 bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Fingerprint(pub(crate) u128);
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
 }
 
 /// Whether a path is relative, and cannot leave what it is joined to.

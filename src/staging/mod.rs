@@ -11,6 +11,7 @@ mod place;
 mod renewal;
 mod spelling;
 mod sweep;
+mod workspace;
 
 use std::collections::HashSet;
 use std::io;
@@ -30,7 +31,10 @@ pub(crate) use place::{
     is_impossible, resolve,
 };
 pub(crate) use spelling::check_spelling;
-pub(crate) use sweep::{is_dead, is_older, sweep_for};
+pub(crate) use sweep::{Swept, is_dead, is_older, sweep_for};
+#[cfg(test)]
+pub(crate) use workspace::staged_name;
+pub(crate) use workspace::{SCRATCH, Workspace};
 
 /// The suffix of every staging file.
 const SUFFIX: &str = "staged";

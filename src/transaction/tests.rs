@@ -10,13 +10,12 @@ use super::*;
 use crate::backend::LocalBackend;
 use crate::disk::Disk;
 use crate::disk::sim::{FaultTime, Lie, Moment, SimDisk};
-use crate::error::IoContext as _;
+use crate::error::{IoContext as _, Step};
 use crate::file::AtomicFile;
 use crate::options::{Durability, FileOptions, StagingPlace};
 use crate::partition::Partition;
-use crate::receipt::CommitMode;
-use crate::record::staged_name;
-use crate::staging::{Area, home_of_root};
+use crate::receipt::{CommitMode, Note};
+use crate::staging::{Area, home_of_root, staged_name};
 
 const ROOT: &str = "/lake";
 const CONTROL: &str = "/lake/.atomic";
@@ -90,12 +89,13 @@ fn stage_with(
 ) -> Result<(Transaction, ConflictCheck, Vec<StagedName>)> {
     let transaction = Transaction::begin(Arc::clone(backend) as Arc<dyn Backend>, durability)?;
     let conflicts = ConflictCheck::begin(backend.as_ref(), mode, Path::new(""), false)?;
+    let workspace = backend.workspace(transaction.id());
     let mut staged = Vec::new();
     for (number, (directory, bytes)) in files.iter().enumerate() {
         let number = number as u64;
         let partition = Partition::parse(directory).unwrap();
         conflicts.touch(backend.as_ref(), &partition)?;
-        let mut draft = backend.create(transaction.id(), number, false)?;
+        let mut draft = workspace.create(false)?;
         let written = draft.write_all(bytes);
         written.at(Step::WriteRows, draft.path())?;
         draft.sync(durability, None)?;

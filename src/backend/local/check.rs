@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
-use super::{DECISION, LocalBackend, identity};
+use super::{DECISION, LocalBackend, fingerprint};
 use crate::backend::Backend as _;
 use crate::disk::{Disk, EntryKind, Place, Project};
 use crate::error::{Error, IoContext, Result, Step};
@@ -21,9 +21,9 @@ const LONGEST_PATH: usize = 4095;
 
 /// Files that a commit makes beside its data: records, receipts and markers.
 const RECORDS: u64 = 8;
-/// Files that are open at once at most while a commit is published: what is held, and a directory with the one
+/// Files that are open at once at most while a commit is staged and published: what is held, and a directory with the one
 /// above it for each thread that syncs.
-pub(crate) const DESCRIPTORS: u64 = 24;
+pub(super) const DESCRIPTORS: u64 = 24;
 
 /// The directories that were looked at.
 #[derive(Default)]
@@ -257,7 +257,7 @@ impl LocalBackend {
             Err(error) if error.kind() == io::ErrorKind::NotADirectory => Ok(false),
             found => Ok(found
                 .at(Step::Publish, path)?
-                .is_some_and(|(_, status)| format!("{:032x}", identity(&status)) == expected)),
+                .is_some_and(|(_, status)| fingerprint(&status).to_string() == expected)),
         }
     }
 }

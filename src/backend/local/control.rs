@@ -25,7 +25,7 @@ impl LocalBackend {
 
     /// The control directories that this user may have to do with, the root's first. Whoever may write
     /// in a partition only has one there.
-    fn controls(&self) -> Vec<Control> {
+    pub(super) fn controls(&self) -> Vec<Control> {
         let named = self.area.home().named();
         let of = |directory: &Path| Control::of(&self.disk, directory);
         match named == self.root {
@@ -101,20 +101,6 @@ impl LocalBackend {
             }
         }
         Ok(all)
-    }
-
-    /// The markers of users who may not write in the data set, which are not looked at.
-    pub(crate) fn distrusted_markers(&self) -> Result<Vec<Error>> {
-        let mut distrusted = Vec::new();
-        for control in self.controls() {
-            for pending in control.pending().unwrap_or_default() {
-                match self.check_writer(&control, &pending.path) {
-                    Err(error @ Error::Distrusted { .. }) => distrusted.push(error),
-                    checked => checked?,
-                }
-            }
-        }
-        Ok(distrusted)
     }
 
     /// The other areas in which transactions of this data set may stand: those that any writer would
@@ -245,28 +231,6 @@ impl LocalBackend {
             return out_of_reach;
         }
         Ok(())
-    }
-
-    /// Removes the markers of dead writers' transactions that are out of reach, and names them.
-    pub(crate) fn forget_out_of_reach(&self) -> Result<Vec<PathBuf>> {
-        let mut forgotten = Vec::new();
-        match self.check_announced(&self.neighbours()?, false) {
-            Err(Error::OutOfReach { .. }) => {}
-            checked => return checked.map(|()| forgotten),
-        }
-        // A marker that was just being made was not locked yet.
-        let _lock = self.lock(LockKind::Exclusive)?;
-        let neighbours = self.neighbours()?;
-        loop {
-            match self.check_announced(&neighbours, false) {
-                Err(Error::OutOfReach { marker, .. }) if !forgotten.contains(&marker) => {
-                    let removed = self.disk.remove_file(&marker);
-                    removed.at(Step::Decide, &marker)?;
-                    forgotten.push(marker);
-                }
-                checked => return checked.map(|()| forgotten),
-            }
-        }
     }
 
     /// Whether readers do not meet what is staged, and nobody holds on to the directory itself.

@@ -3,26 +3,32 @@
 use std::ffi::OsStr;
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::{
-    ATTEMPTS, DECISION, LocalBackend, NEW, RECEIPT, REPLACED, SCRATCH, STAGED, unless_gone,
-};
+use super::check::{DESCRIPTORS, check_descriptors};
+use super::{ATTEMPTS, DECISION, LocalBackend, NEW, RECEIPT, REPLACED, STAGED, unless_gone};
 use crate::backend::{Backend as _, Guard, Taken};
 use crate::disk::{Entry, EntryKind};
 use crate::error::{Error, IoContext, Result, Step};
-use crate::staging::{claim, is_dead};
+use crate::staging::{SCRATCH, claim, is_dead};
 
 const LEASE: &str = "lease";
+/// How often a writer shows that it is alive: many times before it would be taken for dead.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(10 * 60);
 
 impl LocalBackend {
     /// Makes the directory of a transaction, with a lease that we hold.
     pub(super) fn begin(&self) -> Result<(Uuid, Guard)> {
+        check_descriptors(self.disk.as_ref(), &self.root, DESCRIPTORS)?;
         for _ in 0..ATTEMPTS {
             let id = Uuid::now_v7();
             match self.try_to_make(id) {
-                Ok(Some(lease)) => return Ok((id, lease)),
+                Ok(Some(lease)) => {
+                    self.note_own(id);
+                    return Ok((id, lease));
+                }
                 Ok(None) => {}
                 Err(error) => {
                     // Also what is there although the call that made it failed.
@@ -118,6 +124,13 @@ impl LocalBackend {
 
     /// Shows that the writer of a transaction is alive where its lock may not.
     pub(super) fn keep_alive(&self, transaction: Uuid) -> Result<()> {
+        let now = self.disk.now();
+        match self.own().get_mut(&transaction) {
+            Some(own) if now.duration_since(own.alive).unwrap_or_default() >= SIGN_OF_LIFE => {
+                own.alive = now;
+            }
+            _ => return Ok(()),
+        }
         let lease = self.place(transaction).join(LEASE);
         let touched = self
             .disk

@@ -2,39 +2,42 @@
 //!
 //! A transaction is a directory of the staging area. Its writer holds a lock on the `lease` in it.
 
+mod adoption;
 mod authors;
+mod carry_out;
 mod check;
 mod control;
 mod leases;
+mod listing;
 mod moves;
 mod names;
 mod records;
+mod recovery;
 mod removal;
-mod staged;
+mod stage;
+mod writes;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use twox_hash::XxHash3_128;
 use uuid::Uuid;
 
-use super::{Backend, Decided, Guard, Taken};
-use crate::disk::{
-    Disk, DiskDirectory, DiskFile, EntryKind, FileStatus, Identity, LockKind, PublishMode,
-    nanoseconds,
-};
-use crate::error::{Error, IoContext, Result, Step};
+use super::{Backend, Decided, Guard, OutOfReach, Published, Survey, Taken, VerifiedFile};
+use crate::disk::{Disk, FileStatus, LockKind, nanoseconds};
+use crate::error::{Error, Result};
 use crate::options::Durability;
-use crate::publish::{self, RenameOutcome};
 use crate::receipt::Receipt;
-use crate::record::{Decision, Layout, Plan, Removal, StagedRecord, staged_name};
-use crate::staging::{Area, Draft, check_inside, is_area_name};
+use crate::record::{Decision, Fingerprint, Layout, Plan, StagedRecord};
+use crate::staging::{Area, Swept, Workspace, check_inside};
 use check::FileState;
-pub(crate) use check::{DESCRIPTORS, check_descriptors};
 use moves::Mover;
+use stage::OwnTransaction;
+
+pub(crate) use check::check_descriptors;
 
 const DECISION: &str = "decision.record";
 /// The record of a commit that is published, while files that it replaced cannot be removed.
@@ -43,8 +46,6 @@ const REPLACED: &str = "replaced.record";
 const STAGED: &str = "staged.record";
 /// The suffix of an aborted transaction's directory.
 const DEAD: &str = "dead";
-/// The suffix of scratch files, which hold what memory has no room for.
-const SCRATCH: &str = "scratch";
 /// The suffix of records that are not complete.
 const NEW: &str = "new";
 /// What the name of a transaction's directory ends with whose record is not to be acted upon.
@@ -66,6 +67,8 @@ pub(crate) struct LocalBackend {
     /// The transactions to look for in an area that only their markers name; nothing else there is ours to
     /// touch.
     announced: Option<BTreeSet<Uuid>>,
+    /// The transactions that this process began.
+    own: Mutex<HashMap<Uuid, OwnTransaction>>,
 }
 
 impl LocalBackend {
@@ -78,6 +81,7 @@ impl LocalBackend {
             area,
             rewrite_missing: false,
             announced: None,
+            own: Mutex::default(),
         }
     }
 
@@ -87,44 +91,9 @@ impl LocalBackend {
         self
     }
 
-    /// The directory that the caller named, below the data set's root.
-    pub(crate) fn scope(&self) -> &Path {
-        self.area.home().scope()
-    }
-
-    /// A new staging file of a transaction.
-    pub(crate) fn create(&self, transaction: Uuid, number: u64, hashing: bool) -> Result<Draft> {
-        let path = self.place(transaction).join(staged_name(number));
-        let created = self.disk.create_file(&path, false);
-        let file = self.unless_aborted(transaction, created, &path)?;
-        Draft::within(&self.area, path, file, hashing)
-    }
-
-    /// A file of a transaction that is never published, and that nobody else opens.
-    pub(crate) fn scratch(&self, transaction: Uuid, number: u64) -> Result<Box<dyn DiskFile>> {
-        let path = self
-            .place(transaction)
-            .join(format!("{number:05}.{SCRATCH}"));
-        let created = self.disk.create_file(&path, true);
-        self.unless_aborted(transaction, created, &path)
-    }
-
-    /// The directory of a transaction.
-    pub(crate) fn directory(&self, transaction: Uuid) -> Result<Box<dyn DiskDirectory>> {
-        let path = self.place(transaction);
-        let opened = self.disk.open_directory(&path);
-        self.unless_aborted(transaction, opened, &path)
-    }
-
-    /// Whether the staging area may serve other data sets too.
-    pub(crate) fn is_in_shared_area(&self) -> bool {
-        self.area.is_shared()
-    }
-
-    /// Staging areas of transactions of this data set that only their markers tell of.
-    pub(crate) fn announced_areas(&self) -> Result<Vec<LocalBackend>> {
-        let others = self.other_areas()?.into_iter();
-        Ok(others.filter(|other| other.announced.is_some()).collect())
+    /// Whether the area is below the root, where readers of the data set see what is in it.
+    pub(super) fn is_inside(&self) -> bool {
+        self.area.path().starts_with(&self.root)
     }
 
     fn mover(&self, durability: Durability) -> Mover<'_> {
@@ -135,90 +104,16 @@ impl LocalBackend {
             lenient: false,
         }
     }
-
-    /// The time by the clock of the disk.
-    pub(crate) fn now(&self) -> SystemTime {
-        self.disk.now()
-    }
-
-    /// Makes a decision be forgotten, durably, and removes what is left of its transaction. Gives what cannot be
-    /// removed. Where that is so of files that it replaced, a record of them stays.
-    fn remove_decision(&self, plan: &Plan, left: &[Error]) -> Result<Vec<Error>> {
-        let directory = self.place(plan.transaction);
-        self.sync_adopted(&directory, plan)?;
-        let decision = directory.join(DECISION);
-        let record = directory.join(REPLACED);
-        let of_exchanges = self.left_of_exchanges(plan, left)?;
-        let removed = match left.is_empty() {
-            false if of_exchanges.is_empty() => {
-                self.disk.rename(&decision, &record, PublishMode::Replace)
-            }
-            false => {
-                let mut rest = plan.clone();
-                rest.removed.extend(of_exchanges);
-                let rest = Decision::Committed(Box::new(rest)).to_json(&record)?;
-                self.put(plan.transaction, &record, &rest, PublishMode::Replace)?;
-                self.disk.remove_file(&decision)
-            }
-            true => self.disk.remove_file(&decision),
-        };
-        match removed {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            removed => removed.at(Step::SyncDirectory, &decision)?,
-        }
-        // If it came back after a crash, it would be carried out again, over what came since: so also
-        // where nothing else is synced.
-        self.mover(Durability::Synced).sync(&directory)?;
-        // By name, since they may be in directories that are more closed than the transaction's.
-        for exchange in &plan.exchanges {
-            let old = directory.join(&exchange.staged);
-            let _ = self
-                .mover(Durability::Unsynced)
-                .remove_files(&old, &exchange.removed);
-        }
-        Ok(self.remove(plan.transaction).err().into_iter().collect())
-    }
-
-    /// Those of the files that cannot be removed which stood in a directory that was replaced file by file. The plan
-    /// has only their names, and from now on others may use these.
-    fn left_of_exchanges(&self, plan: &Plan, left: &[Error]) -> Result<Vec<Removal>> {
-        let mut removals = Vec::new();
-        for error in left {
-            let Some(path) = error
-                .path()
-                .and_then(|path| path.strip_prefix(&self.root).ok())
-            else {
-                continue;
-            };
-            let of_exchange = plan.exchanges.iter().any(|exchange| {
-                let below = path.strip_prefix(&exchange.path);
-                below.is_ok_and(|below| exchange.removed.iter().any(|file| file == below))
-            });
-            let whole = self.root.join(path);
-            if of_exchange
-                && let Some((_, status)) = self.disk.status(&whole).at(Step::Publish, &whole)?
-            {
-                removals.push(Removal::new(path.to_owned(), identity(&status)));
-            }
-        }
-        Ok(removals)
-    }
-
-    /// The result of a call within a transaction, which is gone if somebody took its writer for dead.
-    fn unless_aborted<T>(&self, id: Uuid, done: io::Result<T>, path: &Path) -> Result<T> {
-        match done {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Error::Aborted {
-                path: self.place(id),
-            }),
-            done => done.at(Step::CreateStaging, path),
-        }
-    }
 }
 
 /// What takes more than a few lines is a method of the same name in the files beside this one.
 impl Backend for LocalBackend {
     fn root(&self) -> &Path {
         &self.root
+    }
+
+    fn scope(&self) -> &Path {
+        self.area.home().scope()
     }
 
     fn named_root(&self) -> Option<PathBuf> {
@@ -236,24 +131,7 @@ impl Backend for LocalBackend {
     }
 
     fn transactions(&self) -> Result<Vec<Uuid>> {
-        let path = self.area.path();
-        let entries = match self.disk.list(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            listed => listed.map_err(|source| Error::Read {
-                path: path.to_owned(),
-                source,
-            })?,
-        };
-        let directories = entries
-            .into_iter()
-            .filter(|entry| entry.kind == EntryKind::Directory);
-        let name = |path: PathBuf| Uuid::try_parse(path.file_name()?.to_str()?).ok();
-        let ids = directories.filter_map(|entry| name(entry.path));
-        let is_looked_for = |id: &Uuid| {
-            let announced = self.announced.as_ref();
-            announced.is_none_or(|announced| announced.contains(id))
-        };
-        Ok(ids.filter(is_looked_for).collect())
+        self.transactions()
     }
 
     fn begin(&self) -> Result<(Uuid, Guard)> {
@@ -281,40 +159,8 @@ impl Backend for LocalBackend {
         self.check_announced(others, dry_run)
     }
 
-    fn hand_over(&self, plan: &Plan) -> Result<Guard> {
-        self.hand_over(plan)
-    }
-
-    fn files(&self, directory: &Path) -> Result<Vec<(PathBuf, u128)>> {
-        let disk = self.disk.as_ref();
-        let top = self.root.join(directory);
-        self.check_directory(directory)?;
-        let mut files = Vec::new();
-        let mut pending = vec![top.clone()];
-        while let Some(path) = pending.pop() {
-            // Its own area, or that of somebody who may write in a partition only.
-            if is_area_name(&path) {
-                continue;
-            }
-            let reading = |source| Error::Read {
-                path: path.clone(),
-                source,
-            };
-            let entries = match disk.list(&path) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                entries => entries.map_err(reading)?,
-            };
-            for entry in entries {
-                if entry.kind == EntryKind::Directory {
-                    pending.push(entry.path);
-                } else if let Some((_, status)) = disk.status(&entry.path).map_err(reading)? {
-                    let below = entry.path.strip_prefix(&top).unwrap_or(&entry.path);
-                    files.push((below.to_owned(), identity(&status)));
-                }
-            }
-        }
-        files.sort();
-        Ok(files)
+    fn files(&self, directory: &Path) -> Result<Vec<(PathBuf, Fingerprint)>> {
+        self.files(directory)
     }
 
     fn may_exchange(&self, directory: &Path) -> Result<bool> {
@@ -333,49 +179,22 @@ impl Backend for LocalBackend {
         self.check_layout(transaction, layout)
     }
 
+    fn workspace(&self, transaction: Uuid) -> Workspace {
+        Workspace::new(self.area.clone(), self.place(transaction))
+    }
+
+    fn stage(&self, transaction: Uuid, file: VerifiedFile<'_>) -> Result<()> {
+        self.stage(transaction, file);
+        Ok(())
+    }
+
     fn sync_staged(
         &self,
         transaction: Uuid,
-        files: &[(&Path, Option<Identity>)],
+        files: &[&Path],
         durability: Durability,
-    ) -> Result<Vec<u128>> {
-        let disk = self.disk.as_ref();
-        let directory = self.place(transaction);
-        let synced = (|| {
-            let opened = disk
-                .open_directory(&directory)
-                .at(Step::Decide, &directory)?;
-            let mut identities = Vec::with_capacity(files.len());
-            for (file, verified) in files {
-                let path = directory.join(file);
-                let found = disk.status(&path).at(Step::Decide, &path)?;
-                let is_it = |status: &FileStatus| {
-                    verified.is_none_or(|verified| verified == status.identity)
-                };
-                match found.filter(|(_, status)| is_it(status)) {
-                    Some((EntryKind::File, status)) => identities.push(identity(&status)),
-                    // What is staged by somebody else can be anything.
-                    Some(_) => return Err(no_file(path)),
-                    None => {
-                        let step = Step::Decide;
-                        return Err(Error::StagingLost { step, path });
-                    }
-                }
-            }
-            if durability == Durability::Unsynced {
-                return Ok(identities);
-            }
-            publish::make_durable(disk, &directory)?;
-            opened.sync().at(Step::Decide, &directory)?;
-            Ok(identities)
-        })();
-        match synced {
-            // Somebody took us for dead. It must not be made again: its files are gone.
-            Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-                Err(Error::Aborted { path: directory })
-            }
-            synced => synced,
-        }
+    ) -> Result<Vec<Fingerprint>> {
+        self.sync_staged(transaction, files, durability)
     }
 
     fn decision(&self, transaction: Uuid) -> Result<Option<Decision>> {
@@ -388,40 +207,7 @@ impl Backend for LocalBackend {
         decision: &Decision,
         durability: Durability,
     ) -> Result<Decided> {
-        let directory = self.place(transaction);
-        let path = directory.join(DECISION);
-        let bytes = decision.to_json(&path)?;
-        let ours = match self.put(transaction, &path, &bytes, PublishMode::CreateNew) {
-            Ok(RenameOutcome::Renamed) => true,
-            Ok(RenameOutcome::TargetExists) => false,
-            Ok(RenameOutcome::SourceMissing) => return Ok(Decided::Gone),
-            Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-                return Ok(Decided::Gone);
-            }
-            Err(Error::Unknown { source, .. }) => {
-                return Err(Error::Unknown {
-                    step: Step::Decide,
-                    path: self.root.clone(),
-                    source,
-                });
-            }
-            Err(error) => return Err(error),
-        };
-        // Also where another's stands: it may have died before this. Where all of it is gone, somebody
-        // who took us for dead has carried it out.
-        match self.mover(durability).sync(&directory) {
-            Err(Error::Io { source, .. }) if source.kind() != io::ErrorKind::NotFound => {
-                return Err(Error::Unknown {
-                    step: Step::Decide,
-                    path: self.root.clone(),
-                    source,
-                });
-            }
-            _ if ours => return Ok(Decided::Ours),
-            _ => {}
-        }
-        let decision = self.read_decision(&path, transaction)?;
-        Ok(decision.map_or(Decided::Gone, Decided::Another))
+        self.decide(transaction, decision, durability)
     }
 
     fn keep_alive(&self, transaction: Uuid) -> Result<()> {
@@ -448,42 +234,17 @@ impl Backend for LocalBackend {
         self.is_record_older(&self.place(transaction).join(DECISION), than)
     }
 
-    fn publish(&self, plan: &Plan, recovering: bool) -> Result<Vec<Error>> {
-        let directory = self.place(plan.transaction);
-        // A dead writer's record may not have become durable yet; nothing may show before it is.
-        let mut mover = self.mover(plan.durability());
-        mover.lenient = recovering && plan.durability() == Durability::Unsynced;
-        match mover.sync(&directory) {
-            // Somebody who took us for dead has done all of this, or else it is lost.
-            Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-                if !mover.lenient {
-                    self.check_files(plan, FileState::Published)?;
-                }
-                return Ok(Vec::new());
-            }
-            synced => synced?,
-        }
-        if !mover.lenient {
-            self.check_files(plan, FileState::Staged)?;
-        }
-        mover.arrange(&directory, &plan.arrangement)?;
-        mover.publish_files(&directory, &self.root, &plan.files)?;
-        let mut left = Vec::new();
-        for exchange in &plan.exchanges {
-            left.extend(mover.exchange(&directory, &self.root, exchange)?);
-        }
-        if !mover.lenient {
-            self.check_files(plan, FileState::Published)?;
-        }
-        left.extend(mover.remove_files(&self.root, &self.unchanged(&plan.removed)?)?);
-        Ok(left)
+    fn publish(&self, plan: &Plan, recovering: bool) -> Result<Published> {
+        let guard = self.hand_over(plan)?;
+        let left = self.publish_plan(plan, recovering)?;
+        Ok(Published { left, guard })
     }
 
     fn check_whole(&self, plan: &Plan) -> Result<()> {
         self.check_files(plan, FileState::Staged)
     }
 
-    fn forget(&self, plan: &Plan, left: &[Error]) -> Result<Vec<Error>> {
+    fn end(&self, plan: &Plan, left: &[Error]) -> Result<Vec<Error>> {
         self.take_writes_along(plan)?;
         self.remember(plan)?;
         self.remove_decision(plan, left)
@@ -497,6 +258,7 @@ impl Backend for LocalBackend {
     }
 
     fn remove(&self, transaction: Uuid) -> Result<()> {
+        self.own().remove(&transaction);
         self.unmark_pending(transaction);
         self.remove_directory(&self.place(transaction))?;
         self.area.tidy();
@@ -514,20 +276,40 @@ impl Backend for LocalBackend {
     fn recall(&self, scope: &Path, write_id: &str) -> Result<Option<Receipt>> {
         self.recall(scope, write_id)
     }
+
+    fn repair(&self, dry_run: bool) -> Vec<Error> {
+        self.repair(dry_run)
+    }
+
+    fn survey(&self) -> Survey {
+        self.survey()
+    }
+
+    fn sweep_files(&self, dry_run: bool) -> Swept {
+        self.sweep_files(dry_run)
+    }
+
+    fn tidy(&self) {
+        self.area.tidy();
+    }
+
+    fn check_reach(&self, dry_run: bool, forget: bool) -> OutOfReach {
+        self.check_reach(dry_run, forget)
+    }
 }
 
 /// Fingerprint (inode, length, modification time) that tells this file from a later one at the same path.
 ///
 /// Records keep it: its layout is described in docs/format.md.
-fn identity(status: &FileStatus) -> u128 {
+fn fingerprint(status: &FileStatus) -> Fingerprint {
     let mut hasher = XxHash3_128::new();
     hasher.write(&status.identity.file.to_le_bytes());
     hasher.write(&status.len.to_le_bytes());
     hasher.write(&nanoseconds(status.modified).to_le_bytes());
-    hasher.finish_128()
+    Fingerprint(hasher.finish_128())
 }
 
-/// What is said of something staged that cannot be published.
+/// The error about something staged that cannot be published.
 fn no_file(path: PathBuf) -> Error {
     Error::InvalidPath {
         path,

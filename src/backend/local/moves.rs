@@ -53,11 +53,11 @@ impl Mover<'_> {
                 pending.push(file.clone());
             }
         }
-        self.publish_files(directory, directory, &pending)
+        self.move_files(directory, directory, &pending)
     }
 
     /// Moves files from below one directory to below another.
-    pub(super) fn publish_files(&self, from: &Path, to: &Path, files: &[Move]) -> Result<()> {
+    pub(super) fn move_files(&self, from: &Path, to: &Path, files: &[Move]) -> Result<()> {
         let disk = self.disk;
         let parent = |file: &Move| to.join(&file.path).parent().unwrap_or(to).to_owned();
         let parents: BTreeSet<_> = files.iter().map(parent).collect();
@@ -72,7 +72,7 @@ impl Mover<'_> {
         for file in files {
             let above = file.staged.parent().unwrap_or(Path::new(""));
             check_inside(disk, from, &from.join(above))?;
-            self.publish_file(&from.join(&file.staged), &to.join(&file.path), share)?;
+            self.move_file(&from.join(&file.staged), &to.join(&file.path), share)?;
         }
         // Once more: others may have removed one that was still empty, and this made it again.
         publish::prepare(disk, &parents, self.durability, share)?;
@@ -80,7 +80,7 @@ impl Mover<'_> {
         self.sync_all(&parents)
     }
 
-    fn publish_file(&self, from: &Path, to: &Path, share: Share<'_>) -> Result<()> {
+    fn move_file(&self, from: &Path, to: &Path, share: Share<'_>) -> Result<()> {
         let disk = self.disk;
         for _ in 0..ATTEMPTS {
             let Some((kind, status)) = disk.status(from).at(Step::Publish, from)? else {
@@ -174,9 +174,9 @@ impl Mover<'_> {
             identity: String::new(),
         };
         // The witness comes first, durably: whoever goes on after a crash must not exchange any more.
-        self.publish_files(staged, path, &[stay(&exchange.witness)])?;
+        self.move_files(staged, path, &[stay(&exchange.witness)])?;
         let files: Vec<Move> = exchange.files.iter().map(stay).collect();
-        self.publish_files(staged, path, &files)?;
+        self.move_files(staged, path, &files)?;
         self.check_there(path, &exchange.files)?;
         self.remove_files(path, &exchange.removed)
     }

@@ -1,40 +1,22 @@
-//! The records of a transaction: its decision, and the receipt of a named write.
+//! The records of a transaction: how they are written and read.
 
 use std::io::{self, BufReader, Read as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-use twox_hash::XxHash3_128;
 use uuid::Uuid;
 
 use super::authors::{Authors, Change};
-use super::removal::remove_tree;
-use super::{DEAD, LONGEST_NAMED, LocalBackend, NEW, RECEIPT, names};
-use crate::backend::Backend as _;
+use super::{DECISION, LocalBackend, NEW};
+use crate::backend::{Backend as _, Decided};
 use crate::disk::{Disk, DiskFile, EntryKind, FileStatus, PublishMode};
 use crate::error::{Error, IoContext, Result, Step};
-use crate::publish::{self, RenameOutcome, Share};
-use crate::receipt::Receipt;
-use crate::record::{Decision, LONGEST, LONGEST_OF_OTHERS, Plan, read_json};
-use crate::staging::{WRITES, check_inside, is_impossible, is_older};
+use crate::options::Durability;
+use crate::publish::{self, RenameOutcome};
+use crate::record::{Decision, LONGEST, LONGEST_OF_OTHERS};
 
 /// How much of a record is read at once.
 const PIECE: usize = 64 << 10;
-/// How long they are kept at least.
-const REMEMBERED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-
-/// The record of a named write.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct NamedWrite {
-    /// The data set's root, where the staging area may serve others too.
-    root: Option<PathBuf>,
-    /// The directory that the caller named, below the data set's root.
-    scope: PathBuf,
-    receipt: Receipt,
-}
 
 impl LocalBackend {
     /// The decision in the directory of a transaction, if it may be acted upon.
@@ -63,7 +45,7 @@ impl LocalBackend {
     /// [`Error::InvalidDecision`] if it is too long, [`Error::Read`] if the disk would not open it or it is
     /// no file; if the permissions forbid that, and it belongs to somebody who may not write in the data set,
     /// [`Error::Distrusted`].
-    pub(super) fn open_record(&self, path: &Path) -> Result<Option<(Record, Authors)>> {
+    pub(super) fn open_record(&self, path: &Path) -> Result<Option<(RecordReader, Authors)>> {
         let directory = path.parent().unwrap_or(path);
         let (file, status) = match open(self.disk.as_ref(), path) {
             Err(Error::Read { path, source })
@@ -99,6 +81,49 @@ impl LocalBackend {
             },
             _ => Error::Read { path, source },
         })
+    }
+
+    /// Puts the record of a decision, unless one is there.
+    pub(super) fn decide(
+        &self,
+        transaction: Uuid,
+        decision: &Decision,
+        durability: Durability,
+    ) -> Result<Decided> {
+        let directory = self.place(transaction);
+        let path = directory.join(DECISION);
+        let bytes = decision.to_json(&path)?;
+        let ours = match self.put(transaction, &path, &bytes, PublishMode::CreateNew) {
+            Ok(RenameOutcome::Renamed) => true,
+            Ok(RenameOutcome::TargetExists) => false,
+            Ok(RenameOutcome::SourceMissing) => return Ok(Decided::Gone),
+            Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                return Ok(Decided::Gone);
+            }
+            Err(Error::Unknown { source, .. }) => {
+                return Err(Error::Unknown {
+                    step: Step::Decide,
+                    path: self.root.clone(),
+                    source,
+                });
+            }
+            Err(error) => return Err(error),
+        };
+        // Also where another's stands: it may have died before this. Where all of it is gone, somebody
+        // who took us for dead has carried it out.
+        match self.mover(durability).sync(&directory) {
+            Err(Error::Io { source, .. }) if source.kind() != io::ErrorKind::NotFound => {
+                return Err(Error::Unknown {
+                    step: Step::Decide,
+                    path: self.root.clone(),
+                    source,
+                });
+            }
+            _ if ours => return Ok(Decided::Ours),
+            _ => {}
+        }
+        let decision = self.read_decision(&path, transaction)?;
+        Ok(decision.map_or(Decided::Gone, Decided::Another))
     }
 
     /// Writes a file that is complete, and durable in itself, when it gets its name: one that is torn
@@ -140,253 +165,15 @@ impl LocalBackend {
         }
         renamed
     }
-
-    /// Tells a named write into a directory of the data set from all others, whose records stand in an
-    /// area that serves these data sets.
-    fn key(root: &Path, scope: &Path, write_id: &str) -> u128 {
-        let mut hasher = XxHash3_128::new();
-        for part in [root.as_os_str(), scope.as_os_str()] {
-            hasher.write(part.as_encoded_bytes());
-            // No path holds it.
-            hasher.write(&[0]);
-        }
-        hasher.write(write_id.as_bytes());
-        hasher.finish_128()
-    }
-
-    /// Where the receipt of a named write into a directory of the data set is kept: a file, or inside the
-    /// root a directory of names.
-    pub(super) fn memory(&self, scope: &Path, write_id: &str) -> PathBuf {
-        let root = self.named_root().unwrap_or_default();
-        let key = Self::key(&root, scope, write_id);
-        self.writes().join(match self.is_inside() {
-            true => format!("{key:032x}"),
-            false => format!("{key:032x}.record"),
-        })
-    }
-
-    /// Where the receipt of a named write is kept, and the directory with its marker.
-    pub(super) fn kept(&self, scope: &Path, write_id: &str) -> (PathBuf, PathBuf) {
-        (self.memory(scope, write_id), self.control().writes())
-    }
-
-    fn writes(&self) -> PathBuf {
-        self.area.path().join(WRITES)
-    }
-
-    /// Whether the area is below the root, where readers of the data set see what is in it.
-    pub(super) fn is_inside(&self) -> bool {
-        self.area.path().starts_with(&self.root)
-    }
-
-    /// Keeps the receipt of a named write, and lets everybody know that it is committed.
-    pub(super) fn remember(&self, plan: &Plan) -> Result<()> {
-        let Some(write_id) = &plan.write_id else {
-            return Ok(());
-        };
-        let path = self.memory(&plan.scope, write_id);
-        check_inside(self.disk.as_ref(), self.area.path(), &self.writes())?;
-        let writes = [self.writes()].into();
-        let share = Share {
-            top: self.area.path(),
-            model: &self.root,
-        };
-        publish::prepare(self.disk.as_ref(), &writes, plan.durability(), share)?;
-        let written = NamedWrite {
-            root: plan.root.clone(),
-            scope: plan.scope.clone(),
-            receipt: plan.receipt.clone(),
-        };
-        let record = serde_json::to_vec(&written).map_err(|error| Error::InvalidDecision {
-            path: path.clone(),
-            reason: error.to_string(),
-        })?;
-        if self.is_inside() {
-            self.put_in_names(plan, &path, &record)?;
-        } else {
-            let kept = self.put(plan.transaction, &path, &record, PublishMode::Replace);
-            let is_lost = match &kept {
-                Ok(outcome) => *outcome == RenameOutcome::SourceMissing,
-                Err(Error::Io { source, .. }) => source.kind() == io::ErrorKind::NotFound,
-                Err(_) => false,
-            };
-            if kept.is_ok() || is_lost {
-                // Also where the area is gone: that it is committed says the marker alone.
-                self.mark_write(plan, write_id)?;
-            }
-            if is_lost {
-                let step = Step::Decide;
-                return Err(Error::StagingLost { step, path });
-            }
-            kept?;
-        }
-        self.mover(plan.durability()).sync(&self.writes())?;
-        self.forget_old_writes();
-        Ok(())
-    }
-
-    /// Keeps a record in the names of files, complete and durable when their directory gets its own.
-    fn put_in_names(&self, plan: &Plan, path: &Path, record: &[u8]) -> Result<()> {
-        let disk = self.disk.as_ref();
-        if names::hold(disk, path, record) {
-            return Ok(());
-        }
-        let made = self.place(plan.transaction).join(RECEIPT);
-        remove_tree(disk, &made).at(Step::Decide, &made)?;
-        let written = names::write(disk, &made, record);
-        written.at(Step::Decide, &made)?;
-        self.mover(plan.durability()).sync(&made)?;
-        self.remove_names(path)?;
-        disk.rename(&made, path, PublishMode::CreateNew)
-            .at(Step::Decide, path)
-    }
-
-    /// Removes a record that is kept in names: under another name first, so that nobody reads a part.
-    fn remove_names(&self, path: &Path) -> Result<()> {
-        let dead = self.place(Uuid::now_v7()).with_extension(DEAD);
-        match self.disk.rename(path, &dead, PublishMode::CreateNew) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            moved => moved.at(Step::Decide, path)?,
-        }
-        remove_tree(self.disk.as_ref(), &dead).at(Step::Decide, &dead)
-    }
-
-    /// Lets everybody know who writes this root that a named write is committed.
-    fn mark_write(&self, plan: &Plan, write_id: &str) -> Result<()> {
-        let control = self.control();
-        let writes = control.writes();
-        publish::prepare(
-            self.disk.as_ref(),
-            &[writes.clone()].into(),
-            plan.durability(),
-            Share {
-                top: &self.root,
-                model: &self.root,
-            },
-        )?;
-        let key = Self::key(Path::new(""), &plan.scope, write_id);
-        let marked = control.mark_write(key, self.area.path());
-        marked.at(Step::Decide, &writes)?;
-        control.forget_writes(REMEMBERED);
-        self.mover(plan.durability()).sync(&writes)
-    }
-
-    /// Removes the receipts that were kept long enough, as far as they can be.
-    fn forget_old_writes(&self) {
-        let disk = self.disk.as_ref();
-        for entry in disk.list(&self.writes()).unwrap_or_default() {
-            let Ok(Some((kind, status))) = disk.status(&entry.path) else {
-                continue;
-            };
-            if !is_older(disk, &entry.path, status.modified, REMEMBERED) {
-                continue;
-            }
-            match kind {
-                EntryKind::File => drop(disk.remove_file(&entry.path)),
-                EntryKind::Directory => drop(self.remove_names(&entry.path)),
-                EntryKind::Link | EntryKind::Other => {}
-            }
-        }
-    }
-
-    /// The receipt of a named write into a directory of the data set, from whichever area.
-    pub(super) fn recall(&self, scope: &Path, write_id: &str) -> Result<Option<Receipt>> {
-        // Before the receipts: each is kept before its marker, perhaps at this moment.
-        let control = self.control();
-        let key = Self::key(Path::new(""), scope, write_id);
-        let marker = control.write_marker(key).map_err(|source| Error::Read {
-            path: control.writes(),
-            source,
-        })?;
-        let others = self.other_areas()?;
-        for backend in [self].into_iter().chain(&others) {
-            match backend.read_receipt(scope, write_id) {
-                // Of somebody who keeps it to himself.
-                Err(Error::Read { source, .. }) if is_impossible(&source) => {}
-                Ok(Some(receipt)) if backend.area.check_owner().is_ok() => {
-                    let missing = self.missing_files(scope, &receipt)?;
-                    let all = !missing.is_empty() && missing.len() == receipt.files().len();
-                    let again = all && self.rewrite_missing;
-                    return Ok((!again).then(|| receipt.with_missing(missing)));
-                }
-                read => drop(read?),
-            }
-        }
-        match marker {
-            Some(marker) => Err(Error::AlreadyCommitted {
-                path: self.root.clone(),
-                write_id: write_id.to_owned(),
-                area: marker.area,
-            }),
-            None => Ok(None),
-        }
-    }
-
-    /// Those of the files of a receipt that are not there any more.
-    fn missing_files(&self, scope: &Path, receipt: &Receipt) -> Result<Vec<String>> {
-        let top = self.root.join(scope);
-        let mut missing = Vec::new();
-        for file in receipt.files() {
-            let path = top.join(file.path());
-            let there = self.disk.status(&path);
-            if there
-                .map_err(|source| Error::Read { path, source })?
-                .is_none()
-            {
-                missing.push(file.path().to_owned());
-            }
-        }
-        Ok(missing)
-    }
-
-    /// The receipt of a named write that is kept in this area.
-    fn read_receipt(&self, scope: &Path, write_id: &str) -> Result<Option<Receipt>> {
-        let path = self.memory(scope, write_id);
-        let disk = self.disk.as_ref();
-        let mut authors = Authors::default();
-        let written: NamedWrite = match self.is_inside() {
-            true => {
-                let Some(named) = unless_none(names::open(disk, &path), &path)? else {
-                    return Ok(None);
-                };
-                let owned = named.owned.iter().map(|(path, owner)| (&**path, *owner));
-                self.add_owners(&mut authors, owned)?;
-                let longest = match authors.are_trusted() {
-                    true => LONGEST_NAMED,
-                    false => LONGEST_OF_OTHERS,
-                };
-                read_json(named.record.take(longest), &path)?
-            }
-            false => {
-                let Some((file, status)) = open(disk, &path)? else {
-                    return Ok(None);
-                };
-                let owned = status.owner.map(|owner| (&*path, owner));
-                self.add_owners(&mut authors, owned)?;
-                read_json(record_of(file, &status, &path, &authors)?, &path)?
-            }
-        };
-        // Another could have the same hash.
-        let is_it = written.root == self.named_root()
-            && written.scope == scope
-            && written.receipt.write_id() == Some(write_id);
-        if !is_it {
-            return Ok(None);
-        }
-        // Who could not have committed it has not.
-        let changed = Change::In(self.root.join(scope));
-        self.check_authors(&authors, || [changed].into())?;
-        Ok(Some(written.receipt))
-    }
 }
 
-/// The bytes of a record that are to be read, of limited length.
-fn record_of(
+/// Reader of a record that belongs to these authors, whose length is limited by whether they are trusted.
+pub(super) fn record_of(
     file: Arc<dyn DiskFile>,
     status: &FileStatus,
     path: &Path,
     authors: &Authors,
-) -> Result<Record> {
+) -> Result<RecordReader> {
     let longest = match authors.are_trusted() {
         true => LONGEST,
         false => LONGEST_OF_OTHERS,
@@ -402,13 +189,6 @@ fn record_of(
     Ok(BufReader::with_capacity(PIECE, contents.take(longest)))
 }
 
-fn unless_none<T>(read: io::Result<Option<T>>, path: &Path) -> Result<Option<T>> {
-    read.map_err(|source| Error::Read {
-        path: path.to_owned(),
-        source,
-    })
-}
-
 fn write_all(file: &mut dyn DiskFile, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
         match file.write(bytes)? {
@@ -419,8 +199,8 @@ fn write_all(file: &mut dyn DiskFile, mut bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// A record that is read piece by piece.
-pub(super) type Record = BufReader<io::Take<Contents>>;
+/// Reader of a record, piece by piece and no further than it may be long.
+pub(super) type RecordReader = BufReader<io::Take<Contents>>;
 
 /// The content of a file, from its beginning.
 #[derive(Debug)]
@@ -441,7 +221,10 @@ impl io::Read for Contents {
 ///
 /// # Errors
 /// [`Error::Read`] if the disk would not open it, or if it is no file.
-fn open(disk: &dyn Disk, path: &Path) -> Result<Option<(Arc<dyn DiskFile>, FileStatus)>> {
+pub(super) fn open(
+    disk: &dyn Disk,
+    path: &Path,
+) -> Result<Option<(Arc<dyn DiskFile>, FileStatus)>> {
     let unread = |source| Error::Read {
         path: path.to_owned(),
         source,
@@ -468,6 +251,7 @@ fn open(disk: &dyn Disk, path: &Path) -> Result<Option<(Arc<dyn DiskFile>, FileS
 mod tests {
     use super::*;
     use crate::format::memory::MemoryFile;
+    use crate::record::read_json;
 
     fn of(bytes: Vec<u8>, broken_from: u64) -> Result<serde_json::Value> {
         let path = Path::new("decision.record");

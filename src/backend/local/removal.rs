@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
-use super::{ASIDE, ATTEMPTS, DEAD, DECISION, LocalBackend, REPLACED, identity, unless_gone};
+use super::{ASIDE, ATTEMPTS, DEAD, DECISION, LocalBackend, REPLACED, fingerprint, unless_gone};
 use crate::backend::Backend as _;
 use crate::disk::{Disk, Entry, EntryKind, PublishMode};
 use crate::error::{Error, IoContext, Result, Step};
@@ -20,7 +20,7 @@ impl LocalBackend {
         for removal in removals {
             let path = self.root.join(&removal.path);
             let found = self.disk.status(&path).at(Step::Publish, &path)?;
-            if found.is_none_or(|(_, status)| removal.is_of(identity(&status))) {
+            if found.is_none_or(|(_, status)| removal.is_of(fingerprint(&status))) {
                 unchanged.push(removal.path.clone());
             }
         }
@@ -61,7 +61,7 @@ impl LocalBackend {
     }
 
     /// What stands aside, and what is wrong with each.
-    pub(crate) fn aside(&self) -> Vec<Error> {
+    pub(super) fn aside(&self) -> Vec<Error> {
         let entries = self.disk.list(self.area.path()).unwrap_or_default();
         let aside = |entry: Entry| {
             let path = entry.path;

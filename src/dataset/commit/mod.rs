@@ -12,15 +12,14 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::backend::{Backend as _, LocalBackend};
 use crate::dataset::builder::DatasetWriterBuilder;
 use crate::error::{Error, Result, Step};
 use crate::options::{Durability, Interrupt};
 use crate::receipt::{Receipt, StagedFileRecord};
 use crate::record::Layout;
 use crate::recover::{RecoverOptions, recover_with_options};
-use crate::staging::{Area, home_of_root, resolve};
-use crate::transaction::{ConflictCheck, StagedName, Transaction};
+use crate::staging::resolve;
+use crate::transaction::{ConflictCheck, StagedName, Target, Transaction};
 use surroundings::Looked;
 
 /// Commits what is staged in a transaction, after a look at what is there.
@@ -91,14 +90,15 @@ pub(super) fn already_committed(builder: &DatasetWriterBuilder) -> Result<Option
     // What it cannot recover it says, and this need not.
     recover_with_options(&builder.root, &options)?;
     let root = resolve(disk.as_ref(), &builder.root)?;
-    let home = home_of_root(disk.as_ref(), &root, staging)?;
-    let Some(path) = home.all_areas(disk.as_ref()).into_iter().next() else {
-        return Ok(None);
+    let target = Target {
+        disk,
+        root: &root,
+        staging,
+        interrupt: &builder.engine.interrupt,
+        rewrite_missing: builder.rewrite_missing,
     };
-    let scope = home.scope().to_owned();
-    LocalBackend::new(Area::at(disk, home, path))
-        .rewrite_missing(builder.rewrite_missing)
-        .recall(&scope, write_id)
+    let backend = target.find()?;
+    backend.recall(backend.scope(), write_id)
 }
 
 pub(super) fn check_write_id(write_id: Option<&str>, durability: Durability) -> Result<()> {

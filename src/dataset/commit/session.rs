@@ -1,13 +1,12 @@
 //! One write of a data set, as the engine and its transaction see it.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::sync::Arc;
+use std::time::Duration;
 
 use uuid::Uuid;
 
-use crate::backend::{Backend as _, LocalBackend};
+use crate::backend::{Backend, VerifiedFile};
 use crate::dataset::staging_files::{Finished, StagingFiles};
 use crate::disk::{DiskDirectory, DiskFile};
 use crate::error::{Error, Result};
@@ -15,62 +14,48 @@ use crate::options::StagingPlace;
 use crate::partition::Partition;
 use crate::receipt::{CommitMode, StagedFileRecord, StagedWrite, sum};
 use crate::record::{StagedRecord, StagedRows};
-use crate::staging::Draft;
+use crate::staging::{Draft, Workspace};
 use crate::transaction::{ConflictCheck, Transaction};
-
-/// How often a writer shows that it is alive: many times before it would be taken for dead.
-const SIGN_OF_LIFE: Duration = Duration::from_secs(10 * 60);
 
 /// The state that the engine and the transaction share.
 #[derive(Debug)]
 pub(in crate::dataset) struct Session {
-    pub(in crate::dataset) backend: Arc<LocalBackend>,
+    pub(in crate::dataset) backend: Arc<dyn Backend>,
     pub(in crate::dataset) conflicts: ConflictCheck,
     id: Uuid,
+    workspace: Workspace,
     /// The directory that the caller named.
     root: PathBuf,
-    next: AtomicU64,
-    /// When we last showed that we are alive.
-    alive: Mutex<SystemTime>,
 }
 
 impl Session {
     pub(in crate::dataset) fn new(
         transaction: &Transaction,
-        backend: Arc<LocalBackend>,
         conflicts: ConflictCheck,
         root: &Path,
     ) -> Self {
-        let now = backend.now();
+        let (id, backend) = (transaction.id(), transaction.backend());
         Session {
+            workspace: backend.workspace(id),
             backend,
             conflicts,
-            id: transaction.id(),
+            id,
             root: root.to_owned(),
-            next: AtomicU64::new(0),
-            alive: Mutex::new(now),
         }
     }
 
     /// Shows that we are alive, now and then: where locks are not to be trusted, age is what tells.
     pub(in crate::dataset) fn keep_alive(&self) -> Result<()> {
-        let now = self.backend.now();
-        let mut alive = self.alive.lock().unwrap_or_else(PoisonError::into_inner);
-        if now.duration_since(*alive).unwrap_or_default() < SIGN_OF_LIFE {
-            return Ok(());
-        }
-        *alive = now;
         self.backend.keep_alive(self.id)
     }
 
-    /// The records of the files, by their names in the transaction's directory.
+    /// The records of the files, by their names in the transaction.
     pub(in crate::dataset) fn records(
         &self,
         files: Vec<Finished>,
     ) -> Result<Vec<StagedFileRecord>> {
-        let place = self.backend.place(self.id);
         let staged_record = |file: Finished| {
-            let name = file.staged.strip_prefix(&place).unwrap_or(&file.staged);
+            let name = self.workspace.name_of(&file.staged);
             let name = name.to_string_lossy().into_owned();
             StagedFileRecord::new(name, file.into_record()?)
         };
@@ -112,20 +97,26 @@ impl Session {
 impl StagingFiles for Session {
     fn create(&self, hashing: bool) -> Result<Draft> {
         self.keep_alive()?;
-        let number = self.next.fetch_add(1, Ordering::Relaxed);
-        self.backend.create(self.id, number, hashing)
+        self.workspace.create(hashing)
     }
 
     fn scratch(&self) -> Result<Box<dyn DiskFile>> {
-        let number = self.next.fetch_add(1, Ordering::Relaxed);
-        self.backend.scratch(self.id, number)
+        self.workspace.scratch()
     }
 
     fn directory(&self) -> Result<Box<dyn DiskDirectory>> {
-        self.backend.directory(self.id)
+        self.workspace.open()
     }
 
     fn touch(&self, partition: &Partition) -> Result<()> {
         self.conflicts.touch(self.backend.as_ref(), partition)
+    }
+
+    fn stage(&self, file: &Finished) -> Result<()> {
+        let verified = VerifiedFile {
+            path: &file.staged,
+            identity: file.identity,
+        };
+        self.backend.stage(self.id, verified)
     }
 }

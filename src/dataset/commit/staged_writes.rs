@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::surroundings::{Looked, Surroundings};
 use super::{check_write_id, commit};
-use crate::backend::{Backend as _, DESCRIPTORS, LocalBackend, check_descriptors};
+use crate::backend::Backend;
 use crate::categories::{KnownCategories, take_longer};
 use crate::compatible::merge;
 use crate::disk::{Disk, OsDisk};
@@ -22,9 +22,9 @@ use crate::options::{Durability, Interrupt};
 use crate::partition::Partition;
 use crate::receipt::{CommitMode, Note, Receipt, StagedWrite};
 use crate::record::{StagedRecord, StagedRows};
-use crate::staging::{home_of_root, resolve};
+use crate::staging::resolve;
 use crate::stored::{lost, schema_in_files};
-use crate::transaction::{ConflictCheck, Transaction, open_area};
+use crate::transaction::{ConflictCheck, Target, Transaction};
 
 /// What several processes have staged of one data set, to be committed as one transaction, or
 /// discarded.
@@ -142,7 +142,7 @@ impl StagedWrites {
     pub fn commit(&self) -> Result<Receipt> {
         let first = self.check()?;
         let backend = self.backend(first)?;
-        let receipt = match self.recall(&backend)? {
+        let receipt = match self.recall(backend.as_ref())? {
             Some(receipt) => receipt,
             None => self.commit_to(Arc::clone(&backend), first)?,
         };
@@ -189,25 +189,26 @@ impl StagedWrites {
         Ok(first)
     }
 
-    fn backend(&self, first: &StagedWrite) -> Result<Arc<LocalBackend>> {
-        let root = resolve(self.disk.as_ref(), first.root())?;
-        let home = home_of_root(self.disk.as_ref(), &root, first.staging())?;
-        let home = home.interrupted_by(self.interrupt.clone());
-        let area = open_area(&self.disk, home)?;
-        let backend = LocalBackend::new(area).rewrite_missing(self.rewrite_missing);
-        Ok(Arc::new(backend))
+    fn backend(&self, first: &StagedWrite) -> Result<Arc<dyn Backend>> {
+        let target = Target {
+            disk: &self.disk,
+            root: &resolve(self.disk.as_ref(), first.root())?,
+            staging: first.staging(),
+            interrupt: &self.interrupt,
+            rewrite_missing: self.rewrite_missing,
+        };
+        target.open()
     }
 
-    fn recall(&self, backend: &LocalBackend) -> Result<Option<Receipt>> {
+    fn recall(&self, backend: &dyn Backend) -> Result<Option<Receipt>> {
         match &self.write_id {
             Some(write_id) => backend.recall(backend.scope(), write_id),
             None => Ok(None),
         }
     }
 
-    fn commit_to(&self, backend: Arc<LocalBackend>, first: &StagedWrite) -> Result<Receipt> {
-        check_descriptors(self.disk.as_ref(), backend.root(), DESCRIPTORS)?;
-        let mut transaction = Transaction::begin(Arc::clone(&backend) as _, Durability::Synced)?;
+    fn commit_to(&self, backend: Arc<dyn Backend>, first: &StagedWrite) -> Result<Receipt> {
+        let mut transaction = Transaction::begin(Arc::clone(&backend), Durability::Synced)?;
         // What is moved into it must not be lost with it if the power fails.
         backend.sync_staged(transaction.id(), &[], Durability::Synced)?;
         let parts = self.counted_once();

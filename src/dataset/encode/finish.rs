@@ -231,6 +231,7 @@ impl<'a> Finisher<'a> {
             columns,
         };
         drop(draft);
+        self.staging.stage(&finished)?;
         if let Some(call) = &options.on_file {
             call(&finished);
         }

@@ -1,4 +1,4 @@
-//! From staged files to a plan, by the commit mode, and the check for conflicting commits.
+//! The check for conflicting commits, and the layout that a commit's mode makes of staged files.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
@@ -11,12 +11,12 @@ use crate::disk::LockKind;
 use crate::error::{Error, Result};
 use crate::partition::Partition;
 use crate::receipt::CommitMode;
-use crate::record::{Exchange, Layout, Move, Removal, Seen, StagedRecord};
+use crate::record::{Exchange, Fingerprint, Layout, Move, Removal, Seen, StagedRecord};
 use crate::table_format::TableFormat;
 
 impl CommitMode {
-    /// Whether what is there may not change between looking and deciding.
-    pub(crate) fn lock(self, write_id: Option<&str>) -> LockKind {
+    /// The lock under which a commit looks and decides: exclusive where what is there may not change between the two.
+    pub(crate) fn lock_kind(self, write_id: Option<&str>) -> LockKind {
         match self {
             CommitMode::Append if write_id.is_none() => LockKind::Shared,
             _ => LockKind::Exclusive,
@@ -160,7 +160,7 @@ impl ConflictCheck {
         &self,
         backend: &dyn Backend,
         directory: &Path,
-        now: &[(PathBuf, u128)],
+        now: &[(PathBuf, Fingerprint)],
     ) -> Result<()> {
         let before = self.before.lock().unwrap_or_else(PoisonError::into_inner);
         match before.get(directory) {
@@ -237,7 +237,7 @@ impl ConflictCheck {
                 identity: String::new(),
             }));
             let removal =
-                |(path, identity)| Removal::new(directory.join::<PathBuf>(path), identity);
+                |(path, fingerprint)| Removal::new(directory.join::<PathBuf>(path), fingerprint);
             layout.removed.extend(old.into_iter().map(removal));
             return Ok(());
         };
@@ -278,12 +278,13 @@ fn changed(backend: &dyn Backend, directory: &Path) -> Error {
     }
 }
 
-fn fingerprint(files: &[(PathBuf, u128)]) -> String {
+/// Fingerprint of a directory: of the names and the fingerprints of its files.
+fn fingerprint(files: &[(PathBuf, Fingerprint)]) -> String {
     let mut hash = XxHash3_128::new();
-    for (path, identity) in files {
+    for (path, fingerprint) in files {
         hash.write(path.as_os_str().as_encoded_bytes());
         hash.write(&[0]);
-        hash.write(&identity.to_le_bytes());
+        hash.write(&fingerprint.0.to_le_bytes());
     }
-    format!("{:032x}", hash.finish_128())
+    Fingerprint(hash.finish_128()).to_string()
 }

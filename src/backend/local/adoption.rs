@@ -8,14 +8,14 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::authors::Authors;
-use super::{DECISION, LocalBackend, SCRATCH, STAGED, unless_gone};
+use super::{DECISION, LocalBackend, STAGED, unless_gone};
 use crate::backend::Backend as _;
 use crate::disk::{EntryKind, PublishMode};
 use crate::error::{Error, IoContext, Result, Step};
 use crate::options::Durability;
 use crate::publish;
 use crate::record::{Decision, Plan, StagedRecord};
-use crate::staging::{Area, is_older};
+use crate::staging::{Area, SCRATCH, is_older};
 
 impl LocalBackend {
     /// Writes the record, and removes what nobody will need while it waits.

@@ -1,9 +1,10 @@
-//! Staging for another transaction, which commits it: on disk, and on its way there.
+//! Staging for another transaction, which adopts what is staged and commits it.
 //!
 //! Such a transaction has no writer any more and is kept for a while. Whoever commits moves its
 //! directory into that of his own transaction, so that of two who try one fails; recovery moves it
 //! back if nothing came of that.
 
+use std::path::Path;
 use std::time::Duration;
 
 use uuid::Uuid;
@@ -11,7 +12,7 @@ use uuid::Uuid;
 use super::Transaction;
 use crate::backend::Decided;
 use crate::damage::Damage;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Step};
 use crate::receipt::StagedFileRecord;
 use crate::record::{Decision, StagedRecord, invalid};
 
@@ -21,9 +22,7 @@ impl Transaction {
     /// After an error nothing of it is left.
     pub(crate) fn stage(mut self, record: &StagedRecord, keep: Duration) -> Result<()> {
         let files = record.files.iter();
-        let files: Vec<_> = files
-            .map(|file| self.known(file.staged().as_ref()))
-            .collect();
+        let files: Vec<&Path> = files.map(|file| file.staged().as_ref()).collect();
         self.backend.sync_staged(self.id, &files, self.durability)?;
         self.backend.record(self.id, record)?;
         let staged = Decision::staged(self.id, keep);
@@ -37,7 +36,7 @@ impl Transaction {
             }),
             // Nothing was published, whether or not the record stands: it is removed with the rest.
             Err(Error::Unknown { path, source, .. }) => Err(Error::Io {
-                step: crate::Step::Decide,
+                step: Step::Decide,
                 path,
                 source,
             }),

@@ -1,0 +1,83 @@
+//! Opening a data set: which backend it has, and what dead writers left there.
+//!
+//! This is the only place that knows of more than the trait [`Backend`].
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::recovery::recover_all;
+use super::settle::{Affected, settle_and_lock};
+use crate::backend::{Backend, Guard, LocalBackend};
+use crate::disk::{Disk, LockKind};
+use crate::error::Result;
+use crate::options::{Interrupt, StagingPlace};
+use crate::staging::{Area, Home, home_of_root};
+
+/// A data set as a caller names it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Target<'a> {
+    pub(crate) disk: &'a Arc<dyn Disk>,
+    /// Its root, or a partition of it; absolute and resolved.
+    pub(crate) root: &'a Path,
+    pub(crate) staging: &'a StagingPlace,
+    /// Asked while a lock is waited for.
+    pub(crate) interrupt: &'a Interrupt,
+    /// Whether a named write whose files are gone is as if it had not been committed.
+    pub(crate) rewrite_missing: bool,
+}
+
+impl Target<'_> {
+    /// Opens the data set for writing: makes its staging area, and finishes or removes what dead writers left there, as
+    /// far as that can be done. The rest is for the next writer, or for [`recover`](crate::recover), which says why.
+    pub(crate) fn open(&self) -> Result<Arc<dyn Backend>> {
+        let area = open_area(self.disk, self.home()?)?;
+        Ok(Arc::new(self.backend(area)))
+    }
+
+    /// The data set as it is. Nothing is made, changed or recovered.
+    pub(crate) fn find(&self) -> Result<Arc<dyn Backend>> {
+        let home = self.home()?;
+        let first = home.all_areas(self.disk.as_ref()).into_iter().next();
+        let path = first.unwrap_or_else(|| home.root().to_owned());
+        Ok(Arc::new(self.backend(Area::at(self.disk, home, path))))
+    }
+
+    fn home(&self) -> Result<Home> {
+        let home = home_of_root(self.disk.as_ref(), self.root, self.staging)?;
+        Ok(home.interrupted_by(self.interrupt.clone()))
+    }
+
+    fn backend(&self, area: Area) -> LocalBackend {
+        LocalBackend::new(area).rewrite_missing(self.rewrite_missing)
+    }
+}
+
+/// Opens the staging area of a data set, or of a lone file, for writing: what dead writers left there
+/// is finished or removed first. What cannot be is for the next one, or for
+/// [`recover`](crate::recover), which says why.
+pub(crate) fn open_area(disk: &Arc<dyn Disk>, home: Home) -> Result<Area> {
+    let area = Area::open(disk, home)?;
+    if area.home().is_data_set() {
+        let backend = LocalBackend::new(area.clone());
+        let _ = recover_all(&backend, false, false);
+        for neighbour in backend.neighbours().unwrap_or_default() {
+            let _ = recover_all(neighbour.as_ref(), false, false);
+        }
+    }
+    Ok(area)
+}
+
+/// Keeps a file that is published by itself from getting lost in an exchange of its directory.
+pub(crate) fn lock_for_publishing(area: &Area, path: &Path) -> Result<Option<Guard>> {
+    if !area.home().is_data_set() {
+        return Ok(None);
+    }
+    let directory = path.parent().unwrap_or(path);
+    let below = directory.strip_prefix(area.home().root());
+    let affected = Affected {
+        directories: vec![below.unwrap_or(Path::new(""))],
+        write_id: None,
+    };
+    let backend = LocalBackend::new(area.clone());
+    settle_and_lock(&backend, LockKind::Shared, &affected)
+}

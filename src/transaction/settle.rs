@@ -1,0 +1,144 @@
+//! Taking the lock of a data set after what dead writers had decided is finished.
+
+use std::collections::HashSet;
+use std::io;
+use std::path::Path;
+
+use uuid::Uuid;
+
+use super::recovery::{recover_one, set_aside};
+use crate::backend::{Backend, Guard, Taken};
+use crate::disk::LockKind;
+use crate::error::{Error, Result, Step};
+use crate::record::Decision;
+
+/// The directories and the write name that a commit affects.
+pub(super) struct Affected<'a> {
+    /// Below the data set's root.
+    pub(super) directories: Vec<&'a Path>,
+    pub(super) write_id: Option<&'a str>,
+}
+
+impl Affected<'_> {
+    /// Whether a decided plan has a directory in common with this, or the name of the write.
+    fn meets(&self, decision: Option<&Decision>) -> bool {
+        let Some(Decision::Committed(plan)) = decision else {
+            return false;
+        };
+        let overlap = |one: &Path, other: &Path| one.starts_with(other) || other.starts_with(one);
+        let named = self.write_id.is_some() && self.write_id == plan.write_id.as_deref();
+        named
+            || plan
+                .directories()
+                .any(|there| self.directories.iter().any(|here| overlap(here, there)))
+    }
+}
+
+/// Takes the lock when nothing is left that a dead writer had decided of what this commit changes. What cannot
+/// be finished elsewhere in the data set keeps nobody waiting.
+pub(super) fn settle_and_lock(
+    backend: &dyn Backend,
+    kind: LockKind,
+    affected: &Affected<'_>,
+) -> Result<Option<Guard>> {
+    let mut unfinished = HashSet::new();
+    loop {
+        let lock = backend.lock(kind)?;
+        if lock.is_none() && kind == LockKind::Exclusive {
+            return Err(Error::Io {
+                step: Step::Decide,
+                path: backend.root().to_owned(),
+                source: std::io::ErrorKind::Unsupported.into(),
+            });
+        }
+        let neighbours = backend.neighbours()?;
+        let all = || neighbours.iter().map(Box::as_ref).chain([backend]);
+        let mut settled = true;
+        for backend in all() {
+            settled &= is_settled(backend, &unfinished)?;
+        }
+        if settled {
+            match backend.check_announced(&neighbours, false) {
+                // What was alive a moment ago is looked at again when nobody else is at work.
+                Err(Error::OutOfReach { .. }) if kind == LockKind::Shared && lock.is_some() => {
+                    drop(lock);
+                    return settle_and_lock(backend, LockKind::Exclusive, affected);
+                }
+                checked => checked?,
+            }
+            return Ok(lock);
+        }
+        drop(lock);
+        for backend in all() {
+            for id in backend.transactions()? {
+                if unfinished.contains(&id) {
+                    continue;
+                }
+                match recover_one(backend, id, false, false) {
+                    // It is another's commit that is published in part, and not ours.
+                    Err(
+                        error @ (Error::Unfinished { .. }
+                        | Error::FilesLost { .. }
+                        | Error::NotRemoved { .. }),
+                    ) => {
+                        if affected.meets(backend.decision(id)?.as_ref()) {
+                            return Err(Error::Blocked {
+                                path: backend.root().to_owned(),
+                                transaction: id,
+                                source: Box::new(error),
+                            });
+                        }
+                        unfinished.insert(id);
+                    }
+                    Err(Error::SetAside { .. }) => {}
+                    Err(error) if error.is_about_record() => {}
+                    recovered => drop(recovered.map_err(of_another)?),
+                }
+            }
+        }
+    }
+}
+
+/// Whether nothing stands in an area that a dead writer had decided, but these.
+fn is_settled(backend: &dyn Backend, unfinished: &HashSet<Uuid>) -> Result<bool> {
+    let mut settled = true;
+    for id in backend.transactions()? {
+        let decision = match backend.decision(id) {
+            // What is done in the data set from now on must not be undone by it.
+            Err(error) if error.is_about_record() => {
+                drop(set_aside(backend, id, error));
+                continue;
+            }
+            decision => decision?,
+        };
+        let committed = matches!(&decision,
+            Some(Decision::Committed(plan)) if plan.root == backend.named_root());
+        if !committed || unfinished.contains(&id) {
+            continue;
+        }
+        match backend.take(id) {
+            Err(error) if error.is_about_record() => {}
+            taken => settled &= !matches!(taken?, Taken::Ours(_)),
+        }
+    }
+    Ok(settled)
+}
+
+/// What keeps another's commit from being finished says nothing of what became of ours: that is not
+/// published.
+fn of_another(error: Error) -> Error {
+    match error {
+        Error::Unknown { path, source, .. } => Error::Io {
+            step: Step::Decide,
+            path,
+            source,
+        },
+        // Nor is it our staging file that is not there.
+        Error::Io { step, path, source } if source.kind() == io::ErrorKind::NotFound => Error::Io {
+            step,
+            path,
+            source: io::Error::other(source),
+        },
+        error => error,
+    }
+}

@@ -171,9 +171,9 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync {
     /// directory is on another file system, or because a name is too long.
     fn check_layout(&self, transaction: Uuid, layout: &Layout) -> Result<()>;
 
-    /// Tells every writer of the data set, by whatever path he comes, that a transaction of ours may be
-    /// decided, as long as what is returned is not dropped; afterwards that whoever sees the staging area
-    /// has to see to it. The transaction's files are synced.
+    /// Marks a transaction of ours as pending, where every writer of the data set finds it, also one who does not see
+    /// this staging area. As long as what is returned is held, the mark says that the writer lives; afterwards it says
+    /// that the transaction has to be recovered by somebody who sees the staging area. The files are synced before.
     fn announce(&self, transaction: Uuid, durability: Durability) -> Result<Guard>;
 
     /// Records a decision, unless one stands already. The commit point. Whoever finds it after a power
@@ -217,8 +217,8 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync {
     /// adopted is staged again as it was.
     fn remove(&self, transaction: Uuid) -> Result<()>;
 
-    /// Takes a transaction whose record is not to be acted upon out of the way of everybody, with all that is
-    /// staged in it, and says where it is now. It is ours.
+    /// Moves a transaction whose record is not trusted, with all that is staged in it, to where it is in nobody's way,
+    /// and gives that place. It is ours.
     fn set_aside(&self, transaction: Uuid) -> Result<PathBuf>;
 
     /// Removes what is left of transactions whose removal was interrupted, as far as it can be, and gives what
@@ -230,8 +230,8 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync {
     /// The same data set with each other staging area in which transactions of it may stand.
     fn neighbours(&self) -> Result<Vec<Box<dyn Backend>>>;
 
-    /// Whether no transaction is announced that a dead writer left where nobody sees it from here. Unless
-    /// it is a dry run, what is announced of transactions that are gone is removed.
+    /// Checks that no announced transaction of a dead writer stands where it cannot be seen from here. Unless it is a
+    /// dry run, marks of transactions that are gone are removed.
     ///
     /// # Errors
     /// [`Error::OutOfReach`](crate::Error::OutOfReach) names one; other errors are the disk's.

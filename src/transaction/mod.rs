@@ -32,15 +32,15 @@ pub(crate) use conflicts::{ConflictCheck, StagedName};
 pub(crate) use open::{Target, lock_for_publishing, open_area};
 pub(crate) use recovery::{Recovered, recover_all};
 
-/// A transaction of ours, which nobody takes for dead as long as it lives.
+/// A transaction of this process. Dropping it without a decision removes what is staged.
 pub(crate) struct Transaction {
     backend: Arc<dyn Backend>,
     id: Uuid,
     _lease: Guard,
     durability: Durability,
-    /// Whether nobody else may commit meanwhile, where the mode alone would let him.
+    /// Whether the lock is exclusive although the mode does not need that.
     excludes: bool,
-    /// Whether nothing of it may be removed by us any more.
+    /// Whether a decision stands, or may stand: nothing is removed on drop then.
     decided: bool,
 }
 
@@ -65,12 +65,12 @@ impl Transaction {
         self.durability
     }
 
-    /// Leaves all of it unsynced, because some of it is.
+    /// Makes the commit unsynced, because a part of it is.
     pub(crate) fn leave_unsynced(&mut self) {
         self.durability = Durability::Unsynced;
     }
 
-    /// Lets nobody else commit meanwhile, as far as there are locks.
+    /// Takes the exclusive lock for the commit, where the place has locks.
     pub(crate) fn exclude_others(&mut self) {
         self.excludes = true;
     }

@@ -22,7 +22,7 @@ pub(crate) struct Target<'a> {
     pub(crate) staging: &'a StagingPlace,
     /// Asked while a lock is waited for.
     pub(crate) interrupt: &'a Interrupt,
-    /// Whether a named write whose files are gone is as if it had not been committed.
+    /// Whether a named write of which no file is there any more counts as not committed.
     pub(crate) rewrite_missing: bool,
 }
 

@@ -14,8 +14,7 @@ use crate::error::{Error, Result};
 use crate::options::Durability;
 use crate::record::Decision;
 
-/// Finishes or removes every transaction whose writer is dead, and says what became of each; and what is left of
-/// those before that cannot be removed.
+/// Finishes or removes every transaction whose writer is dead, and what is left of earlier ones.
 pub(crate) fn recover_all(
     backend: &dyn Backend,
     dry_run: bool,
@@ -35,31 +34,31 @@ pub(crate) fn recover_all(
     Ok(RecoveredAll { transactions, left })
 }
 
-/// What recovery did in one staging area.
+/// The result of recovery in one staging area.
 pub(crate) struct RecoveredAll {
-    /// With each transaction what became of it.
+    /// Each transaction, and how its recovery ended.
     pub(crate) transactions: Vec<(Uuid, Result<Recovered>)>,
-    /// What is left of those before and cannot be removed.
+    /// What is left of earlier transactions and cannot be removed.
     pub(crate) left: Vec<Error>,
 }
 
 /// How the recovery of one transaction ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Recovered {
-    /// It was committed; now all of it is published.
+    /// The transaction was committed; now all of it is published.
     Finished,
-    /// It was committed and could not be finished; what is not published of it is given up, and the name of the
-    /// write is not remembered.
+    /// The transaction was committed and could not be finished: what is not published of it is given up, and the name
+    /// of the write is not remembered.
     Abandoned,
-    /// It was not; nothing of it is left.
+    /// The transaction was not committed; nothing of it is left.
     Removed,
     /// Its writer is alive.
     Alive,
-    /// It is of another data set in the same staging area: whoever writes that one sees to it.
+    /// It belongs to another data set in the same staging area, whose own writers finish it.
     OfAnotherRoot,
-    /// It is staged, for another to commit it.
+    /// It is staged for another process to commit.
     Waiting,
-    /// Somebody else was faster.
+    /// Another recovery was faster.
     Gone,
 }
 

@@ -34,8 +34,8 @@ impl Affected<'_> {
     }
 }
 
-/// Takes the lock when nothing is left that a dead writer had decided of what this commit changes. What cannot
-/// be finished elsewhere in the data set keeps nobody waiting.
+/// Finishes what dead writers had decided, and takes the lock. A commit that cannot be finished blocks this one only
+/// if both change the same directory, or have the same name.
 pub(super) fn settle_and_lock(
     backend: &dyn Backend,
     kind: LockKind,
@@ -99,7 +99,7 @@ pub(super) fn settle_and_lock(
     }
 }
 
-/// Whether nothing stands in an area that a dead writer had decided, but these.
+/// Whether an area holds no commit that a dead writer had decided, other than those known to be `unfinished`.
 fn is_settled(backend: &dyn Backend, unfinished: &HashSet<Uuid>) -> Result<bool> {
     let mut settled = true;
     for id in backend.transactions()? {
@@ -124,8 +124,7 @@ fn is_settled(backend: &dyn Backend, unfinished: &HashSet<Uuid>) -> Result<bool>
     Ok(settled)
 }
 
-/// What keeps another's commit from being finished says nothing of what became of ours: that is not
-/// published.
+/// The error for our commit, which is not published, where another's cannot be finished.
 fn of_another(error: Error) -> Error {
     match error {
         Error::Unknown { path, source, .. } => Error::Io {

@@ -1,4 +1,4 @@
-//! Transactions that are staged for others: kept, taken in, given back.
+//! Transactions that are staged for others to commit: recording them, adopting them, giving them back.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -18,7 +18,7 @@ use crate::record::{Decision, Plan, StagedRecord};
 use crate::staging::{Area, SCRATCH, is_older};
 
 impl LocalBackend {
-    /// Writes the record, and removes what nobody will need while it waits.
+    /// Writes the record of what is staged, and removes scratch files, which nobody needs while it waits.
     pub(super) fn record(&self, transaction: Uuid, record: &StagedRecord) -> Result<()> {
         let directory = self.place(transaction);
         for entry in self.disk.list(&directory).unwrap_or_default() {
@@ -38,7 +38,7 @@ impl LocalBackend {
         }
     }
 
-    /// Moves what is staged, in whichever area, into a directory.
+    /// Moves a staged transaction, in whichever area it stands, into a directory, and gives its record.
     pub(super) fn take_in(&self, directory: &Path, staged: Uuid) -> Result<Option<StagedRecord>> {
         let name = staged.to_string();
         for area in self.area.home().all_areas(self.disk.as_ref()) {
@@ -68,7 +68,7 @@ impl LocalBackend {
         Ok(None)
     }
 
-    /// Removes what is staged, in whichever area.
+    /// Removes a staged transaction, in whichever area it stands.
     pub(super) fn discard(&self, staged: Uuid) -> Result<()> {
         for area in self.area.home().all_areas(self.disk.as_ref()) {
             let directory = area.join(staged.to_string());
@@ -80,7 +80,7 @@ impl LocalBackend {
         Ok(())
     }
 
-    /// Moves what a dead transaction had adopted back into the area, where it is still whole.
+    /// Moves the transactions that a dead one had adopted back into the area, if they are still whole.
     pub(super) fn give_back(&self, dead: &Path) -> Result<()> {
         let entries = unless_gone(self.disk.list(dead)).at(Step::Decide, dead)?;
         let directories = entries
@@ -107,7 +107,7 @@ impl LocalBackend {
         Ok(())
     }
 
-    /// Whether a directory holds what is staged, and none of it has been published.
+    /// Whether a directory holds a staged transaction of which no file has been published.
     fn is_whole(&self, directory: &Path, staged: Uuid) -> Result<bool> {
         let Some((record, _)) = self.read_staged(directory, staged)? else {
             return Ok(false);
@@ -121,8 +121,8 @@ impl LocalBackend {
         Ok(true)
     }
 
-    /// Makes durable that what was adopted is not where it was any more: it must not be given back
-    /// when the decision is forgotten.
+    /// Makes it durable that the published files of adopted transactions have left their directories: else a power cut
+    /// after the decision is removed would let these be given back as whole.
     pub(super) fn sync_adopted(&self, directory: &Path, plan: &Plan) -> Result<()> {
         if plan.durability() == Durability::Unsynced {
             return Ok(());
@@ -145,7 +145,7 @@ impl LocalBackend {
         Ok(matches!(decision, Some(Decision::Staged { .. })))
     }
 
-    /// What is staged in a directory, and whose it is.
+    /// The record of a staged transaction in a directory, and its authors.
     fn read_staged(
         &self,
         directory: &Path,

@@ -1,5 +1,4 @@
-//! Whose record is acted upon (promise P12): one never does more than those to whom it belongs could do
-//! themselves.
+//! Trust in records (promise P12): a record never does more than the users who own it could do themselves.
 //!
 //! The process's own user, root and the owner of the data set's root are trusted with all of it. Others are
 //! asked for, directory by directory, by the permissions at the time of use. Of another user's groups nothing can
@@ -20,28 +19,28 @@ use crate::receipt::CommitMode;
 use crate::record::{Plan, StagedRecord};
 use crate::staging::{Control, is_area_name};
 
-/// Only the owner of a name, or of the directory, removes it.
+/// Mode bit of a directory in which only the owner of a name, or of the directory, removes it.
 const STICKY: u32 = 0o1000;
 
-/// The users to whom a record or its directory belongs and who are not trusted with everything.
+/// The users who own a record or its directory, without those who are trusted with everything.
 #[derive(Debug, Default)]
 pub(super) struct Authors(Vec<Author>);
 
 #[derive(Debug)]
 struct Author {
-    /// What belongs to him.
+    /// A file or directory that the user owns.
     path: PathBuf,
     user: u32,
 }
 
-/// What acting upon a record changes.
+/// A change that acting upon a record makes.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Change {
-    /// New names in a directory, or in the one above it if it is missing.
+    /// New names appear in a directory, or in the one above it if it is missing.
     In(PathBuf),
-    /// A name that goes, or is taken by something else.
+    /// A name is removed, or replaced by something else.
     Of(PathBuf),
-    /// A directory that goes with all that is in it.
+    /// A directory is removed with all that is in it.
     Whole(PathBuf),
 }
 
@@ -58,7 +57,7 @@ fn acts_as(user: Option<u32>, other: u32) -> bool {
 }
 
 impl LocalBackend {
-    /// Adds those to whom these files or directories belong.
+    /// Adds the owners of these files or directories.
     pub(super) fn owners_of(&self, authors: &mut Authors, paths: &[&Path]) -> Result<()> {
         let mut owned = Vec::new();
         for &path in paths {
@@ -68,7 +67,7 @@ impl LocalBackend {
         self.add_owners(authors, owned)
     }
 
-    /// Adds those to whom files or directories belong. Where that stands which is named first shows a user's group.
+    /// Adds owners of files or directories. The first path of each user is kept: where it stands shows his groups.
     pub(super) fn add_owners<'a>(
         &self,
         authors: &mut Authors,
@@ -91,8 +90,8 @@ impl LocalBackend {
         Ok(())
     }
 
-    /// Whether the owner of a marker could himself change all of an area, which need not be the data set's, and
-    /// a transaction in it. The owner of the data set's root is trusted with the data set only.
+    /// Whether the owner of a marker could himself change an area that is not the data set's, and remove a transaction
+    /// in it. The owner of the data set's root is trusted with the data set only.
     pub(super) fn is_of_area(&self, marker: &Path, area: &Path, place: &Path) -> Result<bool> {
         let Some(owner) = self.look(marker)?.and_then(|found| found.owner) else {
             return Ok(true);
@@ -141,7 +140,7 @@ impl LocalBackend {
         }
     }
 
-    /// Refuses what one of the authors could not do himself.
+    /// Refuses changes that one of the authors could not make himself.
     ///
     /// # Errors
     /// [`Error::Distrusted`] names him, and what he may not change.
@@ -173,7 +172,7 @@ impl LocalBackend {
         Ok(())
     }
 
-    /// The directory, or the name in one, that the author may not change.
+    /// The target itself, if the author may not change it.
     fn refused(
         &self,
         author: &Author,
@@ -249,8 +248,8 @@ impl LocalBackend {
         Ok(None)
     }
 
-    /// Refuses to remove what somebody else has put into his directory of a transaction and could not remove himself,
-    /// though he could move it there.
+    /// Refuses to remove the directory of a transaction if its owner has moved something into it that he could not
+    /// remove himself.
     ///
     /// # Errors
     /// [`Error::NotRemoved`] names it.

@@ -81,8 +81,8 @@ impl LocalBackend {
         Ok(self.remove(plan.transaction).err().into_iter().collect())
     }
 
-    /// Those of the files that cannot be removed which stood in a directory that was replaced file by file. The plan
-    /// has only their names, and from now on others may use these.
+    /// Removals of the files that are left of a directory which was replaced file by file. The plan has only their names,
+    /// which others may use from now on, so each gets its fingerprint.
     fn left_of_exchanges(&self, plan: &Plan, left: &[Error]) -> Result<Vec<Removal>> {
         let mut removals = Vec::new();
         for error in left {

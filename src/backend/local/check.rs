@@ -25,14 +25,14 @@ const RECORDS: u64 = 8;
 /// above it for each thread that syncs.
 pub(super) const DESCRIPTORS: u64 = 24;
 
-/// The directories that were looked at.
+/// The directories that were looked at so far.
 #[derive(Default)]
 struct Seen {
     checked: BTreeSet<PathBuf>,
     missing: BTreeSet<PathBuf>,
 }
 
-/// Refuses to begin what would run out of open files.
+/// Refuses to begin a write that would run out of file descriptors.
 ///
 /// # Errors
 /// [`Error::Io`] says how many are needed.
@@ -49,7 +49,7 @@ pub(crate) fn check_descriptors(disk: &dyn Disk, root: &Path, needed: u64) -> Re
     }
 }
 
-/// How far a file of a plan has come.
+/// The state that a file of a plan must have reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FileState {
     /// It is in the staging area, or published.
@@ -59,7 +59,7 @@ pub(super) enum FileState {
 }
 
 impl LocalBackend {
-    /// Refuses what could not be published after the decision.
+    /// Refuses a layout that could not be published after the decision.
     pub(super) fn check_layout(&self, transaction: Uuid, layout: &Layout) -> Result<()> {
         let disk = self.disk.as_ref();
         let directory = self.place(transaction);
@@ -128,7 +128,7 @@ impl LocalBackend {
         Ok(())
     }
 
-    /// Refuses partitions that are one directory on this file system.
+    /// Refuses partitions with different names that are one directory on this file system.
     fn check_names(&self, layout: &Layout) -> Result<()> {
         let parent = |path: &Path| path.parent().map(Path::to_owned);
         let single = layout.files.iter().filter_map(|file| parent(&file.path));

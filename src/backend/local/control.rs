@@ -23,8 +23,8 @@ impl LocalBackend {
         Control::of(&self.disk, &self.root)
     }
 
-    /// The control directories that this user may have to do with, the root's first. Whoever may write
-    /// in a partition only has one there.
+    /// The control directories that this user may use, the root's first. A user who may only write in a partition has
+    /// one there.
     pub(super) fn controls(&self) -> Vec<Control> {
         let named = self.area.home().named();
         let of = |directory: &Path| Control::of(&self.disk, directory);
@@ -34,7 +34,7 @@ impl LocalBackend {
         }
     }
 
-    /// Does something in the first control directory in which this user can.
+    /// Runs `work` in the first control directory in which this user can do it.
     fn in_control<T>(&self, work: impl Fn(&Control) -> Result<T>) -> Result<(Control, T)> {
         let mut controls = self.controls().into_iter().peekable();
         while let Some(control) = controls.next() {
@@ -76,7 +76,7 @@ impl LocalBackend {
         Ok(Box::new(marker))
     }
 
-    /// Takes back what [`announce`](Self::announce) did, as far as it can be.
+    /// Removes the marker of a pending transaction, as far as it can be removed.
     pub(super) fn unmark_pending(&self, transaction: Uuid) {
         if !self.is_inside() {
             for control in self.controls() {
@@ -103,8 +103,7 @@ impl LocalBackend {
         Ok(all)
     }
 
-    /// The other areas in which transactions of this data set may stand: those that any writer would
-    /// choose, and those that markers name.
+    /// The other staging areas of this data set: those that any writer would choose, and those that markers name.
     pub(super) fn other_areas(&self) -> Result<Vec<LocalBackend>> {
         let mut others = Vec::new();
         let mut seen = BTreeSet::from([self.area.path().to_owned()]);
@@ -143,9 +142,9 @@ impl LocalBackend {
         in_sight.then(|| LocalBackend::new(area))
     }
 
-    /// Whether the transaction of a marker is to be looked for in the area that only the marker names: whoever
-    /// may write in the root makes a marker, and it must not lead others to what he could not change himself, nor
-    /// to what is no transaction.
+    /// Whether to look for the transaction of a marker in an area that only the marker names. Every writer of the root
+    /// can make a marker: it must not lead others to something that its author could not change himself, nor to
+    /// something that is no transaction.
     fn is_announced(&self, control: &Control, pending: &Pending) -> Result<bool> {
         let Some(area) = pending.given_area() else {
             return Ok(false);
@@ -233,7 +232,8 @@ impl LocalBackend {
         Ok(())
     }
 
-    /// Whether readers do not meet what is staged, and nobody holds on to the directory itself.
+    /// Whether a directory may be exchanged: readers do not meet the staging area, and nobody holds on to the directory
+    /// itself.
     pub(super) fn may_exchange(&self, directory: &Path) -> Result<bool> {
         let path = self.root.join(directory);
         if self.is_inside() || is_working_directory(&path) {
@@ -255,7 +255,7 @@ impl LocalBackend {
         Ok(true)
     }
 
-    /// Gives the new root, which is to take the old one's place, a control directory whose lock we hold.
+    /// Gives a new root, which will take the old one's place, a control directory whose lock we hold.
     pub(super) fn hand_over(&self, plan: &Plan) -> Result<Guard> {
         let whole = |path: &Path| path.as_os_str().is_empty();
         let Some(exchange) = plan.exchanges.iter().find(|exchange| whole(&exchange.path)) else {

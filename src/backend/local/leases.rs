@@ -43,7 +43,7 @@ impl LocalBackend {
         Err(io::Error::from(io::ErrorKind::NotFound)).at(Step::CreateStaging, self.area.path())
     }
 
-    /// Nothing if somebody removed the directory or the lease before it was ours.
+    /// Makes the directory and takes the lease; `None` if somebody removed one of them before the lease was ours.
     fn try_to_make(&self, id: Uuid) -> Result<Option<Guard>> {
         let disk = self.disk.as_ref();
         let directory = self.place(id);
@@ -122,7 +122,7 @@ impl LocalBackend {
         }
     }
 
-    /// Shows that the writer of a transaction is alive where its lock may not.
+    /// Writes to the lease from time to time, which shows that its writer is alive where locks are not trusted.
     pub(super) fn keep_alive(&self, transaction: Uuid) -> Result<()> {
         let now = self.disk.now();
         match self.own().get_mut(&transaction) {
@@ -144,8 +144,8 @@ impl LocalBackend {
         }
     }
 
-    /// Whether a directory, if it is there, can be nothing but a transaction's. Before its decision there is no
-    /// tree in it but what it has adopted.
+    /// Whether a directory holds only what a transaction's directory can hold. Before the decision there are no
+    /// directories in it but those of adopted transactions.
     pub(super) fn is_transaction(&self, directory: &Path, decided: bool) -> io::Result<bool> {
         for entry in unless_gone(self.disk.list(directory))?.unwrap_or_default() {
             let is_id = || {
@@ -165,8 +165,8 @@ impl LocalBackend {
         Ok(true)
     }
 
-    /// Whether a directory without a lease holds only what a transaction's does: somebody may have named a
-    /// directory of his own as staging area.
+    /// Whether a directory without a lease is that of a transaction: a user may have named a directory of his own as
+    /// staging area.
     fn is_ours(&self, directory: &Path) -> io::Result<bool> {
         Ok(self.disk.list(directory)?.iter().all(is_known))
     }

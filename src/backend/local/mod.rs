@@ -48,9 +48,9 @@ const STAGED: &str = "staged.record";
 const DEAD: &str = "dead";
 /// The suffix of records that are not complete.
 const NEW: &str = "new";
-/// What the name of a transaction's directory ends with whose record is not to be acted upon.
+/// The suffix of the directory of a transaction whose record is not trusted.
 const ASIDE: &str = "aside";
-/// The directory of a transaction in which a record is made that is kept in names.
+/// The directory within a transaction's in which a receipt that is kept in file names is made.
 const RECEIPT: &str = "receipt";
 /// The longest record that is kept in names, in bytes.
 const LONGEST_NAMED: u64 = 256 << 20;
@@ -62,10 +62,9 @@ pub(crate) struct LocalBackend {
     disk: Arc<dyn Disk>,
     root: PathBuf,
     area: Area,
-    /// Whether a named write whose files are gone is as if it had not been committed.
+    /// Whether a named write of which no file is there any more counts as not committed.
     rewrite_missing: bool,
-    /// The transactions to look for in an area that only their markers name; nothing else there is ours to
-    /// touch.
+    /// The transactions to look for, in an area that only their markers name: nothing else there is ours to touch.
     announced: Option<BTreeSet<Uuid>>,
     /// The transactions that this process began.
     own: Mutex<HashMap<Uuid, OwnTransaction>>,

@@ -26,7 +26,7 @@ pub(super) struct Mover<'a> {
 }
 
 impl Mover<'_> {
-    /// Finds out whether a directory is there, and syncs it.
+    /// Syncs a directory, if the moves are to be durable. An error if it is not there.
     pub(super) fn sync(&self, path: &Path) -> Result<()> {
         let opened = self.disk.open_directory(path);
         let synced = opened.and_then(|directory| match self.durability {
@@ -43,7 +43,7 @@ impl Mover<'_> {
         }
     }
 
-    /// Moves a transaction's files within it to where they are exchanged from. Idempotent.
+    /// Moves staged files into the directories that will be exchanged, within the transaction. Idempotent.
     pub(super) fn arrange(&self, directory: &Path, arrangement: &[Move]) -> Result<()> {
         let mut pending = Vec::new();
         for file in arrangement {
@@ -108,7 +108,7 @@ impl Mover<'_> {
         Err(io::Error::from(io::ErrorKind::NotFound)).at(Step::Publish, to)
     }
 
-    /// Lets a new directory take the place of an old one, and says which files of that cannot be removed. Idempotent.
+    /// Puts a new directory in the place of an old one, and gives the old files that cannot be removed. Idempotent.
     pub(super) fn exchange(
         &self,
         directory: &Path,
@@ -160,7 +160,7 @@ impl Mover<'_> {
         Ok(left)
     }
 
-    /// The new files come, then the old ones go: a reader may see both for a moment. Idempotent, and
+    /// Publishes the new files, then removes the old ones: a reader may see both for a moment. Idempotent, and
     /// without effect after an exchange.
     fn replace_one_by_one(
         &self,

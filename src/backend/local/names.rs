@@ -30,7 +30,7 @@ pub(super) fn write(disk: &dyn Disk, directory: &Path, record: &[u8]) -> io::Res
 /// A record that is kept in names.
 pub(super) struct Named {
     pub(super) record: Unpacked,
-    /// Whom the directory and the files belong to.
+    /// The owners of the directory and the files.
     pub(super) owned: Vec<(PathBuf, Owner)>,
 }
 

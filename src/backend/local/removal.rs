@@ -120,7 +120,7 @@ impl LocalBackend {
                 let left = mover.remove_files(&self.root, &self.unchanged(&plan.removed)?)?;
                 left.into_iter().next().map_or(Ok(()), Err)
             }
-            // Of another data set in the same area: whoever writes that one sees to it.
+            // Of another data set in the same area: its own writers finish it.
             Some(Decision::Committed(_)) => Err(Error::NotRemoved {
                 path: dead.to_owned(),
                 source: io::Error::other("it is of another data set with the same staging area"),
@@ -130,7 +130,7 @@ impl LocalBackend {
     }
 }
 
-/// What is said where something cannot be removed.
+/// The error about something that cannot be removed.
 pub(super) fn not_removed(path: &Path) -> impl FnOnce(io::Error) -> Error {
     let path = path.to_owned();
     move |source| Error::NotRemoved { path, source }

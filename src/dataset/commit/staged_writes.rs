@@ -375,7 +375,7 @@ impl<'a> Union<'a> {
         }
     }
 
-    /// Takes one more part, and gives what is to be said.
+    /// Compares one more part with those before, and gives the notes about it.
     fn add(
         &mut self,
         beside: Beside<'_>,

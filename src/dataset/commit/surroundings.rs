@@ -16,14 +16,14 @@ use crate::partition::Partition;
 use crate::receipt::{CommitMode, Note};
 use crate::stored::{StoredTypes, lost, schema_in_files};
 
-/// What a look at a data set found.
+/// The result of a look at a data set before a commit.
 #[derive(Debug, Default)]
 pub(in crate::dataset) struct Looked {
-    /// What is to be said.
+    /// Notes for the receipt.
     pub(in crate::dataset) notes: Vec<Note>,
     /// Whether the commit is to write a file although there are no rows.
     pub(in crate::dataset) writes_empty: bool,
-    /// How to look again when nobody else can commit, if that can find anything.
+    /// The second look, under the lock, where one is needed.
     pub(in crate::dataset) again: Option<LookAgain>,
 }
 
@@ -39,7 +39,7 @@ pub(in crate::dataset) struct LookAgain {
 }
 
 impl LookAgain {
-    /// What is to be said of files that have come since. Reads one footer if there are any, and else none.
+    /// Notes about files that have come since. Reads one footer if there are any, and else none.
     ///
     /// # Errors
     /// [`Error::Incompatible`](crate::Error::Incompatible).
@@ -55,7 +55,7 @@ impl LookAgain {
     }
 }
 
-/// Where a write goes, and as what.
+/// The target of a write: the data set, the mode, the keys and the format.
 #[derive(Debug, Clone)]
 pub(in crate::dataset) struct Surroundings {
     pub(in crate::dataset) disk: Arc<dyn Disk>,

@@ -162,7 +162,7 @@ fn what_the_writers_of_different_data_sets_or_modes_stage_is_not_mixed() {
                 matches!(
                     error,
                     Error::InvalidOption {
-                        option: "writes",
+                        option: "staged writes",
                         ..
                     }
                 ),

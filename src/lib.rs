@@ -192,8 +192,8 @@ pub use inspect::{InspectOptions, Inspection, Oddity, inspect, inspect_with_opti
 pub use local_path::local_path;
 pub use options::parse;
 pub use options::{
-    Durability, Encodings, FileOptions, PublishMode, SchemaPolicy, StagingPlace, Verify,
-    WriterOptions,
+    Durability, Encodings, FileOptions, ParquetProperties, PublishMode, SchemaPolicy, StagingPlace,
+    Verify, WriterOptions,
 };
 pub use partition::{
     Partition, PartitionBy, PartitionError, PartitionKey, PartitionSplitter, PartitionValue,

@@ -10,12 +10,13 @@ use clap_complete::Shell;
 use crate::exit::CODES;
 
 mod choice;
+mod parquet;
 mod paths;
 mod values;
 mod write;
 
 use self::choice::choice;
-pub(crate) use self::values::{Check, Durability, Level, OutputFormat, Switch, Sync, VerifyLevel};
+pub(crate) use self::values::{Check, Durability, Level, Switch, VerifyLevel};
 pub(crate) use self::write::WriteArgs;
 
 /// Crash-safe Hive-partitioned data sets: every file a reader can see is complete, verified and durable.

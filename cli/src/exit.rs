@@ -6,7 +6,7 @@ use std::error::Error as StdError;
 use std::fmt::Display;
 use std::io::{self, Write as _};
 
-use atomic_arrow::{Error, ErrorKind, Face, Outcome, PartitionError, Remedy};
+use atomic_arrow::{Error, ErrorKind, Face, Outcome, ParquetProperties, PartitionError, Remedy};
 
 use crate::input::InputError;
 
@@ -164,13 +164,26 @@ impl From<InputError> for Failure {
 
 /// The name of an option as the command line spells it, if it has that option.
 fn spelled(option: &str) -> String {
-    match option {
-        "compression" | "csv_null" | "json_non_finite" | "max_open_files" | "memory_limit"
-        | "format" | "sort_by" | "target_file_size" | "target_file_rows" | "threads" | "verify"
-        | "write_id" => {
-            format!("--{}", option.replace('_', "-"))
-        }
-        other => other.to_owned(),
+    let of_write = [
+        "compression",
+        "csv_null",
+        "format",
+        "json_non_finite",
+        "max_open_files",
+        "memory_limit",
+        "page_checksums",
+        "sort_by",
+        "sync",
+        "target_file_rows",
+        "target_file_size",
+        "threads",
+        "verify",
+        "write_id",
+    ];
+    let mut of_parquet = ParquetProperties::names();
+    match of_write.contains(&option) || of_parquet.any(|name| name == option) {
+        true => format!("--{}", option.replace('_', "-")),
+        false => option.to_owned(),
     }
 }
 

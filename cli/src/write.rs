@@ -9,12 +9,10 @@ use std::path::{Path, PathBuf};
 
 use atomic_arrow::arrow::datatypes::Schema;
 use atomic_arrow::format::TextOptions;
-use atomic_arrow::parquet::basic::Compression;
-use atomic_arrow::parquet::file::properties::WriterProperties;
 use atomic_arrow::receipt::Note;
 use atomic_arrow::{DatasetWriter, DatasetWriterBuilder, Error, PartitionError, Receipt, Step};
 
-use crate::args::{Durability, OutputFormat, Switch, Sync, VerifyLevel, WriteArgs};
+use crate::args::{Durability, Switch, VerifyLevel, WriteArgs};
 use crate::exit::{Exit, Failure, message};
 use crate::input::{self, Input, InputError};
 use crate::output::Output;
@@ -26,7 +24,7 @@ pub(crate) fn run(args: &WriteArgs, output: &mut Output) -> Result<Exit, Failure
     let interrupt = Interrupt::watch()?;
     check(args)?;
     if !args.dry_run
-        && let Some(receipt) = asking(builder(args), &interrupt).already_committed()?
+        && let Some(receipt) = asking(builder(args)?, &interrupt).already_committed()?
     {
         answer(args, output, &receipt, None);
         return Ok(Exit::Done);
@@ -41,7 +39,7 @@ pub(crate) fn run(args: &WriteArgs, output: &mut Output) -> Result<Exit, Failure
         say(args, &mut input);
         let mut row = Row::default();
         row.enter(input.current_path());
-        let mut writer = asking(builder(args), &interrupt)
+        let mut writer = asking(builder(args)?, &interrupt)
             .on_progress(progress.listener())
             .build(input.schema())
             .map_err(|error| row.write_failure(error))?;
@@ -166,40 +164,27 @@ impl Row {
 fn check(args: &WriteArgs) -> Result<(), Failure> {
     let wrong = |text: &str| Err(Failure::new(Exit::Usage, text));
     args.input.check().or_else(wrong)?;
-    let format = args.files.format;
-    if format != OutputFormat::Parquet && args.files.row_group_size.is_some() {
-        return wrong("--row-group-size: only Parquet has row groups");
-    }
     if args.durability == Durability::Unsynced && args.write_id.is_some() {
         return wrong(
             "--write-id: is remembered, and a power cut could take what --durability says is not synced",
         );
     }
-    if args.durability == Durability::Unsynced && args.sync != Sync::Auto {
-        return wrong("--sync: says how to sync what --durability says is not synced");
-    }
     Ok(())
 }
 
-pub(crate) fn builder(args: &WriteArgs) -> DatasetWriterBuilder {
+pub(crate) fn builder(args: &WriteArgs) -> Result<DatasetWriterBuilder, Failure> {
     let (files, bounds) = (&args.files, &args.bounds);
-    let mut properties = WriterProperties::builder().set_compression(files.codec());
-    if let Some(rows) = files.row_group_size {
-        properties = properties.set_max_row_group_row_count(Some(rows));
-    }
-    let mut text = TextOptions::new()
+    let parquet = args.parquet.properties(&files.codecs_by_column())?;
+    let text = TextOptions::new()
         .csv_null(&files.csv_null)
         .json_non_finite(files.json_non_finite.into());
-    if matches!(files.format, OutputFormat::Ndjson | OutputFormat::Csv) {
-        text = text.compression(files.compression.unwrap_or(Compression::UNCOMPRESSED));
-    }
     let mut builder = DatasetWriter::builder(&args.to)
         .partition_by(args.partition_by.clone().unwrap_or_default())
         .mode(args.mode.into())
         .overwrite_table(args.overwrite_table)
         .schema_check(args.schema_check == Switch::On)
         .format(files.format.into())
-        .properties(properties.build())
+        .parquet(parquet)
         .text(text)
         .page_checksums(files.page_checksums == Switch::On)
         .encodings(files.encodings.into())
@@ -211,6 +196,9 @@ pub(crate) fn builder(args: &WriteArgs) -> DatasetWriterBuilder {
         .staging(args.staging.place.clone())
         .sync(args.sync.into())
         .max_open_files(bounds.max_open_files as usize);
+    if let Some(codec) = files.codec()? {
+        builder = builder.compression(codec);
+    }
     if let Some(write_id) = &args.write_id {
         builder = builder
             .write_id(write_id)
@@ -225,10 +213,10 @@ pub(crate) fn builder(args: &WriteArgs) -> DatasetWriterBuilder {
     if let Some(bytes) = bounds.memory_limit {
         builder = builder.memory_limit(bytes);
     }
-    match bounds.threads {
+    Ok(match bounds.threads {
         Some(threads) => builder.threads(threads),
         None => builder,
-    }
+    })
 }
 
 /// Prints what was committed, by this write or by an earlier one of the same name. `spilled` is the number of rows

@@ -38,7 +38,6 @@ impl ArrowWriter {
         let partition = Partition::new(partition_fields(partition)?)
             .map_err(|error| raise(py, &error.into()))?;
         let schema = schema_of(schema)?;
-        options::check_columns(options, &schema)?;
         let signals = Signals::default();
         let options = options::parquet_file(options)?.interrupt_when(signals.asking());
         let at = root.clone();

@@ -45,7 +45,6 @@ impl DatasetWriter {
         let calls = Calls::new(on_file, on_progress);
         let schema = schema_of(schema)?;
         let builder = calls.listen(options::dataset(root.clone(), options, Some(&schema))?);
-        options::check_columns(options, &schema)?;
         let writer = detached(py, || builder.build(schema))?;
         Ok(DatasetWriter {
             root,

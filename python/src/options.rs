@@ -5,21 +5,18 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use atomic_arrow::arrow::datatypes::Schema;
-use atomic_arrow::format::{Format, TextOptions};
+use atomic_arrow::format::TextOptions;
 use atomic_arrow::parquet::basic::Compression;
-use atomic_arrow::parquet::file::metadata::KeyValue;
-use atomic_arrow::parquet::file::properties::{WriterProperties, WriterPropertiesBuilder};
-use atomic_arrow::parquet::schema::types::ColumnPath;
 use atomic_arrow::{
-    DatasetWriter, DatasetWriterBuilder, FileOptions, PartitionBy, PartitionKey, PublishMode,
-    SortBy, StagingPlace, Transform, Verify, WriterOptions, parse,
+    DatasetWriter, DatasetWriterBuilder, FileOptions, ParquetProperties, PartitionBy, PartitionKey,
+    PublishMode, SortBy, StagingPlace, Transform, Verify, WriterOptions, parse,
 };
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedStr;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyString};
 
-use crate::errors::invalid_option;
+use crate::errors::{invalid_option, raise};
 
 type Any<'a, 'py> = &'a Bound<'py, PyAny>;
 
@@ -54,73 +51,74 @@ pub(crate) fn staging(value: Any<'_, '_>) -> PyResult<StagingPlace> {
 }
 
 /// The properties of Parquet among the options; every other option stays for the caller.
+#[derive(Default)]
 struct Properties {
+    /// The codec of all columns, if one is asked for.
     compression: Option<String>,
     level: Option<i32>,
-    row_group_size: Option<usize>,
-    dictionary: Option<bool>,
-    bloom_filters: Vec<String>,
-    metadata: Vec<(String, String)>,
-}
-
-impl Default for Properties {
-    fn default() -> Self {
-        Properties {
-            compression: Some("zstd".to_owned()),
-            level: None,
-            row_group_size: None,
-            dictionary: None,
-            bloom_filters: Vec::new(),
-            metadata: Vec::new(),
-        }
-    }
+    named: ParquetProperties,
 }
 
 impl Properties {
     /// Takes an option, if it is one of Parquet's.
     fn take(&mut self, option: &str, value: Any<'_, '_>) -> PyResult<bool> {
         match option {
-            "compression" => self.compression = value.extract()?,
             "compression_level" => self.level = value.extract()?,
-            "row_group_size" => self.row_group_size = value.extract()?,
-            "dictionary" => self.dictionary = value.extract()?,
-            "bloom_filters" => self.bloom_filters = value.extract()?,
-            "metadata" => self.metadata = value.extract::<Vec<(String, String)>>()?,
+            "compression" if value.is_none() => {
+                self.compression = Some("uncompressed".to_owned());
+            }
+            "compression" if value.is_instance_of::<PyString>() => {
+                self.compression = Some(value.extract()?);
+            }
+            option if ParquetProperties::names().any(|name| name == option) => {
+                if !value.is_none() {
+                    self.take_named(option, value)?;
+                }
+            }
             _ => return Ok(false),
         }
         Ok(true)
     }
 
-    fn build(self, py: Python<'_>) -> PyResult<WriterProperties> {
-        let compression = compression(self.compression.as_deref(), self.level);
-        let compression =
-            compression.map_err(|reason| invalid_option(py, "compression", reason))?;
-        let mut builder = WriterProperties::builder().set_compression(compression);
-        if let Some(rows) = self.row_group_size {
-            if rows == 0 {
-                return Err(invalid_option(py, "row_group_size", "at least 1 is needed"));
-            }
-            builder = builder.set_max_row_group_row_count(Some(rows));
-        }
-        if let Some(dictionary) = self.dictionary {
-            builder = builder.set_dictionary_enabled(dictionary);
-        }
-        let with_filter = |builder: WriterPropertiesBuilder, column: String| {
-            builder.set_column_bloom_filter_enabled(ColumnPath::from(column), true)
+    /// Takes a value for all columns or the file, or a dictionary of columns or keys with their values.
+    fn take_named(&mut self, option: &str, value: Any<'_, '_>) -> PyResult<()> {
+        let Ok(by_column) = value.cast::<PyDict>() else {
+            let text = text(value)?;
+            let set = self.named.set(option, None, &text);
+            return set.map_err(|error| raise(value.py(), &error));
         };
-        builder = self.bloom_filters.into_iter().fold(builder, with_filter);
-        if !self.metadata.is_empty() {
-            let pairs = self.metadata.into_iter();
-            let pairs = pairs.map(|(key, value)| KeyValue::new(key, value));
-            builder = builder.set_key_value_metadata(Some(pairs.collect()));
+        for (column, value) in by_column {
+            let column: Option<PyBackedStr> = column.extract()?;
+            let text = text(&value)?;
+            let set = self.named.set(option, column.as_deref(), &text);
+            set.map_err(|error| raise(value.py(), &error))?;
         }
-        Ok(builder.build())
+        Ok(())
+    }
+
+    fn codec(&self, py: Python<'_>) -> PyResult<Option<Compression>> {
+        if self.compression.is_none() && self.level.is_none() {
+            return Ok(None);
+        }
+        let codec = compression(self.compression.as_deref(), self.level);
+        codec
+            .map(Some)
+            .map_err(|reason| invalid_option(py, "compression", reason))
+    }
+}
+
+/// A value as the library reads it.
+fn text(value: Any<'_, '_>) -> PyResult<String> {
+    match value.extract::<bool>() {
+        Ok(true) => Ok("on".to_owned()),
+        Ok(false) => Ok("off".to_owned()),
+        Err(_) => Ok(value.str()?.to_string()),
     }
 }
 
 /// A codec by its name, with its level in it or beside it.
 fn compression(name: Option<&str>, level: Option<i32>) -> Result<Compression, String> {
-    let name = name.unwrap_or("uncompressed");
+    let name = name.unwrap_or("zstd");
     let codec = match level {
         None => parse::compression(name),
         Some(_) if name.contains('(') => {
@@ -206,7 +204,7 @@ pub(crate) fn dataset(
 ) -> PyResult<DatasetWriterBuilder> {
     let mut builder = DatasetWriter::builder(root);
     let mut properties = Properties::default();
-    let (mut text, mut is_text) = (TextOptions::new(), false);
+    let mut text = TextOptions::new();
     for (option, value) in options {
         let option: String = option.extract()?;
         if properties.take(&option, &value)? || value.is_none() {
@@ -223,14 +221,11 @@ pub(crate) fn dataset(
             }
             "partition_by" => builder.partition_by(partition_by(&value, schema)?),
             "mode" => builder.mode(choice("mode", &value)?),
-            "format" => {
-                let format: Format = choice("format", &value)?;
-                is_text = matches!(format, Format::Csv | Format::Ndjson);
-                builder.format(format)
-            }
+            "format" => builder.format(choice("format", &value)?),
             "keep_staged" => builder.keep_staged(value.extract()?),
             "write_id" => builder.write_id(value.extract::<String>()?),
             "rewrite_missing" => builder.rewrite_missing(value.extract()?),
+            "page_checksums" => builder.page_checksums(value.extract()?),
             "schema_policy" => builder.schema_policy(choice("schema_policy", &value)?),
             "encodings" => builder.encodings(choice("encodings", &value)?),
             "memory_limit" => builder.memory_limit(value.extract()?),
@@ -250,27 +245,10 @@ pub(crate) fn dataset(
             _ => return Err(unknown(&option)),
         };
     }
-    let properties = properties.build(options.py())?;
-    if is_text && options.contains("compression")? {
-        text = text.compression(properties.compression(&ColumnPath::from("")));
+    if let Some(codec) = properties.codec(options.py())? {
+        builder = builder.compression(codec);
     }
-    Ok(builder.properties(properties).text(text))
-}
-
-/// Refuses options that name columns which `schema` has not, and which parquet-rs would pass over.
-pub(crate) fn check_columns(options: &Bound<'_, PyDict>, schema: &Schema) -> PyResult<()> {
-    let mut properties = Properties::default();
-    if let Some(columns) = options.get_item("bloom_filters")? {
-        properties.take("bloom_filters", &columns)?;
-    }
-    let missing = |column: &&String| schema.field_with_name(column).is_err();
-    match properties.bloom_filters.iter().find(missing) {
-        Some(column) => {
-            let reason = format!("there is no column {column:?}");
-            Err(invalid_option(options.py(), "bloom_filters", reason))
-        }
-        None => Ok(()),
-    }
+    Ok(builder.parquet(properties.named).text(text))
 }
 
 /// The options of one Parquet file; those that are `None` keep their defaults.
@@ -289,6 +267,7 @@ pub(crate) fn parquet_file(options: &Bound<'_, PyDict>) -> PyResult<WriterOption
             "encodings" => taken.encodings(choice("encodings", &value)?),
             "case_sensitive_names" => taken.case_sensitive_names(value.extract()?),
             "schema_check" => taken.schema_check(value.extract()?),
+            "page_checksums" => taken.page_checksums(value.extract()?),
             "schema_policy" => taken.schema_policy(choice("schema_policy", &value)?),
             "verify" => taken.verify(choice("verify", &value)?),
             "durability" => taken.durability(choice("durability", &value)?),
@@ -296,7 +275,10 @@ pub(crate) fn parquet_file(options: &Bound<'_, PyDict>) -> PyResult<WriterOption
             _ => return Err(unknown(&option)),
         };
     }
-    Ok(taken.properties(properties.build(options.py())?))
+    if let Some(codec) = properties.codec(options.py())? {
+        taken = taken.compression(codec);
+    }
+    Ok(taken.parquet(properties.named))
 }
 
 /// The options of one file of any bytes; those that are `None` keep their defaults.

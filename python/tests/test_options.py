@@ -82,6 +82,17 @@ def test_values_are_spelled_as_in_the_command(options: dict[str, Any], lake: Pat
         ({"target_file_size": 0}, "target_file_size: at least 1"),
         ({"row_group_size": 0}, "row_group_size: at least 1"),
         ({"memory_limit": "1 XB"}, 'memory_limit: "1 XB" is no size'),
+        ({"format": "csv", "row_group_size": 10}, "row_group_size: is an option of Parquet"),
+        ({"format": "ipc", "bloom_filters": "temp"}, "bloom_filters: is an option of Parquet"),
+        ({"format": "ndjson", "dictionary": False}, "dictionary: is an option of Parquet"),
+        ({"format": "csv", "metadata": {"a": "b"}}, "metadata: is an option of Parquet"),
+        ({"format": "csv", "compression": {"temp": "zstd"}}, "compression: is an option of"),
+        ({"format": "csv", "page_checksums": False}, "page_checksums: csv has no pages"),
+        ({"partition_by": "origin", "bloom_filters": "origin"}, "is a partition key"),
+        ({"bloom_filters": ["tmp"]}, 'bloom_filters: there is no column "tmp"'),
+        ({"bloom_filters": {"temp": {"fpp": 2}}}, "between 0 and 1"),
+        ({"durability": "unsynced", "sync": "each_file"}, "sync: says how to sync"),
+        ({"keep_staged": 60}, "keep_staged: nothing stays staged"),
     ],
 )
 def test_what_is_no_value_is_refused(options: dict[str, Any], says: str, lake: Path) -> None:
@@ -98,3 +109,33 @@ def test_one_file_takes_columns_in_other_forms(lake: Path) -> None:
     exact = aa.AtomicArrowWriter(lake / "rows", {}, ROWS.schema, schema_policy="exact")
     with pytest.raises(aa.SchemaMismatchError), exact as w:
         w.write(ROWS.select(["temp", "ts", "year(ts)", "origin"]))
+
+
+def test_parquet_is_written_as_it_is_asked_for_by_column(lake: Path) -> None:
+    rows = ROWS.append_column("place", pa.array([{"name": name} for name in "abc"]))
+    receipt = aa.write_dataset(
+        rows,
+        lake / "rows",
+        compression={None: "zstd(3)", "temp": "snappy", "place.name": None},
+        dictionary={None: False, "origin": True},
+        statistics={"temp": "none"},
+        bloom_filters={"origin": {"fpp": 0.01, "ndv": 100}, "place.name": True},
+        row_group_size=2,
+        encodings="compatible",
+        data_page_version=2,
+        metadata={"origin": "a test"},
+    )
+    file = pq.ParquetFile(lake / "rows" / receipt.files[0].path)
+    assert file.metadata.num_row_groups == 2
+    group = file.metadata.row_group(0)
+    by_path = {group.column(at).path_in_schema: group.column(at) for at in range(5)}
+    codecs = {path: column.compression for path, column in by_path.items()}
+    assert codecs["origin"] == "ZSTD"
+    assert codecs["temp"] == "SNAPPY"
+    assert codecs["place.name"] == "UNCOMPRESSED"
+    assert by_path["origin"].has_dictionary_page
+    assert not by_path["temp"].has_dictionary_page
+    assert by_path["temp"].statistics is None
+    assert file.metadata.metadata[b"origin"] == b"a test"
+    with_defaults = aa.write_dataset(rows, lake / "plain").files[0].bytes
+    assert receipt.files[0].bytes > with_defaults

@@ -11,7 +11,9 @@ use super::options::{EngineOptions, Progress, SortBy, SyncPolicy};
 use crate::disk::{Disk, OsDisk};
 use crate::error::Step;
 use crate::format::{Format, TextOptions};
-use crate::options::{Durability, Encodings, Interrupt, SchemaPolicy, StagingPlace, Verify};
+use crate::options::{
+    Durability, Encodings, Interrupt, ParquetProperties, SchemaPolicy, StagingPlace, Verify,
+};
 use crate::partition::PartitionBy;
 use crate::receipt::{CommitMode, FileRecord};
 
@@ -264,6 +266,13 @@ impl DatasetWriterBuilder {
     /// they do not name. By default with zstd in Parquet and Arrow IPC, and text not at all.
     pub fn compression(mut self, compression: Compression) -> Self {
         self.compression = Some(compression);
+        self
+    }
+
+    /// Options of Parquet by their names, which go before [`properties`](Self::properties); by default none. Other formats
+    /// refuse them.
+    pub fn parquet(mut self, properties: ParquetProperties) -> Self {
+        self.engine.parquet = properties;
         self
     }
 

@@ -17,7 +17,7 @@ use crate::disk::Disk;
 use crate::error::{Error, Result, Step};
 use crate::format::{Format, TextOptions};
 use crate::options::parse::{InvalidValue, names};
-use crate::options::{Durability, Encodings, Interrupt, Verify, WriterOptions};
+use crate::options::{Durability, Encodings, Interrupt, ParquetProperties, Verify, WriterOptions};
 
 /// The default memory limit, where the machine has four times as much.
 const MEMORY_LIMIT: u64 = 1 << 30;
@@ -179,6 +179,8 @@ pub(crate) struct EngineOptions {
     pub(crate) sort_by: Vec<SortBy>,
     /// How Parquet is written; by default parquet-rs's own properties, compressed with zstd.
     pub(crate) properties: WriterProperties,
+    /// What goes before these; by default nothing.
+    pub(crate) parquet: ParquetProperties,
     /// Whether pages of Parquet carry checksums; by default they do.
     pub(crate) page_checksums: bool,
     /// By default [`Encodings::Auto`].
@@ -219,6 +221,7 @@ impl Default for EngineOptions {
             target_file_rows: None,
             sort_by: Vec::new(),
             properties: WriterOptions::default_properties().build(),
+            parquet: ParquetProperties::default(),
             page_checksums: true,
             encodings: Encodings::default(),
             text: TextOptions::default(),
@@ -302,6 +305,14 @@ impl EngineOptions {
         Ok(())
     }
 
+    /// Takes the options of Parquet that have names into its properties. `given` has all columns of the rows.
+    pub(super) fn take_named(&mut self, given: &Schema, file_schema: &Schema) -> Result<()> {
+        let named = std::mem::take(&mut self.parquet);
+        let properties = self.properties.clone();
+        self.properties = named.over(properties, self.format, given, file_schema)?;
+        Ok(())
+    }
+
     /// Refuses options that cannot be met whatever the rows.
     pub(super) fn check(&self, file_schema: &Schema) -> Result<()> {
         let invalid = |option, reason: &str| {
@@ -325,6 +336,16 @@ impl EngineOptions {
             return invalid(
                 "properties",
                 "content-defined chunking is not possible in data sets",
+            );
+        }
+        if self.format != Format::Parquet && !self.page_checksums {
+            let reason = format!("{} has no pages, and so no checksums of them", self.format);
+            return invalid("page_checksums", &reason);
+        }
+        if self.durability == Durability::Unsynced && self.sync != SyncPolicy::Auto {
+            return invalid(
+                "sync",
+                "says how to sync what durability says is not synced",
             );
         }
         let encoders = self.encoder_bytes(file_schema);

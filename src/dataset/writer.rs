@@ -138,6 +138,7 @@ impl DatasetWriter {
             by.bind(stored.schema(), options.keep_partition_columns)?
                 .file_schema(),
         );
+        options.take_named(&schema, &file_schema)?;
         options.check(&file_schema)?;
         if !overwrite_table {
             check_table(disk.as_ref(), &root, mode)?;

@@ -5,6 +5,7 @@
 
 pub(crate) mod encodings;
 pub(crate) mod format;
+mod parquet_properties;
 pub mod parse;
 mod schema_policy;
 pub(crate) mod text;
@@ -22,6 +23,7 @@ use crate::disk::{Disk, OsDisk};
 use crate::error::{Error, Result, Step};
 pub use encodings::Encodings;
 use format::Format;
+pub use parquet_properties::ParquetProperties;
 use parse::names;
 pub use schema_policy::SchemaPolicy;
 use text::TextOptions;
@@ -249,6 +251,7 @@ pub struct WriterOptions {
     pub(crate) case_sensitive_names: bool,
     pub(crate) schema_check: bool,
     pub(crate) schema_policy: SchemaPolicy,
+    pub(crate) parquet: ParquetProperties,
 }
 
 /// Without the properties, which show the keys that they encrypt with.
@@ -283,6 +286,7 @@ impl Default for WriterOptions {
             case_sensitive_names: false,
             schema_check: true,
             schema_policy: SchemaPolicy::default(),
+            parquet: ParquetProperties::default(),
         }
     }
 }
@@ -356,6 +360,13 @@ impl WriterOptions {
     #[must_use]
     pub fn properties(mut self, properties: WriterProperties) -> Self {
         self.properties = Some(properties);
+        self
+    }
+
+    /// Options of Parquet by their names, which go before [`properties`](Self::properties); by default none.
+    #[must_use]
+    pub fn parquet(mut self, properties: ParquetProperties) -> Self {
+        self.parquet = properties;
         self
     }
 

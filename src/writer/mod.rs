@@ -246,7 +246,12 @@ impl AtomicArrowWriter {
         let draft = destination.draft(area, options.file.verify)?;
         let encoding = Encoding {
             format,
-            properties: options.properties_of(format),
+            properties: options.parquet.over(
+                options.properties_of(format),
+                format,
+                &columns.schema,
+                &columns.file_schema,
+            )?,
             page_checksums: options.page_checksums,
             encodings: options.encodings,
             text,

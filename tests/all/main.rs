@@ -40,6 +40,7 @@ mod layers;
 #[cfg(target_os = "linux")]
 mod memory;
 mod names;
+mod parquet_properties;
 mod peer_files;
 mod proof;
 mod properties;

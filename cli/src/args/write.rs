@@ -2,13 +2,14 @@
 
 use std::path::PathBuf;
 
-use atomic_arrow::parquet::basic::{Compression, ZstdLevel};
-use atomic_arrow::{PartitionBy, SortBy, parse};
+use atomic_arrow::parquet::basic::Compression;
+use atomic_arrow::{Error, PartitionBy, SortBy, parse};
 use clap::Args;
 use encoding_rs::Encoding;
 
 use super::StagingArgs;
 use super::choice::choice;
+use super::parquet::ParquetArgs;
 use super::paths;
 use super::values::{
     self, Durability, Encodings, JsonNonFinite, Mode, OutputFormat, Switch, Sync, VerifyLevel,
@@ -113,6 +114,9 @@ pub(crate) struct WriteArgs {
 
     #[command(flatten)]
     pub(crate) files: FilesArgs,
+
+    #[command(flatten)]
+    pub(crate) parquet: ParquetArgs,
 
     #[command(flatten)]
     pub(crate) bounds: BoundsArgs,
@@ -245,9 +249,10 @@ pub(crate) struct FilesArgs {
     pub(crate) format: OutputFormat,
 
     /// zstd, gzip or brotli, each also with a level as in 'zstd(3)', snappy, lz4, or uncompressed; of
-    /// these Arrow IPC has zstd and lz4, and text zstd and gzip, but by default neither [default: zstd(1)]
-    #[arg(long, value_name = "CODEC", value_parser = parse::compression)]
-    pub(crate) compression: Option<Compression>,
+    /// these Arrow IPC has zstd and lz4, and text zstd and gzip, but by default neither. In Parquet also
+    /// by column, as in 'zstd(3),note=snappy' [default: zstd(1)]
+    #[arg(long, value_name = "CODEC", value_delimiter = ',')]
+    compression: Vec<String>,
 
     /// The text that is null in CSV [default: nothing, and the empty string is ""]
     ///
@@ -264,10 +269,6 @@ pub(crate) struct FilesArgs {
     /// What becomes of NaN and the infinities in NDJSON, which JSON has no numbers for
     #[arg(long, value_parser = choice::<JsonNonFinite>(), value_name = "HOW", default_value = "error")]
     pub(crate) json_non_finite: JsonNonFinite,
-
-    /// Rows of a row group of Parquet, at most [default: 1048576]
-    #[arg(long, value_name = "ROWS", value_parser = values::at_least_one)]
-    pub(crate) row_group_size: Option<usize>,
 
     /// Whether every page of Parquet carries a checksum, by which damage at rest is found
     #[arg(long, value_parser = choice::<Switch>(), value_name = "SWITCH", default_value = "on")]
@@ -309,9 +310,25 @@ pub(crate) struct FilesArgs {
 }
 
 impl FilesArgs {
-    pub(crate) fn codec(&self) -> Compression {
-        self.compression
-            .unwrap_or(Compression::ZSTD(ZstdLevel::default()))
+    /// The codec of whole files, if one is asked for.
+    pub(crate) fn codec(&self) -> Result<Option<Compression>, Error> {
+        let of_files = self.compression.iter().filter(|text| !text.contains('='));
+        let mut codec = None;
+        for text in of_files {
+            codec = Some(
+                parse::compression(text).map_err(|error| Error::InvalidOption {
+                    option: "compression",
+                    reason: error.to_string(),
+                })?,
+            );
+        }
+        Ok(codec)
+    }
+
+    /// The codecs of single columns, as in `note=snappy`.
+    pub(crate) fn codecs_by_column(&self) -> Vec<String> {
+        let all = self.compression.iter();
+        all.filter(|text| text.contains('=')).cloned().collect()
     }
 }
 

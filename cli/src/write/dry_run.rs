@@ -46,7 +46,7 @@ pub(crate) fn run(
         }
     }
     let partitions: Vec<Partition> = tally.keys().cloned().collect();
-    let notes = builder(args).preview(&input.schema(), &partitions)?;
+    let notes = builder(args)?.preview(&input.schema(), &partitions)?;
     say_of(args, &notes);
     report(args, output, tally);
     Ok(Exit::Done)

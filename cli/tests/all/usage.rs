@@ -173,7 +173,28 @@ fn wrong_usage_exits_with_2_and_does_nothing() {
             "--format ipc --compression gzip",
             "--compression: Arrow IPC has zstd",
         ),
-        ("--format ipc --row-group-size 10", "--row-group-size"),
+        (
+            "--format ipc --row-group-size 10",
+            "--row-group-size: is an option of Parquet",
+        ),
+        (
+            "--format csv --bloom-filters temp",
+            "--bloom-filters: is an option of Parquet",
+        ),
+        (
+            "--format csv --compression temp=zstd",
+            "--compression: is an option of Parquet",
+        ),
+        (
+            "--partition-by origin --bloom-filters origin",
+            "--bloom-filters: column \"origin\" is a partition key",
+        ),
+        ("--dictionary tmp=off", "--dictionary: there is no column"),
+        ("--bloom-filters temp(fpp=2)", "--bloom-filters: \"fpp=2\""),
+        (
+            "--format csv --page-checksums off",
+            "--page-checksums: csv has no pages",
+        ),
         ("--durability unsynced --sync each-file", "--sync"),
         (
             "--sort-by year --partition-by year",

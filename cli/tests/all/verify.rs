@@ -167,3 +167,44 @@ fn a_file_that_cannot_be_checked_is_neither_sound_nor_damaged() {
         .exits(3)
         .prints("0 sound, 1 damaged, 1 not checkable");
 }
+
+#[test]
+fn parquet_is_written_as_it_is_asked_for_by_column() {
+    use atomic_arrow::parquet::basic::Compression;
+    use atomic_arrow::parquet::file::reader::{FileReader as _, SerializedFileReader};
+
+    let place = Place::new();
+    let more = "-q --compression zstd(3),temp=uncompressed --dictionary off,dewp=on --statistics none,wind_dir=chunk \
+                --row-group-size 500 --encodings compatible --metadata source=nws";
+    let more: Vec<&str> = more
+        .split(' ')
+        .chain(["--bloom-filters", "temp(fpp=0.01 ndv=50),dewp"])
+        .collect();
+    place.write_weather(&more).exits(0);
+    let file = place.files("lake/weather").remove(0);
+    let file = std::fs::File::open(place.path("lake/weather").join(file)).unwrap();
+    let reader = SerializedFileReader::new(file).unwrap();
+    let group = reader.metadata().row_group(0);
+    assert_eq!(group.num_rows(), 500);
+    let column = |name: &str| {
+        let mut columns = group.columns().iter();
+        columns
+            .find(|column| column.column_path().string() == name)
+            .unwrap()
+    };
+    assert_eq!(column("temp").compression(), Compression::UNCOMPRESSED);
+    assert!(column("temp").bloom_filter_offset().is_some());
+    assert!(column("dewp").dictionary_page_offset().is_some());
+    assert!(column("temp").dictionary_page_offset().is_none());
+    assert!(column("wind_dir").statistics().is_some() && column("temp").statistics().is_none());
+    let pairs = reader
+        .metadata()
+        .file_metadata()
+        .key_value_metadata()
+        .unwrap();
+    assert!(
+        pairs
+            .iter()
+            .any(|pair| pair.key == "source" && pair.value.as_deref() == Some("nws"))
+    );
+}

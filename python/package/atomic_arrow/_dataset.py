@@ -14,6 +14,7 @@ from ._lib import FileRecord, Progress, Receipt, StagedWrite
 from ._options import WriteOptions, log, prepared
 from ._paths import StrPath, local_path
 from ._progress import OnProgress, Shown
+from ._sizes import invalid
 from ._writer import Writer
 
 
@@ -205,6 +206,10 @@ def write_dataset(
     :raises AtomicArrowError: As :class:`DatasetWriter` and its methods; ``outcome`` says what is on
         disk.
     """
+    if options.get("keep_staged") is not None:
+        raise invalid(
+            "keep_staged", "nothing stays staged: it is for stage(), and for a DatasetWriter"
+        )
     if options.get("write_id") is not None:
         named: dict[str, Any] = {"write_id": options["write_id"]}
         if "staging" in options:

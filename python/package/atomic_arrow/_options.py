@@ -21,6 +21,7 @@ Format: TypeAlias = Literal["parquet", "csv", "ndjson", "ipc"]
 Compression: TypeAlias = (
     Literal["zstd", "snappy", "gzip", "brotli", "lz4", "uncompressed", "none"] | str
 )
+Statistics: TypeAlias = Literal["page", "chunk", "none"]
 Level: TypeAlias = Literal["skip", "footer", "checksum", "decode"]
 Encodings: TypeAlias = Literal["auto", "compatible"]
 Durability: TypeAlias = Literal["synced", "unsynced"]
@@ -29,23 +30,54 @@ SchemaPolicy: TypeAlias = Literal["exact", "unify"]
 Staging: TypeAlias = Literal["auto", "beside", "inside"] | os.PathLike[str]
 
 
-class ParquetOptions(TypedDict, total=False):
-    """How Parquet files are written."""
+class BloomFilter(TypedDict, total=False):
+    """A bloom filter of one column."""
 
-    compression: Compression | None
-    """The codec, by default ``"zstd"``, also with its level, as ``"zstd(3)"``; ``None`` or ``"uncompressed"`` for none. Files of NDJSON and CSV are
-    compressed as a whole, with ``"zstd"`` or ``"gzip"``, and only if it is given."""
+    fpp: float
+    """The share of values that are taken for present although they are not; by default 0.05."""
+    ndv: int
+    """The most distinct values of a row group; by default 1,048,576."""
+
+
+class ParquetOptions(TypedDict, total=False):
+    """How Parquet files are written; other formats refuse all of it but ``compression``.
+
+    What can be set by column takes a dictionary too. A column in a struct or list is named by its path, such as
+    ``"station.name"``, and ``None`` stands for all others.
+    """
+
+    compression: Compression | Mapping[str | None, Compression] | None
+    """The codec, by default ``"zstd"``, also with its level, as ``"zstd(3)"``, and by column; ``None`` or
+    ``"uncompressed"`` for none. Files of NDJSON and CSV are compressed as a whole, with ``"zstd"`` or ``"gzip"``, and
+    only if it is given."""
     compression_level: int | None
     """The codec's level, where it has levels; by default the codec's own."""
     row_group_size: int | None
     """The most rows of a row group; by default 1,048,576."""
-    dictionary: bool | None
-    """Whether dictionary encoding is tried; by default it is."""
+    row_group_bytes: int | str | None
+    """The most bytes of a row group; by default as many as its rows take."""
+    page_size: int | str | Mapping[str | None, int | str] | None
+    """The bytes at which a page ends, also by column; by default 1 MiB."""
+    page_rows: int | None
+    """The most rows of a page; by default 20,000."""
+    data_page_version: Literal[1, 2] | None
+    """The version of data pages; by default 1."""
+    dictionary: bool | Mapping[str | None, bool] | None
+    """Whether dictionary encoding is tried, also by column; by default it is."""
+    dictionary_page_size: int | str | Mapping[str | None, int | str] | None
+    """The bytes beyond which a dictionary is given up, also by column; by default 1 MiB."""
+    statistics: Statistics | Mapping[str | None, Statistics] | None
+    """Which statistics there are, also by column: ``"page"``, the default, ``"chunk"`` or ``"none"``."""
+    statistics_truncate: int | Literal["none"] | None
+    """The bytes to which the smallest and largest texts are cut in statistics; by default 64."""
+    bloom_filters: str | Iterable[str] | Mapping[str, BloomFilter | bool] | None
+    """The columns with bloom filters, or a dictionary of them with their numbers, such as ``{"id": {"fpp": 0.01, "ndv":
+    10**6}}``; by default none."""
     encodings: Encodings
     """Which encodings are chosen among for each column, by its values: ``"auto"``, the default, all that the readers
     of today read; ``"compatible"`` those of the format's first version, dictionary and plain."""
-    bloom_filters: str | Iterable[str]
-    """The columns with bloom filters, or the only one; by default none."""
+    page_checksums: bool
+    """Whether every page carries a checksum, by which damage at rest is found; by default it does."""
     metadata: Mapping[str, str] | None
     """Pairs for the key-value metadata; by default none."""
     case_sensitive_names: bool
@@ -138,8 +170,8 @@ def prepared(options: Mapping[str, Any]) -> dict[str, Any]:
     change: dict[str, Callable[[Any], object]] = {
         "partition_by": partition_keys,
         "sort_by": sort_columns,
-        "bloom_filters": lambda names: [names] if isinstance(names, str) else list(names),
-        "metadata": lambda metadata: list((metadata or {}).items()),
+        "bloom_filters": _bloom_filters,
+        "metadata": lambda pairs: None if pairs is None else dict(pairs),
         "staging": staging_place,
         "keep_staged": _duration,
         "target_file_size": lambda value: size("target_file_size", value),
@@ -148,11 +180,32 @@ def prepared(options: Mapping[str, Any]) -> dict[str, Any]:
             "compression_level", value, least=-(2**31), most=2**31 - 1
         ),
     }
-    for name in ("row_group_size", "target_file_rows", "threads", "max_open_files"):
+    for name in ("dictionary", "dictionary_page_size", "page_size", "statistics", "compression"):
+        change[name] = _by_column
+    for name in ("row_group_size", "page_rows", "target_file_rows", "threads", "max_open_files"):
         change[name] = partial(whole, name)
     for name in change.keys() & taken.keys():
         taken[name] = change[name](taken[name])
     return taken
+
+
+def _by_column(value: Any) -> Any:
+    return dict(value) if isinstance(value, Mapping) else value
+
+
+def _bloom_filters(columns: Any) -> dict[str, bool | str] | None:
+    """The filters by column, as the library takes them."""
+    if columns is None:
+        return None
+    if not isinstance(columns, Mapping):
+        return dict.fromkeys([columns] if isinstance(columns, str) else columns, True)
+    return {
+        column: how if isinstance(how, bool) else _numbers(how) for column, how in columns.items()
+    }
+
+
+def _numbers(how: Mapping[str, object]) -> str | bool:
+    return " ".join(f"{name}={value}" for name, value in how.items()) or True
 
 
 def staging_place(place: Staging) -> str | tuple[str]:

@@ -19,7 +19,8 @@ const HEAD: &str = "\
 
 What can be asked for, and how Rust, the command and Python spell it. Where a face has no such option, the cell says why.
 Options are for all formats where nothing else is said. Names are taken in any case, with hyphens or underscores; sizes
-are numbers of bytes, or have a decimal unit (`1k`, `64MB`) or a binary one (`1MiB`). No limit may be 0.
+are numbers of bytes, or have a decimal unit (`1k`, `64MB`) or a binary one (`1MiB`). No limit may be 0. An option that has
+no effect, such as one of Parquet in another format, is refused.
 
 A test holds this page to the builders of the library, to the definition of the command line, and to the signatures of the
 Python package. With `ATOMIC_ARROW_WRITE_DOCS=1` it writes the page anew.

@@ -24,6 +24,7 @@ use atomic_arrow::{
     RecoverOptions, StagedWrites, Step, Verify, WriterOptions, recover, recover_with_options,
 };
 use tempfile::TempDir;
+use twox_hash::XxHash3_128;
 
 use crate::ground::{Mount, begun, directory, staged, station, tree, weather, writer};
 use crate::support::skip;
@@ -1375,10 +1376,10 @@ fn a_full_disk_is_an_io_error_with_the_systems_cause() {
     assert!(matches!(file.commit(), Err(Error::Poisoned { .. })));
     clean();
 
-    let noise: ArrayRef =
-        Arc::new(Float64Array::from_iter_values((0..100_000u64).map(|row| {
-            f64::from_bits(row.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 2)
-        })));
+    // Hashed, since an encoding might find a pattern in anything less.
+    let noise = (0..100_000_u64)
+        .map(|row| f64::from_bits(XxHash3_128::oneshot(&row.to_le_bytes()) as u64 >> 2));
+    let noise: ArrayRef = Arc::new(Float64Array::from_iter_values(noise));
     let batch = columns(vec![("noise", noise)]);
     let create = || {
         let root = mount.path().join("weather");

@@ -200,13 +200,15 @@ pub use partition::{
     StrayRow, Transform,
 };
 // For the command and the Python package, which catch panics as well.
+pub use format::Format;
 #[doc(hidden)]
 pub use pool::panic_message;
-pub use receipt::{CommitMode, Receipt, StagedWrite};
+pub use receipt::{CommitMode, FileRecord, Receipt, StagedWrite, Totals};
 pub use recover::{RecoverOptions, Recovery, recover, recover_with_options};
 pub use remedy::{Face, Remedy};
 pub use staged_file::{PublishedFile, RowContent, StagedFile};
 pub use table_format::TableFormat;
+pub use verify::Damage;
 pub use writer::{AtomicArrowWriter, FileUpdate, RowReader};
 pub use {arrow, parquet, uuid};
 

@@ -86,7 +86,7 @@ impl Oddity {
 /// What a data set consists of, and what in it readers may stumble over.
 #[pyclass(frozen, module = "atomic_arrow")]
 pub(crate) struct Inspection {
-    totals: library::Totals,
+    totals: library::InspectionTotals,
     skew: Option<f64>,
     partitions: Vec<PartitionSummary>,
     oddities: Vec<Oddity>,

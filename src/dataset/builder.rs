@@ -1,5 +1,6 @@
 //! The options of a [`DatasetWriter`](crate::DatasetWriter), with their defaults.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,6 +43,7 @@ pub(super) type OnFile = Arc<dyn Fn(&FileRecord) + Send + Sync>;
 /// writer.discard();
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[derive(Clone)]
 #[must_use = "a builder makes nothing until `build`"]
 pub struct DatasetWriterBuilder {
     pub(super) root: PathBuf,
@@ -59,6 +61,22 @@ pub struct DatasetWriterBuilder {
     pub(super) disk: Arc<dyn Disk>,
     pub(super) on_file: Option<OnFile>,
     pub(super) engine: EngineOptions,
+}
+
+/// Without the properties, which show the keys that they encrypt with.
+impl fmt::Debug for DatasetWriterBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DatasetWriterBuilder")
+            .field("root", &self.root)
+            .field("partition_by", &self.by)
+            .field("mode", &self.mode)
+            .field("write_id", &self.write_id)
+            .field("format", &self.engine.format)
+            .field("verify", &self.engine.verify)
+            .field("durability", &self.engine.durability)
+            .field("staging", &self.staging)
+            .finish_non_exhaustive()
+    }
 }
 
 impl DatasetWriterBuilder {
@@ -83,8 +101,20 @@ impl DatasetWriterBuilder {
     }
 
     /// The keys by which rows are divided into directories; by default there are none.
-    pub fn partition_by(mut self, by: PartitionBy) -> Self {
-        self.by = by;
+    ///
+    /// They can be given in text, each key as `column`, `name=column` or `year(column)`; a text that cannot be read is an
+    /// error of [`build`](Self::build):
+    ///
+    /// ```
+    /// use atomic_arrow::{DatasetWriter, PartitionBy};
+    ///
+    /// let by_text = DatasetWriter::builder("lake").partition_by("station_id=origin, year(ts)");
+    /// let by_texts = DatasetWriter::builder("lake").partition_by(["station_id=origin", "year(ts)"]);
+    /// let by_keys = DatasetWriter::builder("lake")
+    ///     .partition_by(PartitionBy::none().column_as("station_id", "origin").year("year", "ts"));
+    /// ```
+    pub fn partition_by(mut self, by: impl Into<PartitionBy>) -> Self {
+        self.by = by.into();
         self
     }
 
@@ -228,8 +258,17 @@ impl DatasetWriterBuilder {
     /// How rows are sorted within each file; by default they keep the order in which they came. A
     /// partition whose rows take more than an eighth of the memory limit becomes several files then, each
     /// sorted by itself.
-    pub fn sort_by(mut self, columns: impl IntoIterator<Item = SortBy>) -> Self {
-        self.engine.sort_by = columns.into_iter().collect();
+    ///
+    /// A column is given as a [`SortBy`], or in text as that is: `ts desc`, `ts desc nulls first`.
+    ///
+    /// ```
+    /// use atomic_arrow::{DatasetWriter, SortBy};
+    ///
+    /// let by_text = DatasetWriter::builder("lake").sort_by(["ts desc", "temp"]);
+    /// let by_columns = DatasetWriter::builder("lake").sort_by([SortBy::column("ts").descending(true)]);
+    /// ```
+    pub fn sort_by<C: Into<SortBy>>(mut self, columns: impl IntoIterator<Item = C>) -> Self {
+        self.engine.sort_by = columns.into_iter().map(Into::into).collect();
         self
     }
 

@@ -127,6 +127,10 @@ impl Engine {
         self.staging.touch(&Partition::none())
     }
 
+    pub(crate) fn memory_size(&self) -> usize {
+        self.bytes()
+    }
+
     pub(crate) fn progress(&self) -> Progress {
         self.progress
     }

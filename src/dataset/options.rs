@@ -118,6 +118,14 @@ impl FromStr for SortBy {
     }
 }
 
+/// A column in text, as [`FromStr`] reads it.
+impl From<&str> for SortBy {
+    fn from(text: &str) -> Self {
+        // A text without a column names one that no file has, which the writer says.
+        text.parse().unwrap_or_else(|_| SortBy::column(text))
+    }
+}
+
 /// A text without the words that it ends with, in any case, if there is more of it.
 fn without_last_words<'a>(text: &'a str, words: &str) -> Option<&'a str> {
     let mut rest = text;

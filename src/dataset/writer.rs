@@ -218,6 +218,12 @@ impl DatasetWriter {
         self.engine.progress()
     }
 
+    /// The memory that rows and bookkeeping take now, in bytes; encoders begin with the commit.
+    #[must_use]
+    pub fn memory_size(&self) -> usize {
+        self.engine.memory_size()
+    }
+
     /// Takes the rows of a batch. They may be held in memory, or spilled, which takes its time.
     ///
     /// # Errors
@@ -287,10 +293,12 @@ impl DatasetWriter {
     pub fn commit(mut self) -> Result<Receipt> {
         let looked = self.look()?;
         let (write_id, interrupt) = (self.write_id.clone(), self.interrupt.clone());
+        let root = self.surroundings.root.clone();
         let (session, transaction, files) = self.finish()?;
         let write_id = write_id.as_deref();
         let conflicts = &session.conflicts;
-        commit(transaction, conflicts, files, write_id, looked, &interrupt)
+        let receipt = commit(transaction, conflicts, files, write_id, looked, &interrupt)?;
+        Ok(receipt.with_root(&root))
     }
 
     /// Looks at the data set as it is now, before anything is encoded.
@@ -392,7 +400,10 @@ impl DatasetWriterBuilder {
     /// [`Error::InvalidDecision`](crate::Error::InvalidDecision) if a receipt cannot be read. Nothing
     /// is published but what had been committed.
     pub fn already_committed(&self) -> Result<Option<Receipt>> {
-        already_committed(self)
+        let receipt = already_committed(self)?;
+        let root = || resolve(self.disk.as_ref(), &self.root);
+        let receipt = receipt.map(|receipt| Ok(receipt.with_root(&root()?)));
+        receipt.transpose()
     }
 
     /// Checks a commit of rows of these partitions against what is in the data set now, and changes nothing. Gives the

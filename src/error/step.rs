@@ -103,6 +103,7 @@ impl Step {
     }
 
     /// The table of all steps as Markdown, as it stands on the crate's front page and in docs/guarantees.md.
+    #[doc(hidden)]
     #[must_use]
     pub fn table() -> String {
         let mut table = String::from(

@@ -182,6 +182,36 @@ impl Encoder {
         }
     }
 
+    /// The rows of the open row group, and their estimated size in the file; none where there are no row groups.
+    pub(crate) fn in_progress(&self) -> (usize, usize) {
+        match &self.kind {
+            Kind::Parquet(encoder) => encoder.in_progress(),
+            #[allow(unreachable_patterns)]
+            _ => (0, 0),
+        }
+    }
+
+    /// Ends the open row group of a Parquet file, if it has rows.
+    pub(crate) fn flush(&mut self) -> Result<()> {
+        match &mut self.kind {
+            Kind::Parquet(encoder) => encoder.flush(),
+            #[allow(unreachable_patterns)]
+            _ => Ok(()),
+        }
+    }
+
+    /// Adds to the key-value metadata of the footer. Says whether the format has such.
+    pub(crate) fn append_metadata(&mut self, key: &str, value: &str) -> bool {
+        match &mut self.kind {
+            Kind::Parquet(encoder) => encoder.append_metadata(key, value),
+            #[cfg(feature = "ipc")]
+            Kind::Ipc(encoder) => encoder.append_metadata(key, value),
+            #[allow(unreachable_patterns)]
+            _ => return false,
+        }
+        true
+    }
+
     /// The decryption keys of an encrypted Parquet file.
     pub(crate) fn keys(&self) -> Option<&parquet::Keys> {
         match &self.kind {

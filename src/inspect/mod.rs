@@ -94,7 +94,7 @@ pub struct PartitionSummary {
 /// The totals of a data set.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Totals {
+pub struct InspectionTotals {
     /// Directories that hold data files.
     pub partitions: u64,
     /// Data files.
@@ -124,10 +124,10 @@ pub struct Skew {
 impl Inspection {
     /// The sums over all partitions.
     #[must_use]
-    pub fn totals(&self) -> Totals {
-        let mut totals = Totals {
+    pub fn totals(&self) -> InspectionTotals {
+        let mut totals = InspectionTotals {
             partitions: self.partitions.len() as u64,
-            ..Totals::default()
+            ..InspectionTotals::default()
         };
         for partition in &self.partitions {
             totals.files += partition.files;

@@ -9,7 +9,7 @@ use std::str::FromStr;
 /// ```
 /// use atomic_arrow::format::Format;
 ///
-/// assert_eq!(Format::from_path("part-0.parquet".as_ref()), Some(Format::Parquet));
+/// assert_eq!(Format::from_path("part-0.parquet"), Some(Format::Parquet));
 /// assert_eq!("Parquet".parse(), Ok(Format::Parquet));
 /// assert_eq!(Format::Parquet.to_string(), "parquet");
 /// ```
@@ -58,7 +58,8 @@ impl Format {
     /// `.parquet` and `.parq` are Parquet, `.csv` and `.tsv` are CSV, `.json` is JSON, `.ndjson` and `.jsonl` are NDJSON,
     /// `.arrow`, `.feather` and `.ipc` are IPC files, `.arrows` is an IPC stream.
     #[must_use]
-    pub fn from_path(path: &Path) -> Option<Format> {
+    pub fn from_path(path: impl AsRef<Path>) -> Option<Format> {
+        let path = path.as_ref();
         let suffix = |path: &Path| Some(path.extension()?.to_str()?.to_ascii_lowercase());
         let of = |suffix: &str| {
             let mut formats = Format::ALL.iter().copied();

@@ -28,6 +28,8 @@ mod parse;
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct PartitionBy {
     keys: Vec<PartitionKey>,
+    /// A text that was to be taken for keys and is none, which is an error where the keys are used.
+    unread: Option<String>,
 }
 
 /// One key to partition rows by: its name, and what it takes of which column.
@@ -156,6 +158,9 @@ impl PartitionBy {
     }
 
     pub(super) fn check_keys(&self) -> Result<(), PartitionError> {
+        if let Some(text) = &self.unread {
+            parse::keys(text)?;
+        }
         check_keys(self.keys.iter().map(PartitionKey::name))
     }
 }
@@ -170,9 +175,60 @@ impl FromStr for PartitionBy {
     fn from_str(text: &str) -> Result<Self, PartitionError> {
         let by = Self {
             keys: parse::keys(text)?,
+            unread: None,
         };
         by.check_keys()?;
         Ok(by)
+    }
+}
+
+/// Keys in text, as [`FromStr`] reads them. A text that cannot be read is an error of whoever uses the keys.
+impl From<&str> for PartitionBy {
+    fn from(text: &str) -> Self {
+        match parse::keys(text) {
+            Ok(keys) => PartitionBy { keys, unread: None },
+            Err(_) => PartitionBy {
+                keys: Vec::new(),
+                unread: Some(text.to_owned()),
+            },
+        }
+    }
+}
+
+/// Keys in text, as [`FromStr`] reads them. A text that cannot be read is an error of whoever uses the keys.
+impl From<String> for PartitionBy {
+    fn from(text: String) -> Self {
+        PartitionBy::from(text.as_str())
+    }
+}
+
+impl From<PartitionKey> for PartitionBy {
+    fn from(key: PartitionKey) -> Self {
+        PartitionBy::none().then(key)
+    }
+}
+
+impl<K: Into<PartitionBy>> FromIterator<K> for PartitionBy {
+    fn from_iter<I: IntoIterator<Item = K>>(keys: I) -> Self {
+        let mut all = PartitionBy::none();
+        for key in keys {
+            let PartitionBy { keys, unread } = key.into();
+            all.keys.extend(keys);
+            all.unread = all.unread.or(unread);
+        }
+        all
+    }
+}
+
+impl<K: Into<PartitionBy>, const N: usize> From<[K; N]> for PartitionBy {
+    fn from(keys: [K; N]) -> Self {
+        keys.into_iter().collect()
+    }
+}
+
+impl<K: Into<PartitionBy>> From<Vec<K>> for PartitionBy {
+    fn from(keys: Vec<K>) -> Self {
+        keys.into_iter().collect()
     }
 }
 

@@ -11,6 +11,7 @@ mod by;
 mod check;
 mod codes;
 mod error;
+#[doc(hidden)]
 pub mod hive;
 mod ids;
 mod read;

@@ -18,7 +18,7 @@ mod wire;
 mod tests;
 
 use std::collections::HashSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -123,7 +123,9 @@ pub struct Totals {
 /// assert_eq!(receipt.to_record_batch()?.num_rows(), 1);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+///
+/// Two receipts are equal if they say the same, wherever the data set stands.
+#[derive(Debug, Clone, Deserialize)]
 #[serde(try_from = "wire::Receipt")]
 pub struct Receipt {
     transaction: Uuid,
@@ -134,8 +136,23 @@ pub struct Receipt {
     totals: Totals,
     /// The files of the receipt that are gone; not part of the record.
     missing: Vec<String>,
+    /// Not a part of what is kept.
+    root: Option<PathBuf>,
     /// The notes for the caller; not part of the record.
     notes: Vec<Note>,
+}
+
+// Without the root.
+impl PartialEq for Receipt {
+    fn eq(&self, other: &Self) -> bool {
+        let parts = |receipt: &Self| (receipt.transaction, receipt.mode, receipt.totals);
+        parts(self) == parts(other)
+            && self.write_id == other.write_id
+            && self.files == other.files
+            && self.removed == other.removed
+            && self.missing == other.missing
+            && self.notes == other.notes
+    }
 }
 
 impl Receipt {
@@ -143,6 +160,7 @@ impl Receipt {
     ///
     /// # Errors
     /// Two files have one path, or the sum of their rows or bytes is beyond 2^63.
+    #[doc(hidden)]
     pub fn new(
         transaction: Uuid,
         mode: CommitMode,
@@ -156,6 +174,7 @@ impl Receipt {
             files,
             removed: Vec::new(),
             totals,
+            root: None,
             missing: Vec::new(),
             notes: Vec::new(),
         })
@@ -165,6 +184,7 @@ impl Receipt {
     ///
     /// # Errors
     /// It is empty, longer than 4096 bytes, or has control characters.
+    #[doc(hidden)]
     pub fn with_write_id(mut self, write_id: impl Into<String>) -> Result<Self, ReceiptError> {
         let write_id = write_id.into();
         path::check_text("write id", &write_id)?;
@@ -177,6 +197,7 @@ impl Receipt {
     ///
     /// # Errors
     /// A path is empty, leads out of the root, or is longer than 4096 bytes.
+    #[doc(hidden)]
     pub fn with_removed<P: AsRef<Path>>(
         mut self,
         removed: impl IntoIterator<Item = P>,
@@ -185,6 +206,18 @@ impl Receipt {
         self.removed = removed.collect::<Result<_, _>>()?;
         self.totals.removed = self.removed.len() as u64;
         Ok(self)
+    }
+
+    pub(crate) fn with_root(mut self, root: &Path) -> Self {
+        self.root = Some(root.to_owned());
+        self
+    }
+
+    /// The root of the data set, absolute and with symbolic links resolved, below which the paths of the files are. It is
+    /// no part of the JSON, and `None` of a receipt that was read from that.
+    #[must_use]
+    pub fn root(&self) -> Option<&Path> {
+        self.root.as_deref()
     }
 
     pub(crate) fn with_missing(mut self, missing: Vec<String>) -> Self {
@@ -234,6 +267,12 @@ impl Receipt {
     #[must_use]
     pub fn files(&self) -> &[FileRecord] {
         &self.files
+    }
+
+    /// The files that were published, without the rest of the receipt.
+    #[must_use]
+    pub fn into_files(self) -> Vec<FileRecord> {
+        self.files
     }
 
     /// The paths, below the root, of the files that were removed; `/` is between their parts.

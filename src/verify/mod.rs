@@ -64,8 +64,8 @@ pub use report::{FileReport, Summary};
 /// # Ok(())
 /// # }
 /// ```
-pub fn verify_file(path: &Path, level: Verify) -> Result<FileReport> {
-    check_file(&OsDisk, path, level)
+pub fn verify_file(path: impl AsRef<Path>, level: Verify) -> Result<FileReport> {
+    check_file(&OsDisk, path.as_ref(), level)
 }
 
 /// Checks a Parquet file that may be encrypted, with these keys; see [`verify_file`]. A file of another format, and
@@ -116,12 +116,12 @@ pub fn verify_file(path: &Path, level: Verify) -> Result<FileReport> {
 #[cfg(feature = "encryption")]
 #[cfg_attr(docsrs, doc(cfg(feature = "encryption")))]
 pub fn verify_file_with_keys(
-    path: &Path,
+    path: impl AsRef<Path>,
     level: Verify,
     keys: &Arc<FileDecryptionProperties>,
 ) -> Result<FileReport> {
     let keys = Keys::new(keys);
-    let path = &*local_path(path)?;
+    let path = &*local_path(path.as_ref())?;
     let real = &*walk::resolved(&OsDisk, path)?;
     report_on(
         &OsDisk,
@@ -150,12 +150,12 @@ pub fn verify_file_with_keys(
 /// [`Error::Read`] if the disk would not read a file or a directory. Nothing was changed, and
 /// reports given so far stand.
 pub fn verify_path(
-    path: &Path,
+    path: impl AsRef<Path>,
     level: Verify,
     mut on_file: impl FnMut(&FileReport),
 ) -> Result<Summary> {
     let options = VerifyOptions::new().level(level);
-    check_path(&OsDisk, path, &options, &mut |report| {
+    check_path(&OsDisk, path.as_ref(), &options, &mut |report| {
         on_file(report);
         Ok(())
     })
@@ -207,11 +207,11 @@ impl VerifyOptions {
 /// # Errors
 /// Those of [`verify_path`], and those of `on_file`.
 pub fn verify_path_with_options(
-    path: &Path,
+    path: impl AsRef<Path>,
     options: &VerifyOptions,
     mut on_file: impl FnMut(&FileReport) -> Result<()>,
 ) -> Result<Summary> {
-    check_path(&OsDisk, path, options, &mut on_file)
+    check_path(&OsDisk, path.as_ref(), options, &mut on_file)
 }
 
 /// Calls `on_path` with every file that [`verify_path`] would open, for those who check them on their
@@ -235,10 +235,13 @@ pub fn verify_path_with_options(
 /// # Ok(())
 /// # }
 /// ```
-pub fn each_file(path: &Path, mut on_path: impl FnMut(&Path) -> Result<()>) -> Result<()> {
+pub fn each_file(
+    path: impl AsRef<Path>,
+    mut on_path: impl FnMut(&Path) -> Result<()>,
+) -> Result<()> {
     walk::each_file(
         &OsDisk,
-        &local_path(path)?,
+        &local_path(path.as_ref())?,
         false,
         &mut |found, passed_over| match passed_over {
             None => on_path(found.path),

@@ -77,7 +77,7 @@ fn every_data_file_of_a_data_set_is_checked_in_order() {
 fn a_report_says_what_was_found() {
     let good = parquet_bytes();
     let root = directory(&[("good.parquet", &good), ("bad.parquet", b"PAR1 no PAR1")]);
-    let report = verify_file(&root.path().join("good.parquet"), Verify::Decode).unwrap();
+    let report = verify_file(root.path().join("good.parquet"), Verify::Decode).unwrap();
     assert!(report.is_sound());
     assert_eq!(
         (report.format(), report.level()),
@@ -86,7 +86,7 @@ fn a_report_says_what_was_found() {
     assert_eq!((report.rows(), report.row_groups()), (Some(3), Some(1)));
     assert_eq!(report.bytes(), good.len() as u64);
     assert_eq!(report.pages().map(|pages| pages.with_crc), Some(0));
-    let report = verify_file(&root.path().join("bad.parquet"), Verify::Footer).unwrap();
+    let report = verify_file(root.path().join("bad.parquet"), Verify::Footer).unwrap();
     assert_eq!(
         (report.rows(), report.row_groups(), report.pages()),
         (None, None, None)
@@ -96,16 +96,16 @@ fn a_report_says_what_was_found() {
         text.starts_with("the footer's declared length is"),
         "{text}"
     );
-    let report = verify_file(&root.path().join("bad.parquet"), Verify::Skip).unwrap();
+    let report = verify_file(root.path().join("bad.parquet"), Verify::Skip).unwrap();
     assert!(report.is_sound(), "nothing was checked");
 }
 
 #[test]
 fn a_file_of_no_known_suffix_is_checked_as_parquet() {
     let root = directory(&[("noname", &parquet_bytes())]);
-    let report = verify_file(&root.path().join("noname"), Verify::Footer).unwrap();
+    let report = verify_file(root.path().join("noname"), Verify::Footer).unwrap();
     assert_eq!((report.format(), report.rows()), (Format::Parquet, Some(3)));
-    let summary = verify_path(&root.path().join("noname"), Verify::Footer, |_| {}).unwrap();
+    let summary = verify_path(root.path().join("noname"), Verify::Footer, |_| {}).unwrap();
     assert_eq!(summary.files, 1);
 }
 
@@ -218,7 +218,7 @@ fn a_compressed_text_that_is_cut_anywhere_is_damaged() {
             for level in [Verify::Footer, Verify::Checksum, Verify::Decode] {
                 for end in 0..=whole.len() {
                     let root = directory(&[(&name, &whole[..end])]);
-                    let report = verify_file(&root.path().join(&name), level).unwrap();
+                    let report = verify_file(root.path().join(&name), level).unwrap();
                     let is_whole = end == whole.len();
                     assert_eq!(
                         report.is_sound(),
@@ -232,7 +232,7 @@ fn a_compressed_text_that_is_cut_anywhere_is_damaged() {
                 let twice = [&*whole, &*whole].concat();
                 let root = directory(&[(&name, &twice)]);
                 assert!(
-                    verify_file(&root.path().join(&name), Verify::Footer)
+                    verify_file(root.path().join(&name), Verify::Footer)
                         .unwrap()
                         .is_sound()
                 );
@@ -309,13 +309,10 @@ fn formats_are_known_by_suffix_and_by_name() {
         assert!(names.insert(format.to_string()));
         assert_eq!(format.to_string().parse(), Ok(*format));
         for suffix in format.suffixes() {
-            assert_eq!(
-                Format::from_path(format!("a.b.{suffix}").as_ref()),
-                Some(*format)
-            );
+            assert_eq!(Format::from_path(format!("a.b.{suffix}")), Some(*format));
         }
     }
-    assert_eq!(Format::from_path("parquet".as_ref()), None);
+    assert_eq!(Format::from_path("parquet"), None);
     let error = "xlsx".parse::<Format>().unwrap_err().to_string();
     assert!(
         error.starts_with("unknown format \"xlsx\"; known are parquet"),

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use arrow::array::{RecordBatch, RecordBatchWriter};
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
+use parquet::arrow::ARROW_SCHEMA_META_KEY;
 use uuid::Uuid;
 
 use crate::categories::KnownCategories;
@@ -299,6 +300,81 @@ impl AtomicArrowWriter {
         self.encoder.memory_size()
     }
 
+    /// The number of bytes in the staging file so far: what is in the open row group comes on top.
+    #[must_use]
+    pub fn bytes_written(&self) -> u64 {
+        self.encoder.bytes_written()
+    }
+
+    /// The number of rows in the open row group; 0 in formats that have none.
+    #[must_use]
+    pub fn in_progress_rows(&self) -> usize {
+        self.encoder.in_progress().0
+    }
+
+    /// The estimated size in bytes that the open row group will have in the file; 0 in formats that have none.
+    #[must_use]
+    pub fn in_progress_size(&self) -> usize {
+        self.encoder.in_progress().1
+    }
+
+    /// Ends the open row group of a Parquet file, if it has rows; the next row begins another. Nothing becomes visible
+    /// or durable by it. Does nothing in formats that have no row groups.
+    ///
+    /// # Errors
+    /// [`Error::Encode`] if the encoder refuses the rows; [`Error::Io`] if the disk does; [`Error::Poisoned`] after any
+    /// error. Nothing is published, and the staging file goes with the writer.
+    pub fn flush(&mut self) -> Result<()> {
+        if std::mem::replace(&mut self.poisoned, true) {
+            let path = self.destination.path().to_owned();
+            return Err(Error::Poisoned { path });
+        }
+        self.encoder.flush()?;
+        self.poisoned = false;
+        Ok(())
+    }
+
+    /// Adds a key and its value to the metadata in the footer of a Parquet or Arrow IPC file, which may depend on the
+    /// rows. It is verified with the rest of the footer.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use atomic_arrow::arrow::array::{ArrayRef, Float64Array, RecordBatch};
+    /// use atomic_arrow::AtomicArrowWriter;
+    /// # let cache = tempfile::tempdir()?;
+    /// # let path = cache.path().join("prices.parquet");
+    ///
+    /// let prices: ArrayRef = Arc::new(Float64Array::from(vec![11.5]));
+    /// let batch = RecordBatch::try_from_iter([("price", prices)])?;
+    /// let mut writer = AtomicArrowWriter::at(&path, batch.schema())?;
+    /// writer.write(&batch)?;
+    /// writer.append_key_value_metadata("source", "exchange")?;
+    /// writer.commit()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::InvalidOption`] of text, which has no place for it, and if the key is one that the writer itself sets. The
+    /// writer goes on as it was.
+    pub fn append_key_value_metadata(
+        &mut self,
+        key: impl AsRef<str>,
+        value: impl AsRef<str>,
+    ) -> Result<()> {
+        let key = key.as_ref();
+        let refused = |reason| {
+            let option = "metadata";
+            Err(Error::InvalidOption { option, reason })
+        };
+        if OWN_KEYS.contains(&key) {
+            return refused(format!("the key {key:?} is the writer's own"));
+        }
+        match self.encoder.append_metadata(key, value.as_ref()) {
+            true => Ok(()),
+            false => refused(format!("{} has no place for it", self.format)),
+        }
+    }
+
     /// Appends the rows of a batch, which has the writer's schema, or columns that the writer's
     /// [policy](WriterOptions::schema_policy) takes for it.
     ///
@@ -531,6 +607,9 @@ fn file_name(asked: Option<&str>, format: Format, options: &WriterOptions) -> Re
         Ok(name.into())
     }
 }
+
+/// Keys of footers that the encoders set: Arrow's schema in Parquet, and the writer with its hashes in Arrow IPC.
+const OWN_KEYS: [&str; 2] = [ARROW_SCHEMA_META_KEY, "created_by"];
 
 const OTHER_SUFFIX: &str = "has the suffix of another format than is written";
 

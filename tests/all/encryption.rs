@@ -295,7 +295,7 @@ fn data_sets_are_encrypted_whether_rolled_or_sorted_or_spilled_on_many_threads()
                 .threads(4)
                 .memory_limit(1 << 20)
                 .target_file_rows(1000)
-                .sort_by([SortBy::column("temp")]);
+                .sort_by(["temp"]);
             data_set(builder, &batch).unwrap();
             assert!(spilled.load(Ordering::Relaxed) > 0);
             let files = published(&root);

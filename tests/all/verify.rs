@@ -30,7 +30,7 @@ fn every_file_of_the_test_data_is_what_its_index_says() {
             ("decode", Verify::Decode),
         ];
         for (level, verify) in levels {
-            let report = verify_file(&directory.join(name), verify).unwrap();
+            let report = verify_file(directory.join(name), verify).unwrap();
             let found = if report.is_sound() { "good" } else { "damaged" };
             let expected = expected(file, level);
             let agrees = expected == "any" || expected == found;

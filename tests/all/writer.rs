@@ -18,6 +18,8 @@ use atomic_arrow::arrow::datatypes::{
     DataType, Field, Fields, Int32Type, Schema, SchemaRef, TimeUnit, UnionMode,
 };
 use atomic_arrow::arrow::error::ArrowError;
+use atomic_arrow::arrow::ipc::reader::FileReader;
+use atomic_arrow::format::Format;
 use atomic_arrow::parquet::arrow::arrow_reader::{
     ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
 };
@@ -27,7 +29,7 @@ use atomic_arrow::parquet::file::properties::WriterProperties;
 use atomic_arrow::verify::verify_file;
 use atomic_arrow::{
     AtomicArrowWriter, DatasetWriter, Durability, Error, Partition, PartitionBy, PublishMode,
-    PublishedFile, SchemaPolicy, Verify, WriterOptions,
+    PublishedFile, Receipt, SchemaPolicy, Verify, WriterOptions,
 };
 
 use crate::ground::{
@@ -793,4 +795,131 @@ fn a_file_is_refused_beside_others_that_readers_could_not_take_together_with_it(
         .unwrap()
         .commit()
         .unwrap();
+}
+
+/// What somebody expects who comes from Parquet's own writer.
+#[test]
+fn row_groups_can_be_ended_and_the_footer_told_more_than_the_properties_say() {
+    let (_guard, root) = directory();
+    let path = root.join("numbers.parquet");
+    let mut writer = AtomicArrowWriter::at(&path, numbers(0).schema()).unwrap();
+    assert_eq!((writer.bytes_written(), writer.in_progress_rows()), (4, 0));
+    writer.write(&numbers(10)).unwrap();
+    assert_eq!((writer.bytes_written(), writer.in_progress_rows()), (4, 10));
+    assert!(writer.in_progress_size() > 0 && writer.memory_size() > 0);
+    writer.flush().unwrap();
+    writer.flush().unwrap();
+    assert_eq!(writer.in_progress_rows(), 0);
+    assert!(writer.bytes_written() > 4);
+    writer.write(&numbers(3)).unwrap();
+    writer
+        .append_key_value_metadata("source", "station")
+        .unwrap();
+    let own = writer.append_key_value_metadata("ARROW:schema", "none");
+    assert!(
+        matches!(
+            own,
+            Err(Error::InvalidOption {
+                option: "metadata",
+                ..
+            })
+        ),
+        "{own:?}"
+    );
+    let staged = writer.finish().unwrap();
+    assert_eq!((staged.rows(), staged.row_groups()), (13, Some(2)));
+    assert_eq!(
+        (staged.format(), staged.content_hash()),
+        (Format::Parquet, None)
+    );
+    let file = staged.publish().unwrap();
+    let footer = file.metadata().unwrap();
+    let rows: Vec<_> = footer.row_groups().iter().map(|it| it.num_rows()).collect();
+    assert_eq!(rows, [10, 3]);
+    let file = fs::File::open(&path).unwrap();
+    let reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap();
+    let pairs = reader
+        .metadata()
+        .file_metadata()
+        .key_value_metadata()
+        .unwrap()
+        .clone();
+    let pair = pairs.iter().find(|pair| pair.key == "source").unwrap();
+    assert_eq!(pair.value.as_deref(), Some("station"));
+    assert!(
+        atomic_arrow::verify::verify_file(&path, Verify::Decode)
+            .unwrap()
+            .is_sound()
+    );
+
+    let text = root.join("numbers.csv");
+    let mut writer = AtomicArrowWriter::at(&text, numbers(0).schema()).unwrap();
+    let refused = writer
+        .append_key_value_metadata("source", "station")
+        .unwrap_err();
+    assert_eq!(refused.to_string(), "metadata: csv has no place for it");
+    writer.flush().unwrap();
+    writer.write(&numbers(3)).unwrap();
+    writer.commit().unwrap();
+
+    let stream = root.join("numbers.arrow");
+    let mut writer = AtomicArrowWriter::at(&stream, numbers(0).schema()).unwrap();
+    writer
+        .append_key_value_metadata("source", "station")
+        .unwrap();
+    writer.write(&numbers(3)).unwrap();
+    writer.commit().unwrap();
+    let reader = FileReader::try_new(fs::File::open(&stream).unwrap(), None).unwrap();
+    assert_eq!(reader.custom_metadata()["source"], "station");
+    assert!(
+        atomic_arrow::verify::verify_file(&stream, Verify::Decode)
+            .unwrap()
+            .is_sound()
+    );
+}
+
+#[test]
+fn keys_and_orders_are_given_in_text_and_a_receipt_knows_its_root() {
+    let (_guard, root) = directory();
+    let batch = RecordBatch::try_from_iter([
+        (
+            "station_id",
+            Arc::new(StringArray::from(vec!["KSEA", "KPDX", "KSEA"])) as ArrayRef,
+        ),
+        ("n", Arc::new(Int32Array::from(vec![1, 2, 3]))),
+    ])
+    .unwrap();
+    let builder = DatasetWriter::builder(root.join("lake"))
+        .partition_by(["station=station_id"])
+        .sort_by(["n desc"]);
+    assert!(format!("{builder:?}").contains("lake"));
+    let mut writer = builder.clone().build(batch.schema()).unwrap();
+    assert_eq!(writer.memory_size(), 0);
+    writer.write(&batch).unwrap();
+    assert!(writer.memory_size() > 0);
+    let receipt = writer.commit().unwrap();
+    assert_eq!(receipt.root(), Some(root.join("lake").as_path()));
+    let read_back = Receipt::from_json(receipt.to_json().unwrap()).unwrap();
+    assert_eq!((read_back.root(), &read_back), (None, &receipt));
+    let file = receipt
+        .into_files()
+        .into_iter()
+        .find(|file| file.rows() == 2)
+        .unwrap();
+    assert!(file.path().starts_with("station=KSEA/"), "{}", file.path());
+    let numbers: ArrayRef = Arc::new(Int32Array::from(vec![3, 1]));
+    assert_eq!(
+        read(&root.join("lake").join(file.path()))[0].column(0),
+        &numbers
+    );
+
+    for wrong in ["year(station_id", "a,,b"] {
+        let error = DatasetWriter::builder(root.join("other")).partition_by(wrong);
+        let error = error.build(batch.schema()).unwrap_err();
+        assert!(matches!(error, Error::Partition(_)), "{error:?}");
+        assert!(error.to_string().contains(wrong), "{error}");
+    }
+    let none = DatasetWriter::builder(root.join("other")).sort_by([""]);
+    assert!(none.build(batch.schema()).is_err());
+    assert!(!root.join("other").exists());
 }

@@ -151,7 +151,7 @@ impl StagedWrites {
         for staged in self.writes.iter().filter_map(StagedWrite::transaction) {
             let _ = backend.discard(staged);
         }
-        Ok(receipt)
+        Ok(receipt.with_root(first.root()))
     }
 
     /// Removes everything that is staged. What is no longer there is no error.

@@ -91,6 +91,11 @@ impl Encoder {
         self.output.len()
     }
 
+    /// Adds to the metadata of the footer.
+    pub(in crate::format) fn append_metadata(&mut self, key: &str, value: &str) {
+        self.writer.write_metadata(key, value);
+    }
+
     pub(in crate::format) fn write(&mut self, batch: &RecordBatch) -> Result<()> {
         self.encode(batch)
             .map_err(|source| self.output.refused(Step::WriteRows, source))?;

@@ -7,6 +7,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use parquet::arrow::ArrowWriter;
 use parquet::errors::ParquetError;
+use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
 
 use super::file::{Encoded, FileWriter, disk_error, encoded, end_footer};
@@ -129,6 +130,33 @@ impl Encoder {
         match &self.writer {
             Writer::Rows(rows) => rows.0.bytes_written(),
             Writer::Chunking(writer) => writer.bytes_written() as u64,
+        }
+    }
+
+    /// The rows of the open row group, and their estimated size in the file.
+    pub(crate) fn in_progress(&self) -> (usize, usize) {
+        match &self.writer {
+            Writer::Rows(rows) => (rows.0.open_rows(), rows.0.size_so_far()),
+            Writer::Chunking(writer) => (writer.in_progress_rows(), writer.in_progress_size()),
+        }
+    }
+
+    /// Ends the open row group, if it has rows.
+    pub(crate) fn flush(&mut self) -> Result<()> {
+        match &mut self.writer {
+            Writer::Rows(rows) => rows.0.end_row_group(1),
+            Writer::Chunking(writer) => writer
+                .flush()
+                .map_err(|source| error(writer, Step::WriteRows, &self.path, source)),
+        }
+    }
+
+    /// Adds to the key-value metadata of the footer.
+    pub(crate) fn append_metadata(&mut self, key: &str, value: &str) {
+        let pair = KeyValue::new(key.to_owned(), value.to_owned());
+        match &mut self.writer {
+            Writer::Rows(rows) => rows.0.append_metadata(pair),
+            Writer::Chunking(writer) => writer.append_key_value_metadata(pair),
         }
     }
 

@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use arrow::array::RecordBatch;
 use parquet::errors::ParquetError;
-use parquet::file::metadata::{FileMetaData, ParquetMetaData, ParquetMetaDataBuilder};
+use parquet::file::metadata::{FileMetaData, KeyValue, ParquetMetaData, ParquetMetaDataBuilder};
 use parquet::file::writer::SerializedFileWriter;
 
 use super::column::Choices;
@@ -121,11 +121,17 @@ impl<W: FileOutput> FileWriter<W> {
             }
             self.encode_held(threads)?;
         }
-        Ok(match self.open.as_ref().map(|open| &open.stage) {
+        Ok(self.size_so_far())
+    }
+
+    /// The estimated size of the open row group in the file, in bytes; of rows that are still held, the size that they
+    /// have in memory.
+    pub(crate) fn size_so_far(&self) -> usize {
+        match self.open.as_ref().map(|open| &open.stage) {
             Some(Stage::Encoding(encoders)) => encoders.estimate(),
             Some(Stage::Looking(held)) => held.bytes(),
             None => 0,
-        })
+        }
     }
 
     /// The memory of the open row group's encoders and of the rows that wait for them, in bytes.
@@ -135,6 +141,11 @@ impl<W: FileOutput> FileWriter<W> {
             Some(Stage::Looking(held)) => held.bytes(),
             None => 0,
         }
+    }
+
+    /// Adds to the key-value metadata of the footer.
+    pub(super) fn append_metadata(&mut self, pair: KeyValue) {
+        self.output.writer.append_key_value_metadata(pair);
     }
 
     /// Begins a row group, unless one is open.

@@ -16,7 +16,9 @@ mod values;
 mod write;
 
 use self::choice::choice;
-pub(crate) use self::values::{Check, Durability, Level, Switch, VerifyLevel};
+pub(crate) use self::values::{
+    Check, Durability, Level, Mode, OutputFormat, Switch, Sync, VerifyLevel,
+};
 pub(crate) use self::write::WriteArgs;
 
 /// Crash-safe Hive-partitioned data sets: every file a reader can see is complete, verified and durable.

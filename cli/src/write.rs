@@ -4,6 +4,7 @@
 //! and signals end it before anything is decided, so they publish nothing.
 
 mod dry_run;
+mod file;
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +13,7 @@ use atomic_arrow::format::TextOptions;
 use atomic_arrow::receipt::Note;
 use atomic_arrow::{DatasetWriter, DatasetWriterBuilder, Error, PartitionError, Receipt, Step};
 
-use crate::args::{Durability, Switch, VerifyLevel, WriteArgs};
+use crate::args::{Durability, Mode, OutputFormat, Switch, VerifyLevel, WriteArgs};
 use crate::exit::{Exit, Failure, message};
 use crate::input::{self, Input, InputError};
 use crate::output::Output;
@@ -21,6 +22,9 @@ use crate::receipt::{plural, summary};
 use crate::signal::Interrupt;
 
 pub(crate) fn run(args: &WriteArgs, output: &mut Output) -> Result<Exit, Failure> {
+    if file::is_file(args) {
+        return file::run(args, output);
+    }
     let interrupt = Interrupt::watch()?;
     check(args)?;
     if !args.dry_run
@@ -180,10 +184,10 @@ pub(crate) fn builder(args: &WriteArgs) -> Result<DatasetWriterBuilder, Failure>
         .json_non_finite(files.json_non_finite.into());
     let mut builder = DatasetWriter::builder(&args.to)
         .partition_by(args.partition_by.clone().unwrap_or_default())
-        .mode(args.mode.into())
+        .mode(args.mode.unwrap_or(Mode::Append).into())
         .overwrite_table(args.overwrite_table)
         .schema_check(args.schema_check == Switch::On)
-        .format(files.format.into())
+        .format(files.format.unwrap_or(OutputFormat::Parquet).into())
         .parquet(parquet)
         .text(text)
         .page_checksums(files.page_checksums == Switch::On)

@@ -25,10 +25,21 @@ pub(crate) struct ArrowWriter {
     signals: Signals,
 }
 
+impl ArrowWriter {
+    pub(crate) fn new(writer: AtomicArrowWriter, signals: Signals) -> Self {
+        ArrowWriter {
+            path: writer.path().to_owned(),
+            writer: Owned::new("AtomicArrowWriter", writer),
+            signals,
+        }
+    }
+}
+
 #[pymethods]
 impl ArrowWriter {
-    #[new]
-    fn new(
+    /// A writer of one Parquet file in a partition of a data set.
+    #[staticmethod]
+    fn create(
         py: Python<'_>,
         root: PathBuf,
         partition: &Bound<'_, PyDict>,
@@ -39,16 +50,30 @@ impl ArrowWriter {
             .map_err(|error| raise(py, &error.into()))?;
         let schema = schema_of(schema)?;
         let signals = Signals::default();
-        let options = options::parquet_file(options)?.interrupt_when(signals.asking());
+        let options = options::file_of_rows(options)?.interrupt_when(signals.asking());
         let at = root.clone();
         let open = move || AtomicArrowWriter::create_with_options(&at, &partition, schema, options);
         let (writer, raised) = run(py, &signals, open)?;
         let writer = settle(py, &root, writer, raised, |_, _| Ok(()))?;
-        Ok(ArrowWriter {
-            path: writer.path().to_owned(),
-            writer: Owned::new("AtomicArrowWriter", writer),
-            signals,
-        })
+        Ok(ArrowWriter::new(writer, signals))
+    }
+
+    /// A writer of one file at a path.
+    #[staticmethod]
+    fn at(
+        py: Python<'_>,
+        path: PathBuf,
+        schema: &Bound<'_, PyAny>,
+        options: &Bound<'_, PyDict>,
+    ) -> PyResult<Self> {
+        let schema = schema_of(schema)?;
+        let signals = Signals::default();
+        let options = options::file_of_rows(options)?.interrupt_when(signals.asking());
+        let at = path.clone();
+        let open = move || AtomicArrowWriter::at_with_options(&at, schema, options);
+        let (writer, raised) = run(py, &signals, open)?;
+        let writer = settle(py, &path, writer, raised, |_, _| Ok(()))?;
+        Ok(ArrowWriter::new(writer, signals))
     }
 
     /// Where the file will be published.

@@ -20,6 +20,7 @@ mod reports;
 mod settle;
 mod staged_writes;
 mod table;
+mod update;
 mod values;
 mod work;
 
@@ -53,6 +54,8 @@ mod _lib {
     use super::staged_writes::{StagedWrite, commit, discard};
     #[pymodule_export]
     use super::table::Table;
+    #[pymodule_export]
+    use super::update::{FileUpdate, RowStream};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

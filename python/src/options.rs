@@ -251,16 +251,26 @@ pub(crate) fn dataset(
     Ok(builder.parquet(properties.named).text(text))
 }
 
-/// The options of one Parquet file; those that are `None` keep their defaults.
-pub(crate) fn parquet_file(options: &Bound<'_, PyDict>) -> PyResult<WriterOptions> {
+/// The options of one file of rows, in a partition or at a path; those that are `None` keep their defaults.
+pub(crate) fn file_of_rows(options: &Bound<'_, PyDict>) -> PyResult<WriterOptions> {
     let mut taken = WriterOptions::new();
     let mut properties = Properties::default();
+    let mut text = TextOptions::new();
     for (option, value) in options {
         let option: String = option.extract()?;
         if properties.take(&option, &value)? || value.is_none() {
             continue;
         }
         taken = match option.as_str() {
+            "csv_null" => {
+                text = text.csv_null(value.extract::<String>()?);
+                taken
+            }
+            "json_non_finite" => {
+                text = text.json_non_finite(choice(&option, &value)?);
+                taken
+            }
+            "format" => taken.format(choice("format", &value)?),
             "file_name" => taken.file_name(value.extract::<String>()?),
             "replace" => taken.mode(publish_mode(&value)?),
             "keep_partition_columns" => taken.keep_partition_columns(value.extract()?),
@@ -278,7 +288,7 @@ pub(crate) fn parquet_file(options: &Bound<'_, PyDict>) -> PyResult<WriterOption
     if let Some(codec) = properties.codec(options.py())? {
         taken = taken.compression(codec);
     }
-    Ok(taken.parquet(properties.named))
+    Ok(taken.parquet(properties.named).text(text))
 }
 
 /// The options of one file of any bytes; those that are `None` keep their defaults.

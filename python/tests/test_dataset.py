@@ -192,7 +192,9 @@ def test_columns_are_encoded_as_asked(
 ) -> None:
     rows = pa.table({"n": list(range(1000))})
     receipt = aa.write_dataset(rows, lake / "numbers", encodings=encodings)
-    column = pq.ParquetFile(lake / "numbers" / receipt.files[0].path).metadata.row_group(0).column(0)
+    column = (
+        pq.ParquetFile(lake / "numbers" / receipt.files[0].path).metadata.row_group(0).column(0)
+    )
     assert ("DELTA_BINARY_PACKED" in column.encodings) == is_delta
 
 

@@ -39,7 +39,10 @@ pub(crate) struct WriteArgs {
     #[arg(required = true, value_name = "INPUT", value_parser = paths::input)]
     pub(crate) inputs: Vec<String>,
 
-    /// The data set's root directory; made if it is missing
+    /// The data set's root directory, made if it is missing; or one file
+    ///
+    /// A path with the suffix of a format (prices.parquet, rows.csv.gz) is one file if no keys are given and no directory
+    /// is there: it is published in one step, in that format. With a slash at its end it is a directory.
     #[arg(long, value_name = "ROOT", value_parser = paths::path())]
     pub(crate) to: PathBuf,
 
@@ -50,9 +53,9 @@ pub(crate) struct WriteArgs {
     #[arg(long, value_name = "KEYS", value_parser = values::keys)]
     pub(crate) partition_by: Option<PartitionBy>,
 
-    /// What becomes of the files that are there
-    #[arg(long, value_parser = choice::<Mode>(), default_value = "append")]
-    pub(crate) mode: Mode,
+    /// What becomes of the files that are there [default: append] [default of one file: overwrite]
+    #[arg(long, value_parser = choice::<Mode>())]
+    pub(crate) mode: Option<Mode>,
 
     /// Overwrite also a root that belongs to a table of Delta Lake, Iceberg, Hudi or Spark Structured
     /// Streaming, or such a table below what is overwritten, which destroys it
@@ -244,9 +247,9 @@ impl InputArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Files")]
 pub(crate) struct FilesArgs {
-    /// What is written
-    #[arg(long, value_parser = choice::<OutputFormat>(), value_name = "FORMAT", default_value = "parquet")]
-    pub(crate) format: OutputFormat,
+    /// What is written [default: parquet] [default of one file: by its suffix]
+    #[arg(long, value_parser = choice::<OutputFormat>(), value_name = "FORMAT")]
+    pub(crate) format: Option<OutputFormat>,
 
     /// zstd, gzip or brotli, each also with a level as in 'zstd(3)', snappy, lz4, or uncompressed; of
     /// these Arrow IPC has zstd and lz4, and text zstd and gzip, but by default neither. In Parquet also

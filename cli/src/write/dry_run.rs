@@ -6,12 +6,12 @@ use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use atomic_arrow::Partition;
 use atomic_arrow::partition::PartitionSplitter;
-use atomic_arrow::{CommitMode, Partition};
 use serde_json::json;
 
 use super::{Row, builder, is_shown, say, say_of};
-use crate::args::WriteArgs;
+use crate::args::{Mode, WriteArgs};
 use crate::exit::{Exit, Failure};
 use crate::input::{Input, InputError};
 use crate::output::Output;
@@ -40,7 +40,7 @@ pub(crate) fn run(
             None => input.restart()?,
         }
     };
-    if CommitMode::from(args.mode) == CommitMode::ErrorIfExists {
+    if args.mode == Some(Mode::ErrorIfExists) {
         for partition in tally.keys() {
             check_free(&args.to.join(partition.path()))?;
         }

@@ -21,6 +21,7 @@ mod publishing;
 mod put;
 mod recover;
 mod refusals;
+mod row_file;
 mod run;
 mod signals;
 mod usage;

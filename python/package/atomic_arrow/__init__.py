@@ -7,6 +7,8 @@ the kernel or the power at any moment leaves the whole new file or none of it; t
 
 - :func:`write_dataset` and :class:`DatasetWriter` write whole data sets.
 - :func:`stage`, :func:`commit` and :func:`discard` do so from several processes at once.
+- :func:`write_parquet`, :func:`write_ipc`, :func:`write_csv` and :func:`write_ndjson` write one file at one path;
+  :func:`update` reads it, and writes it back, under a lock.
 - :class:`AtomicArrowWriter` writes one Parquet file into a partition.
 - :func:`open`, :func:`write_bytes`, :func:`write_text` and :func:`write_json` write any file.
 - :func:`verify`, :func:`inspect` and :func:`recover` look after what is there.
@@ -16,8 +18,8 @@ Every exception is an :class:`AtomicArrowError`, or on Ctrl-C :class:`Interrupte
 the wrong type is a :class:`TypeError`. Messages go to the logger ``atomic_arrow``.
 """
 
-from ._arrow_writer import ArrowWriterOptions, AtomicArrowWriter
-from ._dataset import DatasetWriter, commit, discard, stage, write_dataset
+from ._arrow_writer import ArrowWriterOptions, AtomicArrowWriter, RowFileOptions
+from ._dataset import DatasetWriter, already_committed, commit, discard, stage, write_dataset
 from ._errors import (
     AbortedError,
     AlreadyCommittedError,
@@ -80,6 +82,7 @@ from ._lib import (
 )
 from ._options import FileOptions, ParquetOptions, WriteOptions
 from ._reports import inspect, recover, verify
+from ._row_file import FileUpdate, update, write_csv, write_ipc, write_ndjson, write_parquet
 from ._whole import write_bytes, write_json, write_text
 
 __all__ = [
@@ -105,6 +108,7 @@ __all__ = [
     "FileOptions",
     "FileRecord",
     "FileReport",
+    "FileUpdate",
     "FilesLostError",
     "ForkedError",
     "IncompatibleError",
@@ -133,6 +137,7 @@ __all__ = [
     "ReadError",
     "Receipt",
     "Recovery",
+    "RowFileOptions",
     "SchemaMismatchError",
     "SetAsideError",
     "SortBy",
@@ -147,6 +152,7 @@ __all__ = [
     "Verification",
     "WriteOptions",
     "__version__",
+    "already_committed",
     "column",
     "commit",
     "date",
@@ -158,10 +164,15 @@ __all__ = [
     "open",
     "recover",
     "stage",
+    "update",
     "verify",
     "write_bytes",
+    "write_csv",
     "write_dataset",
+    "write_ipc",
     "write_json",
+    "write_ndjson",
+    "write_parquet",
     "write_text",
     "year",
 ]

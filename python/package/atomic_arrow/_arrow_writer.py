@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Any, Literal, Self, TypeAlias, Unpack, get_args
 
 from . import _lib
 from ._data import Data, Schema, schema_of
 from ._errors import make
 from ._keys import partition_values
 from ._lib import PublishedFile
-from ._options import FileOptions, ParquetOptions, SchemaPolicy, log, prepared
+from ._options import FileOptions, NonFinite, ParquetOptions, SchemaPolicy, log, prepared
 from ._paths import StrPath, local_path
 from ._writer import Writer
 
@@ -24,6 +24,20 @@ class ArrowWriterOptions(ParquetOptions, FileOptions, total=False):
     to be replaced; by default they are, and the file is refused (:class:`IncompatibleError`) if readers could
     not take both for one data set."""
     schema_policy: SchemaPolicy
+    """As of :class:`WriteOptions`."""
+
+
+PathMode: TypeAlias = Literal["w", "x"]
+
+
+class RowFileOptions(ParquetOptions, FileOptions, total=False):
+    """What can be asked of one file of rows at a path."""
+
+    schema_policy: SchemaPolicy
+    """As of :class:`WriteOptions`."""
+    csv_null: str
+    """As of :class:`WriteOptions`."""
+    json_non_finite: NonFinite
     """As of :class:`WriteOptions`."""
 
 
@@ -77,11 +91,66 @@ class AtomicArrowWriter(Writer[_lib.ArrowWriter]):
         taken["keep_partition_columns"] = keep_partition_columns
         values = partition_values(partition)
         known = schema_of(schema, index=index)
-        self._inner = _lib.ArrowWriter(local_path(root), values, known, taken)
-        self.path: Path = self._inner.path
+        self._begin(_lib.ArrowWriter.create(local_path(root), values, known, taken))
+
+    def _begin(self, inner: _lib.ArrowWriter) -> None:
+        self._inner = inner
+        self.path: Path = inner.path
         """Where the file will be published."""
         self._place = str(self.path)
         log.debug("%s: writing", self.path)
+
+    @classmethod
+    def at(
+        cls,
+        path: StrPath,
+        schema: Schema,
+        *,
+        mode: PathMode = "w",
+        index: bool | None = None,
+        **options: Unpack[RowFileOptions],
+    ) -> Self:
+        """A writer of one file at a path, in the format of its suffix, outside of any data set.
+
+        >>> import pyarrow as pa
+        >>> rows = pa.table({"n": [1, 2, 3]})
+        >>> with AtomicArrowWriter.at(lake / "cache/numbers.arrow", rows.schema) as w:
+        ...     w.write(rows)
+        >>> w.file.rows
+        3
+
+        :param path: A path or ``file://`` URL.
+        :param schema: As of the class.
+        :param mode: ``"w"`` replaces a file that is there in one step, ``"x"`` refuses to.
+        :param index: As of the class.
+        :raises InvalidPathError, InvalidOptionError, AlreadyExistsError, EncodeError, IoError: If there can be no
+            such file. Nothing is on disk then.
+        """
+        return cls._at(path, schema, mode, index, dict(options))
+
+    @classmethod
+    def _at(
+        cls,
+        path: StrPath,
+        schema: Schema,
+        mode: PathMode,
+        index: bool | None,
+        options: dict[str, Any],
+    ) -> Self:
+        if mode not in get_args(PathMode):
+            raise ValueError(f"mode {mode!r}: it is w or x")
+        taken = prepared(options)
+        taken["replace"] = mode == "w"
+        known = schema_of(schema, index=index)
+        return cls._of(_lib.ArrowWriter.at(local_path(path), known, taken), index)
+
+    @classmethod
+    def _of(cls, inner: _lib.ArrowWriter, index: bool | None) -> Self:
+        writer = cls.__new__(cls)
+        writer._file = None
+        writer._index = index
+        writer._begin(inner)
+        return writer
 
     def write(self, data: Data) -> None:
         """Appends all rows of some data, which has the writer's schema, or columns that ``schema_policy`` takes

@@ -10,7 +10,7 @@ from itertools import chain
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from ._duckdb import check_relation
-from ._errors import AtomicArrowError, DataSetWarning, make
+from ._errors import AtomicArrowError, DataSetWarning, make, unpublished
 from ._lib import Stream
 from ._pandas import check_names, check_objects, unconvertible
 from ._polars import check_types, is_a, polars_stream
@@ -69,6 +69,26 @@ def streams(data: Data, *, index: bool | None, lasts: bool = False) -> Iterator[
         if one is None:
             raise _no_rows(item)
         yield one
+
+
+def rows_of(
+    data: Data, place: str, *, schema: Schema | None, index: bool | None, exact: bool, level: int
+) -> tuple[Schema, Iterator[Stream]]:
+    """The schema of all rows, and their streams, which are to be written at a place."""
+    opened = streams(data, index=index, lasts=True)
+    with unpublished(place):
+        first = next(opened, None)
+        known = schema
+        if schema is None and first is not None:
+            known, opened = decided(first, opened)
+            if not exact:
+                known = united(known, data, index=index)
+                opened = fitted(known, opened, level=level)
+        elif first is not None:
+            opened = chain([first], opened)
+    if known is None:
+        raise no_schema()
+    return known, opened
 
 
 def decided(first: Stream, opened: Iterator[Stream]) -> tuple[Stream, Iterator[Stream]]:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable
-from itertools import chain
 from typing import Any, Unpack
 
 from . import _lib
-from ._data import Data, Schema, decided, fitted, length, no_schema, schema_of, streams, united
-from ._errors import DataSetWarning, ForkedError, make, unpublished
+from ._data import Data, Schema, length, rows_of, schema_of
+from ._errors import DataSetWarning, ForkedError, make
 from ._lib import FileRecord, Progress, Receipt, StagedWrite
-from ._options import WriteOptions, log, prepared
+from ._options import Staging, WriteOptions, log, prepared
 from ._paths import StrPath, local_path
 from ._progress import OnProgress, Shown
 from ._sizes import invalid
@@ -210,19 +209,47 @@ def write_dataset(
         raise invalid(
             "keep_staged", "nothing stays staged: it is for stage(), and for a DatasetWriter"
         )
-    if options.get("write_id") is not None:
-        named: dict[str, Any] = {"write_id": options["write_id"]}
-        if "staging" in options:
-            named["staging"] = options["staging"]
-        for option in ("durability", "rewrite_missing"):
+    write_id = options.get("write_id")
+    if write_id is not None:
+        named: dict[str, Any] = {}
+        for option in ("durability", "rewrite_missing", "staging"):
             if option in options:
                 named[option] = options[option]
-        receipt = _lib.already_committed(local_path(root), prepared(named))
+        receipt = _already_committed(root, write_id, named)
         if receipt is not None:
-            log.info("%s: already committed: %s", root, receipt)
             _warn(receipt, level=3)
             return receipt
     return _written(data, root, schema, index, on_file, progress, options)._commit(level=4)
+
+
+def already_committed(
+    root: StrPath, write_id: str, *, rewrite_missing: bool = False, staging: Staging = "auto"
+) -> Receipt | None:
+    """The receipt of a named write, if it was committed; before its rows are read, or even made.
+
+    >>> import pyarrow as pa
+    >>> already_committed(lake / "numbers", "first") is None
+    True
+    >>> _ = write_dataset(pa.table({"n": [1, 2]}), lake / "numbers", write_id="first")
+    >>> already_committed(lake / "numbers", "first").rows
+    2
+
+    :param root: The data set: a path or ``file://`` URL.
+    :param write_id: The write's name.
+    :param rewrite_missing: Whether a write none of whose files is there any more counts as not committed.
+    :param staging: Where the writers stage their files.
+    :raises InvalidOptionError: If there can be no such name.
+    :raises ReadError: If the system does not let it be known.
+    """
+    named: dict[str, Any] = {"rewrite_missing": rewrite_missing, "staging": staging}
+    return _already_committed(root, write_id, named)
+
+
+def _already_committed(root: StrPath, write_id: str, named: dict[str, Any]) -> Receipt | None:
+    receipt = _lib.already_committed(local_path(root), prepared({**named, "write_id": write_id}))
+    if receipt is not None:
+        log.info("%s: already committed: %s", root, receipt)
+    return receipt
 
 
 def stage(
@@ -265,19 +292,10 @@ def _written(
     options: WriteOptions,
 ) -> DatasetWriter:
     """A writer that has taken all rows; whatever is raised before, it is discarded."""
-    opened = streams(data, index=index, lasts=True)
-    with unpublished(local_path(root)):
-        first = next(opened, None)
-        known = schema
-        if schema is None and first is not None:
-            known, opened = decided(first, opened)
-            if options.get("schema_policy") != "exact":
-                known = united(known, data, index=index)
-                opened = fitted(known, opened, level=5)
-        elif first is not None:
-            opened = chain([first], opened)
-    if known is None:
-        raise no_schema()
+    exact = options.get("schema_policy") == "exact"
+    known, opened = rows_of(
+        data, local_path(root), schema=schema, index=index, exact=exact, level=5
+    )
     writer = DatasetWriter(
         root,
         schema=known,
@@ -288,8 +306,7 @@ def _written(
         **options,
     )
     try:
-        if first is not None:
-            writer._feed(opened)
+        writer._feed(opened)
     except BaseException as error:
         writer.__exit__(type(error), error, error.__traceback__)
         raise

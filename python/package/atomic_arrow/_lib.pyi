@@ -13,6 +13,7 @@ __all__ = [
     "File",
     "FileRecord",
     "FileReport",
+    "FileUpdate",
     "Inspection",
     "Note",
     "Oddity",
@@ -21,6 +22,7 @@ __all__ = [
     "PublishedFile",
     "Receipt",
     "Recovery",
+    "RowStream",
     "StagedWrite",
     "Stream",
     "Table",
@@ -73,18 +75,36 @@ class DatasetWriter:
 
 @final
 class ArrowWriter:
-    def __new__(
-        cls,
+    @staticmethod
+    def create(
         root: str,
         partition: dict[str, Any],
         schema: ArrowSchema | ArrowStream,
         options: dict[str, Any],
+    ) -> ArrowWriter: ...
+    @staticmethod
+    def at(
+        path: str, schema: ArrowSchema | ArrowStream, options: dict[str, Any]
     ) -> ArrowWriter: ...
     @property
     def path(self) -> Path: ...
     def write(self, stream: Stream) -> None: ...
     def commit(self) -> PublishedFile: ...
     def discard(self) -> None: ...
+
+@final
+class FileUpdate:
+    def __new__(cls, path: str, options: dict[str, Any]) -> FileUpdate: ...
+    @property
+    def path(self) -> Path: ...
+    def read(self) -> RowStream | None: ...
+    def write(self, schema: ArrowSchema | ArrowStream) -> ArrowWriter: ...
+    def discard(self) -> None: ...
+
+@final
+class RowStream:
+    def __arrow_c_schema__(self) -> object: ...
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
 
 @final
 class File:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from ._file import AtomicBinaryFile, AtomicTextFile, BinaryMode, Check, TextMode, open
 from ._lib import PublishedFile
-from ._options import Durability
+from ._options import Durability, FileOptions, Level, Staging
 from ._paths import StrPath
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ def write_bytes(
     *,
     replace: bool = True,
     check: Check | None = None,
-    durability: Durability = "synced",
+    **options: Unpack[FileOptions],
 ) -> PublishedFile:
     """Publishes a file of these bytes, whole or not at all.
 
@@ -29,9 +29,10 @@ def write_bytes(
 
     :param replace: Whether a file that is there is replaced.
     :param check: The format that the bytes must have.
+    :param options: As in :class:`FileOptions`.
     """
     mode: BinaryMode = "wb" if replace else "xb"
-    with open(path, mode, check=check, durability=durability) as file:
+    with open(path, mode, check=check, **options) as file:
         file.write(data)
     return _published(file)
 
@@ -43,17 +44,16 @@ def write_text(
     replace: bool = True,
     encoding: str = "utf-8",
     check: Check | None = None,
-    durability: Durability = "synced",
+    **options: Unpack[FileOptions],
 ) -> PublishedFile:
     """Publishes a file of this text, whole or not at all; line ends stay as they are.
 
     :param replace: Whether a file that is there is replaced.
     :param check: The format that the bytes must have.
+    :param options: As in :class:`FileOptions`.
     """
     mode: TextMode = "w" if replace else "x"
-    with open(
-        path, mode, encoding=encoding, newline="", check=check, durability=durability
-    ) as file:
+    with open(path, mode, encoding=encoding, newline="", check=check, **options) as file:
         file.write(text)
     return _published(file)
 
@@ -63,7 +63,9 @@ def write_json(
     path: StrPath,
     *,
     replace: bool = True,
+    verify: Level = "footer",
     durability: Durability = "synced",
+    staging: Staging = "auto",
     **dumps: Any,
 ) -> PublishedFile:
     """Publishes a file of this value as JSON, read back before it is visible.
@@ -72,11 +74,20 @@ def write_json(
     'data.json'
 
     :param replace: Whether a file that is there is replaced.
+    :param verify: As in :class:`FileOptions`, and so ``durability`` and ``staging``.
     :param dumps: Passed on to :func:`json.dumps`.
     :raises TypeError, ValueError: If the value is no JSON; nothing is published.
     """
     text = json.dumps(value, **dumps)
-    return write_text(text, path, replace=replace, check="json", durability=durability)
+    return write_text(
+        text,
+        path,
+        replace=replace,
+        check="json",
+        verify=verify,
+        durability=durability,
+        staging=staging,
+    )
 
 
 def _published(file: AtomicTextFile | AtomicBinaryFile) -> PublishedFile:

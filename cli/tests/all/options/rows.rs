@@ -105,6 +105,16 @@ pub(super) const SECTIONS: &[Section] = &[
         rows: ONE_FILE,
     },
     Section {
+        title: "One file of rows at a path",
+        text: "Rust: `WriterOptions` of `AtomicArrowWriter::at` and `FileUpdate`, as above. Command: `write --to FILE.parquet`, which \
+               refuses what is for data sets alone. Python: `write_parquet`, `write_ipc`, `write_csv`, `write_ndjson`, `update`, \
+               `AtomicArrowWriter.at`.",
+        builders: &[],
+        command: None,
+        functions: &["write_parquet", "update"],
+        rows: ROW_FILE,
+    },
+    Section {
         title: "A file of any bytes",
         text: "Rust: `FileOptions` of `AtomicFile`. Command: `put`. Python: `open`, `write_bytes`, `write_text`, `write_json`.",
         builders: &["FileOptions"],
@@ -152,13 +162,13 @@ const DATA_SET: &[Row] = &[
     row("the schema of the rows", Lacks("argument of `build`"), Lacks("`--schema` of the input"), Has(&["schema"]), "an Arrow schema", "that of the data"),
     row("whether the index of a pandas frame is written", Lacks("pandas only"), Lacks("pandas only"), Has(&["index"]), "", "row numbers are not, another index has to be decided"),
     row("partition keys", Has(&["partition_by"]), Has(&["--partition-by"]), Has(&["partition_by"]), "`station_id`, `station_id=origin`, `year(ts)`, also several", "no keys"),
-    row("what becomes of files that are there", Has(&["mode"]), Has(&["--mode"]), Has(&["mode"]), "", ""),
+    row("what becomes of files that are there", Has(&["mode"]), Has(&["--mode"]), Has(&["mode"]), "", "`append`"),
     row("destroying a table of another format", Has(&["overwrite_table"]), Has(&["--overwrite-table"]), Has(&["overwrite_table"]), "a switch", "off"),
     row("comparing with what is there", Has(&["schema_check"]), Has(&["--schema-check"]), Has(&["schema_check"]), "", ""),
     row("the write's name", Has(&["write_id"]), Has(&["--write-id"]), Has(&["write_id"]), "a text", "none"),
     row("writing a named write again whose files are gone", Has(&["rewrite_missing"]), Has(&["--rewrite-missing"]), Has(&["rewrite_missing"]), "a switch", "off"),
     row("which batches are taken", Has(&["schema_policy"]), Lacks("inputs are always united"), Has(&["schema_policy"]), "`exact`, `unify`", "`unify`"),
-    row("the format of the files", Has(&["format"]), Has(&["--format"]), Has(&["format"]), "", ""),
+    row("the format of the files", Has(&["format"]), Has(&["--format"]), Has(&["format"]), "", "`parquet`"),
     row("compression", Has(&["compression"]), Has(&["--compression"]), Has(&["compression", "compression_level"]), "`zstd`, `gzip`, `brotli`, each also with a level as in `zstd(3)`, `snappy`, `lz4`, `uncompressed`; in Parquet also by column; Arrow IPC has zstd and lz4, text zstd and gzip", "zstd in Parquet and Arrow IPC, none in text"),
     row("how Parquet is written, as parquet-rs has it", Has(&["properties"]), Lacks("the rows below"), Lacks("the rows below"), "`WriterProperties`", "those of parquet-rs, with zstd"),
     row("how text is written", Has(&["text"]), Lacks("the rows below"), Lacks("the rows below"), "`TextOptions`", "the rows below"),
@@ -239,6 +249,19 @@ const ONE_FILE: &[Row] = &[
     row("where the file is staged", Has(&["staging"]), Lacks("no such command"), Has(&["staging"]), "as of data sets", "`auto`"),
     row("whether to give up", Has(&["interrupt_when"]), Lacks("no such command"), Lacks("Ctrl-C"), "a function", "never"),
     row("the disk", Has(&["disk"]), Lacks(TESTS_ONLY), Lacks(TESTS_ONLY), "a `Disk`", "the system's"),
+];
+
+#[rustfmt::skip]
+const ROW_FILE: &[Row] = &[
+    row("replacing a file that is there", Lacks("`WriterOptions::mode`"), Lacks("`--mode overwrite`, `--mode error-if-exists`"), Has(&["mode"]), "`w`, `x`", "it is replaced"),
+    row("the schema of the rows", Lacks("argument"), Lacks("`--schema` of the input"), Has(&["schema"]), "an Arrow schema", "that of the data"),
+    row("whether the index of a pandas frame is written", Lacks("pandas only"), Lacks("pandas only"), Has(&["index"]), "", "as of data sets"),
+    row("which batches are taken", Lacks("`WriterOptions::schema_policy`"), Lacks("inputs are always united"), Has(&["schema_policy"]), "`exact`, `unify`", "`unify`"),
+    row("compression", Lacks("`WriterOptions::compression`"), Lacks("as of data sets"), Has(&["compression", "compression_level"]), "as of data sets", "zstd in Parquet and Arrow IPC; of text as its suffix says"),
+    row("how Parquet is written", Lacks("`WriterOptions::parquet`"), Lacks("as of data sets"), Has(&["row_group_size", "row_group_bytes", "page_size", "page_rows", "data_page_version", "dictionary", "dictionary_page_size", "statistics", "statistics_truncate", "bloom_filters", "metadata", "encodings", "page_checksums"]), "as of data sets", "as of data sets"),
+    row("how text is written", Lacks("`WriterOptions::text`"), Lacks("as of data sets"), Has(&["csv_null", "json_non_finite"]), "as of data sets", "as of data sets"),
+    row("names that differ by case alone", Lacks("`WriterOptions::case_sensitive_names`"), Lacks("as of data sets"), Has(&["case_sensitive_names"]), "a switch", "off"),
+    row("how the file is published", Lacks("`WriterOptions`"), Lacks("as of data sets"), Has(&["verify", "durability", "staging"]), "as of data sets", "as of data sets; staged inside its directory"),
 ];
 
 #[rustfmt::skip]

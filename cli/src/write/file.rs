@@ -1,0 +1,163 @@
+//! `write` to one file: from input files to a file of rows at a path.
+
+use std::path::Path;
+
+use atomic_arrow::disk::PublishMode;
+use atomic_arrow::format::{Format, TextOptions};
+use atomic_arrow::{AtomicArrowWriter, PublishedFile, WriterOptions};
+use indicatif::HumanBytes;
+use serde_json::json;
+
+use super::{Row, is_shown, say, say_notes};
+use crate::args::{Durability, Mode, Switch, Sync, VerifyLevel, WriteArgs};
+use crate::exit::{Exit, Failure};
+use crate::input::{self, Input, InputError};
+use crate::output::Output;
+use crate::progress::WriteProgress;
+use crate::receipt::plural;
+use crate::signal::Interrupt;
+
+/// Whether the destination is a file: it has the suffix of a format, there are no keys, and nothing says that it is a
+/// directory.
+pub(super) fn is_file(args: &WriteArgs) -> bool {
+    let is_directory =
+        |path: &Path| path.as_os_str().as_encoded_bytes().ends_with(b"/") || path.is_dir();
+    let can_be = match Format::from_path(&args.to) {
+        Some(Format::Parquet | Format::Ipc | Format::Csv | Format::Ndjson) => true,
+        Some(_) | None => false,
+    };
+    can_be && args.partition_by.is_none() && !is_directory(&args.to)
+}
+
+pub(super) fn run(args: &WriteArgs, output: &mut Output) -> Result<Exit, Failure> {
+    let interrupt = Interrupt::watch()?;
+    args.input
+        .check()
+        .map_err(|text| Failure::new(Exit::Usage, text))?;
+    let options = options(args, &interrupt)?;
+    let mut input = input::open(&args.inputs, &args.input.options(None), interrupt.flag())?;
+    let progress = WriteProgress::reading(is_shown(args), input.bytes_total());
+    let writer = loop {
+        say(args, &mut input);
+        let schema = input.schema();
+        let mut writer = AtomicArrowWriter::at_with_options(&args.to, schema, options.clone())?;
+        if read(&mut input, &mut writer, &progress)? {
+            break writer;
+        }
+        // Nothing of it was published.
+        drop(writer);
+        input.restart()?;
+    };
+    say_notes(args, &mut input);
+    let staged = writer.finish()?;
+    if interrupt.is_raised_at_last() {
+        return Err(Failure::interrupted());
+    }
+    let published = staged.publish()?;
+    drop(progress);
+    answer(args, output, &published);
+    Ok(Exit::Done)
+}
+
+/// Writes all rows; says whether that was all, or has to begin again under other types.
+fn read(
+    input: &mut Input,
+    writer: &mut AtomicArrowWriter,
+    progress: &WriteProgress,
+) -> Result<bool, Failure> {
+    let mut row = Row::default();
+    while let Some(batch) = input.next() {
+        let batch = match batch {
+            Err(InputError::Guessed { .. }) => return Ok(false),
+            batch => batch?,
+        };
+        row.enter(input.current_path());
+        writer
+            .write(&batch)
+            .map_err(|error| row.write_failure(error))?;
+        row.pass(batch.num_rows());
+        progress.read(input.bytes_read());
+    }
+    Ok(true)
+}
+
+fn options(args: &WriteArgs, interrupt: &Interrupt) -> Result<WriterOptions, Failure> {
+    let (files, bounds) = (&args.files, &args.bounds);
+    for (option, is_given) in [
+        ("--write-id", args.write_id.is_some()),
+        ("--overwrite-table", args.overwrite_table),
+        ("--schema-check", args.schema_check == Switch::Off),
+        ("--sync", args.sync != Sync::Auto),
+        ("--dry-run", args.dry_run),
+        ("--target-file-size", files.target_file_size.is_some()),
+        ("--target-file-rows", files.target_file_rows.is_some()),
+        ("--sort-by", !files.sort_by.is_empty()),
+        ("--keep-partition-columns", files.keep_partition_columns),
+        ("--memory-limit", bounds.memory_limit.is_some()),
+        ("--threads", bounds.threads.is_some()),
+        ("--max-open-files", bounds.max_open_files != 64),
+    ] {
+        if is_given {
+            let to = args.to.display();
+            let reason = format_args!(
+                "{option}: is for data sets, and {to} is one file: a directory is {to}/"
+            );
+            return Err(Failure::new(Exit::Usage, reason));
+        }
+    }
+    let mode = match args.mode {
+        None | Some(Mode::Overwrite) => PublishMode::Replace,
+        Some(Mode::ErrorIfExists) => PublishMode::CreateNew,
+        Some(Mode::Append | Mode::OverwritePartitions) => {
+            let reason = "--mode: one file is replaced (overwrite) or refused (error-if-exists)";
+            return Err(Failure::new(Exit::Usage, reason));
+        }
+    };
+    let text = TextOptions::new()
+        .csv_null(&files.csv_null)
+        .json_non_finite(files.json_non_finite.into());
+    let asking = interrupt.clone();
+    let mut options = WriterOptions::new()
+        .mode(mode)
+        .text(text)
+        .parquet(args.parquet.properties(&files.codecs_by_column())?)
+        .page_checksums(files.page_checksums == Switch::On)
+        .encodings(files.encodings.into())
+        .case_sensitive_names(files.case_sensitive_names)
+        .verify(args.verify.into())
+        .durability(args.durability.into())
+        .staging(args.staging.place.clone())
+        .interrupt_when(move |_| asking.is_raised());
+    if let Some(format) = files.format {
+        options = options.format(format.into());
+    }
+    if let Some(codec) = files.codec()? {
+        options = options.compression(codec);
+    }
+    Ok(options)
+}
+
+fn answer(args: &WriteArgs, output: &mut Output, file: &PublishedFile) {
+    if args.json {
+        output.json(&json!({
+            "path": file.path().to_string_lossy(),
+            "rows": file.rows(),
+            "bytes": file.bytes(),
+            "content_hash": file.content_hash().map(|hash| format!("{hash:032x}")),
+        }));
+    } else if !args.quiet {
+        let verified = match args.verify {
+            VerifyLevel::Skip => "not verified",
+            VerifyLevel::Footer | VerifyLevel::Checksum | VerifyLevel::Decode => "verified",
+        };
+        let synced = match args.durability {
+            Durability::Synced => "synced",
+            Durability::Unsynced => "not synced",
+        };
+        let (to, rows) = (args.to.display(), plural(file.rows(), "row"));
+        let bytes = HumanBytes(file.bytes());
+        output.line(format_args!(
+            "{to}: one file of {rows}, {bytes}, {verified}, {synced}"
+        ));
+    }
+}

@@ -106,7 +106,7 @@ pub enum LockKind {
     Exclusive,
 }
 
-/// What may stand at the final path when a file is published there.
+/// What may stand at the target of a rename, such as the final path when a file is published there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum PublishMode {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::authors::Authors;
+use super::record_owners::UntrustedOwners;
 use super::{DECISION, LocalBackend, STAGED, unless_gone};
 use crate::backend::Backend as _;
 use crate::disk::{EntryKind, PublishMode};
@@ -47,7 +47,7 @@ impl LocalBackend {
             if owned.check_owner().is_err() {
                 continue;
             }
-            let Some((record, authors)) = self.read_staged(&from, staged)? else {
+            let Some((record, owners)) = self.read_staged(&from, staged)? else {
                 continue;
             };
             if record.root != self.named_root() {
@@ -56,7 +56,7 @@ impl LocalBackend {
                     reason: "is of another data set".to_owned(),
                 });
             }
-            self.check_staged(&authors, &record)?;
+            self.check_staged(&owners, &record)?;
             let to = directory.join(&name);
             return match self.disk.rename(&from, &to, PublishMode::CreateNew) {
                 Ok(()) => Ok(Some(record)),
@@ -145,17 +145,17 @@ impl LocalBackend {
         Ok(matches!(decision, Some(Decision::Staged { .. })))
     }
 
-    /// The record of a staged transaction in a directory, and its authors.
+    /// The record of a staged transaction in a directory, and its owners.
     fn read_staged(
         &self,
         directory: &Path,
         staged: Uuid,
-    ) -> Result<Option<(StagedRecord, Authors)>> {
+    ) -> Result<Option<(StagedRecord, UntrustedOwners)>> {
         if !self.is_staged(directory, staged)? {
             return Ok(None);
         }
         let path = directory.join(STAGED);
-        let Some((record, mut authors)) = self.open_record(&path)? else {
+        let Some((record, mut owners)) = self.open_record(&path)? else {
             return Ok(None);
         };
         let record = StagedRecord::from_json(record, &path)?;
@@ -165,8 +165,8 @@ impl LocalBackend {
             .map(|file| directory.join(file.staged()));
         let files: Vec<PathBuf> = files.collect();
         let files: Vec<&Path> = files.iter().map(PathBuf::as_path).collect();
-        self.owners_of(&mut authors, &files)?;
-        Ok(Some((record, authors)))
+        self.owners_of(&mut owners, &files)?;
+        Ok(Some((record, owners)))
     }
 
     pub(super) fn file_bytes(&self, path: &Path) -> Result<Option<u64>> {

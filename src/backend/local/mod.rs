@@ -3,7 +3,6 @@
 //! A transaction is a directory of the staging area. Its writer holds a lock on the `lease` in it.
 
 mod adoption;
-mod authors;
 mod carry_out;
 mod check;
 mod control;
@@ -11,6 +10,7 @@ mod leases;
 mod listing;
 mod moves;
 mod names;
+mod record_owners;
 mod records;
 mod recovery;
 mod removal;

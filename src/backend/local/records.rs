@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::authors::{Authors, Change};
+use super::record_owners::{Change, UntrustedOwners};
 use super::{DECISION, LocalBackend, NEW};
 use crate::backend::{Backend as _, Decided};
 use crate::disk::{Disk, DiskFile, EntryKind, FileStatus, PublishMode};
@@ -22,17 +22,17 @@ impl LocalBackend {
     /// The decision in the directory of a transaction, if it may be acted upon.
     ///
     /// # Errors
-    /// [`Error::InvalidDecision`] if it is none, [`Error::Distrusted`] if its authors could not carry it out
+    /// [`Error::InvalidDecision`] if it is none, [`Error::Distrusted`] if its owners could not carry it out
     /// themselves, [`Error::Read`] if the disk would not read it.
     pub(super) fn read_decision(&self, path: &Path, transaction: Uuid) -> Result<Option<Decision>> {
-        let Some((record, authors)) = self.open_record(path)? else {
+        let Some((record, owners)) = self.open_record(path)? else {
             return Ok(None);
         };
         let decision = Decision::from_json(record, path, transaction)?;
         match &decision {
             // That of another data set is not carried out here.
             Decision::Committed(plan) if plan.root == self.named_root() => {
-                self.check_plan(&authors, plan)?;
+                self.check_plan(&owners, plan)?;
             }
             _ => {}
         }
@@ -45,7 +45,10 @@ impl LocalBackend {
     /// [`Error::InvalidDecision`] if it is too long, [`Error::Read`] if the disk would not open it or it is
     /// no file; if the permissions forbid that, and it belongs to somebody who may not write in the data set,
     /// [`Error::Distrusted`].
-    pub(super) fn open_record(&self, path: &Path) -> Result<Option<(RecordReader, Authors)>> {
+    pub(super) fn open_record(
+        &self,
+        path: &Path,
+    ) -> Result<Option<(RecordReader, UntrustedOwners)>> {
         let directory = path.parent().unwrap_or(path);
         let (file, status) = match open(self.disk.as_ref(), path) {
             Err(Error::Read { path, source })
@@ -58,23 +61,23 @@ impl LocalBackend {
                 None => return Ok(None),
             },
         };
-        let mut authors = Authors::default();
-        self.owners_of(&mut authors, &[directory])?;
-        self.add_owners(&mut authors, status.owner.map(|owner| (path, owner)))?;
-        record_of(file, &status, path, &authors).map(|record| Some((record, authors)))
+        let mut owners = UntrustedOwners::default();
+        self.owners_of(&mut owners, &[directory])?;
+        self.add_owners(&mut owners, status.owner.map(|owner| (path, owner)))?;
+        record_of(file, &status, path, &owners).map(|record| Some((record, owners)))
     }
 
     /// The error where something in the directory of a transaction cannot be opened. What a writer of the data set
     /// leaves can be opened by each other: whoever closes it means to be in the way of others.
     pub(super) fn unopened(&self, path: &Path, source: io::Error) -> Result<Error> {
         let directory = path.parent().unwrap_or(path);
-        let mut authors = Authors::default();
+        let mut owners = UntrustedOwners::default();
         if source.kind() == io::ErrorKind::PermissionDenied {
-            self.owners_of(&mut authors, &[directory])?;
+            self.owners_of(&mut owners, &[directory])?;
         }
-        self.check_authors(&authors, || [Change::In(self.root.clone())].into())?;
+        self.check_owners(&owners, || [Change::In(self.root.clone())].into())?;
         let path = path.to_owned();
-        Ok(match authors.are_trusted() {
+        Ok(match owners.is_empty() {
             false if self.disk.check_writable(&self.root).is_ok() => Error::InvalidDecision {
                 path,
                 reason: "is closed to others who may write in the data set".to_owned(),
@@ -167,14 +170,14 @@ impl LocalBackend {
     }
 }
 
-/// Reader of a record that belongs to these authors, whose length is limited by whether they are trusted.
+/// Reader of a record that belongs to these owners, whose length is limited by whether they are trusted.
 pub(super) fn record_of(
     file: Arc<dyn DiskFile>,
     status: &FileStatus,
     path: &Path,
-    authors: &Authors,
+    owners: &UntrustedOwners,
 ) -> Result<RecordReader> {
-    let longest = match authors.are_trusted() {
+    let longest = match owners.is_empty() {
         true => LONGEST,
         false => LONGEST_OF_OTHERS,
     };
@@ -257,7 +260,10 @@ mod tests {
         let path = Path::new("decision.record");
         let file = MemoryFile::refusing_from(bytes, broken_from);
         let status = file.status().unwrap();
-        read_json(record_of(file, &status, path, &Authors::default())?, path)
+        read_json(
+            record_of(file, &status, path, &UntrustedOwners::default())?,
+            path,
+        )
     }
 
     #[test]

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use twox_hash::XxHash3_128;
 use uuid::Uuid;
 
-use super::authors::{Authors, Change};
+use super::record_owners::{Change, UntrustedOwners};
 use super::records::{open, record_of};
 use super::removal::remove_tree;
 use super::{DEAD, LONGEST_NAMED, LocalBackend, RECEIPT, names};
@@ -35,8 +35,8 @@ struct NamedWrite {
 }
 
 impl LocalBackend {
-    /// Tells a named write into a directory of the data set from all others, whose records stand in an
-    /// area that serves these data sets.
+    /// Key of a named write into a directory of the data set: a hash that no other write has whose record stands in
+    /// the same area, which may serve several data sets.
     fn key(root: &Path, scope: &Path, write_id: &str) -> u128 {
         let mut hasher = XxHash3_128::new();
         for part in [root.as_os_str(), scope.as_os_str()] {
@@ -50,7 +50,7 @@ impl LocalBackend {
 
     /// Where the receipt of a named write into a directory of the data set is kept: a file, or inside the
     /// root a directory of names.
-    pub(super) fn memory(&self, scope: &Path, write_id: &str) -> PathBuf {
+    pub(super) fn receipt_path(&self, scope: &Path, write_id: &str) -> PathBuf {
         let root = self.named_root().unwrap_or_default();
         let key = Self::key(&root, scope, write_id);
         self.writes().join(match self.is_inside() {
@@ -60,8 +60,8 @@ impl LocalBackend {
     }
 
     /// Where the receipt of a named write is kept, and the directory with its marker.
-    pub(super) fn kept(&self, scope: &Path, write_id: &str) -> (PathBuf, PathBuf) {
-        (self.memory(scope, write_id), self.control().writes())
+    pub(super) fn receipt_and_markers(&self, scope: &Path, write_id: &str) -> (PathBuf, PathBuf) {
+        (self.receipt_path(scope, write_id), self.control().writes())
     }
 
     fn writes(&self) -> PathBuf {
@@ -73,7 +73,7 @@ impl LocalBackend {
         let Some(write_id) = &plan.write_id else {
             return Ok(());
         };
-        let path = self.memory(&plan.scope, write_id);
+        let path = self.receipt_path(&plan.scope, write_id);
         check_inside(self.disk.as_ref(), self.area.path(), &self.writes())?;
         let writes = [self.writes()].into();
         let share = Share {
@@ -230,17 +230,17 @@ impl LocalBackend {
 
     /// The receipt of a named write that is kept in this area.
     fn read_receipt(&self, scope: &Path, write_id: &str) -> Result<Option<Receipt>> {
-        let path = self.memory(scope, write_id);
+        let path = self.receipt_path(scope, write_id);
         let disk = self.disk.as_ref();
-        let mut authors = Authors::default();
+        let mut owners = UntrustedOwners::default();
         let written: NamedWrite = match self.is_inside() {
             true => {
                 let Some(named) = unless_none(names::open(disk, &path), &path)? else {
                     return Ok(None);
                 };
                 let owned = named.owned.iter().map(|(path, owner)| (&**path, *owner));
-                self.add_owners(&mut authors, owned)?;
-                let longest = match authors.are_trusted() {
+                self.add_owners(&mut owners, owned)?;
+                let longest = match owners.is_empty() {
                     true => LONGEST_NAMED,
                     false => LONGEST_OF_OTHERS,
                 };
@@ -251,8 +251,8 @@ impl LocalBackend {
                     return Ok(None);
                 };
                 let owned = status.owner.map(|owner| (&*path, owner));
-                self.add_owners(&mut authors, owned)?;
-                read_json(record_of(file, &status, &path, &authors)?, &path)?
+                self.add_owners(&mut owners, owned)?;
+                read_json(record_of(file, &status, &path, &owners)?, &path)?
             }
         };
         // Another could have the same hash.
@@ -264,7 +264,7 @@ impl LocalBackend {
         }
         // Who could not have committed it has not.
         let changed = Change::In(self.root.join(scope));
-        self.check_authors(&authors, || [changed].into())?;
+        self.check_owners(&owners, || [changed].into())?;
         Ok(Some(written.receipt))
     }
 }

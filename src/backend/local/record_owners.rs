@@ -24,10 +24,10 @@ const STICKY: u32 = 0o1000;
 
 /// The users who own a record or its directory, without those who are trusted with everything.
 #[derive(Debug, Default)]
-pub(super) struct Authors(Vec<Author>);
+pub(super) struct UntrustedOwners(Vec<RecordOwner>);
 
 #[derive(Debug)]
-struct Author {
+struct RecordOwner {
     /// A file or directory that the user owns.
     path: PathBuf,
     user: u32,
@@ -44,9 +44,9 @@ pub(super) enum Change {
     Whole(PathBuf),
 }
 
-impl Authors {
-    /// Whether all of them are trusted with everything.
-    pub(super) fn are_trusted(&self) -> bool {
+impl UntrustedOwners {
+    /// Whether there are none: all owners are trusted.
+    pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }
@@ -58,24 +58,24 @@ fn acts_as(user: Option<u32>, other: u32) -> bool {
 
 impl LocalBackend {
     /// Adds the owners of these files or directories.
-    pub(super) fn owners_of(&self, authors: &mut Authors, paths: &[&Path]) -> Result<()> {
+    pub(super) fn owners_of(&self, owners: &mut UntrustedOwners, paths: &[&Path]) -> Result<()> {
         let mut owned = Vec::new();
         for &path in paths {
             let found = self.look(path)?;
             owned.extend(found.and_then(|found| Some((path, found.owner?))));
         }
-        self.add_owners(authors, owned)
+        self.add_owners(owners, owned)
     }
 
     /// Adds owners of files or directories. The first path of each user is kept: where it stands shows his groups.
     pub(super) fn add_owners<'a>(
         &self,
-        authors: &mut Authors,
+        owners: &mut UntrustedOwners,
         owned: impl IntoIterator<Item = (&'a Path, Owner)>,
     ) -> Result<()> {
         let mut trusted = None;
         for (path, owner) in owned {
-            let is_known = || authors.0.iter().any(|author| author.user == owner.user);
+            let is_known = || owners.0.iter().any(|known| known.user == owner.user);
             if acts_as(self.disk.user(), owner.user) || trusted == Some(owner.user) || is_known() {
                 continue;
             }
@@ -85,7 +85,7 @@ impl LocalBackend {
                 continue;
             }
             let (path, user) = (path.to_owned(), owner.user);
-            authors.0.push(Author { path, user });
+            owners.0.push(RecordOwner { path, user });
         }
         Ok(())
     }
@@ -100,9 +100,9 @@ impl LocalBackend {
             return Ok(true);
         }
         let (path, user) = (marker.to_owned(), owner.user);
-        let authors = Authors(vec![Author { path, user }]);
+        let owners = UntrustedOwners(vec![RecordOwner { path, user }]);
         let changes = [Change::In(area.to_owned()), Change::Whole(place.to_owned())];
-        match self.check_authors(&authors, || changes.into()) {
+        match self.check_owners(&owners, || changes.into()) {
             Err(Error::Distrusted { .. }) => Ok(false),
             checked => checked.map(|()| true),
         }
@@ -140,30 +140,30 @@ impl LocalBackend {
         }
     }
 
-    /// Refuses changes that one of the authors could not make himself.
+    /// Refuses changes that one of the owners could not make himself.
     ///
     /// # Errors
     /// [`Error::Distrusted`] names him, and what he may not change.
-    pub(super) fn check_authors(
+    pub(super) fn check_owners(
         &self,
-        authors: &Authors,
+        owners: &UntrustedOwners,
         changes: impl FnOnce() -> BTreeSet<Change>,
     ) -> Result<()> {
-        if authors.are_trusted() {
+        if owners.is_empty() {
             return Ok(());
         }
         let changes = changes();
-        for author in &authors.0 {
+        for record_owner in &owners.0 {
             for change in &changes {
                 let refused = match change {
-                    Change::In(directory) => self.refused(author, directory, None)?,
-                    Change::Of(path) => self.refused(author, path, Some(path))?,
-                    Change::Whole(directory) => self.refused_below(author, directory)?,
+                    Change::In(directory) => self.refused(record_owner, directory, None)?,
+                    Change::Of(path) => self.refused(record_owner, path, Some(path))?,
+                    Change::Whole(directory) => self.refused_below(record_owner, directory)?,
                 };
                 if let Some(target) = refused {
                     return Err(Error::Distrusted {
-                        path: author.path.clone(),
-                        user: author.user,
+                        path: record_owner.path.clone(),
+                        user: record_owner.user,
                         target,
                     });
                 }
@@ -172,10 +172,10 @@ impl LocalBackend {
         Ok(())
     }
 
-    /// The target itself, if the author may not change it.
+    /// The target itself, if the record_owner may not change it.
     fn refused(
         &self,
-        author: &Author,
+        record_owner: &RecordOwner,
         target: &Path,
         entry: Option<&Path>,
     ) -> Result<Option<PathBuf>> {
@@ -185,7 +185,7 @@ impl LocalBackend {
         };
         let could = self
             .disk
-            .could_change(author.user, &author.path, directory, name);
+            .could_change(record_owner.user, &record_owner.path, directory, name);
         match could {
             Ok(true) => Ok(None),
             Ok(false) => Ok(Some(target.to_owned())),
@@ -200,19 +200,19 @@ impl LocalBackend {
         }
     }
 
-    /// The first directory or name below a directory, itself among them, that the author may not change.
-    fn refused_below(&self, author: &Author, top: &Path) -> Result<Option<PathBuf>> {
-        if let Some(refused) = self.refused(author, top, Some(top))? {
+    /// The first directory or name below a directory, itself among them, that the record_owner may not change.
+    fn refused_below(&self, record_owner: &RecordOwner, top: &Path) -> Result<Option<PathBuf>> {
+        if let Some(refused) = self.refused(record_owner, top, Some(top))? {
             return Ok(Some(refused));
         }
         // What is kept in an area moves along, or is for whoever may write in the root.
-        self.refused_within(author, top, is_area_name)
+        self.refused_within(record_owner, top, is_area_name)
     }
 
-    /// The first directory or name in a directory that the author may not change, or the directory itself.
+    /// The first directory or name in a directory that the record_owner may not change, or the directory itself.
     fn refused_within(
         &self,
-        author: &Author,
+        record_owner: &RecordOwner,
         top: &Path,
         is_left_out: fn(&Path) -> bool,
     ) -> Result<Option<PathBuf>> {
@@ -226,7 +226,7 @@ impl LocalBackend {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 entries => entries.map_err(reading)?,
             };
-            if let Some(refused) = self.refused(author, &directory, None)? {
+            if let Some(refused) = self.refused(record_owner, &directory, None)? {
                 return Ok(Some(refused));
             }
             let found = self.look(&directory)?;
@@ -236,7 +236,8 @@ impl LocalBackend {
                     continue;
                 }
                 if sticky
-                    && let Some(refused) = self.refused(author, &entry.path, Some(&entry.path))?
+                    && let Some(refused) =
+                        self.refused(record_owner, &entry.path, Some(&entry.path))?
                 {
                     return Ok(Some(refused));
                 }
@@ -260,7 +261,7 @@ impl LocalBackend {
             return Ok(());
         };
         let (path, user) = (directory.to_owned(), owner.user);
-        match self.refused_within(&Author { path, user }, directory, |_| false)? {
+        match self.refused_within(&RecordOwner { path, user }, directory, |_| false)? {
             None => Ok(()),
             Some(path) => {
                 let reason = format!(
@@ -272,9 +273,9 @@ impl LocalBackend {
         }
     }
 
-    /// Refuses a decided plan that one of its authors could not carry out himself.
-    pub(super) fn check_plan(&self, authors: &Authors, plan: &Plan) -> Result<()> {
-        self.check_authors(authors, || {
+    /// Refuses a decided plan that one of its owners could not carry out himself.
+    pub(super) fn check_plan(&self, owners: &UntrustedOwners, plan: &Plan) -> Result<()> {
+        self.check_owners(owners, || {
             let above = |path: &Path| path.parent().unwrap_or(path).to_owned();
             let root = &self.root;
             let mut changes = BTreeSet::new();
@@ -292,7 +293,7 @@ impl LocalBackend {
             let removed = plan.removed.iter();
             changes.extend(removed.map(|removal| Change::Of(root.join(&removal.path))));
             if let Some(write_id) = &plan.write_id {
-                let (receipt, markers) = self.kept(&plan.scope, write_id);
+                let (receipt, markers) = self.receipt_and_markers(&plan.scope, write_id);
                 changes.insert(Change::Of(receipt));
                 changes.insert(Change::In(markers));
             }
@@ -300,9 +301,13 @@ impl LocalBackend {
         })
     }
 
-    /// Refuses what is staged for another to commit if one of its authors could not commit it himself.
-    pub(super) fn check_staged(&self, authors: &Authors, record: &StagedRecord) -> Result<()> {
-        self.check_authors(authors, || {
+    /// Refuses what is staged for another to commit if one of its owners could not commit it himself.
+    pub(super) fn check_staged(
+        &self,
+        owners: &UntrustedOwners,
+        record: &StagedRecord,
+    ) -> Result<()> {
+        self.check_owners(owners, || {
             let scope: PathBuf = self.root.join(&record.scope).components().collect();
             let partitions = record.files.iter();
             let mut directories: BTreeSet<PathBuf> = partitions

@@ -20,6 +20,7 @@
 //! ```
 //!
 //! - [`DatasetWriter`] writes whole data sets: batches in any order, all files of a commit or none.
+//!   [`AsyncDatasetWriter`] is the same for async code, and [`DryRun`] a write that changes nothing.
 //!   With [`DatasetWriter::stage`] many processes write one, and [`StagedWrites`] commits what all of
 //!   them staged.
 //! - [`AtomicArrowWriter`] writes one file of rows, into a partition or [at a path](AtomicArrowWriter::at), and
@@ -129,6 +130,24 @@
 //! have. The staging area of a file that is written by itself is not synced: what a crash brings back
 //! there is swept.
 //!
+//! # Threads and async
+//!
+//! - A writer has one owner: `write` takes it by `&mut`, and may block as rows are spilled or encoded. It is `Send`, so that
+//!   it can be moved to the thread that writes. Several producers send their batches to that one by a bounded
+//!   channel, as [`std::sync::mpsc::sync_channel`], whose receiver is what [`DatasetWriter::write_all`] takes: a producer
+//!   that fails sends its error, and nothing is published.
+//! - A [`DatasetWriter`] encodes, syncs and verifies on threads of its own
+//!   ([`threads`](DatasetWriterBuilder::threads)). A writer for each thread is of use where each is to be a commit of its
+//!   own; for one commit of many threads or processes each [stages](DatasetWriter::stage), and one commits them all.
+//! - Callbacks ([`on_file`](DatasetWriterBuilder::on_file), [`on_progress`](DatasetWriterBuilder::on_progress),
+//!   [`interrupt_when`](DatasetWriterBuilder::interrupt_when)) are called from any of these threads, and hold up the one that
+//!   calls them.
+//! - Async code must not call a writer from a task, since it blocks. [`AsyncDatasetWriter`] is a writer on a thread of its
+//!   own, for any runtime. Of the other writers let a thread of the runtime's that may block have all of the work, as tokio's
+//!   `spawn_blocking`.
+//! - Dropping a writer touches the disk: it removes what was staged. So do [`StagedFile`] and [`FileUpdate`]. In async code drop
+//!   them where blocking is allowed.
+//!
 //! # Features
 //!
 //! - `codecs`: Parquet's compression codecs besides zstd, for writing and for verifying.
@@ -184,7 +203,8 @@ mod walk;
 mod writer;
 
 pub use dataset::{
-    DatasetWriter, DatasetWriterBuilder, Progress, SortBy, StagedWrites, SyncPolicy,
+    AsyncDatasetWriter, DatasetWriter, DatasetWriterBuilder, DryRun, DryRunReport, Progress,
+    SortBy, StagedWrites, SyncPolicy,
 };
 pub use error::{Error, ErrorKind, Outcome, Result, Step};
 pub use file::AtomicFile;

@@ -12,8 +12,10 @@
 //! Staging and publishing are the transaction's: the engine asks a [`StagingFiles`] for files and hands
 //! back those that are [`Finished`].
 
+mod async_writer;
 mod builder;
 mod commit;
+mod dry_run;
 mod encode;
 mod engine;
 mod hold;
@@ -25,7 +27,9 @@ mod template;
 mod tests;
 mod writer;
 
+pub use async_writer::AsyncDatasetWriter;
 pub use builder::DatasetWriterBuilder;
 pub use commit::staged_writes::StagedWrites;
+pub use dry_run::{DryRun, DryRunReport};
 pub use options::{Progress, SortBy, SyncPolicy};
 pub use writer::DatasetWriter;

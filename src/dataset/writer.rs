@@ -16,7 +16,7 @@ use super::commit::session::Session;
 use super::commit::surroundings::{Looked, Surroundings};
 use super::commit::{already_committed, check_write_id, commit};
 use super::engine::Engine;
-use super::options::Progress;
+use super::options::{EngineOptions, Progress};
 use super::staging_files::{Finished, StagingFiles};
 use crate::categories::KnownCategories;
 use crate::disk::Disk;
@@ -97,52 +97,26 @@ impl DatasetWriter {
     }
 
     pub(super) fn open(builder: DatasetWriterBuilder, schema: SchemaRef) -> Result<Self> {
+        let Checked {
+            mut options,
+            surroundings,
+            stored,
+            existing,
+        } = checked(&builder, &schema)?;
         let DatasetWriterBuilder {
-            root,
             by,
             mode,
             overwrite_table,
-            schema_check,
             write_id,
             rewrite_missing,
             policy,
-            compression,
-            case_sensitive_names,
             staging,
             keep,
             disk,
             on_file,
-            engine: mut options,
+            ..
         } = builder;
-        if let Some(compression) = compression {
-            options.compress(compression);
-        }
-        check_write_id(write_id.as_deref(), options.durability)?;
-        // What cannot be done is found out before anything is touched.
-        let bound = by.bind(&schema, options.keep_partition_columns)?;
-        if !case_sensitive_names {
-            names::check_case(&schema, names::keys(&by))?;
-        }
-        let root = resolve(disk.as_ref(), &root)?;
-        let surroundings = Surroundings {
-            keys: by.keys().iter().map(|key| key.name().to_owned()).collect(),
-            disk: Arc::clone(&disk),
-            root: root.clone(),
-            mode,
-            format: options.format,
-            case_sensitive_names,
-            schema_check,
-        };
-        let (stored, existing) = surroundings.stored(&schema, bound.file_schema())?;
-        let file_schema = Arc::clone(
-            by.bind(stored.schema(), options.keep_partition_columns)?
-                .file_schema(),
-        );
-        options.take_named(&schema, &file_schema)?;
-        options.check(&file_schema)?;
-        if !overwrite_table {
-            check_table(disk.as_ref(), &root, mode)?;
-        }
+        let root = surroundings.root.clone();
         options.limit_open_files(disk.as_ref(), &root)?;
         // Other processes, which may work in another directory, look for what is staged by this path.
         let staging = match staging {
@@ -433,6 +407,51 @@ impl DatasetWriterBuilder {
     pub fn build(self, schema: SchemaRef) -> Result<DatasetWriter> {
         DatasetWriter::open(self, schema)
     }
+}
+
+/// A write that can be begun: its options, where it goes, and what it stores.
+pub(super) struct Checked {
+    pub(super) options: EngineOptions,
+    pub(super) surroundings: Surroundings,
+    pub(super) stored: StoredTypes,
+    /// A file of the data set, if it was looked at.
+    existing: Option<Existing>,
+}
+
+/// Finds out what cannot be done, before anything is touched.
+pub(super) fn checked(builder: &DatasetWriterBuilder, schema: &SchemaRef) -> Result<Checked> {
+    let (disk, by) = (&builder.disk, &builder.by);
+    let mut options = builder.engine.clone();
+    if let Some(compression) = builder.compression {
+        options.compress(compression);
+    }
+    check_write_id(builder.write_id.as_deref(), options.durability)?;
+    let bound = by.bind(schema, options.keep_partition_columns)?;
+    if !builder.case_sensitive_names {
+        names::check_case(schema, names::keys(by))?;
+    }
+    let surroundings = Surroundings {
+        keys: by.keys().iter().map(|key| key.name().to_owned()).collect(),
+        disk: Arc::clone(disk),
+        root: resolve(disk.as_ref(), &builder.root)?,
+        mode: builder.mode,
+        format: options.format,
+        case_sensitive_names: builder.case_sensitive_names,
+        schema_check: builder.schema_check,
+    };
+    let (stored, existing) = surroundings.stored(schema, bound.file_schema())?;
+    let bound = by.bind(stored.schema(), options.keep_partition_columns)?;
+    options.take_named(schema, bound.file_schema())?;
+    options.check(bound.file_schema())?;
+    if !builder.overwrite_table {
+        check_table(disk.as_ref(), &surroundings.root, builder.mode)?;
+    }
+    Ok(Checked {
+        options,
+        surroundings,
+        stored,
+        existing,
+    })
 }
 
 /// Checks a commit against the data set as it is now; see [`DatasetWriterBuilder::preview`].

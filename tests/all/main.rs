@@ -5,6 +5,7 @@
 mod support;
 
 mod appends;
+mod async_writer;
 #[cfg(target_os = "linux")]
 mod bounded;
 mod categories;
@@ -18,6 +19,7 @@ mod dataset;
 #[cfg(unix)]
 mod decided;
 mod documents;
+mod dry_run;
 mod encodings;
 #[cfg(feature = "encryption")]
 mod encryption;

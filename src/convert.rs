@@ -85,7 +85,7 @@ impl Problem {
 
 pub(crate) type Converted = std::result::Result<ArrayRef, Problem>;
 
-/// The same values in another type; the names within types become those of `to`.
+/// Converts an array to another type of the same values; the names
 pub(crate) fn convert(array: &ArrayRef, to: &DataType) -> Converted {
     let from = array.data_type();
     if from == to {

@@ -35,7 +35,7 @@ impl Refused {
         self
     }
 
-    /// The same refusal, with its row counted from `rows` rows earlier.
+    /// The refusal with its row counted
     #[must_use]
     pub fn behind(mut self, rows: u64) -> Self {
         self.row = self.row.map(|row| row + rows);

@@ -168,7 +168,7 @@ pub(crate) fn conflict(path: PathBuf) -> Error {
     }
 }
 
-/// The same, where nothing was there when the update began.
+/// The conflict error for a path that was free when the update began, and is taken now.
 fn changed(error: Error) -> Error {
     match error {
         Error::AlreadyExists { path } => conflict(path),
@@ -269,7 +269,7 @@ impl<C> StagedFile<C> {
         self.written.checksum
     }
 
-    /// The same, published only if what it replaces is still what it was.
+    /// Publishes the file only if what it replaces is still what it was.
     pub(crate) fn only_if(mut self, unchanged: Option<Unchanged>) -> Self {
         if let Some(unchanged) = &unchanged {
             self.mode = unchanged.mode();

@@ -227,7 +227,7 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync {
 
     // Other staging areas of the same data set.
 
-    /// The same data set with each other staging area in which transactions of it may stand.
+    /// The backends of the same data set for the other staging areas in which transactions of it may stand.
     fn neighbours(&self) -> Result<Vec<Box<dyn Backend>>>;
 
     /// Checks that no announced transaction of a dead writer stands where it cannot be seen from here. Unless it is a

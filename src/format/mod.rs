@@ -95,7 +95,7 @@ pub(crate) struct Contents {
 pub struct PageCount {
     /// All pages, dictionaries included.
     pub all: u64,
-    /// Those with a CRC, which was right.
+    /// The pages with a CRC, which was right.
     pub with_crc: u64,
 }
 

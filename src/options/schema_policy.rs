@@ -35,10 +35,10 @@ use super::parse::names;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum SchemaPolicy {
-    /// Those of the same columns in the same order, with the same types.
+    /// Batches with the same columns in the same order, of the same types.
     Exact,
-    /// Also those that differ in the order of columns, in how the same logical type is held in memory, or in
-    /// types whose values the writer's hold; they are converted. The default.
+    /// Also batches that differ in the order of columns, in how the same logical type is held in memory, or in types
+    /// whose values the writer's types hold; they are converted. The default.
     #[default]
     Unify,
 }

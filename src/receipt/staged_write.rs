@@ -28,7 +28,7 @@ impl StagedFileRecord {
         Ok(StagedFileRecord { staged, file })
     }
 
-    /// The same file, in a directory of another transaction.
+    /// The record of the file once it stands in `directory`, that of another transaction.
     pub(crate) fn within(self, directory: &str) -> Result<Self, ReceiptError> {
         StagedFileRecord::new(format!("{directory}/{}", self.staged), self.file)
     }

@@ -87,7 +87,7 @@ pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
     Ok(Read::deserialize(deserializer)?.0)
 }
 
-/// The same for a list of paths.
+/// Paths in a list, each as text.
 pub(super) mod list {
     use super::{Deserialize, Deserializer, PathBuf, Read, Serializer, Written};
 

@@ -13,8 +13,8 @@ use crate::options::Durability;
 use crate::record::{Decision, Removal};
 
 impl LocalBackend {
-    /// Those of the files that are gone, or are what they were when it was decided to remove them. What
-    /// was written under their names since is not a part of that.
+    /// The files to remove that are gone, or still are what they were when the removal was decided. What was written
+    /// under their names since is not a part of that.
     pub(super) fn unchanged(&self, removals: &[Removal]) -> Result<Vec<PathBuf>> {
         let mut unchanged = Vec::new();
         for removal in removals {

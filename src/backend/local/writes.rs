@@ -211,7 +211,7 @@ impl LocalBackend {
         }
     }
 
-    /// Those of the files of a receipt that are not there any more.
+    /// The paths of the files of a receipt that are not there any more.
     fn missing_files(&self, scope: &Path, receipt: &Receipt) -> Result<Vec<String>> {
         let top = self.root.join(scope);
         let mut missing = Vec::new();

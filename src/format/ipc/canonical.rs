@@ -29,7 +29,7 @@ impl Canonical {
         &self.schema
     }
 
-    /// The same values of a column, by its place, in a new array.
+    /// Rebuilds a column of the schema, by its index, as a new array of the same values.
     pub(super) fn column(&self, number: usize, column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
         let Some(converter) = &self.columns[number] else {
             return Ok(column.clone());

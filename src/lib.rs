@@ -78,7 +78,7 @@
 //! `docs/types.md` of the repository names for it, where each type of Arrow stands with what is written in each format and what
 //! pyarrow, pandas, Polars, DuckDB, DataFusion and Spark read. What cannot be kept is refused, with the
 //! column, and the row where it is a value. A staged Parquet file whose types would be others to a reader who
-//! does not know Arrow's own schema in it is never published ([`Damage::ReadAs`](verify::Damage::ReadAs)).
+//! does not know Arrow's own schema in it is never published ([`Damage::ReadAs`]).
 //!
 //! **P11, proof at rest.** Every flipped bit and every cut of a Parquet or Arrow IPC file that was written here
 //! is found from the file alone, by [`verify`]: two hashes in its footer cover all of it. What is encrypted is

@@ -81,8 +81,9 @@
 //! does not know Arrow's own schema in it is never published ([`Damage::ReadAs`]).
 //!
 //! **P11, proof at rest.** Every flipped bit and every cut of a Parquet or Arrow IPC file that was written here
-//! is found from the file alone, by [`verify`]: two hashes in its footer cover all of it. What is encrypted is
-//! authenticated by its cipher; other formats have no place for a hash.
+//! is found from the file alone, by [`verify`]: two hashes in its footer cover all of it. They are left out where the
+//! caller sets `created_by`. What is encrypted is authenticated by its cipher; other formats, and streams of Arrow IPC,
+//! have no place for a hash.
 //!
 //! **P12, no trust lent.** Nothing outside the root is read, changed or removed, whatever neighbours do
 //! meanwhile; a record in the staging area never does more than its author could do himself; nobody who

@@ -199,7 +199,7 @@ impl Share<'_> {
         else {
             return;
         };
-        // A umask that keeps the group out altogether is meant.
+        // A umask without rights of the group is deliberate, and stays.
         if model.mode & SET_GROUP_ID_OR_GROUP_WRITABLE > 0 && made.mode & GROUP > 0 {
             // Where it cannot be done, the next user is refused before anything is decided.
             let _ = disk.copy_group_and_mode(directory, self.model);

@@ -175,7 +175,7 @@ fn recover_root(root: &Path, options: &RecoverOptions) -> Result<Recovery> {
     if let Some(at) = recovery.failed.iter().position(interrupted) {
         return Err(recovery.failed.swap_remove(at));
     }
-    let out_of_reach = backend.check_reach(options.dry_run, options.abort_unfinished);
+    let out_of_reach = backend.report_out_of_reach(options.dry_run, options.abort_unfinished);
     recovery.forgotten = out_of_reach.forgotten;
     recovery.failed.extend(out_of_reach.failed);
     Ok(recovery)
@@ -210,7 +210,7 @@ fn recover_place(backend: &dyn Backend, options: &RecoverOptions, recovery: &mut
     }
 }
 
-/// Tells of each thing that is in the way once, however many steps it was in the way of.
+/// Drops errors that repeat another's path and cause.
 fn tell_once(failed: Vec<Error>) -> Vec<Error> {
     let mut seen = BTreeSet::new();
     let what = |error: &Error| {

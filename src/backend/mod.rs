@@ -34,14 +34,25 @@ pub(crate) enum Taken {
     Gone,
 }
 
-/// Which decision stands after one was to be recorded.
+/// Whether the writer of a transaction lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Liveness {
+    /// The writer is alive, or may be.
+    Alive,
+    /// The writer is dead, or gone long enough.
+    Dead,
+    /// Nothing is left of the transaction.
+    Gone,
+}
+
+/// The decision that stands after [`Backend::decide`].
 #[derive(Debug)]
 pub(crate) enum Decided {
-    /// The one that was to be recorded; perhaps it has been carried out by somebody else.
+    /// The one of this call. A recovery may have carried it out already.
     Ours,
-    /// One that was faster.
+    /// A different one, which another process recorded first.
     Another(Decision),
-    /// None: the transaction is gone.
+    /// None, because the transaction is gone.
     Gone,
 }
 
@@ -54,9 +65,9 @@ pub(crate) struct VerifiedFile<'a> {
     pub(crate) identity: Identity,
 }
 
-/// All files of a plan are published.
+/// The result of publishing a plan.
 pub(crate) struct Published {
-    /// Files that should go now, and cannot be removed.
+    /// Replaced files that could not be removed, one error each.
     pub(crate) left: Vec<Error>,
     /// Keeps others from the data set as before until the transaction is ended, also where its root was exchanged.
     pub(crate) guard: Guard,
@@ -78,11 +89,13 @@ pub(crate) struct OutOfReach {
     pub(crate) failed: Vec<Error>,
 }
 
-/// A place that holds a data set and its staging area, as one writer or one recovery has to do with it.
+/// A data set and one of its staging areas, as one writer or one recovery uses them.
 ///
 /// A transaction is prepared in a workspace, which is always a directory on a local disk. What is staged, decided
 /// and published may be elsewhere. Paths of files are relative to the transaction or to the root of the data
-/// set. A place that has only one staging area has no neighbours, and announces nothing.
+/// set. A backend with one staging area has no neighbours, and announces nothing; one that cannot exchange directories
+/// gets layouts of single files and removals alone. What a verb has to remember of a transaction until a later verb, such
+/// as the version of its record that was judged dead, the backend keeps itself.
 pub(crate) trait Backend: fmt::Debug + Send + Sync {
     // The data set.
 
@@ -105,9 +118,10 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync {
     /// Refuses a directory of the data set that would lead a write out of it.
     fn check_directory(&self, directory: &Path) -> Result<()>;
 
-    /// Keeps others from deciding, or (shared) from exchanging, until it is dropped; `None` where the
-    /// place has no locks.
-    fn lock(&self, kind: LockKind) -> Result<Option<Guard>>;
+    /// Takes the lock of the data set for a transaction; for a file by itself there is none. While it is held
+    /// exclusively nobody else decides; while it is shared, nobody exchanges directories. Dropping what is returned
+    /// releases it. `None` if there are no locks here; an empty guard if this kind is not needed here.
+    fn lock(&self, kind: LockKind, holder: Option<Uuid>) -> Result<Option<Guard>>;
 
     /// The receipt of the write of this name into this directory of the data set, if it was committed and
     /// is still remembered, with those of its files that are not there any more.
@@ -124,9 +138,12 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync {
     /// Makes a transaction, alive as long as what is returned.
     fn begin(&self) -> Result<(Uuid, Guard)>;
 
-    /// Keeps a transaction of ours from being taken for dead where locks are not to be trusted. Called often; does
-    /// something now and then.
+    /// Renews the sign that the writer of a transaction of ours lives, if the last one is old. Cheap enough to be
+    /// called for every batch.
     fn keep_alive(&self, transaction: Uuid) -> Result<()>;
+
+    /// Whether the writer of a transaction lives. Takes nothing over.
+    fn liveness(&self, transaction: Uuid) -> Result<Liveness>;
 
     /// Takes a transaction over if its writer is dead.
     fn take(&self, transaction: Uuid) -> Result<Taken>;
@@ -143,8 +160,8 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync {
     /// threads.
     fn stage(&self, transaction: Uuid, file: VerifiedFile<'_>) -> Result<()>;
 
-    /// Makes what is staged durable, so that a decision may name it: all of these files must be there, and be those
-    /// that were [verified](Self::stage). Gives what tells each of them from every other file, in the same order.
+    /// Makes the staged files durable, so that a decision may name them. All must be there, and be those that were
+    /// [verified](Self::stage). Gives the fingerprint of each, in the order of `files`.
     fn sync_staged(
         &self,
         transaction: Uuid,
@@ -171,13 +188,13 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync {
     /// directory is on another file system, or because a name is too long.
     fn check_layout(&self, transaction: Uuid, layout: &Layout) -> Result<()>;
 
-    /// Marks a transaction of ours as pending, where every writer of the data set finds it, also one who does not see
-    /// this staging area. As long as what is returned is held, the mark says that the writer lives; afterwards it says
-    /// that the transaction has to be recovered by somebody who sees the staging area. The files are synced before.
+    /// Makes a marker of a transaction of ours that every writer of the data set finds, also one that cannot reach this
+    /// staging area. While what is returned is held, the marker says that the writer lives; afterwards it says that the
+    /// transaction has to be recovered by somebody who reaches the staging area. Called when the files are synced.
     fn announce(&self, transaction: Uuid, durability: Durability) -> Result<Guard>;
 
-    /// Records a decision, unless one stands already. The commit point. Whoever finds it after a power
-    /// cut finds all of it, also if it need not be found.
+    /// Records a decision, unless one stands already. The commit point. After a power cut the record is whole, or, if it
+    /// was unsynced, may be missing; it is never torn.
     fn decide(
         &self,
         transaction: Uuid,
@@ -217,8 +234,8 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync {
     /// adopted is staged again as it was.
     fn remove(&self, transaction: Uuid) -> Result<()>;
 
-    /// Moves a transaction whose record is not trusted, with all that is staged in it, to where it is in nobody's way,
-    /// and gives that place. It is ours.
+    /// Renames a transaction whose record is not trusted, with all that is staged in it, so that nobody acts on it, and
+    /// gives its new place. The caller has taken it.
     fn set_aside(&self, transaction: Uuid) -> Result<PathBuf>;
 
     /// Removes what is left of transactions whose removal was interrupted, as far as it can be, and gives what
@@ -251,6 +268,6 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync {
     /// Removes the staging area if nothing is in it any more.
     fn tidy(&self);
 
-    /// Tells of what is announced and out of reach, or lets it be forgotten.
-    fn check_reach(&self, dry_run: bool, forget: bool) -> OutOfReach;
+    /// Reports announced transactions that cannot be reached from here; with `forget`, removes their markers.
+    fn report_out_of_reach(&self, dry_run: bool, forget: bool) -> OutOfReach;
 }

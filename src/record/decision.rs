@@ -20,7 +20,7 @@ use crate::receipt::Receipt;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "decision", rename_all = "snake_case", try_from = "Wire")]
 pub(crate) enum Decision {
-    /// All of it is, or is to be, published.
+    /// Every file of the plan is or will be published.
     Committed(Box<Plan>),
     /// Nothing of it will be.
     Aborted { version: u32, transaction: Uuid },
@@ -102,7 +102,7 @@ pub(crate) struct PlannedFile<'a> {
     pub(crate) identity: &'a str,
 }
 
-/// One file that goes.
+/// A file to remove.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Removal {
@@ -121,7 +121,7 @@ pub(crate) struct Exchange {
     pub(crate) staged: PathBuf,
     /// Below the data set's root; empty for the root itself.
     pub(crate) path: PathBuf,
-    /// A file of the new directory, below it: where it is found, the exchange has happened.
+    /// A file of the new directory, below it. If it is at its final path, the exchange has happened.
     pub(crate) witness: PathBuf,
     /// The files of the new directory, below it.
     pub(crate) files: Vec<PathBuf>,

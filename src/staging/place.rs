@@ -79,7 +79,7 @@ fn home(disk: &dyn Disk, named: &Path, kind: HomeKind, place: &StagingPlace) -> 
     })
 }
 
-/// Whether a path is named as areas are that nobody named: `.atomic`, `.NAME.atomic`, and either of one
+/// Whether a path has the name of an area that no user has chosen: `.atomic`, `.NAME.atomic`, and either of one
 /// user, `.atomic-UID`.
 pub(crate) fn is_area_name(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().as_encoded_bytes();
@@ -262,7 +262,7 @@ fn renames_reach(disk: &dyn Disk, root: &Path) -> Result<bool> {
     let place = |path: &Path| match disk.place(path) {
         Ok(place) => Ok(Some(place)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        // Passing over the sibling for an error that passes would separate this writer from others.
+        // A transient error must not lead this writer to another area than the others use.
         Err(error) => Err(error).at(Step::CreateStaging, path),
     };
     let Some(own) = place(root)? else {

@@ -1,8 +1,8 @@
 //! Staging for another transaction, which adopts what is staged and commits it.
 //!
 //! Such a transaction has no writer any more and is kept for a while. Whoever commits moves its
-//! directory into that of his own transaction, so that of two who try one fails; recovery moves it
-//! back if nothing came of that.
+//! directory into that of his own transaction, so that only one of two adopters succeeds. Recovery of an
+//! aborted adopter moves it back.
 
 use std::path::Path;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::receipt::StagedFileRecord;
 use crate::record::{Decision, StagedRecord, invalid};
 
 impl Transaction {
-    /// Ends it such that another can commit what it has staged, for as long as it is to be kept.
+    /// Records that this transaction is staged for another process, which may adopt it until `keep` has passed.
     ///
     /// After an error nothing of it is left.
     pub(crate) fn stage(mut self, record: &StagedRecord, keep: Duration) -> Result<()> {

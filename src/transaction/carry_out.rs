@@ -50,7 +50,7 @@ pub(super) fn carry_out(backend: &dyn Backend, plan: &Plan, recovering: bool) ->
         }
     }
     for note in left.iter().map(Note::leftover) {
-        // It was tried twice.
+        // Publishing and ending may report the same file.
         if !notes.contains(&note) {
             notes.push(note);
         }

@@ -169,7 +169,8 @@ impl ConflictCheck {
         }
     }
 
-    /// What publishing these files comes to, with what is there now, under the lock.
+    /// Computes the layout of the commit from the staged files and the files that are in the data set now. The caller
+    /// holds the lock.
     pub(crate) fn layout(&self, backend: &dyn Backend, staged: &[StagedName]) -> Result<Layout> {
         let mut directories: BTreeMap<&Path, Vec<&StagedName>> = BTreeMap::new();
         for file in staged {

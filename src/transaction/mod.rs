@@ -79,7 +79,7 @@ impl Transaction {
         Arc::clone(&self.backend)
     }
 
-    /// Commits what the staged files make of the data set as it is under the lock, and publishes it.
+    /// Commits the staged files: takes the lock, checks for conflicts, records the decision, and publishes.
     ///
     /// Gives the receipt: that of an earlier commit if the write has a name which was committed.
     pub(crate) fn commit(
@@ -100,12 +100,12 @@ impl Transaction {
                 true => LockKind::Exclusive,
                 false => needed,
             };
-            match settle_and_lock(backend.as_ref(), kind, &affected) {
+            match settle_and_lock(backend.as_ref(), kind, Some(self.id), &affected) {
                 // Where there are no locks, what needs none goes on without.
                 Err(Error::Io { source, .. })
                     if kind != needed && source.kind() == io::ErrorKind::Unsupported =>
                 {
-                    settle_and_lock(backend.as_ref(), needed, &affected)?
+                    settle_and_lock(backend.as_ref(), needed, Some(self.id), &affected)?
                 }
                 locked => locked?,
             }
@@ -127,7 +127,7 @@ impl Transaction {
         let plan = Plan::new(self.id, place, durability, name, layout, receipt);
         let decision = Decision::Committed(Box::new(plan));
         let _announced = backend.announce(self.id, durability)?;
-        // From here on the record tells, whatever this call answers.
+        // Nothing is removed on drop any more: the record may stand also where this call fails.
         self.decided = true;
         match backend.decide(self.id, &decision, durability) {
             Ok(Decided::Ours) => {}

@@ -1,6 +1,6 @@
 //! Opening a data set: which backend it has, and what dead writers left there.
 //!
-//! This is the only place that knows of more than the trait [`Backend`].
+//! No other file of the protocol names an implementation of [`Backend`].
 
 use std::path::Path;
 use std::sync::Arc;
@@ -34,7 +34,7 @@ impl Target<'_> {
         Ok(Arc::new(self.backend(area)))
     }
 
-    /// The data set as it is. Nothing is made, changed or recovered.
+    /// The data set as it is: nothing is made, changed or recovered.
     pub(crate) fn find(&self) -> Result<Arc<dyn Backend>> {
         let home = self.home()?;
         let first = home.all_areas(self.disk.as_ref()).into_iter().next();
@@ -79,5 +79,5 @@ pub(crate) fn lock_for_publishing(area: &Area, path: &Path) -> Result<Option<Gua
         write_id: None,
     };
     let backend = LocalBackend::new(area.clone());
-    settle_and_lock(&backend, LockKind::Shared, &affected)
+    settle_and_lock(&backend, LockKind::Shared, None, &affected)
 }

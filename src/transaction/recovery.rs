@@ -8,7 +8,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::carry_out::carry_out;
-use crate::backend::{Backend, Decided, Taken};
+use crate::backend::{Backend, Decided, Liveness, Taken};
 use crate::disk::LockKind;
 use crate::error::{Error, Result};
 use crate::options::Durability;
@@ -93,10 +93,13 @@ pub(super) fn recover_one(
             }
             Some(Decision::Aborted { .. }) | None => false,
         };
+        if dry_run {
+            return preview(backend, id);
+        }
         // The lock comes before the lease: whoever has the lock and finds something decided by a dead
         // writer must be able to take it.
-        let _lock = match committed && !dry_run {
-            true => backend.lock(LockKind::Exclusive)?,
+        let _lock = match committed {
+            true => backend.lock(LockKind::Exclusive, Some(id))?,
             false => None,
         };
         let _lease = match backend.take(id)? {
@@ -105,13 +108,6 @@ pub(super) fn recover_one(
             Taken::Gone => return Ok(Recovered::Gone),
         };
         let decision = backend.decision(id)?;
-        if dry_run {
-            return Ok(match decision {
-                Some(Decision::Committed(_)) => Recovered::Finished,
-                Some(Decision::Staged { .. }) => Recovered::Waiting,
-                _ => Recovered::Removed,
-            });
-        }
         let aborted = Decision::aborted(id);
         let decision = match decision {
             Some(decision) => Some(decision),
@@ -146,6 +142,19 @@ pub(super) fn recover_one(
             None => return Ok(Recovered::Gone),
         }
     }
+}
+
+/// How the recovery of a transaction that is not staged would end.
+fn preview(backend: &dyn Backend, id: Uuid) -> Result<Recovered> {
+    Ok(match backend.liveness(id)? {
+        Liveness::Alive => Recovered::Alive,
+        Liveness::Gone => Recovered::Gone,
+        Liveness::Dead => match backend.decision(id)? {
+            Some(Decision::Committed(_)) => Recovered::Finished,
+            Some(Decision::Staged { .. }) => Recovered::Waiting,
+            Some(Decision::Aborted { .. }) | None => Recovered::Removed,
+        },
+    })
 }
 
 /// Sets a transaction aside whose record is not to be acted upon, unless its writer is alive or may be. Gives the error

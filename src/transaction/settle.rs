@@ -7,7 +7,7 @@ use std::path::Path;
 use uuid::Uuid;
 
 use super::recovery::{recover_one, set_aside};
-use crate::backend::{Backend, Guard, Taken};
+use crate::backend::{Backend, Guard, Liveness};
 use crate::disk::LockKind;
 use crate::error::{Error, Result, Step};
 use crate::record::Decision;
@@ -39,11 +39,12 @@ impl Affected<'_> {
 pub(super) fn settle_and_lock(
     backend: &dyn Backend,
     kind: LockKind,
+    holder: Option<Uuid>,
     affected: &Affected<'_>,
 ) -> Result<Option<Guard>> {
     let mut unfinished = HashSet::new();
     loop {
-        let lock = backend.lock(kind)?;
+        let lock = backend.lock(kind, holder)?;
         if lock.is_none() && kind == LockKind::Exclusive {
             return Err(Error::Io {
                 step: Step::Decide,
@@ -62,7 +63,7 @@ pub(super) fn settle_and_lock(
                 // What was alive a moment ago is looked at again when nobody else is at work.
                 Err(Error::OutOfReach { .. }) if kind == LockKind::Shared && lock.is_some() => {
                     drop(lock);
-                    return settle_and_lock(backend, LockKind::Exclusive, affected);
+                    return settle_and_lock(backend, LockKind::Exclusive, holder, affected);
                 }
                 checked => checked?,
             }
@@ -99,12 +100,13 @@ pub(super) fn settle_and_lock(
     }
 }
 
-/// Whether an area holds no commit that a dead writer had decided, other than those known to be `unfinished`.
+/// Whether an area holds no commit that a dead writer had decided, other than those known to be `unfinished`. A
+/// transaction whose record is not trusted is set aside.
 fn is_settled(backend: &dyn Backend, unfinished: &HashSet<Uuid>) -> Result<bool> {
     let mut settled = true;
     for id in backend.transactions()? {
         let decision = match backend.decision(id) {
-            // What is done in the data set from now on must not be undone by it.
+            // Set aside, so that no later recovery carries it out over this commit.
             Err(error) if error.is_about_record() => {
                 drop(set_aside(backend, id, error));
                 continue;
@@ -116,9 +118,9 @@ fn is_settled(backend: &dyn Backend, unfinished: &HashSet<Uuid>) -> Result<bool>
         if !committed || unfinished.contains(&id) {
             continue;
         }
-        match backend.take(id) {
+        match backend.liveness(id) {
             Err(error) if error.is_about_record() => {}
-            taken => settled &= !matches!(taken?, Taken::Ours(_)),
+            found => settled &= found? != Liveness::Dead,
         }
     }
     Ok(settled)

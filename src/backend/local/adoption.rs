@@ -122,7 +122,7 @@ impl LocalBackend {
     }
 
     /// Makes it durable that the published files of adopted transactions have left their directories: else a power cut
-    /// after the decision is removed would let these be given back as whole.
+    /// after the decision is removed could bring them back with files that are published already.
     pub(super) fn sync_adopted(&self, directory: &Path, plan: &Plan) -> Result<()> {
         if plan.durability() == Durability::Unsynced {
             return Ok(());

@@ -27,7 +27,7 @@ pub(super) const DESCRIPTORS: u64 = 24;
 
 /// The directories that were looked at so far.
 #[derive(Default)]
-struct Seen {
+struct CheckedDirectories {
     checked: BTreeSet<PathBuf>,
     missing: BTreeSet<PathBuf>,
 }
@@ -103,7 +103,7 @@ impl LocalBackend {
             directories.extend(path.parent().map(Path::to_owned));
             replaced.push(path);
         }
-        let mut seen = Seen::default();
+        let mut seen = CheckedDirectories::default();
         for path in &directories {
             self.check_directory_to_write(path, &staging, &mut seen)?;
         }
@@ -147,7 +147,7 @@ impl LocalBackend {
         &self,
         path: &Path,
         staging: &(Place, Project),
-        seen: &mut Seen,
+        seen: &mut CheckedDirectories,
     ) -> Result<()> {
         let disk = self.disk.as_ref();
         for above in path.ancestors() {
@@ -206,7 +206,8 @@ impl LocalBackend {
     /// Whether each file of a plan is at its final path, or at least still staged.
     ///
     /// # Errors
-    /// [`Error::FilesLost`] if one is not; [`Error::Unknown`] if somebody may have seen to it who took us for dead.
+    /// [`Error::FilesLost`] if one is not; [`Error::Unknown`] if another process took this writer for dead and may have
+    /// published the files.
     pub(super) fn check_files(&self, plan: &Plan, wanted: FileState) -> Result<()> {
         let directory = self.place(plan.transaction);
         let (mut published, mut lost, mut total, mut first) = (0, 0, 0, None);

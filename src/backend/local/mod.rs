@@ -26,7 +26,9 @@ use std::time::Duration;
 use twox_hash::XxHash3_128;
 use uuid::Uuid;
 
-use super::{Backend, Decided, Guard, OutOfReach, Published, Survey, Taken, VerifiedFile};
+use super::{
+    Backend, Decided, Guard, Liveness, OutOfReach, Published, Survey, Taken, VerifiedFile,
+};
 use crate::disk::{Disk, FileStatus, LockKind, nanoseconds};
 use crate::error::{Error, Result};
 use crate::options::Durability;
@@ -64,7 +66,7 @@ pub(crate) struct LocalBackend {
     area: Area,
     /// Whether a named write of which no file is there any more counts as not committed.
     rewrite_missing: bool,
-    /// The transactions to look for, in an area that only their markers name: nothing else there is ours to touch.
+    /// In an area that only markers name, the transactions to look for. Nothing else in it is changed.
     announced: Option<BTreeSet<Uuid>>,
     /// The transactions that this process began.
     own: Mutex<HashMap<Uuid, OwnTransaction>>,
@@ -137,11 +139,20 @@ impl Backend for LocalBackend {
         self.begin()
     }
 
+    fn liveness(&self, transaction: Uuid) -> Result<Liveness> {
+        // A lease that is taken is given back when it is dropped.
+        Ok(match self.take(transaction)? {
+            Taken::Ours(_) => Liveness::Dead,
+            Taken::Alive => Liveness::Alive,
+            Taken::Gone => Liveness::Gone,
+        })
+    }
+
     fn take(&self, transaction: Uuid) -> Result<Taken> {
         self.take(transaction)
     }
 
-    fn lock(&self, kind: LockKind) -> Result<Option<Guard>> {
+    fn lock(&self, kind: LockKind, _holder: Option<Uuid>) -> Result<Option<Guard>> {
         self.lock(kind)
     }
 
@@ -265,7 +276,7 @@ impl Backend for LocalBackend {
     }
 
     fn sweep(&self) -> Vec<Error> {
-        // What has no marker any more is for those who stage there.
+        // An area that only markers name is swept by the writers that stage in it.
         match self.announced {
             None => self.remove_all_aborted(),
             Some(_) => Vec::new(),
@@ -292,8 +303,8 @@ impl Backend for LocalBackend {
         self.area.tidy();
     }
 
-    fn check_reach(&self, dry_run: bool, forget: bool) -> OutOfReach {
-        self.check_reach(dry_run, forget)
+    fn report_out_of_reach(&self, dry_run: bool, forget: bool) -> OutOfReach {
+        self.report_out_of_reach(dry_run, forget)
     }
 }
 

@@ -1,8 +1,8 @@
 //! Trust in records (promise P12): a record never does more than the users who own it could do themselves.
 //!
 //! The process's own user, root and the owner of the data set's root are trusted with all of it. Others are
-//! asked for, directory by directory, by the permissions at the time of use. Of another user's groups nothing can
-//! be known but by where something of his stands: in a directory in which only members of a group can make names.
+//! asked for, directory by directory, by the permissions at the time of use. The groups of another
+//! user are known only from where his files stand: in a directory in which only members of a group can make names.
 //!
 //! Whether the control directory is trusted is another question, which `staging/renewal.rs` asks: its lock and its
 //! markers stand for all writers of a root, so everybody who can change it must be one of them, whoever owns it.

@@ -129,8 +129,8 @@ impl LocalBackend {
         Ok(decision.map_or(Decided::Gone, Decided::Another))
     }
 
-    /// Writes a file that is complete, and durable in itself, when it gets its name: one that is torn
-    /// would be in the way of everybody who comes after a power cut.
+    /// Writes a file that is complete, and durable in itself, when it gets its name: a torn record would
+    /// block every later writer.
     ///
     /// It is staged in its transaction, with which it goes if its writer dies.
     pub(super) fn put(

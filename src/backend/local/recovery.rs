@@ -66,7 +66,7 @@ impl LocalBackend {
         swept
     }
 
-    pub(super) fn check_reach(&self, dry_run: bool, forget: bool) -> OutOfReach {
+    pub(super) fn report_out_of_reach(&self, dry_run: bool, forget: bool) -> OutOfReach {
         let mut out_of_reach = OutOfReach::default();
         if forget && !dry_run {
             match self.forget_out_of_reach() {

@@ -39,8 +39,8 @@ impl LocalBackend {
         self.own().insert(transaction, own);
     }
 
-    /// Lets nothing else than this file be published from where it stands: it is in the transaction's directory
-    /// already.
+    /// Remembers the identity of a verified file, which is in the transaction's directory already: another file at its
+    /// path is refused by [`sync_staged`](Self::sync_staged).
     pub(super) fn stage(&self, transaction: Uuid, file: VerifiedFile<'_>) {
         let place = self.place(transaction);
         let name = file.path.strip_prefix(&place).unwrap_or(file.path);

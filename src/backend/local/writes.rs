@@ -35,8 +35,7 @@ struct NamedWrite {
 }
 
 impl LocalBackend {
-    /// Key of a named write into a directory of the data set: a hash that no other write has whose record stands in
-    /// the same area, which may serve several data sets.
+    /// Hash of root, scope and name of a write: what its record is called.
     fn key(root: &Path, scope: &Path, write_id: &str) -> u128 {
         let mut hasher = XxHash3_128::new();
         for part in [root.as_os_str(), scope.as_os_str()] {

@@ -75,7 +75,7 @@ impl Session {
     ) -> Result<StagedWrite> {
         let totals = sum(files.iter().map(StagedFileRecord::file))?;
         let mode = self.conflicts.mode();
-        // Without files there is nothing to be kept, but what a write that empties the data set has seen.
+        // A write without files needs no transaction, but for an overwrite, whose fingerprints the commit compares.
         let keeps = !files.is_empty() || mode == CommitMode::Overwrite;
         let kept = keeps.then_some(self.id);
         if kept.is_some() {

@@ -170,7 +170,7 @@ impl StagedWrites {
             .fold(Ok(()), Result::and)
     }
 
-    /// The first write, which speaks for all.
+    /// Checks that all writes have one root, mode and staging place, and gives the first.
     fn check(&self) -> Result<&StagedWrite> {
         check_write_id(self.write_id.as_deref(), Durability::Synced)?;
         let first = self.writes.first();

@@ -138,7 +138,7 @@ impl Surroundings {
         };
         let planned = self.planned(given);
         let existing = |touched: &[Partition]| match existing {
-            // Of partitions that are overwritten it was not known yet which these are.
+            // In an overwrite of partitions, the first look did not know which are replaced.
             Some(existing) if self.mode != CommitMode::OverwritePartitions => Ok(Some(existing)),
             _ => planned.existing(touched),
         };
@@ -182,7 +182,7 @@ impl Surroundings {
         })
     }
 
-    /// Whether a file without rows says something, and has its place: of partitions there is none.
+    /// Whether an empty write makes a file for its schema. A partitioned data set has no directory for one.
     fn has_empty_files(&self, schema: &Schema) -> bool {
         let has_schema = match self.format {
             #[cfg(feature = "json")]

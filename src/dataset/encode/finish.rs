@@ -1,8 +1,8 @@
 //! Finishing files: sync and verification after the last byte is written.
 //!
 //! Where each file is synced by itself, threads of their own wait for the disk, so that encoding goes
-//! on. Where the file system is synced as a whole, files are verified at once and synced together
-//! when the last is written: no file counts as finished before.
+//! on. Where the file system is synced as a whole, each file is verified at once, and all are synced together when the
+//! last is written: the transaction gets them only then.
 
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};

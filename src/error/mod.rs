@@ -239,11 +239,11 @@ pub enum Error {
         path: PathBuf,
     },
 
-    /// What the write would replace was changed by another commit since it began, or is there where
-    /// nothing may be; nothing was published.
+    /// What the write, or the [update](crate::FileUpdate) of a file, would replace was changed by somebody else since it
+    /// began, or is there where nothing may be; nothing was published.
     #[error("{}: {reason}", path.display())]
     Conflict {
-        /// The partition directory, or the data set's root.
+        /// The partition directory, the data set's root, or the file of an update.
         path: PathBuf,
         /// What is in the way.
         reason: &'static str,

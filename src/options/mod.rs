@@ -1,6 +1,6 @@
 //! What a caller can ask of a writer: how durable, how checked, whether to replace, where to stage.
 //!
-//! A file of any bytes has [`FileOptions`], a Parquet file by itself [`WriterOptions`], which adds what only Parquet has; data
+//! A file of any bytes has [`FileOptions`], a file of rows by itself [`WriterOptions`], which adds how they are encoded; data
 //! sets take the same types from here ([`DatasetWriterBuilder`](crate::DatasetWriterBuilder)).
 
 pub(crate) mod encodings;

@@ -417,3 +417,19 @@ fn an_update_reads_arrow_ipc_and_says_that_text_has_no_schema() {
         "{error:?}"
     );
 }
+
+/// Who can open a file can lock it, and so keep those from updating who may.
+#[test]
+fn only_those_who_may_write_in_the_directory_can_take_the_lock() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let (_guard, root) = directory();
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    for (open_to, expected) in [(0o755, 0o000), (0o775, 0o060)] {
+        fs::set_permissions(&root, fs::Permissions::from_mode(open_to)).unwrap();
+        let update = FileUpdate::begin(root.join("history.parquet")).unwrap();
+        let names = tree(&root);
+        let lock = names.iter().find(|name| name.contains("update-")).unwrap();
+        assert_eq!(mode(&root.join(lock)) & 0o077, expected, "{open_to:o}");
+        drop(update);
+    }
+}

@@ -29,6 +29,27 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
+/// Examples, and the exit codes after them, for the long help.
+fn with_codes(examples: &str) -> String {
+    format!("{examples}\n\n{CODES}")
+}
+
+const PUT_EXAMPLES: &str = "\
+Examples:
+  atomic-arrow put data.json lake/raw/station_id=123/data.json --check json
+  make-page | atomic-arrow put - cache/page.html --replace";
+const VERIFY_EXAMPLES: &str = "\
+Examples:
+  atomic-arrow verify lake/weather
+  atomic-arrow verify a.parquet b.csv.gz --level decode --json";
+const INSPECT_EXAMPLES: &str = "\
+Example:
+  atomic-arrow inspect lake/weather --small-file 8MiB";
+const RECOVER_EXAMPLES: &str = "\
+Examples:
+  atomic-arrow recover lake/weather --dry-run
+  atomic-arrow recover lake/weather";
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Write(Box<WriteArgs>),
@@ -37,6 +58,7 @@ pub(crate) enum Command {
     Inspect(InspectArgs),
     Recover(RecoverArgs),
     Completions(CompletionsArgs),
+    Manual(ManualArgs),
 }
 
 /// Where files are staged.
@@ -55,7 +77,7 @@ pub(crate) struct StagingArgs {
 /// must be free: of several writers racing for it one wins, and the others exit with 5. An early end
 /// of standard input cannot be told from the whole; --check can tell.
 #[derive(Debug, Args)]
-#[command(after_help = CODES)]
+#[command(after_help = PUT_EXAMPLES, after_long_help = with_codes(PUT_EXAMPLES))]
 pub(crate) struct PutArgs {
     /// The file to read, or - for standard input
     #[arg(value_name = "FILE", value_parser = paths::path())]
@@ -100,7 +122,7 @@ pub(crate) struct PutArgs {
 /// format of their suffix, files named without a known suffix as Parquet. Files that are encrypted are
 /// not checkable, and not sound: the exit code is 1 then, or 3 if others are damaged.
 #[derive(Debug, Args)]
-#[command(after_help = CODES)]
+#[command(after_help = VERIFY_EXAMPLES, after_long_help = with_codes(VERIFY_EXAMPLES))]
 pub(crate) struct VerifyArgs {
     /// Files and directories
     #[arg(required = true, value_name = "PATH", value_parser = paths::path())]
@@ -132,7 +154,7 @@ pub(crate) struct VerifyArgs {
 
 /// Show partitions, rows, bytes, and what readers may stumble over
 #[derive(Debug, Args)]
-#[command(after_help = CODES)]
+#[command(after_help = INSPECT_EXAMPLES, after_long_help = with_codes(INSPECT_EXAMPLES))]
 pub(crate) struct InspectArgs {
     /// The data set's root directory
     #[arg(value_name = "ROOT", value_parser = paths::path())]
@@ -164,7 +186,7 @@ pub(crate) struct InspectArgs {
 /// a live writer is writing is left alone, and what is published stays, unless a write that replaces
 /// it had been committed.
 #[derive(Debug, Args)]
-#[command(after_help = CODES)]
+#[command(after_help = RECOVER_EXAMPLES, after_long_help = with_codes(RECOVER_EXAMPLES))]
 pub(crate) struct RecoverArgs {
     /// The data set's root directory
     #[arg(value_name = "ROOT", value_parser = paths::path())]
@@ -194,6 +216,14 @@ pub(crate) struct CompletionsArgs {
     /// The shell
     #[arg(value_parser = choice::<Shell>())]
     pub(crate) shell: Shell,
+}
+
+/// Print a manual page, of all commands or of one
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  atomic-arrow manual write | man -l -")]
+pub(crate) struct ManualArgs {
+    /// The command [default: the page that names all]
+    pub(crate) command: Option<String>,
 }
 
 #[cfg(test)]

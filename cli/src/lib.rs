@@ -8,6 +8,7 @@ mod completions;
 mod exit;
 mod input;
 mod inspect;
+mod manual;
 mod output;
 mod progress;
 mod put;
@@ -59,6 +60,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Inspect(args) => inspect::run(args, &mut output),
         Command::Recover(args) => recover::run(args, &mut output),
         Command::Completions(args) => completions::run(args, &mut output),
+        Command::Manual(args) => manual::run(args, &mut output),
     };
     let publishes = match &cli.command {
         Command::Write(args) => !args.dry_run,

@@ -178,10 +178,10 @@ impl Verification {
 
 /// Checks a file, or every data file under a directory.
 #[pyfunction]
-#[pyo3(signature = (path, level, cross_mounts, on_file=None))]
+#[pyo3(signature = (paths, level, cross_mounts, on_file=None))]
 pub(crate) fn verify(
     py: Python<'_>,
-    path: PathBuf,
+    paths: Vec<PathBuf>,
     level: &Bound<'_, PyAny>,
     cross_mounts: bool,
     on_file: Option<Py<PyAny>>,
@@ -190,16 +190,18 @@ pub(crate) fn verify(
         .level(options::level(level)?)
         .cross_mounts(cross_mounts);
     let check = move |find: &dyn Fn(FileReport) -> bool| {
-        verify_path_with_options(&path, &options, |report| {
-            match find(FileReport::of(report)) {
-                true => Ok(()),
-                false => Err(Error::Interrupted {
-                    step: Step::Verify,
-                    path: report.path().to_owned(),
-                }),
-            }
+        paths.iter().try_for_each(|path| {
+            verify_path_with_options(path, &options, |report| {
+                match find(FileReport::of(report)) {
+                    true => Ok(()),
+                    false => Err(Error::Interrupted {
+                        step: Step::Verify,
+                        path: report.path().to_owned(),
+                    }),
+                }
+            })
+            .map(drop)
         })
-        .map(drop)
     };
     let mut reports = Vec::new();
     let checked = apart(py, check, |report: FileReport| {

@@ -249,6 +249,16 @@ def test_frames_of_a_list_widen_to_a_type_that_holds_all_of_them(lake: Path) -> 
         aa.write_dataset(tables, lake / "exact", schema_policy="exact")
 
 
+def test_data_sets_and_scanners_of_pyarrow_are_read(lake: Path) -> None:
+    for name, values in [("a", [1, 2]), ("b", [3])]:
+        pq.write_table(pa.table({"v": values, "w": values}), lake / f"{name}.parquet")
+    data = ds.dataset([lake / "a.parquet", lake / "b.parquet"])
+    assert aa.write_dataset(data, lake / "all").rows == 3
+    few = data.scanner(columns=["v"], filter=ds.field("v") > 1)
+    assert aa.write_parquet(few, lake / "few.parquet").rows == 2
+    assert pq.read_table(lake / "few.parquet").to_pydict() == {"v": [2, 3]}
+
+
 def test_a_column_that_a_frame_of_a_list_lacks_is_null_and_said(lake: Path) -> None:
     data = [pa.table({"n": [1], "new": ["x"]}), pd.DataFrame({"old": ["y"], "n": [2]})]
     with pytest.warns(aa.DataSetWarning) as said:

@@ -111,6 +111,13 @@ def test_one_file_takes_columns_in_other_forms(lake: Path) -> None:
         w.write(ROWS.select(["temp", "ts", "year(ts)", "origin"]))
 
 
+def test_an_option_that_is_not_there_is_answered_with_the_nearest(lake: Path) -> None:
+    with pytest.raises(TypeError, match=r"no option 'compresion'; did you mean 'compression'"):
+        aa.write_dataset(ROWS, lake / "rows", compresion="zstd")  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match=r"no option 'nonsense'$"):
+        aa.write_parquet(ROWS, lake / "rows.parquet", nonsense=1)  # type: ignore[call-arg]
+
+
 def test_parquet_is_written_as_it_is_asked_for_by_column(lake: Path) -> None:
     rows = ROWS.append_column("place", pa.array([{"name": name} for name in "abc"]))
     receipt = aa.write_dataset(

@@ -129,3 +129,12 @@ def test_links_and_special_files_are_reported_and_not_opened(lake: Path) -> None
     kinds = sorted(oddity.kind for oddity in inspection.oddities)
     assert kinds == ["link", "special-file"]
     assert inspection.rows == 1
+
+
+def test_several_paths_are_checked_in_one_report(lake: Path) -> None:
+    for name in ("a", "b", "c"):
+        aa.write_parquet(pa.table({"n": [1]}), lake / name / "rows.parquet")
+    (lake / "c/rows.parquet").write_bytes(b"PAR1 and not much more")
+    verification = aa.verify([lake / "a", lake / "c/rows.parquet"])
+    assert [file.path.parent.name for file in verification.files] == ["a", "c"]
+    assert [file.path.parent.name for file in verification.damaged] == ["c"]

@@ -7,15 +7,20 @@ use atomic_arrow::{Error, PartitionBy, SortBy, parse};
 use clap::Args;
 use encoding_rs::Encoding;
 
-use super::StagingArgs;
 use super::choice::choice;
 use super::parquet::ParquetArgs;
 use super::paths;
 use super::values::{
     self, Durability, Encodings, JsonNonFinite, Mode, OutputFormat, Switch, Sync, VerifyLevel,
 };
-use crate::exit::CODES;
+use super::{StagingArgs, with_codes};
 use crate::input::{DateFormat, InputFormat, InputOptions, SchemaSpec, encoding_named};
+
+const EXAMPLES: &str = "\
+Examples:
+  atomic-arrow write 'raw/*.csv.gz' --to lake/weather --partition-by 'station_id=origin,year(time_hour)'
+  atomic-arrow write day.ndjson --to lake/weather --partition-by date --mode overwrite-partitions
+  atomic-arrow write prices.csv --to cache/prices.parquet";
 
 /// Write CSV, NDJSON, Parquet or Arrow input as the files of a data set
 ///
@@ -27,7 +32,7 @@ use crate::input::{DateFormat, InputFormat, InputOptions, SchemaSpec, encoding_n
 /// Input that is cut short is an error wherever that shows; text cut within the last field of a row, or
 /// after one, looks whole. Compressed input always shows it.
 #[derive(Debug, Args)]
-#[command(after_help = CODES)]
+#[command(after_help = EXAMPLES, after_long_help = with_codes(EXAMPLES))]
 pub(crate) struct WriteArgs {
     /// Files, directories, patterns such as 'raw/*.csv.gz', or - for standard input
     ///

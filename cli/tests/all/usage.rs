@@ -2,13 +2,14 @@
 
 use crate::run::{Place, testdata};
 
-const COMMANDS: [&str; 6] = [
+const COMMANDS: [&str; 7] = [
     "write",
     "put",
     "verify",
     "inspect",
     "recover",
     "completions",
+    "manual",
 ];
 
 #[test]
@@ -22,7 +23,10 @@ fn help_names_every_command_and_exit_code() {
             help.stdout
         );
     }
-    for command in COMMANDS.iter().filter(|command| **command != "completions") {
+    for command in COMMANDS
+        .iter()
+        .filter(|command| !["completions", "manual"].contains(command))
+    {
         let help = place.run([command, &"--help"]).exits(0);
         for code in [
             "  0  done",
@@ -40,6 +44,40 @@ fn help_names_every_command_and_exit_code() {
             );
         }
     }
+}
+
+#[test]
+fn the_short_help_has_examples_and_no_exit_codes() {
+    let place = Place::new();
+    for command in ["write", "put", "verify", "inspect", "recover"] {
+        let help = place.run([command, "-h"]).exits(0).stdout;
+        assert!(
+            help.contains(&format!("  atomic-arrow {command} ")),
+            "{help}"
+        );
+        assert!(!help.contains("Exit codes"), "{help}");
+    }
+}
+
+#[test]
+fn every_command_has_a_manual_page() {
+    let place = Place::new();
+    let all = place.run(["manual"]).exits(0).stdout;
+    for command in COMMANDS {
+        assert!(all.contains(command), "no {command} in {all}");
+        let page = place.run(["manual", command]).exits(0).stdout;
+        let plain = page.replace('\\', "");
+        assert!(plain.contains(&format!("atomic-arrow-{command}")), "{page}");
+    }
+    let write = place.run(["manual", "write"]).exits(0).stdout;
+    assert!(
+        write.replace('\\', "").contains("--partition-by"),
+        "{write}"
+    );
+    place
+        .run(["manual", "wrtie"])
+        .exits(2)
+        .says("none of write, put");
 }
 
 #[test]

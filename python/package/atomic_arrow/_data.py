@@ -283,7 +283,18 @@ def _exporter(data: Any, index: bool | None) -> Any:
         check_relation(data)
     if isinstance(data, ArrowStream | ArrowArray):
         return data
-    return None
+    return _scanned(data)
+
+
+def _scanned(data: Any) -> Any:
+    """A reader of what pyarrow scans, a data set or a scanner of one; None of anything else."""
+    dataset = sys.modules.get("pyarrow.dataset")
+    if dataset is None:
+        return None
+    if isinstance(data, dataset.Dataset):
+        _check_schema(data.schema)
+        data = data.scanner()
+    return data.to_reader() if isinstance(data, dataset.Scanner) else None
 
 
 def _has_index(frame: Any) -> bool:

@@ -359,7 +359,7 @@ def commit(
 def discard(staged: list[StagedWrite]) -> None: ...
 def main(args: list[str]) -> int: ...
 def verify(
-    path: str,
+    paths: list[str],
     level: str,
     cross_mounts: bool,
     on_file: Callable[[FileReport], object] | None = None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import difflib
 import logging
 import os
 from collections.abc import Callable, Iterable, Mapping
@@ -167,6 +168,10 @@ class WriteOptions(ParquetOptions, FileOptions, total=False):
 def prepared(options: Mapping[str, Any]) -> dict[str, Any]:
     """The options as the library takes them; those that were not given are left to it."""
     taken = dict(options)
+    for name in taken.keys() - WriteOptions.__annotations__.keys():
+        near = difflib.get_close_matches(name, WriteOptions.__annotations__, n=1)
+        meant = f"; did you mean {near[0]!r}?" if near else ""
+        raise TypeError(f"there is no option {name!r}{meant}")
     change: dict[str, Callable[[Any], object]] = {
         "partition_by": partition_keys,
         "sort_by": sort_columns,

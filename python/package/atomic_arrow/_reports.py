@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Literal, TypeAlias, get_args
 
 from . import _lib
@@ -16,13 +17,13 @@ CheckLevel: TypeAlias = Literal["footer", "checksum", "decode"]
 
 
 def verify(
-    path: StrPath,
+    path: StrPath | Iterable[StrPath],
     *,
     level: CheckLevel = "footer",
     cross_mounts: bool = False,
     on_file: Callable[[FileReport], object] | None = None,
 ) -> Verification:
-    """Checks a file, or every data file under a directory; damage is in the report.
+    """Checks files, and every data file under directories; damage is in the report.
 
     >>> _ = (lake / "torn.parquet").write_bytes(b"PAR1 and not much more")
     >>> verification = verify(lake)
@@ -31,7 +32,7 @@ def verify(
     >>> [file.path.name for file in verification.damaged]
     ['torn.parquet']
 
-    :param path: A path or ``file://`` URL.
+    :param path: A path or ``file://`` URL, or several.
     :param level: For Parquet, ``"footer"`` checks the structure, ``"checksum"`` also every page and
         its checksum where it has one, and all bytes where the file carries their hash, as those written here do;
         ``"decode"`` also every value. Other formats are read as a whole.
@@ -46,7 +47,8 @@ def verify(
         # Writers have a level that checks nothing, of which nothing could be told.
         known = ", ".join(get_args(CheckLevel))
         raise invalid("level", f"{level!r} is none of {known}")
-    verification = _lib.verify(local_path(path), level, cross_mounts, on_file)
+    paths = [path] if isinstance(path, str | os.PathLike) else list(path)
+    verification = _lib.verify([local_path(one) for one in paths], level, cross_mounts, on_file)
     for report in verification.damaged:
         log.warning("%s: damaged: %s", report.path, report.damage)
     return verification

@@ -79,13 +79,22 @@ fn columns(encoding: Encoding) -> Vec<ArrayRef> {
         let decimals = cast(&integers(&DataType::Int32, 1), &DataType::Decimal128(38, 2)).unwrap();
         vec![Arc::new(sixteen) as ArrayRef, decimals]
     };
+    let few_fixed = || {
+        let few =
+            (0..ROWS).map(|row| (row % 5 != 1).then(|| i128::from(row * row % 7).to_be_bytes()));
+        let few = FixedSizeBinaryArray::try_from_sparse_iter_with_size(few, 16).unwrap();
+        let decimals =
+            (0..ROWS).map(|row| (row % 3 != 0).then(|| i128::from(row * row % 11) << 70));
+        let decimals = Decimal128Array::from_iter(decimals).with_precision_and_scale(38, 2);
+        vec![Arc::new(few) as ArrayRef, Arc::new(decimals.unwrap())]
+    };
     let booleans = || {
         let values = (0..ROWS).map(|row| (row % 11 != 4).then_some(row % 200 < 90));
         vec![Arc::new(BooleanArray::from_iter(values)) as ArrayRef]
     };
     match encoding {
         Encoding::PLAIN => [booleans(), all_integers(), floats(), bytes(), fixed()].concat(),
-        Encoding::RLE_DICTIONARY => [all_integers(), floats(), bytes()].concat(),
+        Encoding::RLE_DICTIONARY => [all_integers(), floats(), bytes(), few_fixed()].concat(),
         Encoding::RLE => booleans(),
         Encoding::DELTA_BINARY_PACKED => all_integers(),
         Encoding::DELTA_LENGTH_BYTE_ARRAY => bytes(),
@@ -123,7 +132,13 @@ fn write(root: &Path, column: &ArrayRef, encoding: Encoding) -> PathBuf {
     let properties = WriterProperties::builder()
         .set_data_page_row_count_limit(PAGE_ROWS)
         .set_write_batch_size(PAGE_ROWS);
+    let is_fixed = matches!(
+        column.data_type(),
+        DataType::FixedSizeBinary(_) | DataType::Decimal128(38, _)
+    );
     let properties = match encoding {
+        // What is named is encoded by parquet-rs, in which byte strings of one length have no dictionary.
+        Encoding::RLE_DICTIONARY if is_fixed => properties,
         Encoding::RLE_DICTIONARY => properties.set_encoding(Encoding::PLAIN),
         encoding => properties
             .set_dictionary_enabled(false)

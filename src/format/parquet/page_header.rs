@@ -1,8 +1,10 @@
 //! The header of a page that was just encoded, to be written with another size and with a checksum.
 //!
-//! Only what parquet-rs writes comes here; headers of files that exist are `pages.rs`'s.
+//! Only what parquet-rs writes comes here, and what `column/` does; headers of files that exist are `pages.rs`'s.
 
-use super::thrift::{I32, Malformed, Thrift, put_varint};
+use parquet::basic::Encoding;
+
+use super::thrift::{I32, Malformed, STRUCT, Thrift, put_varint};
 
 /// A page header: what may change, and the bytes of what does not.
 pub(super) struct Header<'a> {
@@ -21,6 +23,7 @@ const UNCOMPRESSED_SIZE: i64 = 2;
 const COMPRESSED_SIZE: i64 = 3;
 const CRC: i64 = 4;
 
+const DATA_PAGE: i64 = 0;
 const DICTIONARY_PAGE: i64 = 2;
 const DATA_PAGE_V2: i64 = 3;
 
@@ -29,6 +32,10 @@ const ENCODING: i64 = 2;
 const ENCODING_V2: i64 = 4;
 const DEFINITION_LEVELS_V2: i64 = 5;
 const REPETITION_LEVELS_V2: i64 = 6;
+const DATA_PAGE_HEADER: u8 = 5;
+const DICTIONARY_PAGE_HEADER: u8 = 7;
+const PLAIN: i64 = 0;
+const RLE: i64 = 3;
 const DICTIONARY_ENCODINGS: [i64; 2] = [2, 8];
 
 impl<'a> Header<'a> {
@@ -146,6 +153,45 @@ impl<'a> Header<'a> {
         into.extend_from_slice(self.rest);
         length
     }
+}
+
+/// The header of a data page of version 1 that is not compressed yet, with levels in RLE.
+pub(super) fn data_page(rows: usize, encoding: Encoding, size: usize) -> Vec<u8> {
+    let rows = rows as i64;
+    header(
+        DATA_PAGE,
+        size,
+        DATA_PAGE_HEADER,
+        &[rows, encoding as i64, RLE, RLE],
+    )
+}
+
+/// The header of a dictionary page that is not compressed yet.
+pub(super) fn dictionary_page(entries: usize, size: usize) -> Vec<u8> {
+    let entries = entries as i64;
+    header(
+        DICTIONARY_PAGE,
+        size,
+        DICTIONARY_PAGE_HEADER,
+        &[entries, PLAIN],
+    )
+}
+
+/// A header that says the numbers of a page of some kind, in a structure that is numbered `part`.
+fn header(kind: i64, size: usize, part: u8, numbers: &[i64]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for number in [kind, size as i64, size as i64] {
+        bytes.push(1 << 4 | I32);
+        put_integer(number, &mut bytes);
+    }
+    bytes.push((part - COMPRESSED_SIZE as u8) << 4 | STRUCT);
+    for number in numbers {
+        bytes.push(1 << 4 | I32);
+        put_integer(*number, &mut bytes);
+    }
+    // The end of the structure, and of the header.
+    bytes.extend([0, 0]);
+    bytes
 }
 
 /// Zigzag, then seven bits a byte.

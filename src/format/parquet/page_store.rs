@@ -36,6 +36,7 @@ pub(crate) struct PageFinish {
     codecs: Vec<(Compression, Option<i32>)>,
     /// By leaf column, where it is an ordered dictionary.
     ordered: Vec<Option<OrderedLeaf>>,
+    is_version_1: bool,
     checksums: bool,
     compressors: Arc<Compressors>,
 }
@@ -108,10 +109,18 @@ impl PageFinish {
         let finish = PageFinish {
             codecs,
             ordered,
+            is_version_1,
             checksums,
             compressors: Arc::clone(compressors),
         };
         Some((finish, without.build()))
+    }
+
+    /// Whether all is done here that has to be done to pages of a leaf column that are not compressed yet.
+    pub(super) fn is_whole(&self, leaf: usize) -> bool {
+        let (codec, level) = self.codecs[leaf];
+        let is_compressed = level.is_some() || codec == Compression::UNCOMPRESSED;
+        is_compressed && self.is_version_1 && self.ordered[leaf].is_none()
     }
 
     /// Adds a page of a leaf column to its chunk, compressed if that is ours to do.
@@ -241,6 +250,20 @@ impl Chunks {
         let pages =
             chunk.dictionary.len() + chunk.data.len() + chunk.waiting_bytes - chunk.checksums;
         (uncompressed + pages).saturating_sub(chunk.received)
+    }
+
+    /// Takes a page of a leaf column, which is none of an ordered dictionary, with a header of its own.
+    pub(super) fn push(&self, leaf: usize, header: &[u8], page: &[u8]) -> Result<()> {
+        let mut chunk = lock(&self.chunks[leaf]);
+        chunk.received += header.len() + page.len();
+        let header = Header::parse(header).map_err(malformed)?;
+        self.finish.push(leaf, &mut chunk, &header, page)
+    }
+
+    /// The memory of the pages of a leaf column, in bytes.
+    pub(super) fn memory_size(&self, leaf: usize) -> usize {
+        let chunk = lock(&self.chunks[leaf]);
+        chunk.dictionary.capacity() + chunk.data.memory_size()
     }
 
     /// The pages of a leaf's column chunk, and what its writer said of it at the end, corrected.

@@ -17,13 +17,13 @@ use parquet::arrow::arrow_writer::{
 };
 use parquet::arrow::{ARROW_SCHEMA_META_KEY, ArrowWriter};
 use parquet::column::writer::ColumnCloseResult;
-use parquet::errors::Result;
+use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{WriterProperties, WriterPropertiesPtr};
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::types::{SchemaDescriptor, TypePtr};
 
-use super::column::{Choices, Chooser};
+use super::column::{Choices, Chooser, ChunkEncoder, Column};
 use super::footer::encrypts;
 use super::keys::Keys;
 use super::ordered::OrderedColumns;
@@ -56,6 +56,8 @@ pub(crate) struct FileTemplate {
     /// Where encodings are chosen: by what, and writers of no file with the properties that have been chosen.
     chooser: Option<Chooser>,
     chosen: Mutex<HashMap<Choices, Arc<NoFile>>>,
+    /// The fields whose chunks are encoded here, once their encodings are chosen.
+    columns: Vec<Option<Arc<Column>>>,
     /// The decryption keys of encrypted files.
     keys: Option<Keys>,
     /// Why no such file is to be written.
@@ -112,15 +114,26 @@ impl FileTemplate {
                 Chooser::new(properties, description, encodings, fixed, &compressors)
             }
         };
+        let mut leaves = vec![0; arrow_schema.fields().len()];
+        for leaf in 0..description.num_columns() {
+            leaves[description.get_column_root_idx(leaf)] += 1;
+        }
+        let mut first_leaf = 0;
+        let fields = arrow_schema.fields().iter().zip(&leaves);
+        let columns = fields.map(|(field, count)| {
+            let leaf = first_leaf;
+            first_leaf += count;
+            let is_whole = |(finish, _): &(PageFinish, _)| *count == 1 && finish.is_whole(leaf);
+            finish.as_ref().filter(|finish| is_whole(finish))?;
+            let (column, properties) = (description.column(leaf), writer.properties());
+            Column::new(leaf, &column, field.data_type(), properties).map(Arc::new)
+        });
+        let columns = columns.collect();
         let finish = finish.map(|(finish, properties)| {
             let root = description.root_schema_ptr();
             SerializedFileWriter::new(io::sink(), root, Arc::new(properties))
                 .map(|writer| (Arc::new(finish), writer))
         });
-        let mut leaves = vec![0; arrow_schema.fields().len()];
-        for leaf in 0..description.num_columns() {
-            leaves[description.get_column_root_idx(leaf)] += 1;
-        }
         Ok(FileTemplate {
             arrow_schema: Arc::clone(arrow_schema),
             schema: description.root_schema_ptr(),
@@ -130,6 +143,7 @@ impl FileTemplate {
             finish: finish.transpose()?,
             chooser,
             chosen: Mutex::default(),
+            columns,
             keys,
             refused,
         })
@@ -264,6 +278,61 @@ impl FileTemplate {
         spill: Option<&Arc<PageSpill>>,
         choices: Choices,
     ) -> Result<RowGroup> {
+        let chunks = self.finish.as_ref();
+        let chunks = chunks.map(|(finish, _)| Arc::new(Chunks::new(finish, spill)));
+        let mut fields = self.own_encoders(chunks.as_ref(), &choices)?;
+        if fields.iter().any(Option::is_none) {
+            let writers = self.parquet_encoders((file, number), spill, chunks.as_ref(), choices)?;
+            let mut writers = writers.into_iter();
+            for (field, count) in fields.iter_mut().zip(&self.leaves) {
+                let of_field = writers.by_ref().take(*count).collect();
+                field.get_or_insert(Encoders::Parquet(of_field));
+            }
+        }
+        let mut first_leaf = 0;
+        let fields = fields.into_iter().flatten().zip(&self.leaves);
+        let fields = fields.map(|(encoders, count)| {
+            let field = Field {
+                first_leaf,
+                encoders: Mutex::new(encoders),
+            };
+            first_leaf += count;
+            field
+        });
+        Ok(RowGroup {
+            fields: fields.collect(),
+            chunks,
+        })
+    }
+
+    /// The encoders of fields whose chunks are encoded here, by the choices of their leaves.
+    fn own_encoders(
+        &self,
+        chunks: Option<&Arc<Chunks>>,
+        choices: &Choices,
+    ) -> Result<Vec<Option<Encoders>>> {
+        let mut first_leaf = 0;
+        let fields = self.columns.iter().zip(&self.leaves);
+        let encoders = fields.map(|(column, count)| {
+            let choice = choices.get(first_leaf).copied().flatten();
+            first_leaf += count;
+            let (Some(column), Some(chunks), Some(choice)) = (column, chunks, choice) else {
+                return Ok(None);
+            };
+            let encoder = ChunkEncoder::new(column, chunks, choice)?;
+            Ok(Some(Encoders::Own(Box::new(encoder))))
+        });
+        encoders.collect()
+    }
+
+    /// The encoders of parquet-rs for all leaf columns.
+    fn parquet_encoders<W: Write + Send>(
+        &self,
+        (file, number): (&SerializedFileWriter<W>, usize),
+        spill: Option<&Arc<PageSpill>>,
+        chunks: Option<&Arc<Chunks>>,
+        choices: Choices,
+    ) -> Result<Vec<ArrowColumnWriter>> {
         let schema = Arc::clone(&self.arrow_schema);
         let chosen = match self.chooses() {
             true => Some(self.writer_as(choices)?),
@@ -274,33 +343,18 @@ impl FileTemplate {
             (None, Some((_, writer))) => ArrowRowGroupWriterFactory::new(writer, schema),
             (None, None) => ArrowRowGroupWriterFactory::new(file, schema),
         };
-        let (factory, chunks) = match (&self.finish, spill) {
-            (Some((finish, _)), spill) => {
-                let chunks = Arc::new(Chunks::new(finish, spill));
-                let stores = Arc::clone(&chunks);
-                (factory.with_page_store_factory(stores), Some(chunks))
+        let factory = match (chunks, spill) {
+            (Some(chunks), _) => {
+                let stores = Arc::clone(chunks);
+                factory.with_page_store_factory(stores)
             }
             (None, Some(spill)) => {
                 let stores = SpillingStores(Arc::clone(spill));
-                (factory.with_page_store_factory(Arc::new(stores)), None)
+                factory.with_page_store_factory(Arc::new(stores))
             }
-            (None, None) => (factory, None),
+            (None, None) => factory,
         };
-        let mut leaves = factory.create_column_writers(number)?.into_iter();
-        let mut first_leaf = 0;
-        let fields = self.leaves.iter().map(|count| {
-            let leaves = leaves.by_ref().take(*count).collect();
-            let field = Field {
-                first_leaf,
-                leaves: Mutex::new(leaves),
-            };
-            first_leaf += count;
-            field
-        });
-        Ok(RowGroup {
-            fields: fields.collect(),
-            chunks,
-        })
+        factory.create_column_writers(number)
     }
 }
 
@@ -385,7 +439,15 @@ pub(super) struct RowGroup {
 /// The encoders of a field's leaves.
 struct Field {
     first_leaf: usize,
-    leaves: Mutex<Vec<ArrowColumnWriter>>,
+    encoders: Mutex<Encoders>,
+}
+
+enum Encoders {
+    /// Those of parquet-rs, one a leaf.
+    Parquet(Vec<ArrowColumnWriter>),
+    /// That of the only leaf.
+    Own(Box<ChunkEncoder>),
+    Ended,
 }
 
 /// A column chunk that is ready to go into the file.
@@ -395,50 +457,65 @@ pub(super) enum Ended {
 }
 
 impl Field {
-    fn leaves(&self) -> MutexGuard<'_, Vec<ArrowColumnWriter>> {
-        self.leaves.lock().unwrap_or_else(PoisonError::into_inner)
+    fn encoders(&self) -> MutexGuard<'_, Encoders> {
+        self.encoders.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl RowGroup {
-    /// Encodes one field of some rows, those of a piece at once.
+    /// Encodes one field of some rows. Pieces follow one another; parquet-rs gets those of a piece at once.
     pub(super) fn encode(
         &self,
         field: usize,
         batch: &RecordBatch,
         pieces: &[Range<usize>],
     ) -> Result<()> {
-        let mut leaves = self.fields[field].leaves();
+        let mut encoders = self.fields[field].encoders();
         let (array, field) = (batch.column(field), batch.schema_ref().field(field));
-        for rows in pieces {
-            let values = compute_leaves(field, &array.slice(rows.start, rows.len()))?;
-            for (writer, leaf) in leaves.iter_mut().zip(&values) {
-                writer.write(leaf)?;
+        match &mut *encoders {
+            Encoders::Own(encoder) => match (pieces.first(), pieces.last()) {
+                (Some(first), Some(last)) => {
+                    encoder.write(&array.slice(first.start, last.end - first.start))
+                }
+                _ => Ok(()),
+            },
+            Encoders::Parquet(writers) => {
+                for rows in pieces {
+                    let values = compute_leaves(field, &array.slice(rows.start, rows.len()))?;
+                    for (writer, leaf) in writers.iter_mut().zip(&values) {
+                        writer.write(leaf)?;
+                    }
+                }
+                Ok(())
             }
+            Encoders::Ended => Err(ParquetError::General("the row group has ended".to_owned())),
         }
-        Ok(())
     }
 
     /// The estimated size of the rows so far in the file, in bytes.
     pub(super) fn estimate(&self) -> usize {
-        let field = |field: &Field| -> usize {
-            let leaves = field.leaves();
-            let sizes = leaves.iter().enumerate().map(|(number, leaf)| {
-                let bytes = leaf.get_estimated_total_bytes();
-                self.chunks.as_ref().map_or(bytes, |chunks| {
-                    chunks.estimate(field.first_leaf + number, bytes)
-                })
-            });
-            sizes.sum()
+        let field = |field: &Field| match &*field.encoders() {
+            Encoders::Own(encoder) => encoder.estimate(),
+            Encoders::Parquet(writers) => {
+                let sizes = writers.iter().enumerate().map(|(number, leaf)| {
+                    let bytes = leaf.get_estimated_total_bytes();
+                    self.chunks.as_ref().map_or(bytes, |chunks| {
+                        chunks.estimate(field.first_leaf + number, bytes)
+                    })
+                });
+                sizes.sum()
+            }
+            Encoders::Ended => 0,
         };
         self.fields.iter().map(field).sum()
     }
 
     /// The memory of the encoders, in bytes.
     pub(super) fn memory_size(&self) -> usize {
-        let sizes = self.fields.iter().map(|field| {
-            let leaves = field.leaves();
-            leaves.iter().map(|leaf| leaf.memory_size()).sum::<usize>()
+        let sizes = self.fields.iter().map(|field| match &*field.encoders() {
+            Encoders::Own(encoder) => encoder.memory_size(),
+            Encoders::Parquet(writers) => writers.iter().map(|leaf| leaf.memory_size()).sum(),
+            Encoders::Ended => 0,
         });
         sizes.sum()
     }
@@ -446,17 +523,26 @@ impl RowGroup {
     /// Ends a field's column chunks.
     pub(super) fn end(&self, field: usize) -> Result<Vec<Ended>> {
         let field = &self.fields[field];
-        let leaves = std::mem::take(&mut *field.leaves());
-        let end = |(number, leaf): (usize, ArrowColumnWriter)| {
-            let chunk = leaf.close()?;
-            let Some(chunks) = &self.chunks else {
-                return Ok(Ended::Encoder(Box::new(chunk)));
-            };
-            let close = chunk.close().clone();
-            let (pages, close) = chunks.take(field.first_leaf + number, close)?;
-            Ok(Ended::Pages(pages, Box::new(close)))
+        let encoders = std::mem::replace(&mut *field.encoders(), Encoders::Ended);
+        let pages = |leaf: usize, close: ColumnCloseResult| {
+            let chunks = self.chunks.as_ref();
+            let taken = chunks.map(|chunks| chunks.take(field.first_leaf + leaf, close));
+            let taken = taken.transpose()?;
+            let pages = taken.map(|(pages, close)| Ended::Pages(pages, Box::new(close)));
+            Ok::<_, ParquetError>(pages)
         };
-        leaves.into_iter().enumerate().map(end).collect()
+        match encoders {
+            Encoders::Own(encoder) => Ok(pages(0, encoder.close()?)?.into_iter().collect()),
+            Encoders::Parquet(writers) => {
+                let end = |(number, leaf): (usize, ArrowColumnWriter)| {
+                    let chunk = leaf.close()?;
+                    let ended = pages(number, chunk.close().clone())?;
+                    Ok(ended.unwrap_or_else(|| Ended::Encoder(Box::new(chunk))))
+                };
+                writers.into_iter().enumerate().map(end).collect()
+            }
+            Encoders::Ended => Ok(Vec::new()),
+        }
     }
 }
 

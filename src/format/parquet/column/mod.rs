@@ -1,9 +1,13 @@
-//! The encoding of column chunks: looking at the values of one, and choosing what they are encoded as.
+//! The encoding of column chunks: looking at the values of one, choosing what they are encoded as, and the pages of columns
+//! that are not nested.
 //!
-//! What pages are made of, and compressing and finishing them, is `page_store.rs`'s.
+//! What becomes of pages, compressing and finishing them, is `page_store.rs`'s. Nested columns, and those whose pages are
+//! not finished there, are encoded by parquet-rs, as chosen here.
 
 mod bits;
+mod bounds;
 mod choose;
+mod chunk;
 mod delta;
 mod dictionary;
 mod encode;
@@ -12,7 +16,10 @@ mod look;
 mod values;
 
 pub(super) use choose::Choices;
+pub(super) use chunk::{ChunkEncoder, Column};
 pub(super) use look::{Chooser, LOOK_ROWS};
 
+#[cfg(test)]
+mod oracle_tests;
 #[cfg(test)]
 mod tests;

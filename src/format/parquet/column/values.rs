@@ -1,9 +1,10 @@
 //! The values of a column in Parquet's physical form, one after another, nulls left out.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrowPrimitiveType, AsArray, FixedSizeBinaryArray, GenericByteArray,
+    Array, ArrayRef, ArrowPrimitiveType, AsArray, FixedSizeBinaryArray, GenericByteArray,
     GenericByteViewArray, PrimitiveArray,
 };
 use arrow::compute::take;
@@ -11,10 +12,10 @@ use arrow::datatypes::{
     ArrowNativeType, ByteArrayType, ByteViewType, DataType, Date32Type, Date64Type, Decimal32Type,
     Decimal64Type, Decimal128Type, Decimal256Type, DurationMicrosecondType,
     DurationMillisecondType, DurationNanosecondType, DurationSecondType, Float16Type, Float32Type,
-    Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, IntervalDayTimeType, IntervalUnit,
-    IntervalYearMonthType, Time32MillisecondType, Time32SecondType, Time64MicrosecondType,
-    Time64NanosecondType, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType,
-    TimestampNanosecondType, TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+    Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, Time32MillisecondType,
+    Time32SecondType, Time64MicrosecondType, Time64NanosecondType, TimeUnit,
+    TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
+    TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use arrow::error::ArrowError;
 use parquet::basic::Type;
@@ -80,6 +81,13 @@ impl ByteStrings {
 
     pub(super) fn len(&self) -> usize {
         self.ends.len()
+    }
+
+    fn remove_first(&mut self, count: usize) {
+        let start = self.slice(0..count).content().len();
+        self.bytes.drain(..start);
+        self.ends.drain(..count);
+        self.ends.iter_mut().for_each(|end| *end -= start);
     }
 
     pub(super) fn get(&self, number: usize) -> &[u8] {
@@ -192,23 +200,37 @@ impl Values {
     ///
     /// # Errors
     /// The values of a dictionary take more than an array can have.
-    pub(super) fn append(&mut self, array: &dyn Array) -> Result<bool, ArrowError> {
-        if let DataType::Dictionary(_, _) = array.data_type() {
-            let dictionary = array.as_any_dictionary();
-            let resolved = take(dictionary.values(), dictionary.keys(), None)?;
-            return Ok(self.append_flat(&resolved));
-        }
-        Ok(self.append_flat(array))
-    }
-
-    fn append_flat(&mut self, array: &dyn Array) -> bool {
-        match self {
+    pub(super) fn append(&mut self, array: &ArrayRef) -> Result<bool, ArrowError> {
+        let array = &resolved(array)?;
+        Ok(match self {
             Values::Booleans(into) => append_booleans(array, into),
             Values::Four(into) => append_four(array, into),
             Values::Eight(into) => append_eight(array, into),
             Values::Fixed { width, bytes } => append_fixed(array, *width, bytes),
             Values::Bytes(into) => append_bytes(array, into),
+        })
+    }
+
+    /// Leaves the first values out.
+    pub(super) fn remove_first(&mut self, count: usize) {
+        match self {
+            Values::Booleans(values) => drop(values.drain(..count)),
+            Values::Four(values) => drop(values.drain(..count)),
+            Values::Eight(values) => drop(values.drain(..count)),
+            Values::Fixed { width, bytes } => drop(bytes.drain(..count * *width)),
+            Values::Bytes(values) => values.remove_first(count),
         }
+    }
+}
+
+/// An array with the values of a dictionary in their places.
+///
+/// # Errors
+/// They take more than an array can have.
+pub(super) fn resolved(array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+    match array.as_any_dictionary_opt() {
+        Some(dictionary) => take(dictionary.values(), dictionary.keys(), None),
+        None => Ok(Arc::clone(array)),
     }
 }
 
@@ -369,19 +391,6 @@ fn append_fixed(array: &dyn Array, width: usize, into: &mut Vec<u8>) -> bool {
         DataType::Float16 if width == 2 => {
             append_each::<Float16Type>(array, into, |value, into| {
                 into.extend_from_slice(&value.to_le_bytes());
-            })
-        }
-        DataType::Interval(IntervalUnit::YearMonth) if width == 12 => {
-            append_each::<IntervalYearMonthType>(array, into, |value, into| {
-                into.extend_from_slice(&value.to_le_bytes());
-                into.extend_from_slice(&[0; 8]);
-            })
-        }
-        DataType::Interval(IntervalUnit::DayTime) if width == 12 => {
-            append_each::<IntervalDayTimeType>(array, into, |value, into| {
-                into.extend_from_slice(&[0; 4]);
-                into.extend_from_slice(&value.days.to_le_bytes());
-                into.extend_from_slice(&value.milliseconds.to_le_bytes());
             })
         }
         DataType::Decimal32(_, _) if width <= 4 => {

@@ -1,0 +1,621 @@
+//! Encoding one column chunk: values come array by array, pages go to the chunk's store.
+
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, new_empty_array};
+use arrow::datatypes::DataType;
+use parquet::basic::{Encoding, PageType, Type};
+use parquet::bloom_filter::Sbbf;
+use parquet::column::writer::ColumnCloseResult;
+use parquet::data_type::{ByteArray, FixedLenByteArray};
+use parquet::errors::{ParquetError, Result};
+use parquet::file::metadata::{
+    ColumnChunkMetaData, ColumnIndexBuilder, LevelHistogram, OffsetIndexBuilder, PageEncodingStats,
+};
+use parquet::file::page_index::column_index::ColumnIndexMetaData;
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::file::statistics::{Statistics, ValueStatistics};
+use parquet::schema::types::ColumnDescPtr;
+
+use super::super::page_header;
+use super::super::page_store::Chunks;
+use super::bits::{hybrid, width_of};
+use super::bounds::{Bounds, Order, cut_least, cut_most};
+use super::choose::Choice;
+use super::dictionary::{Dictionary, Limit};
+use super::encode;
+use super::values::{Slice, Values, resolved};
+
+/// What is the same for all chunks of a column.
+pub(in crate::format::parquet) struct Column {
+    leaf: usize,
+    descriptor: ColumnDescPtr,
+    empty: Values,
+    order: Order,
+    is_nullable: bool,
+    is_text: bool,
+    can_cut: bool,
+    statistics: EnabledStatistics,
+    bloom_filter: Option<(u64, f64)>,
+    page_rows: usize,
+    page_bytes: usize,
+    dictionary_bytes: usize,
+    offset_index: bool,
+    /// At how many bytes bounds are cut off in statistics, and in column indexes.
+    cut_at: (Option<usize>, Option<usize>),
+}
+
+/// A column chunk whose rows are still to come.
+pub(in crate::format::parquet) struct ChunkEncoder {
+    column: Arc<Column>,
+    chunks: Arc<Chunks>,
+    choice: Choice,
+    /// What is in no page yet: the rows, which of them have a value if some may have none, and the values.
+    rows: usize,
+    levels: Vec<u32>,
+    values: Values,
+    dictionary: Option<Dictionary>,
+    /// Whether any page has numbers of the dictionary.
+    is_numbered: bool,
+    totals: Totals,
+    page: Vec<u8>,
+    numbers: Vec<u32>,
+}
+
+/// What there is to say of the pages so far.
+struct Totals {
+    rows: u64,
+    nulls: u64,
+    /// The length of all pages and their headers before they were finished.
+    bytes: usize,
+    value_bytes: i64,
+    bounds: Option<Bounds>,
+    data_pages: Vec<PageEncodingStats>,
+    column_index: ColumnIndexBuilder,
+    offset_index: OffsetIndexBuilder,
+    last_bounds: Option<Bounds>,
+    is_ascending: bool,
+    is_descending: bool,
+    bloom_filter: Option<Sbbf>,
+}
+
+impl Column {
+    /// A leaf column of values of an Arrow type. `None` where it is nested, or its type or properties are none that this
+    /// module knows.
+    pub(in crate::format::parquet) fn new(
+        leaf: usize,
+        descriptor: &ColumnDescPtr,
+        data_type: &DataType,
+        properties: &WriterProperties,
+    ) -> Option<Self> {
+        let path = descriptor.path();
+        let is_flat = descriptor.max_rep_level() == 0 && descriptor.max_def_level() <= 1;
+        let is_known = is_flat
+            && path.parts().len() == 1
+            && !is_geometry(descriptor)
+            && !properties.write_page_header_statistics(path);
+        let order = Order::of(descriptor);
+        let physical = descriptor.physical_type();
+        let bloom_filter = properties.bloom_filter_properties(path);
+        let mut empty = is_known.then(|| Values::of_column(descriptor)).flatten()?;
+        if !matches!(empty.append(&new_empty_array(data_type)), Ok(true)) {
+            return None;
+        }
+        Some(Column {
+            leaf,
+            empty,
+            order,
+            is_nullable: descriptor.max_def_level() > 0,
+            is_text: is_text(descriptor),
+            can_cut: match physical {
+                Type::BYTE_ARRAY => true,
+                Type::FIXED_LEN_BYTE_ARRAY => order == Order::Bytes,
+                _ => false,
+            },
+            statistics: properties.statistics_enabled(path),
+            bloom_filter: bloom_filter.map(|filter| (filter.ndv(), filter.fpp())),
+            page_rows: properties.data_page_row_count_limit().max(1),
+            page_bytes: properties.column_data_page_size_limit(path).max(1),
+            dictionary_bytes: properties
+                .column_dictionary_page_size_limit(path)
+                .saturating_sub(1),
+            offset_index: !properties.offset_index_disabled(),
+            cut_at: (
+                properties.statistics_truncate_length(),
+                properties.column_index_truncate_length(),
+            ),
+            descriptor: Arc::clone(descriptor),
+        })
+    }
+}
+
+fn is_text(column: &ColumnDescPtr) -> bool {
+    use parquet::basic::{ConvertedType, LogicalType};
+    column.logical_type_ref() == Some(&LogicalType::String)
+        || column.converted_type() == ConvertedType::UTF8
+}
+
+/// Whether statistics of places are written, too.
+fn is_geometry(column: &ColumnDescPtr) -> bool {
+    use parquet::basic::LogicalType;
+    matches!(
+        column.logical_type_ref(),
+        Some(LogicalType::Geometry(_) | LogicalType::Geography(_))
+    )
+}
+
+impl ChunkEncoder {
+    /// Begins a chunk that is encoded as chosen.
+    pub(in crate::format::parquet) fn new(
+        column: &Arc<Column>,
+        chunks: &Arc<Chunks>,
+        choice: Choice,
+    ) -> Result<Self> {
+        let bloom_filter = match column.bloom_filter {
+            Some((values, rate)) => Some(Sbbf::new_with_ndv_fpp(values, rate)?),
+            None => None,
+        };
+        let dictionary = match choice.dictionary {
+            true => Dictionary::new(&column.empty, None),
+            false => None,
+        };
+        let mut column_index = ColumnIndexBuilder::new(column.descriptor.physical_type());
+        if column.statistics != EnabledStatistics::Page {
+            column_index.to_invalid();
+        }
+        Ok(ChunkEncoder {
+            column: Arc::clone(column),
+            chunks: Arc::clone(chunks),
+            choice,
+            rows: 0,
+            levels: Vec::new(),
+            values: column.empty.clone(),
+            dictionary,
+            is_numbered: false,
+            totals: Totals {
+                rows: 0,
+                nulls: 0,
+                bytes: 0,
+                value_bytes: 0,
+                bounds: None,
+                data_pages: Vec::new(),
+                column_index,
+                offset_index: OffsetIndexBuilder::new(),
+                last_bounds: None,
+                is_ascending: true,
+                is_descending: true,
+                bloom_filter,
+            },
+            page: Vec::new(),
+            numbers: Vec::new(),
+        })
+    }
+
+    /// Encodes the rows of an array.
+    pub(in crate::format::parquet) fn write(&mut self, array: &ArrayRef) -> Result<()> {
+        let array = resolved(array)?;
+        let mut start = 0;
+        while start < array.len() {
+            let rows = (self.column.page_rows - self.rows).min(array.len() - start);
+            self.add(&array.slice(start, rows))?;
+            start += rows;
+            while let Some((rows, values)) = self.page_end() {
+                self.end_page(rows, values)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, array: &ArrayRef) -> Result<()> {
+        let nulls = array.nulls().filter(|nulls| nulls.null_count() > 0);
+        match (self.column.is_nullable, nulls) {
+            (true, None) => self.levels.resize(self.levels.len() + array.len(), 1),
+            (true, Some(nulls)) => self.levels.extend(nulls.iter().map(u32::from)),
+            (false, None) => {}
+            (false, Some(_)) => {
+                return Err(self.error("has a null, where its schema says that it has none"));
+            }
+        }
+        if !self.values.append(array)? {
+            return Err(self.error("is of a type that is not stored as its schema says"));
+        }
+        self.rows += array.len();
+        Ok(())
+    }
+
+    fn error(&self, what: &str) -> ParquetError {
+        let path = self.column.descriptor.path();
+        ParquetError::General(format!("column {:?} {what}", path.string()))
+    }
+
+    /// How many rows and values the next page has, if there are enough for one: as many rows as a page may have, or those
+    /// with which it reaches the size that it may have.
+    fn page_end(&self) -> Option<(usize, usize)> {
+        let (rows, count) = (self.rows, self.values.len());
+        let reaches = |count: usize| {
+            let bytes = match &self.dictionary {
+                Some(dictionary) => {
+                    let width = width_of(dictionary.entries().len().saturating_sub(1) as u64);
+                    (count * usize::from(width)).div_ceil(8)
+                }
+                None => self.values.slice(0..count).plain_len(),
+            };
+            bytes >= self.column.page_bytes
+        };
+        if !reaches(count) {
+            return (rows >= self.column.page_rows).then_some((rows, count));
+        }
+        let (mut without, mut with) = (0, count);
+        while without + 1 < with {
+            let middle = without.midpoint(with);
+            match reaches(middle) {
+                true => with = middle,
+                false => without = middle,
+            }
+        }
+        Some((self.rows_of(with), with))
+    }
+
+    /// How many rows it takes to have so many values.
+    fn rows_of(&self, values: usize) -> usize {
+        if !self.column.is_nullable {
+            return values;
+        }
+        let mut found = 0;
+        let last = self.levels.iter().position(|level| {
+            found += *level as usize;
+            found == values
+        });
+        last.map_or(self.rows, |last| last + 1)
+    }
+
+    /// Encodes the first rows, and the values that they have, as a page.
+    fn end_page(&mut self, rows: usize, count: usize) -> Result<()> {
+        let column = Arc::clone(&self.column);
+        let mut page = std::mem::take(&mut self.page);
+        page.clear();
+        if column.is_nullable {
+            let start = page.len();
+            page.extend_from_slice(&[0; 4]);
+            hybrid(&self.levels[..rows], 1, &mut page);
+            let length = (page.len() - start - 4) as u32;
+            page[start..start + 4].copy_from_slice(&length.to_le_bytes());
+        }
+        let encoding = self.encode_values(count, &mut page)?;
+        let values = self.values.slice(0..count);
+        let nulls = (rows - count) as u64;
+        self.totals.add(&column, (rows, nulls), values, encoding);
+        let header = page_header::data_page(rows, encoding, page.len());
+        self.totals.bytes += header.len() + page.len();
+        self.chunks.push(column.leaf, &header, &page)?;
+        self.page = page;
+        self.rows -= rows;
+        if column.is_nullable {
+            self.levels.drain(..rows);
+        }
+        self.values.remove_first(count);
+        Ok(())
+    }
+
+    /// Encodes the first values, and says how.
+    fn encode_values(&mut self, count: usize, page: &mut Vec<u8>) -> Result<Encoding> {
+        let values = self.values.slice(0..count);
+        let limit = Limit {
+            entries: u32::MAX as usize,
+            bytes: self.column.dictionary_bytes,
+        };
+        self.numbers.clear();
+        if let Some(dictionary) = &mut self.dictionary
+            && dictionary.number(values, limit, &mut self.numbers)
+        {
+            encode::numbers(&self.numbers, dictionary.entries().len(), page);
+            self.is_numbered = true;
+            return Ok(Encoding::RLE_DICTIONARY);
+        }
+        if self.dictionary.is_some() {
+            self.end_dictionary()?;
+        }
+        encode::values(values_of(&self.values, count), self.choice.encoding, page)?;
+        Ok(self.choice.encoding)
+    }
+
+    /// Writes the dictionary, to which nothing is added any more, if a page has numbers of it.
+    fn end_dictionary(&mut self) -> Result<()> {
+        let Some(dictionary) = self.dictionary.take().filter(|_| self.is_numbered) else {
+            return Ok(());
+        };
+        let entries = dictionary.entries();
+        let mut page = Vec::new();
+        encode::plain(entries, &mut page);
+        let header = page_header::dictionary_page(entries.len(), page.len());
+        self.totals.bytes += header.len() + page.len();
+        self.chunks.push(self.column.leaf, &header, &page)
+    }
+
+    /// The estimated size of the chunk in the file, in bytes.
+    pub(in crate::format::parquet) fn estimate(&self) -> usize {
+        let waiting = self.values.all().plain_len() + self.levels.len() / 8;
+        let dictionary = self.dictionary.as_ref();
+        let entries = dictionary.map_or(0, |dictionary| dictionary.entries().plain_len());
+        let encoded = self.totals.bytes + waiting + entries;
+        self.chunks.estimate(self.column.leaf, encoded)
+    }
+
+    /// The memory of the encoder and of the pages that are not spilled, in bytes.
+    pub(in crate::format::parquet) fn memory_size(&self) -> usize {
+        let dictionary = self.dictionary.as_ref();
+        let entries = dictionary.map_or(0, |dictionary| dictionary.entries().plain_len());
+        self.values.all().plain_len()
+            + self.levels.capacity() * size_of::<u32>()
+            + self.page.capacity()
+            + self.numbers.capacity() * size_of::<u32>()
+            + entries * 2
+            + self.chunks.memory_size(self.column.leaf)
+    }
+
+    /// Ends the chunk.
+    pub(in crate::format::parquet) fn close(mut self) -> Result<ColumnCloseResult> {
+        if self.rows > 0 {
+            self.end_page(self.rows, self.values.len())?;
+        }
+        self.end_dictionary()?;
+        let (is_numbered, column) = (self.is_numbered, self.column);
+        self.totals.close(&column, is_numbered)
+    }
+}
+
+fn values_of(values: &Values, count: usize) -> Slice<'_> {
+    values.slice(0..count)
+}
+
+impl Totals {
+    /// Adds a page of so many rows and nulls.
+    fn add(
+        &mut self,
+        column: &Column,
+        (rows, nulls): (usize, u64),
+        values: Slice<'_>,
+        encoding: Encoding,
+    ) {
+        self.rows += rows as u64;
+        self.nulls += nulls;
+        match self
+            .data_pages
+            .last_mut()
+            .filter(|last| last.encoding == encoding)
+        {
+            Some(last) => last.count += 1,
+            None => self.data_pages.push(PageEncodingStats {
+                page_type: PageType::DATA_PAGE,
+                encoding,
+                count: 1,
+            }),
+        }
+        let value_bytes = match values {
+            Slice::Bytes(values) => Some(values.content().len() as i64),
+            _ => None,
+        };
+        self.value_bytes += value_bytes.unwrap_or(0);
+        let bounds = match column.statistics {
+            EnabledStatistics::None => None,
+            EnabledStatistics::Chunk | EnabledStatistics::Page => column.order.bounds(values),
+        };
+        self.add_to_index(column, (rows, nulls), bounds.as_ref());
+        if let Some(bounds) = bounds {
+            match &mut self.bounds {
+                Some(all) => all.widen(&bounds, column.order),
+                None => self.bounds = Some(bounds),
+            }
+        }
+        self.offset_index.append_row_count(rows as i64);
+        // Where pages stand is known when they are finished.
+        self.offset_index.append_offset_and_size(0, 0);
+        self.offset_index
+            .append_unencoded_byte_array_data_bytes(value_bytes);
+        if let Some(filter) = &mut self.bloom_filter {
+            insert(values, filter);
+        }
+    }
+
+    fn add_to_index(
+        &mut self,
+        column: &Column,
+        (rows, nulls): (usize, u64),
+        bounds: Option<&Bounds>,
+    ) {
+        if !self.column_index.valid() {
+            return;
+        }
+        let Some(bounds) = bounds else {
+            match rows as u64 == nulls {
+                true => self.column_index.append(true, vec![], vec![], nulls as i64),
+                // Without bounds of each page there is no index.
+                false => self.column_index.to_invalid(),
+            }
+            self.add_histogram(column, (rows, nulls));
+            return;
+        };
+        if let Some(last) = &self.last_bounds {
+            let order = column.order;
+            let least = order.compare(&bounds.least, &last.least);
+            let most = order.compare(&bounds.most, &last.most);
+            self.is_ascending &= least != Ordering::Less && most != Ordering::Less;
+            self.is_descending &= least != Ordering::Greater && most != Ordering::Greater;
+        }
+        let (_, cut_at) = column.cut_at;
+        let cut_at = cut_at.filter(|_| column.can_cut);
+        self.column_index.append(
+            false,
+            cut_least(&bounds.least, cut_at, column.is_text).0,
+            cut_most(&bounds.most, cut_at, column.is_text).0,
+            nulls as i64,
+        );
+        self.last_bounds = Some(bounds.clone());
+        self.add_histogram(column, (rows, nulls));
+    }
+
+    fn add_histogram(&mut self, column: &Column, (rows, nulls): (usize, u64)) {
+        let histogram = histogram(column, rows as u64, nulls);
+        self.column_index.append_histograms(&None, &histogram);
+    }
+
+    fn close(self, column: &Column, is_numbered: bool) -> Result<ColumnCloseResult> {
+        let mut pages = self.data_pages;
+        let mut encodings = vec![Encoding::RLE];
+        encodings.extend(pages.iter().map(|pages| pages.encoding));
+        if is_numbered {
+            encodings.push(Encoding::PLAIN);
+            let dictionary = PageEncodingStats {
+                page_type: PageType::DICTIONARY_PAGE,
+                encoding: Encoding::PLAIN,
+                count: 1,
+            };
+            pages.insert(0, dictionary);
+        }
+        let mut metadata = ColumnChunkMetaData::builder(Arc::clone(&column.descriptor))
+            .set_encodings(encodings)
+            .set_page_encoding_stats(pages)
+            .set_total_uncompressed_size(self.bytes as i64)
+            .set_num_values(self.rows as i64);
+        if column.statistics != EnabledStatistics::None {
+            let is_bytes = column.descriptor.physical_type() == Type::BYTE_ARRAY;
+            metadata = metadata
+                .set_statistics(statistics(column, self.bounds.as_ref(), self.nulls)?)
+                .set_unencoded_byte_array_data_bytes(is_bytes.then_some(self.value_bytes))
+                .set_definition_level_histogram(histogram(column, self.rows, self.nulls));
+        }
+        let mut bloom_filter = self.bloom_filter;
+        if let (Some(filter), Some((_, rate))) = (&mut bloom_filter, column.bloom_filter) {
+            filter.fold_to_target_fpp(rate);
+        }
+        Ok(ColumnCloseResult {
+            bytes_written: self.bytes as u64,
+            rows_written: self.rows,
+            metadata: metadata.build()?,
+            bloom_filter,
+            column_index: column_index(self.column_index, (self.is_ascending, self.is_descending))?,
+            offset_index: column.offset_index.then(|| self.offset_index.build()),
+        })
+    }
+}
+
+fn column_index(
+    mut index: ColumnIndexBuilder,
+    (is_ascending, is_descending): (bool, bool),
+) -> Result<Option<ColumnIndexMetaData>> {
+    use parquet::basic::BoundaryOrder;
+    if !index.valid() {
+        return Ok(None);
+    }
+    index.set_boundary_order(match (is_ascending, is_descending) {
+        (true, _) => BoundaryOrder::ASCENDING,
+        (false, true) => BoundaryOrder::DESCENDING,
+        (false, false) => BoundaryOrder::UNORDERED,
+    });
+    index.build().map(Some)
+}
+
+/// How many rows have no value, and how many have one, if that is to be said.
+fn histogram(column: &Column, rows: u64, nulls: u64) -> Option<LevelHistogram> {
+    let levels = vec![nulls as i64, (rows - nulls) as i64];
+    column.is_nullable.then(|| LevelHistogram::from(levels))
+}
+
+fn insert(values: Slice<'_>, filter: &mut Sbbf) {
+    match values {
+        Slice::Booleans(values) => values
+            .iter()
+            .for_each(|value| filter.insert(&(*value == 1))),
+        Slice::Four(values) => values.iter().for_each(|value| filter.insert(value)),
+        Slice::Eight(values) => values.iter().for_each(|value| filter.insert(value)),
+        Slice::Fixed { width, bytes } => bytes
+            .chunks_exact(width.max(1))
+            .for_each(|value| filter.insert(value)),
+        Slice::Bytes(values) => values.iter().for_each(|value| filter.insert(value)),
+    }
+}
+
+/// The statistics of a chunk.
+fn statistics(column: &Column, bounds: Option<&Bounds>, nulls: u64) -> Result<Statistics> {
+    let (cut_at, _) = column.cut_at;
+    let cut_at = cut_at.filter(|_| column.can_cut);
+    let least = bounds.map(|bounds| cut_least(&bounds.least, cut_at, column.is_text));
+    let most = bounds.map(|bounds| cut_most(&bounds.most, cut_at, column.is_text));
+    let is_exact = (
+        least.as_ref().is_none_or(|(_, is_cut)| !is_cut),
+        most.as_ref().is_none_or(|(_, is_cut)| !is_cut),
+    );
+    let least = least.map(|(least, _)| least);
+    let most = most.map(|(most, _)| most);
+    let is_signed = column.descriptor.sort_order().is_signed();
+    Ok(match column.descriptor.physical_type() {
+        Type::BOOLEAN => {
+            let boolean = |bytes: Vec<u8>| bytes.first() == Some(&1);
+            let bounds = (least.map(boolean), most.map(boolean));
+            Statistics::Boolean(of_bounds(bounds, is_exact, nulls, is_signed))
+        }
+        Type::INT32 => {
+            let bounds = (number(least)?, number(most)?);
+            let bounds = (
+                bounds.0.map(i32::from_le_bytes),
+                bounds.1.map(i32::from_le_bytes),
+            );
+            Statistics::Int32(of_bounds(bounds, is_exact, nulls, is_signed))
+        }
+        Type::INT64 => {
+            let bounds = (number(least)?, number(most)?);
+            let bounds = (
+                bounds.0.map(i64::from_le_bytes),
+                bounds.1.map(i64::from_le_bytes),
+            );
+            Statistics::Int64(of_bounds(bounds, is_exact, nulls, is_signed))
+        }
+        Type::FLOAT => {
+            let bounds = (number(least)?, number(most)?);
+            let bounds = (
+                bounds.0.map(f32::from_le_bytes),
+                bounds.1.map(f32::from_le_bytes),
+            );
+            Statistics::Float(of_bounds(bounds, is_exact, nulls, is_signed))
+        }
+        Type::DOUBLE => {
+            let bounds = (number(least)?, number(most)?);
+            let bounds = (
+                bounds.0.map(f64::from_le_bytes),
+                bounds.1.map(f64::from_le_bytes),
+            );
+            Statistics::Double(of_bounds(bounds, is_exact, nulls, is_signed))
+        }
+        Type::BYTE_ARRAY => {
+            let bounds = (least.map(ByteArray::from), most.map(ByteArray::from));
+            Statistics::ByteArray(of_bounds(bounds, is_exact, nulls, is_signed))
+        }
+        Type::FIXED_LEN_BYTE_ARRAY => {
+            let fixed = |bytes: Vec<u8>| FixedLenByteArray::from(bytes);
+            let bounds = (least.map(fixed), most.map(fixed));
+            Statistics::FixedLenByteArray(of_bounds(bounds, is_exact, nulls, is_signed))
+        }
+        Type::INT96 => return Err(ParquetError::NYI("statistics of INT96".to_owned())),
+    })
+}
+
+fn number<const WIDTH: usize>(bytes: Option<Vec<u8>>) -> Result<Option<[u8; WIDTH]>> {
+    let whole = |bytes: Vec<u8>| {
+        <[u8; WIDTH]>::try_from(bytes)
+            .map_err(|_| ParquetError::General("a bound is not as long as its type".to_owned()))
+    };
+    bytes.map(whole).transpose()
+}
+
+fn of_bounds<T>(
+    (least, most): (Option<T>, Option<T>),
+    (least_is_exact, most_is_exact): (bool, bool),
+    nulls: u64,
+    is_signed: bool,
+) -> ValueStatistics<T> {
+    ValueStatistics::new(least, most, None, Some(nulls), false)
+        .with_min_is_exact(least_is_exact)
+        .with_max_is_exact(most_is_exact)
+        .with_backwards_compatible_min_max(is_signed)
+}

@@ -8,7 +8,8 @@
 //! and of version 1, and their pages are compressed as they arrive, by contexts that all chunks share.
 //!
 //! Page headers, offsets and sizes are corrected. But for the checksums, and for pages of ordered dictionaries
-//! (`recode.rs`), what comes out is byte for byte what parquet-rs would have written. Encrypted pages are opaque, and never come here.
+//! (`recode.rs`), what comes out of the pages of parquet-rs is byte for byte what it would have written. Pages that are
+//! encoded in `column/` come the same way. Encrypted pages are opaque, and never come here.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -310,7 +310,12 @@ fn a_dictionary_that_becomes_too_large_is_given_up() {
     let properties = WriterProperties::builder()
         .set_dictionary_page_size_limit(100_000)
         .build();
-    let file = file_of_encodings(&[batch.clone()], (properties, true), None, Encodings::Auto);
+    let file = file_of_encodings(
+        std::slice::from_ref(&batch),
+        (properties, true),
+        None,
+        Encodings::Auto,
+    );
     let (rows, metadata) = read(file.unwrap());
     assert_eq!(rows, batch);
     let chunk = metadata.row_group(0).column(0);
@@ -356,7 +361,7 @@ fn byte_strings_of_one_length_may_be_in_a_dictionary() {
     let column = FixedSizeBinaryArray::try_from_sparse_iter_with_size(values, 8).unwrap();
     let batch = RecordBatch::try_from_iter([("c", Arc::new(column) as ArrayRef)]).unwrap();
     let file = file_of_encodings(
-        &[batch.clone()],
+        std::slice::from_ref(&batch),
         (properties(1_000).build(), true),
         None,
         Encodings::Auto,

@@ -249,7 +249,10 @@ fn an_overwrite_staged_without_rows_removes_what_its_writer_saw_and_nothing_else
 #[test]
 fn a_write_that_is_not_synced_has_no_name_that_would_outlive_its_rows() {
     let disk = SimDisk::new();
-    let unsynced = || builder(&disk, CommitMode::Append).durability(Durability::Unsynced);
+    let unsynced = || {
+        let builder = builder(&disk, CommitMode::Append).sync(SyncPolicy::Auto);
+        builder.durability(Durability::Unsynced)
+    };
     let rows = batch(&["KSEA"], 0);
     let refused = |error: Error| {
         let named = |option| option == "write_id";

@@ -111,7 +111,8 @@ impl FileTemplate {
             false => {
                 let fixed = |leaf| ordered.leaf(leaf).is_some();
                 let properties = writer.properties();
-                Chooser::new(properties, description, encodings, fixed, &compressors)
+                let schemas = (arrow_schema.as_ref(), description);
+                Chooser::new(properties, schemas, encodings, fixed, &compressors)
             }
         };
         let mut leaves = vec![0; arrow_schema.fields().len()];

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray};
-use arrow::datatypes::{DataType, FieldRef};
+use arrow::datatypes::{DataType, FieldRef, Fields};
 use arrow::error::ArrowError;
 
 use super::values::{Values, for_present};
@@ -74,6 +74,28 @@ pub(super) fn append(array: &ArrayRef, leaves: &mut [Option<Values>]) -> Result<
             Ok(())
         }
     }
+}
+
+/// Whether each leaf column of some fields is a dictionary.
+pub(super) fn are_dictionaries(fields: &Fields) -> Vec<bool> {
+    let mut found = Vec::new();
+    let mut pending: Vec<&DataType> = fields.iter().rev().map(|field| field.data_type()).collect();
+    while let Some(data_type) = pending.pop() {
+        match data_type {
+            DataType::List(item)
+            | DataType::LargeList(item)
+            | DataType::ListView(item)
+            | DataType::LargeListView(item)
+            | DataType::FixedSizeList(item, _)
+            | DataType::Map(item, _)
+            | DataType::RunEndEncoded(_, item) => pending.push(item.data_type()),
+            DataType::Struct(fields) => {
+                pending.extend(fields.iter().rev().map(|field| field.data_type()));
+            }
+            leaf => found.push(matches!(leaf, DataType::Dictionary(_, _))),
+        }
+    }
+    found
 }
 
 /// How many leaf columns a type has.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use arrow::array::ArrayRef;
+use arrow::datatypes::Schema;
 use parquet::basic::{Compression, Type};
 use parquet::errors::Result;
 use parquet::file::properties::WriterProperties;
@@ -41,13 +42,17 @@ impl fmt::Debug for Chooser {
 impl Chooser {
     /// For files of these properties, but for the leaf columns that are `fixed`. What the properties say of the encoding
     /// of a column stays as it is. `None` where nothing is left to choose.
+    ///
+    /// Dictionaries get the encodings of the format's first version alone: pyarrow reads no other into a dictionary, and
+    /// the Arrow schema in the file tells it to.
     pub(in crate::format::parquet) fn new(
         properties: &WriterProperties,
-        schema: &SchemaDescriptor,
+        (arrow_schema, schema): (&Schema, &SchemaDescriptor),
         encodings: Encodings,
         fixed: impl Fn(usize) -> bool,
         compressors: &Arc<Compressors>,
     ) -> Option<Self> {
+        let dictionaries = leaves::are_dictionaries(arrow_schema.fields());
         let leaf = |number: usize| {
             let column = schema.column(number);
             let path = column.path();
@@ -62,7 +67,7 @@ impl Chooser {
                         .dictionary_enabled(path)
                         .then(|| limit.saturating_sub(1)),
                     all: match encodings {
-                        Encodings::Auto => true,
+                        Encodings::Auto => !dictionaries.get(number).is_some_and(|is| *is),
                         Encodings::Compatible => false,
                     },
                     integers: match column.physical_type() {

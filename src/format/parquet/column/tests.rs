@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use arrow::array::{
     ArrayRef, BooleanArray, Date32Array, Decimal128Array, DictionaryArray, Float64Array,
-    Int32Array, Int64Array, ListArray, RecordBatch, StringArray, StringViewArray,
+    Int32Array, Int64Array, ListArray, RecordBatch, StringArray, StringViewArray, StructArray,
     TimestampMicrosecondArray,
 };
 use arrow::compute::concat_batches;
-use arrow::datatypes::{Int32Type, Int64Type};
+use arrow::datatypes::{Field, Int32Type, Int64Type};
 use bytes::Bytes;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
@@ -202,6 +202,43 @@ fn the_form_of_a_column_in_arrow_does_not_matter() {
     };
     let values = arrow::compute::cast(&dictionary, &arrow::datatypes::DataType::Utf8).unwrap();
     assert_eq!(of(Arc::new(dictionary)), of(values));
+}
+
+/// pyarrow reads them into dictionaries, which it can from no other encoding.
+#[test]
+fn dictionaries_are_encoded_as_the_first_version_of_the_format_can() {
+    let numbers: Int32Array = (0..ROWS as i32).map(Some).collect();
+    let dictionary: ArrayRef = Arc::new(DictionaryArray::<Int32Type>::new(
+        numbers.clone(),
+        Arc::new(paths()),
+    ));
+    let columns: [(&str, ArrayRef); 3] = [
+        ("number", Arc::new(numbers)),
+        ("path", Arc::clone(&dictionary)),
+        ("text", Arc::new(paths())),
+    ];
+    let columns = columns.map(|(name, column)| {
+        let field = Field::new(name, column.data_type().clone(), true);
+        (Arc::new(field), column)
+    });
+    let columns = StructArray::from(columns.to_vec());
+    let batch = [RecordBatch::try_from_iter([("c", Arc::new(columns) as ArrayRef)]).unwrap()];
+    let file = file_of_encodings(&batch, (properties().build(), true), None, Encodings::Auto);
+    let reader = ParquetRecordBatchReaderBuilder::try_new(Bytes::from(file.unwrap())).unwrap();
+    let leaf = |number| {
+        let chunk = reader.metadata().row_group(0).column(number);
+        chunk
+            .encodings()
+            .filter(|encoding| *encoding != Encoding::RLE)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(leaf(0), [Encoding::DELTA_BINARY_PACKED]);
+    assert_eq!(leaf(1), [Encoding::PLAIN]);
+    assert_eq!(leaf(2), [Encoding::DELTA_BYTE_ARRAY]);
+    assert_eq!(
+        encoded(dictionary, properties(), Encodings::Auto),
+        [Encoding::PLAIN]
+    );
 }
 
 #[test]

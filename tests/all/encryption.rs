@@ -602,6 +602,19 @@ fn keys_that_are_wrong_or_missing_are_named() {
     }
 }
 
+/// Whether keys were refused: that of the footer as the writer is made, that of a column when it has pages.
+fn is_of_keys(error: Option<&Error>) -> bool {
+    matches!(
+        error,
+        Some(
+            Error::InvalidOption {
+                option: "properties",
+                ..
+            } | Error::Encode { .. }
+        )
+    )
+}
+
 #[test]
 fn keys_that_cannot_encrypt_are_refused_before_anything_is_published() {
     let batch = rows(1, 20);
@@ -620,10 +633,10 @@ fn keys_that_cannot_encrypt_are_refused_before_anything_is_published() {
         let (_guard, parent) = directory();
         let options = WriterOptions::new().properties(properties.clone());
         let written = single(&parent.join("one"), options, &batch);
-        assert!(matches!(written, Err(Error::Encode { .. })), "{written:?}");
+        assert!(is_of_keys(written.as_ref().err()), "{written:?}");
         let builder = DatasetWriter::builder(parent.join("many")).properties(properties);
         let written = data_set(builder, &batch);
-        assert!(matches!(written, Err(Error::Encode { .. })), "{written:?}");
+        assert!(is_of_keys(written.as_ref().err()), "{written:?}");
         assert_nothing_left(&parent, "broken keys");
     }
 }

@@ -8,6 +8,7 @@ mod file;
 
 use std::path::{Path, PathBuf};
 
+use atomic_arrow::arrow::array::RecordBatch;
 use atomic_arrow::arrow::datatypes::Schema;
 use atomic_arrow::format::TextOptions;
 use atomic_arrow::receipt::Note;
@@ -47,7 +48,8 @@ pub(crate) fn run(args: &WriteArgs, output: &mut Output) -> Result<Exit, Failure
             .on_progress(progress.listener())
             .build(input.schema())
             .map_err(|error| row.write_failure(error))?;
-        if read(&mut input, row, &mut writer, &progress)? {
+        let write = |batch: &RecordBatch| writer.write(batch);
+        if read(&mut input, row, write, &progress)? {
             break writer;
         }
         // Nothing of it was published.
@@ -105,7 +107,7 @@ pub(crate) fn say_of(args: &WriteArgs, notes: &[Note]) {
 fn read(
     input: &mut Input,
     mut row: Row,
-    writer: &mut DatasetWriter,
+    mut write: impl FnMut(&RecordBatch) -> atomic_arrow::Result<()>,
     progress: &WriteProgress,
 ) -> Result<bool, Failure> {
     while let Some(batch) = input.next() {
@@ -114,9 +116,7 @@ fn read(
             batch => batch?,
         };
         row.enter(input.current_path());
-        writer
-            .write(&batch)
-            .map_err(|error| row.write_failure(error))?;
+        write(&batch).map_err(|error| row.write_failure(error))?;
         row.pass(batch.num_rows());
         progress.read(input.bytes_read());
     }

@@ -2,16 +2,17 @@
 
 use std::path::Path;
 
+use atomic_arrow::arrow::array::RecordBatch;
 use atomic_arrow::disk::PublishMode;
 use atomic_arrow::format::{Format, TextOptions};
 use atomic_arrow::{AtomicArrowWriter, PublishedFile, WriterOptions};
 use indicatif::HumanBytes;
 use serde_json::json;
 
-use super::{Row, is_shown, say, say_notes};
+use super::{Row, is_shown, read, say, say_notes};
 use crate::args::{Durability, Mode, Switch, Sync, VerifyLevel, WriteArgs};
 use crate::exit::{Exit, Failure};
-use crate::input::{self, Input, InputError};
+use crate::input;
 use crate::output::Output;
 use crate::progress::WriteProgress;
 use crate::receipt::plural;
@@ -41,7 +42,8 @@ pub(super) fn run(args: &WriteArgs, output: &mut Output) -> Result<Exit, Failure
         say(args, &mut input);
         let schema = input.schema();
         let mut writer = AtomicArrowWriter::at_with_options(&args.to, schema, options.clone())?;
-        if read(&mut input, &mut writer, &progress)? {
+        let write = |batch: &RecordBatch| writer.write(batch);
+        if read(&mut input, Row::default(), write, &progress)? {
             break writer;
         }
         // Nothing of it was published.
@@ -57,28 +59,6 @@ pub(super) fn run(args: &WriteArgs, output: &mut Output) -> Result<Exit, Failure
     drop(progress);
     answer(args, output, &published);
     Ok(Exit::Done)
-}
-
-/// Writes all rows; says whether that was all, or has to begin again under other types.
-fn read(
-    input: &mut Input,
-    writer: &mut AtomicArrowWriter,
-    progress: &WriteProgress,
-) -> Result<bool, Failure> {
-    let mut row = Row::default();
-    while let Some(batch) = input.next() {
-        let batch = match batch {
-            Err(InputError::Guessed { .. }) => return Ok(false),
-            batch => batch?,
-        };
-        row.enter(input.current_path());
-        writer
-            .write(&batch)
-            .map_err(|error| row.write_failure(error))?;
-        row.pass(batch.num_rows());
-        progress.read(input.bytes_read());
-    }
-    Ok(true)
 }
 
 fn options(args: &WriteArgs, interrupt: &Interrupt) -> Result<WriterOptions, Failure> {

@@ -91,43 +91,18 @@ impl Order {
                 let floats = values
                     .iter()
                     .map(|bits| f32::from_bits(bits.cast_unsigned()));
-                let (least, most) = of_floats(floats, f32::is_nan)?;
-                Some(Bounds {
-                    least: (if least == 0.0 { -0.0 } else { least })
-                        .to_le_bytes()
-                        .to_vec(),
-                    most: (if most == 0.0 { 0.0 } else { most })
-                        .to_le_bytes()
-                        .to_vec(),
-                })
+                of_floats(floats, f32::is_nan, (-0.0, 0.0), f32::to_le_bytes)
             }
             (Order::Float, Slice::Eight(values)) => {
                 let floats = values
                     .iter()
                     .map(|bits| f64::from_bits(bits.cast_unsigned()));
-                let (least, most) = of_floats(floats, f64::is_nan)?;
-                Some(Bounds {
-                    least: (if least == 0.0 { -0.0 } else { least })
-                        .to_le_bytes()
-                        .to_vec(),
-                    most: (if most == 0.0 { 0.0 } else { most })
-                        .to_le_bytes()
-                        .to_vec(),
-                })
+                of_floats(floats, f64::is_nan, (-0.0, 0.0), f64::to_le_bytes)
             }
             (Order::HalfFloat, Slice::Fixed { width: 2, bytes }) => {
                 let floats = bytes.chunks_exact(2).map(half);
-                let (least, most) = of_floats(floats, F16::is_nan)?;
-                let least = if least == F16::ZERO {
-                    F16::NEG_ZERO
-                } else {
-                    least
-                };
-                let most = if most == F16::ZERO { F16::ZERO } else { most };
-                Some(Bounds {
-                    least: least.to_le_bytes().to_vec(),
-                    most: most.to_le_bytes().to_vec(),
-                })
+                let zeros = (F16::NEG_ZERO, F16::ZERO);
+                of_floats(floats, F16::is_nan, zeros, F16::to_le_bytes)
             }
             (Order::Decimal | Order::Bytes, Slice::Fixed { width, bytes }) if width > 0 => {
                 self.of_strings(bytes.chunks_exact(width))
@@ -231,16 +206,24 @@ fn of_integers<T: Copy + Ord, const WIDTH: usize>(
     })
 }
 
-fn of_floats<T: Copy + PartialOrd>(
+/// The bounds of floats that are no NaN. A zero is the negative one as the least and the positive one as the greatest.
+fn of_floats<T: Copy + PartialOrd, const WIDTH: usize>(
     values: impl Iterator<Item = T>,
     is_nan: impl Fn(T) -> bool,
-) -> Option<(T, T)> {
+    (negative_zero, zero): (T, T),
+    bytes: impl Fn(T) -> [u8; WIDTH],
+) -> Option<Bounds> {
     let mut values = values.filter(|value| !is_nan(*value));
     let first = values.next()?;
-    Some(values.fold((first, first), |(least, most), value| {
+    let (least, most) = values.fold((first, first), |(least, most), value| {
         let least = if value < least { value } else { least };
         (least, if value > most { value } else { most })
-    }))
+    });
+    let or_zero = |value: T, zero: T| if value == zero { zero } else { value };
+    Some(Bounds {
+        least: bytes(or_zero(least, negative_zero)).to_vec(),
+        most: bytes(or_zero(most, zero)).to_vec(),
+    })
 }
 
 /// Compares integers of any length, the highest byte first.

@@ -20,7 +20,7 @@ use parquet::schema::types::ColumnDescPtr;
 
 use super::super::page_header;
 use super::super::page_store::Chunks;
-use super::bits::{hybrid, width_of};
+use super::bits::width_of;
 use super::bounds::{Bounds, Order, cut_least, cut_most};
 use super::choose::Choice;
 use super::dictionary::{Dictionary, Limit};
@@ -276,11 +276,7 @@ impl ChunkEncoder {
         let mut page = std::mem::take(&mut self.page);
         page.clear();
         if column.is_nullable {
-            let start = page.len();
-            page.extend_from_slice(&[0; 4]);
-            hybrid(&self.levels[..rows], 1, &mut page);
-            let length = (page.len() - start - 4) as u32;
-            page[start..start + 4].copy_from_slice(&length.to_le_bytes());
+            encode::bits(&self.levels[..rows], &mut page);
         }
         let encoding = self.encode_values(count, &mut page)?;
         let values = self.values.slice(0..count);
@@ -316,7 +312,7 @@ impl ChunkEncoder {
         if self.dictionary.is_some() {
             self.end_dictionary()?;
         }
-        encode::values(values_of(&self.values, count), self.choice.encoding, page)?;
+        encode::values(self.values.slice(0..count), self.choice.encoding, page)?;
         Ok(self.choice.encoding)
     }
 
@@ -363,10 +359,6 @@ impl ChunkEncoder {
         let (is_numbered, column) = (self.is_numbered, self.column);
         self.totals.close(&column, is_numbered)
     }
-}
-
-fn values_of(values: &Values, count: usize) -> Slice<'_> {
-    values.slice(0..count)
 }
 
 impl Totals {
@@ -556,35 +548,23 @@ fn statistics(column: &Column, bounds: Option<&Bounds>, nulls: u64) -> Result<St
             Statistics::Boolean(of_bounds(bounds, is_exact, nulls, is_signed))
         }
         Type::INT32 => {
+            let number = |bytes| number(bytes, i32::from_le_bytes);
             let bounds = (number(least)?, number(most)?);
-            let bounds = (
-                bounds.0.map(i32::from_le_bytes),
-                bounds.1.map(i32::from_le_bytes),
-            );
             Statistics::Int32(of_bounds(bounds, is_exact, nulls, is_signed))
         }
         Type::INT64 => {
+            let number = |bytes| number(bytes, i64::from_le_bytes);
             let bounds = (number(least)?, number(most)?);
-            let bounds = (
-                bounds.0.map(i64::from_le_bytes),
-                bounds.1.map(i64::from_le_bytes),
-            );
             Statistics::Int64(of_bounds(bounds, is_exact, nulls, is_signed))
         }
         Type::FLOAT => {
+            let number = |bytes| number(bytes, f32::from_le_bytes);
             let bounds = (number(least)?, number(most)?);
-            let bounds = (
-                bounds.0.map(f32::from_le_bytes),
-                bounds.1.map(f32::from_le_bytes),
-            );
             Statistics::Float(of_bounds(bounds, is_exact, nulls, is_signed))
         }
         Type::DOUBLE => {
+            let number = |bytes| number(bytes, f64::from_le_bytes);
             let bounds = (number(least)?, number(most)?);
-            let bounds = (
-                bounds.0.map(f64::from_le_bytes),
-                bounds.1.map(f64::from_le_bytes),
-            );
             Statistics::Double(of_bounds(bounds, is_exact, nulls, is_signed))
         }
         Type::BYTE_ARRAY => {
@@ -600,12 +580,15 @@ fn statistics(column: &Column, bounds: Option<&Bounds>, nulls: u64) -> Result<St
     })
 }
 
-fn number<const WIDTH: usize>(bytes: Option<Vec<u8>>) -> Result<Option<[u8; WIDTH]>> {
+fn number<T, const WIDTH: usize>(
+    bytes: Option<Vec<u8>>,
+    of_bytes: impl Fn([u8; WIDTH]) -> T,
+) -> Result<Option<T>> {
     let whole = |bytes: Vec<u8>| {
         <[u8; WIDTH]>::try_from(bytes)
             .map_err(|_| ParquetError::General("a bound is not as long as its type".to_owned()))
     };
-    bytes.map(whole).transpose()
+    Ok(bytes.map(whole).transpose()?.map(of_bytes))
 }
 
 fn of_bounds<T>(

@@ -28,7 +28,10 @@ pub(super) fn values(values: Slice<'_>, encoding: Encoding, into: &mut Vec<u8>) 
         (Encoding::BYTE_STREAM_SPLIT, Slice::Eight(values)) => {
             split(values.iter().map(|value| value.to_le_bytes()), into);
         }
-        (Encoding::RLE, Slice::Booleans(values)) => runs(values, into),
+        (Encoding::RLE, Slice::Booleans(values)) => {
+            let numbers: Vec<u32> = values.iter().map(|value| u32::from(*value)).collect();
+            bits(&numbers, into);
+        }
         (encoding, _) => {
             return Err(ParquetError::NYI(format!(
                 "these values cannot be encoded as {encoding}"
@@ -80,12 +83,11 @@ fn split<const WIDTH: usize>(
     }
 }
 
-/// The length of the hybrid of runs and packed booleans, and the hybrid.
-fn runs(values: &[u8], into: &mut Vec<u8>) {
-    let numbers: Vec<u32> = values.iter().map(|value| u32::from(*value)).collect();
+/// Encodes numbers of one bit as the hybrid of runs and packed bits, after its length.
+pub(super) fn bits(numbers: &[u32], into: &mut Vec<u8>) {
     let start = into.len();
     into.extend_from_slice(&[0; 4]);
-    hybrid(&numbers, 1, into);
+    hybrid(numbers, 1, into);
     let length = (into.len() - start - 4) as u32;
     into[start..start + 4].copy_from_slice(&length.to_le_bytes());
 }

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray};
-use arrow::datatypes::{DataType, FieldRef, Fields};
+use arrow::datatypes::{DataType, Fields};
 use arrow::error::ArrowError;
 
 use super::values::{Values, for_present};
+use crate::nested::inner_fields;
 
 /// Adds what an array has that is not null to the values of its leaf columns. Values that are not known how to add
 /// make their leaf's `None`.
@@ -52,11 +53,14 @@ pub(super) fn append(array: &ArrayRef, leaves: &mut [Option<Values>]) -> Result<
         }
         DataType::Struct(_) => {
             let columns = array.as_struct().columns();
+            let counts = columns
+                .iter()
+                .map(|column| leaf_types(column.data_type()).len());
+            let counts: Vec<usize> = counts.collect();
             for_present(array, |rows| {
                 let mut rest = &mut *leaves;
-                for column in columns {
-                    let (of_column, after) =
-                        rest.split_at_mut(count(column.data_type()).min(rest.len()));
+                for (column, count) in columns.iter().zip(&counts) {
+                    let (of_column, after) = rest.split_at_mut((*count).min(rest.len()));
                     append(&column.slice(rows.start, rows.len()), of_column)?;
                     rest = after;
                 }
@@ -78,38 +82,22 @@ pub(super) fn append(array: &ArrayRef, leaves: &mut [Option<Values>]) -> Result<
 
 /// Whether each leaf column of some fields is a dictionary.
 pub(super) fn are_dictionaries(fields: &Fields) -> Vec<bool> {
-    let mut found = Vec::new();
-    let mut pending: Vec<&DataType> = fields.iter().rev().map(|field| field.data_type()).collect();
-    while let Some(data_type) = pending.pop() {
-        match data_type {
-            DataType::List(item)
-            | DataType::LargeList(item)
-            | DataType::ListView(item)
-            | DataType::LargeListView(item)
-            | DataType::FixedSizeList(item, _)
-            | DataType::Map(item, _)
-            | DataType::RunEndEncoded(_, item) => pending.push(item.data_type()),
-            DataType::Struct(fields) => {
-                pending.extend(fields.iter().rev().map(|field| field.data_type()));
-            }
-            leaf => found.push(matches!(leaf, DataType::Dictionary(_, _))),
-        }
-    }
-    found
+    let leaves = fields
+        .iter()
+        .flat_map(|field| leaf_types(field.data_type()));
+    leaves
+        .map(|leaf| matches!(leaf, DataType::Dictionary(_, _)))
+        .collect()
 }
 
-/// How many leaf columns a type has.
-fn count(data_type: &DataType) -> usize {
-    let of = |field: &FieldRef| count(field.data_type());
-    match data_type {
-        DataType::List(item)
-        | DataType::LargeList(item)
-        | DataType::ListView(item)
-        | DataType::LargeListView(item)
-        | DataType::FixedSizeList(item, _)
-        | DataType::Map(item, _)
-        | DataType::RunEndEncoded(_, item) => of(item),
-        DataType::Struct(fields) => fields.iter().map(of).sum(),
-        _ => 1,
+/// The types of the leaf columns of a type.
+fn leaf_types(data_type: &DataType) -> Vec<&DataType> {
+    let inner = inner_fields(data_type);
+    match inner.is_empty() && !matches!(data_type, DataType::Struct(_)) {
+        true => vec![data_type],
+        false => inner
+            .into_iter()
+            .flat_map(|field| leaf_types(field.data_type()))
+            .collect(),
     }
 }

@@ -8,6 +8,7 @@ mod arrow_writer;
 mod calls;
 mod command;
 mod dataset;
+mod dry_run;
 mod errors;
 mod file;
 mod input;
@@ -36,6 +37,8 @@ mod _lib {
     use super::command::main;
     #[pymodule_export]
     use super::dataset::{DatasetWriter, already_committed};
+    #[pymodule_export]
+    use super::dry_run::{DryRun, DryRunReport, PlannedPartition};
     #[pymodule_export]
     use super::file::{File, PublishedFile};
     #[pymodule_export]

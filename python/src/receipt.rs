@@ -191,11 +191,7 @@ impl Receipt {
     /// not a part of the JSON.
     #[getter]
     fn notes(&self) -> Vec<Note> {
-        let note = |note: &receipt::Note| Note {
-            kind: note.kind(),
-            message: note.to_string(),
-        };
-        self.receipt.notes().iter().map(note).collect()
+        self.receipt.notes().iter().map(Note::of).collect()
     }
 
     /// What the commit did with what was there: ``"append"``, ``"error_if_exists"``,
@@ -265,6 +261,15 @@ pub(crate) struct Note {
     kind: &'static str,
     /// What it is, and what comes of it.
     message: String,
+}
+
+impl Note {
+    pub(crate) fn of(note: &receipt::Note) -> Self {
+        Note {
+            kind: note.kind(),
+            message: note.to_string(),
+        }
+    }
 }
 
 #[pymethods]

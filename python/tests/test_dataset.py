@@ -535,3 +535,41 @@ def test_a_commit_whose_files_are_gone_is_given_up_if_that_is_asked_for(tmp_path
     assert "1 given up" in str(recovery)
     aa.write_dataset(table, root, partition_by="k")
     assert aa.recover(root).failed == []
+
+
+def test_a_dry_run_counts_rows_and_writes_nothing(
+    lake: Path, files: Callable[[Path], list[str]]
+) -> None:
+    rows = pa.table({"k": ["b", "a", "b"], "v": [1, 2, 3]})
+    report = aa.write_dataset(
+        rows, lake / "t", partition_by="k", write_id="first", progress=True, dry_run=True
+    )
+    assert [(p.path, p.partition, p.rows) for p in report.partitions] == [
+        ("k=a", {"k": "a"}, 1),
+        ("k=b", {"k": "b"}, 2),
+    ]
+    assert (report.rows, report.root, report.notes) == (3, lake / "t", [])
+    assert pa.table(report).to_pydict() == {"path": ["k=a", "k=b"], "rows": [1, 2]}
+    told = json.loads(report.to_json())
+    assert told["dry_run"] is True
+    assert told["totals"] == {"partitions": 2, "rows": 3}
+    assert files(lake) == []
+
+
+def test_a_dry_run_says_what_the_write_would_be_refused_for(
+    lake: Path, files: Callable[[Path], list[str]]
+) -> None:
+    rows = pa.table({"k": ["a"], "v": [1]})
+    aa.write_dataset(rows, lake, partition_by="k")
+    before = files(lake)
+    with pytest.raises(aa.ConflictError, match="has files already"):
+        aa.write_dataset(rows, lake, partition_by="k", mode="error_if_exists", dry_run=True)
+    other = pa.table({"k": ["a"], "v": ["x"]})
+    with pytest.raises(aa.IncompatibleError):
+        aa.write_dataset(other, lake, partition_by="k", dry_run=True)
+    with pytest.raises(aa.PartitionError):
+        aa.write_dataset(pa.table({"k": [""], "v": [1]}), lake, partition_by="k", dry_run=True)
+    added = pa.table({"k": ["a"], "v": [1], "w": [2]})
+    notes = aa.write_dataset(added, lake, partition_by="k", dry_run=True).notes
+    assert [note.kind for note in notes] == ["column-added"]
+    assert files(lake) == before

@@ -143,6 +143,7 @@ def test_types_find_mistakes_and_nothing_else(tmp_path: Path) -> None:
     (tmp_path / "use.py").write_text(USE)
     command = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", "cache", "use.py"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
-    lines = [line.split(": ", 2)[:2] for line in done.stdout.splitlines() if ": error:" in line]
-    assert lines == [[f"use.py:{number}", "error"] for number in (10, 11, 12)], done.stdout
+    # Of a call of a function with overloads there may be two.
+    lines = {line.split(": ", 1)[0] for line in done.stdout.splitlines() if ": error:" in line}
+    assert lines == {f"use.py:{number}" for number in (10, 11, 12)}, done.stdout
     assert 'Revealed type is "int"' in done.stdout.replace("builtins.int", "int")

@@ -1,19 +1,22 @@
 //! [`DryRun`]: what a write would do, found out without writing.
 
-use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::{fmt, io};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
+use serde_json::{Map, Value, json};
 
 use super::builder::DatasetWriterBuilder;
 use super::template::Template;
 use super::writer::{Checked, checked, preview};
+use crate::disk::{Disk, EntryKind};
 use crate::error::{Error, Result};
 use crate::options::SchemaPolicy;
 use crate::partition::{Partition, PartitionIds, PartitionSplitter};
-use crate::receipt::Note;
+use crate::receipt::{CommitMode, Note};
+use crate::staging::is_area_name;
 use crate::stored::{StoredTypes, schema_in_files};
 use crate::unify::conform;
 
@@ -66,12 +69,82 @@ impl fmt::Debug for DryRun {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct DryRunReport {
+    /// The data set's root, absolute, with symbolic links resolved.
+    pub root: PathBuf,
     /// The rows of all partitions.
     pub rows: u64,
     /// The partitions with rows, in the order in which they appeared, and the number of rows of each.
     pub partitions: Vec<(Partition, u64)>,
     /// The notes that the commit would have.
     pub notes: Vec<Note>,
+}
+
+impl DryRunReport {
+    /// As JSON, in one line: `dry_run` (`true`), `root`, `partitions` in the order of their paths, each with `path`,
+    /// `partition` (keys and the texts of their values, or null) and `rows`, `totals` of `partitions` and `rows`, and
+    /// `notes`, each with `kind` and `message`.
+    ///
+    /// A path that is not UTF-8 has U+FFFD in place of what is not.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let mut partitions: Vec<_> = self
+            .partitions
+            .iter()
+            .map(|(partition, rows)| (partition.path(), partition, rows))
+            .collect();
+        partitions.sort_by(|(a, ..), (b, ..)| a.cmp(b));
+        let partitions = partitions.iter().map(|(_, partition, rows)| {
+            json!({"path": partition.to_string(), "partition": texts(partition), "rows": rows})
+        });
+        let notes = self.notes.iter();
+        let notes = notes.map(|note| json!({"kind": note.kind(), "message": note.to_string()}));
+        json!({
+            "dry_run": true,
+            "root": self.root.to_string_lossy(),
+            "partitions": partitions.collect::<Vec<_>>(),
+            "totals": {"partitions": self.partitions.len(), "rows": self.rows},
+            "notes": notes.collect::<Vec<_>>(),
+        })
+        .to_string()
+    }
+}
+
+/// The keys of a partition, each with its value's text or null.
+fn texts(partition: &Partition) -> Map<String, Value> {
+    let text = |value: &crate::partition::PartitionValue| match value.is_null() {
+        true => Value::Null,
+        false => value.to_string().into(),
+    };
+    let keys = partition.iter();
+    keys.map(|(key, value)| (key.to_owned(), text(value)))
+        .collect()
+}
+
+/// Refuses a directory that holds a file, of any name and at any depth.
+fn check_free(disk: &dyn Disk, directory: &Path) -> Result<()> {
+    let mut pending = vec![directory.to_owned()];
+    while let Some(path) = pending.pop() {
+        let entries = match disk.list(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            entries => entries.map_err(|source| Error::Read {
+                path: path.clone(),
+                source,
+            })?,
+        };
+        for entry in entries {
+            if entry.kind != EntryKind::Directory {
+                return Err(Error::Conflict {
+                    path: directory.to_owned(),
+                    reason: "has files already",
+                });
+            }
+            // What is staged inside the root is not a part of it.
+            if !is_area_name(&entry.path) {
+                pending.push(entry.path);
+            }
+        }
+    }
+    Ok(())
 }
 
 impl DryRun {
@@ -130,19 +203,30 @@ impl DryRun {
     /// Compares what was taken with what is in the data set.
     ///
     /// # Errors
-    /// What the commit would be refused for, as [`DatasetWriterBuilder::preview`] says; [`Error::Poisoned`] if a batch was
-    /// refused. Nothing is changed.
+    /// What the commit would be refused for, as [`DatasetWriterBuilder::preview`] says; [`Error::Conflict`] also if a
+    /// partition has files and the mode is to refuse that; [`Error::Poisoned`] if a batch was refused. Nothing is
+    /// changed.
     pub fn finish(self) -> Result<DryRunReport> {
         if self.poisoned {
             let path = self.root;
             return Err(Error::Poisoned { path });
         }
         let partitions = self.ids.partitions();
+        match self.builder.mode {
+            CommitMode::ErrorIfExists => {
+                for partition in partitions {
+                    let directory = self.root.join(partition.path());
+                    check_free(self.builder.disk.as_ref(), &directory)?;
+                }
+            }
+            CommitMode::Append | CommitMode::OverwritePartitions | CommitMode::Overwrite => {}
+        }
         let notes = preview(&self.builder, &self.schema, partitions)?;
-        let partitions = partitions.iter().cloned().zip(self.rows);
+        let partitions: Vec<_> = partitions.iter().cloned().zip(self.rows).collect();
         Ok(DryRunReport {
+            root: self.root,
             rows: self.total,
-            partitions: partitions.collect(),
+            partitions,
             notes,
         })
     }

@@ -22,6 +22,25 @@ fn rows_are_counted_by_partition_and_nothing_is_made() {
     let expected: Vec<(Partition, u64)> = vec![(station("KSEA"), 4), (station("KPDX"), 2)];
     assert_eq!(planned.partitions, expected);
     assert_eq!(planned.notes, []);
+    assert_eq!(planned.root, lake);
+    let json: serde_json::Value = serde_json::from_str(&planned.to_json()).unwrap();
+    let partition = |station: &str, rows: u64| {
+        serde_json::json!({
+            "path": format!("station_id={station}"),
+            "partition": {"station_id": station},
+            "rows": rows,
+        })
+    };
+    assert_eq!(
+        json,
+        serde_json::json!({
+            "dry_run": true,
+            "root": lake.to_str().unwrap(),
+            "partitions": [partition("KPDX", 2), partition("KSEA", 4)],
+            "totals": {"partitions": 2, "rows": 6},
+            "notes": [],
+        })
+    );
     assert_eq!(tree(&root), Vec::<String>::new());
 }
 
@@ -68,6 +87,29 @@ fn it_says_what_the_commit_would_say_or_be_refused_for() {
     let error = run(CommitMode::Append, &retyped).unwrap_err();
     assert!(matches!(error, Error::Incompatible { .. }), "{error:?}");
     assert_eq!(tree(&root), before);
+}
+
+#[test]
+fn files_in_a_partition_are_a_conflict_where_the_mode_refuses_them() {
+    let (_guard, root) = directory();
+    let lake = root.join("lake");
+    commit(builder(&lake, CommitMode::Append), &["KSEA"]).unwrap();
+    let run = |station: &str| {
+        let batch = stations(&[station]);
+        let mut dry_run = builder(&lake, CommitMode::ErrorIfExists)
+            .dry_run(batch.schema())
+            .unwrap();
+        dry_run.write(&batch).unwrap();
+        dry_run.finish()
+    };
+    let error = run("KSEA").unwrap_err();
+    assert!(error.is_conflict(), "{error:?}");
+    assert_eq!(
+        error.path(),
+        Some(lake.join("station_id=KSEA").as_path()),
+        "{error}"
+    );
+    assert_eq!(run("KPDX").unwrap().rows, 1);
 }
 
 #[test]

@@ -65,12 +65,14 @@ from ._errors import (
 from ._file import AtomicBinaryFile, AtomicTextFile, open
 from ._keys import PartitionKey, SortBy, column, date, day, hour, month, year
 from ._lib import (
+    DryRunReport,
     FileRecord,
     FileReport,
     Inspection,
     Note,
     Oddity,
     PartitionSummary,
+    PlannedPartition,
     Progress,
     PublishedFile,
     Receipt,
@@ -104,6 +106,7 @@ __all__ = [
     "DatasetWriter",
     "DiscardedWarning",
     "DistrustedError",
+    "DryRunReport",
     "EncodeError",
     "FileOptions",
     "FileRecord",
@@ -131,6 +134,7 @@ __all__ = [
     "PartitionError",
     "PartitionKey",
     "PartitionSummary",
+    "PlannedPartition",
     "PoisonedError",
     "Progress",
     "PublishedFile",

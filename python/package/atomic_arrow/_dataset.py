@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable
-from typing import Any, Unpack
+from typing import Any, Literal, Unpack, overload
 
 from . import _lib
 from ._data import Data, Schema, length, rows_of, schema_of
-from ._errors import DataSetWarning, ForkedError, make
-from ._lib import FileRecord, Progress, Receipt, StagedWrite
+from ._errors import DataSetWarning, ForkedError, make, unpublished
+from ._lib import DryRunReport, FileRecord, Progress, Receipt, StagedWrite
 from ._options import Staging, WriteOptions, log, prepared
 from ._paths import StrPath, local_path
 from ._progress import OnProgress, Shown
@@ -169,6 +169,7 @@ class DatasetWriter(Writer[_lib.DatasetWriter]):
         return f"<DatasetWriter {self.root}: {state}>"
 
 
+@overload
 def write_dataset(
     data: Data,
     root: StrPath,
@@ -177,8 +178,50 @@ def write_dataset(
     index: bool | None = None,
     on_file: Callable[[FileRecord], object] | None = None,
     progress: OnProgress = False,
+    dry_run: Literal[False] = False,
     **options: Unpack[WriteOptions],
-) -> Receipt:
+) -> Receipt: ...
+
+
+@overload
+def write_dataset(
+    data: Data,
+    root: StrPath,
+    *,
+    schema: Schema | None = None,
+    index: bool | None = None,
+    on_file: Callable[[FileRecord], object] | None = None,
+    progress: OnProgress = False,
+    dry_run: Literal[True],
+    **options: Unpack[WriteOptions],
+) -> DryRunReport: ...
+
+
+@overload
+def write_dataset(
+    data: Data,
+    root: StrPath,
+    *,
+    schema: Schema | None = None,
+    index: bool | None = None,
+    on_file: Callable[[FileRecord], object] | None = None,
+    progress: OnProgress = False,
+    dry_run: bool,
+    **options: Unpack[WriteOptions],
+) -> Receipt | DryRunReport: ...
+
+
+def write_dataset(
+    data: Data,
+    root: StrPath,
+    *,
+    schema: Schema | None = None,
+    index: bool | None = None,
+    on_file: Callable[[FileRecord], object] | None = None,
+    progress: OnProgress = False,
+    dry_run: bool = False,
+    **options: Unpack[WriteOptions],
+) -> Receipt | DryRunReport:
     """Writes all rows of some data into a Hive-partitioned data set, all or nothing.
 
     >>> import pandas as pd
@@ -186,6 +229,12 @@ def write_dataset(
     >>> receipt = write_dataset(df, lake / "weather", partition_by=["station_id"])
     >>> print(receipt.rows, "rows in", len(receipt.files), "files")
     2 rows in 2 files
+
+    What it would do is known before it is done:
+
+    >>> planned = write_dataset(df, lake / "weather", partition_by=["station_id"], dry_run=True)
+    >>> [(partition.path, partition.rows) for partition in planned.partitions]
+    [('station_id=KJFK', 1), ('station_id=KSEA', 1)]
 
     :param data: What exports the Arrow stream or array interface (a frame of pandas or Polars, a
         table or reader of PyArrow, a relation of DuckDB, …), a Polars ``LazyFrame``, or an iterable
@@ -199,6 +248,10 @@ def write_dataset(
         which are integers without a name, do not, and any other index is refused.
     :param on_file: Called with each finished file, which is not published yet.
     :param progress: ``True`` for a bar, or a function that is called with a :class:`Progress`.
+    :param dry_run: Whether to read and split everything and say what would be done, but write nothing at
+        all. What the commit would be refused for is raised; no file is finished, so ``on_file`` and
+        ``progress`` are not called. What only encoders refuse is not found out, and whether a write of this
+        ``write_id`` was committed before is not asked.
     :param options: As in :class:`WriteOptions`: ``partition_by``, ``mode``, ``write_id``,
         ``compression``, ``memory_limit``, ``verify``, ``durability`` and so on.
     :raises Interrupted: On Ctrl-C; nothing is published.
@@ -209,6 +262,8 @@ def write_dataset(
         raise invalid(
             "keep_staged", "nothing stays staged: it is for stage(), and for a DatasetWriter"
         )
+    if dry_run:
+        return _dry_run(data, root, schema, index, options)
     write_id = options.get("write_id")
     if write_id is not None:
         named: dict[str, Any] = {}
@@ -311,6 +366,22 @@ def _written(
         writer.__exit__(type(error), error, error.__traceback__)
         raise
     return writer
+
+
+def _dry_run(
+    data: Data, root: StrPath, schema: Schema | None, index: bool | None, options: WriteOptions
+) -> DryRunReport:
+    """What writing all rows would do."""
+    place = local_path(root)
+    exact = options.get("schema_policy") == "exact"
+    known, opened = rows_of(data, place, schema=schema, index=index, exact=exact, level=5)
+    run = _lib.DryRun(place, schema_of(known, index=index), prepared(options))
+    with unpublished(place):
+        for stream in opened:
+            run.write(stream)
+    report = run.finish()
+    log.info("%s: dry run: %s", place, report)
+    return report
 
 
 _SAID_BY_RECEIPT = ("no-rows", "schema-only")

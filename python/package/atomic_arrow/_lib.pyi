@@ -10,6 +10,8 @@ from ._data import ArrowArray, ArrowSchema, ArrowStream
 __all__ = [
     "ArrowWriter",
     "DatasetWriter",
+    "DryRun",
+    "DryRunReport",
     "File",
     "FileRecord",
     "FileReport",
@@ -18,6 +20,7 @@ __all__ = [
     "Note",
     "Oddity",
     "PartitionSummary",
+    "PlannedPartition",
     "Progress",
     "PublishedFile",
     "Receipt",
@@ -72,6 +75,37 @@ class DatasetWriter:
     def discard(self) -> None: ...
     @property
     def progress(self) -> Progress: ...
+
+@final
+class DryRun:
+    def __new__(
+        cls, root: str, schema: ArrowSchema | ArrowStream, options: dict[str, Any]
+    ) -> DryRun: ...
+    def write(self, stream: Stream) -> None: ...
+    def finish(self) -> DryRunReport: ...
+
+@final
+class PlannedPartition:
+    @property
+    def path(self) -> str: ...
+    @property
+    def partition(self) -> dict[str, bool | int | float | str | None]: ...
+    @property
+    def rows(self) -> int: ...
+
+@final
+class DryRunReport:
+    @property
+    def root(self) -> Path: ...
+    @property
+    def rows(self) -> int: ...
+    @property
+    def partitions(self) -> Table[PlannedPartition]: ...
+    @property
+    def notes(self) -> list[Note]: ...
+    def to_json(self) -> str: ...
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
+    def _repr_html_(self) -> str: ...
 
 @final
 class ArrowWriter:

@@ -206,7 +206,7 @@ const DATA_SET: &[Row] = &[
     row("a call as the write goes on", Has(&["on_progress"]), Lacks("a bar on a terminal"), Has(&["progress"]), "a function", "none"),
     row("whether to give up", Has(&["interrupt_when"]), Lacks("signals"), Lacks("Ctrl-C"), "a function", "never"),
     row("the disk", Has(&["disk"]), Lacks(TESTS_ONLY), Lacks(TESTS_ONLY), "a `Disk`", "the system's"),
-    row("reporting and writing nothing", Lacks("`dry_run` in place of `build`"), Has(&["--dry-run"]), Lacks("not yet"), "a switch", "off"),
+    row("reporting and writing nothing", Lacks("`dry_run` in place of `build`"), Has(&["--dry-run"]), Has(&["dry_run"]), "a switch", "off"),
     row("the receipt as JSON", Lacks("`Receipt::to_json`"), Has(&["--json"]), Lacks("`Receipt.to_json`"), "a switch", "off"),
     row("what is printed", Lacks("prints nothing"), Has(&["--quiet", "--verbose"]), Lacks("prints nothing"), "switches", "a summary"),
 ];

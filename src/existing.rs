@@ -22,6 +22,7 @@ use crate::format::{self, Fault, Format};
 use crate::meaning::{Ordered, difference};
 use crate::names::other_case;
 use crate::partition::{Partition, hive};
+use crate::presence::is_hidden;
 use crate::receipt::{CommitMode, Note};
 use crate::remedy::Remedy;
 use crate::staging::check_inside;
@@ -119,7 +120,10 @@ impl Planned<'_> {
             CommitMode::Append | CommitMode::ErrorIfExists => false,
             CommitMode::OverwritePartitions if self.keys.is_empty() => return Ok(None),
             CommitMode::OverwritePartitions => true,
-            CommitMode::Overwrite => return Ok(None),
+            // Nothing stays beside them.
+            CommitMode::ErrorIfAnyExists | CommitMode::Ignore | CommitMode::Overwrite => {
+                return Ok(None);
+            }
         };
         let directory = |partition: &Partition| match partition.is_empty() {
             true => self.root.to_owned(),
@@ -187,7 +191,11 @@ impl Planned<'_> {
     pub(crate) fn table(&self) -> Result<Option<Note>> {
         match self.mode {
             CommitMode::Overwrite => Ok(None),
-            CommitMode::Append | CommitMode::ErrorIfExists | CommitMode::OverwritePartitions => {
+            CommitMode::Append
+            | CommitMode::ErrorIfExists
+            | CommitMode::ErrorIfAnyExists
+            | CommitMode::Ignore
+            | CommitMode::OverwritePartitions => {
                 let format = TableFormat::find(self.disk, self.root)?;
                 Ok(format.map(|format| Note::ForeignTable { format }))
             }
@@ -416,12 +424,6 @@ impl Search<'_> {
 fn key_of(directory: &Path) -> Option<String> {
     let name = directory.file_name()?.to_str()?;
     name.split_once('=').map(|(key, _)| hive::unescape(key))
-}
-
-/// Whether readers of data sets pass the name over.
-fn is_hidden(path: &Path) -> bool {
-    let name = path.file_name().unwrap_or_default().as_encoded_bytes();
-    name.starts_with(b".") || name.starts_with(b"_")
 }
 
 /// Whether the error says that nothing is there, or that this user may not see it.

@@ -184,6 +184,7 @@ mod nulls;
 mod options;
 pub mod partition;
 mod pool;
+mod presence;
 mod publish;
 pub mod receipt;
 mod record;

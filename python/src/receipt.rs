@@ -121,6 +121,8 @@ pub(crate) fn mode_name(mode: CommitMode) -> &'static str {
     match mode {
         CommitMode::Append => "append",
         CommitMode::ErrorIfExists => "error_if_exists",
+        CommitMode::ErrorIfAnyExists => "error_if_any_exists",
+        CommitMode::Ignore => "ignore",
         CommitMode::OverwritePartitions => "overwrite_partitions",
         CommitMode::Overwrite => "overwrite",
     }
@@ -194,8 +196,8 @@ impl Receipt {
         self.receipt.notes().iter().map(Note::of).collect()
     }
 
-    /// What the commit did with what was there: ``"append"``, ``"error_if_exists"``,
-    /// ``"overwrite_partitions"`` or ``"overwrite"``.
+    /// What the commit did with what was there: ``"append"``, ``"error_if_exists"``, ``"error_if_any_exists"``,
+    /// ``"ignore"``, ``"overwrite_partitions"`` or ``"overwrite"``.
     #[getter]
     fn mode(&self) -> &'static str {
         mode_name(self.receipt.mode())

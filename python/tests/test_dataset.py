@@ -7,6 +7,7 @@ import json
 import logging
 import pickle
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -38,6 +39,24 @@ def test_modes_keep_or_replace_what_they_say(lake: Path) -> None:
     assert count(root) == 3
     write(seattle, "overwrite")
     assert count(root) == 2
+
+
+def test_a_data_set_that_is_there_is_refused_or_left_as_it_is(lake: Path) -> None:
+    write = lambda mode: aa.write_dataset(
+        ROWS, lake / "weather", partition_by="station_id", mode=mode
+    )
+    first = write("error_if_any_exists")
+    assert (first.mode, first.notes, count(lake / "weather")) == ("error_if_any_exists", [], 3)
+    with pytest.raises(FileExistsError, match="has files already"):
+        write("error_if_any_exists")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ignored = write("ignore")
+    assert [note.kind for note in ignored.notes] == ["ignored"]
+    assert (ignored.mode, len(ignored.files), ignored.rows) == ("ignore", 0, 0)
+    assert count(lake / "weather") == 3
+    with pytest.raises(aa.InvalidOptionError, match='did you mean "ignore"'):
+        write("ignored")
 
 
 def test_a_table_of_another_format_is_overwritten_only_if_allowed(lake: Path) -> None:

@@ -15,6 +15,7 @@ use uuid::Uuid;
 use crate::disk::{Identity, LockKind};
 use crate::error::{Error, Result};
 use crate::options::Durability;
+use crate::presence::Counted;
 use crate::receipt::Receipt;
 use crate::record::{Decision, Fingerprint, Layout, Plan, StagedRecord};
 use crate::staging::{Swept, Workspace};
@@ -110,6 +111,9 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync {
 
     /// The files below a directory of the data set, without the staging area; none if there is no such directory.
     fn files(&self, directory: &Path) -> Result<Vec<(PathBuf, Fingerprint)>>;
+
+    /// Whether any file is below a directory of the data set, beside the staging area.
+    fn holds_files(&self, directory: &Path, counted: Counted) -> Result<bool>;
 
     /// Whether a directory of the data set may be exchanged with a staged one: a reader never meets what
     /// is in the staging area, and nobody holds on to the directory itself.

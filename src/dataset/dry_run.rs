@@ -1,8 +1,8 @@
 //! [`DryRun`]: what a write would do, found out without writing.
 
-use std::path::{Path, PathBuf};
+use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::{fmt, io};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
@@ -11,12 +11,10 @@ use serde_json::{Map, Value, json};
 use super::builder::DatasetWriterBuilder;
 use super::template::Template;
 use super::writer::{Checked, checked, preview};
-use crate::disk::{Disk, EntryKind};
 use crate::error::{Error, Result};
 use crate::options::SchemaPolicy;
 use crate::partition::{Partition, PartitionIds, PartitionSplitter};
-use crate::receipt::{CommitMode, Note};
-use crate::staging::is_area_name;
+use crate::receipt::Note;
 use crate::stored::{StoredTypes, schema_in_files};
 use crate::unify::conform;
 
@@ -120,33 +118,6 @@ fn texts(partition: &Partition) -> Map<String, Value> {
         .collect()
 }
 
-/// Refuses a directory that holds a file, of any name and at any depth.
-fn check_free(disk: &dyn Disk, directory: &Path) -> Result<()> {
-    let mut pending = vec![directory.to_owned()];
-    while let Some(path) = pending.pop() {
-        let entries = match disk.list(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            entries => entries.map_err(|source| Error::Read {
-                path: path.clone(),
-                source,
-            })?,
-        };
-        for entry in entries {
-            if entry.kind != EntryKind::Directory {
-                return Err(Error::Conflict {
-                    path: directory.to_owned(),
-                    reason: "has files already",
-                });
-            }
-            // What is staged inside the root is not a part of it.
-            if !is_area_name(&entry.path) {
-                pending.push(entry.path);
-            }
-        }
-    }
-    Ok(())
-}
-
 impl DryRun {
     fn begin(builder: DatasetWriterBuilder, schema: SchemaRef) -> Result<Self> {
         let Checked {
@@ -203,24 +174,14 @@ impl DryRun {
     /// Compares what was taken with what is in the data set.
     ///
     /// # Errors
-    /// What the commit would be refused for, as [`DatasetWriterBuilder::preview`] says; [`Error::Conflict`] also if a
-    /// partition has files and the mode is to refuse that; [`Error::Poisoned`] if a batch was refused. Nothing is
-    /// changed.
+    /// What the commit would be refused for, as [`DatasetWriterBuilder::preview`] says; [`Error::Poisoned`] if a batch was
+    /// refused. Nothing is changed.
     pub fn finish(self) -> Result<DryRunReport> {
         if self.poisoned {
             let path = self.root;
             return Err(Error::Poisoned { path });
         }
         let partitions = self.ids.partitions();
-        match self.builder.mode {
-            CommitMode::ErrorIfExists => {
-                for partition in partitions {
-                    let directory = self.root.join(partition.path());
-                    check_free(self.builder.disk.as_ref(), &directory)?;
-                }
-            }
-            CommitMode::Append | CommitMode::OverwritePartitions | CommitMode::Overwrite => {}
-        }
         let notes = preview(&self.builder, &self.schema, partitions)?;
         let partitions: Vec<_> = partitions.iter().cloned().zip(self.rows).collect();
         Ok(DryRunReport {

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::builder::DatasetWriterBuilder;
 use super::commit::session::Session;
 use super::commit::surroundings::{Looked, Surroundings};
-use super::commit::{already_committed, check_write_id, commit};
+use super::commit::{already_committed, check_write_id, commit, ignored};
 use super::engine::Engine;
 use super::options::{EngineOptions, Progress};
 use super::staging_files::{Finished, StagingFiles};
@@ -26,6 +26,7 @@ use crate::meaning::Ordered;
 use crate::names;
 use crate::options::{Interrupt, SchemaPolicy, StagingPlace};
 use crate::partition::Partition;
+use crate::presence::{Counted, holds_files};
 use crate::receipt::{CommitMode, Note, Receipt, StagedFileRecord, StagedWrite};
 use crate::record::StagedRows;
 use crate::staging::resolve;
@@ -136,6 +137,10 @@ impl DatasetWriter {
         let transaction = Transaction::begin(Arc::clone(&backend), options.durability)?;
         let scope = backend.scope();
         let conflicts = ConflictCheck::begin(backend.as_ref(), mode, scope, overwrite_table)?;
+        // A named write may have made what is there itself, which its commit finds out.
+        if write_id.is_none() {
+            conflicts.check_new(backend.as_ref())?;
+        }
         let session = Arc::new(Session::new(&transaction, conflicts, &root));
         let interrupt = options.interrupt.clone();
         options.root = root;
@@ -266,6 +271,10 @@ impl DatasetWriter {
     /// writer, or [`recover`](crate::recover), finishes it.
     pub fn commit(mut self) -> Result<Receipt> {
         let looked = self.look()?;
+        if looked.ignored {
+            let mode = self.session.conflicts.mode();
+            return Ok(ignored(self.transaction(), mode)?.with_root(&self.surroundings.root));
+        }
         let (write_id, interrupt) = (self.write_id.clone(), self.interrupt.clone());
         let root = self.surroundings.root.clone();
         let (session, transaction, files) = self.finish()?;
@@ -285,6 +294,14 @@ impl DatasetWriter {
             && backend.recall(backend.scope(), write_id)?.is_some()
         {
             return Ok(Looked::default());
+        }
+        // So that nothing is encoded in vain; the commit looks again, under the lock.
+        self.session.conflicts.check_new(backend.as_ref())?;
+        if self.session.conflicts.is_ignored(backend.as_ref())? {
+            return Ok(Looked {
+                ignored: true,
+                ..Looked::default()
+            });
         }
         let given = Ordered {
             schema: self.engine.given_schema(),
@@ -386,7 +403,8 @@ impl DatasetWriterBuilder {
     ///
     /// # Errors
     /// [`Error::Incompatible`](crate::Error::Incompatible) and
-    /// [`Error::Conflict`](crate::Error::Conflict) say what it would be refused for;
+    /// [`Error::Conflict`](crate::Error::Conflict) say what it would be refused for, also because of its
+    /// [mode](Self::mode);
     /// [`Error::Partition`](crate::Error::Partition) and
     /// [`Error::InvalidOption`](crate::Error::InvalidOption) if the schema cannot be written;
     /// [`Error::Read`](crate::Error::Read) if the disk refuses to list or read.
@@ -401,7 +419,8 @@ impl DatasetWriterBuilder {
     /// [`Error::InvalidPath`](crate::Error::InvalidPath), [`Error::Partition`](crate::Error::Partition)
     /// and [`Error::InvalidOption`](crate::Error::InvalidOption) if what is asked for cannot be done, or
     /// two columns have one name;
-    /// [`Error::Conflict`](crate::Error::Conflict) if a table of another format would be overwritten;
+    /// [`Error::Conflict`](crate::Error::Conflict) if a table of another format would be overwritten, or the data set
+    /// has files and [may have none](CommitMode::ErrorIfAnyExists);
     /// [`Error::Encode`](crate::Error::Encode) if the format has no place for a type of the schema;
     /// [`Error::Io`](crate::Error::Io) if no staging area can be made. Nothing is published.
     pub fn build(self, schema: SchemaRef) -> Result<DatasetWriter> {
@@ -466,6 +485,9 @@ pub(super) fn preview(
         check_table(disk.as_ref(), &root, builder.mode)?;
         check_tables_below(disk.as_ref(), &root, builder.mode, partitions)?;
     }
+    if is_ignored(builder, &root, partitions)? {
+        return Ok(vec![Note::Ignored]);
+    }
     let keep = builder.engine.keep_partition_columns;
     let surroundings = Surroundings {
         keys: by.keys().iter().map(|key| key.name().to_owned()).collect(),
@@ -487,10 +509,43 @@ pub(super) fn preview(
     Ok(looked.notes)
 }
 
+/// Whether the write is to be ignored because of what is in the data set.
+///
+/// # Errors
+/// [`Error::Conflict`] if there are files where the mode allows none.
+fn is_ignored(
+    builder: &DatasetWriterBuilder,
+    root: &Path,
+    partitions: &[Partition],
+) -> Result<bool> {
+    let disk = builder.disk.as_ref();
+    let guarded: Vec<PathBuf> = match builder.mode {
+        CommitMode::Append | CommitMode::OverwritePartitions | CommitMode::Overwrite => Vec::new(),
+        CommitMode::Ignore => return holds_files(disk, root, Counted::Visible),
+        CommitMode::ErrorIfAnyExists => vec![root.to_owned()],
+        CommitMode::ErrorIfExists => {
+            let partitions = partitions.iter();
+            partitions
+                .map(|partition| root.join(partition.path()))
+                .collect()
+        }
+    };
+    for path in guarded {
+        if holds_files(disk, &path, Counted::All)? {
+            let reason = "has files already";
+            return Err(Error::Conflict { path, reason });
+        }
+    }
+    Ok(false)
+}
+
 /// Refuses to remove files that a table of another format has in its log.
 fn check_table(disk: &dyn Disk, root: &Path, mode: CommitMode) -> Result<()> {
     match mode {
-        CommitMode::Append | CommitMode::ErrorIfExists => return Ok(()),
+        CommitMode::Append
+        | CommitMode::ErrorIfExists
+        | CommitMode::ErrorIfAnyExists
+        | CommitMode::Ignore => return Ok(()),
         CommitMode::OverwritePartitions | CommitMode::Overwrite => {}
     }
     match TableFormat::find(disk, root)? {
@@ -510,7 +565,10 @@ fn check_tables_below(
     partitions: &[Partition],
 ) -> Result<()> {
     let replaced: Vec<PathBuf> = match mode {
-        CommitMode::Append | CommitMode::ErrorIfExists => Vec::new(),
+        CommitMode::Append
+        | CommitMode::ErrorIfExists
+        | CommitMode::ErrorIfAnyExists
+        | CommitMode::Ignore => Vec::new(),
         CommitMode::OverwritePartitions => {
             let partitions = partitions.iter();
             partitions

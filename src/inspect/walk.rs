@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::format::{self, Fault, Format};
 use crate::options::Verify;
 use crate::partition::{Partition, hive};
+use crate::presence::is_hidden;
 use crate::staging::is_area_name;
 use crate::table_format::TableFormat;
 use crate::walk::{Met, entries};
@@ -274,10 +275,4 @@ fn unread(path: &Path, source: io::Error) -> Error {
         path: path.to_owned(),
         source,
     }
-}
-
-/// Whether readers of data sets pass the name over.
-fn is_hidden(path: &Path) -> bool {
-    let name = path.file_name().unwrap_or_default().as_encoded_bytes();
-    (name.starts_with(b".") || name.starts_with(b"_")) && !name.contains(&b'=')
 }

@@ -40,8 +40,23 @@ pub(crate) fn named<T: Copy>(text: &str, known: &[(&str, T)]) -> Result<T, Inval
     let found = known.iter().find(|(known, _)| normal(known) == name);
     found.map(|(_, value)| *value).ok_or_else(|| {
         let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
-        InvalidValue::new(format!("{text:?} is none of {}", names.join(", ")))
+        let meant = nearest(&name, &names)
+            .map(|meant| format!("; did you mean {meant:?}?"))
+            .unwrap_or_default();
+        InvalidValue::new(format!("{text:?} is none of {}{meant}", names.join(", ")))
     })
+}
+
+/// The name that is most alike to the one that was given, if any is alike enough to be meant.
+fn nearest<'a>(given: &str, known: &[&'a str]) -> Option<&'a str> {
+    /// As the command's own parser has it.
+    const ALIKE: f64 = 0.7;
+    let likeness = known
+        .iter()
+        .map(|name| (strsim::jaro(given, &normal(name)), *name));
+    let alike = likeness.filter(|(likeness, _)| *likeness > ALIKE);
+    let nearest = alike.max_by(|(a, _), (b, _)| a.total_cmp(b));
+    nearest.map(|(_, name)| name)
 }
 
 /// Gives an enumeration of options its names: `name`, `Display`, and `FromStr`.
@@ -182,6 +197,7 @@ pub fn codec(name: &str, level: Option<i32>) -> Result<Compression, InvalidValue
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::CommitMode;
     use crate::options::{Durability, Verify};
 
     #[test]
@@ -253,6 +269,28 @@ mod tests {
         }
         assert_eq!(Durability::Unsynced.to_string(), "unsynced");
         let error = "syncd".parse::<Durability>().unwrap_err();
-        assert_eq!(error.to_string(), "\"syncd\" is none of synced, unsynced");
+        assert_eq!(
+            error.to_string(),
+            "\"syncd\" is none of synced, unsynced; did you mean \"synced\"?"
+        );
+        let error = "full".parse::<Durability>().unwrap_err();
+        assert_eq!(error.to_string(), "\"full\" is none of synced, unsynced");
+    }
+
+    #[test]
+    fn a_name_that_is_misspelled_is_told_with_the_nearest() {
+        for (text, meant) in [
+            ("errorifexists", "error_if_exists"),
+            ("error-if-any-exist", "error_if_any_exists"),
+            ("ignored", "ignore"),
+            ("overwrite partitions", "overwrite_partitions"),
+            ("apend", "append"),
+        ] {
+            let error = text.parse::<CommitMode>().unwrap_err().to_string();
+            assert!(
+                error.ends_with(&format!("did you mean {meant:?}?")),
+                "{error}"
+            );
+        }
     }
 }

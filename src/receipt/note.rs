@@ -62,6 +62,9 @@ pub enum Note {
     NoRows,
     /// There were no rows, and one file without rows was written, which has the schema.
     SchemaOnly,
+    /// The data set has files already, and nothing was written, as
+    /// [`CommitMode::Ignore`](super::CommitMode::Ignore) asks.
+    Ignored,
     /// The data set belongs to a table of another format, which does not know the files that were added.
     ForeignTable {
         /// The format.
@@ -111,6 +114,7 @@ impl Note {
             Note::RowLabelsNotKept { .. } => "row-labels-not-kept",
             Note::NoRows => "no-rows",
             Note::SchemaOnly => "schema-only",
+            Note::Ignored => "ignored",
             Note::ForeignTable { .. } => "foreign-table",
             Note::KeptKey { .. } => "kept-key",
             Note::Leftover { .. } => "leftover",
@@ -163,6 +167,7 @@ impl fmt::Display for Note {
             Note::SchemaOnly => {
                 f.write_str("there were no rows: one file was written, which has the schema")
             }
+            Note::Ignored => f.write_str("the data set has files already: nothing was written"),
             Note::ForeignTable { format } => write!(
                 f,
                 "the data set belongs to a table of {format}, which does not know the files that were \

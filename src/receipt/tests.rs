@@ -162,6 +162,8 @@ fn every_mode_and_every_type_of_a_key_comes_back() {
     for mode in [
         CommitMode::Append,
         CommitMode::ErrorIfExists,
+        CommitMode::ErrorIfAnyExists,
+        CommitMode::Ignore,
         CommitMode::OverwritePartitions,
         CommitMode::Overwrite,
     ] {

@@ -10,6 +10,7 @@ use crate::backend::Backend;
 use crate::disk::LockKind;
 use crate::error::{Error, Result};
 use crate::partition::Partition;
+use crate::presence::Counted;
 use crate::receipt::CommitMode;
 use crate::record::{Exchange, Fingerprint, Layout, Move, Removal, Seen, StagedRecord};
 use crate::table_format::TableFormat;
@@ -122,8 +123,10 @@ impl ConflictCheck {
     /// The directories that a commit of these files changes, below the data set's root.
     pub(super) fn affected<'a>(&'a self, staged: &'a [StagedName]) -> Vec<&'a Path> {
         match self.mode {
-            CommitMode::Overwrite => vec![&self.scope],
-            _ => {
+            CommitMode::ErrorIfAnyExists | CommitMode::Ignore | CommitMode::Overwrite => {
+                vec![&self.scope]
+            }
+            CommitMode::Append | CommitMode::ErrorIfExists | CommitMode::OverwritePartitions => {
                 let directories: BTreeSet<&Path> =
                     staged.iter().map(|file| file.directory.as_path()).collect();
                 directories.into_iter().collect()
@@ -137,6 +140,26 @@ impl ConflictCheck {
             CommitMode::OverwritePartitions => self.look(backend, &self.directory(partition)),
             _ => Ok(()),
         }
+    }
+
+    /// Refuses a data set that has files, if the mode is to refuse it.
+    pub(crate) fn check_new(&self, backend: &dyn Backend) -> Result<()> {
+        match self.mode {
+            CommitMode::ErrorIfAnyExists => check_empty(backend, &self.scope),
+            CommitMode::Append
+            | CommitMode::ErrorIfExists
+            | CommitMode::Ignore
+            | CommitMode::OverwritePartitions
+            | CommitMode::Overwrite => Ok(()),
+        }
+    }
+
+    /// Whether the write is to be ignored because of what is in the data set now.
+    pub(crate) fn is_ignored(&self, backend: &dyn Backend) -> Result<bool> {
+        Ok(
+            self.mode == CommitMode::Ignore
+                && backend.holds_files(&self.scope, Counted::Visible)?,
+        )
     }
 
     fn look(&self, backend: &dyn Backend, directory: &Path) -> Result<()> {
@@ -169,9 +192,13 @@ impl ConflictCheck {
         }
     }
 
-    /// Computes the layout of the commit from the staged files and the files that are in the data set now. The caller
-    /// holds the lock.
-    pub(crate) fn layout(&self, backend: &dyn Backend, staged: &[StagedName]) -> Result<Layout> {
+    /// Computes the layout of the commit from the staged files and the files that are in the data set now; `None` where
+    /// the write is ignored because of those. The caller holds the lock.
+    pub(crate) fn layout(
+        &self,
+        backend: &dyn Backend,
+        staged: &[StagedName],
+    ) -> Result<Option<Layout>> {
         let mut directories: BTreeMap<&Path, Vec<&StagedName>> = BTreeMap::new();
         for file in staged {
             directories.entry(&file.directory).or_default().push(file);
@@ -180,18 +207,21 @@ impl ConflictCheck {
             backend.check_directory(directory)?;
         }
         match self.mode {
-            CommitMode::Append => Ok(one_by_one(staged)),
+            CommitMode::Append => Ok(Some(one_by_one(staged))),
             CommitMode::ErrorIfExists => {
                 for directory in directories.keys() {
-                    if !backend.files(directory)?.is_empty() {
-                        return Err(Error::Conflict {
-                            path: backend.root().join(directory),
-                            reason: "has files already",
-                        });
-                    }
+                    check_empty(backend, directory)?;
                 }
-                Ok(one_by_one(staged))
+                Ok(Some(one_by_one(staged)))
             }
+            CommitMode::ErrorIfAnyExists => {
+                self.check_new(backend)?;
+                Ok(Some(one_by_one(staged)))
+            }
+            CommitMode::Ignore => match self.is_ignored(backend)? {
+                true => Ok(None),
+                false => Ok(Some(one_by_one(staged))),
+            },
             CommitMode::OverwritePartitions => {
                 let mut layout = Layout::default();
                 for (number, (directory, files)) in directories.into_iter().enumerate() {
@@ -201,7 +231,7 @@ impl ConflictCheck {
                         .map(|file| (file, PathBuf::from(&file.name)));
                     self.replace(backend, directory, new, files.collect(), &mut layout)?;
                 }
-                Ok(layout)
+                Ok(Some(layout))
             }
             CommitMode::Overwrite => {
                 let mut layout = Layout::default();
@@ -211,7 +241,7 @@ impl ConflictCheck {
                 };
                 let files = staged.iter().map(|file| (file, below(file))).collect();
                 self.replace(backend, &self.scope, "new".into(), files, &mut layout)?;
-                Ok(layout)
+                Ok(Some(layout))
             }
         }
     }
@@ -257,6 +287,18 @@ impl ConflictCheck {
             removed: old.into_iter().map(|(path, _)| path).collect(),
         });
         Ok(())
+    }
+}
+
+/// Refuses a directory that holds a file of any name.
+fn check_empty(backend: &dyn Backend, directory: &Path) -> Result<()> {
+    match backend.holds_files(directory, Counted::All)? {
+        false => Ok(()),
+        true => Err(Error::Conflict {
+            // Of the root itself without a separator at its end.
+            path: backend.root().join(directory).components().collect(),
+            reason: "has files already",
+        }),
     }
 }
 

@@ -81,14 +81,15 @@ impl Transaction {
 
     /// Commits the staged files: takes the lock, checks for conflicts, records the decision, and publishes.
     ///
-    /// Gives the receipt: that of an earlier commit if the write has a name which was committed.
+    /// Gives the receipt: that of an earlier commit if the write has a name which was committed; `None` where the write
+    /// is ignored because of what is there.
     pub(crate) fn commit(
         mut self,
         conflicts: &ConflictCheck,
         staged: &[StagedName],
         write_id: Option<&str>,
         receipt: impl FnOnce(&Layout) -> Result<Receipt>,
-    ) -> Result<Receipt> {
+    ) -> Result<Option<Receipt>> {
         let backend = Arc::clone(&self.backend);
         let _lock = {
             let affected = Affected {
@@ -113,9 +114,11 @@ impl Transaction {
         if let Some(write_id) = write_id
             && let Some(receipt) = backend.recall(conflicts.scope(), write_id)?
         {
-            return Ok(receipt);
+            return Ok(Some(receipt));
         }
-        let mut layout = conflicts.layout(backend.as_ref(), staged)?;
+        let Some(mut layout) = conflicts.layout(backend.as_ref(), staged)? else {
+            return Ok(None);
+        };
         backend.check_layout(self.id, &layout)?;
         let receipt = receipt(&layout)?;
         let files: Vec<&Path> = staged.iter().map(|file| file.staged.as_path()).collect();
@@ -147,7 +150,7 @@ impl Transaction {
             });
         };
         let notes = carry_out(backend.as_ref(), &plan, false)?;
-        Ok(plan.receipt.with_notes(notes))
+        Ok(Some(plan.receipt.with_notes(notes)))
     }
 }
 

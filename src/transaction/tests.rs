@@ -60,9 +60,10 @@ fn write_with(
 ) -> Result<Receipt> {
     let (transaction, conflicts, staged) = stage_with(backend, durability, mode, files)?;
     let id = transaction.id();
-    transaction.commit(&conflicts, &staged, write_id, |_| {
+    let committed = transaction.commit(&conflicts, &staged, write_id, |_| {
         Ok(receipt(id, mode, write_id))
-    })
+    })?;
+    Ok(committed.expect("no mode of these tests ignores a write"))
 }
 
 fn receipt(id: Uuid, mode: CommitMode, write_id: Option<&str>) -> Receipt {

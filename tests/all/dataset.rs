@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use atomic_arrow::arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use atomic_arrow::disk::sim::SimDisk;
 use atomic_arrow::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use atomic_arrow::receipt::FileRecord;
+use atomic_arrow::receipt::{FileRecord, Note};
 use atomic_arrow::{
     CommitMode, DatasetWriter, DatasetWriterBuilder, Error, Outcome, PartitionBy, RecoverOptions,
     StagedWrites, StagingPlace, Step, SyncPolicy, recover, recover_with_options,
@@ -518,6 +518,128 @@ fn an_overwrite_without_rows_leaves_nothing_and_the_other_modes_leave_everything
                 }
             }
         }
+    }
+}
+
+/// A write of one station whose rows are taken, into what is there now.
+fn begun(disk: &SimDisk, mode: CommitMode, station: &str) -> Result<DatasetWriter, Error> {
+    let rows = batch(&[station], 70);
+    let mut writer = on(disk, mode).build(rows.schema())?;
+    writer.write(&rows)?;
+    Ok(writer)
+}
+
+#[test]
+fn a_data_set_that_has_any_file_is_refused_or_left_as_it_is() {
+    let disk = old_disk();
+    let (before, left) = (rows(&disk), disk.files());
+    // No row goes to a partition that is there.
+    let error = begun(&disk, CommitMode::ErrorIfAnyExists, "KLGA").unwrap_err();
+    assert!(matches!(&error, Error::Conflict { path, .. } if path == Path::new(ROOT)));
+    assert_eq!(error.outcome(), Outcome::NotPublished);
+
+    let ignored = begun(&disk, CommitMode::Ignore, "KLGA").unwrap();
+    let transaction = ignored.transaction();
+    let receipt = ignored.commit().unwrap();
+    assert_eq!(receipt.notes(), [Note::Ignored]);
+    assert_eq!(receipt.mode(), CommitMode::Ignore);
+    assert_eq!((receipt.files().len(), receipt.totals().rows), (0, 0));
+    assert_eq!(receipt.transaction(), transaction);
+    assert_eq!(receipt.root(), Some(Path::new(ROOT)));
+    assert_eq!((rows(&disk), disk.files()), (before, left));
+}
+
+#[test]
+fn a_data_set_without_files_is_written_by_the_first_and_by_no_other() {
+    for mode in [CommitMode::ErrorIfAnyExists, CommitMode::Ignore] {
+        let disk = SimDisk::new();
+        // All of them find nothing as they begin.
+        let [first, second, third] =
+            ["KSEA", "KJFK", "KSEA"].map(|station| begun(&disk, mode, station).unwrap());
+        assert_eq!(first.commit().unwrap().notes(), []);
+        let after = rows(&disk);
+        assert_eq!(after.len(), 1);
+        for later in [second, third] {
+            match (mode, later.commit()) {
+                (CommitMode::Ignore, Ok(receipt)) => assert_eq!(receipt.notes(), [Note::Ignored]),
+                (CommitMode::ErrorIfAnyExists, Err(Error::Conflict { path, .. })) => {
+                    assert_eq!(path, Path::new(ROOT));
+                }
+                (_, other) => panic!("{mode:?}: {other:?}"),
+            }
+            assert_eq!(rows(&disk), after, "{mode:?}");
+        }
+    }
+}
+
+#[test]
+fn files_of_names_that_readers_pass_over_are_refused_and_not_ignored() {
+    let put = || {
+        let disk = SimDisk::new();
+        disk.put("/lake/weather/_SUCCESS", b"").unwrap();
+        disk.put("/lake/weather/_log/0.json", b"{}").unwrap();
+        disk
+    };
+    let disk = put();
+    let receipt = begun(&disk, CommitMode::Ignore, "KSEA").unwrap().commit();
+    assert_eq!(receipt.unwrap().totals().files, 1);
+    let error = begun(&put(), CommitMode::ErrorIfAnyExists, "KSEA").unwrap_err();
+    assert!(matches!(error, Error::Conflict { .. }), "{error:?}");
+}
+
+#[test]
+fn a_named_write_finds_its_own_commit_before_it_is_refused_or_ignored() {
+    for mode in [CommitMode::ErrorIfAnyExists, CommitMode::Ignore] {
+        let disk = SimDisk::new();
+        let write = |name: &str| {
+            let rows = batch(&["KSEA"], 70);
+            let mut writer = on(&disk, mode).write_id(name).build(rows.schema())?;
+            writer.write(&rows)?;
+            writer.commit()
+        };
+        let first = write("monday").unwrap();
+        assert_eq!(write("monday").unwrap(), first, "{mode:?}");
+        match write("tuesday") {
+            Ok(receipt) => assert_eq!(
+                (mode, receipt.notes()),
+                (CommitMode::Ignore, &[Note::Ignored][..])
+            ),
+            Err(Error::Conflict { .. }) => assert_eq!(mode, CommitMode::ErrorIfAnyExists),
+            Err(other) => panic!("{other:?}"),
+        }
+        // What was ignored has no name, and is written where nothing is in the way.
+        let overwrite = on(&disk, CommitMode::Overwrite);
+        write_rows_of_nobody(overwrite);
+        assert_eq!(write("tuesday").unwrap().totals().files, 1, "{mode:?}");
+    }
+}
+
+fn write_rows_of_nobody(builder: DatasetWriterBuilder) {
+    let nothing = batch(&[], 0);
+    builder.build(nothing.schema()).unwrap().commit().unwrap();
+}
+
+#[test]
+fn what_several_have_staged_is_refused_or_ignored_as_one() {
+    for mode in [CommitMode::ErrorIfAnyExists, CommitMode::Ignore] {
+        let disk = SimDisk::new();
+        let stage = |station| begun(&disk, mode, station).unwrap().stage().unwrap();
+        let commit = |parts: [_; 2]| {
+            let disk = Arc::new(disk.clone());
+            StagedWrites::new(parts).disk(disk).commit()
+        };
+        let [first, later] = [0, 1].map(|_| ["KSEA", "KJFK"].map(stage));
+        assert_eq!(commit(first).unwrap().totals().files, 2, "{mode:?}");
+        let after = rows(&disk);
+        match commit(later) {
+            Ok(receipt) => assert_eq!(
+                (mode, receipt.notes()),
+                (CommitMode::Ignore, &[Note::Ignored][..])
+            ),
+            Err(Error::Conflict { .. }) => assert_eq!(mode, CommitMode::ErrorIfAnyExists),
+            Err(other) => panic!("{other:?}"),
+        }
+        assert_eq!(rows(&disk), after, "{mode:?}");
     }
 }
 

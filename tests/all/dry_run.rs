@@ -45,6 +45,30 @@ fn rows_are_counted_by_partition_and_nothing_is_made() {
 }
 
 #[test]
+fn files_that_are_there_are_refused_or_make_it_ignored_as_the_mode_says() {
+    let (_guard, root) = directory();
+    let lake = root.join("lake");
+    let run = |mode, station: &str| {
+        let batch = stations(&[station]);
+        let mut dry_run = builder(&lake, mode).dry_run(batch.schema())?;
+        dry_run.write(&batch)?;
+        dry_run.finish()
+    };
+    for mode in [CommitMode::ErrorIfAnyExists, CommitMode::Ignore] {
+        assert_eq!(run(mode, "KSEA").unwrap().notes, [], "{mode:?}");
+    }
+    commit(builder(&lake, CommitMode::Append), &["KSEA"]).unwrap();
+    let before = tree(&root);
+    let refused = |mode, station| matches!(run(mode, station), Err(Error::Conflict { .. }));
+    assert!(refused(CommitMode::ErrorIfExists, "KSEA"));
+    assert!(!refused(CommitMode::ErrorIfExists, "KPDX"));
+    assert!(refused(CommitMode::ErrorIfAnyExists, "KPDX"));
+    let planned = run(CommitMode::Ignore, "KPDX").unwrap();
+    assert_eq!(planned.notes, [Note::Ignored]);
+    assert_eq!(tree(&root), before);
+}
+
+#[test]
 fn it_says_what_the_commit_would_say_or_be_refused_for() {
     let (_guard, root) = directory();
     let lake = root.join("lake");

@@ -111,6 +111,10 @@ pub(crate) enum Mode {
     Append,
     /// Where a partition that rows go to has any, that is a conflict, and nothing is published
     ErrorIfExists,
+    /// Where the data set has any, in whatever partition, that is a conflict, and nothing is published
+    ErrorIfAnyExists,
+    /// Where the data set has any that readers see, nothing is written; that is no failure
+    Ignore,
     /// The directories of the partitions that rows go to are replaced, with everything in them, and
     /// other partitions stay
     OverwritePartitions,
@@ -124,6 +128,8 @@ impl From<Mode> for CommitMode {
         match mode {
             Mode::Append => Self::Append,
             Mode::ErrorIfExists => Self::ErrorIfExists,
+            Mode::ErrorIfAnyExists => Self::ErrorIfAnyExists,
+            Mode::Ignore => Self::Ignore,
             Mode::OverwritePartitions => Self::OverwritePartitions,
             Mode::Overwrite => Self::Overwrite,
         }

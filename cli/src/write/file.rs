@@ -88,7 +88,7 @@ fn options(args: &WriteArgs, interrupt: &Interrupt) -> Result<WriterOptions, Fai
     let mode = match args.mode {
         None | Some(Mode::Overwrite) => PublishMode::Replace,
         Some(Mode::ErrorIfExists) => PublishMode::CreateNew,
-        Some(Mode::Append | Mode::OverwritePartitions) => {
+        Some(Mode::Append | Mode::ErrorIfAnyExists | Mode::Ignore | Mode::OverwritePartitions) => {
             let reason = "--mode: one file is replaced (overwrite) or refused (error-if-exists)";
             return Err(Failure::new(Exit::Usage, reason));
         }

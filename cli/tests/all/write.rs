@@ -245,6 +245,48 @@ fn error_if_exists_minds_only_the_partitions_that_rows_go_to() {
 }
 
 #[test]
+fn a_data_set_that_has_files_is_refused_or_ignored_whatever_partitions_rows_go_to() {
+    let place = Place::new();
+    two_inputs(&place);
+    place.file("other.csv", "k,v\nc,1\n");
+    let write = |input: &str, mode: &str, more: &[&str]| {
+        let args = [
+            "write",
+            input,
+            "--to",
+            "lake/weather",
+            "--partition-by",
+            "k",
+            "--mode",
+            mode,
+        ];
+        place.run(args.iter().chain(more))
+    };
+    write("one.csv", "ignore", &[]).exits(0);
+    let files = place.files("lake/weather");
+    assert!(!files.is_empty());
+    for more in [&[][..], &["--dry-run"]] {
+        write("other.csv", "error-if-any-exists", more)
+            .exits(5)
+            .says("lake/weather: has files already");
+        write("other.csv", "ignore", more)
+            .exits(0)
+            .says("lake/weather: the data set has files already: nothing was written");
+    }
+    let receipt = write("other.csv", "ignore", &["--json"]).exits(0).json();
+    assert_eq!(
+        (&receipt["mode"], &receipt["files"]),
+        (&"ignore".into(), &serde_json::json!([]))
+    );
+    assert_eq!(place.files("lake/weather"), files);
+    assert!(place.staged().is_empty());
+    for mode in ["ignore", "error-if-any-exists"] {
+        let args = ["write", "one.csv", "--to", "one.parquet", "--mode", mode];
+        place.run(args).exits(2).says("--mode");
+    }
+}
+
+#[test]
 fn a_dry_run_reports_and_writes_nothing_at_all() {
     let place = Place::new();
     place

@@ -174,6 +174,20 @@ pub(super) fn into_empty(ground: &Ground) -> Result<(), Error> {
     writer.commit().map(drop)
 }
 
+/// Commits files to a data set that begins within the data set.
+pub(super) fn within(ground: &Ground, mode: CommitMode) -> Result<(), Error> {
+    let rows = weather(NEW, 60.0)?;
+    let builder = DatasetWriter::builder(ground.path(LAKE).join("area=within"))
+        .partition_by(PartitionBy::column("year"))
+        .mode(mode)
+        .verify(ground.verify)
+        .threads(1)
+        .disk(Arc::clone(&ground.disk));
+    let mut writer = builder.build(rows.schema())?;
+    writer.write(&rows)?;
+    writer.commit().map(drop)
+}
+
 /// Overwrites a data set of one partition.
 fn overwrite(ground: &Ground, start: f64) -> Result<(), Error> {
     let rows = weather([1, 1], start)?;
@@ -187,7 +201,9 @@ fn scenario(name: &str, mode: CommitMode, tune: Tune) -> Scenario {
 }
 
 pub(super) fn all() -> Vec<Scenario> {
-    use CommitMode::{Append, ErrorIfExists, Overwrite, OverwritePartitions};
+    use CommitMode::{
+        Append, ErrorIfAnyExists, ErrorIfExists, Ignore, Overwrite, OverwritePartitions,
+    };
     let new = |name: &str, mode, tune: Tune| {
         let act = move |ground: &Ground| commit(ground, mode, tune);
         Scenario::new(name, LAKE, nothing, act).many()
@@ -201,6 +217,19 @@ pub(super) fn all() -> Vec<Scenario> {
             same,
         )
         .refused(),
+        new(
+            "a new data set of which no file may be there",
+            ErrorIfAnyExists,
+            same,
+        ),
+        scenario(
+            "a data set of which no file may be there",
+            ErrorIfAnyExists,
+            same,
+        )
+        .refused(),
+        new("a new data set, unless there is one", Ignore, same),
+        scenario("a write that is ignored", Ignore, same),
         scenario("an append", Append, same),
         scenario("an append, synced together", Append, synced_together),
         scenario("an append of rolled files", Append, rolled),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use atomic_arrow::{CommitMode, DatasetWriter, Error, RecoverOptions, recover_with_options};
 
 use super::Ground;
-use super::dataset::{LAKE, begun, commit, earlier, named, same, single};
+use super::dataset::{LAKE, begun, commit, earlier, named, same, single, within};
 
 /// One of two programs at a data set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +15,10 @@ pub enum Racer {
     Append,
     /// Commits files where none may be.
     ErrorIfExists,
+    /// Commits files to a data set within the data set, where none may be.
+    ErrorIfAnyExists,
+    /// Commits files to a data set within the data set, if none are there.
+    Ignore,
     /// Overwrites the partitions that it has rows of.
     OverwritePartitions,
     /// Overwrites everything.
@@ -32,9 +36,11 @@ pub enum Racer {
 }
 
 /// All of them.
-pub const RACERS: [Racer; 9] = [
+pub const RACERS: [Racer; 11] = [
     Racer::Append,
     Racer::ErrorIfExists,
+    Racer::ErrorIfAnyExists,
+    Racer::Ignore,
     Racer::OverwritePartitions,
     Racer::Overwrite,
     Racer::Named,
@@ -84,6 +90,8 @@ impl Racer {
         match self {
             Racer::Append | Racer::Begun => commit(ground, CommitMode::Append, same),
             Racer::ErrorIfExists => super::dataset::into_empty(ground),
+            Racer::ErrorIfAnyExists => within(ground, CommitMode::ErrorIfAnyExists),
+            Racer::Ignore => within(ground, CommitMode::Ignore),
             Racer::OverwritePartitions => commit(ground, CommitMode::OverwritePartitions, same),
             Racer::Overwrite => commit(ground, CommitMode::Overwrite, same),
             Racer::Named => commit(ground, CommitMode::Append, named),

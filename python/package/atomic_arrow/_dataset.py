@@ -384,7 +384,7 @@ def _dry_run(
     return report
 
 
-_SAID_BY_RECEIPT = ("no-rows", "schema-only")
+_SAID_BY_RECEIPT = ("no-rows", "schema-only", "ignored")
 
 
 def _warn(receipt: Receipt, level: int) -> None:

@@ -16,7 +16,14 @@ from ._sizes import invalid, size, whole
 
 log = logging.getLogger("atomic_arrow")
 
-Mode: TypeAlias = Literal["append", "error_if_exists", "overwrite_partitions", "overwrite"]
+Mode: TypeAlias = Literal[
+    "append",
+    "error_if_exists",
+    "error_if_any_exists",
+    "ignore",
+    "overwrite_partitions",
+    "overwrite",
+]
 NonFinite: TypeAlias = Literal["error", "null", "string"]
 Format: TypeAlias = Literal["parquet", "csv", "ndjson", "ipc"]
 Compression: TypeAlias = (
@@ -110,7 +117,9 @@ class WriteOptions(ParquetOptions, FileOptions, total=False):
     column of any name. By default, and for ``None``, there are no partitions."""
     mode: Mode
     """What becomes of the files that are there: ``"append"``, the default, leaves them;
-    ``"error_if_exists"`` fails if a touched partition has any; ``"overwrite_partitions"`` replaces
+    ``"error_if_exists"`` fails if a touched partition has any, ``"error_if_any_exists"`` if the data set has any;
+    ``"ignore"`` writes nothing if the data set has any that readers see, which is no error: the receipt has no files,
+    and a note of the kind ``"ignored"``; ``"overwrite_partitions"`` replaces
     the directories of the touched partitions with everything in them, ``"overwrite"`` the whole root."""
     overwrite_table: bool
     """Whether a root that belongs to a table of Delta Lake, Iceberg, Hudi or Spark Structured Streaming, or

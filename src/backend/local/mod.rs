@@ -32,6 +32,7 @@ use super::{
 use crate::disk::{Disk, FileStatus, LockKind, nanoseconds};
 use crate::error::{Error, Result};
 use crate::options::Durability;
+use crate::presence::{Counted, holds_files};
 use crate::receipt::Receipt;
 use crate::record::{Decision, Fingerprint, Layout, Plan, StagedRecord};
 use crate::staging::{Area, Swept, Workspace, check_inside};
@@ -171,6 +172,11 @@ impl Backend for LocalBackend {
 
     fn files(&self, directory: &Path) -> Result<Vec<(PathBuf, Fingerprint)>> {
         self.files(directory)
+    }
+
+    fn holds_files(&self, directory: &Path, counted: Counted) -> Result<bool> {
+        self.check_directory(directory)?;
+        holds_files(self.disk.as_ref(), &self.root.join(directory), counted)
     }
 
     fn may_exchange(&self, directory: &Path) -> Result<bool> {

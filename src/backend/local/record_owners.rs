@@ -317,7 +317,10 @@ impl LocalBackend {
                 directories = [scope].into();
             }
             let change = |directory| match record.mode {
-                CommitMode::Append | CommitMode::ErrorIfExists => Change::In(directory),
+                CommitMode::Append
+                | CommitMode::ErrorIfExists
+                | CommitMode::ErrorIfAnyExists
+                | CommitMode::Ignore => Change::In(directory),
                 CommitMode::OverwritePartitions | CommitMode::Overwrite => Change::Whole(directory),
             };
             directories.into_iter().map(change).collect()

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::dataset::builder::DatasetWriterBuilder;
 use crate::error::{Error, Result, Step};
 use crate::options::{Durability, Interrupt};
-use crate::receipt::{Receipt, StagedFileRecord};
+use crate::receipt::{CommitMode, Note, Receipt, StagedFileRecord};
 use crate::record::Layout;
 use crate::recover::{RecoverOptions, recover_with_options};
 use crate::staging::resolve;
@@ -69,11 +69,19 @@ pub(super) fn commit(
             })
             .map_err(Error::from)
     };
-    let receipt = transaction.commit(conflicts, &staged, write_id, receipt)?;
+    let Some(receipt) = transaction.commit(conflicts, &staged, write_id, receipt)? else {
+        return ignored(id, conflicts.mode());
+    };
     Ok(match receipt.transaction() == id {
         true => receipt.with_notes(notes),
         false => receipt,
     })
+}
+
+/// The receipt of a write that is ignored because the data set has files.
+pub(super) fn ignored(transaction: Uuid, mode: CommitMode) -> Result<Receipt> {
+    let receipt = Receipt::new(transaction, mode, Vec::new())?;
+    Ok(receipt.with_notes(vec![Note::Ignored]))
 }
 
 /// See [`DatasetWriterBuilder::already_committed`].

@@ -21,6 +21,8 @@ use crate::stored::{StoredTypes, lost, schema_in_files};
 pub(in crate::dataset) struct Looked {
     /// Notes for the receipt.
     pub(in crate::dataset) notes: Vec<Note>,
+    /// Whether the write is ignored because of what is there.
+    pub(in crate::dataset) ignored: bool,
     /// Whether the commit is to write a file although there are no rows.
     pub(in crate::dataset) writes_empty: bool,
     /// The second look, under the lock, where one is needed.
@@ -128,7 +130,16 @@ impl Surroundings {
         let schema = &schema_in_files(self.format, &Arc::new(given.schema.clone()));
         let given = Ordered { schema, ..given };
         let again = || {
-            let is_compared = self.schema_check && self.mode != CommitMode::Overwrite;
+            let is_compared = self.schema_check
+                && match self.mode {
+                    CommitMode::Append
+                    | CommitMode::ErrorIfExists
+                    | CommitMode::OverwritePartitions => true,
+                    // Nothing stays beside them.
+                    CommitMode::ErrorIfAnyExists | CommitMode::Ignore | CommitMode::Overwrite => {
+                        false
+                    }
+                };
             is_compared.then(|| LookAgain {
                 surroundings: self.clone(),
                 schema: Arc::clone(schema),
@@ -148,7 +159,9 @@ impl Surroundings {
                     CommitMode::Append | CommitMode::ErrorIfExists => existing(&[])?.is_none(),
                     // Without rows it replaces nothing.
                     CommitMode::OverwritePartitions => false,
-                    CommitMode::Overwrite => true,
+                    CommitMode::ErrorIfAnyExists | CommitMode::Ignore | CommitMode::Overwrite => {
+                        true
+                    }
                 };
             let note = match writes_empty {
                 true => Note::SchemaOnly,
@@ -159,6 +172,7 @@ impl Surroundings {
                 notes,
                 writes_empty,
                 again: again().filter(|_| writes_empty),
+                ..Looked::default()
             });
         }
         let again = match self.schema_check {
@@ -177,8 +191,8 @@ impl Surroundings {
         notes.extend(kept.cloned().map(|key| Note::KeptKey { key }));
         Ok(Looked {
             notes,
-            writes_empty: false,
             again,
+            ..Looked::default()
         })
     }
 

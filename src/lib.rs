@@ -178,6 +178,7 @@ mod impossible;
 pub mod inspect;
 mod local_path;
 mod meaning;
+mod meter;
 mod names;
 mod nested;
 mod nulls;
@@ -225,7 +226,7 @@ pub use partition::{
 pub use format::Format;
 #[doc(hidden)]
 pub use pool::panic_message;
-pub use receipt::{CommitMode, FileRecord, Receipt, StagedWrite, Totals};
+pub use receipt::{CommitMode, FileRecord, Metrics, Receipt, StagedWrite, Totals};
 pub use recover::{RecoverOptions, Recovery, recover, recover_with_options};
 pub use remedy::{Face, Remedy};
 pub use staged_file::{PublishedFile, RowContent, StagedFile};

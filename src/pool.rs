@@ -5,8 +5,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use crate::error::{Error, Result, Step};
+use crate::meter;
 
 /// A panic of a thread, as the cause of an error.
 #[derive(Debug, thiserror::Error)]
@@ -94,7 +96,7 @@ pub fn panic_message(payload: &(dyn Any + Send)) -> String {
 ///
 /// Each piece is begun in order. After an error or a panic no further one is begun; the first that
 /// happened is returned when all threads have ended. Where a piece halts because of what failed elsewhere, no
-/// further one is begun by its thread.
+/// further one is begun by its thread. The time of the other threads counts with the [work](meter) of this one.
 pub(crate) fn for_each<E: Into<Halt>>(
     threads: usize,
     count: usize,
@@ -103,6 +105,7 @@ pub(crate) fn for_each<E: Into<Halt>>(
 ) -> Result<()> {
     let failure = Failure::default();
     let next = AtomicUsize::new(0);
+    let helped = Mutex::new(Duration::ZERO);
     let run = || {
         loop {
             let item = next.fetch_add(1, Ordering::Relaxed);
@@ -116,12 +119,16 @@ pub(crate) fn for_each<E: Into<Halt>>(
             // Where the system gives no thread, the others do the work.
             let spawned = std::thread::Builder::new()
                 .name("atomic-arrow".to_owned())
-                .spawn_scoped(scope, run);
+                .spawn_scoped(scope, || {
+                    let ((), time) = meter::timed(run);
+                    *helped.lock().unwrap_or_else(PoisonError::into_inner) += time;
+                });
             if spawned.is_err() {
                 break;
             }
         }
         run();
     });
+    meter::add_helpers(*helped.lock().unwrap_or_else(PoisonError::into_inner));
     failure.into_result()
 }

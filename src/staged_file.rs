@@ -345,8 +345,20 @@ pub(crate) fn sync_and_verify(
     check: Option<impl FnOnce(Arc<dyn DiskFile>) -> Result<(), Fault>>,
 ) -> Result<Written> {
     let written = draft.sync(durability, mode)?;
+    verify_synced(draft, path, written, verify, check)?;
+    Ok(written)
+}
+
+/// Verifies a file that was synced; see [`sync_and_verify`].
+pub(crate) fn verify_synced(
+    draft: &Draft,
+    path: &Path,
+    written: Written,
+    verify: Verify,
+    check: Option<impl FnOnce(Arc<dyn DiskFile>) -> Result<(), Fault>>,
+) -> Result<()> {
     if verify == Verify::Skip && check.is_none() {
-        return Ok(written);
+        return Ok(());
     }
     let file = draft.reopen()?;
     let checksum = written.checksum.filter(|_| verify >= Verify::Checksum);
@@ -354,7 +366,7 @@ pub(crate) fn sync_and_verify(
         .and_then(|()| check.map_or(Ok(()), |check| check(Arc::clone(&file))))
         .and_then(|()| check_end(file.as_ref(), written));
     match checked {
-        Ok(()) => Ok(written),
+        Ok(()) => Ok(()),
         Err(Fault::Io(source)) => Err(source).at(Step::Verify, draft.path()),
         Err(Fault::Damage(damage)) => Err(Error::Damaged {
             path: path.into(),

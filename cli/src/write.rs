@@ -255,6 +255,9 @@ fn answer(args: &WriteArgs, output: &mut Output, receipt: &Receipt, spilled: Opt
         };
         let (root, summary) = (args.to.display(), summary(receipt));
         output.line(format_args!("{root}: {summary}, {how}"));
+        if let Some(metrics) = receipt.metrics().filter(|_| args.verbose) {
+            output.line(format_args!("time: {metrics}"));
+        }
     }
 }
 

@@ -48,7 +48,7 @@ mod _lib {
     #[pymodule_export]
     use super::options::parse_size;
     #[pymodule_export]
-    use super::receipt::{FileRecord, Note, Progress, Receipt};
+    use super::receipt::{FileRecord, Metrics, Note, Progress, Receipt};
     #[pymodule_export]
     use super::recovery::{Recovery, recover};
     #[pymodule_export]

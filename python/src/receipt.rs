@@ -1,9 +1,11 @@
 //! Receipts: what a commit published, the files, and the progress of a write.
 
+use std::time::Duration;
+
 use atomic_arrow::Progress as Counts;
 use atomic_arrow::arrow::array::RecordBatch;
 use atomic_arrow::receipt::{
-    self, CommitMode, FileRecord as Record, Receipt as Published, ReceiptError,
+    self, CommitMode, FileRecord as Record, Metrics as Times, Receipt as Published, ReceiptError,
 };
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -196,6 +198,14 @@ impl Receipt {
         self.receipt.notes().iter().map(Note::of).collect()
     }
 
+    /// What the time of the commit was spent on; ``None`` in the receipt of an earlier write of the same name, and of a write
+    /// that was ignored. Of staged
+    /// writes the work is that of all processes that staged what was committed.
+    #[getter]
+    fn metrics(&self) -> Option<Metrics> {
+        self.receipt.metrics().map(Metrics::new)
+    }
+
     /// What the commit did with what was there: ``"append"``, ``"error_if_exists"``, ``"error_if_any_exists"``,
     /// ``"ignore"``, ``"overwrite_partitions"`` or ``"overwrite"``.
     #[getter]
@@ -253,6 +263,63 @@ impl Receipt {
         let shown = batch.project(&[0, 2, 3]).unwrap_or(batch);
         let title = table::escape(&self.__str__());
         Ok(format!("<p>{title}</p>{}", table::html(&shown)))
+    }
+}
+
+/// What the time of a commit was spent on.
+///
+/// Each part but :attr:`wall` is the sum over all threads that worked on it at once, so that together they may be more than
+/// the wall-clock time, or less: waiting for batches is in none of them.
+#[pyclass(frozen, module = "atomic_arrow", eq)]
+#[derive(Clone, PartialEq)]
+pub(crate) struct Metrics(Times);
+
+impl Metrics {
+    pub(crate) fn new(times: Times) -> Self {
+        Metrics(times)
+    }
+}
+
+#[pymethods]
+impl Metrics {
+    /// Taking batches: checking, converting and splitting rows, holding them, and spilling what is beyond the memory limit.
+    #[getter]
+    fn splitting(&self) -> Duration {
+        self.0.splitting
+    }
+
+    /// Gathering, sorting, encoding and compressing the rows of files, and writing them to staging files.
+    #[getter]
+    fn encoding(&self) -> Duration {
+        self.0.encoding
+    }
+
+    /// Waiting for the medium before the commit is decided.
+    #[getter]
+    fn syncing(&self) -> Duration {
+        self.0.syncing
+    }
+
+    /// Re-opening staged files and comparing them with what was written.
+    #[getter]
+    fn verifying(&self) -> Duration {
+        self.0.verifying
+    }
+
+    /// From the locks of the commit, which may have to be waited for, to its last sync of a directory.
+    #[getter]
+    fn publishing(&self) -> Duration {
+        self.0.publishing
+    }
+
+    /// The wall-clock time from when the writer was made, or the commit of staged writes began, until the commit was done.
+    #[getter]
+    fn wall(&self) -> Duration {
+        self.0.wall
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<Metrics {}>", self.0)
     }
 }
 

@@ -6,7 +6,7 @@ use atomic_arrow::{StagedWrite as Staged, StagedWrites, Step};
 use pyo3::prelude::*;
 
 use crate::errors::raise;
-use crate::receipt::{Receipt, mode_name, unusable};
+use crate::receipt::{Metrics, Receipt, mode_name, unusable};
 use crate::settle::{Signals, publishing};
 use crate::table::{bytes, plural};
 use crate::work::detached;
@@ -68,6 +68,13 @@ impl StagedWrite {
     #[getter]
     fn transaction(&self) -> Option<String> {
         self.0.transaction().map(|id| id.to_string())
+    }
+
+    /// What the time of this process was spent on, until it was staged; ``None`` if the JSON that this was read from did not
+    /// say.
+    #[getter]
+    fn metrics(&self) -> Option<Metrics> {
+        self.0.metrics().map(Metrics::new)
     }
 
     /// What the commit is to do with what is there.

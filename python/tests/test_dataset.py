@@ -9,6 +9,7 @@ import pickle
 import sys
 import warnings
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
 
@@ -387,6 +388,20 @@ def test_receipts_are_plain_data(lake: Path) -> None:
     assert sum(file.rows for file in receipt.files) == 3
     with pytest.raises(IndexError):
         _ = receipt.files[2]
+
+
+def test_receipts_say_what_the_time_was_spent_on(lake: Path) -> None:
+    staged = [aa.stage(ROWS, lake / "weather", partition_by="station_id") for _ in range(2)]
+    spent = [work.metrics for work in staged]
+    receipt = aa.commit(staged, write_id="monday")
+    metrics = receipt.metrics
+    assert metrics is not None
+    assert metrics.wall > timedelta(0)
+    assert metrics.encoding == sum((work.encoding for work in spent if work), timedelta(0))
+    assert metrics.encoding > timedelta(0)
+    assert pickle.loads(pickle.dumps(receipt)).metrics == metrics
+    assert repr(metrics).startswith("<Metrics 0.")
+    assert aa.commit(staged, write_id="monday").metrics is None
 
 
 def test_receipts_are_tables(lake: Path) -> None:

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use crate::disk::{DiskDirectory, DiskFile, Identity};
 use crate::error::Result;
 use crate::format::written::Content;
+use crate::meter::Meter;
 use crate::partition::Partition;
 use crate::receipt::{ColumnStatistics, FileRecord, ReceiptError};
 use crate::staging::Draft;
@@ -25,6 +26,9 @@ pub(crate) trait StagingFiles: fmt::Debug + Send + Sync {
     /// Opens the directory of the staging files. It has to be opened before the first of them is written: a sync of a
     /// whole file system reports the failures since then, and no earlier ones.
     fn directory(&self) -> Result<Box<dyn DiskDirectory>>;
+
+    /// The meter of the time that this write takes.
+    fn meter(&self) -> &Meter;
 
     /// Takes a file that is finished. Called by several threads.
     fn stage(&self, file: &Finished) -> Result<()>;

@@ -29,6 +29,7 @@ use super::*;
 use crate::disk::sim::{FaultTime, SimDisk};
 use crate::disk::{Disk, DiskDirectory, DiskFile, LockKind, LockOutcome, OsDisk};
 use crate::error::{Error, Result, Step};
+use crate::meter::Meter;
 use crate::options::{Durability, StagingPlace, Verify};
 use crate::partition::{Assignment, Partition, PartitionBy, PartitionError, PartitionValue};
 use crate::staging::{Area, Draft, home_of_root};
@@ -39,6 +40,7 @@ pub(super) struct Place {
     directory: tempfile::TempDir,
     disk: Arc<dyn Disk>,
     area: Area,
+    meter: Meter,
 }
 
 impl Place {
@@ -52,6 +54,7 @@ impl Place {
             directory,
             disk,
             area,
+            meter: Meter::default(),
         })
     }
 
@@ -82,6 +85,10 @@ impl StagingFiles for Place {
 
     fn directory(&self) -> Result<Box<dyn DiskDirectory>> {
         Ok(self.disk.open_directory(self.directory.path()).unwrap())
+    }
+
+    fn meter(&self) -> &Meter {
+        &self.meter
     }
 
     fn stage(&self, _file: &Finished) -> Result<()> {
@@ -585,6 +592,10 @@ impl StagingFiles for Failing {
         self.place.directory()
     }
 
+    fn meter(&self) -> &Meter {
+        &self.place.meter
+    }
+
     fn stage(&self, _file: &Finished) -> Result<()> {
         Ok(())
     }
@@ -902,6 +913,7 @@ fn many_files_are_synced_with_the_file_system_and_few_by_themselves() {
 #[derive(Debug)]
 struct Simulated {
     disk: SimDisk,
+    meter: Meter,
     area: Area,
 }
 
@@ -911,7 +923,8 @@ impl Simulated {
         let as_disk: Arc<dyn Disk> = Arc::new(disk.clone());
         let home = home_of_root(as_disk.as_ref(), Path::new("/lake"), &StagingPlace::Auto).unwrap();
         let area = Area::open(&as_disk, home).unwrap();
-        Simulated { disk, area }
+        let meter = Meter::default();
+        Simulated { disk, meter, area }
     }
 }
 
@@ -930,6 +943,10 @@ impl StagingFiles for Simulated {
 
     fn directory(&self) -> Result<Box<dyn DiskDirectory>> {
         Ok(self.disk.open_directory(Path::new("/")).unwrap())
+    }
+
+    fn meter(&self) -> &Meter {
+        &self.meter
     }
 
     fn stage(&self, _file: &Finished) -> Result<()> {

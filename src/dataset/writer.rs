@@ -23,6 +23,7 @@ use crate::disk::Disk;
 use crate::error::{Error, Result};
 use crate::existing::Existing;
 use crate::meaning::Ordered;
+use crate::meter::Work;
 use crate::names;
 use crate::options::{Interrupt, SchemaPolicy, StagingPlace};
 use crate::partition::Partition;
@@ -219,6 +220,16 @@ impl DatasetWriter {
                 path: root.to_owned(),
             });
         }
+        let session = Arc::clone(&self.session);
+        let rows = session.meter.measure(Work::Split, || self.take(batch))?;
+        self.rows += rows as u64;
+        self.poisoned = false;
+        Ok(())
+    }
+
+    /// Takes the rows of a batch, and gives their number.
+    fn take(&mut self, batch: &RecordBatch) -> Result<usize> {
+        let root = self.session.backend.root();
         self.session.keep_alive()?;
         let schema = match self.policy {
             SchemaPolicy::Exact => &self.schema,
@@ -227,9 +238,7 @@ impl DatasetWriter {
         let batch = conform(batch, schema, self.policy, root, self.rows)?;
         let batch = self.stored.batch(batch, root, self.rows)?;
         self.engine.write(&batch)?;
-        self.rows += batch.num_rows() as u64;
-        self.poisoned = false;
-        Ok(())
+        Ok(batch.num_rows())
     }
 
     /// Takes the rows of all batches, until the source of them fails: then rows are missing, and the writer is

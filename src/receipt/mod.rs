@@ -6,6 +6,7 @@
 //! contradicts itself. That the files are there, or are what is said of them, is not known here.
 
 mod file;
+mod metrics;
 mod mode;
 mod note;
 mod path;
@@ -26,6 +27,7 @@ use uuid::Uuid;
 use crate::error::Error;
 
 pub use file::FileRecord;
+pub use metrics::Metrics;
 pub use mode::CommitMode;
 pub use note::Note;
 pub(crate) use staged_write::StagedFileRecord;
@@ -124,7 +126,7 @@ pub struct Totals {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// Two receipts are equal if they say the same, wherever the data set stands.
+/// Two receipts are equal if they say the same, wherever the data set stands and however long the commit took.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(try_from = "wire::Receipt")]
 pub struct Receipt {
@@ -140,9 +142,11 @@ pub struct Receipt {
     root: Option<PathBuf>,
     /// The notes for the caller; not part of the record.
     notes: Vec<Note>,
+    /// Not a part of the record.
+    metrics: Option<Metrics>,
 }
 
-// Without the root.
+// Without the root and the times.
 impl PartialEq for Receipt {
     fn eq(&self, other: &Self) -> bool {
         let parts = |receipt: &Self| (receipt.transaction, receipt.mode, receipt.totals);
@@ -177,6 +181,7 @@ impl Receipt {
             root: None,
             missing: Vec::new(),
             notes: Vec::new(),
+            metrics: None,
         })
     }
 
@@ -245,6 +250,19 @@ impl Receipt {
         &self.notes
     }
 
+    pub(crate) fn with_metrics(mut self, metrics: Metrics) -> Self {
+        self.metrics = Some(metrics);
+        self
+    }
+
+    /// What the time of the commit was spent on; `None` in the receipt of an earlier write of the same name, and of a write
+    /// that was [ignored](Note::Ignored). Of
+    /// [staged writes](crate::StagedWrites) the work is that of all writers that staged what was committed.
+    #[must_use]
+    pub fn metrics(&self) -> Option<Metrics> {
+        self.metrics
+    }
+
     /// The transaction.
     #[must_use]
     pub fn transaction(&self) -> Uuid {
@@ -306,13 +324,17 @@ impl Receipt {
     ///     "content_hash": "5e1c…",
     ///     "columns": [{"column": "temp", "min": -1.5, "max": 31.0, "null_count": 2}]
     ///   }],
-    ///   "removed": []
+    ///   "removed": [],
+    ///   "metrics": {
+    ///     "splitting_seconds": 0.000121, "encoding_seconds": 0.001842, "syncing_seconds": 0.003127,
+    ///     "verifying_seconds": 0.000215, "publishing_seconds": 0.00214, "wall_seconds": 0.008307
+    ///   }
     /// }
     /// ```
     ///
     /// A value of a partition is `null` or one of `boolean`, `int`, `uint`, `float`, `decimal`
     /// (`unscaled` as a text, `scale`), `string`, `date` (days since 1970) and `timestamp` (`value`,
-    /// `unit`, `time_zone`). What is not known of a file is `null` or left out. A bound that is
+    /// `unit`, `time_zone`). The [`metrics`](Receipt::metrics) are left out where there are none. What is not known of a file is `null` or left out. A bound that is
     /// not known to be the very value has `"min_inexact": true` or `"max_inexact": true` beside it.
     ///
     /// # Errors

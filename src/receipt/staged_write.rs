@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{CommitMode, FileRecord, ReceiptError, Totals, check_version, path, read_json, wire};
+use super::{
+    CommitMode, FileRecord, Metrics, ReceiptError, Totals, check_version, path, read_json, wire,
+};
 use crate::options::StagingPlace;
 
 /// The version that is written, and the only one that is read.
@@ -82,6 +84,7 @@ pub struct StagedWrite {
     mode: CommitMode,
     task: Option<String>,
     totals: Totals,
+    metrics: Option<Metrics>,
 }
 
 impl StagedWrite {
@@ -99,7 +102,13 @@ impl StagedWrite {
             mode,
             task: None,
             totals,
+            metrics: None,
         }
+    }
+
+    pub(crate) fn with_metrics(mut self, metrics: Metrics) -> Self {
+        self.metrics = Some(metrics);
+        self
     }
 
     /// The name of the work that was done; by default it has none.
@@ -153,6 +162,13 @@ impl StagedWrite {
         self.totals
     }
 
+    /// What the time of this process was spent on, up to the end of [`stage`](crate::DatasetWriter::stage); `None` if the JSON
+    /// that this was read from did not say.
+    #[must_use]
+    pub fn metrics(&self) -> Option<Metrics> {
+        self.metrics
+    }
+
     /// As JSON, with the fields that the methods are named for and a `version`.
     ///
     /// # Errors
@@ -180,6 +196,8 @@ struct Wire {
     mode: CommitMode,
     task: Option<String>,
     totals: Totals,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    metrics: Option<Metrics>,
 }
 
 impl From<StagedWrite> for Wire {
@@ -191,6 +209,7 @@ impl From<StagedWrite> for Wire {
             mode,
             task,
             totals,
+            metrics,
         } = staged;
         Wire {
             version: VERSION,
@@ -200,6 +219,7 @@ impl From<StagedWrite> for Wire {
             mode,
             task,
             totals,
+            metrics,
         }
     }
 }
@@ -219,13 +239,14 @@ impl TryFrom<Wire> for StagedWrite {
                 return Err(ReceiptError::invalid(what, &path, "is not absolute"));
             }
         }
-        let staged = StagedWrite::new(
+        let mut staged = StagedWrite::new(
             wire.root,
             wire.staging,
             wire.transaction,
             wire.mode,
             wire.totals,
         );
+        staged.metrics = wire.metrics;
         match wire.task {
             Some(task) => staged.with_task(task),
             None => Ok(staged),

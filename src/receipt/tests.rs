@@ -2,6 +2,7 @@
 
 use std::error::Error as _;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::array::*;
 use arrow::datatypes::{DataType, Field, Int8Type, Schema, TimeUnit, i256};
@@ -376,6 +377,11 @@ fn a_staged_write_comes_back_from_json_and_nothing_else_is_taken_for_one() {
             staged
         );
         let staged = staged.with_task("part 7 of 9").unwrap();
+        let timed = staged.clone().with_metrics(metrics());
+        assert_eq!(
+            StagedWrite::from_json(timed.to_json().unwrap()).unwrap(),
+            timed
+        );
         let json = staged.to_json().unwrap();
         assert_eq!(StagedWrite::from_json(&json).unwrap(), staged);
         for (field, value) in [
@@ -387,6 +393,7 @@ fn a_staged_write_comes_back_from_json_and_nothing_else_is_taken_for_one() {
             ("mode", json!("upsert")),
             ("task", json!("")),
             ("totals", json!(null)),
+            ("metrics", json!({"wall_seconds": 1.0})),
             ("more", json!(1)),
         ] {
             let mut hostile: Value = serde_json::from_str(&json).unwrap();
@@ -396,6 +403,54 @@ fn a_staged_write_comes_back_from_json_and_nothing_else_is_taken_for_one() {
         }
     }
     assert!(StagedWrite::from_json("{}").is_err());
+}
+
+fn metrics() -> Metrics {
+    Metrics {
+        splitting: Duration::from_micros(121),
+        encoding: Duration::from_micros(1_842),
+        syncing: Duration::ZERO,
+        verifying: Duration::from_micros(4_000_000_000_000_001),
+        publishing: Duration::from_secs(1),
+        wall: Duration::from_millis(2_500),
+    }
+}
+
+#[test]
+fn metrics_are_seconds_in_json_and_come_back_from_it() {
+    let timed = receipt().with_metrics(metrics());
+    let json = timed.to_json().unwrap();
+    let found: Value = serde_json::from_str(&json).unwrap();
+    let seconds = json!({
+        "splitting_seconds": 0.000121,
+        "encoding_seconds": 0.001842,
+        "syncing_seconds": 0.0,
+        "verifying_seconds": 4_000_000_000.000_001,
+        "publishing_seconds": 1.0,
+        "wall_seconds": 2.5,
+    });
+    assert_eq!(found["metrics"], seconds);
+    assert_eq!(
+        Receipt::from_json(&json).unwrap().metrics(),
+        Some(metrics())
+    );
+    // Nothing is said of a receipt without them, and how long it took makes no other receipt of it.
+    assert!(!receipt().to_json().unwrap().contains("metrics"));
+    assert_eq!(timed, receipt());
+    for (part, value) in [
+        ("encoding_seconds", json!(-1.0)),
+        ("encoding_seconds", json!(1e300)),
+        ("encoding_seconds", json!("1.0")),
+        ("encoding_seconds", Value::Null),
+        ("more_seconds", json!(1.0)),
+    ] {
+        let mut hostile = found.clone();
+        hostile["metrics"][part] = value;
+        assert!(
+            Receipt::from_json(hostile.to_string()).is_err(),
+            "{hostile}"
+        );
+    }
 }
 
 #[test]

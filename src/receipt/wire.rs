@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use uuid::Uuid;
 
 use super::{
-    ColumnStatistics, CommitMode, FileRecord, ReceiptError, StagedFileRecord, Totals,
+    ColumnStatistics, CommitMode, FileRecord, Metrics, ReceiptError, StagedFileRecord, Totals,
     check_version, path,
 };
 use crate::partition::{Partition, PartitionValue};
@@ -31,11 +31,13 @@ pub(super) struct Receipt {
     totals: Totals,
     files: Vec<FileRecord>,
     removed: Vec<String>,
+    #[serde(default)]
+    metrics: Option<Metrics>,
 }
 
 impl Serialize for super::Receipt {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut receipt = serializer.serialize_struct("Receipt", 7)?;
+        let mut receipt = serializer.serialize_struct("Receipt", 8)?;
         receipt.serialize_field("version", &VERSION)?;
         receipt.serialize_field("transaction", &self.transaction)?;
         receipt.serialize_field("write_id", &self.write_id)?;
@@ -43,6 +45,10 @@ impl Serialize for super::Receipt {
         receipt.serialize_field("totals", &self.totals)?;
         receipt.serialize_field("files", &self.files)?;
         receipt.serialize_field("removed", &self.removed)?;
+        match &self.metrics {
+            Some(metrics) => receipt.serialize_field("metrics", metrics)?,
+            None => receipt.skip_field("metrics")?,
+        }
         receipt.end()
     }
 }
@@ -58,6 +64,7 @@ impl TryFrom<Receipt> for super::Receipt {
         let mut receipt = super::Receipt::new(wire.transaction, wire.mode, wire.files)?;
         receipt.totals.removed = wire.removed.len() as u64;
         receipt.removed = wire.removed;
+        receipt.metrics = wire.metrics;
         if let Some(write_id) = wire.write_id {
             receipt = receipt.with_write_id(write_id)?;
         }

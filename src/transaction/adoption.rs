@@ -13,6 +13,7 @@ use super::Transaction;
 use crate::backend::Decided;
 use crate::damage::Damage;
 use crate::error::{Error, Result, Step};
+use crate::meter::Work;
 use crate::receipt::StagedFileRecord;
 use crate::record::{Decision, StagedRecord, invalid};
 
@@ -23,7 +24,8 @@ impl Transaction {
     pub(crate) fn stage(mut self, record: &StagedRecord, keep: Duration) -> Result<()> {
         let files = record.files.iter();
         let files: Vec<&Path> = files.map(|file| file.staged().as_ref()).collect();
-        self.backend.sync_staged(self.id, &files, self.durability)?;
+        let sync = || self.backend.sync_staged(self.id, &files, self.durability);
+        self.meter.measure(Work::Sync, sync)?;
         self.backend.record(self.id, record)?;
         let staged = Decision::staged(self.id, keep);
         match self.backend.decide(self.id, &staged, self.durability) {

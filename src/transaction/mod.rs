@@ -22,6 +22,7 @@ use uuid::Uuid;
 use crate::backend::{Backend, Decided, Guard};
 use crate::disk::LockKind;
 use crate::error::{Error, Outcome, Result};
+use crate::meter::{Meter, Work};
 use crate::options::Durability;
 use crate::receipt::Receipt;
 use crate::record::{Decision, Layout, Plan};
@@ -38,6 +39,8 @@ pub(crate) struct Transaction {
     id: Uuid,
     _lease: Guard,
     durability: Durability,
+    /// The time that its writer has spent so far.
+    meter: Arc<Meter>,
     /// Whether the lock is exclusive although the mode does not need that.
     excludes: bool,
     /// Whether a decision stands, or may stand: nothing is removed on drop then.
@@ -52,6 +55,7 @@ impl Transaction {
             id,
             _lease: lease,
             durability,
+            meter: Arc::default(),
             excludes: false,
             decided: false,
         })
@@ -63,6 +67,10 @@ impl Transaction {
 
     pub(crate) fn durability(&self) -> Durability {
         self.durability
+    }
+
+    pub(crate) fn meter(&self) -> Arc<Meter> {
+        Arc::clone(&self.meter)
     }
 
     /// Makes the commit unsynced, because a part of it is.
@@ -123,7 +131,8 @@ impl Transaction {
         let receipt = receipt(&layout)?;
         let files: Vec<&Path> = staged.iter().map(|file| file.staged.as_path()).collect();
         let durability = self.durability;
-        let fingerprints = backend.sync_staged(self.id, &files, durability)?;
+        let sync = || backend.sync_staged(self.id, &files, durability);
+        let fingerprints = self.meter.measure(Work::Sync, sync)?;
         layout.identify(&files.into_iter().zip(fingerprints).collect());
         let place = (backend.named_root(), conflicts.scope().to_owned());
         let name = write_id.map(str::to_owned);

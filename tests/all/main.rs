@@ -41,6 +41,7 @@ mod kills;
 mod layers;
 #[cfg(target_os = "linux")]
 mod memory;
+mod metrics;
 mod names;
 mod parquet_properties;
 mod peer_files;

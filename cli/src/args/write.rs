@@ -112,7 +112,7 @@ pub(crate) struct WriteArgs {
     #[arg(short, long, conflicts_with_all = ["verbose", "json"])]
     pub(crate) quiet: bool,
 
-    /// Name every file, and say which columns were read
+    /// Name every file, and say which columns were read and what the time was spent on
     #[arg(short, long)]
     pub(crate) verbose: bool,
 

@@ -14,8 +14,9 @@ use uuid::Uuid;
 
 use crate::dataset::builder::DatasetWriterBuilder;
 use crate::error::{Error, Result, Step};
+use crate::meter::Work;
 use crate::options::{Durability, Interrupt};
-use crate::receipt::{CommitMode, Note, Receipt, StagedFileRecord};
+use crate::receipt::{CommitMode, Metrics, Note, Receipt, StagedFileRecord};
 use crate::record::Layout;
 use crate::recover::{RecoverOptions, recover_with_options};
 use crate::staging::resolve;
@@ -69,11 +70,13 @@ pub(super) fn commit(
             })
             .map_err(Error::from)
     };
-    let Some(receipt) = transaction.commit(conflicts, &staged, write_id, receipt)? else {
+    let meter = transaction.meter();
+    let commit = || transaction.commit(conflicts, &staged, write_id, receipt);
+    let Some(receipt) = meter.measure(Work::Publish, commit)? else {
         return ignored(id, conflicts.mode());
     };
     Ok(match receipt.transaction() == id {
-        true => receipt.with_notes(notes),
+        true => receipt.with_notes(notes).with_metrics(Metrics::of(&meter)),
         false => receipt,
     })
 }

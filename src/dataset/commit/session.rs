@@ -10,9 +10,10 @@ use crate::backend::{Backend, VerifiedFile};
 use crate::dataset::staging_files::{Finished, StagingFiles};
 use crate::disk::{DiskDirectory, DiskFile};
 use crate::error::{Error, Result};
+use crate::meter::Meter;
 use crate::options::StagingPlace;
 use crate::partition::Partition;
-use crate::receipt::{CommitMode, StagedFileRecord, StagedWrite, sum};
+use crate::receipt::{CommitMode, Metrics, StagedFileRecord, StagedWrite, sum};
 use crate::record::{StagedRecord, StagedRows};
 use crate::staging::{Draft, Workspace};
 use crate::transaction::{ConflictCheck, Transaction};
@@ -24,6 +25,7 @@ pub(in crate::dataset) struct Session {
     pub(in crate::dataset) conflicts: ConflictCheck,
     id: Uuid,
     workspace: Workspace,
+    pub(in crate::dataset) meter: Arc<Meter>,
     /// The directory that the caller named.
     root: PathBuf,
 }
@@ -37,6 +39,7 @@ impl Session {
         let (id, backend) = (transaction.id(), transaction.backend());
         Session {
             workspace: backend.workspace(id),
+            meter: transaction.meter(),
             backend,
             conflicts,
             id,
@@ -84,13 +87,8 @@ impl Session {
             let record = StagedRecord::new(root, durability, (mode, scope, seen), rows, files);
             transaction.stage(&record, keep)?;
         }
-        Ok(StagedWrite::new(
-            self.root.clone(),
-            staging,
-            kept,
-            mode,
-            totals,
-        ))
+        let staged = StagedWrite::new(self.root.clone(), staging, kept, mode, totals);
+        Ok(staged.with_metrics(Metrics::of(&self.meter)))
     }
 }
 
@@ -110,6 +108,10 @@ impl StagingFiles for Session {
 
     fn touch(&self, partition: &Partition) -> Result<()> {
         self.conflicts.touch(self.backend.as_ref(), partition)
+    }
+
+    fn meter(&self) -> &Meter {
+        &self.meter
     }
 
     fn stage(&self, file: &Finished) -> Result<()> {

@@ -20,7 +20,7 @@ use crate::format::Format;
 use crate::meaning::{Ordered, has_order};
 use crate::options::{Durability, Interrupt};
 use crate::partition::Partition;
-use crate::receipt::{CommitMode, Note, Receipt, StagedWrite};
+use crate::receipt::{CommitMode, Metrics, Note, Receipt, StagedWrite};
 use crate::record::{StagedRecord, StagedRows};
 use crate::staging::resolve;
 use crate::stored::{lost, schema_in_files};
@@ -211,7 +211,9 @@ impl StagedWrites {
         let mut transaction = Transaction::begin(Arc::clone(&backend), Durability::Synced)?;
         // What is moved into it must not be lost with it if the power fails.
         backend.sync_staged(transaction.id(), &[], Durability::Synced)?;
-        let parts = self.counted_once();
+        let counted = self.counted_once();
+        let parts = counted.iter().filter_map(|write| write.transaction());
+        let parts: Vec<Uuid> = parts.collect();
         let records = parts
             .iter()
             .map(|staged| transaction.adopt(*staged))
@@ -239,14 +241,22 @@ impl StagedWrites {
         let staged = backend.place(transaction.id());
         let looked = self.look(first, &places, (&records, &staged))?;
         let files = records.into_iter().flat_map(|record| record.files);
-        commit(
+        let receipt = commit(
             transaction,
             &conflicts,
             files.collect(),
             self.write_id.as_deref(),
             looked,
             &self.interrupt,
-        )
+        )?;
+        Ok(match receipt.metrics() {
+            Some(metrics) => {
+                let staging: Vec<Metrics> =
+                    counted.iter().filter_map(|write| write.metrics()).collect();
+                receipt.with_metrics(metrics.with_work_of(staging.iter()))
+            }
+            None => receipt,
+        })
     }
 
     /// Compares the parts, which were staged in `places`, with each other and with what is there. Their files are in
@@ -333,13 +343,15 @@ impl StagedWrites {
     }
 
     /// What is staged, the first of each task.
-    fn counted_once(&self) -> Vec<Uuid> {
+    fn counted_once(&self) -> Vec<&StagedWrite> {
         let (mut transactions, mut tasks) = (HashSet::new(), HashSet::new());
         self.writes
             .iter()
             .filter(|write| write.task().is_none_or(|task| tasks.insert(task)))
-            .filter_map(StagedWrite::transaction)
-            .filter(|staged| transactions.insert(*staged))
+            .filter(|write| {
+                let staged = write.transaction();
+                staged.is_some_and(|staged| transactions.insert(staged))
+            })
             .collect()
     }
 }

@@ -17,11 +17,12 @@ use crate::error::{IoContext, Result, Step};
 use crate::format::encode::verify_written;
 use crate::format::parquet::KnownSchema;
 use crate::format::written::Written;
+use crate::meter::{Work, uncounted};
 use crate::options::{Durability, Verify};
 use crate::partition::Partition;
 use crate::pool::{Failure, Halt};
 use crate::receipt::StatisticsReader;
-use crate::staged_file::sync_and_verify;
+use crate::staged_file::verify_synced;
 
 /// From this number of files on, one sync of the file system is faster than a sync of each file.
 const MANY_FILES: usize = 64;
@@ -142,7 +143,8 @@ impl<'a> Finisher<'a> {
         if let Some(directory) = self.together {
             self.template.options.check_interrupt(Step::SyncFile)?;
             // One sync for all files: with many, a sync of each takes far longer.
-            let synced = directory.sync_file_system();
+            let meter = self.staging.meter();
+            let synced = meter.measure(Work::Sync, || directory.sync_file_system());
             synced.at(Step::SyncFile, &self.template.options.root)?;
         }
         let done = self.done.into_inner();
@@ -179,8 +181,8 @@ impl<'a> Finisher<'a> {
         let queue = self.queue().clone();
         match queue {
             // There is a receiver as long as there is a queue.
-            Some(queue) => drop(queue.send((place, partition.clone(), file))),
-            None => self.finish_file(place, partition, file)?,
+            Some(queue) => uncounted(|| drop(queue.send((place, partition.clone(), file)))),
+            None => uncounted(|| self.finish_file(place, partition, file))?,
         }
         match self.failure.happened() {
             true => Err(Halt::Elsewhere),
@@ -211,7 +213,11 @@ impl<'a> Finisher<'a> {
             verify_written(reopened, &expected, level).map(drop)
         };
         let check = (level != Verify::Skip).then_some(check);
-        let written = sync_and_verify(&mut draft, &file.path, (durability, None), level, check)?;
+        let meter = self.staging.meter();
+        let written = meter.measure(Work::Sync, || draft.sync(durability, None))?;
+        meter.measure(Work::Verify, || {
+            verify_synced(&draft, &file.path, written, level, check)
+        })?;
         // The file now belongs to the transaction, which removes it if it is not published.
         draft.disown();
         let metadata = file.content.parquet();

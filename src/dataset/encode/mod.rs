@@ -23,6 +23,7 @@ use crate::dataset::hold::spill::Part;
 use crate::dataset::schedule::Schedule;
 use crate::dataset::template::Template;
 use crate::error::{Error, Result, Step};
+use crate::meter::Work;
 use crate::partition::Partition;
 use crate::pool::{Halt, for_each};
 use finish::Finisher;
@@ -81,6 +82,11 @@ impl Encoding<'_> {
 
     /// Encodes partitions one after another, the columns of each on up to `threads` threads.
     fn encode(&self, partitions: Range<u32>, threads: usize) -> Result<(), Halt> {
+        let meter = self.finisher.staging().meter();
+        meter.measure(Work::Encode, || self.encode_files(partitions, threads))
+    }
+
+    fn encode_files(&self, partitions: Range<u32>, threads: usize) -> Result<(), Halt> {
         let portion = match self.is_sorting() {
             true => self.schedule.window,
             false => self.schedule.chunk,

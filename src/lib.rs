@@ -157,8 +157,9 @@
 //! - `encryption`: writing encrypted Parquet ([`WriterOptions::properties`]), which is verified with its
 //!   own keys before it is published, and checking such files with theirs.
 //! - `geospatial`, `variant`: these types of Parquet.
-//! - `sim`: for tests, the modules `disk::sim`, a disk that can lose power, and `disk::tap`, which watches and
-//!   changes the calls of a disk.
+//! - `sim`: for tests, the module `disk`: every system call as a trait, which the option `disk` of writers takes; in it
+//!   `disk::sim`, a disk that can lose power, and `disk::tap`, which watches and changes the calls of a disk. It is no
+//!   part of what versions keep compatible.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod backend;
@@ -167,6 +168,11 @@ mod compatible;
 mod convert;
 mod damage;
 mod dataset;
+#[cfg(not(feature = "sim"))]
+#[allow(unreachable_pub)] // It is public for tests alone.
+mod disk;
+#[cfg(feature = "sim")]
+#[cfg_attr(docsrs, doc(cfg(feature = "sim")))]
 pub mod disk;
 mod error;
 mod existing;

@@ -113,9 +113,15 @@ impl RecoverOptions {
         self
     }
 
-    /// The disk to recover; by default the operating system's ([`OsDisk`]). Another is for tests.
+    /// The disk to recover, for tests; by default the operating system's ([`OsDisk`]).
+    #[cfg(feature = "sim")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "sim")))]
     #[must_use]
-    pub fn disk(mut self, disk: Arc<dyn Disk>) -> Self {
+    pub fn disk(self, disk: Arc<dyn Disk>) -> Self {
+        self.on(disk)
+    }
+
+    pub(crate) fn on(mut self, disk: Arc<dyn Disk>) -> Self {
         self.disk = disk;
         self
     }

@@ -2,8 +2,7 @@
 
 use std::io::{self, Write as _};
 
-use atomic_arrow::disk::PublishMode;
-use atomic_arrow::{AtomicFile, Error, FileOptions};
+use atomic_arrow::{AtomicFile, Error, FileOptions, PublishMode};
 use indicatif::HumanBytes;
 use serde_json::json;
 

@@ -396,8 +396,9 @@ impl DatasetWriterBuilder {
         self
     }
 
-    /// The disk that is written to; by default the operating system's ([`OsDisk`]). Another is for
-    /// tests.
+    /// The disk that is written to, for tests; by default the operating system's ([`OsDisk`]).
+    #[cfg(feature = "sim")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "sim")))]
     pub fn disk(mut self, disk: Arc<dyn Disk>) -> Self {
         self.disk = disk;
         self

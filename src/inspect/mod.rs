@@ -221,7 +221,9 @@ impl InspectOptions {
         self
     }
 
-    /// The disk to look at; by default the operating system's ([`OsDisk`]). Another is for tests.
+    /// The disk to look at, for tests; by default the operating system's ([`OsDisk`]).
+    #[cfg(feature = "sim")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "sim")))]
     #[must_use]
     pub fn disk(mut self, disk: Arc<dyn Disk>) -> Self {
         self.disk = disk;
@@ -266,7 +268,7 @@ pub fn inspect_with_options(
     let recover = RecoverOptions::new()
         .dry_run(true)
         .staging(staging.clone())
-        .disk(Arc::clone(disk));
+        .on(Arc::clone(disk));
     let leftovers = recover_with_options(&root, &recover)?;
     oddities.extend(
         leftovers

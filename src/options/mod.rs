@@ -228,8 +228,9 @@ impl FileOptions {
         self
     }
 
-    /// The disk that is written to; by default the operating system's ([`OsDisk`]). Another is for
-    /// tests.
+    /// The disk that is written to, for tests; by default the operating system's ([`OsDisk`]).
+    #[cfg(feature = "sim")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "sim")))]
     #[must_use]
     pub fn disk(mut self, disk: Arc<dyn Disk>) -> Self {
         self.disk = disk;
@@ -335,8 +336,9 @@ impl WriterOptions {
         self
     }
 
-    /// The disk that is written to; by default the operating system's ([`OsDisk`]). Another is for
-    /// tests.
+    /// The disk that is written to, for tests; by default the operating system's ([`OsDisk`]).
+    #[cfg(feature = "sim")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "sim")))]
     #[must_use]
     pub fn disk(mut self, disk: Arc<dyn Disk>) -> Self {
         self.file = self.file.disk(disk);

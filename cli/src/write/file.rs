@@ -3,9 +3,8 @@
 use std::path::Path;
 
 use atomic_arrow::arrow::array::RecordBatch;
-use atomic_arrow::disk::PublishMode;
 use atomic_arrow::format::{Format, TextOptions};
-use atomic_arrow::{AtomicArrowWriter, PublishedFile, WriterOptions};
+use atomic_arrow::{AtomicArrowWriter, PublishMode, PublishedFile, WriterOptions};
 use indicatif::HumanBytes;
 use serde_json::json;
 

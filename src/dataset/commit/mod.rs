@@ -97,7 +97,7 @@ pub(super) fn already_committed(builder: &DatasetWriterBuilder) -> Result<Option
     let options = RecoverOptions::new()
         .staging(staging.clone())
         .interrupted_by(builder.engine.interrupt.clone())
-        .disk(Arc::clone(disk));
+        .on(Arc::clone(disk));
     // What it cannot recover it says, and this need not.
     recover_with_options(&builder.root, &options)?;
     let root = resolve(disk.as_ref(), &builder.root)?;

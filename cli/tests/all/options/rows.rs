@@ -205,7 +205,7 @@ const DATA_SET: &[Row] = &[
     row("a call for each finished file", Has(&["on_file"]), Lacks("`--verbose`"), Has(&["on_file"]), "a function", "none"),
     row("a call as the write goes on", Has(&["on_progress"]), Lacks("a bar on a terminal"), Has(&["progress"]), "a function", "none"),
     row("whether to give up", Has(&["interrupt_when"]), Lacks("signals"), Lacks("Ctrl-C"), "a function", "never"),
-    row("the disk", Has(&["disk"]), Lacks(TESTS_ONLY), Lacks(TESTS_ONLY), "a `Disk`", "the system's"),
+    row("the disk", Has(&["disk"]), Lacks(TESTS_ONLY), Lacks(TESTS_ONLY), "a `Disk` (feature `sim`)", "the system's"),
     row("reporting and writing nothing", Lacks("`dry_run` in place of `build`"), Has(&["--dry-run"]), Has(&["dry_run"]), "a switch", "off"),
     row("the receipt as JSON", Lacks("`Receipt::to_json`"), Has(&["--json"]), Lacks("`Receipt.to_json`"), "a switch", "off"),
     row("what is printed", Lacks("prints nothing"), Has(&["--quiet", "--verbose"]), Lacks("prints nothing"), "switches", "a summary"),
@@ -248,7 +248,7 @@ const ONE_FILE: &[Row] = &[
     row("waiting for the medium", Has(&["durability"]), Lacks("no such command"), Has(&["durability"]), "`synced`, `unsynced`", "`synced`"),
     row("where the file is staged", Has(&["staging"]), Lacks("no such command"), Has(&["staging"]), "as of data sets", "`auto`"),
     row("whether to give up", Has(&["interrupt_when"]), Lacks("no such command"), Lacks("Ctrl-C"), "a function", "never"),
-    row("the disk", Has(&["disk"]), Lacks(TESTS_ONLY), Lacks(TESTS_ONLY), "a `Disk`", "the system's"),
+    row("the disk", Has(&["disk"]), Lacks(TESTS_ONLY), Lacks(TESTS_ONLY), "a `Disk` (feature `sim`)", "the system's"),
 ];
 
 #[rustfmt::skip]
@@ -273,7 +273,7 @@ const ANY_BYTES: &[Row] = &[
     row("waiting for the medium", Has(&["durability"]), Has(&["--durability"]), Has(&["durability"]), "", ""),
     row("where the file is staged", Has(&["staging"]), Has(&["--staging"]), Has(&["staging"]), "`auto`, `beside`, `inside`, a directory", ""),
     row("whether to give up", Has(&["interrupt_when"]), Lacks("signals"), Lacks("Ctrl-C"), "a function", "never"),
-    row("the disk", Has(&["disk"]), Lacks(TESTS_ONLY), Lacks(TESTS_ONLY), "a `Disk`", "the system's"),
+    row("the disk", Has(&["disk"]), Lacks(TESTS_ONLY), Lacks(TESTS_ONLY), "a `Disk` (feature `sim`)", "the system's"),
     row("what is printed", Lacks("prints nothing"), Has(&["--json", "--quiet"]), Lacks("prints nothing"), "switches", "a summary"),
 ];
 
@@ -284,7 +284,7 @@ const STAGED: &[Row] = &[
     row("comparing the parts, and with what is there", Has(&["schema_check"]), Lacks("no such command"), Has(&["schema_check"]), "a switch", "on"),
     row("names that differ by case alone", Has(&["case_sensitive_names"]), Lacks("no such command"), Has(&["case_sensitive_names"]), "a switch", "off"),
     row("whether to give up", Has(&["interrupt_when"]), Lacks("no such command"), Lacks("Ctrl-C"), "a function", "never"),
-    row("the disk", Has(&["disk"]), Lacks(TESTS_ONLY), Lacks(TESTS_ONLY), "a `Disk`", "the system's"),
+    row("the disk", Has(&["disk"]), Lacks(TESTS_ONLY), Lacks(TESTS_ONLY), "a `Disk` (feature `sim`)", "the system's"),
 ];
 
 #[rustfmt::skip]
@@ -300,7 +300,7 @@ const INSPECT: &[Row] = &[
     row("the size of small files", Has(&["small_file"]), Has(&["--small-file"]), Has(&["small_file"]), "a size", "1 MiB"),
     row("what is mounted below", Has(&["cross_mounts"]), Has(&["--cross-mounts"]), Has(&["cross_mounts"]), "a switch", "off"),
     row("where writers stage their files", Has(&["staging"]), Has(&["--staging"]), Has(&["staging"]), "`auto`, `beside`, `inside`, a directory", ""),
-    row("the disk", Has(&["disk"]), Lacks(TESTS_ONLY), Lacks(TESTS_ONLY), "a `Disk`", "the system's"),
+    row("the disk", Has(&["disk"]), Lacks(TESTS_ONLY), Lacks(TESTS_ONLY), "a `Disk` (feature `sim`)", "the system's"),
     row("what is printed", Lacks("prints nothing"), Has(&["--all", "--json"]), Lacks("prints nothing"), "switches", "the first of each kind"),
 ];
 
@@ -310,6 +310,6 @@ const RECOVER: &[Row] = &[
     row("giving up commits that cannot be finished", Has(&["abort_unfinished"]), Has(&["--abort"]), Has(&["abort_unfinished"]), "a switch", "off"),
     row("where writers stage their files", Has(&["staging"]), Has(&["--staging"]), Has(&["staging"]), "`auto`, `beside`, `inside`, a directory", ""),
     row("whether to give up", Has(&["interrupt_when"]), Lacks("signals"), Lacks("Ctrl-C"), "a function", "never"),
-    row("the disk", Has(&["disk"]), Lacks(TESTS_ONLY), Lacks(TESTS_ONLY), "a `Disk`", "the system's"),
+    row("the disk", Has(&["disk"]), Lacks(TESTS_ONLY), Lacks(TESTS_ONLY), "a `Disk` (feature `sim`)", "the system's"),
     row("what is printed", Lacks("prints nothing"), Has(&["--json"]), Lacks("prints nothing"), "a switch", "a summary"),
 ];

@@ -167,6 +167,7 @@ fn spelled(option: &str) -> String {
     let of_write = [
         "compression",
         "csv_null",
+        "file_name",
         "format",
         "json_non_finite",
         "max_open_files",

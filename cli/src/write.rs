@@ -208,6 +208,9 @@ pub(crate) fn builder(args: &WriteArgs) -> Result<DatasetWriterBuilder, Failure>
             .write_id(write_id)
             .rewrite_missing(args.rewrite_missing);
     }
+    if let Some(template) = &files.file_name {
+        builder = builder.file_name(template);
+    }
     if let Some(bytes) = files.target_file_size {
         builder = builder.target_file_size(bytes);
     }

@@ -230,6 +230,7 @@ pub(crate) fn dataset(
             "encodings" => builder.encodings(choice("encodings", &value)?),
             "memory_limit" => builder.memory_limit(value.extract()?),
             "threads" => builder.threads(value.extract()?),
+            "file_name" => builder.file_name(value.extract::<String>()?),
             "target_file_size" => builder.target_file_size(value.extract()?),
             "target_file_rows" => builder.target_file_rows(value.extract()?),
             "sort_by" => builder.sort_by(sort_by(&value, schema)?),

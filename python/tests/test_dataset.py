@@ -60,6 +60,26 @@ def test_a_data_set_that_is_there_is_refused_or_left_as_it_is(lake: Path) -> Non
         write("ignored")
 
 
+def test_files_have_names_by_a_template(lake: Path) -> None:
+    write = lambda root, **options: aa.write_dataset(ROWS, lake / root, **options)
+    receipt = write("a", file_name="daily-{uuid}-{number}.parquet")
+    assert [file.path for file in receipt.files] == [f"daily-{receipt.transaction}-00000.parquet"]
+    receipt = write(
+        "b", file_name="of-{partition}", mode="error_if_exists", partition_by="station_id"
+    )
+    assert sorted(file.path for file in receipt.files) == [
+        "station_id=KJFK/of-KJFK.parquet",
+        "station_id=KSEA/of-KSEA.parquet",
+    ]
+    assert count(lake / "b") == 3
+    assert write("c", file_name=None).rows == 3
+    with pytest.raises(aa.InvalidOptionError, match=r"file_name: \{uuid\} is needed"):
+        write("d", file_name="part-{number}")
+    with pytest.raises(aa.InvalidOptionError, match="several processes stage"):
+        aa.stage(ROWS, lake / "d", file_name="part", mode="error_if_exists")
+    assert not (lake / "d").exists()
+
+
 def test_a_table_of_another_format_is_overwritten_only_if_allowed(lake: Path) -> None:
     log = lake / "table" / "_delta_log"
     log.mkdir(parents=True)

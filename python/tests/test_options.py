@@ -44,6 +44,39 @@ def test_keys_are_columns_texts_or_objects(
 
 
 @pytest.mark.parametrize(
+    ("key", "expected"),
+    [
+        (aa.bucket(16, "id"), {"id_bucket": [3, 8, 12]}),
+        ("bucket(16, id)", {"id_bucket": [3, 8, 12]}),
+        (aa.bucket(16, "id", as_="b"), {"b": [3, 8, 12]}),
+        (aa.spark_bucket(16, "id"), {"id_bucket": [9, 12, 13]}),
+    ],
+)
+def test_rows_are_divided_into_buckets(
+    key: Any, expected: dict[str, list[int]], lake: Path
+) -> None:
+    rows = pa.table({"id": pa.array([34, -1, 0], pa.int64())})
+    receipt = aa.write_dataset(rows, lake / "ids", partition_by=key)
+    found = [file.partition for file in receipt.files]
+    assert {name: sorted(values[name] for values in found) for name in expected} == expected
+    assert pq.read_table(lake / "ids")["id"].to_pylist().count(34) == 1
+
+
+def test_buckets_of_no_number_or_no_type_are_refused(lake: Path) -> None:
+    for count in (0, -1, 2**31):
+        with pytest.raises(aa.InvalidOptionError, match="buckets: 1 to 2147483647"):
+            aa.bucket(count, "id")
+    with pytest.raises(TypeError):
+        aa.bucket("id", 16)  # type: ignore[arg-type]
+    floats = pa.table({"x": [1.5]})
+    with pytest.raises(aa.PartitionError, match=r"bucket\[2\] cannot be taken of column \"x\""):
+        aa.write_dataset(floats, lake / "x", partition_by=aa.bucket(2, "x"))
+    key = aa.PartitionKey("b", "x", "bucket")
+    with pytest.raises(aa.InvalidOptionError, match="is no transform"):
+        aa.write_dataset(floats, lake / "x", partition_by=key)
+
+
+@pytest.mark.parametrize(
     "by", ["temp desc", ("temp", "desc"), [("temp", "desc")], aa.SortBy("temp", descending=True)]
 )
 def test_a_direction_is_said_in_text_in_a_pair_or_by_an_object(by: Any, lake: Path) -> None:

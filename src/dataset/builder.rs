@@ -255,6 +255,52 @@ impl DatasetWriterBuilder {
         self
     }
 
+    /// A template of the names of the files; by default `part-{uuid}-{number}`. The suffix of the format follows, unless
+    /// the template ends with it.
+    ///
+    /// | field | stands for |
+    /// |---|---|
+    /// | `{uuid}` | the id of the [transaction](crate::DatasetWriter::transaction), the same for all files of the write |
+    /// | `{number}` | the number of the file in its partition, of at least five digits: `00000`, `00001` |
+    /// | `{partition}` | the values of the partition keys as in the path, with `-` between them, and `null` for null |
+    ///
+    /// All else is text, as the `daily` in `daily-{uuid}-{number}`. Without `{uuid}` a write has the same names each
+    /// time, which is possible where no other files are beside its own: in the modes
+    /// [`ErrorIfExists`](CommitMode::ErrorIfExists), [`ErrorIfAnyExists`](CommitMode::ErrorIfAnyExists) and
+    /// [`Ignore`](CommitMode::Ignore). The other modes need it: files that are there may have the name, and by a new
+    /// name everybody tells a file from the one that it replaces, recovery after a crash as well as readers in the
+    /// middle of a scan. [`stage`](crate::DatasetWriter::stage) needs it too, since several processes would give their files
+    /// one name. `{number}` is needed where [`target_file_size`](Self::target_file_size),
+    /// [`target_file_rows`](Self::target_file_rows) or [`sort_by`](Self::sort_by) may make several files of a partition.
+    ///
+    /// [`build`](Self::build) refuses ([`Error::InvalidOption`](crate::Error::InvalidOption)) what lacks such a field,
+    /// fields that are not known or not closed, text that paths of data sets do not have as it is (`/`, control characters,
+    /// `" # % ' * : < = > ? [ \ ] ^ |`), names that begin with `.` or `_`, which readers pass over, or with
+    /// `{partition}`, which may begin so, and names of more than 255 bytes; those that a partition makes too long are
+    /// refused with its first row.
+    ///
+    /// ```
+    /// use atomic_arrow::{CommitMode, DatasetWriter};
+    /// # use std::sync::Arc;
+    /// # use atomic_arrow::arrow::array::{ArrayRef, Int64Array, RecordBatch};
+    /// # let lake = tempfile::tempdir()?;
+    /// # let root = lake.path().join("weather");
+    /// # let hours: ArrayRef = Arc::new(Int64Array::from(vec![1, 2]));
+    /// # let batch = RecordBatch::try_from_iter([("hour", hours)])?;
+    ///
+    /// let mut writer = DatasetWriter::builder(&root)
+    ///     .mode(CommitMode::ErrorIfAnyExists)
+    ///     .file_name("hours-{number}")
+    ///     .build(batch.schema())?;
+    /// writer.write(&batch)?;
+    /// assert_eq!(writer.commit()?.files()[0].path(), "hours-00000.parquet");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn file_name(mut self, template: impl Into<String>) -> Self {
+        self.engine.file_name = Some(template.into());
+        self
+    }
+
     /// How rows are sorted within each file; by default they keep the order in which they came. A
     /// partition whose rows take more than an eighth of the memory limit becomes several files then, each
     /// sorted by itself.

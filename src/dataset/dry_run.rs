@@ -9,6 +9,7 @@ use arrow::datatypes::SchemaRef;
 use serde_json::{Map, Value, json};
 
 use super::builder::DatasetWriterBuilder;
+use super::file_name::FileNames;
 use super::template::Template;
 use super::writer::{Checked, checked, preview};
 use crate::error::{Error, Result};
@@ -48,6 +49,7 @@ pub struct DryRun {
     schema: SchemaRef,
     stored: StoredTypes,
     splitter: PartitionSplitter,
+    names: FileNames,
     ids: PartitionIds,
     rows: Vec<u64>,
     total: u64,
@@ -133,8 +135,9 @@ impl DryRun {
             .by
             .bind(stored.schema(), options.keep_partition_columns)?;
         let in_files = schema_in_files(options.format, splitter.file_schema());
-        Template::new(options, in_files)?;
+        let names = Template::new(options, in_files)?.names().clone();
         Ok(DryRun {
+            names,
             builder,
             root,
             schema,
@@ -164,6 +167,9 @@ impl DryRun {
         let batch = conform(batch, schema, self.builder.policy, root, self.total)?;
         let batch = self.stored.batch(batch, root, self.total)?;
         let (_, assignment) = self.splitter.assign(&batch, &mut self.ids)?;
+        for partition in &self.ids.partitions()[self.rows.len()..] {
+            self.names.check_length(partition)?;
+        }
         self.rows.resize(self.ids.partitions().len(), 0);
         assignment.count(&mut self.rows);
         self.total += batch.num_rows() as u64;

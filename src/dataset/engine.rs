@@ -9,6 +9,7 @@ use arrow::datatypes::SchemaRef;
 use super::encode;
 use super::encode::file;
 use super::encode::finish::Finisher;
+use super::file_name::FileNames;
 use super::hold::buffer::Buffer;
 use super::hold::gather::unless_too_large;
 use super::hold::reader::{Reader, RowSources};
@@ -121,6 +122,11 @@ impl Engine {
         self.splitter.file_schema()
     }
 
+    /// The names of the files.
+    pub(super) fn names(&self) -> &FileNames {
+        self.template.names()
+    }
+
     /// Writes one file without rows into the root, so that the data set has a schema.
     pub(crate) fn write_empty(&mut self) -> Result<()> {
         self.writes_empty = true;
@@ -139,7 +145,7 @@ impl Engine {
     ///
     /// # Errors
     /// [`Error::Partition`] if the batch has another schema or a value cannot be in a path;
-    /// [`Error::Io`] or [`Error::Encode`] if rows cannot be spilled; [`Error::Interrupted`];
+    /// [`Error::InvalidOption`] if the name of a partition's file is too long; [`Error::Io`] or [`Error::Encode`] if rows cannot be spilled; [`Error::Interrupted`];
     /// [`Error::Poisoned`] after any of these. Nothing is published.
     pub(crate) fn write(&mut self, batch: &RecordBatch) -> Result<()> {
         self.check_poisoned()?;
@@ -188,6 +194,10 @@ impl Engine {
         let (rows, assignment) = self.splitter.assign(batch, &mut self.ids)?;
         let partitions = self.ids.partitions().len();
         for partition in &self.ids.partitions()[self.held.len()..] {
+            let names = self.template.names();
+            if names.has_partition() {
+                names.check_length(partition)?;
+            }
             self.staging.touch(partition)?;
         }
         self.held.resize(partitions, 0);

@@ -18,6 +18,7 @@ mod commit;
 mod dry_run;
 mod encode;
 mod engine;
+mod file_name;
 mod hold;
 mod options;
 mod schedule;

@@ -9,6 +9,7 @@ use arrow::datatypes::{DataType, Schema, SchemaRef};
 use parquet::basic::Compression;
 use parquet::file::metadata::SortingColumn;
 use parquet::file::properties::WriterProperties;
+use uuid::Uuid;
 
 use super::encode::encoders::encoder_bytes;
 use super::staging_files::Finished;
@@ -165,10 +166,10 @@ type OnFile = Arc<dyn Fn(&Finished) + Send + Sync>;
 pub(crate) struct EngineOptions {
     /// The data set's root; for messages alone.
     pub(crate) root: PathBuf,
-    /// The stem of file names; `-00000.parquet` and so on, by number
-    /// and format, are added. By default `part-` and a
-    /// UUID of version 7.
-    pub(crate) file_stem: Option<String>,
+    /// The template of file names; by default `part-{uuid}-{number}`.
+    pub(crate) file_name: Option<String>,
+    /// The id of the write, for that; by default a UUID of version 7.
+    pub(crate) write: Option<Uuid>,
     /// The format of the files; by default Parquet.
     pub(crate) format: Format,
     /// The schema that the caller gave, before columns were changed to the types that are stored; by default the
@@ -220,7 +221,8 @@ impl Default for EngineOptions {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         EngineOptions {
             root: PathBuf::new(),
-            file_stem: None,
+            file_name: None,
+            write: None,
             format: Format::Parquet,
             given: None,
             memory_limit: default_memory_limit(physical_memory()),

@@ -6,9 +6,9 @@ use arrow::array::RecordBatch;
 #[cfg(feature = "ipc")]
 use arrow::datatypes::{FieldRef, Fields};
 use arrow::datatypes::{Schema, SchemaRef};
-use uuid::Uuid;
 
 use super::encode::units::Units;
+use super::file_name::FileNames;
 use super::options::EngineOptions;
 use crate::categories::KnownCategories;
 use crate::error::{Error, Result, Step};
@@ -38,7 +38,7 @@ pub(super) struct Template {
     /// How rows are divided into units that are encoded at once, counted from the beginning of a row group or, where
     /// the format has none, of the file.
     pub(super) units: Units,
-    stem: String,
+    names: FileNames,
 }
 
 impl Template {
@@ -53,17 +53,13 @@ impl Template {
             true => Some(Arc::new(dictionaries(&options, &schema)?)),
             false => None,
         };
-        let stem = match &options.file_stem {
-            Some(stem) => stem.clone(),
-            None => format!("part-{}", Uuid::now_v7()),
-        };
         Ok(Template {
             parquet,
             spill: None,
             #[cfg(feature = "ipc")]
             dictionaries,
             units: Units::new(&schema, options.properties.write_batch_size()),
-            stem,
+            names: FileNames::new(&options)?,
             schema,
             options,
         })
@@ -97,11 +93,9 @@ impl Template {
         parquet.map_or_else(KnownCategories::new, |parquet| parquet.categories())
     }
 
-    /// The name of a partition's file, counted from 0.
-    pub(super) fn file_name(&self, number: u32) -> String {
-        let suffix = self.options.format.suffixes()[0];
-        let compressed = self.options.text.suffix();
-        format!("{}-{number:05}.{suffix}{compressed}", self.stem)
+    /// The names of the files.
+    pub(super) fn names(&self) -> &FileNames {
+        &self.names
     }
 
     pub(super) fn hashing(&self) -> bool {

@@ -99,7 +99,7 @@ impl StagingFiles for Place {
 fn options() -> EngineOptions {
     EngineOptions {
         durability: Durability::Unsynced,
-        file_stem: Some("part".to_owned()),
+        file_name: Some("part-{number}".to_owned()),
         ..EngineOptions::default()
     }
 }

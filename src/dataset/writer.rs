@@ -16,6 +16,7 @@ use super::commit::session::Session;
 use super::commit::surroundings::{Looked, Surroundings};
 use super::commit::{already_committed, check_write_id, commit, ignored};
 use super::engine::Engine;
+use super::file_name::FileNames;
 use super::options::{EngineOptions, Progress};
 use super::staging_files::{Finished, StagingFiles};
 use crate::categories::KnownCategories;
@@ -146,7 +147,7 @@ impl DatasetWriter {
         let interrupt = options.interrupt.clone();
         options.root = root;
         options.given = Some(Arc::clone(&schema));
-        options.file_stem = Some(format!("part-{}", transaction.id()));
+        options.write = Some(transaction.id());
         options.on_file = on_file.map(|call| {
             let told = move |file: &Finished| {
                 if let Ok(record) = file.clone().into_record() {
@@ -208,7 +209,8 @@ impl DatasetWriter {
     ///
     /// # Errors
     /// [`Error::SchemaMismatch`] if the batch has another schema; [`Error::Partition`] if a value
-    /// cannot be in a path; [`Error::Encode`] if a value has no place in the type that is
+    /// cannot be in a path; [`Error::InvalidOption`] if it makes [the name of a file](DatasetWriterBuilder::file_name)
+    /// too long; [`Error::Encode`] if a value has no place in the type that is
     /// [stored](DatasetWriterBuilder::format), or rows cannot be spilled; [`Error::Io`] if the disk refuses them;
     /// [`Error::Interrupted`] if [that was asked for](DatasetWriterBuilder::interrupt_when);
     /// [`Error::Poisoned`] after any of these. Nothing is published.
@@ -333,7 +335,8 @@ impl DatasetWriter {
     /// writer, or [`recover`](crate::recover), removes them.
     ///
     /// # Errors
-    /// [`Error::InvalidOption`] if the write has an id, which is the commit's; else whatever the first
+    /// [`Error::InvalidOption`] if the write has an id, which is the commit's, or the [names of its
+    /// files](DatasetWriterBuilder::file_name) have no `{uuid}`; else whatever the first
     /// step to fail says. Nothing is published, and nothing is left.
     pub fn stage(self) -> Result<StagedWrite> {
         if self.write_id.is_some() {
@@ -342,6 +345,7 @@ impl DatasetWriter {
                 reason: "belongs to the commit of what is staged".to_owned(),
             });
         }
+        self.engine.names().check_staged()?;
         let (staging, keep) = (self.staging.clone(), self.keep);
         let Surroundings { keys, format, .. } = &self.surroundings;
         let rows = StagedRows::new(keys.clone(), *format, self.engine.given_schema());
@@ -471,6 +475,7 @@ pub(super) fn checked(builder: &DatasetWriterBuilder, schema: &SchemaRef) -> Res
     let bound = by.bind(stored.schema(), options.keep_partition_columns)?;
     options.take_named(schema, bound.file_schema())?;
     options.check(bound.file_schema())?;
+    FileNames::new(&options)?.check(&options, builder.mode, !by.is_empty())?;
     if !builder.overwrite_table {
         check_table(disk.as_ref(), &surroundings.root, builder.mode)?;
     }
@@ -490,6 +495,11 @@ pub(super) fn preview(
 ) -> Result<Vec<Note>> {
     let (disk, by) = (&builder.disk, &builder.by);
     let root = resolve(disk.as_ref(), &builder.root)?;
+    let names = FileNames::new(&builder.engine)?;
+    names.check(&builder.engine, builder.mode, !by.is_empty())?;
+    for partition in partitions {
+        names.check_length(partition)?;
+    }
     if !builder.overwrite_table {
         check_table(disk.as_ref(), &root, builder.mode)?;
         check_tables_below(disk.as_ref(), &root, builder.mode, partitions)?;

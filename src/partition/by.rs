@@ -10,10 +10,18 @@ use super::{PartitionError, Transform, check_keys};
 
 mod parse;
 
-/// An ordered list of the keys to partition rows by.
+/// An ordered list of the keys to partition rows by: columns, parts of dates and times, and buckets.
+///
+/// Values stand in paths as `key=value`, which tells a reader what they are, and a writer whether two commits have the same
+/// keys. So there is no layout in which directories have values without keys, nor one in which values are in the names of
+/// files: with the first a reader has to be told the keys, with the second he finds no partition without listing all files,
+/// and no partition can be replaced in one step. Nor are there other expressions than those of [`Transform`]: make a
+/// column of the expression, and partition by that. The number of buckets is kept nowhere: writes to one data set
+/// have to agree on it, best by a name that has it (`id_bucket16=bucket(16, id)`).
 ///
 /// The same can be said in text: keys with commas between them, each of them `column`,
-/// `name=column`, `name=year(column)`, or `year(column)` for one named `year`. Names with any of
+/// `name=column`, `name=year(column)`, or `year(column)` for one named `year`; and `bucket(16, column)` or
+/// `spark_bucket(16, column)`, named `column_bucket`, also with a name before. Names with any of
 /// `, = ( ) "` or space in them stand in double quotes, with `""` for a quote. The empty text is
 /// [`PartitionBy::none`]. `Display` gives that text back.
 ///
@@ -136,6 +144,30 @@ impl PartitionBy {
         self.with(key.into(), column.into(), Transform::Date)
     }
 
+    /// Then the [bucket](Transform::Bucket) of a column among so many, as Iceberg has it: `3`.
+    ///
+    /// ```
+    /// use atomic_arrow::PartitionBy;
+    ///
+    /// let by = PartitionBy::none().bucket("id_bucket", 16, "id");
+    /// assert_eq!(by.to_string(), "bucket(16, id)");
+    /// ```
+    #[must_use]
+    pub fn bucket(self, key: impl Into<String>, buckets: u32, column: impl Into<String>) -> Self {
+        self.with(key.into(), column.into(), Transform::Bucket(buckets))
+    }
+
+    /// Then the [bucket](Transform::SparkBucket) of a column among so many, as Spark has it: `3`.
+    #[must_use]
+    pub fn spark_bucket(
+        self,
+        key: impl Into<String>,
+        buckets: u32,
+        column: impl Into<String>,
+    ) -> Self {
+        self.with(key.into(), column.into(), Transform::SparkBucket(buckets))
+    }
+
     /// Then this key.
     #[must_use]
     pub fn then(mut self, key: PartitionKey) -> Self {
@@ -245,15 +277,15 @@ impl fmt::Display for PartitionBy {
 impl fmt::Display for PartitionKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let column = parse::Name(&self.column);
-        let default_name = match self.transform {
-            Transform::Identity => &self.column,
-            other => other.name(),
-        };
+        let default_name = self.transform.default_key(&self.column);
         if self.name != default_name {
             write!(f, "{}=", parse::Name(&self.name))?;
         }
         match self.transform {
             Transform::Identity => column.fmt(f),
+            Transform::Bucket(buckets) | Transform::SparkBucket(buckets) => {
+                write!(f, "{}({buckets}, {column})", self.transform.name())
+            }
             other => write!(f, "{other}({column})"),
         }
     }

@@ -163,6 +163,15 @@ pub enum PartitionError {
         data_type: DataType,
     },
 
+    /// A number of buckets that there cannot be.
+    #[error("column {} cannot be divided into {buckets} buckets: 1 to 2147483647 are possible", quoted(.column))]
+    BucketCount {
+        /// The column.
+        column: String,
+        /// The number.
+        buckets: u32,
+    },
+
     /// A time zone is not known.
     #[error(
         "the time zone {} of {} is not known: give one of the IANA data base, as Europe/Berlin, or an offset",

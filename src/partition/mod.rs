@@ -7,6 +7,7 @@
 //! Nothing here touches a disk, so that whatever is wrong with a value is known before anything is
 //! written. This module knows of no file format, and not where a data set lies.
 
+mod bucket;
 mod by;
 mod check;
 mod codes;

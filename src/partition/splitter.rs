@@ -14,7 +14,6 @@ use arrow::datatypes::{Field, Schema, SchemaRef};
 
 use super::ids::{Assignment, PartitionIds};
 use super::read::value_at;
-use super::value::check_type;
 use super::{Partition, PartitionBy, PartitionError, PartitionKey, PartitionValue, Transform};
 
 /// Takes record batches of one schema apart by partition.
@@ -121,14 +120,7 @@ fn bind_key(key: &PartitionKey, schema: &Schema) -> Result<BoundKey, PartitionEr
     }
     let data_type = schema.field(column).data_type();
     let transform = key.transform();
-    check_type(key.column(), data_type)?;
-    if !transform.fits(data_type) {
-        return Err(PartitionError::TransformMismatch {
-            column: key.column().to_owned(),
-            transform,
-            data_type: data_type.clone(),
-        });
-    }
+    transform.check(key.column(), data_type)?;
     Ok(BoundKey {
         name: key.name().into(),
         column,

@@ -643,6 +643,126 @@ fn what_several_have_staged_is_refused_or_ignored_as_one() {
     }
 }
 
+/// The paths of the files of a receipt, with the id of the write as `UUID`.
+fn named(receipt: &atomic_arrow::Receipt) -> Vec<String> {
+    let uuid = receipt.transaction().to_string();
+    let files = receipt.files().iter();
+    files
+        .map(|file| file.path().replace(&uuid, "UUID"))
+        .collect()
+}
+
+#[test]
+fn files_have_the_names_that_the_template_gives() {
+    let write = |mode, template: &str, rolled| {
+        let disk = SimDisk::new();
+        let rows = batch(&["KSEA", "KJFK", "KSEA"], 0);
+        let mut builder = on(&disk, mode).file_name(template);
+        if rolled {
+            builder = builder.target_file_rows(1);
+        }
+        let mut writer = builder.build(rows.schema())?;
+        writer.write(&rows)?;
+        let receipt = writer.commit()?;
+        let found = disk
+            .files()
+            .into_iter()
+            .filter(|file| file.starts_with(ROOT) && !file.to_string_lossy().contains("/.atomic/"));
+        let found: Vec<PathBuf> = found.collect();
+        let mut told: Vec<PathBuf> = receipt
+            .files()
+            .iter()
+            .map(|file| Path::new(ROOT).join(file.path()))
+            .collect();
+        told.sort();
+        assert_eq!(told, found);
+        Ok::<_, Error>(named(&receipt))
+    };
+    for mode in MODES {
+        let expected = [
+            "station_id=KSEA/daily KSEA UUID.parquet",
+            "station_id=KJFK/daily KJFK UUID.parquet",
+        ];
+        let mut found = write(mode, "daily {partition} {uuid}", false).unwrap();
+        found.sort_by(|a, b| b.cmp(a));
+        assert_eq!(found, expected, "{mode:?}");
+        let error = write(mode, "part-{number}", false).unwrap_err();
+        assert!(
+            matches!(&error, Error::InvalidOption { option: "file_name", reason }
+                if reason.contains(&format!("{{uuid}} is needed in the mode {mode}"))),
+            "{error:?}"
+        );
+    }
+    for mode in [
+        CommitMode::ErrorIfExists,
+        CommitMode::ErrorIfAnyExists,
+        CommitMode::Ignore,
+    ] {
+        let mut found = write(mode, "part-{number}.parquet", true).unwrap();
+        found.sort();
+        let expected = [
+            "station_id=KJFK/part-00000.parquet",
+            "station_id=KSEA/part-00000.parquet",
+            "station_id=KSEA/part-00001.parquet",
+        ];
+        assert_eq!(found, expected, "{mode:?}");
+        assert_eq!(write(mode, "data", false).unwrap().len(), 2);
+        let error = write(mode, "data-{uuid}", true).unwrap_err();
+        assert!(error.to_string().contains("{number} is needed"), "{error}");
+    }
+}
+
+#[test]
+fn a_name_that_a_partition_makes_too_long_is_refused_with_its_first_row() {
+    let disk = SimDisk::new();
+    let given = batch(&["KSEA", &"x".repeat(220)], 0);
+    let builder = || on(&disk, CommitMode::Append).file_name("of {partition} {uuid}");
+    let mut writer = builder().build(given.schema()).unwrap();
+    writer.write(&given.slice(0, 1)).unwrap();
+    let error = writer.write(&given.slice(1, 1)).unwrap_err();
+    assert!(error.to_string().contains("bytes long"), "{error}");
+    let mut dry_run = builder().dry_run(given.schema()).unwrap();
+    let error = dry_run.write(&given).unwrap_err();
+    assert!(error.to_string().contains("bytes long"), "{error}");
+    drop(writer);
+    assert!(rows(&disk).is_empty());
+}
+
+#[test]
+fn what_is_staged_by_several_needs_names_of_its_own() {
+    let disk = SimDisk::new();
+    let rows = batch(&["KSEA"], 0);
+    let stage = |template: &str| {
+        let builder = on(&disk, CommitMode::ErrorIfExists).file_name(template);
+        let mut writer = builder.build(rows.schema()).unwrap();
+        writer.write(&rows).unwrap();
+        writer.stage()
+    };
+    let error = stage("part-{number}").unwrap_err();
+    assert!(
+        error.to_string().contains("several processes stage"),
+        "{error}"
+    );
+    let parts = [(); 2].map(|()| stage("part-{uuid}").unwrap());
+    let receipt = StagedWrites::new(parts)
+        .disk(Arc::new(disk.clone()))
+        .commit();
+    assert_eq!(receipt.unwrap().totals().files, 2);
+}
+
+#[test]
+fn a_template_with_keys_of_nothing_is_refused() {
+    let disk = SimDisk::new();
+    let rows = batch(&["KSEA"], 0);
+    let builder = on(&disk, CommitMode::Append).partition_by(PartitionBy::none());
+    let built = builder
+        .file_name("of-{partition}-{uuid}")
+        .build(rows.schema());
+    let error = built.unwrap_err().to_string();
+    assert!(error.contains("without partition keys"), "{error}");
+    assert_eq!(disk.files(), Vec::<PathBuf>::new());
+}
+
 #[test]
 fn a_staged_overwrite_without_rows_empties_the_directory_that_was_named_alone() {
     let disk = old_disk();

@@ -54,7 +54,8 @@ pub(crate) struct WriteArgs {
     /// The keys to partition by, such as 'station_id=origin,year,month'
     ///
     /// Each key is `column`, `name=column` or `name=year(column)`, with year, month, day, hour or
-    /// date of a timestamp or date column. Without it all files go straight into ROOT.
+    /// date of a timestamp or date column; or `bucket(16, column)`, the bucket of the value by Iceberg's hash,
+    /// `spark_bucket(16, column)` by that of Spark, named column_bucket. Without it all files go straight into ROOT.
     #[arg(long, value_name = "KEYS", value_parser = values::keys)]
     pub(crate) partition_by: Option<PartitionBy>,
 
@@ -295,6 +296,15 @@ pub(crate) struct FilesArgs {
     /// partition]
     #[arg(long, value_name = "ROWS", value_parser = values::at_least_one)]
     pub(crate) target_file_rows: Option<usize>,
+
+    /// A template of the names of the files, such as 'daily-{uuid}-{number}' [default: part-{uuid}-{number}]
+    ///
+    /// {uuid} is the id of the write, {number} that of the file in its partition, and {partition} the values of the keys
+    /// with - between them. The suffix of the format follows. {uuid} may be left out with --mode error-if-exists,
+    /// error-if-any-exists and ignore, where no other files are beside those of the write, and {number} where a partition is
+    /// one file.
+    #[arg(long, value_name = "TEMPLATE")]
+    pub(crate) file_name: Option<String>,
 
     /// How rows are sorted within each file, such as 'time_hour desc, temp nulls first' [default: as
     /// they come]

@@ -70,6 +70,7 @@ fn options(args: &WriteArgs, interrupt: &Interrupt) -> Result<WriterOptions, Fai
         ("--dry-run", args.dry_run),
         ("--target-file-size", files.target_file_size.is_some()),
         ("--target-file-rows", files.target_file_rows.is_some()),
+        ("--file-name", files.file_name.is_some()),
         ("--sort-by", !files.sort_by.is_empty()),
         ("--keep-partition-columns", files.keep_partition_columns),
         ("--memory-limit", bounds.memory_limit.is_some()),

@@ -294,6 +294,105 @@ fn a_data_set_that_has_files_is_refused_or_ignored_whatever_partitions_rows_go_t
 }
 
 #[test]
+fn files_have_names_by_a_template() {
+    let place = Place::new();
+    two_inputs(&place);
+    let write = |template: &str, more: &[&str]| {
+        let args = [
+            "write",
+            "one.csv",
+            "--to",
+            "lake/weather",
+            "--partition-by",
+            "k",
+        ];
+        place.run(args.iter().chain(&["--file-name", template]).chain(more))
+    };
+    let mode = ["--mode", "error-if-any-exists"];
+    write("daily-{number}", &mode).exits(0);
+    let files = place.files("lake/weather");
+    assert!(
+        files
+            .iter()
+            .all(|file| file.ends_with("/daily-00000.parquet")),
+        "{files:?}"
+    );
+    for (template, more, reason) in [
+        (
+            "daily-{number}",
+            &[][..],
+            "--file-name: {uuid} is needed in the mode append",
+        ),
+        (
+            "{uuid}",
+            &["--sort-by", "v"][..],
+            "--file-name: {number} is needed",
+        ),
+        (
+            "{uid}",
+            &[][..],
+            "--file-name: \"{uid}\" has {uid}, which is none of",
+        ),
+    ] {
+        write(template, more).exits(2).says(reason);
+        let more: Vec<&str> = more.iter().copied().chain(["--dry-run"]).collect();
+        write(template, &more).exits(2).says(reason);
+    }
+    let args = [
+        "write",
+        "one.csv",
+        "--to",
+        "one.parquet",
+        "--file-name",
+        "x",
+    ];
+    place
+        .run(args)
+        .exits(2)
+        .says("--file-name: is for data sets");
+    assert_eq!(place.files("lake/weather"), files);
+}
+
+#[test]
+fn rows_are_divided_into_buckets() {
+    let place = Place::new();
+    place.file("ids.csv", "id,name\n34,iceberg\n-1,a\n0,ab\n");
+    let directories = |root: &str, keys: &str| {
+        let args = ["write", "ids.csv", "--to", root, "--partition-by", keys];
+        place.run(args).exits(0);
+        let files = place.files(root);
+        let directories = files
+            .iter()
+            .map(|file| file.split_once('/').unwrap().0.to_owned());
+        directories.collect::<Vec<_>>()
+    };
+    // The hashes that the specification of Iceberg has, or is the reference of, and those of Spark's `hash`.
+    assert_eq!(
+        directories("iceberg", "bucket(16, id)"),
+        ["id_bucket=12", "id_bucket=3", "id_bucket=8"]
+    );
+    assert_eq!(
+        directories("spark", "b=spark_bucket(16, id)"),
+        ["b=12", "b=13", "b=9"]
+    );
+    assert_eq!(
+        directories("text", "spark_bucket(16, name)"),
+        ["name_bucket=11", "name_bucket=13", "name_bucket=2"]
+    );
+    for (keys, reason) in [
+        ("bucket(id)", "expected a number of buckets, found \"id\""),
+        ("bucket(0, id)", "expected a number of buckets, found \"0\""),
+        (
+            "buckets(2, id)",
+            "is none of year, month, day, hour, date, bucket, spark_bucket",
+        ),
+    ] {
+        let args = ["write", "ids.csv", "--to", "none", "--partition-by", keys];
+        place.run(args).exits(2).says(reason);
+    }
+}
+
+#[test]
 fn a_dry_run_reports_and_writes_nothing_at_all() {
     let place = Place::new();
     place

@@ -63,7 +63,18 @@ from ._errors import (
     UnknownOutcomeError,
 )
 from ._file import AtomicBinaryFile, AtomicTextFile, open
-from ._keys import PartitionKey, SortBy, column, date, day, hour, month, year
+from ._keys import (
+    PartitionKey,
+    SortBy,
+    bucket,
+    column,
+    date,
+    day,
+    hour,
+    month,
+    spark_bucket,
+    year,
+)
 from ._lib import (
     DryRunReport,
     FileRecord,
@@ -159,6 +170,7 @@ __all__ = [
     "WriteOptions",
     "__version__",
     "already_committed",
+    "bucket",
     "column",
     "commit",
     "date",
@@ -169,6 +181,7 @@ __all__ = [
     "month",
     "open",
     "recover",
+    "spark_bucket",
     "stage",
     "update",
     "verify",

@@ -13,15 +13,17 @@ from typing import Any, Literal, TypeAlias
 
 from ._errors import make
 from ._polars import is_a
+from ._sizes import invalid
 
-Transform: TypeAlias = Literal["identity", "year", "month", "day", "hour", "date"]
+Transform: TypeAlias = Literal["identity", "year", "month", "day", "hour", "date"] | str
 
 
 @dataclass(frozen=True, slots=True)
 class PartitionKey:
     """One key to partition rows by: its name, and what it takes of which column.
 
-    Made by :func:`column`, :func:`year`, :func:`month`, :func:`day`, :func:`hour` and :func:`date`.
+    Made by :func:`column`, :func:`year`, :func:`month`, :func:`day`, :func:`hour`, :func:`date`, :func:`bucket` and
+    :func:`spark_bucket`.
     """
 
     name: str
@@ -29,7 +31,7 @@ class PartitionKey:
     column: str
     """The column that its values come from."""
     transform: Transform = "identity"
-    """What it takes of the column."""
+    """What it takes of the column; of buckets with their number, as ``"bucket[16]"``."""
 
 
 def column(column: str, *, as_: str | None = None) -> PartitionKey:
@@ -68,6 +70,38 @@ def hour(column: str, *, as_: str = "hour") -> PartitionKey:
 def date(column: str, *, as_: str = "date") -> PartitionKey:
     """The date of a date or timestamp column: ``date=2013-01-31``."""
     return PartitionKey(as_, column, "date")
+
+
+def bucket(buckets: int, column: str, *, as_: str | None = None) -> PartitionKey:
+    """The bucket of a column's value among so many, as Apache Iceberg's transform ``bucket[N]`` has it: ``id_bucket=3``.
+
+    Of whole numbers, decimals of at most 38 digits, dates, times, timestamps, text and bytes; not of unsigned numbers of
+    64 bits. Null stays null.
+
+    >>> bucket(16, "id")
+    PartitionKey(name='id_bucket', column='id', transform='bucket[16]')
+
+    :param buckets: How many there are. It is kept nowhere: all writes to a data set have to agree on it.
+    """
+    return PartitionKey(as_ or f"{column}_bucket", column, f"bucket[{_count(buckets)}]")
+
+
+def spark_bucket(buckets: int, column: str, *, as_: str | None = None) -> PartitionKey:
+    """The bucket of a column's value among so many, as Apache Spark's ``bucketBy`` and ``pmod(hash(column), N)`` have it.
+
+    Of signed whole numbers, floating-point numbers, decimals of at most 38 digits, truth values, dates, timestamps of at
+    most microseconds, text and bytes. The width of a number counts. Null has the bucket of the number 42.
+
+    :param buckets: How many there are. It is kept nowhere: all writes to a data set have to agree on it.
+    """
+    return PartitionKey(as_ or f"{column}_bucket", column, f"spark_bucket[{_count(buckets)}]")
+
+
+def _count(buckets: int) -> int:
+    count = operator.index(buckets)
+    if not 1 <= count < 2**31:
+        raise invalid("partition_by", f"{count} buckets: 1 to {2**31 - 1} are possible")
+    return count
 
 
 PartitionBy: TypeAlias = str | PartitionKey | Iterable[str | PartitionKey] | None

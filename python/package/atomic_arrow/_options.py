@@ -113,8 +113,8 @@ class WriteOptions(ParquetOptions, FileOptions, total=False):
 
     partition_by: PartitionBy
     """Names of columns, or keys in text, such as ``"station_id=origin"`` and ``"year(time_hour)"``, also with commas
-    between them; or :func:`column`, :func:`year`, :func:`month`, :func:`day`, :func:`hour` and :func:`date`, which take a
-    column of any name. By default, and for ``None``, there are no partitions."""
+    between them; or :func:`column`, :func:`year`, :func:`month`, :func:`day`, :func:`hour`, :func:`date`, :func:`bucket`
+    and :func:`spark_bucket`, which take a column of any name. By default, and for ``None``, there are no partitions."""
     mode: Mode
     """What becomes of the files that are there: ``"append"``, the default, leaves them;
     ``"error_if_exists"`` fails if a touched partition has any, ``"error_if_any_exists"`` if the data set has any;
@@ -150,6 +150,12 @@ class WriteOptions(ParquetOptions, FileOptions, total=False):
     is one file."""
     target_file_rows: int | None
     """The number of rows at which a file ends and another begins."""
+    file_name: str | None
+    """A template of the names of the files; by default ``"part-{uuid}-{number}"``. ``{uuid}`` is the id of the transaction,
+    ``{number}`` the number of the file in its partition, ``{partition}`` the values of the keys with ``-`` between them;
+    the suffix of the format follows. ``{uuid}`` may be left out in the modes ``"error_if_exists"``,
+    ``"error_if_any_exists"`` and ``"ignore"``, where no other files are beside those of the write; ``{number}`` where a
+    partition is one file, so without ``target_file_size``, ``target_file_rows`` and ``sort_by``."""
     sort_by: SortColumns
     """Columns by which rows are sorted within each file, such as ``"temp"``, ``"temp desc nulls first"`` or ``("temp",
     "desc")``; or :class:`SortBy`, which takes a column of any name. By default they keep their order. A partition larger than an eighth of the memory limit becomes several files then."""

@@ -228,7 +228,7 @@ impl<'a> Finisher<'a> {
             staged: draft.path().to_owned(),
             identity: draft.identity(),
             partition: partition.clone(),
-            file_name: self.template.file_name(place.1),
+            file_name: self.template.names().name(place.1, partition),
             rows: file.rows,
             row_groups: file.content.row_groups(),
             bytes: len,

@@ -100,7 +100,7 @@ impl<'a> PartitionWriter<'a> {
         let file = match self.file.take() {
             Some(file) => file,
             None => {
-                let name = self.template.file_name(self.files);
+                let name = self.template.names().name(self.files, self.partition);
                 let root = &self.template.options.root;
                 let path = root.join(self.partition.path()).join(name);
                 let draft = self.finisher.staging().create(self.template.hashing())?;

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::PartitionKey;
+use crate::partition::transform::bucket_count;
 use crate::partition::{PartitionError, Transform};
 
 /// The characters that end a name which is not in quotes.
@@ -55,10 +56,7 @@ impl Reader<'_> {
         if !self.accept('=') {
             self.at = start;
             let (column, transform) = self.source()?;
-            let name = match transform {
-                Transform::Identity => first,
-                other => other.name().to_owned(),
-            };
+            let name = transform.default_key(&column);
             return Ok(PartitionKey {
                 name,
                 column,
@@ -73,7 +71,7 @@ impl Reader<'_> {
         })
     }
 
-    /// A source: `column` or `transform(column)`.
+    /// A source: `column`, `transform(column)` or `transform(buckets, column)`.
     fn source(&mut self) -> Result<(String, Transform), PartitionError> {
         self.peek();
         let start = self.at;
@@ -81,17 +79,35 @@ impl Reader<'_> {
         if !self.accept('(') {
             return Ok((first, Transform::Identity));
         }
-        let Some(transform) = Transform::NAMED
-            .into_iter()
-            .find(|known| known.name() == first)
-        else {
+        let mut named = Transform::NAMED.into_iter();
+        let transform = if let Some(transform) = named.find(|known| known.name() == first) {
+            transform
+        } else if Transform::bucket_named(&first, 0).is_some_and(|known| known.name() == first) {
+            let buckets = self.buckets()?;
+            self.expect(',', "a comma and the column")?;
+            Transform::bucket_named(&first, buckets).unwrap_or(Transform::Bucket(buckets))
+        } else {
             self.at = start;
             let known = Transform::NAMED.map(Transform::name).join(", ");
-            return Err(self.error(format!("{first:?} is none of {known}")));
+            return Err(self.error(format!(
+                "{first:?} is none of {known}, bucket, spark_bucket"
+            )));
         };
         let column = self.name()?;
         self.expect(')', "a closing parenthesis")?;
         Ok((column, transform))
+    }
+
+    fn buckets(&mut self) -> Result<u32, PartitionError> {
+        self.peek();
+        let start = self.at;
+        let text = self.name()?;
+        bucket_count(&text)
+            .filter(|count| *count > 0)
+            .ok_or_else(|| {
+                self.at = start;
+                self.error(format!("expected a number of buckets, found {text:?}"))
+            })
     }
 
     fn name(&mut self) -> Result<String, PartitionError> {

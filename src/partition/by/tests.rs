@@ -25,9 +25,12 @@ fn text_and_builder_say_the_same() {
         .month("m", "time")
         .day("day", "time")
         .hour("hour", "time")
-        .date("observed", "time");
-    let text =
-        "station_id=origin,city,year(time),m=month(time),day(time),hour(time),observed=date(time)";
+        .date("observed", "time")
+        .bucket("id_bucket", 16, "id")
+        .bucket("b", 8, "say, \"hi\"")
+        .spark_bucket("id_bucket2", 4, "id");
+    let text = "station_id=origin,city,year(time),m=month(time),day(time),hour(time),observed=date(time),\
+                bucket(16, id),b=bucket(8, \"say, \"\"hi\"\"\"),id_bucket2=spark_bucket(4, id)";
     assert_eq!(parsed(text), by);
     assert_eq!(by.to_string(), text);
 }
@@ -46,6 +49,27 @@ fn a_key_has_a_name_a_column_and_a_transform() {
         ("y", "time", Transform::Year),
     ];
     assert_eq!(keys, expected);
+}
+
+#[test]
+fn a_key_of_buckets_is_named_after_its_column() {
+    for (text, transform) in [
+        ("bucket(16, id)", Transform::Bucket(16)),
+        ("spark_bucket( 16 ,id )", Transform::SparkBucket(16)),
+    ] {
+        let by = parsed(text);
+        let key = &by.keys()[0];
+        assert_eq!(
+            (key.name(), key.column(), key.transform()),
+            ("id_bucket", "id", transform)
+        );
+        assert_eq!(transform.to_string().parse(), Ok(transform));
+    }
+    // A column of that name, and one in which the parenthesis is.
+    assert_eq!(parsed("bucket"), PartitionBy::column("bucket"));
+    for text in ["bucket", "bucket[]", "bucket[x]", "bucket[1", "year[1]"] {
+        assert!(text.parse::<Transform>().is_err(), "{text}");
+    }
 }
 
 #[test]
@@ -100,8 +124,21 @@ fn text_that_cannot_be_read_says_where_and_why() {
         )
     );
     assert_eq!(problem("a,\"b"), (2, "this quote is not closed".to_owned()));
-    let known = "\"yaer\" is none of year, month, day, hour, date".to_owned();
+    let known = "\"yaer\" is none of year, month, day, hour, date, bucket, spark_bucket".to_owned();
     assert_eq!(problem("a, x = yaer(b)"), (7, known));
+    let count = |found: &str| format!("expected a number of buckets, found {found:?}");
+    assert_eq!(problem("bucket(id, 16)"), (7, count("id")));
+    assert_eq!(problem("bucket( 0, id)"), (8, count("0")));
+    assert_eq!(problem("bucket(-1, id)"), (7, count("-1")));
+    assert_eq!(problem("bucket(4294967296, id)"), (7, count("4294967296")));
+    assert_eq!(
+        problem("spark_bucket(16)"),
+        (
+            15,
+            expected("')'").replace("a name", "a comma and the column")
+        )
+    );
+    assert_eq!(problem("bucket(16, )"), (11, expected("')'")));
 }
 
 #[test]
@@ -114,7 +151,7 @@ fn text_with_keys_that_cannot_be_is_refused() {
 
 fn key() -> impl Strategy<Value = (String, String, usize)> {
     let text = || prop_oneof![any::<String>(), "[ab,=()\" ]{1,6}", Just("year".to_owned())];
-    (text(), text(), 0..6_usize)
+    (text(), text(), 0..8_usize)
 }
 
 proptest! {
@@ -128,6 +165,8 @@ proptest! {
                 2 => by.year(name, column),
                 3 => by.hour("hour", column),
                 4 => by.month(name, column),
+                5 => by.bucket(name, 16, column),
+                6 => by.spark_bucket(format!("{column}_bucket"), 7, column),
                 _ => by.date(name, column),
             };
         }
@@ -136,7 +175,7 @@ proptest! {
     }
 
     #[test]
-    fn reading_any_text_never_panics(text in prop_oneof![any::<String>(), "[yeara,=()\"é ]{0,16}"]) {
+    fn reading_any_text_never_panics(text in prop_oneof![any::<String>(), "[yearbucket1,=()\"é ]{0,16}"]) {
         let _ = text.parse::<PartitionBy>();
     }
 }

@@ -173,6 +173,48 @@ fn a_field_that_stays_may_not_have_the_name_of_a_key_with_other_values() {
 }
 
 #[test]
+fn rows_go_to_the_buckets_of_their_values_and_the_column_stays() {
+    let ids: ArrayRef = Arc::new(arrow::array::Int64Array::from(vec![
+        Some(34),
+        None,
+        Some(0),
+    ]));
+    let bytes: ArrayRef = Arc::new(arrow::array::BinaryArray::from(vec![&b"a"[..], b"b", b"a"]));
+    let batch = batch(vec![("id", ids), ("bytes", bytes)]);
+    let paths = |by: &str| {
+        let by: PartitionBy = by.parse().unwrap();
+        let splitter = by.bind(&batch.schema(), false).unwrap();
+        assert_eq!(splitter.file_schema(), &batch.schema());
+        let parts = splitter.split(&batch).unwrap();
+        let paths = parts.iter().map(|(partition, _)| partition.to_string());
+        paths.collect::<Vec<_>>()
+    };
+    assert_eq!(
+        paths("bucket(16, id)"),
+        [
+            "id_bucket=3",
+            "id_bucket=__HIVE_DEFAULT_PARTITION__",
+            "id_bucket=12"
+        ]
+    );
+    assert_eq!(paths("b=spark_bucket(16, id)"), ["b=12", "b=10", "b=13"]);
+    // Also of what cannot be a key by itself.
+    assert_eq!(paths("bucket(1, bytes)"), ["bytes_bucket=0"]);
+    let error = "bucket(4, row)".parse::<PartitionBy>().unwrap();
+    let floats: ArrayRef = Arc::new(arrow::array::Float64Array::from(vec![1.5]));
+    let schema = RecordBatch::try_from_iter([("row", floats)])
+        .unwrap()
+        .schema();
+    let error = error.bind(&schema, false).unwrap_err().to_string();
+    assert!(
+        error.starts_with(
+            "bucket[4] cannot be taken of column \"row\" of type Float64: cast it to a whole number"
+        ),
+        "{error}"
+    );
+}
+
+#[test]
 fn columns_are_checked_when_keys_are_bound() {
     let schema = batch(vec![("s", strings(&["a"]))]).schema();
     let error = bind_error("t", &schema);
@@ -189,6 +231,13 @@ fn columns_are_checked_when_keys_are_bound() {
         bind_error("s,row", &schema),
         PartitionError::NoColumnsLeft
     ));
+    for buckets in [0, 1 << 31] {
+        let by = PartitionBy::none().bucket("b", buckets, "s");
+        let error = by.bind(&schema, false).unwrap_err();
+        assert!(
+            matches!(error, PartitionError::BucketCount { buckets: told, .. } if told == buckets)
+        );
+    }
 
     let field = |name: &str, data_type| Field::new(name, data_type, true);
     let twice = Schema::new(vec![field("s", DataType::Utf8), field("s", DataType::Utf8)]);

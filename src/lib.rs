@@ -160,6 +160,24 @@
 //! - `sim`: for tests, the module `disk`: every system call as a trait, which the option `disk` of writers takes; in it
 //!   `disk::sim`, a disk that can lose power, and `disk::tap`, which watches and changes the calls of a disk. It is no
 //!   part of what versions keep compatible.
+//!
+//! # Versions
+//!
+//! Versions follow [semantic versioning](https://semver.org/).
+//!
+//! - Types of other crates that are in public signatures are re-exported: [`arrow`], [`parquet`] and [`uuid`]. Use them by these
+//!   names, and they are always the ones that the writers take. Beside those, `serde`'s traits are implemented for plain data
+//!   such as receipts, and [`ReceiptError`](receipt::ReceiptError) has an error of `serde_json`. **A new major version of Arrow
+//!   and Parquet, of which there are several each year, is a breaking change here**, and so is one of the others. No other
+//!   dependency is public.
+//! - Enumerations, and structures with public fields, are `non_exhaustive`: a match needs an arm for what is not known yet,
+//!   and new variants and fields come in minor versions. Write that arm so that it is safe: of an unknown [`Outcome`], say, take
+//!   nothing for granted.
+//! - Features only add. A new minimum version of Rust (now 1.89) comes in a minor version.
+//! - Texts of errors and notes, and what [`Debug`](std::fmt::Debug) prints, may change in any version; compare variants,
+//!   [`ErrorKind`] and [`Outcome`]. So may the bytes of files for the same rows; the values may not.
+//! - What is kept on disk has versions of its own, which `docs/format.md` of the repository describes.
+//! - The feature `sim`, and what is hidden from this documentation, are no part of this.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod backend;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use atomic_arrow::Progress as Counts;
 use atomic_arrow::arrow::array::RecordBatch;
 use atomic_arrow::receipt::{
-    self, CommitMode, FileRecord as Record, Metrics as Times, Receipt as Published, ReceiptError,
+    self, FileRecord as Record, Metrics as Times, Receipt as Published, ReceiptError,
 };
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -118,18 +118,6 @@ impl PartialEq for Receipt {
     }
 }
 
-/// The name that Python has for a mode.
-pub(crate) fn mode_name(mode: CommitMode) -> &'static str {
-    match mode {
-        CommitMode::Append => "append",
-        CommitMode::ErrorIfExists => "error_if_exists",
-        CommitMode::ErrorIfAnyExists => "error_if_any_exists",
-        CommitMode::Ignore => "ignore",
-        CommitMode::OverwritePartitions => "overwrite_partitions",
-        CommitMode::Overwrite => "overwrite",
-    }
-}
-
 pub(crate) fn unusable(py: Python<'_>, error: &ReceiptError) -> PyErr {
     let message = errors::with_causes(error, std::error::Error::source(error));
     errors::refuse(py, "InvalidReceiptError", message)
@@ -210,7 +198,7 @@ impl Receipt {
     /// ``"ignore"``, ``"overwrite_partitions"`` or ``"overwrite"``.
     #[getter]
     fn mode(&self) -> &'static str {
-        mode_name(self.receipt.mode())
+        self.receipt.mode().name()
     }
 
     /// The receipt as JSON.

@@ -6,7 +6,7 @@ use atomic_arrow::{StagedWrite as Staged, StagedWrites, Step};
 use pyo3::prelude::*;
 
 use crate::errors::raise;
-use crate::receipt::{Metrics, Receipt, mode_name, unusable};
+use crate::receipt::{Metrics, Receipt, unusable};
 use crate::settle::{Signals, publishing};
 use crate::table::{bytes, plural};
 use crate::work::detached;
@@ -80,7 +80,7 @@ impl StagedWrite {
     /// What the commit is to do with what is there.
     #[getter]
     fn mode(&self) -> &'static str {
-        mode_name(self.0.mode())
+        self.0.mode().name()
     }
 
     /// The same, as the work of this name: of several with one name, one is committed.

@@ -30,6 +30,7 @@ const OPEN_BESIDE: usize = 16;
 
 /// How many files are synced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub enum SyncPolicy {
     /// From 64 partitions on [`FileSystem`](SyncPolicy::FileSystem), where the file system reports failures
     /// of that (Linux 5.8 with ext4, XFS, Btrfs, F2FS or tmpfs), else each file. The default.

@@ -92,6 +92,7 @@ pub(crate) struct Contents {
 
 /// The number of pages read, and of those that carried a checksum of their own.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct PageCount {
     /// All pages, dictionaries included.
     pub all: u64,

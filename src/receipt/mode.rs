@@ -7,6 +7,7 @@ use crate::options::parse::names;
 /// What a data-set commit does with existing files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum CommitMode {
     /// Adds files, under names that nobody else has. Never conflicts. The default.
     #[default]

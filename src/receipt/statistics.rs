@@ -51,6 +51,7 @@ impl ColumnStatistics {
 
 /// A value that the values of a column do not go beyond.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Bound {
     /// The value.
     pub value: StatisticsValue,

@@ -47,6 +47,7 @@ mod parquet_properties;
 mod peer_files;
 mod proof;
 mod properties;
+mod public;
 mod race;
 mod readers;
 mod records;

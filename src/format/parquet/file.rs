@@ -228,7 +228,15 @@ impl<W: FileOutput> FileWriter<W> {
             open.stage = Stage::Encoding(encoders);
         }
         rows.iter()
-            .try_for_each(|(batch, pieces)| self.encode_pieces(batch, pieces, threads))
+            .try_for_each(|(batch, pieces)| self.encode_pieces(batch, pieces, threads))?;
+        let Some(Stage::Encoding(encoders)) = self.open.as_ref().map(|open| &open.stage) else {
+            return Ok(());
+        };
+        let Output { path, step, .. } = &self.output;
+        for_each(threads, fields, path, |field| {
+            let chosen = encoders.choose(field);
+            chosen.map_err(|source| encode_error(*step, path, source))
+        })
     }
 
     fn encode_pieces(

@@ -261,6 +261,19 @@ impl Chunks {
         self.finish.push(leaf, &mut chunk, &header, page)
     }
 
+    /// The same of a page of so many bytes that is compressed already, as the leaf column says.
+    pub(super) fn push_compressed(
+        &self,
+        leaf: usize,
+        header: &[u8],
+        (length, page): (usize, &[u8]),
+    ) -> Result<()> {
+        let mut chunk = lock(&self.chunks[leaf]);
+        chunk.received += header.len() + length;
+        let header = Header::parse(header).map_err(malformed)?;
+        chunk.push(&header, page, self.finish.checksums)
+    }
+
     /// The memory of the pages of a leaf column, in bytes.
     pub(super) fn memory_size(&self, leaf: usize) -> usize {
         let chunk = lock(&self.chunks[leaf]);

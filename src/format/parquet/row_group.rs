@@ -56,7 +56,7 @@ pub(crate) struct FileTemplate {
     /// Where encodings are chosen: by what, and writers of no file with the properties that have been chosen.
     chooser: Option<Chooser>,
     chosen: Mutex<HashMap<Choices, Arc<NoFile>>>,
-    /// The fields whose chunks are encoded here, once their encodings are chosen.
+    /// The fields whose chunks are encoded here, and choose their encodings by themselves.
     columns: Vec<Option<Arc<Column>>>,
     /// The decryption keys of encrypted files.
     keys: Option<Keys>,
@@ -127,7 +127,14 @@ impl FileTemplate {
             let is_whole = |(finish, _): &(PageFinish, _)| *count == 1 && finish.is_whole(leaf);
             finish.as_ref().filter(|finish| is_whole(finish))?;
             let (column, properties) = (description.column(leaf), writer.properties());
-            Column::new(leaf, &column, field.data_type(), properties).map(Arc::new)
+            Column::new(
+                leaf,
+                &column,
+                field.data_type(),
+                properties,
+                chooser.as_ref()?,
+            )
+            .map(Arc::new)
         });
         let columns = columns.collect();
         let finish = finish.map(|(finish, properties)| {
@@ -224,14 +231,15 @@ impl FileTemplate {
         self.chooser.is_some()
     }
 
-    /// Chooses the encodings of a field's leaf columns by the first rows of a row group.
+    /// Chooses the encodings of a field's leaf columns by the first rows of a row group, unless its encoder does.
     pub(super) fn choose(
         &self,
         field: usize,
         rows: &[(RecordBatch, Vec<Range<usize>>)],
     ) -> Result<Choices> {
         let count = self.leaves[field];
-        let Some(chooser) = &self.chooser else {
+        let chooser = self.chooser.as_ref();
+        let Some(chooser) = chooser.filter(|_| self.columns[field].is_none()) else {
             return Ok(vec![None; count]);
         };
         let first = self.leaves[..field].iter().sum();
@@ -270,8 +278,8 @@ impl FileTemplate {
     }
 
     /// Begins a row group of a file, counted from 0. The others before it need not be written yet. Pages that memory
-    /// has no room for go where `spill` says, if it is given. Where [encodings are chosen](FileTemplate::chooses), they
-    /// are `choices`, one a leaf column.
+    /// has no room for go where `spill` says, if it is given. `choices` are the encodings that are [chosen](FileTemplate::choose),
+    /// one a leaf column.
     pub(super) fn row_group<W: Write + Send>(
         &self,
         file: &SerializedFileWriter<W>,
@@ -281,7 +289,7 @@ impl FileTemplate {
     ) -> Result<RowGroup> {
         let chunks = self.finish.as_ref();
         let chunks = chunks.map(|(finish, _)| Arc::new(Chunks::new(finish, spill)));
-        let mut fields = self.own_encoders(chunks.as_ref(), &choices)?;
+        let mut fields = self.own_encoders(chunks.as_ref())?;
         if fields.iter().any(Option::is_none) {
             let writers = self.parquet_encoders((file, number), spill, chunks.as_ref(), choices)?;
             let mut writers = writers.into_iter();
@@ -306,24 +314,16 @@ impl FileTemplate {
         })
     }
 
-    /// The encoders of fields whose chunks are encoded here, by the choices of their leaves.
-    fn own_encoders(
-        &self,
-        chunks: Option<&Arc<Chunks>>,
-        choices: &Choices,
-    ) -> Result<Vec<Option<Encoders>>> {
-        let mut first_leaf = 0;
-        let fields = self.columns.iter().zip(&self.leaves);
-        let encoders = fields.map(|(column, count)| {
-            let choice = choices.get(first_leaf).copied().flatten();
-            first_leaf += count;
-            let (Some(column), Some(chunks), Some(choice)) = (column, chunks, choice) else {
+    /// The encoders of fields whose chunks are encoded here.
+    fn own_encoders(&self, chunks: Option<&Arc<Chunks>>) -> Result<Vec<Option<Encoders>>> {
+        let encoder = |column: &Option<Arc<Column>>| {
+            let (Some(column), Some(chunks)) = (column, chunks) else {
                 return Ok(None);
             };
-            let encoder = ChunkEncoder::new(column, chunks, choice)?;
+            let encoder = ChunkEncoder::new(column, chunks)?;
             Ok(Some(Encoders::Own(Box::new(encoder))))
-        });
-        encoders.collect()
+        };
+        self.columns.iter().map(encoder).collect()
     }
 
     /// The encoders of parquet-rs for all leaf columns.
@@ -490,6 +490,14 @@ impl RowGroup {
                 Ok(())
             }
             Encoders::Ended => Err(ParquetError::General("the row group has ended".to_owned())),
+        }
+    }
+
+    /// Chooses how a field is encoded whose encoder waits for that, by the rows so far.
+    pub(super) fn choose(&self, field: usize) -> Result<()> {
+        match &mut *self.fields[field].encoders() {
+            Encoders::Own(encoder) => encoder.choose(),
+            Encoders::Parquet(_) | Encoders::Ended => Ok(()),
         }
     }
 

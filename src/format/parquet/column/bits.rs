@@ -41,7 +41,7 @@ pub(super) fn pack(values: impl Iterator<Item = u64>, width: u8, into: &mut Vec<
 }
 
 /// Encodes numbers of `width` bits in the hybrid of runs and packed numbers.
-pub(super) fn hybrid(values: &[u32], width: u8, into: &mut Vec<u8>) {
+pub(super) fn hybrid<N: Copy + PartialEq + Into<u32>>(values: &[N], width: u8, into: &mut Vec<u8>) {
     // Where the numbers begin that are not encoded yet, and are to be packed.
     let mut begun = 0;
     let mut at = 0;
@@ -57,7 +57,7 @@ pub(super) fn hybrid(values: &[u32], width: u8, into: &mut Vec<u8>) {
         packed(&values[begun..start], width, into);
         put_varint(((at + run - start) as u64) << 1, into);
         let bytes = usize::from(width).div_ceil(8);
-        into.extend_from_slice(&values[at].to_le_bytes()[..bytes]);
+        into.extend_from_slice(&values[at].into().to_le_bytes()[..bytes]);
         at += run;
         begun = at;
     }
@@ -65,21 +65,22 @@ pub(super) fn hybrid(values: &[u32], width: u8, into: &mut Vec<u8>) {
 }
 
 /// How often the first number is repeated.
-fn run_length(values: &[u32]) -> usize {
+fn run_length<N: PartialEq>(values: &[N]) -> usize {
     let Some(first) = values.first() else {
         return 0;
     };
     values.iter().take_while(|value| *value == first).count()
 }
 
-fn packed(values: &[u32], width: u8, into: &mut Vec<u8>) {
+fn packed<N: Copy + Into<u32>>(values: &[N], width: u8, into: &mut Vec<u8>) {
     if values.is_empty() {
         return;
     }
     let groups = values.len().div_ceil(GROUP);
     put_varint((groups as u64) << 1 | 1, into);
     let end = into.len() + groups * usize::from(width);
-    pack(values.iter().map(|value| u64::from(*value)), width, into);
+    let values = values.iter().map(|value| u64::from((*value).into()));
+    pack(values, width, into);
     into.resize(end, 0);
 }
 
@@ -116,6 +117,9 @@ mod tests {
     fn long_runs_are_counted_and_short_ones_packed() {
         assert_eq!(hybrid_of(&[5; 20], 3), [40, 5]);
         assert!(hybrid_of(&[], 3).is_empty());
+        let mut bytes = Vec::new();
+        hybrid(&[1_u8; 20], 1, &mut bytes);
+        assert_eq!(bytes, [40, 1]);
         assert_eq!(hybrid_of(&[1, 0, 1], 1), [3, 0b101]);
         // Seven of the run fill the group of the first number.
         let values = [[0].as_slice(), &[1; 20]].concat();

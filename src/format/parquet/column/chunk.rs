@@ -8,30 +8,30 @@ use arrow::datatypes::DataType;
 use parquet::basic::{Encoding, PageType, Type};
 use parquet::bloom_filter::Sbbf;
 use parquet::column::writer::ColumnCloseResult;
-use parquet::data_type::{ByteArray, FixedLenByteArray};
 use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::{
     ColumnChunkMetaData, ColumnIndexBuilder, LevelHistogram, OffsetIndexBuilder, PageEncodingStats,
 };
 use parquet::file::page_index::column_index::ColumnIndexMetaData;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
-use parquet::file::statistics::{Statistics, ValueStatistics};
 use parquet::schema::types::ColumnDescPtr;
 
 use super::super::page_header;
 use super::super::page_store::Chunks;
 use super::bits::width_of;
 use super::bounds::{Bounds, Order, cut_least, cut_most};
-use super::choose::Choice;
+use super::choose::Page;
 use super::dictionary::{Dictionary, Limit};
 use super::encode;
+use super::look::{Chooser, LOOK_ROWS, Leaf};
+use super::statistics::statistics;
 use super::values::{Slice, Values, resolved};
 
 /// What is the same for all chunks of a column.
 pub(in crate::format::parquet) struct Column {
     leaf: usize,
     descriptor: ColumnDescPtr,
-    empty: Values,
+    looks: Leaf,
     order: Order,
     is_nullable: bool,
     is_text: bool,
@@ -50,17 +50,23 @@ pub(in crate::format::parquet) struct Column {
 pub(in crate::format::parquet) struct ChunkEncoder {
     column: Arc<Column>,
     chunks: Arc<Chunks>,
-    choice: Choice,
+    /// Whether the encoding is still to be chosen, and all rows wait for that.
+    is_looking: bool,
+    /// The encoding of values that are not in the dictionary.
+    encoding: Encoding,
     /// What is in no page yet: the rows, which of them have a value if some may have none, and the values.
     rows: usize,
-    levels: Vec<u32>,
+    levels: Vec<u8>,
     values: Values,
     dictionary: Option<Dictionary>,
+    /// The numbers in the dictionary of the first values that are in no page yet.
+    numbers: Vec<u32>,
+    /// The page of all rows, if they are still those by which the encoding was chosen.
+    whole: Option<Page>,
     /// Whether any page has numbers of the dictionary.
     is_numbered: bool,
     totals: Totals,
     page: Vec<u8>,
-    numbers: Vec<u32>,
 }
 
 /// What there is to say of the pages so far.
@@ -81,13 +87,14 @@ struct Totals {
 }
 
 impl Column {
-    /// A leaf column of values of an Arrow type. `None` where it is nested, or its type or properties are none that this
-    /// module knows.
+    /// A leaf column of values of an Arrow type, whose encodings are chosen. `None` where it is nested, or its type or
+    /// properties are none that this module knows.
     pub(in crate::format::parquet) fn new(
         leaf: usize,
         descriptor: &ColumnDescPtr,
         data_type: &DataType,
         properties: &WriterProperties,
+        chooser: &Chooser,
     ) -> Option<Self> {
         let path = descriptor.path();
         let is_flat = descriptor.max_rep_level() == 0 && descriptor.max_def_level() <= 1;
@@ -98,13 +105,14 @@ impl Column {
         let order = Order::of(descriptor);
         let physical = descriptor.physical_type();
         let bloom_filter = properties.bloom_filter_properties(path);
-        let mut empty = is_known.then(|| Values::of_column(descriptor)).flatten()?;
+        let looks = chooser.leaf(leaf).filter(|_| is_known)?.clone();
+        let mut empty = looks.empty.clone();
         if !matches!(empty.append(&new_empty_array(data_type)), Ok(true)) {
             return None;
         }
         Some(Column {
             leaf,
-            empty,
+            looks,
             order,
             is_nullable: descriptor.max_def_level() > 0,
             is_text: is_text(descriptor),
@@ -146,19 +154,14 @@ fn is_geometry(column: &ColumnDescPtr) -> bool {
 }
 
 impl ChunkEncoder {
-    /// Begins a chunk that is encoded as chosen.
+    /// Begins a chunk, whose encoding is [chosen](ChunkEncoder::choose) by its first rows.
     pub(in crate::format::parquet) fn new(
         column: &Arc<Column>,
         chunks: &Arc<Chunks>,
-        choice: Choice,
     ) -> Result<Self> {
         let bloom_filter = match column.bloom_filter {
             Some((values, rate)) => Some(Sbbf::new_with_ndv_fpp(values, rate)?),
             None => None,
-        };
-        let dictionary = match choice.dictionary {
-            true => Dictionary::new(&column.empty, None),
-            false => None,
         };
         let mut column_index = ColumnIndexBuilder::new(column.descriptor.physical_type());
         if column.statistics != EnabledStatistics::Page {
@@ -167,11 +170,14 @@ impl ChunkEncoder {
         Ok(ChunkEncoder {
             column: Arc::clone(column),
             chunks: Arc::clone(chunks),
-            choice,
+            is_looking: true,
+            encoding: Encoding::PLAIN,
             rows: 0,
             levels: Vec::new(),
-            values: column.empty.clone(),
-            dictionary,
+            values: column.looks.empty.clone(),
+            dictionary: None,
+            numbers: Vec::new(),
+            whole: None,
             is_numbered: false,
             totals: Totals {
                 rows: 0,
@@ -188,21 +194,59 @@ impl ChunkEncoder {
                 bloom_filter,
             },
             page: Vec::new(),
-            numbers: Vec::new(),
         })
     }
 
-    /// Encodes the rows of an array.
+    /// Adds the rows of an array, and encodes the pages that they fill once the encoding is chosen.
     pub(in crate::format::parquet) fn write(&mut self, array: &ArrayRef) -> Result<()> {
         let array = resolved(array)?;
         let mut start = 0;
         while start < array.len() {
-            let rows = (self.column.page_rows - self.rows).min(array.len() - start);
+            let most = match self.is_looking {
+                true => LOOK_ROWS,
+                false => self.column.page_rows,
+            };
+            let rows = (most - self.rows).min(array.len() - start);
             self.add(&array.slice(start, rows))?;
             start += rows;
-            while let Some((rows, values)) = self.page_end() {
-                self.end_page(rows, values)?;
+            match self.is_looking {
+                true if self.rows == LOOK_ROWS => self.choose()?,
+                true => {}
+                false => self.end_full_pages()?,
             }
+        }
+        Ok(())
+    }
+
+    /// Chooses the encoding by the rows so far, unless they were more than it takes, and encodes the pages that they fill.
+    pub(in crate::format::parquet) fn choose(&mut self) -> Result<()> {
+        if !std::mem::replace(&mut self.is_looking, false) {
+            return Ok(());
+        }
+        let column = &self.column;
+        let (count, bytes) = (self.values.len(), self.values.all().plain_len());
+        // No encoding takes more than PLAIN, but for the numbers of very short values.
+        let is_page = self.rows <= column.page_rows
+            && bytes.max(count * size_of::<u32>()) < column.page_bytes;
+        let mut levels = Vec::new();
+        if column.is_nullable && is_page {
+            encode::bits(&self.levels, &mut levels);
+        }
+        let look = column
+            .looks
+            .look(&self.values, is_page.then_some(&levels))?;
+        self.encoding = look.choice.encoding;
+        self.whole = look.page;
+        if let Some((dictionary, numbers)) = look.numbered {
+            self.dictionary = Some(dictionary);
+            self.numbers = numbers;
+        }
+        self.end_full_pages()
+    }
+
+    fn end_full_pages(&mut self) -> Result<()> {
+        while let Some((rows, values)) = self.page_end() {
+            self.end_page(rows, values)?;
         }
         Ok(())
     }
@@ -211,7 +255,7 @@ impl ChunkEncoder {
         let nulls = array.nulls().filter(|nulls| nulls.null_count() > 0);
         match (self.column.is_nullable, nulls) {
             (true, None) => self.levels.resize(self.levels.len() + array.len(), 1),
-            (true, Some(nulls)) => self.levels.extend(nulls.iter().map(u32::from)),
+            (true, Some(nulls)) => self.levels.extend(nulls.iter().map(u8::from)),
             (false, None) => {}
             (false, Some(_)) => {
                 return Err(self.error("has a null, where its schema says that it has none"));
@@ -221,6 +265,9 @@ impl ChunkEncoder {
             return Err(self.error("is of a type that is not stored as its schema says"));
         }
         self.rows += array.len();
+        if !array.is_empty() {
+            self.whole = None;
+        }
         Ok(())
     }
 
@@ -232,7 +279,8 @@ impl ChunkEncoder {
     /// How many rows and values the next page has, if there are enough for one: as many rows as a page may have, or those
     /// with which it reaches the size that it may have.
     fn page_end(&self) -> Option<(usize, usize)> {
-        let (rows, count) = (self.rows, self.values.len());
+        let rows = self.rows.min(self.column.page_rows);
+        let count = self.values_of(rows);
         let reaches = |count: usize| {
             let bytes = match &self.dictionary {
                 Some(dictionary) => {
@@ -257,6 +305,17 @@ impl ChunkEncoder {
         Some((self.rows_of(with), with))
     }
 
+    /// How many values the first rows have.
+    fn values_of(&self, rows: usize) -> usize {
+        match rows == self.rows {
+            true => self.values.len(),
+            false if self.column.is_nullable => {
+                self.levels[..rows].iter().copied().map(usize::from).sum()
+            }
+            false => rows,
+        }
+    }
+
     /// How many rows it takes to have so many values.
     fn rows_of(&self, values: usize) -> usize {
         if !self.column.is_nullable {
@@ -264,7 +323,7 @@ impl ChunkEncoder {
         }
         let mut found = 0;
         let last = self.levels.iter().position(|level| {
-            found += *level as usize;
+            found += usize::from(*level);
             found == values
         });
         last.map_or(self.rows, |last| last + 1)
@@ -275,17 +334,32 @@ impl ChunkEncoder {
         let column = Arc::clone(&self.column);
         let mut page = std::mem::take(&mut self.page);
         page.clear();
-        if column.is_nullable {
-            encode::bits(&self.levels[..rows], &mut page);
-        }
-        let encoding = self.encode_values(count, &mut page)?;
+        let whole = self.whole.take();
+        let (encoding, length) = match &whole {
+            Some(page) => (page.encoding, page.length),
+            None => {
+                if column.is_nullable {
+                    encode::bits(&self.levels[..rows], &mut page);
+                }
+                (self.encode_values(count, &mut page)?, page.len())
+            }
+        };
+        self.is_numbered |= encoding == Encoding::RLE_DICTIONARY;
         let values = self.values.slice(0..count);
         let nulls = (rows - count) as u64;
         self.totals.add(&column, (rows, nulls), values, encoding);
-        let header = page_header::data_page(rows, encoding, page.len());
-        self.totals.bytes += header.len() + page.len();
-        self.chunks.push(column.leaf, &header, &page)?;
+        let header = page_header::data_page(rows, encoding, length);
+        self.totals.bytes += header.len() + length;
+        match &whole {
+            Some(page) => {
+                let compressed = (length, page.compressed.as_slice());
+                self.chunks
+                    .push_compressed(column.leaf, &header, compressed)?;
+            }
+            None => self.chunks.push(column.leaf, &header, &page)?,
+        }
         self.page = page;
+        self.numbers.drain(..count.min(self.numbers.len()));
         self.rows -= rows;
         if column.is_nullable {
             self.levels.drain(..rows);
@@ -296,24 +370,22 @@ impl ChunkEncoder {
 
     /// Encodes the first values, and says how.
     fn encode_values(&mut self, count: usize, page: &mut Vec<u8>) -> Result<Encoding> {
-        let values = self.values.slice(0..count);
-        let limit = Limit {
-            entries: u32::MAX as usize,
-            bytes: self.column.dictionary_bytes,
-        };
-        self.numbers.clear();
-        if let Some(dictionary) = &mut self.dictionary
-            && dictionary.number(values, limit, &mut self.numbers)
-        {
-            encode::numbers(&self.numbers, dictionary.entries().len(), page);
-            self.is_numbered = true;
-            return Ok(Encoding::RLE_DICTIONARY);
-        }
-        if self.dictionary.is_some() {
+        if let Some(dictionary) = &mut self.dictionary {
+            let limit = Limit {
+                entries: u32::MAX as usize,
+                bytes: self.column.dictionary_bytes,
+            };
+            let numbered = self.numbers.len().min(count);
+            let rest = self.values.slice(numbered..count);
+            if dictionary.number(rest, limit, &mut self.numbers) {
+                encode::numbers(&self.numbers[..count], page);
+                return Ok(Encoding::RLE_DICTIONARY);
+            }
+            self.numbers.clear();
             self.end_dictionary()?;
         }
-        encode::values(self.values.slice(0..count), self.choice.encoding, page)?;
-        Ok(self.choice.encoding)
+        encode::values(self.values.slice(0..count), self.encoding, page)?;
+        Ok(self.encoding)
     }
 
     /// Writes the dictionary, to which nothing is added any more, if a page has numbers of it.
@@ -342,9 +414,11 @@ impl ChunkEncoder {
     pub(in crate::format::parquet) fn memory_size(&self) -> usize {
         let dictionary = self.dictionary.as_ref();
         let entries = dictionary.map_or(0, |dictionary| dictionary.entries().plain_len());
+        let whole = self.whole.as_ref();
         self.values.all().plain_len()
-            + self.levels.capacity() * size_of::<u32>()
+            + self.levels.capacity()
             + self.page.capacity()
+            + whole.map_or(0, |page| page.compressed.capacity())
             + self.numbers.capacity() * size_of::<u32>()
             + entries * 2
             + self.chunks.memory_size(self.column.leaf)
@@ -352,6 +426,7 @@ impl ChunkEncoder {
 
     /// Ends the chunk.
     pub(in crate::format::parquet) fn close(mut self) -> Result<ColumnCloseResult> {
+        self.choose()?;
         if self.rows > 0 {
             self.end_page(self.rows, self.values.len())?;
         }
@@ -472,8 +547,14 @@ impl Totals {
             .set_num_values(self.rows as i64);
         if column.statistics != EnabledStatistics::None {
             let is_bytes = column.descriptor.physical_type() == Type::BYTE_ARRAY;
+            let (cut_at, _) = column.cut_at;
+            let statistics = statistics(
+                &column.descriptor,
+                (self.bounds.as_ref(), self.nulls),
+                (cut_at.filter(|_| column.can_cut), column.is_text),
+            );
             metadata = metadata
-                .set_statistics(statistics(column, self.bounds.as_ref(), self.nulls)?)
+                .set_statistics(statistics?)
                 .set_unencoded_byte_array_data_bytes(is_bytes.then_some(self.value_bytes))
                 .set_definition_level_histogram(histogram(column, self.rows, self.nulls));
         }
@@ -526,79 +607,4 @@ fn insert(values: Slice<'_>, filter: &mut Sbbf) {
             .for_each(|value| filter.insert(value)),
         Slice::Bytes(values) => values.iter().for_each(|value| filter.insert(value)),
     }
-}
-
-/// The statistics of a chunk.
-fn statistics(column: &Column, bounds: Option<&Bounds>, nulls: u64) -> Result<Statistics> {
-    let (cut_at, _) = column.cut_at;
-    let cut_at = cut_at.filter(|_| column.can_cut);
-    let least = bounds.map(|bounds| cut_least(&bounds.least, cut_at, column.is_text));
-    let most = bounds.map(|bounds| cut_most(&bounds.most, cut_at, column.is_text));
-    let is_exact = (
-        least.as_ref().is_none_or(|(_, is_cut)| !is_cut),
-        most.as_ref().is_none_or(|(_, is_cut)| !is_cut),
-    );
-    let least = least.map(|(least, _)| least);
-    let most = most.map(|(most, _)| most);
-    let is_signed = column.descriptor.sort_order().is_signed();
-    Ok(match column.descriptor.physical_type() {
-        Type::BOOLEAN => {
-            let boolean = |bytes: Vec<u8>| bytes.first() == Some(&1);
-            let bounds = (least.map(boolean), most.map(boolean));
-            Statistics::Boolean(of_bounds(bounds, is_exact, nulls, is_signed))
-        }
-        Type::INT32 => {
-            let number = |bytes| number(bytes, i32::from_le_bytes);
-            let bounds = (number(least)?, number(most)?);
-            Statistics::Int32(of_bounds(bounds, is_exact, nulls, is_signed))
-        }
-        Type::INT64 => {
-            let number = |bytes| number(bytes, i64::from_le_bytes);
-            let bounds = (number(least)?, number(most)?);
-            Statistics::Int64(of_bounds(bounds, is_exact, nulls, is_signed))
-        }
-        Type::FLOAT => {
-            let number = |bytes| number(bytes, f32::from_le_bytes);
-            let bounds = (number(least)?, number(most)?);
-            Statistics::Float(of_bounds(bounds, is_exact, nulls, is_signed))
-        }
-        Type::DOUBLE => {
-            let number = |bytes| number(bytes, f64::from_le_bytes);
-            let bounds = (number(least)?, number(most)?);
-            Statistics::Double(of_bounds(bounds, is_exact, nulls, is_signed))
-        }
-        Type::BYTE_ARRAY => {
-            let bounds = (least.map(ByteArray::from), most.map(ByteArray::from));
-            Statistics::ByteArray(of_bounds(bounds, is_exact, nulls, is_signed))
-        }
-        Type::FIXED_LEN_BYTE_ARRAY => {
-            let fixed = |bytes: Vec<u8>| FixedLenByteArray::from(bytes);
-            let bounds = (least.map(fixed), most.map(fixed));
-            Statistics::FixedLenByteArray(of_bounds(bounds, is_exact, nulls, is_signed))
-        }
-        Type::INT96 => return Err(ParquetError::NYI("statistics of INT96".to_owned())),
-    })
-}
-
-fn number<T, const WIDTH: usize>(
-    bytes: Option<Vec<u8>>,
-    of_bytes: impl Fn([u8; WIDTH]) -> T,
-) -> Result<Option<T>> {
-    let whole = |bytes: Vec<u8>| {
-        <[u8; WIDTH]>::try_from(bytes)
-            .map_err(|_| ParquetError::General("a bound is not as long as its type".to_owned()))
-    };
-    Ok(bytes.map(whole).transpose()?.map(of_bytes))
-}
-
-fn of_bounds<T>(
-    (least, most): (Option<T>, Option<T>),
-    (least_is_exact, most_is_exact): (bool, bool),
-    nulls: u64,
-    is_signed: bool,
-) -> ValueStatistics<T> {
-    ValueStatistics::new(least, most, None, Some(nulls), false)
-        .with_min_is_exact(least_is_exact)
-        .with_max_is_exact(most_is_exact)
-        .with_backwards_compatible_min_max(is_signed)
 }

@@ -9,6 +9,8 @@ use super::values::{ByteStrings, Slice, Values};
 
 /// Integers within a range of this many are numbered by a table of all of them.
 const DIRECT: u64 = 1 << 16;
+/// How many values a table of hashes has room for at first.
+const ENTRIES: usize = 448;
 /// No number.
 const NONE: u32 = u32::MAX;
 
@@ -221,7 +223,7 @@ impl<E: Entries> Table<E> {
                 least,
                 table: vec![NONE; most.abs_diff(least) as usize + 1],
             },
-            _ => Numbers::Hashed(HashTable::new()),
+            _ => Numbers::Hashed(HashTable::with_capacity(ENTRIES)),
         };
         Table {
             entries,

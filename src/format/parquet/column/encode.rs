@@ -28,10 +28,7 @@ pub(super) fn values(values: Slice<'_>, encoding: Encoding, into: &mut Vec<u8>) 
         (Encoding::BYTE_STREAM_SPLIT, Slice::Eight(values)) => {
             split(values.iter().map(|value| value.to_le_bytes()), into);
         }
-        (Encoding::RLE, Slice::Booleans(values)) => {
-            let numbers: Vec<u32> = values.iter().map(|value| u32::from(*value)).collect();
-            bits(&numbers, into);
-        }
+        (Encoding::RLE, Slice::Booleans(values)) => bits(values, into),
         (encoding, _) => {
             return Err(ParquetError::NYI(format!(
                 "these values cannot be encoded as {encoding}"
@@ -61,9 +58,9 @@ pub(super) fn plain(values: Slice<'_>, into: &mut Vec<u8>) {
     }
 }
 
-/// Encodes the numbers of values in a dictionary of so many.
-pub(super) fn numbers(numbers: &[u32], entries: usize, into: &mut Vec<u8>) {
-    let width = width_of(entries.saturating_sub(1) as u64);
+/// Encodes the numbers of values in a dictionary.
+pub(super) fn numbers(numbers: &[u32], into: &mut Vec<u8>) {
+    let width = width_of(numbers.iter().copied().max().unwrap_or(0).into());
     into.push(width);
     hybrid(numbers, width, into);
 }
@@ -84,7 +81,7 @@ fn split<const WIDTH: usize>(
 }
 
 /// Encodes numbers of one bit as the hybrid of runs and packed bits, after its length.
-pub(super) fn bits(numbers: &[u32], into: &mut Vec<u8>) {
+pub(super) fn bits(numbers: &[u8], into: &mut Vec<u8>) {
     let start = into.len();
     into.extend_from_slice(&[0; 4]);
     hybrid(numbers, 1, into);

@@ -11,7 +11,7 @@ use parquet::file::properties::WriterProperties;
 use parquet::schema::types::SchemaDescriptor;
 
 use super::super::compress::Compressors;
-use super::choose::{Allowed, Choices, choose};
+use super::choose::{Allowed, Choices, Look, choose};
 use super::leaves;
 use super::values::Values;
 use crate::options::Encodings;
@@ -19,16 +19,31 @@ use crate::options::Encodings;
 /// How many rows of a row group are looked at.
 pub(in crate::format::parquet) const LOOK_ROWS: usize = 1 << 16;
 
-/// What is chosen among for each leaf column.
+/// What is chosen among for each leaf column, `None` where the properties say how it is encoded.
 pub(in crate::format::parquet) struct Chooser {
     leaves: Vec<Option<Leaf>>,
+}
+
+/// What is chosen among for a leaf column.
+#[derive(Clone)]
+pub(super) struct Leaf {
+    pub(super) empty: Values,
+    allowed: Allowed,
+    codec: Compression,
     compressors: Arc<Compressors>,
 }
 
-struct Leaf {
-    empty: Values,
-    allowed: Allowed,
-    codec: Compression,
+impl Leaf {
+    /// Looks at the values that a chunk begins with. Where all of them are to be one page, `levels` are what that page
+    /// begins with.
+    pub(super) fn look(&self, values: &Values, levels: Option<&[u8]>) -> Result<Look> {
+        choose(
+            values,
+            self.allowed,
+            (self.codec, &self.compressors),
+            levels,
+        )
+    }
 }
 
 impl fmt::Debug for Chooser {
@@ -81,15 +96,16 @@ impl Chooser {
                     },
                 },
                 codec: properties.compression(path),
+                compressors: Arc::clone(compressors),
             })
         };
         let leaves: Vec<_> = (0..schema.num_columns()).map(leaf).collect();
-        let compressors = Arc::clone(compressors);
         let chooses = leaves.iter().any(Option::is_some);
-        chooses.then_some(Chooser {
-            leaves,
-            compressors,
-        })
+        chooses.then_some(Chooser { leaves })
+    }
+
+    pub(super) fn leaf(&self, number: usize) -> Option<&Leaf> {
+        self.leaves[number].as_ref()
     }
 
     /// The encodings of a field's leaf columns, the first of which is `first`, by the first rows of it.
@@ -111,8 +127,7 @@ impl Chooser {
             let (Some(leaf), Some(values)) = (leaf, values) else {
                 return Ok(None);
             };
-            let mut compressed = |bytes: &[u8]| self.compressors.length(leaf.codec, bytes);
-            choose(&values, leaf.allowed, &mut compressed).map(Some)
+            leaf.look(&values, None).map(|look| Some(look.choice))
         };
         leaves.iter().zip(values).map(choose).collect()
     }

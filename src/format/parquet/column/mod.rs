@@ -1,8 +1,9 @@
 //! The encoding of column chunks: looking at the values of one, choosing what they are encoded as, and the pages of columns
 //! that are not nested.
 //!
-//! What becomes of pages, compressing and finishing them, is `page_store.rs`'s. Nested columns, and those whose pages are
-//! not finished there, are encoded by parquet-rs, as chosen here.
+//! What becomes of pages, compressing and finishing them, is `page_store.rs`'s. A page that was compressed to choose an
+//! encoding is not compressed again. Nested columns, and those whose pages are not finished there, are encoded by
+//! parquet-rs, as chosen here.
 
 mod bits;
 mod bounds;
@@ -13,6 +14,7 @@ mod dictionary;
 mod encode;
 mod leaves;
 mod look;
+mod statistics;
 mod values;
 
 pub(super) use choose::Choices;

@@ -323,6 +323,25 @@ fn a_dictionary_that_becomes_too_large_is_given_up() {
     assert!(pages.is_set(Encoding::RLE_DICTIONARY) && !pages.is_only(Encoding::RLE_DICTIONARY));
 }
 
+/// Decimals take more memory than space in the file, so that a row group which ends by its size gets more rows after its
+/// encodings were chosen by what it took in memory.
+#[test]
+fn rows_that_come_after_the_choice_are_encoded_too() {
+    let few = noise(8).take(20_000).map(|value| (value % 7).into());
+    let decimals = Decimal128Array::from_iter_values(few).with_precision_and_scale(9, 0);
+    let column: ArrayRef = Arc::new(decimals.unwrap());
+    let batch = RecordBatch::try_from_iter([("c", column)]).unwrap();
+    let batches: Vec<_> = (0..20).map(|part| batch.slice(part * 1000, 1000)).collect();
+    let properties = WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::default()))
+        .set_max_row_group_bytes(Some(9_000))
+        .build();
+    let file = file_of_encodings(&batches, (properties, true), None, Encodings::Auto);
+    let (rows, metadata) = read(file.unwrap());
+    assert!(metadata.row_group(0).num_rows() > 2000);
+    assert!(rows == batch);
+}
+
 #[test]
 fn bloom_filters_have_every_value_and_few_others() {
     let values: Int64Array = (0..3_000_i64).map(|row| Some(row * 7)).collect();

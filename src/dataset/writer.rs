@@ -34,7 +34,7 @@ use crate::record::StagedRows;
 use crate::staging::resolve;
 use crate::stored::StoredTypes;
 use crate::table_format::TableFormat;
-use crate::transaction::{ConflictCheck, Target, Transaction};
+use crate::transaction::{ConflictCheck, Target, Transaction, is_ignored_now};
 use crate::unify::conform;
 
 /// Writes batches into a Hive-partitioned data set, as one transaction: all of its files appear, or
@@ -308,7 +308,7 @@ impl DatasetWriter {
         }
         // So that nothing is encoded in vain; the commit looks again, under the lock.
         self.session.conflicts.check_new(backend.as_ref())?;
-        if self.session.conflicts.is_ignored(backend.as_ref())? {
+        if is_ignored_now(backend.as_ref(), &self.session.conflicts)? {
             return Ok(Looked {
                 ignored: true,
                 ..Looked::default()

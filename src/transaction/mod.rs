@@ -163,6 +163,20 @@ impl Transaction {
     }
 }
 
+/// Whether a write is ignored because of what is in the data set now. Like a commit it finishes first what dead writers had
+/// decided, and removes what they left.
+pub(crate) fn is_ignored_now(backend: &dyn Backend, conflicts: &ConflictCheck) -> Result<bool> {
+    if !conflicts.is_ignored(backend)? {
+        return Ok(false);
+    }
+    let affected = Affected {
+        directories: conflicts.affected(&[]),
+        write_id: None,
+    };
+    let _lock = settle_and_lock(backend, LockKind::Shared, None, &affected)?;
+    conflicts.is_ignored(backend)
+}
+
 impl Drop for Transaction {
     fn drop(&mut self) {
         if !self.decided {

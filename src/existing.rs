@@ -22,11 +22,11 @@ use crate::format::{self, Fault, Format};
 use crate::meaning::{Ordered, difference};
 use crate::names::other_case;
 use crate::partition::{Partition, hive};
-use crate::presence::is_hidden;
 use crate::receipt::{CommitMode, Note};
 use crate::remedy::Remedy;
 use crate::staging::check_inside;
 use crate::table_format::TableFormat;
+use crate::walk::is_hidden;
 
 /// The most partition directories that are searched among those that are written to.
 const TOUCHED: usize = 16;

@@ -8,6 +8,7 @@ use std::path::Path;
 use crate::disk::{Disk, EntryKind};
 use crate::error::{Error, Result};
 use crate::staging::is_area_name;
+use crate::walk::is_hidden;
 
 /// The files that count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,10 +48,4 @@ pub(crate) fn holds_files(disk: &dyn Disk, directory: &Path, counted: Counted) -
         }
     }
     Ok(false)
-}
-
-/// Whether readers of data sets pass the name over. They enter a directory such as `_key=value`.
-pub(crate) fn is_hidden(path: &Path) -> bool {
-    let name = path.file_name().unwrap_or_default().as_encoded_bytes();
-    (name.starts_with(b".") || name.starts_with(b"_")) && !name.contains(&b'=')
 }

@@ -74,3 +74,9 @@ pub(crate) fn entries(
     };
     entries.into_iter().map(met).collect()
 }
+
+/// Whether readers of data sets pass the name over. They enter a directory such as `_key=value`.
+pub(crate) fn is_hidden(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+    (name.starts_with(b".") || name.starts_with(b"_")) && !name.contains(&b'=')
+}

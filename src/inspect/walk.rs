@@ -15,10 +15,9 @@ use crate::error::{Error, Result};
 use crate::format::{self, Fault, Format};
 use crate::options::Verify;
 use crate::partition::{Partition, hive};
-use crate::presence::is_hidden;
 use crate::staging::is_area_name;
 use crate::table_format::TableFormat;
-use crate::walk::{Met, entries};
+use crate::walk::{Met, entries, is_hidden};
 
 /// The results of the walk.
 #[derive(Default)]

@@ -119,7 +119,6 @@ impl Hashing {
 
     fn hashes(self, array: &ArrayRef) -> Result<Int32Array, Fault> {
         use DataType as Type;
-        let bytes = |value: &[u8]| self.bytes(value);
         Ok(match array.data_type() {
             Type::Int8 => primitive::<Int8Type>(array, |value| Some(self.int(value.into())))?,
             Type::Int16 => primitive::<Int16Type>(array, |value| Some(self.int(value.into())))?,
@@ -188,44 +187,13 @@ impl Hashing {
             Type::Timestamp(TimeUnit::Nanosecond, _) => {
                 primitive::<TimestampNanosecondType>(array, |value| self.smaller(value))?
             }
-            Type::Utf8 => {
-                let values = array.as_string::<i32>().iter();
-                values
-                    .map(|value| value.map(|text| bytes(text.as_bytes())))
-                    .collect()
-            }
-            Type::LargeUtf8 => {
-                let values = array.as_string::<i64>().iter();
-                values
-                    .map(|value| value.map(|text| bytes(text.as_bytes())))
-                    .collect()
-            }
-            Type::Utf8View => {
-                let values = array.as_string_view().iter();
-                values
-                    .map(|value| value.map(|text| bytes(text.as_bytes())))
-                    .collect()
-            }
-            Type::Binary => array
-                .as_binary::<i32>()
-                .iter()
-                .map(|it| it.map(bytes))
-                .collect(),
-            Type::LargeBinary => array
-                .as_binary::<i64>()
-                .iter()
-                .map(|it| it.map(bytes))
-                .collect(),
-            Type::BinaryView => array
-                .as_binary_view()
-                .iter()
-                .map(|it| it.map(bytes))
-                .collect(),
-            Type::FixedSizeBinary(_) => array
-                .as_fixed_size_binary()
-                .iter()
-                .map(|it| it.map(bytes))
-                .collect(),
+            Type::Utf8 => self.strings(array.as_string::<i32>().iter()),
+            Type::LargeUtf8 => self.strings(array.as_string::<i64>().iter()),
+            Type::Utf8View => self.strings(array.as_string_view().iter()),
+            Type::Binary => self.strings(array.as_binary::<i32>().iter()),
+            Type::LargeBinary => self.strings(array.as_binary::<i64>().iter()),
+            Type::BinaryView => self.strings(array.as_binary_view().iter()),
+            Type::FixedSizeBinary(_) => self.strings(array.as_fixed_size_binary().iter()),
             Type::Dictionary(_, _) => {
                 let dictionary = array.as_any_dictionary();
                 let hashes: ArrayRef = Arc::new(self.hashes(dictionary.values())?);
@@ -275,6 +243,16 @@ impl Hashing {
                 self.bytes(&bytes[spare.count()..])
             }
         }
+    }
+
+    /// The hash of each text or byte string.
+    fn strings<'a, S: AsRef<[u8]> + ?Sized + 'a>(
+        self,
+        values: impl Iterator<Item = Option<&'a S>>,
+    ) -> Int32Array {
+        values
+            .map(|value| value.map(|value| self.bytes(value.as_ref())))
+            .collect()
     }
 
     fn bytes(self, bytes: &[u8]) -> i32 {

@@ -69,7 +69,7 @@ impl Metrics {
     }
 
     /// Adds the work of others, and leaves the wall-clock time as it is.
-    pub(crate) fn with_work_of<'a>(self, others: impl Iterator<Item = &'a Metrics>) -> Self {
+    pub(crate) fn with_work_of(self, others: impl Iterator<Item = Metrics>) -> Self {
         others.fold(self, |sum, other| Metrics {
             splitting: sum.splitting.saturating_add(other.splitting),
             encoding: sum.encoding.saturating_add(other.encoding),

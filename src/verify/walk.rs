@@ -1,13 +1,12 @@
 //! The walk over the data files of a directory, as readers of data sets see them.
 
-use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::disk::{Disk, EntryKind};
 use crate::error::{Error, Result};
 use crate::format::Format;
-use crate::walk::{Met, PassedOver, entries};
+use crate::walk::{Met, PassedOver, entries, is_hidden};
 
 /// A file of a walk.
 #[derive(Clone, Copy)]
@@ -37,7 +36,7 @@ pub(super) fn each_file(
     let list = |directory: &Path| -> Result<_> {
         let mut entries = entries(disk, directory, cross_mounts)
             .map_err(|source| unread(&shown(directory), source))?;
-        entries.retain(|(path, _)| path.file_name().is_some_and(is_data));
+        entries.retain(|(path, _)| !is_hidden(path));
         Ok(entries.into_iter())
     };
     let mut open = vec![list(&real)?];
@@ -67,12 +66,6 @@ pub(super) fn each_file(
 pub(super) fn resolved(disk: &dyn Disk, path: &Path) -> Result<PathBuf> {
     disk.canonicalize(path)
         .map_err(|source| unread(path, source))
-}
-
-/// Whether readers of data sets look at the name.
-fn is_data(name: &OsStr) -> bool {
-    let name = name.as_encoded_bytes();
-    !name.starts_with(b".") && !name.starts_with(b"_") || name.contains(&b'=')
 }
 
 fn is_directory(disk: &dyn Disk, path: &Path) -> Result<bool> {

@@ -20,7 +20,7 @@ use crate::format::Format;
 use crate::meaning::{Ordered, has_order};
 use crate::options::{Durability, Interrupt};
 use crate::partition::Partition;
-use crate::receipt::{CommitMode, Metrics, Note, Receipt, StagedWrite};
+use crate::receipt::{CommitMode, Note, Receipt, StagedWrite};
 use crate::record::{StagedRecord, StagedRows};
 use crate::staging::resolve;
 use crate::stored::{lost, schema_in_files};
@@ -252,9 +252,8 @@ impl StagedWrites {
         )?;
         Ok(match receipt.metrics() {
             Some(metrics) => {
-                let staging: Vec<Metrics> =
-                    counted.iter().filter_map(|write| write.metrics()).collect();
-                receipt.with_metrics(metrics.with_work_of(staging.iter()))
+                let staging = counted.iter().filter_map(|write| write.metrics());
+                receipt.with_metrics(metrics.with_work_of(staging))
             }
             None => receipt,
         })

@@ -120,6 +120,7 @@ impl<W: FileOutput> FileWriter<W> {
                 return Ok(held.bytes());
             }
             self.encode_held(threads)?;
+            self.choose(threads)?;
         }
         Ok(self.size_so_far())
     }
@@ -191,6 +192,7 @@ impl<W: FileOutput> FileWriter<W> {
             }
             pieces = rest;
             self.encode_held(threads)?;
+            self.choose(threads)?;
         }
         if pieces.is_empty() {
             return Ok(());
@@ -201,7 +203,8 @@ impl<W: FileOutput> FileWriter<W> {
         self.encode_pieces(batch, pieces, threads)
     }
 
-    /// Chooses encodings by the rows that are held, if there are any, and encodes these.
+    /// Gives the rows that are held, if there are any, to encoders. Those that choose for themselves wait until they are to
+    /// [choose](FileWriter::choose), or end.
     fn encode_held(&mut self, threads: usize) -> Result<()> {
         let Some(Open {
             stage: Stage::Looking(held),
@@ -211,29 +214,32 @@ impl<W: FileOutput> FileWriter<W> {
             return Ok(());
         };
         let rows = held.take();
-        let fields = self.template.fields();
-        let chosen: Vec<Mutex<Choices>> = (0..fields).map(|_| Mutex::default()).collect();
         let (template, Output { path, step, .. }) = (&self.template, &self.output);
-        for_each(threads, fields, path, |field| {
-            let choices = template.choose(field, &rows);
-            *locked(&chosen[field]) =
-                choices.map_err(|source| encode_error(*step, path, source))?;
+        let before = template.chosen_before();
+        let chosen = Mutex::new(template.unchosen());
+        for_each(threads, before.len(), path, |number| {
+            let (leaves, choices) = template
+                .choose(before[number], &rows)
+                .map_err(|source| encode_error(*step, path, source))?;
+            locked(&chosen)[leaves].copy_from_slice(&choices);
             Ok::<(), Error>(())
         })?;
-        let choices = chosen
-            .into_iter()
-            .flat_map(|chosen| chosen.into_inner().unwrap_or_else(PoisonError::into_inner));
-        let encoders = self.encoders(choices.collect())?;
+        let choices = chosen.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let encoders = self.encoders(choices)?;
         if let Some(open) = &mut self.open {
             open.stage = Stage::Encoding(encoders);
         }
         rows.iter()
-            .try_for_each(|(batch, pieces)| self.encode_pieces(batch, pieces, threads))?;
+            .try_for_each(|(batch, pieces)| self.encode_pieces(batch, pieces, threads))
+    }
+
+    /// Chooses the encodings of the columns that choose for themselves, by the rows that they have.
+    fn choose(&mut self, threads: usize) -> Result<()> {
         let Some(Stage::Encoding(encoders)) = self.open.as_ref().map(|open| &open.stage) else {
             return Ok(());
         };
         let Output { path, step, .. } = &self.output;
-        for_each(threads, fields, path, |field| {
+        for_each(threads, self.template.fields(), path, |field| {
             let chosen = encoders.choose(field);
             chosen.map_err(|source| encode_error(*step, path, source))
         })

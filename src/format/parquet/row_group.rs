@@ -175,8 +175,7 @@ impl FileTemplate {
     /// Begins and ends a row group without rows, which makes the encoders of all columns.
     fn rehearse(&self) -> Result<()> {
         let file = self.file(io::sink())?;
-        let choices = vec![None; self.leaves.iter().sum()];
-        let row_group = self.row_group(&file, 0, None, choices)?;
+        let row_group = self.row_group(&file, 0, None, self.unchosen())?;
         for field in 0..self.fields() {
             row_group.end(field)?;
         }
@@ -231,20 +230,35 @@ impl FileTemplate {
         self.chooser.is_some()
     }
 
-    /// Chooses the encodings of a field's leaf columns by the first rows of a row group, unless its encoder does.
+    /// The fields whose encodings are [chosen](FileTemplate::choose) before their encoders begin. The others' encoders
+    /// choose for themselves.
+    pub(super) fn chosen_before(&self) -> Vec<usize> {
+        let columns = self.columns.iter().enumerate();
+        let before = columns.filter(|(_, column)| self.chooses() && column.is_none());
+        before.map(|(field, _)| field).collect()
+    }
+
+    /// That no encoding is chosen yet.
+    pub(super) fn unchosen(&self) -> Choices {
+        vec![None; self.leaves.iter().sum()]
+    }
+
+    /// Chooses the encodings of a field's leaf columns by the first rows of a row group. Also says which ones these are.
     pub(super) fn choose(
         &self,
         field: usize,
         rows: &[(RecordBatch, Vec<Range<usize>>)],
-    ) -> Result<Choices> {
-        let count = self.leaves[field];
-        let chooser = self.chooser.as_ref();
-        let Some(chooser) = chooser.filter(|_| self.columns[field].is_none()) else {
-            return Ok(vec![None; count]);
+    ) -> Result<(Range<usize>, Choices)> {
+        let (first, count) = (self.leaves[..field].iter().sum(), self.leaves[field]);
+        let leaves = first..first + count;
+        let choices = match &self.chooser {
+            Some(chooser) => {
+                let arrays = rows.iter().map(|(batch, _)| batch.column(field));
+                chooser.choose((first, count), arrays)?
+            }
+            None => vec![None; count],
         };
-        let first = self.leaves[..field].iter().sum();
-        let arrays = rows.iter().map(|(batch, _)| batch.column(field));
-        chooser.choose((first, count), arrays)
+        Ok((leaves, choices))
     }
 
     /// A writer of no file with the properties that column writers have which encode as chosen.

@@ -143,13 +143,11 @@ pub(super) fn choose(
         sample = larger;
         sizes.clear();
         for way in ways.drain(..) {
+            let size = trial.size(way, &sample)?;
             let size = match way {
-                Way::Numbers => entries + trial.size(way, &sample)?,
-                Way::Values(Encoding::PLAIN) => {
-                    let size = trial.size(way, &sample)?;
-                    size - size / MARGIN
-                }
-                Way::Values(_) => trial.size(way, &sample)?,
+                Way::Numbers => entries + size,
+                Way::Values(Encoding::PLAIN) => size - size / MARGIN,
+                Way::Values(_) => size,
             };
             sizes.push((size, way));
         }

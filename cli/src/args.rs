@@ -12,10 +12,12 @@ use crate::exit::CODES;
 mod choice;
 mod parquet;
 mod paths;
+mod staged;
 mod values;
 mod write;
 
 use self::choice::choice;
+pub(crate) use self::staged::{CommitArgs, DiscardArgs, RecordsArgs, StageArgs};
 pub(crate) use self::values::{
     Check, Durability, Level, Mode, OutputFormat, Switch, Sync, VerifyLevel,
 };
@@ -53,6 +55,9 @@ Examples:
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Write(Box<WriteArgs>),
+    Stage(Box<StageArgs>),
+    Commit(CommitArgs),
+    Discard(DiscardArgs),
     Put(PutArgs),
     Verify(VerifyArgs),
     Inspect(InspectArgs),

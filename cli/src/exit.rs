@@ -86,6 +86,12 @@ impl Failure {
         Failure::new(Exit::Failed, format_args!("{place}: {error}")).with_causes(error)
     }
 
+    /// The same failure with what can be done, if it does not say that yet.
+    pub(crate) fn with_hint(mut self, hint: &'static str) -> Self {
+        self.hint = self.hint.or(Some(hint));
+        self
+    }
+
     pub(crate) fn exit(&self) -> Exit {
         self.exit
     }
@@ -101,7 +107,8 @@ impl Failure {
         }
     }
 
-    fn caused_by(mut self, cause: &(dyn StdError + 'static)) -> Self {
+    /// The same failure with a cause, and the causes of that.
+    pub(crate) fn caused_by(mut self, cause: &(dyn StdError + 'static)) -> Self {
         self.hint = self.hint.or_else(|| hint(cause));
         // Some libraries repeat the cause in their message.
         let text = in_words(cause);

@@ -4,7 +4,9 @@
 //! exit codes. One module a subcommand; every ability is the library's.
 
 mod args;
+mod commit;
 mod completions;
+mod discard;
 mod exit;
 mod input;
 mod inspect;
@@ -13,9 +15,11 @@ mod output;
 mod progress;
 mod put;
 mod receipt;
+mod records;
 mod recover;
 mod signal;
 mod source;
+mod stage;
 mod stdin;
 mod verify;
 mod write;
@@ -55,6 +59,9 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
     }
     let done = match &cli.command {
         Command::Write(args) => write::run(args, &mut output),
+        Command::Stage(args) => stage::run(args, &mut output),
+        Command::Commit(args) => commit::run(args, &mut output),
+        Command::Discard(args) => discard::run(args, &mut output),
         Command::Put(args) => put::run(args, &mut output),
         Command::Verify(args) => verify::run(args, &mut output),
         Command::Inspect(args) => inspect::run(args, &mut output),
@@ -64,7 +71,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
     };
     let publishes = match &cli.command {
         Command::Write(args) => !args.dry_run,
-        command => matches!(command, Command::Put(_)),
+        command => matches!(command, Command::Put(_) | Command::Commit(_)),
     };
     match done {
         Ok(exit) => output.finish(exit, publishes),

@@ -29,6 +29,16 @@ impl Output {
         self.write(|stdout| writeln!(stdout, "{line}"));
     }
 
+    /// Writes one line in one piece, so that processes which share an output do not mix their lines, and flushes it.
+    ///
+    /// # Errors
+    /// It cannot be written, also because its reader is gone: for what somebody has to get.
+    pub(crate) fn deliver(&mut self, line: &str) -> io::Result<()> {
+        let line = format!("{line}\n");
+        self.stdout.write_all(line.as_bytes())?;
+        self.stdout.flush()
+    }
+
     /// Writes text as it is.
     pub(crate) fn bytes(&mut self, bytes: &[u8]) {
         self.write(|stdout| stdout.write_all(bytes));

@@ -6,12 +6,13 @@
 mod dry_run;
 mod file;
 
+pub(crate) use self::file::is_one_file;
+
 use std::path::{Path, PathBuf};
 
 use atomic_arrow::arrow::array::RecordBatch;
-use atomic_arrow::arrow::datatypes::Schema;
+use atomic_arrow::arrow::datatypes::{Schema, SchemaRef};
 use atomic_arrow::format::TextOptions;
-use atomic_arrow::receipt::Note;
 use atomic_arrow::{DatasetWriter, DatasetWriterBuilder, Error, PartitionError, Receipt, Step};
 
 use crate::args::{Durability, Mode, OutputFormat, Switch, VerifyLevel, WriteArgs};
@@ -19,11 +20,11 @@ use crate::exit::{Exit, Failure, message};
 use crate::input::{self, Input, InputError};
 use crate::output::Output;
 use crate::progress::WriteProgress;
-use crate::receipt::{plural, summary};
+use crate::receipt::{Shown, plural};
 use crate::signal::Interrupt;
 
 pub(crate) fn run(args: &WriteArgs, output: &mut Output) -> Result<Exit, Failure> {
-    if file::is_file(args) {
+    if is_one_file(args) {
         return file::run(args, output);
     }
     let interrupt = Interrupt::watch()?;
@@ -34,35 +35,20 @@ pub(crate) fn run(args: &WriteArgs, output: &mut Output) -> Result<Exit, Failure
         answer(args, output, &receipt, None);
         return Ok(Exit::Done);
     }
-    let options = args.input.options(args.bounds.memory_limit);
-    let mut input = input::open(&args.inputs, &options, interrupt.flag())?;
+    let mut input = open_input(args, &interrupt)?;
     if args.dry_run {
         return dry_run::run(args, input, output);
     }
     let progress = WriteProgress::reading(is_shown(args), input.bytes_total());
-    let writer = loop {
-        say(args, &mut input);
-        let mut row = Row::default();
-        row.enter(input.current_path());
-        let mut writer = asking(builder(args)?, &interrupt)
-            .on_progress(progress.listener())
-            .build(input.schema())
-            .map_err(|error| row.write_failure(error))?;
-        let write = |batch: &RecordBatch| writer.write(batch);
-        if read(&mut input, row, write, &progress)? {
-            break writer;
-        }
-        // Nothing of it was published.
-        drop(writer);
-        input.restart()?;
-    };
-    say_notes(args, &mut input);
+    let builder = asking(builder(args)?, &interrupt).on_progress(progress.listener());
+    let open = |schema| builder.clone().build(schema);
+    let writer = take_all(args, &mut input, &progress, open, DatasetWriter::write)?;
     let (transaction, spilled) = (writer.transaction(), writer.progress().rows_spilled);
     progress.encoding(writer.progress().rows);
     let receipt = writer.commit()?;
     drop(progress);
     let committed = receipt.transaction() == transaction;
-    say_of(args, receipt.notes());
+    shown(args).notes(receipt.notes());
     if committed && interrupt.is_raised() {
         message("the signal came when the write was committed already: it is done");
     }
@@ -70,7 +56,40 @@ pub(crate) fn run(args: &WriteArgs, output: &mut Output) -> Result<Exit, Failure
     Ok(Exit::Done)
 }
 
-fn asking(builder: DatasetWriterBuilder, interrupt: &Interrupt) -> DatasetWriterBuilder {
+/// Opens the inputs of a data set.
+pub(crate) fn open_input(args: &WriteArgs, interrupt: &Interrupt) -> Result<Input, Failure> {
+    let options = args.input.options(args.bounds.memory_limit);
+    Ok(input::open(&args.inputs, &options, interrupt.flag())?)
+}
+
+/// Opens a writer and has it take all rows; and another one where later rows turn out to have other types.
+pub(crate) fn take_all<W>(
+    args: &WriteArgs,
+    input: &mut Input,
+    progress: &WriteProgress,
+    open: impl Fn(SchemaRef) -> atomic_arrow::Result<W>,
+    write: impl Fn(&mut W, &RecordBatch) -> atomic_arrow::Result<()>,
+) -> Result<W, Failure> {
+    loop {
+        say_notes(args, input);
+        if args.verbose {
+            message(format_args!("columns: {}", columns(&input.schema())));
+        }
+        let mut row = Row::default();
+        row.enter(input.current_path());
+        let mut writer = open(input.schema()).map_err(|error| row.write_failure(error))?;
+        if read(input, row, |batch| write(&mut writer, batch), progress)? {
+            say_notes(args, input);
+            return Ok(writer);
+        }
+        // Nothing of it was published.
+        drop(writer);
+        input.restart()?;
+    }
+}
+
+/// Has a writer end once a signal came, until all is decided.
+pub(crate) fn asking(builder: DatasetWriterBuilder, interrupt: &Interrupt) -> DatasetWriterBuilder {
     let asked = interrupt.clone();
     builder.interrupt_when(move |step| match step {
         Step::Decide => asked.is_raised_at_last(),
@@ -78,27 +97,10 @@ fn asking(builder: DatasetWriterBuilder, interrupt: &Interrupt) -> DatasetWriter
     })
 }
 
-/// Prints the notes on an input on standard error, before it is read.
-pub(crate) fn say(args: &WriteArgs, input: &mut Input) {
-    say_notes(args, input);
-    if args.verbose {
-        message(format_args!("columns: {}", columns(&input.schema())));
-    }
-}
-
 fn say_notes(args: &WriteArgs, input: &mut Input) {
     for note in input.take_notes() {
         if !args.quiet {
             message(format_args!("note: {note}"));
-        }
-    }
-}
-
-/// Prints the notes on a commit on standard error.
-pub(crate) fn say_of(args: &WriteArgs, notes: &[Note]) {
-    for note in notes {
-        if !args.quiet {
-            message(format_args!("note: {}: {note}", args.to.display()));
         }
     }
 }
@@ -125,26 +127,26 @@ fn read(
 
 /// The position in the inputs: which row of which input comes next.
 #[derive(Debug, Default)]
-pub(crate) struct Row {
+struct Row {
     path: PathBuf,
     number: usize,
 }
 
 impl Row {
     /// Moves to the first row of this input.
-    pub(crate) fn enter(&mut self, path: &Path) {
+    fn enter(&mut self, path: &Path) {
         if path != self.path {
             (self.path, self.number) = (path.to_owned(), 0);
         }
     }
 
     /// Counts `rows` more rows as written.
-    pub(crate) fn pass(&mut self, rows: usize) {
+    fn pass(&mut self, rows: usize) {
         self.number += rows;
     }
 
     /// The failure of the next batch; its row is counted from the first of the input.
-    pub(crate) fn failure(&self, mut error: PartitionError) -> Failure {
+    fn failure(&self, mut error: PartitionError) -> Failure {
         if let PartitionError::EmptyString { row: Some(row), .. }
         | PartitionError::ReservedValue { row: Some(row), .. }
         | PartitionError::NonFinite { row: Some(row), .. }
@@ -165,9 +167,12 @@ impl Row {
 }
 
 /// Refuses options that contradict each other.
-fn check(args: &WriteArgs) -> Result<(), Failure> {
+pub(crate) fn check(args: &WriteArgs) -> Result<(), Failure> {
     let wrong = |text: &str| Err(Failure::new(Exit::Usage, text));
     args.input.check().or_else(wrong)?;
+    if args.rewrite_missing && args.write_id.is_none() {
+        return wrong("--rewrite-missing: is about an earlier write of the same --write-id");
+    }
     if args.durability == Durability::Unsynced && args.write_id.is_some() {
         return wrong(
             "--write-id: is remembered, and a power cut could take what --durability says is not synced",
@@ -229,73 +234,38 @@ pub(crate) fn builder(args: &WriteArgs) -> Result<DatasetWriterBuilder, Failure>
 /// Prints what was committed, by this write or by an earlier one of the same name. `spilled` is the number of rows
 /// that this write spilled.
 fn answer(args: &WriteArgs, output: &mut Output, receipt: &Receipt, spilled: Option<u64>) {
-    match (receipt.missing_files().len(), receipt.files().len()) {
-        (0, _) => {}
-        (missing, all) if missing == all => message(
-            "warning: none of the files that the write of this name published is there any more; \
-             --rewrite-missing writes them again",
-        ),
-        (missing, all) => message(format_args!(
-            "warning: {missing} of the {all} files that the write of this name published are not there \
-             any more"
-        )),
-    }
-    if args.json {
-        if spilled.is_none() {
-            message("already committed: this is the receipt of the earlier write of this name");
+    let how = spilled.map(|spilled| {
+        let how = format!("{}, {}", verified(args), synced(args));
+        match spilled {
+            0 => how,
+            spilled => format!("{how}, {} spilled", plural(spilled, "row")),
         }
-        match receipt.to_json() {
-            Ok(json) => output.line(json),
-            Err(error) => message(format_args!("no receipt can be printed: {error}")),
-        }
-    } else if !args.quiet && (!receipt.files().is_empty() || receipt.totals().removed > 0) {
-        if args.verbose {
-            name_files(args, output, receipt);
-        }
-        let how = match spilled {
-            Some(spilled) => how(args, receipt, spilled),
-            None => "already committed".to_owned(),
-        };
-        let (root, summary) = (args.to.display(), summary(receipt));
-        output.line(format_args!("{root}: {summary}, {how}"));
-        if let Some(metrics) = receipt.metrics().filter(|_| args.verbose) {
-            output.line(format_args!("time: {metrics}"));
-        }
+    });
+    shown(args).answer(output, receipt, how);
+}
+
+fn shown(args: &WriteArgs) -> Shown<'_> {
+    Shown {
+        root: &args.to,
+        json: args.json,
+        quiet: args.quiet,
+        verbose: args.verbose,
     }
 }
 
-fn how(args: &WriteArgs, receipt: &Receipt, spilled: u64) -> String {
-    let verified = match args.verify {
+/// Whether the files were checked, in a word.
+pub(crate) fn verified(args: &WriteArgs) -> &'static str {
+    match args.verify {
         VerifyLevel::Skip => "not verified",
-        _ => "verified",
-    };
-    let synced = match args.durability {
+        VerifyLevel::Footer | VerifyLevel::Checksum | VerifyLevel::Decode => "verified",
+    }
+}
+
+/// Whether the files were synced, in a word.
+pub(crate) fn synced(args: &WriteArgs) -> &'static str {
+    match args.durability {
         Durability::Synced => "synced",
         Durability::Unsynced => "not synced",
-    };
-    let mut how = format!("{verified}, {synced}");
-    for (count, what, done) in [
-        (receipt.totals().removed, "file", "removed"),
-        (spilled, "row", "spilled"),
-    ] {
-        if count > 0 {
-            how.push_str(&format!(", {} {done}", plural(count, what)));
-        }
-    }
-    how
-}
-
-/// Prints the lines of `--verbose`.
-fn name_files(args: &WriteArgs, output: &mut Output, receipt: &Receipt) {
-    let mut files: Vec<_> = receipt.files().iter().collect();
-    files.sort_by_key(|file| file.path());
-    for file in files {
-        let (path, rows) = (args.to.join(file.path()), plural(file.rows(), "row"));
-        let bytes = indicatif::HumanBytes(file.bytes());
-        output.line(format_args!("{}: {rows}, {bytes}", path.display()));
-    }
-    for path in receipt.removed() {
-        output.line(format_args!("{}: removed", args.to.join(path).display()));
     }
 }
 

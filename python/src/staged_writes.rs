@@ -1,6 +1,6 @@
 //! Staged writes: what workers stage, and a driver commits or discards.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use atomic_arrow::{StagedWrite as Staged, StagedWrites, Step};
 use pyo3::prelude::*;
@@ -89,6 +89,12 @@ impl StagedWrite {
         named.map(StagedWrite).map_err(|error| unusable(py, &error))
     }
 
+    /// Raises what :meth:`with_task` would, before the work is done.
+    #[staticmethod]
+    fn check_task(py: Python<'_>, task: &str) -> PyResult<()> {
+        Staged::check_task(task).map_err(|error| unusable(py, &error))
+    }
+
     /// As JSON.
     fn to_json(&self, py: Python<'_>) -> PyResult<String> {
         self.0.to_json().map_err(|error| unusable(py, &error))
@@ -125,33 +131,35 @@ impl StagedWrite {
     }
 }
 
-fn writes(staged: Vec<Bound<'_, StagedWrite>>) -> StagedWrites {
-    StagedWrites::new(staged.iter().map(|staged| staged.get().0.clone()))
+fn writes(staged: Vec<Bound<'_, StagedWrite>>, root: Option<PathBuf>) -> StagedWrites {
+    let writes = StagedWrites::new(staged.iter().map(|staged| staged.get().0.clone()));
+    match root {
+        Some(root) => writes.expect_root(root),
+        None => writes,
+    }
 }
 
 /// Publishes everything that is staged as one commit.
 #[pyfunction]
-#[pyo3(signature = (staged, write_id=None, rewrite_missing=false, schema_check=true, case_sensitive_names=false))]
+#[pyo3(signature = (staged, root=None, write_id=None, rewrite_missing=false, schema_check=true, case_sensitive_names=false))]
 pub(crate) fn commit(
     py: Python<'_>,
     staged: Vec<Bound<'_, StagedWrite>>,
+    root: Option<PathBuf>,
     write_id: Option<String>,
     rewrite_missing: bool,
     schema_check: bool,
     case_sensitive_names: bool,
 ) -> PyResult<Receipt> {
-    let first = staged
-        .first()
-        .map(|staged| staged.get().0.root().to_owned());
-    let root = first.unwrap_or_default();
-    let place = root.clone();
-    let mut writes = writes(staged)
+    let mut writes = writes(staged, root)
         .rewrite_missing(rewrite_missing)
         .schema_check(schema_check)
         .case_sensitive_names(case_sensitive_names);
     if let Some(write_id) = write_id {
         writes = writes.write_id(write_id);
     }
+    let place = writes.root().map_err(|error| raise(py, &error))?.to_owned();
+    let root = place.clone();
     let signals = Signals::default();
     let writes = writes.interrupt_when(signals.asking());
     let commit = move |signals: &Signals| {
@@ -163,8 +171,13 @@ pub(crate) fn commit(
 
 /// Removes everything that is staged.
 #[pyfunction]
-pub(crate) fn discard(py: Python<'_>, staged: Vec<Bound<'_, StagedWrite>>) -> PyResult<()> {
-    let writes = writes(staged);
+#[pyo3(signature = (staged, root=None))]
+pub(crate) fn discard(
+    py: Python<'_>,
+    staged: Vec<Bound<'_, StagedWrite>>,
+    root: Option<PathBuf>,
+) -> PyResult<()> {
+    let writes = writes(staged, root);
     let discarded = detached(py, || writes.discard())?;
     discarded.map_err(|error| raise(py, &error))
 }

@@ -271,6 +271,34 @@ def test_what_is_staged_is_plain_data(lake: Path) -> None:
     assert not aa.recover(lake / "weather").staged
 
 
+def test_a_task_is_refused_before_any_row_is_read(lake: Path) -> None:
+    def rows() -> Iterator[pa.Table]:
+        yield ROWS
+        raise AssertionError("it was read")
+
+    for task in ["", "a\nb", "x" * 4097]:
+        with pytest.raises(aa.InvalidReceiptError, match="task"):
+            aa.stage(rows(), lake / "weather", task=task)
+        with pytest.raises(aa.InvalidReceiptError, match="task"):
+            aa.StagedWrite.check_task(task)
+        with aa.DatasetWriter(lake / "weather", schema=ROWS) as writer:
+            writer.write(ROWS)
+            with pytest.raises(aa.InvalidReceiptError, match="task"):
+                writer.stage(task=task)
+            assert writer.stage(task="a name").task == "a name"
+
+
+def test_what_is_staged_for_another_data_set_can_be_refused(lake: Path) -> None:
+    staged = aa.stage(ROWS, lake / "weather")
+    for given in (aa.commit, aa.discard):
+        with pytest.raises(aa.InvalidOptionError, match="and not to"):
+            given([staged], root=lake / "other")
+    assert aa.commit([staged], root=lake / "weather").rows == 3
+    staged = aa.stage(ROWS, lake / "weather")
+    aa.discard([staged], root=(lake / "weather").as_uri())
+    assert not aa.recover(lake / "weather").staged
+
+
 def test_what_nobody_commits_is_removed_when_its_time_is_over(lake: Path) -> None:
     staged = aa.stage(ROWS, lake / "weather", keep_staged=0.0)
     aa.recover(lake / "weather")

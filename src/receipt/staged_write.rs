@@ -120,9 +120,17 @@ impl StagedWrite {
     /// It is empty, longer than 4096 bytes, or has control characters.
     pub fn with_task(mut self, task: impl Into<String>) -> Result<Self, ReceiptError> {
         let task = task.into();
-        path::check_text("task", &task)?;
+        Self::check_task(&task)?;
         self.task = Some(task);
         Ok(self)
+    }
+
+    /// Whether work may have this [name](Self::with_task), to be asked before the work is done.
+    ///
+    /// # Errors
+    /// It is empty, longer than 4096 bytes, or has control characters.
+    pub fn check_task(task: &str) -> Result<(), ReceiptError> {
+        path::check_text("task", task)
     }
 
     /// The data set's root, absolute.

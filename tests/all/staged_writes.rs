@@ -184,6 +184,33 @@ fn what_the_writers_of_different_data_sets_or_modes_stage_is_not_mixed() {
 }
 
 #[test]
+fn what_is_staged_says_of_which_data_set_it_is_and_is_of_no_other() {
+    let disk = SimDisk::new();
+    let staged = stage(&disk, CommitMode::Append, &["KSEA"], 0);
+    let elsewhere = DatasetWriter::builder("/lake/other").disk(Arc::new(disk.clone()));
+    let elsewhere = write(elsewhere, &batch(&["KSEA"], 0)).stage().unwrap();
+    let writes = all(&disk, std::slice::from_ref(&staged));
+    assert_eq!(writes.root().unwrap(), Path::new(ROOT));
+    for (writes, reason) in [
+        (all(&disk, &[]), "nothing is staged"),
+        (all(&disk, &[staged, elsewhere]), "more than one data set"),
+        (
+            writes.clone().expect_root("/lake/other"),
+            "they belong to /lake/weather, and not to /lake/other",
+        ),
+    ] {
+        let error = writes.root().unwrap_err();
+        assert!(error.to_string().contains(reason), "{error}");
+        assert_eq!(writes.commit().unwrap_err().to_string(), error.to_string());
+    }
+    assert_eq!(rows(&disk), NONE);
+    let wrong = writes.clone().expect_root("/lake/other").discard();
+    assert!(matches!(wrong, Err(Error::InvalidOption { .. })));
+    writes.expect_root(ROOT).commit().unwrap();
+    assert_eq!(rows(&disk), [0]);
+}
+
+#[test]
 fn a_writer_that_is_still_at_work_is_not_committed_by_others() {
     let disk = SimDisk::new();
     let staged = stage(&disk, CommitMode::Append, &["KSEA"], 0);

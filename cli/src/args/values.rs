@@ -1,7 +1,9 @@
 //! The values of single options, and their parsers.
 
+use std::time::Duration;
+
 use atomic_arrow::format::{Format, NonFinite};
-use atomic_arrow::{CommitMode, PartitionBy, SyncPolicy, parse};
+use atomic_arrow::{CommitMode, PartitionBy, StagedWrite, SyncPolicy, parse};
 use clap::ValueEnum;
 
 /// What `verify` checks.
@@ -274,5 +276,22 @@ pub(super) fn keys(text: &str) -> Result<PartitionBy, String> {
             Err("names no key; without the option nothing is partitioned".to_owned())
         }
         parsed => parsed.map_err(|error| error.to_string()),
+    }
+}
+
+/// Reads a time such as `12h` or `7d`; a number by itself is of seconds, as in Python.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    match text.parse() {
+        Ok(seconds) => Ok(Duration::from_secs(seconds)),
+        Err(_) => humantime::parse_duration(text)
+            .map_err(|error| format!("{error}; a time is such as 30min, 12h or 7d")),
+    }
+}
+
+/// Reads the name of a task.
+pub(super) fn task(text: &str) -> Result<String, String> {
+    match StagedWrite::check_task(text) {
+        Ok(()) => Ok(text.to_owned()),
+        Err(error) => Err(error.to_string()),
     }
 }

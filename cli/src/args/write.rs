@@ -83,7 +83,7 @@ pub(crate) struct WriteArgs {
     pub(crate) write_id: Option<String>,
 
     /// Write again if none of the files of the earlier write of the same name is there any more
-    #[arg(long, requires = "write_id")]
+    #[arg(long)]
     pub(crate) rewrite_missing: bool,
 
     /// How closely each file is checked before it is published

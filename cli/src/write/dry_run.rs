@@ -4,7 +4,7 @@
 
 use atomic_arrow::{DryRun, DryRunReport};
 
-use super::{Row, builder, is_shown, read, say, say_notes, say_of};
+use super::{builder, is_shown, shown, take_all};
 use crate::args::WriteArgs;
 use crate::exit::{Exit, Failure};
 use crate::input::Input;
@@ -18,21 +18,12 @@ pub(crate) fn run(
     output: &mut Output,
 ) -> Result<Exit, Failure> {
     let progress = WriteProgress::reading(is_shown(args), input.bytes_total());
-    let dry_run: DryRun = loop {
-        say(args, &mut input);
-        let mut row = Row::default();
-        row.enter(input.current_path());
-        let begun = builder(args)?.dry_run(input.schema());
-        let mut dry_run = begun.map_err(|error| row.write_failure(error))?;
-        if read(&mut input, row, |batch| dry_run.write(batch), &progress)? {
-            break dry_run;
-        }
-        input.restart()?;
-    };
+    let builder = builder(args)?;
+    let open = |schema| builder.clone().dry_run(schema);
+    let dry_run = take_all(args, &mut input, &progress, open, DryRun::write)?;
     drop(progress);
-    say_notes(args, &mut input);
     let report = dry_run.finish()?;
-    say_of(args, &report.notes);
+    shown(args).notes(&report.notes);
     answer(args, output, report);
     Ok(Exit::Done)
 }

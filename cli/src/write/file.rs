@@ -2,14 +2,13 @@
 
 use std::path::Path;
 
-use atomic_arrow::arrow::array::RecordBatch;
 use atomic_arrow::format::{Format, TextOptions};
 use atomic_arrow::{AtomicArrowWriter, PublishMode, PublishedFile, WriterOptions};
 use indicatif::HumanBytes;
 use serde_json::json;
 
-use super::{Row, is_shown, read, say, say_notes};
-use crate::args::{Durability, Mode, Switch, Sync, VerifyLevel, WriteArgs};
+use super::{is_shown, synced, take_all, verified};
+use crate::args::{Mode, Switch, Sync, WriteArgs};
 use crate::exit::{Exit, Failure};
 use crate::input;
 use crate::output::Output;
@@ -19,7 +18,7 @@ use crate::signal::Interrupt;
 
 /// Whether the destination is a file: it has the suffix of a format, there are no keys, and nothing says that it is a
 /// directory.
-pub(super) fn is_file(args: &WriteArgs) -> bool {
+pub(crate) fn is_one_file(args: &WriteArgs) -> bool {
     let is_directory =
         |path: &Path| path.as_os_str().as_encoded_bytes().ends_with(b"/") || path.is_dir();
     let can_be = match Format::from_path(&args.to) {
@@ -37,19 +36,9 @@ pub(super) fn run(args: &WriteArgs, output: &mut Output) -> Result<Exit, Failure
     let options = options(args, &interrupt)?;
     let mut input = input::open(&args.inputs, &args.input.options(None), interrupt.flag())?;
     let progress = WriteProgress::reading(is_shown(args), input.bytes_total());
-    let writer = loop {
-        say(args, &mut input);
-        let schema = input.schema();
-        let mut writer = AtomicArrowWriter::at_with_options(&args.to, schema, options.clone())?;
-        let write = |batch: &RecordBatch| writer.write(batch);
-        if read(&mut input, Row::default(), write, &progress)? {
-            break writer;
-        }
-        // Nothing of it was published.
-        drop(writer);
-        input.restart()?;
-    };
-    say_notes(args, &mut input);
+    let open = |schema| AtomicArrowWriter::at_with_options(&args.to, schema, options.clone());
+    let write = AtomicArrowWriter::write;
+    let writer = take_all(args, &mut input, &progress, open, write)?;
     let staged = writer.finish()?;
     if interrupt.is_raised_at_last() {
         return Err(Failure::interrupted());
@@ -126,18 +115,12 @@ fn answer(args: &WriteArgs, output: &mut Output, file: &PublishedFile) {
             "content_hash": file.content_hash().map(|hash| format!("{hash:032x}")),
         }));
     } else if !args.quiet {
-        let verified = match args.verify {
-            VerifyLevel::Skip => "not verified",
-            VerifyLevel::Footer | VerifyLevel::Checksum | VerifyLevel::Decode => "verified",
-        };
-        let synced = match args.durability {
-            Durability::Synced => "synced",
-            Durability::Unsynced => "not synced",
-        };
         let (to, rows) = (args.to.display(), plural(file.rows(), "row"));
         let bytes = HumanBytes(file.bytes());
         output.line(format_args!(
-            "{to}: one file of {rows}, {bytes}, {verified}, {synced}"
+            "{to}: one file of {rows}, {bytes}, {}, {}",
+            verified(args),
+            synced(args),
         ));
     }
 }

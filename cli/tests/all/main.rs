@@ -24,6 +24,7 @@ mod refusals;
 mod row_file;
 mod run;
 mod signals;
+mod staged;
 mod usage;
 mod verify;
 mod write;

@@ -2,8 +2,11 @@
 
 use crate::run::{Place, testdata};
 
-const COMMANDS: [&str; 7] = [
+const COMMANDS: [&str; 10] = [
     "write",
+    "stage",
+    "commit",
+    "discard",
     "put",
     "verify",
     "inspect",
@@ -49,8 +52,9 @@ fn help_names_every_command_and_exit_code() {
 #[test]
 fn the_short_help_has_examples_and_no_exit_codes() {
     let place = Place::new();
-    for command in ["write", "put", "verify", "inspect", "recover"] {
-        let help = place.run([command, "-h"]).exits(0).stdout;
+    let helpers = ["completions", "manual"];
+    for command in COMMANDS.iter().filter(|command| !helpers.contains(command)) {
+        let help = place.run([command, &"-h"]).exits(0).stdout;
         assert!(
             help.contains(&format!("  atomic-arrow {command} ")),
             "{help}"
@@ -77,7 +81,7 @@ fn every_command_has_a_manual_page() {
     place
         .run(["manual", "wrtie"])
         .exits(2)
-        .says("none of write, put");
+        .says("none of write, stage, commit, discard, put");
 }
 
 #[test]

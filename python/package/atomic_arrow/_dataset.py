@@ -115,18 +115,14 @@ class DatasetWriter(Writer[_lib.DatasetWriter]):
             nothing is left.
         """
         self._open()
+        if task is not None:
+            StagedWrite.check_task(task)
         try:
             staged = self._check().stage()
         finally:
             self._close()
         log.info("%s: %r", self.root, staged)
-        if task is None:
-            return staged
-        try:
-            return staged.with_task(task)
-        except BaseException:
-            discard([staged])
-            raise
+        return staged if task is None else staged.with_task(task)
 
     def discard(self) -> None:
         """Removes everything that was written. Does nothing after a commit.
@@ -334,6 +330,8 @@ def stage(
 
     Everything else is as in :func:`write_dataset`, but that ``write_id`` belongs to the commit.
     """
+    if task is not None:
+        StagedWrite.check_task(task)
     return _written(data, root, schema, index, on_file, progress, options).stage(task=task)
 
 
@@ -404,6 +402,7 @@ def _warn(receipt: Receipt, level: int) -> None:
 def commit(
     staged: Iterable[StagedWrite],
     *,
+    root: StrPath | None = None,
     write_id: str | None = None,
     rewrite_missing: bool = False,
     schema_check: bool = True,
@@ -412,6 +411,8 @@ def commit(
     """Publishes what several processes have staged of one data set, all of it or nothing.
 
     :param staged: What :func:`stage` gave, in the order in which the receipt is to have the files.
+    :param root: The data set that all of it has to be of; by default the first says it. A staged write names
+        the directory that is written to: give it where the records may be anybody's.
     :param write_id: The commit's name: if a commit of this name has happened before, nothing is
         published again, its receipt is given, and what is staged is discarded.
     :param rewrite_missing: Whether it is published again if none of the files of the earlier commit
@@ -428,21 +429,27 @@ def commit(
         other error but :class:`UnfinishedError` and :class:`UnknownOutcomeError`, and what is staged
         stays so.
     """
+    place = None if root is None else local_path(root)
     receipt = _lib.commit(
-        list(staged), write_id, rewrite_missing, schema_check, case_sensitive_names
+        list(staged), place, write_id, rewrite_missing, schema_check, case_sensitive_names
     )
     log.info("committed what was staged: %s", receipt)
     _warn(receipt, level=3)
     return receipt
 
 
-def discard(staged: Iterable[StagedWrite]) -> None:
+def discard(
+    staged: Iterable[StagedWrite],
+    *,
+    root: StrPath | None = None,
+) -> None:
     """Removes what is staged. What is no longer there is no error.
 
     >>> import pyarrow as pa
     >>> discard([stage(pa.table({"n": [1]}), lake / "numbers")])
 
+    :param root: The data set that all of it has to be of; by default the first says it.
     :raises InvalidOptionError: If it is of several data sets.
     :raises IoError, ReadError: If something cannot be removed: it stays until its time is over.
     """
-    _lib.discard(list(staged))
+    _lib.discard(list(staged), None if root is None else local_path(root))

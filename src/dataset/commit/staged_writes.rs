@@ -42,6 +42,7 @@ use crate::transaction::{ConflictCheck, Target, Transaction};
 #[must_use = "what is staged is neither committed nor discarded by dropping this"]
 pub struct StagedWrites {
     writes: Vec<StagedWrite>,
+    expected_root: Option<PathBuf>,
     write_id: Option<String>,
     rewrite_missing: bool,
     interrupt: Interrupt,
@@ -64,6 +65,7 @@ impl StagedWrites {
     pub fn new(writes: impl IntoIterator<Item = StagedWrite>) -> Self {
         StagedWrites {
             writes: writes.into_iter().collect(),
+            expected_root: None,
             write_id: None,
             rewrite_missing: false,
             interrupt: Interrupt::default(),
@@ -71,6 +73,21 @@ impl StagedWrites {
             case_sensitive_names: false,
             disk: Arc::new(OsDisk),
         }
+    }
+
+    /// The data set that all of it has to be staged for, so that a record from elsewhere leads to no other; by default
+    /// the first write says it.
+    pub fn expect_root(mut self, root: impl AsRef<Path>) -> Self {
+        self.expected_root = Some(root.as_ref().to_owned());
+        self
+    }
+
+    /// The root of the data set that all of it is staged for, absolute.
+    ///
+    /// # Errors
+    /// [`Error::InvalidOption`] if nothing is staged, or what is staged does not go together.
+    pub fn root(&self) -> Result<&Path> {
+        self.check().map(StagedWrite::root)
     }
 
     /// The commit's name, so that it is done once although it is repeated, as
@@ -135,7 +152,7 @@ impl StagedWrites {
     ///
     /// # Errors
     /// [`Error::InvalidOption`] if there is nothing to commit, or writes of several data sets, modes or
-    /// staging places; [`Error::Incompatible`] if readers could not take them, or them and what is there, for one
+    /// staging places, or of another data set than [the one that is expected](Self::expect_root); [`Error::Incompatible`] if readers could not take them, or them and what is there, for one
     /// data set; [`Error::StagedWriteGone`] if one is no longer there; [`Error::Conflict`] if
     /// another commit came between, and whatever else a step says: nothing is published then, and what
     /// is staged stays so, to be committed again or discarded. [`Error::Unknown`] and [`Error::Unfinished`] as for
@@ -176,6 +193,16 @@ impl StagedWrites {
         check_write_id(self.write_id.as_deref(), Durability::Synced)?;
         let first = self.writes.first();
         let first = first.ok_or_else(|| invalid("nothing is staged"))?;
+        if let Some(expected) = &self.expected_root {
+            let expected = resolve(self.disk.as_ref(), expected)?;
+            let another = self.writes.iter().find(|write| write.root() != expected);
+            if let Some(another) = another {
+                let (of, expected) = (another.root().display(), expected.display());
+                return Err(invalid(&format!(
+                    "they belong to {of}, and not to {expected}"
+                )));
+            }
+        }
         for write in &self.writes {
             if write.root() != first.root() {
                 return Err(invalid("they belong to more than one data set"));

@@ -44,15 +44,23 @@ impl Faces {
         methods.collect()
     }
 
-    /// The options of a section's subcommand.
+    /// The options of a section's subcommands.
     pub(super) fn command(&self, section: &Section) -> BTreeMap<String, Option_> {
-        let Some((name, headings)) = section.command else {
-            return BTreeMap::new();
-        };
+        let commands = section.commands.iter();
+        commands
+            .flat_map(|name| self.options(name, section.headings))
+            .collect()
+    }
+
+    /// The options of a subcommand below these headings of its help. Those that it only knows in order to refuse them are
+    /// hidden.
+    fn options(&self, name: &str, headings: &[&str]) -> Vec<(String, Option_)> {
         let command = self.command.find_subcommand(name);
         let command = command.unwrap_or_else(|| panic!("there is no command {name}"));
-        let args = command.get_arguments().filter(|arg| arg.get_id() != "help");
-        let args = args.filter(|arg| headings.contains(&arg.get_help_heading().unwrap_or("")));
+        let args = command.get_arguments().filter(|arg| {
+            let heading = arg.get_help_heading().unwrap_or("");
+            arg.get_id() != "help" && !arg.is_hide_set() && headings.contains(&heading)
+        });
         let options = args.filter_map(|arg| {
             let default = arg.get_default_values().first();
             let takes_value = arg.get_action().takes_values();

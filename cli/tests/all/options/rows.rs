@@ -52,8 +52,10 @@ pub(super) struct Section {
     pub(super) text: &'static str,
     /// The types whose methods are Rust's options.
     pub(super) builders: &'static [&'static str],
-    /// The subcommand, and the headings of its help whose options these are; the empty one for those without.
-    pub(super) command: Option<(&'static str, &'static [&'static str])>,
+    /// The subcommands whose options these are.
+    pub(super) commands: &'static [&'static str],
+    /// The headings of their help below which the options are; the empty one for those without.
+    pub(super) headings: &'static [&'static str],
     pub(super) functions: &'static [&'static str],
     pub(super) rows: &'static [Row],
 }
@@ -81,18 +83,20 @@ const TESTS_ONLY: &str = "for tests";
 pub(super) const SECTIONS: &[Section] = &[
     Section {
         title: "Writing a data set",
-        text: "Rust: `DatasetWriter::builder`, `format::TextOptions`. Command: `write`. Python: `write_dataset`, `DatasetWriter`, \
-               `stage`.",
+        text: "Rust: `DatasetWriter::builder`, `format::TextOptions`. Command: `write`, `stage`. Python: `write_dataset`, \
+               `DatasetWriter`, `stage`.",
         builders: &["DatasetWriterBuilder", "TextOptions"],
-        command: Some(("write", &["", "Files", "Parquet", "Bounds"])),
+        commands: &["write", "stage"],
+        headings: &["", "Files", "Parquet", "Bounds"],
         functions: &["write_dataset", "stage"],
         rows: DATA_SET,
     },
     Section {
         title: "Reading input",
-        text: "How `write` reads files. In Rust and Python rows come as Arrow data, from whatever reads them.",
+        text: "How `write` and `stage` read files. In Rust and Python rows come as Arrow data, from whatever reads them.",
         builders: &[],
-        command: Some(("write", &["Input"])),
+        commands: &["write", "stage"],
+        headings: &["Input"],
         functions: &[],
         rows: INPUT,
     },
@@ -100,7 +104,8 @@ pub(super) const SECTIONS: &[Section] = &[
         title: "One Parquet file of a data set",
         text: "Rust: `WriterOptions` of `AtomicArrowWriter`. Python: `AtomicArrowWriter`.",
         builders: &["WriterOptions"],
-        command: None,
+        commands: &[],
+        headings: &[],
         functions: &["AtomicArrowWriter.__init__"],
         rows: ONE_FILE,
     },
@@ -110,7 +115,8 @@ pub(super) const SECTIONS: &[Section] = &[
                refuses what is for data sets alone. Python: `write_parquet`, `write_ipc`, `write_csv`, `write_ndjson`, `update`, \
                `AtomicArrowWriter.at`.",
         builders: &[],
-        command: None,
+        commands: &[],
+        headings: &[],
         functions: &["write_parquet", "update"],
         rows: ROW_FILE,
     },
@@ -118,23 +124,26 @@ pub(super) const SECTIONS: &[Section] = &[
         title: "A file of any bytes",
         text: "Rust: `FileOptions` of `AtomicFile`. Command: `put`. Python: `open`, `write_bytes`, `write_text`, `write_json`.",
         builders: &["FileOptions"],
-        command: Some(("put", &[""])),
+        commands: &["put"],
+        headings: &[""],
         functions: &["open", "write_bytes", "write_text", "write_json"],
         rows: ANY_BYTES,
     },
     Section {
         title: "Committing what several processes staged",
-        text: "Rust: `StagedWrites`. Python: `commit`.",
+        text: "Rust: `StagedWrites`. Command: `commit`, `discard`. Python: `commit`, `discard`.",
         builders: &["StagedWrites"],
-        command: None,
-        functions: &["commit"],
+        commands: &["commit", "discard"],
+        headings: &[""],
+        functions: &["commit", "discard"],
         rows: STAGED,
     },
     Section {
         title: "Checking files",
         text: "Rust: `verify::VerifyOptions`. Command: `verify`. Python: `verify`.",
         builders: &["VerifyOptions"],
-        command: Some(("verify", &[""])),
+        commands: &["verify"],
+        headings: &[""],
         functions: &["verify"],
         rows: VERIFY,
     },
@@ -142,7 +151,8 @@ pub(super) const SECTIONS: &[Section] = &[
         title: "Looking at a data set",
         text: "Rust: `InspectOptions`. Command: `inspect`. Python: `inspect`.",
         builders: &["InspectOptions"],
-        command: Some(("inspect", &[""])),
+        commands: &["inspect"],
+        headings: &[""],
         functions: &["inspect"],
         rows: INSPECT,
     },
@@ -150,7 +160,8 @@ pub(super) const SECTIONS: &[Section] = &[
         title: "Recovering a data set",
         text: "Rust: `RecoverOptions`. Command: `recover`. Python: `recover`.",
         builders: &["RecoverOptions"],
-        command: Some(("recover", &[""])),
+        commands: &["recover"],
+        headings: &[""],
         functions: &["recover"],
         rows: RECOVER,
     },
@@ -198,8 +209,8 @@ const DATA_SET: &[Row] = &[
     row("waiting for the medium", Has(&["durability"]), Has(&["--durability"]), Has(&["durability"]), "", ""),
     row("how files are synced", Has(&["sync"]), Has(&["--sync"]), Has(&["sync"]), "", ""),
     row("where files are staged", Has(&["staging"]), Has(&["--staging"]), Has(&["staging"]), "`auto`, `beside`, `inside`, a directory", ""),
-    row("how long staged files are kept", Has(&["keep_staged"]), Lacks("commits at once"), Has(&["keep_staged"]), "a duration", "a day"),
-    row("the name of staged work", Lacks("`StagedWrite::with_task`"), Lacks("commits at once"), Has(&["task"]), "a text", "none"),
+    row("how long staged files are kept", Has(&["keep_staged"]), Has(&["--keep-staged"]), Has(&["keep_staged"]), "a number of seconds; a time such as `12h` in the command, a `timedelta` in Python", "a day"),
+    row("the name of staged work", Lacks("`StagedWrite::with_task`"), Has(&["--task"]), Has(&["task"]), "a text", "none"),
     row("memory", Has(&["memory_limit"]), Has(&["--memory-limit"]), Has(&["memory_limit"]), "a size, such as `512MiB`", "1 GiB, or a quarter of the machine's"),
     row("threads that encode", Has(&["threads"]), Has(&["--threads"]), Has(&["threads"]), "a number", "as many as the machine runs"),
     row("open files", Has(&["max_open_files"]), Has(&["--max-open-files"]), Has(&["max_open_files"]), "a number, at least 8", ""),
@@ -280,12 +291,14 @@ const ANY_BYTES: &[Row] = &[
 
 #[rustfmt::skip]
 const STAGED: &[Row] = &[
-    row("the commit's name", Has(&["write_id"]), Lacks("no such command"), Has(&["write_id"]), "a text", "none"),
-    row("publishing a named commit again whose files are gone", Has(&["rewrite_missing"]), Lacks("no such command"), Has(&["rewrite_missing"]), "a switch", "off"),
-    row("comparing the parts, and with what is there", Has(&["schema_check"]), Lacks("no such command"), Has(&["schema_check"]), "a switch", "on"),
-    row("names that differ by case alone", Has(&["case_sensitive_names"]), Lacks("no such command"), Has(&["case_sensitive_names"]), "a switch", "off"),
-    row("whether to give up", Has(&["interrupt_when"]), Lacks("no such command"), Lacks("Ctrl-C"), "a function", "never"),
+    row("the data set that all has to be of", Has(&["expect_root"]), Has(&["--to"]), Has(&["root"]), "a path or `file://` URL", "that of the first"),
+    row("the commit's name", Has(&["write_id"]), Has(&["--write-id"]), Has(&["write_id"]), "a text", "none"),
+    row("publishing a named commit again whose files are gone", Has(&["rewrite_missing"]), Has(&["--rewrite-missing"]), Has(&["rewrite_missing"]), "a switch", "off"),
+    row("comparing the parts, and with what is there", Has(&["schema_check"]), Has(&["--schema-check"]), Has(&["schema_check"]), "", ""),
+    row("names that differ by case alone", Has(&["case_sensitive_names"]), Has(&["--case-sensitive-names"]), Has(&["case_sensitive_names"]), "a switch", "off"),
+    row("whether to give up", Has(&["interrupt_when"]), Lacks("signals"), Lacks("Ctrl-C"), "a function", "never"),
     row("the disk", Has(&["disk"]), Lacks(TESTS_ONLY), Lacks(TESTS_ONLY), "a `Disk` (feature `sim`)", "the system's"),
+    row("what is printed", Lacks("prints nothing"), Has(&["--json", "--quiet", "--verbose"]), Lacks("prints nothing"), "switches", "a summary"),
 ];
 
 #[rustfmt::skip]

@@ -1,0 +1,135 @@
+//! The arguments of `stage`, `commit` and `discard`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Arg, Args};
+
+use super::choice::choice;
+use super::values::{self, Switch};
+use super::{WriteArgs, paths, with_codes};
+
+const STAGE_EXAMPLES: &str = "\
+Examples:
+  atomic-arrow stage part-7.csv --to lake/weather --task part-7 > part-7.json
+  ls raw/*.csv | xargs -P 4 -I @ atomic-arrow stage @ --to lake/weather --task @ > staged.json";
+const COMMIT_EXAMPLES: &str = "\
+Examples:
+  atomic-arrow commit staged.json --write-id monday
+  cat staged/*.json | atomic-arrow commit --to lake/weather";
+const DISCARD_EXAMPLES: &str = "\
+Example:
+  atomic-arrow discard staged.json";
+
+/// Stage the rows of input for a data set, for `commit` to publish with what others stage
+///
+/// Reads and writes as `write` does, up to the point of publishing, and prints one line of JSON on standard output: the record by
+/// which `commit` publishes what is staged, and `discard` removes it. All else goes to standard error. Readers see nothing of
+/// it. If the record cannot be written, what was staged is removed. The exit code is 0 only when the record was written.
+#[derive(Debug, Args)]
+#[command(after_help = STAGE_EXAMPLES, after_long_help = with_codes(STAGE_EXAMPLES))]
+#[command(mut_args(as_of_stage))]
+pub(crate) struct StageArgs {
+    /// A name of the work: of several records with one name, as by a task that was repeated, one is committed
+    ///
+    /// The others are discarded by the same commit.
+    #[arg(long, value_name = "NAME", value_parser = values::task)]
+    pub(crate) task: Option<String>,
+
+    /// How long what is staged is kept for a commit, such as 12h or 7d; then the next writer, or `recover`, removes it
+    #[arg(long, value_name = "TIME", default_value = "24h", value_parser = values::duration)]
+    pub(crate) keep_staged: Duration,
+
+    #[command(flatten)]
+    pub(crate) write: WriteArgs,
+}
+
+/// An option of `write`, as `stage` has it. Those without effect are hidden: `stage` refuses them, and says what has it.
+fn as_of_stage(arg: Arg) -> Arg {
+    match arg.get_id().as_str() {
+        "to" => {
+            let help = "The data set's root directory, made if it is missing";
+            arg.help(help).long_help(help)
+        }
+        "mode" => {
+            let help = "What becomes of the files that are there, when all is committed; the same of all that is";
+            arg.help(help).default_value("append")
+        }
+        "write_id" | "rewrite_missing" | "dry_run" | "json" => arg.hide(true),
+        _ => arg,
+    }
+}
+
+/// Publish what `stage` has staged, all of it or nothing
+///
+/// Reads the records that `stage` has printed, one a line, in any order. Of several with one --task the first counts. What
+/// becomes of the files that are there is what each `stage` was told by its --mode. If nothing is published, what is
+/// staged stays so: `commit` can be repeated, with a --write-id harmlessly, or `discard` removes it. A record names the
+/// directory that is written to: take it from your own workers only, or give --to.
+#[derive(Debug, Args)]
+#[command(after_help = COMMIT_EXAMPLES, after_long_help = with_codes(COMMIT_EXAMPLES))]
+pub(crate) struct CommitArgs {
+    #[command(flatten)]
+    pub(crate) records: RecordsArgs,
+
+    /// A name of this commit, which makes repeating it harmless
+    ///
+    /// If a commit or write of this name to the data set has happened before, its receipt is the answer, and what is staged
+    /// is discarded.
+    #[arg(long, value_name = "ID")]
+    pub(crate) write_id: Option<String>,
+
+    /// Commit again if none of the files of the earlier commit of the same name is there any more
+    #[arg(long, requires = "write_id")]
+    pub(crate) rewrite_missing: bool,
+
+    /// Whether to compare what is staged, with each other and with what is in the data set already
+    ///
+    /// What readers could not take for one data set is refused: other formats, other partition keys or the same in another
+    /// order, a column with another type.
+    #[arg(long, value_parser = choice::<Switch>(), value_name = "SWITCH", default_value = "on")]
+    pub(crate) schema_check: Switch,
+
+    /// Allow names of columns and keys that differ by case alone, which DuckDB and Spark take for one
+    #[arg(long)]
+    pub(crate) case_sensitive_names: bool,
+
+    /// Print the receipt as one line of JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Print nothing but errors
+    #[arg(short, long, conflicts_with_all = ["verbose", "json"])]
+    pub(crate) quiet: bool,
+
+    /// Name every file, and say what the time was spent on
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+}
+
+/// Remove what `stage` has staged, unpublished
+///
+/// Reads the records that `stage` has printed, one a line. What is no longer there, because it was committed, discarded, or
+/// kept too long, is no error, and what is published stays.
+#[derive(Debug, Args)]
+#[command(after_help = DISCARD_EXAMPLES, after_long_help = with_codes(DISCARD_EXAMPLES))]
+pub(crate) struct DiscardArgs {
+    #[command(flatten)]
+    pub(crate) records: RecordsArgs,
+
+    /// Print nothing but errors
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+}
+
+/// Where records are read from, and of which data set they have to be.
+#[derive(Debug, Args)]
+pub(crate) struct RecordsArgs {
+    /// Files of records, or - for standard input
+    #[arg(value_name = "RECORDS", default_value = "-", value_parser = paths::path())]
+    pub(crate) files: Vec<PathBuf>,
+
+    /// The data set that all records have to be of; others are refused [default: the one that they name]
+    #[arg(long, value_name = "ROOT", value_parser = paths::path())]
+    pub(crate) to: Option<PathBuf>,
+}

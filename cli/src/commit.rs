@@ -1,0 +1,50 @@
+//! `commit`: publishes what `stage` has staged, all of it or nothing.
+
+use atomic_arrow::{Outcome, Step};
+
+use crate::args::{CommitArgs, Switch};
+use crate::exit::{Exit, Failure, message};
+use crate::output::Output;
+use crate::receipt::Shown;
+use crate::records;
+use crate::signal::Interrupt;
+
+pub(crate) fn run(args: &CommitArgs, output: &mut Output) -> Result<Exit, Failure> {
+    let interrupt = Interrupt::watch()?;
+    let asked = interrupt.clone();
+    let mut staged = records::read(&args.records, &interrupt)?
+        .rewrite_missing(args.rewrite_missing)
+        .schema_check(args.schema_check == Switch::On)
+        .case_sensitive_names(args.case_sensitive_names)
+        .interrupt_when(move |step| match step {
+            Step::Decide => asked.is_raised_at_last(),
+            _ => asked.is_raised(),
+        });
+    if let Some(write_id) = &args.write_id {
+        staged = staged.write_id(write_id);
+    }
+    let root = staged.root()?.to_owned();
+    let receipt = staged.commit().map_err(|error| {
+        let stays_staged = error.outcome() == Outcome::NotPublished;
+        match (Failure::from(error), stays_staged) {
+            (failure, true) => failure.with_hint(
+                "what is still staged stays so: `commit` can be repeated, and `discard` removes it",
+            ),
+            (failure, false) => failure,
+        }
+    })?;
+    let shown = Shown {
+        root: args.records.to.as_deref().unwrap_or(&root),
+        json: args.json,
+        quiet: args.quiet,
+        verbose: args.verbose,
+    };
+    shown.notes(receipt.notes());
+    let committed = receipt.metrics().is_some();
+    if committed && interrupt.is_raised() {
+        message("the signal came when all was committed already: it is done");
+    }
+    let how = committed.then(|| "committed".to_owned());
+    shown.answer(output, &receipt, how);
+    Ok(Exit::Done)
+}

@@ -115,7 +115,7 @@ impl AtomicFile {
         let check = options.format.map(|format| {
             let path = destination.path().to_owned();
             move |file: Arc<dyn DiskFile>| {
-                format::check(format, file, &path, Verify::Decode).map(drop)
+                format::check(format, file, &path, Verify::Decode, None).map(drop)
             }
         });
         let mode = options.mode.unwrap_or_default();

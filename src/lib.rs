@@ -154,8 +154,8 @@
 //! - `codecs`: Parquet's compression codecs besides zstd, for writing and for verifying.
 //! - `csv`, `ipc`, `json`: writing those [`format`](mod@format)s, and checking them before a file is
 //!   published, and by [`verify`].
-//! - `encryption`: writing encrypted Parquet ([`WriterOptions::properties`]), which is verified with its
-//!   own keys before it is published, and checking such files with theirs.
+//! - `encryption`: writing encrypted Parquet (`ParquetProperties::encrypt`, or [`WriterOptions::properties`]), which is
+//!   verified with its own keys before it is published, and checking such files with theirs.
 //! - `geospatial`, `variant`: these types of Parquet.
 //! - `sim`: for tests, the module `disk`: every system call as a trait, which the option `disk` of writers takes; in it
 //!   `disk::sim`, a disk that can lose power, and `disk::tap`, which watches and changes the calls of a disk. It is no
@@ -237,6 +237,9 @@ pub use error::{Error, ErrorKind, Outcome, Result, Step};
 pub use file::AtomicFile;
 pub use inspect::{InspectOptions, Inspection, Oddity, inspect, inspect_with_options};
 pub use local_path::local_path;
+#[cfg(feature = "encryption")]
+#[cfg_attr(docsrs, doc(cfg(feature = "encryption")))]
+pub use options::ParquetKeys;
 pub use options::parse;
 pub use options::{
     Durability, Encodings, FileOptions, ParquetProperties, PublishMode, SchemaPolicy, StagingPlace,

@@ -10,6 +10,7 @@ use clap_complete::Shell;
 use crate::exit::CODES;
 
 mod choice;
+mod keys;
 mod parquet;
 mod paths;
 mod staged;
@@ -17,6 +18,7 @@ mod values;
 mod write;
 
 use self::choice::choice;
+use self::keys::KeyArgs;
 pub(crate) use self::staged::{CommitArgs, DiscardArgs, RecordsArgs, StageArgs};
 pub(crate) use self::values::{
     Check, Durability, Level, Mode, OutputFormat, Switch, Sync, VerifyLevel,
@@ -125,7 +127,7 @@ pub(crate) struct PutArgs {
 ///
 /// Prints a line for every damaged file: what is wrong with it, and where. Files are checked as the
 /// format of their suffix, files named without a known suffix as Parquet. Files that are encrypted are
-/// not checkable, and not sound: the exit code is 1 then, or 3 if others are damaged.
+/// not checkable without their keys, and not sound: the exit code is 1 then, or 3 if others are damaged.
 #[derive(Debug, Args)]
 #[command(after_help = VERIFY_EXAMPLES, after_long_help = with_codes(VERIFY_EXAMPLES))]
 pub(crate) struct VerifyArgs {
@@ -136,6 +138,9 @@ pub(crate) struct VerifyArgs {
     /// How closely Parquet files are checked; files of other formats are always read as a whole
     #[arg(long, value_parser = choice::<Level>(), value_name = "LEVEL", default_value = "footer")]
     pub(crate) level: Level,
+
+    #[command(flatten)]
+    pub(crate) keys: KeyArgs,
 
     /// Also check what is mounted below the directories
     ///
@@ -168,6 +173,9 @@ pub(crate) struct InspectArgs {
     /// Files of fewer bytes are small, which is odd where a partition has several
     #[arg(long, value_name = "BYTES", default_value = "1MiB", value_parser = parse::size)]
     pub(crate) small_file: u64,
+
+    #[command(flatten)]
+    pub(crate) keys: KeyArgs,
 
     /// Show all partitions and oddities [default: the first 50 partitions, and 5 oddities of a kind]
     #[arg(long)]

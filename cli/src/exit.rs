@@ -172,9 +172,12 @@ impl From<InputError> for Failure {
 /// The name of an option as the command line spells it, if it has that option.
 fn spelled(option: &str) -> String {
     let of_write = [
+        "aad_prefix",
+        "column_keys",
         "compression",
         "csv_null",
         "file_name",
+        "footer_key",
         "format",
         "json_non_finite",
         "max_open_files",

@@ -20,10 +20,13 @@ const PARTITIONS: usize = 50;
 const ODDITIES: usize = 5;
 
 pub(crate) fn run(args: &InspectArgs, output: &mut Output) -> Result<Exit, Failure> {
-    let options = InspectOptions::new()
+    let mut options = InspectOptions::new()
         .small_file(args.small_file)
         .cross_mounts(args.cross_mounts)
         .staging(args.staging.place.clone());
+    if let Some(keys) = args.keys.keys()? {
+        options = options.keys(keys);
+    }
     let inspection = inspect_with_options(&args.root, &options)?;
     if args.json {
         output.json(&as_json(&inspection));

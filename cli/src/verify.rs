@@ -45,9 +45,12 @@ pub(crate) fn run(args: &VerifyArgs, output: &mut Output) -> Result<Exit, Failur
     let (mut damaged, mut not_checkable) = (Vec::new(), Vec::new());
     let mut errors = Vec::new();
     let progress = Progress::files(!args.quiet && !args.json);
-    let options = VerifyOptions::new()
+    let mut options = VerifyOptions::new()
         .level(args.level.into())
         .cross_mounts(args.cross_mounts);
+    if let Some(keys) = args.keys.keys()? {
+        options = options.keys(keys);
+    }
     for path in &args.paths {
         let checked = verify_path_with_options(path, &options, |report| {
             progress.advance();

@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::errors::{raise, with_causes};
-use crate::options;
+use crate::options::{self, Keys};
 use crate::table::{self, Table, batch, bytes, numbers, plural, texts};
 use crate::values::partition_dict;
 use crate::work::apart;
@@ -267,12 +267,16 @@ pub(crate) fn inspect(
     root: PathBuf,
     small_file: u64,
     cross_mounts: bool,
+    keys: &Bound<'_, PyDict>,
     staging: &Bound<'_, PyAny>,
 ) -> PyResult<Inspection> {
-    let options = InspectOptions::new()
+    let mut options = InspectOptions::new()
         .small_file(small_file)
         .cross_mounts(cross_mounts)
         .staging(options::staging(staging)?);
+    if let Some(keys) = Keys::of(keys)? {
+        options = options.keys(keys);
+    }
     let look = move |_: &dyn Fn(()) -> bool| inspect_with_options(&root, &options);
     let inspection = apart(py, look, |()| Ok(()))?;
     Ok(Inspection::of(

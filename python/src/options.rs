@@ -8,8 +8,8 @@ use atomic_arrow::arrow::datatypes::Schema;
 use atomic_arrow::format::TextOptions;
 use atomic_arrow::parquet::basic::Compression;
 use atomic_arrow::{
-    DatasetWriter, DatasetWriterBuilder, FileOptions, ParquetProperties, PartitionBy, PartitionKey,
-    PublishMode, SortBy, StagingPlace, Transform, Verify, WriterOptions, parse,
+    DatasetWriter, DatasetWriterBuilder, FileOptions, ParquetKeys, ParquetProperties, PartitionBy,
+    PartitionKey, PublishMode, SortBy, StagingPlace, Transform, Verify, WriterOptions, parse,
 };
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -57,6 +57,50 @@ struct Properties {
     compression: Option<String>,
     level: Option<i32>,
     named: ParquetProperties,
+    keys: Keys,
+}
+
+/// The keys of encrypted Parquet, as options have them.
+#[derive(Default)]
+pub(crate) struct Keys {
+    footer_key: Option<Vec<u8>>,
+    column_keys: Vec<(String, Vec<u8>)>,
+    aad_prefix: Option<Vec<u8>>,
+}
+
+impl Keys {
+    /// Takes an option, if it is one of keys.
+    fn take(&mut self, option: &str, value: Any<'_, '_>) -> PyResult<bool> {
+        match option {
+            "footer_key" => self.footer_key = value.extract()?,
+            "column_keys" if value.is_none() => {}
+            "column_keys" => {
+                for (column, key) in value.cast::<PyDict>()? {
+                    self.column_keys.push((column.extract()?, key.extract()?));
+                }
+            }
+            "aad_prefix" => self.aad_prefix = value.extract()?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    /// Those among the options of a reader.
+    pub(crate) fn of(options: &Bound<'_, PyDict>) -> PyResult<Option<ParquetKeys>> {
+        let mut keys = Keys::default();
+        for (option, value) in options {
+            let option: String = option.extract()?;
+            if !keys.take(&option, &value)? {
+                return Err(unknown(&option));
+            }
+        }
+        keys.given(options.py())
+    }
+
+    fn given(self, py: Python<'_>) -> PyResult<Option<ParquetKeys>> {
+        ParquetKeys::from_parts(self.footer_key, self.column_keys, self.aad_prefix)
+            .map_err(|error| raise(py, &error))
+    }
 }
 
 impl Properties {
@@ -75,7 +119,7 @@ impl Properties {
                     self.take_named(option, value)?;
                 }
             }
-            _ => return Ok(false),
+            option => return self.keys.take(option, value),
         }
         Ok(true)
     }
@@ -94,6 +138,14 @@ impl Properties {
             set.map_err(|error| raise(value.py(), &error))?;
         }
         Ok(())
+    }
+
+    /// The options by their names, and the keys.
+    fn named(self, py: Python<'_>) -> PyResult<ParquetProperties> {
+        Ok(match self.keys.given(py)? {
+            Some(keys) => self.named.encrypt(keys),
+            None => self.named,
+        })
     }
 
     fn codec(&self, py: Python<'_>) -> PyResult<Option<Compression>> {
@@ -249,7 +301,7 @@ pub(crate) fn dataset(
     if let Some(codec) = properties.codec(options.py())? {
         builder = builder.compression(codec);
     }
-    Ok(builder.parquet(properties.named).text(text))
+    Ok(builder.parquet(properties.named(options.py())?).text(text))
 }
 
 /// The options of one file of rows, in a partition or at a path; those that are `None` keep their defaults.
@@ -289,7 +341,7 @@ pub(crate) fn file_of_rows(options: &Bound<'_, PyDict>) -> PyResult<WriterOption
     if let Some(codec) = properties.codec(options.py())? {
         taken = taken.compression(codec);
     }
-    Ok(taken.parquet(properties.named).text(text))
+    Ok(taken.parquet(properties.named(options.py())?).text(text))
 }
 
 /// The options of one file of any bytes; those that are `None` keep their defaults.

@@ -6,10 +6,10 @@ use atomic_arrow::arrow::array::RecordBatch;
 use atomic_arrow::verify::{self as checks, VerifyOptions, verify_path_with_options};
 use atomic_arrow::{Error, Step};
 use pyo3::prelude::*;
-use pyo3::types::PyCapsule;
+use pyo3::types::{PyCapsule, PyDict};
 
 use crate::errors::{raise, with_causes};
-use crate::options;
+use crate::options::{self, Keys};
 use crate::table::{self, Table, batch, bytes, numbers, plural, texts};
 use crate::work::apart;
 
@@ -178,17 +178,21 @@ impl Verification {
 
 /// Checks a file, or every data file under a directory.
 #[pyfunction]
-#[pyo3(signature = (paths, level, cross_mounts, on_file=None))]
+#[pyo3(signature = (paths, level, cross_mounts, keys, on_file=None))]
 pub(crate) fn verify(
     py: Python<'_>,
     paths: Vec<PathBuf>,
     level: &Bound<'_, PyAny>,
     cross_mounts: bool,
+    keys: &Bound<'_, PyDict>,
     on_file: Option<Py<PyAny>>,
 ) -> PyResult<Verification> {
-    let options = VerifyOptions::new()
+    let mut options = VerifyOptions::new()
         .level(options::level(level)?)
         .cross_mounts(cross_mounts);
+    if let Some(keys) = Keys::of(keys)? {
+        options = options.keys(keys);
+    }
     let check = move |find: &dyn Fn(FileReport) -> bool| {
         paths.iter().try_for_each(|path| {
             verify_path_with_options(path, &options, |report| {

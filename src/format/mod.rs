@@ -17,6 +17,7 @@ use ::parquet::arrow::parquet_to_arrow_schema;
 use ::parquet::file::metadata::ParquetMetaData;
 use arrow::datatypes::SchemaRef;
 
+use self::parquet::Keys;
 use crate::categories::KnownCategories;
 use crate::damage::{Damage, Location};
 use crate::disk::DiskFile;
@@ -104,19 +105,20 @@ pub struct PageCount {
 ///
 /// [`Verify::Skip`] checks nothing. For Parquet the levels differ; the other formats have no
 /// structure that could be checked without reading everything, so they are always read as a whole.
-/// Without keys, what is encrypted cannot be checked.
+/// Without `keys`, what is encrypted cannot be checked.
 #[cfg_attr(not(any(feature = "csv", feature = "json")), allow(unused_variables))]
 pub(crate) fn check(
     format: Format,
     file: Arc<dyn DiskFile>,
     path: &Path,
     level: Verify,
+    keys: Option<&Keys>,
 ) -> Result<Contents, Fault> {
     if level == Verify::Skip {
         return Ok(Contents::default());
     }
     match format {
-        Format::Parquet => parquet::check(file, level, None),
+        Format::Parquet => parquet::check(file, level, keys),
         #[cfg(feature = "csv")]
         Format::Csv => csv::check(file, path),
         #[cfg(feature = "json")]

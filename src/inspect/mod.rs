@@ -19,6 +19,9 @@ use std::sync::Arc;
 
 use crate::disk::{Disk, OsDisk};
 use crate::error::Result;
+use crate::format::parquet::Keys;
+#[cfg(feature = "encryption")]
+use crate::options::ParquetKeys;
 use crate::options::StagingPlace;
 use crate::partition::Partition;
 use crate::recover::{RecoverOptions, recover_with_options};
@@ -177,6 +180,7 @@ pub struct InspectOptions {
     small_file: u64,
     cross_mounts: bool,
     staging: StagingPlace,
+    keys: Option<Keys>,
     disk: Arc<dyn Disk>,
 }
 
@@ -186,6 +190,7 @@ impl Default for InspectOptions {
             small_file: SMALL_FILE,
             cross_mounts: false,
             staging: StagingPlace::default(),
+            keys: None,
             disk: Arc::new(OsDisk),
         }
     }
@@ -218,6 +223,15 @@ impl InspectOptions {
     #[must_use]
     pub fn staging(mut self, place: StagingPlace) -> Self {
         self.staging = place;
+        self
+    }
+
+    /// The keys of files that are encrypted, of which nothing is told without; by default none.
+    #[cfg(feature = "encryption")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "encryption")))]
+    #[must_use]
+    pub fn keys(mut self, keys: ParquetKeys) -> Self {
+        self.keys = Some(Keys::of_reader(keys));
         self
     }
 
@@ -258,13 +272,20 @@ pub fn inspect_with_options(
         small_file,
         cross_mounts,
         staging,
+        keys,
         disk,
     } = options;
     let root = resolve(disk.as_ref(), root.as_ref())?;
     let walk::Walked {
         partitions,
         mut oddities,
-    } = walk::walk(disk.as_ref(), &root, *small_file, *cross_mounts)?;
+    } = walk::walk(
+        disk.as_ref(),
+        &root,
+        *small_file,
+        *cross_mounts,
+        keys.as_ref(),
+    )?;
     let recover = RecoverOptions::new()
         .dry_run(true)
         .staging(staging.clone())

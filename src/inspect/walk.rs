@@ -12,6 +12,7 @@ use super::{Oddity, PartitionSummary};
 use crate::damage::Damage;
 use crate::disk::{Disk, DiskFile};
 use crate::error::{Error, Result};
+use crate::format::parquet::Keys;
 use crate::format::{self, Fault, Format};
 use crate::options::Verify;
 use crate::partition::{Partition, hive};
@@ -32,10 +33,12 @@ pub(super) fn walk(
     root: &Path,
     small_file: u64,
     cross_mounts: bool,
+    keys: Option<&Keys>,
 ) -> Result<Walked> {
     let mut walker = Walker {
         disk,
         small_file,
+        keys,
         walked: Walked::default(),
         schemas: Schemas::default(),
         formats: BTreeSet::new(),
@@ -91,6 +94,7 @@ pub(super) fn walk(
 struct Walker<'a> {
     disk: &'a dyn Disk,
     small_file: u64,
+    keys: Option<&'a Keys>,
     walked: Walked,
     schemas: Schemas,
     /// The formats of the data files.
@@ -179,7 +183,8 @@ impl Walker<'_> {
         if len == 0 {
             return Ok(None);
         }
-        Ok(format::check(Format::Parquet, Arc::from(file), path, Verify::Footer)?.parquet)
+        let file = Arc::from(file);
+        Ok(format::check(Format::Parquet, file, path, Verify::Footer, self.keys)?.parquet)
     }
 
     /// Opens a data file and counts it, with its length.

@@ -5,7 +5,10 @@
 
 pub(crate) mod encodings;
 pub(crate) mod format;
+#[cfg(feature = "encryption")]
+mod parquet_keys;
 mod parquet_properties;
+mod parquet_values;
 pub mod parse;
 mod schema_policy;
 pub(crate) mod text;
@@ -23,6 +26,8 @@ use crate::disk::{Disk, OsDisk};
 use crate::error::{Error, Result, Step};
 pub use encodings::Encodings;
 use format::Format;
+#[cfg(feature = "encryption")]
+pub use parquet_keys::ParquetKeys;
 pub use parquet_properties::ParquetProperties;
 use parse::names;
 pub use schema_policy::SchemaPolicy;

@@ -2,15 +2,14 @@
 
 use arrow::datatypes::Schema;
 use parquet::arrow::ArrowSchemaConverter;
-use parquet::basic::Compression;
 use parquet::file::metadata::KeyValue;
-use parquet::file::properties::{
-    EnabledStatistics, WriterProperties, WriterPropertiesBuilder, WriterVersion,
-};
+use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder};
 use parquet::schema::types::ColumnPath;
 
 use super::format::Format;
-use super::parse::{self, InvalidValue, named};
+#[cfg(feature = "encryption")]
+use super::parquet_keys::ParquetKeys;
+use super::parquet_values::{Value, is_within, set_column, set_file, value_of};
 use crate::error::{Error, Result};
 
 /// How Parquet is written, by options that have names and values in text, as the command, the Python package and
@@ -18,18 +17,22 @@ use crate::error::{Error, Result};
 ///
 /// | option | of | values |
 /// |---|---|---|
-/// | `compression` | all columns, or one | as [`parse::compression`] takes them |
+/// | `compression` | all columns, or one | as [`parse::compression`](crate::parse::compression) takes them |
 /// | `dictionary` | all columns, or one | `on`, `off` |
-/// | `dictionary_page_size` | all columns, or one | a [size](parse::size), beyond which a dictionary is given up |
+/// | `dictionary_page_size` | all columns, or one | a [size](crate::parse::size), beyond which a dictionary is given up |
 /// | `statistics` | all columns, or one | `page`, `chunk`, `none` |
-/// | `page_size` | all columns, or one | a [size](parse::size), at which a page ends |
+/// | `page_size` | all columns, or one | a [size](crate::parse::size), at which a page ends |
 /// | `bloom_filters` | one column | `on`, `off`, or `fpp=0.01 ndv=1000000` or one of these: the share of values that are taken for present although they are not, and the most distinct values of a row group |
 /// | `row_group_size` | the file | a number of rows |
-/// | `row_group_bytes` | the file | a [size](parse::size) |
+/// | `row_group_bytes` | the file | a [size](crate::parse::size) |
 /// | `page_rows` | the file | a number of rows |
 /// | `data_page_version` | the file | `1`, `2` |
 /// | `statistics_truncate` | the file | a number of bytes, to which the smallest and largest texts are cut; `none` |
 /// | `metadata` | one key | a text |
+/// | `plaintext_footer` | the file | `on`, `off`: whether anybody may read the footer of a file that is encrypted |
+/// | `store_aad_prefix` | the file | `on`, `off`: whether an encrypted file tells the prefix of its AAD |
+///
+/// Keys are no texts: they are given to `encrypt` (feature `encryption`).
 ///
 /// A column is named by its path, such as `station.name`: a struct, list or map for all of its leaves, or the path of a
 /// leaf as Parquet has it (`tags.list.element`). A column that the files do not have is an error, and so is any of these
@@ -48,6 +51,8 @@ use crate::error::{Error, Result};
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ParquetProperties {
     settings: Vec<Setting>,
+    #[cfg(feature = "encryption")]
+    keys: Option<ParquetKeys>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -56,29 +61,6 @@ struct Setting {
     /// The column, or the key of metadata; all columns, or the file, where there is none.
     of: Option<String>,
     value: Value,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-enum Value {
-    Compression(Compression),
-    Dictionary(bool),
-    DictionaryPageSize(usize),
-    Statistics(EnabledStatistics),
-    PageSize(usize),
-    BloomFilter(Option<BloomFilter>),
-    RowGroupRows(usize),
-    RowGroupBytes(usize),
-    PageRows(usize),
-    DataPageVersion(WriterVersion),
-    StatisticsTruncate(Option<usize>),
-    Metadata(String),
-}
-
-/// A bloom filter; parquet-rs's own numbers where there are none.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-struct BloomFilter {
-    fpp: Option<f64>,
-    ndv: Option<u64>,
 }
 
 /// What an option is of.
@@ -103,13 +85,8 @@ const OPTIONS: &[(&str, Of)] = &[
     ("data_page_version", Of::File),
     ("statistics_truncate", Of::File),
     ("metadata", Of::Key),
-];
-
-const SWITCH: &[(&str, bool)] = &[
-    ("on", true),
-    ("off", false),
-    ("true", true),
-    ("false", false),
+    ("plaintext_footer", Of::File),
+    ("store_aad_prefix", Of::File),
 ];
 
 impl ParquetProperties {
@@ -155,6 +132,27 @@ impl ParquetProperties {
         }
     }
 
+    /// Encrypts the files with these keys.
+    ///
+    /// Each file is verified with them before it is published: what is encrypted is authenticated as it is opened. Its pages
+    /// carry no checksums, and receipts tell nothing of the values of encrypted columns. A bloom filter of an encrypted
+    /// column is refused, since it would not be encrypted. Partition values are in the paths, as ever, and **rows that are
+    /// spilled lie in the staging area as they are**, until the write ends: keep it where nobody else reads, or give enough
+    /// memory.
+    #[cfg(feature = "encryption")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "encryption")))]
+    #[must_use]
+    pub fn encrypt(mut self, keys: ParquetKeys) -> Self {
+        self.keys = Some(keys);
+        self
+    }
+
+    /// The keys, if the files are encrypted.
+    #[cfg(feature = "encryption")]
+    pub(crate) fn keys(&self) -> Option<&ParquetKeys> {
+        self.keys.as_ref()
+    }
+
     /// Other properties with these set. `given` has all columns of the rows, `schema` those of the files.
     pub(crate) fn over(
         &self,
@@ -163,12 +161,12 @@ impl ParquetProperties {
         given: &Schema,
         schema: &Schema,
     ) -> Result<WriterProperties> {
-        let Some(first) = self.settings.first() else {
+        let Some(first) = self.first() else {
             return Ok(properties);
         };
         if format != Format::Parquet {
             let reason = format!("is an option of Parquet, without effect in {format}");
-            return invalid(first.option, reason);
+            return invalid(first, reason);
         }
         let Ok(known) = ArrowSchemaConverter::new().convert(schema) else {
             // The writer says what is wrong with it.
@@ -185,7 +183,9 @@ impl ParquetProperties {
                 }
                 (None, value) => builder = set_file(builder, value),
                 (Some(column), value) => {
-                    let within = leaves.iter().filter(|leaf| is_within(leaf, column));
+                    let within = leaves
+                        .iter()
+                        .filter(|leaf| is_within(&leaf.string(), column));
                     let mut within = within.copied().peekable();
                     if within.peek().is_none() {
                         return invalid(option, unknown(column, given, &leaves));
@@ -198,19 +198,74 @@ impl ParquetProperties {
         if !metadata.is_empty() {
             builder = builder.set_key_value_metadata(Some(metadata));
         }
-        Ok(builder.build())
+        Ok(self.encrypting(builder, given, &leaves)?.build())
+    }
+
+    /// The first option that is given.
+    fn first(&self) -> Option<&'static str> {
+        #[cfg(feature = "encryption")]
+        if self.keys.is_some() {
+            return Some("footer_key");
+        }
+        self.settings.first().map(|setting| setting.option)
+    }
+
+    /// Whether a switch of the file is set, if it was given; the last one of its name counts.
+    fn switch(&self, name: &str) -> Option<bool> {
+        let settings = self.settings.iter().rev();
+        let mut values = settings.filter(|setting| setting.option == name);
+        match values.next()?.value {
+            Value::PlaintextFooter(on) | Value::StoreAadPrefix(on) => Some(on),
+            _ => None,
+        }
+    }
+
+    /// Properties that encrypt, if there are keys; without them options of encryption are refused.
+    #[cfg_attr(not(feature = "encryption"), allow(unused_variables))]
+    fn encrypting(
+        &self,
+        builder: WriterPropertiesBuilder,
+        given: &Schema,
+        leaves: &[&ColumnPath],
+    ) -> Result<WriterPropertiesBuilder> {
+        let plaintext_footer = self.switch("plaintext_footer");
+        let store_aad_prefix = self.switch("store_aad_prefix");
+        #[cfg(feature = "encryption")]
+        if let Some(keys) = &self.keys {
+            if store_aad_prefix.is_some() && !keys.has_aad_prefix() {
+                let reason = "has no effect without a prefix of the AAD".to_owned();
+                return invalid("store_aad_prefix", reason);
+            }
+            for column in keys.columns() {
+                if !leaves.iter().any(|leaf| is_within(&leaf.string(), column)) {
+                    return invalid("column_keys", unknown(column, given, leaves));
+                }
+            }
+            let (plaintext_footer, store_aad_prefix) = (
+                plaintext_footer.unwrap_or(false),
+                store_aad_prefix.unwrap_or(true),
+            );
+            return match keys.encryption(leaves, plaintext_footer, store_aad_prefix) {
+                Ok(encryption) => Ok(builder.with_file_encryption_properties(encryption)),
+                Err(error) => invalid("footer_key", error.to_string()),
+            };
+        }
+        for (option, is_given) in [
+            ("plaintext_footer", plaintext_footer.is_some()),
+            ("store_aad_prefix", store_aad_prefix.is_some()),
+        ] {
+            if is_given {
+                let reason =
+                    "has no effect where nothing is encrypted: there is no key of the footer";
+                return invalid(option, reason.to_owned());
+            }
+        }
+        Ok(builder)
     }
 }
 
 fn invalid<T>(option: &'static str, reason: String) -> Result<T> {
     Err(Error::InvalidOption { option, reason })
-}
-
-/// Whether a leaf is a column that is named by its path, or in it.
-fn is_within(leaf: &ColumnPath, column: &str) -> bool {
-    let path = leaf.string();
-    let rest = path.strip_prefix(column);
-    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 fn unknown(column: &str, given: &Schema, leaves: &[&ColumnPath]) -> String {
@@ -225,124 +280,4 @@ fn unknown(column: &str, given: &Schema, leaves: &[&ColumnPath]) -> String {
         "there is no column {column:?} in the files, which have {}",
         known.join(", ")
     )
-}
-
-fn value_of(option: &str, text: &str) -> std::result::Result<Value, InvalidValue> {
-    let number = || match text.trim().parse::<usize>() {
-        Ok(0) => Err(InvalidValue::new("at least 1 is needed")),
-        Ok(number) => Ok(number),
-        Err(_) => Err(InvalidValue::new(format!("{text:?} is no number"))),
-    };
-    let size = || match parse::size(text)?.try_into() {
-        Ok(0) => Err(InvalidValue::new("at least 1 byte is needed")),
-        Ok(bytes) => Ok(bytes),
-        Err(_) => Err(InvalidValue::new(format!("{text:?} is too much"))),
-    };
-    Ok(match option {
-        "compression" => Value::Compression(parse::compression(text)?),
-        "dictionary" => Value::Dictionary(named(text, SWITCH)?),
-        "dictionary_page_size" => Value::DictionaryPageSize(size()?),
-        "statistics" => Value::Statistics(named(
-            text,
-            &[
-                ("page", EnabledStatistics::Page),
-                ("chunk", EnabledStatistics::Chunk),
-                ("none", EnabledStatistics::None),
-            ],
-        )?),
-        "page_size" => Value::PageSize(size()?),
-        "bloom_filters" => Value::BloomFilter(bloom_filter(text)?),
-        "row_group_size" => Value::RowGroupRows(number()?),
-        "row_group_bytes" => Value::RowGroupBytes(size()?),
-        "page_rows" => Value::PageRows(number()?),
-        "data_page_version" => Value::DataPageVersion(named(
-            text,
-            &[
-                ("1", WriterVersion::PARQUET_1_0),
-                ("2", WriterVersion::PARQUET_2_0),
-            ],
-        )?),
-        "statistics_truncate" => Value::StatisticsTruncate(match text.trim() {
-            "none" => None,
-            _ => Some(number()?),
-        }),
-        _ => Value::Metadata(text.to_owned()),
-    })
-}
-
-/// Reads `on`, `off`, or numbers by their names.
-fn bloom_filter(text: &str) -> std::result::Result<Option<BloomFilter>, InvalidValue> {
-    if !text.contains('=') {
-        return Ok(named(text, SWITCH)?.then(BloomFilter::default));
-    }
-    let mut filter = BloomFilter::default();
-    for part in text.split_whitespace() {
-        let wrong = |what: &str| Err(InvalidValue::new(format!("{part:?}: {what}")));
-        match part.split_once('=') {
-            Some(("fpp", fpp)) => match fpp.parse() {
-                Ok(fpp) if 0.0 < fpp && fpp < 1.0 => filter.fpp = Some(fpp),
-                _ => return wrong("a number between 0 and 1 is needed"),
-            },
-            Some(("ndv", ndv)) => match ndv.parse() {
-                Ok(ndv) if ndv > 0 => filter.ndv = Some(ndv),
-                _ => return wrong("a whole number from 1 on is needed"),
-            },
-            _ => return wrong("is neither fpp= nor ndv="),
-        }
-    }
-    Ok(Some(filter))
-}
-
-fn set_file(builder: WriterPropertiesBuilder, value: &Value) -> WriterPropertiesBuilder {
-    match *value {
-        Value::Compression(codec) => builder.set_compression(codec),
-        Value::Dictionary(enabled) => builder.set_dictionary_enabled(enabled),
-        Value::DictionaryPageSize(bytes) => builder.set_dictionary_page_size_limit(bytes),
-        Value::Statistics(level) => builder.set_statistics_enabled(level),
-        Value::PageSize(bytes) => builder.set_data_page_size_limit(bytes),
-        Value::RowGroupRows(rows) => builder.set_max_row_group_row_count(Some(rows)),
-        Value::RowGroupBytes(bytes) => builder.set_max_row_group_bytes(Some(bytes)),
-        Value::PageRows(rows) => builder.set_data_page_row_count_limit(rows),
-        Value::DataPageVersion(version) => builder.set_writer_version(version),
-        Value::StatisticsTruncate(bytes) => builder
-            .set_statistics_truncate_length(bytes)
-            .set_column_index_truncate_length(bytes),
-        // Never without a column or a key.
-        Value::BloomFilter(_) | Value::Metadata(_) => builder,
-    }
-}
-
-fn set_column(
-    builder: WriterPropertiesBuilder,
-    leaf: &ColumnPath,
-    value: &Value,
-) -> WriterPropertiesBuilder {
-    let leaf = leaf.clone();
-    match *value {
-        Value::Compression(codec) => builder.set_column_compression(leaf, codec),
-        Value::Dictionary(enabled) => builder.set_column_dictionary_enabled(leaf, enabled),
-        Value::DictionaryPageSize(bytes) => {
-            builder.set_column_dictionary_page_size_limit(leaf, bytes)
-        }
-        Value::Statistics(level) => builder.set_column_statistics_enabled(leaf, level),
-        Value::PageSize(bytes) => builder.set_column_data_page_size_limit(leaf, bytes),
-        Value::BloomFilter(None) => builder.set_column_bloom_filter_enabled(leaf, false),
-        Value::BloomFilter(Some(BloomFilter { fpp, ndv })) => {
-            let mut builder = builder.set_column_bloom_filter_enabled(leaf.clone(), true);
-            if let Some(fpp) = fpp {
-                builder = builder.set_column_bloom_filter_fpp(leaf.clone(), fpp);
-            }
-            match ndv {
-                Some(ndv) => builder.set_column_bloom_filter_max_ndv(leaf, ndv),
-                None => builder,
-            }
-        }
-        // Never of a column.
-        Value::RowGroupRows(_)
-        | Value::RowGroupBytes(_)
-        | Value::PageRows(_)
-        | Value::DataPageVersion(_)
-        | Value::StatisticsTruncate(_)
-        | Value::Metadata(_) => builder,
-    }
 }

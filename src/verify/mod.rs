@@ -16,12 +16,13 @@ use std::sync::Arc;
 #[cfg(feature = "encryption")]
 use ::parquet::encryption::decrypt::FileDecryptionProperties;
 
-use crate::disk::{Disk, DiskFile, OsDisk};
+use crate::disk::{Disk, OsDisk};
 use crate::error::{Error, Result};
-#[cfg(feature = "encryption")]
 use crate::format::parquet::Keys;
 use crate::format::{self, Contents, Fault, Format};
 use crate::local_path::local_path;
+#[cfg(feature = "encryption")]
+use crate::options::ParquetKeys;
 use crate::options::Verify;
 use crate::walk::PassedOver;
 use walk::Found;
@@ -123,16 +124,7 @@ pub fn verify_file_with_keys(
     let keys = Keys::new(keys);
     let path = &*local_path(path.as_ref())?;
     let real = &*walk::resolved(&OsDisk, path)?;
-    report_on(
-        &OsDisk,
-        Found { path, real },
-        level,
-        |format, file| match format {
-            Format::Parquet => format::parquet::check(file, level, Some(&keys)),
-            #[allow(unreachable_patterns)]
-            other => format::check(other, file, path, level),
-        },
-    )
+    report_on(&OsDisk, Found { path, real }, level, Some(&keys))
 }
 
 /// Checks a file, or every data file under a directory, and calls `on_file` with each report as it
@@ -177,6 +169,7 @@ pub fn verify_path(
 pub struct VerifyOptions {
     level: Verify,
     cross_mounts: bool,
+    keys: Option<Keys>,
 }
 
 impl VerifyOptions {
@@ -198,6 +191,16 @@ impl VerifyOptions {
     #[must_use]
     pub fn cross_mounts(mut self, cross: bool) -> Self {
         self.cross_mounts = cross;
+        self
+    }
+
+    /// The keys of files that are encrypted, which are [`Damage::NotCheckable`] without, and are checked as
+    /// [`verify_file_with_keys`] tells; by default none. Files that are not encrypted are checked as ever.
+    #[cfg(feature = "encryption")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "encryption")))]
+    #[must_use]
+    pub fn keys(mut self, keys: ParquetKeys) -> Self {
+        self.keys = Some(Keys::of_reader(keys));
         self
     }
 }
@@ -254,20 +257,14 @@ pub fn each_file(
 pub(crate) fn check_file(disk: &dyn Disk, path: &Path, level: Verify) -> Result<FileReport> {
     let path = &*local_path(path)?;
     let real = &*walk::resolved(disk, path)?;
-    check_found(disk, Found { path, real }, level)
-}
-
-fn check_found(disk: &dyn Disk, found: Found<'_>, level: Verify) -> Result<FileReport> {
-    report_on(disk, found, level, |format, file| {
-        format::check(format, file, found.path, level)
-    })
+    report_on(disk, Found { path, real }, level, None)
 }
 
 fn report_on(
     disk: &dyn Disk,
     found: Found<'_>,
     level: Verify,
-    check: impl FnOnce(Format, Arc<dyn DiskFile>) -> std::result::Result<Contents, Fault>,
+    keys: Option<&Keys>,
 ) -> Result<FileReport> {
     let path = found.path;
     if let Some(feature) = Format::missing_feature(path) {
@@ -283,7 +280,7 @@ fn report_on(
     };
     let file = disk.open_file(found.real, false).map_err(unread)?;
     let bytes = file.status().map_err(unread)?.len;
-    let (contents, damage) = match check(format, Arc::from(file)) {
+    let (contents, damage) = match format::check(format, Arc::from(file), path, level, keys) {
         Ok(contents) => (contents, None),
         Err(Fault::Damage(damage)) => (Contents::default(), Some(damage)),
         // A disk that fails says nothing of the file: no report, but an error.
@@ -323,7 +320,7 @@ pub(crate) fn check_path(
         cross_mounts,
         &mut |found, passed_over| {
             let report = match passed_over {
-                None => check_found(disk, found, level)?,
+                None => report_on(disk, found, level, options.keys.as_ref())?,
                 Some(what) => not_opened(found.path, level, what),
             };
             summary.add(&report);

@@ -11,6 +11,8 @@ use arrow::error::ArrowError;
 use super::{AtomicArrowWriter, format_at};
 use crate::disk::{DiskFile, EntryKind, PublishMode};
 use crate::error::{Error, Result};
+#[cfg(feature = "encryption")]
+use crate::format::parquet::Keys;
 #[cfg(feature = "ipc")]
 use crate::format::{Fault, ipc};
 use crate::format::{Format, ParquetBatches};
@@ -150,13 +152,18 @@ impl FileUpdate {
     fn reader(&self, file: Arc<dyn DiskFile>) -> Result<RowReader> {
         match self.format {
             Format::Parquet => {
-                let batches =
-                    ParquetBatches::of_disk(file, (BATCH_ROWS, BATCH_BYTES)).map_err(|error| {
-                        unread(
-                            &self.path,
-                            io::Error::new(io::ErrorKind::InvalidData, error),
-                        )
-                    })?;
+                #[cfg(feature = "encryption")]
+                let keys = self.options.parquet.keys().cloned().map(Keys::of_reader);
+                #[cfg(not(feature = "encryption"))]
+                let keys = None;
+                let most = (BATCH_ROWS, BATCH_BYTES);
+                let batches = ParquetBatches::of_disk(file, most, keys.as_ref());
+                let batches = batches.map_err(|error| {
+                    unread(
+                        &self.path,
+                        io::Error::new(io::ErrorKind::InvalidData, error),
+                    )
+                })?;
                 Ok(RowReader {
                     schema: Arc::clone(batches.schema()),
                     batches: Box::new(batches.map(|batch| batch.map_err(ArrowError::from))),

@@ -27,7 +27,7 @@ use atomic_arrow::parquet::schema::types::ColumnPath;
 use atomic_arrow::verify::{Damage, verify_file, verify_file_with_keys};
 use atomic_arrow::{
     AtomicArrowWriter, DatasetWriter, DatasetWriterBuilder, Durability, Error, Oddity, Partition,
-    PartitionBy, SortBy, Verify, WriterOptions, inspect,
+    PartitionBy, Verify, WriterOptions, inspect,
 };
 
 use serde_json::{Value, json};

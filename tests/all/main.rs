@@ -43,6 +43,8 @@ mod layers;
 mod memory;
 mod metrics;
 mod names;
+#[cfg(feature = "encryption")]
+mod parquet_keys;
 mod parquet_properties;
 mod peer_files;
 mod proof;

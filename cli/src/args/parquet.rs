@@ -3,6 +3,8 @@
 use atomic_arrow::{Error, ParquetProperties};
 use clap::Args;
 
+use super::keys::KeyArgs;
+
 /// How Parquet is written.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Parquet")]
@@ -54,6 +56,19 @@ pub(crate) struct ParquetArgs {
     /// A pair for the metadata of every file; may be given several times
     #[arg(long, value_name = "KEY=VALUE")]
     metadata: Vec<String>,
+
+    /// Whether anybody may read the footer of an encrypted file, with its schema, on or off [default: off]
+    ///
+    /// It is signed with the footer's key then. Statistics of encrypted columns are encrypted either way.
+    #[arg(long, value_name = "SWITCH")]
+    plaintext_footer: Option<String>,
+
+    /// Whether files tell --aad-prefix, so that readers need not know it, on or off [default: on]
+    #[arg(long, value_name = "SWITCH")]
+    store_aad_prefix: Option<String>,
+
+    #[command(flatten)]
+    keys: KeyArgs,
 }
 
 impl ParquetArgs {
@@ -66,6 +81,8 @@ impl ParquetArgs {
             ("page_rows", &self.page_rows),
             ("data_page_version", &self.data_page_version),
             ("statistics_truncate", &self.statistics_truncate),
+            ("plaintext_footer", &self.plaintext_footer),
+            ("store_aad_prefix", &self.store_aad_prefix),
         ] {
             if let Some(value) = value {
                 properties.set(option, None, value)?;
@@ -99,6 +116,9 @@ impl ParquetArgs {
                 None => properties.set("metadata", None, text)?,
             }
         }
-        Ok(properties)
+        Ok(match self.keys.keys()? {
+            Some(keys) => properties.encrypt(keys),
+            None => properties,
+        })
     }
 }

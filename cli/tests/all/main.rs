@@ -14,6 +14,7 @@ mod faithful;
 mod ground;
 mod inputs;
 mod inspect;
+mod keys;
 mod options;
 mod paths;
 mod peers;

@@ -423,10 +423,15 @@ def verify(
     paths: list[str],
     level: str,
     cross_mounts: bool,
+    keys: dict[str, object],
     on_file: Callable[[FileReport], object] | None = None,
 ) -> Verification: ...
 def inspect(
-    root: str, small_file: int, cross_mounts: bool, staging: str | tuple[str]
+    root: str,
+    small_file: int,
+    cross_mounts: bool,
+    keys: dict[str, object],
+    staging: str | tuple[str],
 ) -> Inspection: ...
 def recover(
     root: str, dry_run: bool, abort_unfinished: bool, staging: str | tuple[str]

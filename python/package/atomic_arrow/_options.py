@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, Literal, TypeAlias, TypedDict
 
+from ._encryption import CHANGES, ColumnKeys, Key
 from ._keys import PartitionBy, SortColumns, partition_keys, sort_columns
 from ._paths import local_path
 from ._sizes import invalid, size, whole
@@ -88,6 +89,20 @@ class ParquetOptions(TypedDict, total=False):
     """Whether every page carries a checksum, by which damage at rest is found; by default it does."""
     metadata: Mapping[str, str] | None
     """Pairs for the key-value metadata; by default none."""
+    footer_key: Key | None
+    """The key that the files are encrypted with, 16 or 32 bytes (AES-GCM), or a function that gives it; by default they are
+    not. Without ``column_keys`` it is that of all columns. Partition values are in the paths, as ever, and rows that are
+    spilled beyond ``memory_limit`` lie in the staging area as they are."""
+    column_keys: ColumnKeys | None
+    """The keys of columns by their paths, such as ``{"note": key, "station.name": key}``; **other columns are in the clear
+    then**."""
+    aad_prefix: bytes | str | None
+    """What all that is encrypted is bound to, such as the name of the data set, by which a file is found that stands in
+    another's place; by default nothing."""
+    store_aad_prefix: bool | None
+    """Whether the files tell ``aad_prefix``; by default they do, and readers need not know it."""
+    plaintext_footer: bool | None
+    """Whether anybody may read the footers of encrypted files, with their schema; by default not."""
     case_sensitive_names: bool
     """Whether names of columns and keys may differ by case alone, which DuckDB and Spark take for one; by
     default they are refused."""
@@ -204,6 +219,7 @@ def prepared(options: Mapping[str, Any]) -> dict[str, Any]:
         change[name] = _by_column
     for name in ("row_group_size", "page_rows", "target_file_rows", "threads", "max_open_files"):
         change[name] = partial(whole, name)
+    change.update(CHANGES)
     for name in change.keys() & taken.keys():
         taken[name] = change[name](taken[name])
     return taken

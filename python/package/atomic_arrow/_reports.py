@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Literal, TypeAlias, get_args
 
 from . import _lib
+from ._encryption import ColumnKeys, Key, key_options
 from ._lib import FileReport, Inspection, Recovery, Verification
 from ._options import Staging, log, staging_place
 from ._paths import StrPath, local_path
@@ -21,6 +22,9 @@ def verify(
     *,
     level: CheckLevel = "footer",
     cross_mounts: bool = False,
+    footer_key: Key | None = None,
+    column_keys: ColumnKeys | None = None,
+    aad_prefix: bytes | str | None = None,
     on_file: Callable[[FileReport], object] | None = None,
 ) -> Verification:
     """Checks files, and every data file under directories; damage is in the report.
@@ -39,6 +43,10 @@ def verify(
     :param cross_mounts: Whether also files and directories are checked on which something else is
         mounted. Like symbolic links below the path, and pipes, devices and sockets, they are reported
         as not checkable otherwise, and not opened.
+    :param footer_key: The key of encrypted Parquet, or a function that gives it. Files that are encrypted are reported as
+        not checkable without it, and files that are not are checked as ever.
+    :param column_keys: The keys of columns that have their own, by their paths.
+    :param aad_prefix: What was given as such to the writer, where the files do not tell it.
     :param on_file: Called with each report as it comes.
     :raises InvalidOptionError: If there is no such level.
     :raises ReadError: If the system would not read a file or directory. Nothing was changed.
@@ -48,7 +56,12 @@ def verify(
         known = ", ".join(get_args(CheckLevel))
         raise invalid("level", f"{level!r} is none of {known}")
     paths = [path] if isinstance(path, str | os.PathLike) else list(path)
-    verification = _lib.verify([local_path(one) for one in paths], level, cross_mounts, on_file)
+    keys = key_options(
+        {"footer_key": footer_key, "column_keys": column_keys, "aad_prefix": aad_prefix}
+    )
+    verification = _lib.verify(
+        [local_path(one) for one in paths], level, cross_mounts, keys, on_file
+    )
     for report in verification.damaged:
         log.warning("%s: damaged: %s", report.path, report.damage)
     return verification
@@ -59,6 +72,9 @@ def inspect(
     *,
     small_file: int | str = "1MiB",
     cross_mounts: bool = False,
+    footer_key: Key | None = None,
+    column_keys: ColumnKeys | None = None,
+    aad_prefix: bytes | str | None = None,
     staging: Staging = "auto",
 ) -> Inspection:
     """Looks at a data set: its partitions, rows, bytes, and what readers may stumble over.
@@ -73,12 +89,18 @@ def inspect(
     :param small_file: Files of fewer bytes are small.
     :param cross_mounts: Whether to look into what is mounted below the root. Symbolic links are never
         followed, and pipes, devices and sockets never opened.
+    :param footer_key: The key of encrypted Parquet, or a function that gives it; as of :func:`verify`.
+    :param column_keys: The keys of columns that have their own.
+    :param aad_prefix: As of :func:`verify`.
     :param staging: Where the writers stage their files.
     :raises InvalidPathError, ReadError: If the root is no directory or cannot be listed. Nothing was
         changed.
     """
     limit = size("small_file", small_file)
-    return _lib.inspect(local_path(root), limit or 0, cross_mounts, staging_place(staging))
+    keys = key_options(
+        {"footer_key": footer_key, "column_keys": column_keys, "aad_prefix": aad_prefix}
+    )
+    return _lib.inspect(local_path(root), limit or 0, cross_mounts, keys, staging_place(staging))
 
 
 def recover(

@@ -165,7 +165,7 @@ const LEVELS: [Verify; 3] = [Verify::Footer, Verify::Checksum, Verify::Decode];
 /// The rows of a file that passes the check of its format.
 fn checked_rows(format: Format, bytes: Vec<u8>) -> Option<u64> {
     let file = MemoryFile::open(bytes);
-    check(format, file, Path::new("x"), Verify::Decode)
+    check(format, file, Path::new("x"), Verify::Decode, None)
         .unwrap()
         .rows
 }

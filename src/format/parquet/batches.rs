@@ -14,6 +14,7 @@ use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::ParquetMetaData;
 
 use super::cost::{cost, with_views_in};
+use super::keys::Keys;
 use crate::damage::Location;
 use crate::disk::{DiskFile, OsDisk};
 use crate::format::source::Source;
@@ -78,10 +79,17 @@ impl ParquetBatches {
         Ok(Self::of(source, arrow, (most_rows, most_bytes)))
     }
 
-    /// The batches of a file of any disk.
-    pub(crate) fn of_disk(file: Arc<dyn DiskFile>, most: (usize, usize)) -> Result<Self> {
+    /// The batches of a file of any disk, which may be encrypted with these keys.
+    pub(crate) fn of_disk(
+        file: Arc<dyn DiskFile>,
+        most: (usize, usize),
+        keys: Option<&Keys>,
+    ) -> Result<Self> {
         let source = Source::new(file).map_err(|error| ParquetError::External(Box::new(error)))?;
-        let load = || ArrowReaderMetadata::load(&source, ArrowReaderOptions::new());
+        let load = || {
+            let options = Keys::opening(keys, &source, ArrowReaderOptions::new())?;
+            ArrowReaderMetadata::load(&source, options)
+        };
         let arrow = contained(&Location::file(), load)
             .map_err(|panicked| ParquetError::External(Box::new(panicked)))??;
         Ok(Self::of(source, arrow, most))

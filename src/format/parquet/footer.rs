@@ -139,7 +139,7 @@ fn open_encrypted(end: &End, keys: &Keys) -> Result<ParquetMetaData, Damage> {
 fn open(end: &End, keys: &Keys) -> Result<ParquetMetaData, Damage> {
     let location = Location::file().at(end.start);
     let opened = contained(&location, || keys.open_footer(&end.bytes))?;
-    let metadata = opened.map_err(|error| match error {
+    let (metadata, missing) = opened.map_err(|error| match error {
         ParquetError::NYI(reason) => Damage::NotCheckable {
             location: location.clone(),
             reason,
@@ -149,14 +149,11 @@ fn open(end: &End, keys: &Keys) -> Result<ParquetMetaData, Damage> {
             source: Arc::new(error),
         },
     })?;
-    for (index, row_group) in metadata.row_groups().iter().enumerate() {
-        if let Some(chunk) = row_group.columns().iter().find(|chunk| keys.lack(chunk)) {
-            let path = chunk.column_descr().path().string();
-            return Err(Damage::NotCheckable {
-                location: Location::row_group(index).column(path),
-                reason: "it is encrypted, and its key is not known".to_owned(),
-            });
-        }
+    if let Some((row_group, column)) = missing {
+        return Err(Damage::NotCheckable {
+            location: Location::row_group(row_group).column(column),
+            reason: "it is encrypted, and its key is not known".to_owned(),
+        });
     }
     Ok(metadata)
 }

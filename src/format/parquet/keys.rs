@@ -23,6 +23,7 @@ mod enabled {
     use std::fmt;
     use std::sync::Arc;
 
+    use ::parquet::arrow::arrow_reader::ArrowReaderOptions;
     use ::parquet::encryption::decrypt::FileDecryptionProperties;
     use ::parquet::encryption::encrypt::FileEncryptionProperties;
     use ::parquet::errors::Result;
@@ -32,17 +33,26 @@ mod enabled {
         ParquetMetaDataReader,
     };
     use ::parquet::file::properties::WriterProperties;
+    use ::parquet::file::reader::ChunkReader;
     use ::parquet::schema::types::SchemaDescriptor;
     use bytes::Bytes;
 
     use crate::format::parquet::crypto::Crypto;
+    use crate::options::ParquetKeys;
 
     /// The decryption keys of an encrypted file.
     #[derive(Clone)]
     pub(crate) struct Keys {
-        decryption: Arc<FileDecryptionProperties>,
+        opening: Opening,
         /// What the file was written with, where these are its writer's.
         encryption: Option<Arc<FileEncryptionProperties>>,
+    }
+
+    #[derive(Clone)]
+    enum Opening {
+        Given(Arc<FileDecryptionProperties>),
+        /// Of columns by their names, which only a footer turns into those of leaves.
+        ByName(ParquetKeys),
     }
 
     /// Hides the keys.
@@ -55,7 +65,14 @@ mod enabled {
     impl Keys {
         pub(crate) fn new(keys: &Arc<FileDecryptionProperties>) -> Self {
             Keys {
-                decryption: Arc::clone(keys),
+                opening: Opening::Given(Arc::clone(keys)),
+                encryption: None,
+            }
+        }
+
+        pub(crate) fn of_reader(keys: ParquetKeys) -> Self {
+            Keys {
+                opening: Opening::ByName(keys),
                 encryption: None,
             }
         }
@@ -77,7 +94,7 @@ mod enabled {
                 keys = keys.with_aad_prefix(prefix.clone());
             }
             Ok(Some(Keys {
-                decryption: keys.build()?,
+                opening: Opening::Given(keys.build()?),
                 encryption: Some(Arc::clone(encryption)),
             }))
         }
@@ -111,27 +128,76 @@ mod enabled {
             path.map(|path| path.string())
         }
 
-        /// Parses a footer, given with its length and the magic number, which are the end of the file.
-        pub(crate) fn open_footer(&self, end: &Bytes) -> Result<ParquetMetaData> {
-            let options = ParquetMetaDataOptions::new().with_encoding_stats_as_mask(false);
-            ParquetMetaDataReader::new()
-                .with_page_index_policy(PageIndexPolicy::Skip)
-                .with_metadata_options(Some(options))
-                .with_decryption_properties(Some(Arc::clone(&self.decryption)))
-                .parse_and_finish(end)
+        /// Parses a footer, given with its length and the magic number, which are the end of the file; and says of which
+        /// column the key is missing, so that nothing of it could be opened, and in which row group.
+        pub(crate) fn open_footer(
+            &self,
+            end: &Bytes,
+        ) -> Result<(ParquetMetaData, Option<(usize, String)>)> {
+            let decryption = self.reading(end)?;
+            let metadata = parse(end, &decryption)?;
+            let missing = metadata.row_groups().iter().enumerate();
+            let mut missing = missing.filter_map(|(index, group)| {
+                let chunk = group
+                    .columns()
+                    .iter()
+                    .find(|chunk| lacks(&decryption, chunk))?;
+                Some((index, chunk.column_descr().path().string()))
+            });
+            let missing = missing.next();
+            Ok((metadata, missing))
         }
 
-        /// Whether the column chunk has a key of its own that is not among these, so that nothing of it
-        /// could be opened.
-        pub(crate) fn lack(&self, chunk: &ColumnChunkMetaData) -> bool {
-            match encryption(chunk) {
-                Some(ColumnCryptoMetaData::ENCRYPTION_WITH_COLUMN_KEY(key)) => {
-                    let column = key.path_in_schema.join(".");
-                    let metadata = key.key_metadata.as_deref();
-                    self.decryption.column_key(&column, metadata).is_err()
-                }
-                _ => false,
+        /// The options of a reader of a file, with the keys if there are any.
+        pub(crate) fn opening<T: ChunkReader>(
+            keys: Option<&Self>,
+            file: &T,
+            options: ArrowReaderOptions,
+        ) -> Result<ArrowReaderOptions> {
+            match keys {
+                Some(keys) => Ok(options.with_file_decryption_properties(keys.reading(file)?)),
+                None => Ok(options),
             }
+        }
+
+        /// What a reader of a file, or of its end, has to open it with.
+        fn reading<T: ChunkReader>(&self, file: &T) -> Result<Arc<FileDecryptionProperties>> {
+            let keys = match &self.opening {
+                Opening::Given(decryption) => return Ok(Arc::clone(decryption)),
+                Opening::ByName(keys) => keys,
+            };
+            let decryption = keys.decryption(&[])?;
+            if keys.is_uniform() {
+                return Ok(decryption);
+            }
+            let metadata = parse(file, &decryption)?;
+            let leaves = metadata.file_metadata().schema_descr().columns();
+            let leaves: Vec<_> = leaves.iter().map(|leaf| leaf.path()).collect();
+            keys.decryption(&leaves)
+        }
+    }
+
+    fn parse<T: ChunkReader>(
+        file: &T,
+        decryption: &Arc<FileDecryptionProperties>,
+    ) -> Result<ParquetMetaData> {
+        let options = ParquetMetaDataOptions::new().with_encoding_stats_as_mask(false);
+        ParquetMetaDataReader::new()
+            .with_page_index_policy(PageIndexPolicy::Skip)
+            .with_metadata_options(Some(options))
+            .with_decryption_properties(Some(Arc::clone(decryption)))
+            .parse_and_finish(file)
+    }
+
+    /// Whether the column chunk has a key of its own that is not known.
+    fn lacks(decryption: &FileDecryptionProperties, chunk: &ColumnChunkMetaData) -> bool {
+        match encryption(chunk) {
+            Some(ColumnCryptoMetaData::ENCRYPTION_WITH_COLUMN_KEY(key)) => {
+                let column = key.path_in_schema.join(".");
+                let metadata = key.key_metadata.as_deref();
+                decryption.column_key(&column, metadata).is_err()
+            }
+            _ => false,
         }
     }
 
@@ -145,9 +211,11 @@ mod enabled {
 mod disabled {
     use std::convert::Infallible;
 
+    use ::parquet::arrow::arrow_reader::ArrowReaderOptions;
     use ::parquet::errors::Result;
     use ::parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
     use ::parquet::file::properties::WriterProperties;
+    use ::parquet::file::reader::ChunkReader;
     use ::parquet::schema::types::SchemaDescriptor;
     use bytes::Bytes;
 
@@ -173,11 +241,18 @@ mod disabled {
             match self.0 {}
         }
 
-        pub(crate) fn open_footer(&self, _: &Bytes) -> Result<ParquetMetaData> {
-            match self.0 {}
+        pub(crate) fn opening<T: ChunkReader>(
+            _: Option<&Self>,
+            _: &T,
+            options: ArrowReaderOptions,
+        ) -> Result<ArrowReaderOptions> {
+            Ok(options)
         }
 
-        pub(crate) fn lack(&self, _: &ColumnChunkMetaData) -> bool {
+        pub(crate) fn open_footer(
+            &self,
+            _: &Bytes,
+        ) -> Result<(ParquetMetaData, Option<(usize, String)>)> {
             match self.0 {}
         }
     }

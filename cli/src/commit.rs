@@ -14,6 +14,7 @@ pub(crate) fn run(args: &CommitArgs, output: &mut Output) -> Result<Exit, Failur
     let asked = interrupt.clone();
     let mut staged = records::read(&args.records, &interrupt)?
         .rewrite_missing(args.rewrite_missing)
+        .success_file(args.success_file)
         .schema_check(args.schema_check == Switch::On)
         .case_sensitive_names(args.case_sensitive_names)
         .interrupt_when(move |step| match step {

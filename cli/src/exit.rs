@@ -184,6 +184,7 @@ fn spelled(option: &str) -> String {
         "memory_limit",
         "page_checksums",
         "sort_by",
+        "success_file",
         "sync",
         "target_file_rows",
         "target_file_size",

@@ -74,6 +74,10 @@ fn check(args: &WriteArgs) -> Result<(), Failure> {
             "--rewrite-missing: is about the commit: give it to `commit`".to_owned(),
         ),
         (
+            args.success_file,
+            "--success-file: is published by the commit: give it to `commit`".to_owned(),
+        ),
+        (
             args.dry_run,
             "--dry-run: `write --dry-run` says what would be done".to_owned(),
         ),

@@ -192,6 +192,7 @@ pub(crate) fn builder(args: &WriteArgs) -> Result<DatasetWriterBuilder, Failure>
         .mode(args.mode.unwrap_or(Mode::Append).into())
         .overwrite_table(args.overwrite_table)
         .schema_check(args.schema_check == Switch::On)
+        .success_file(args.success_file)
         .format(files.format.unwrap_or(OutputFormat::Parquet).into())
         .parquet(parquet)
         .text(text)

@@ -4,7 +4,7 @@
 //! committed; P5, an error says what is on disk; P6, nothing is left after recovery; P7, all or
 //! nothing.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use atomic_arrow::{Error, Outcome};
 
@@ -83,14 +83,24 @@ impl Rules {
         if told == Told::Done || !self.scenario.many {
             return Err(differs("a reader finds", &view, &allowed));
         }
-        // Between two files of a commit: each is whole, and nothing is gone that stays.
+        // Between two files of a commit: nothing says that it is complete, each is whole, and nothing is gone that stays.
+        let is_success_file = |path: &Path| path.ends_with("_SUCCESS");
+        if view.0.iter().any(|(path, ..)| is_success_file(path)) {
+            return Err(differs(
+                "beside the success file a reader finds",
+                &view,
+                &allowed,
+            ));
+        }
         let known = |entry| allowed.iter().any(|view| view.0.contains(entry));
         if let Some(entry) = view.0.iter().find(|entry| !known(entry)) {
             return Err(Wrong(format!(
                 "a reader finds {entry:?}, which nobody committed"
             )));
         }
-        let stays = |entry: &_| allowed.iter().all(|view| view.0.contains(entry));
+        let stays = |entry: &(PathBuf, usize, u64)| {
+            !is_success_file(&entry.0) && allowed.iter().all(|view| view.0.contains(entry))
+        };
         let gone = |entry: &_| stays(entry) && !view.0.contains(entry);
         match allowed[0].0.iter().find(|entry| gone(entry)) {
             Some(entry) => Err(Wrong(format!("a reader misses {entry:?}"))),

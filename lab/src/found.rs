@@ -124,10 +124,9 @@ fn without_id(name: &str) -> String {
     if name.starts_with("pending-") {
         return "pending-*".to_owned();
     }
-    let (prefix, rest) = match name.strip_prefix("part-") {
-        Some(rest) => ("part-", rest),
-        None => ("", name),
-    };
+    let prefixes = ["part-", "update-"].into_iter();
+    let mut prefixed = prefixes.filter_map(|prefix| Some((prefix, name.strip_prefix(prefix)?)));
+    let (prefix, rest) = prefixed.next().unwrap_or(("", name));
     for length in [36, 32] {
         if let Some((id, rest)) = rest.split_at_checked(length)
             && Uuid::try_parse(id).is_ok()

@@ -277,6 +277,7 @@ pub(crate) fn dataset(
             "keep_staged" => builder.keep_staged(value.extract()?),
             "write_id" => builder.write_id(value.extract::<String>()?),
             "rewrite_missing" => builder.rewrite_missing(value.extract()?),
+            "success_file" => builder.success_file(value.extract()?),
             "page_checksums" => builder.page_checksums(value.extract()?),
             "schema_policy" => builder.schema_policy(choice("schema_policy", &value)?),
             "encodings" => builder.encodings(choice("encodings", &value)?),

@@ -141,18 +141,20 @@ fn writes(staged: Vec<Bound<'_, StagedWrite>>, root: Option<PathBuf>) -> StagedW
 
 /// Publishes everything that is staged as one commit.
 #[pyfunction]
-#[pyo3(signature = (staged, root=None, write_id=None, rewrite_missing=false, schema_check=true, case_sensitive_names=false))]
+#[pyo3(signature = (staged, root=None, write_id=None, rewrite_missing=false, success_file=false, schema_check=true, case_sensitive_names=false))]
 pub(crate) fn commit(
     py: Python<'_>,
     staged: Vec<Bound<'_, StagedWrite>>,
     root: Option<PathBuf>,
     write_id: Option<String>,
     rewrite_missing: bool,
+    success_file: bool,
     schema_check: bool,
     case_sensitive_names: bool,
 ) -> PyResult<Receipt> {
     let mut writes = writes(staged, root)
         .rewrite_missing(rewrite_missing)
+        .success_file(success_file)
         .schema_check(schema_check)
         .case_sensitive_names(case_sensitive_names);
     if let Some(write_id) = write_id {

@@ -60,6 +60,21 @@ def test_a_data_set_that_is_there_is_refused_or_left_as_it_is(lake: Path) -> Non
         write("ignored")
 
 
+def test_a_file_says_that_a_commit_is_complete_if_asked_for(lake: Path) -> None:
+    root = lake / "weather"
+    aa.write_dataset(ROWS, root, partition_by="station_id", success_file=True)
+    assert (root / "_SUCCESS").read_bytes() == b""
+    assert count(root) == 3
+    assert [oddity.kind for oddity in aa.inspect(root).oddities] == []
+    aa.write_dataset(ROWS, root, partition_by="station_id", mode="overwrite")
+    assert not (root / "_SUCCESS").exists()
+    with pytest.raises(aa.InvalidOptionError, match="success_file"):
+        aa.stage(ROWS, root, partition_by="station_id", success_file=True)
+    staged = aa.stage(ROWS, root, partition_by="station_id")
+    aa.commit([staged], success_file=True)
+    assert (root / "_SUCCESS").exists()
+
+
 def test_files_have_names_by_a_template(lake: Path) -> None:
     write = lambda root, **options: aa.write_dataset(ROWS, lake / root, **options)
     receipt = write("a", file_name="daily-{uuid}-{number}.parquet")

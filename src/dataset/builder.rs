@@ -53,6 +53,7 @@ pub struct DatasetWriterBuilder {
     pub(super) schema_check: bool,
     pub(super) write_id: Option<String>,
     pub(super) rewrite_missing: bool,
+    pub(super) success_file: bool,
     pub(super) policy: SchemaPolicy,
     pub(super) compression: Option<Compression>,
     pub(super) case_sensitive_names: bool,
@@ -89,6 +90,7 @@ impl DatasetWriterBuilder {
             schema_check: true,
             write_id: None,
             rewrite_missing: false,
+            success_file: false,
             policy: SchemaPolicy::default(),
             compression: None,
             case_sensitive_names: false,
@@ -201,6 +203,24 @@ impl DatasetWriterBuilder {
     /// them are there, nothing is written.
     pub fn rewrite_missing(mut self, rewrite: bool) -> Self {
         self.rewrite_missing = rewrite;
+        self
+    }
+
+    /// Whether the commit publishes an empty file `_SUCCESS` in the root when all else is published and durable, for
+    /// those who wait for one, as after a job of Spark or Hadoop; by default it does not.
+    ///
+    /// One that is there is removed before the first file of the commit is published, and that is durable: whoever sees
+    /// the file sees no commit in part, of those that publish one; after a crash it is missing until the commit is
+    /// [recovered](crate::recover). A commit that publishes none leaves it, unless it overwrites the root. Commits that
+    /// publish one go on one after another, also those that append. A commit without rows publishes it too; one that is
+    /// [ignored](CommitMode::Ignore), or was [committed before](Self::write_id), changes nothing.
+    ///
+    /// pyarrow, pandas, Polars, DataFusion and Spark pass the file over, since it is empty and its name begins with `_`.
+    /// DuckDB takes it for a file of data where the pattern takes every name, as `read_parquet('weather/**')`, and fails:
+    /// let the pattern end with the suffix. Where files are [staged](crate::DatasetWriter::stage), the commit is asked for
+    /// it ([`StagedWrites::success_file`](crate::StagedWrites::success_file)).
+    pub fn success_file(mut self, publish: bool) -> Self {
+        self.success_file = publish;
         self
     }
 

@@ -78,6 +78,7 @@ pub struct DatasetWriter {
     rows: u64,
     policy: SchemaPolicy,
     write_id: Option<String>,
+    success_file: bool,
     staging: StagingPlace,
     keep: Duration,
     interrupt: Interrupt,
@@ -112,6 +113,7 @@ impl DatasetWriter {
             overwrite_table,
             write_id,
             rewrite_missing,
+            success_file,
             policy,
             staging,
             keep,
@@ -173,6 +175,7 @@ impl DatasetWriter {
             rows: 0,
             policy,
             write_id,
+            success_file,
             staging,
             keep,
             interrupt,
@@ -287,11 +290,12 @@ impl DatasetWriter {
             return Ok(ignored(self.transaction(), mode)?.with_root(&self.surroundings.root));
         }
         let (write_id, interrupt) = (self.write_id.clone(), self.interrupt.clone());
+        let success_file = self.success_file;
         let root = self.surroundings.root.clone();
         let (session, transaction, files) = self.finish()?;
-        let write_id = write_id.as_deref();
+        let marks = (write_id.as_deref(), success_file);
         let conflicts = &session.conflicts;
-        let receipt = commit(transaction, conflicts, files, write_id, looked, &interrupt)?;
+        let receipt = commit(transaction, conflicts, files, marks, looked, &interrupt)?;
         Ok(receipt.with_root(&root))
     }
 
@@ -335,13 +339,17 @@ impl DatasetWriter {
     /// writer, or [`recover`](crate::recover), removes them.
     ///
     /// # Errors
-    /// [`Error::InvalidOption`] if the write has an id, which is the commit's, or the [names of its
+    /// [`Error::InvalidOption`] if the write has an id or a success file, which are the commit's, or the [names of its
     /// files](DatasetWriterBuilder::file_name) have no `{uuid}`; else whatever the first
     /// step to fail says. Nothing is published, and nothing is left.
     pub fn stage(self) -> Result<StagedWrite> {
-        if self.write_id.is_some() {
+        let of_commit = [
+            ("write_id", self.write_id.is_some()),
+            ("success_file", self.success_file),
+        ];
+        if let Some((option, _)) = of_commit.into_iter().find(|(_, given)| *given) {
             return Err(Error::InvalidOption {
-                option: "write_id",
+                option,
                 reason: "belongs to the commit of what is staged".to_owned(),
             });
         }

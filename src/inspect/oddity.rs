@@ -82,7 +82,7 @@ pub enum Oddity {
         /// The file.
         path: PathBuf,
     },
-    /// A file or directory whose name begins with `.` or `_`.
+    /// A file or directory whose name begins with `.` or `_`, but for an empty file `_SUCCESS`.
     Hidden {
         /// The file or directory, which was not looked into.
         path: PathBuf,

@@ -200,6 +200,7 @@ fn leftovers_and_files_that_are_no_data_are_odd() {
     lake.put("month=1/x.parquet#1", b"x");
     lake.put("month=1/.x.parquet", b"x");
     lake.put("_SUCCESS", b"");
+    lake.put("month=1/_SUCCESS", b"{}");
     lake.put("_stage/y.parquet", b"y");
     fs::create_dir_all(lake.root().join("month=2/day=3")).unwrap();
     let mut oddities = lake.oddities();

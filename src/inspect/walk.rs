@@ -10,12 +10,13 @@ use parquet::file::metadata::ParquetMetaData;
 use super::schema::Schemas;
 use super::{Oddity, PartitionSummary};
 use crate::damage::Damage;
-use crate::disk::{Disk, DiskFile};
+use crate::disk::{Disk, DiskFile, EntryKind};
 use crate::error::{Error, Result};
 use crate::format::parquet::Keys;
 use crate::format::{self, Fault, Format};
 use crate::options::Verify;
 use crate::partition::{Partition, hive};
+use crate::record::SUCCESS_FILE;
 use crate::staging::is_area_name;
 use crate::table_format::TableFormat;
 use crate::walk::{Met, entries, is_hidden};
@@ -118,6 +119,9 @@ impl Walker<'_> {
                 self.walked.oddities.push(Oddity::NotUtf8 { path });
             }
             if is_hidden(&path) {
+                if self.is_success_file(&path) {
+                    continue;
+                }
                 self.walked.oddities.push(Oddity::Hidden { path });
                 continue;
             }
@@ -145,6 +149,13 @@ impl Walker<'_> {
             });
         }
         below
+    }
+
+    /// Whether it is a success file without content, which disturbs no reader of data sets.
+    fn is_success_file(&self, path: &Path) -> bool {
+        let found = || self.disk.status(path).ok().flatten();
+        path.ends_with(SUCCESS_FILE)
+            && found().is_some_and(|(kind, status)| kind == EntryKind::File && status.len == 0)
     }
 
     /// Adds a file to the summary of its directory.

@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Fingerprint, VERSION, invalid, path_text, read_json, stays_below};
+use super::{Fingerprint, SUCCESS_FILE, VERSION, invalid, path_text, read_json, stays_below};
 use crate::error::Result;
 use crate::options::Durability;
 use crate::receipt::Receipt;
@@ -55,6 +55,9 @@ pub(crate) struct Plan {
     /// Files below the data set's root that are removed once all others are published.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) removed: Vec<Removal>,
+    /// Whether the [success file](SUCCESS_FILE) is made anew when all else is done.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) success_file: bool,
     /// What the caller gets back, also if it repeats the write.
     pub(crate) receipt: Receipt,
 }
@@ -66,6 +69,8 @@ pub(crate) struct Layout {
     pub(crate) files: Vec<Move>,
     pub(crate) exchanges: Vec<Exchange>,
     pub(crate) removed: Vec<Removal>,
+    /// Whether the [success file](SUCCESS_FILE) is made anew when all else is done.
+    pub(crate) success_file: bool,
 }
 
 impl Layout {
@@ -150,6 +155,7 @@ impl Plan {
             files: layout.files,
             exchanges: layout.exchanges,
             removed: layout.removed,
+            success_file: layout.success_file,
             receipt,
         }
     }
@@ -194,7 +200,13 @@ impl Plan {
             .exchanges
             .iter()
             .map(|exchange| exchange.path.as_path());
-        parents.chain(exchanged)
+        let marked = self.success_file.then_some(self.scope.as_path());
+        parents.chain(exchanged).chain(marked)
+    }
+
+    /// Where the success file is to stand, below the data set's root, if there is to be one.
+    pub(crate) fn success_file(&self) -> Option<PathBuf> {
+        self.success_file.then(|| self.scope.join(SUCCESS_FILE))
     }
 
     /// Whether what is published is synced.
@@ -272,6 +284,16 @@ impl Decision {
             ));
         }
         if let Decision::Committed(plan) = &decision
+            && let Some(success_file) = plan.success_file()
+            && !stays_below(&success_file)
+        {
+            let scope = plan.scope.display();
+            return Err(invalid(
+                path,
+                format!("names {scope}, which may lead elsewhere"),
+            ));
+        }
+        if let Decision::Committed(plan) = &decision
             && let Some(twice) = plan.named_twice()
         {
             let twice = twice.display();
@@ -300,6 +322,8 @@ struct Wire {
     exchanges: Option<Vec<Exchange>>,
     #[serde(default)]
     removed: Vec<Removal>,
+    #[serde(default)]
+    success_file: bool,
     receipt: Option<Receipt>,
 }
 
@@ -331,6 +355,7 @@ impl TryFrom<Wire> for Decision {
                 files: field(wire.files, "files")?,
                 exchanges: field(wire.exchanges, "exchanges")?,
                 removed: wire.removed,
+                success_file: wire.success_file,
                 receipt: field(wire.receipt, "receipt")?,
             })),
             Kind::Aborted => Decision::Aborted {

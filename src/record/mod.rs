@@ -27,6 +27,10 @@ pub(crate) const LONGEST: u64 = 2 << 30;
 /// with the shortest of names, fifteen times.
 pub(crate) const LONGEST_OF_OTHERS: u64 = 32 << 20;
 
+/// Name of the success file: an empty file in the directory that a caller named, which says that a commit is complete. It is
+/// that of Hadoop's output committers and of Spark.
+pub(crate) const SUCCESS_FILE: &str = "_SUCCESS";
+
 /// Fingerprint of a file, which tells it from every other file and from a later one at the same path.
 ///
 /// Records keep it as text: not every reader of JSON has integers of 128 bits.

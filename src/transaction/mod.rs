@@ -43,6 +43,8 @@ pub(crate) struct Transaction {
     meter: Arc<Meter>,
     /// Whether the lock is exclusive although the mode does not need that.
     excludes: bool,
+    /// Whether the success file is made anew when all else is published.
+    success_file: bool,
     /// Whether a decision stands, or may stand: nothing is removed on drop then.
     decided: bool,
 }
@@ -57,6 +59,7 @@ impl Transaction {
             durability,
             meter: Arc::default(),
             excludes: false,
+            success_file: false,
             decided: false,
         })
     }
@@ -83,6 +86,13 @@ impl Transaction {
         self.excludes = true;
     }
 
+    /// Lets the commit make the success file when all else is published. It says that a data set is complete, so no other
+    /// commit may go on meanwhile.
+    pub(crate) fn make_success_file(&mut self) {
+        self.success_file = true;
+        self.excludes = true;
+    }
+
     pub(crate) fn backend(&self) -> Arc<dyn Backend> {
         Arc::clone(&self.backend)
     }
@@ -100,8 +110,10 @@ impl Transaction {
     ) -> Result<Option<Receipt>> {
         let backend = Arc::clone(&self.backend);
         let _lock = {
+            let mut directories = conflicts.affected(staged);
+            directories.extend(self.success_file.then_some(conflicts.scope()));
             let affected = Affected {
-                directories: conflicts.affected(staged),
+                directories,
                 write_id,
             };
             let needed = conflicts.mode().lock_kind(write_id);
@@ -127,6 +139,7 @@ impl Transaction {
         let Some(mut layout) = conflicts.layout(backend.as_ref(), staged)? else {
             return Ok(None);
         };
+        layout.success_file = self.success_file;
         backend.check_layout(self.id, &layout)?;
         let receipt = receipt(&layout)?;
         let files: Vec<&Path> = staged.iter().map(|file| file.staged.as_path()).collect();

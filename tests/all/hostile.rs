@@ -608,7 +608,18 @@ fn a_record_that_names_a_path_elsewhere_is_refused_whole() {
 #[test]
 fn a_record_cannot_take_what_a_link_leads_to_nor_publish_what_is_no_file() {
     type Plant = fn(&Scene, &Path, &mut Value);
-    let plants: [(&str, Plant); 5] = [
+    let plants: [(&str, Plant); 7] = [
+        ("a success file elsewhere", |scene, _, record| {
+            fs::write(scene.elsewhere.join("_SUCCESS"), "kept").unwrap();
+            record["scope"] = json!("../elsewhere");
+            record["success_file"] = json!(true);
+        }),
+        ("a success file behind a link", |scene, _, record| {
+            fs::write(scene.elsewhere.join("_SUCCESS"), "kept").unwrap();
+            symlink(&scene.elsewhere, scene.root.join("link")).unwrap();
+            record["scope"] = json!("link");
+            record["success_file"] = json!(true);
+        }),
         (
             "a file behind a link in the transaction",
             |scene, at, record| {

@@ -59,6 +59,8 @@ mod row_labels;
 mod samples;
 mod staged_writes;
 mod staging;
+#[cfg(unix)]
+mod success_file;
 mod surroundings;
 #[cfg(unix)]
 mod tampered;

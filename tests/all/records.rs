@@ -137,6 +137,19 @@ fn committed_removals_take_what_was_there_and_nothing_that_came_later() {
 }
 
 #[test]
+fn a_committed_success_file_is_made() {
+    let lake = Lake::new();
+    let record = include_str!("records/success_file.json");
+    lake.record("decision.record", record);
+    assert_eq!(recover(lake.root()).unwrap().finished, [lake.transaction()]);
+    assert_eq!(lake.files().len(), 2);
+    assert_eq!(
+        fs::read_to_string(lake.root().join("_SUCCESS")).unwrap(),
+        ""
+    );
+}
+
+#[test]
 fn an_aborted_transaction_is_removed() {
     let lake = Lake::new();
     lake.record("decision.record", include_str!("records/aborted.json"));

@@ -55,7 +55,7 @@ fn as_of_stage(arg: Arg) -> Arg {
             let help = "What becomes of the files that are there, when all is committed; the same of all that is";
             arg.help(help).default_value("append")
         }
-        "write_id" | "rewrite_missing" | "dry_run" | "json" => arg.hide(true),
+        "write_id" | "rewrite_missing" | "success_file" | "dry_run" | "json" => arg.hide(true),
         _ => arg,
     }
 }
@@ -82,6 +82,12 @@ pub(crate) struct CommitArgs {
     /// Commit again if none of the files of the earlier commit of the same name is there any more
     #[arg(long, requires = "write_id")]
     pub(crate) rewrite_missing: bool,
+
+    /// Publish an empty file _SUCCESS in the data set when all else is published
+    ///
+    /// One that is there is removed before the first file is published: whoever sees the file sees no such commit in part.
+    #[arg(long)]
+    pub(crate) success_file: bool,
 
     /// Whether to compare what is staged, with each other and with what is in the data set already
     ///

@@ -86,6 +86,12 @@ pub(crate) struct WriteArgs {
     #[arg(long)]
     pub(crate) rewrite_missing: bool,
 
+    /// Publish an empty file _SUCCESS in ROOT when all else is published
+    ///
+    /// One that is there is removed before the first file is published: whoever sees the file sees no such write in part. Readers pass it over, but for DuckDB with a pattern that takes every name, as `weather/**`.
+    #[arg(long)]
+    pub(crate) success_file: bool,
+
     /// How closely each file is checked before it is published
     #[arg(long, value_parser = choice::<VerifyLevel>(), value_name = "LEVEL", default_value = "footer")]
     pub(crate) verify: VerifyLevel,

@@ -294,6 +294,25 @@ fn a_data_set_that_has_files_is_refused_or_ignored_whatever_partitions_rows_go_t
 }
 
 #[test]
+fn a_file_says_that_a_write_is_complete_if_asked_for() {
+    let place = Place::new();
+    two_inputs(&place);
+    let args = ["write", "one.csv", "--to", "lake", "--success-file"];
+    place.run(args).exits(0);
+    assert_eq!(fs::read(place.path("lake/_SUCCESS")).unwrap(), b"");
+    place.run(["verify", "lake"]).exits(0);
+    place.run(["inspect", "lake"]).exits(0);
+    let args = ["write", "one.csv", "--to", "lake", "--mode", "overwrite"];
+    place.run(args).exits(0);
+    assert!(!place.path("lake/_SUCCESS").exists());
+    let args = ["write", "one.csv", "--to", "one.parquet", "--success-file"];
+    place
+        .run(args)
+        .exits(2)
+        .says("--success-file: is for data sets");
+}
+
+#[test]
 fn files_have_names_by_a_template() {
     let place = Place::new();
     two_inputs(&place);

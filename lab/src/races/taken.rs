@@ -14,7 +14,7 @@ use crate::{Sample, Wrong};
 /// # Errors
 /// If a race cannot be run.
 pub fn all(kind: Kind, sample: Sample) -> Result<Vec<(String, Option<Wrong>)>, Wrong> {
-    use Racer::{Append, Begun, File, Overwrite, OverwritePartitions, Recover, Same};
+    use Racer::{Append, Begun, File, Overwrite, OverwritePartitions, Recover, Same, Update};
     let mut taken = vec![
         (
             Mutation::Lock("lock"),
@@ -22,6 +22,7 @@ pub fn all(kind: Kind, sample: Sample) -> Result<Vec<(String, Option<Wrong>)>, W
         ),
         (Mutation::Lock("lease"), vec![(Append, Recover)]),
         (Mutation::Lock(".staged"), vec![(File, Recover)]),
+        (Mutation::Lock("update-*"), vec![(Update, Update)]),
         (Mutation::Refusal(".parquet"), vec![(Same, Same)]),
     ];
     if kind == Kind::Simulated {

@@ -108,12 +108,23 @@ fn synced_together(builder: DatasetWriterBuilder) -> DatasetWriterBuilder {
     builder.sync(SyncPolicy::FileSystem)
 }
 
+pub(super) fn marked(builder: DatasetWriterBuilder) -> DatasetWriterBuilder {
+    builder.success_file(true)
+}
+
 fn inside(builder: DatasetWriterBuilder) -> DatasetWriterBuilder {
     builder.staging(StagingPlace::Inside)
 }
 
 fn rolled(builder: DatasetWriterBuilder) -> DatasetWriterBuilder {
     builder.target_file_rows(2)
+}
+
+/// The scene: what an earlier commit wrote, with a success file.
+fn earlier_marked(ground: &Ground) -> Result<(), Error> {
+    let rows = weather(OLD, 10.0)?;
+    writer(ground, CommitMode::Append, &rows, marked)?.commit()?;
+    long_ago(ground)
 }
 
 /// A writer that has to spill, and takes its rows one by one.
@@ -208,6 +219,10 @@ pub(super) fn all() -> Vec<Scenario> {
         let act = move |ground: &Ground| commit(ground, mode, tune);
         Scenario::new(name, LAKE, nothing, act).many()
     };
+    let with_success_file = |name: &str, mode| {
+        let act = move |ground: &Ground| commit(ground, mode, marked);
+        Scenario::new(name, LAKE, earlier_marked, act).many()
+    };
     vec![
         new("a new data set", Append, same),
         new("a new data set that must not be there", ErrorIfExists, same),
@@ -247,6 +262,18 @@ pub(super) fn all() -> Vec<Scenario> {
         )
         .many()
         .remembers(),
+        with_success_file("an append with a success file", Append),
+        with_success_file(
+            "partitions overwritten with a success file",
+            OverwritePartitions,
+        ),
+        with_success_file("all overwritten with a success file", Overwrite),
+        with_success_file(
+            "all overwritten without exchange, with a success file",
+            Overwrite,
+        )
+        .without_exchange(),
+        new("a new data set with a success file", Append, marked),
         Scenario::new("one more file for a data set", LAKE, earlier, |ground| {
             single(ground, None)
         }),

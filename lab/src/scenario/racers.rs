@@ -6,7 +6,8 @@ use std::sync::Arc;
 use atomic_arrow::{CommitMode, DatasetWriter, Error, RecoverOptions, recover_with_options};
 
 use super::Ground;
-use super::dataset::{LAKE, begun, commit, earlier, named, same, single, within};
+use super::dataset::{LAKE, begun, commit, earlier, marked, named, same, single, within};
+use super::single::update;
 
 /// One of two programs at a data set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +30,10 @@ pub enum Racer {
     File,
     /// Publishes one file under a name that others use as well.
     Same,
+    /// Reads one file, and writes it back with one more row.
+    Update,
+    /// Commits files and a success file.
+    Marked,
     /// Commits what it had written before the race.
     Begun,
     /// Recovers what dead writers left.
@@ -36,7 +41,7 @@ pub enum Racer {
 }
 
 /// All of them.
-pub const RACERS: [Racer; 11] = [
+pub const RACERS: [Racer; 13] = [
     Racer::Append,
     Racer::ErrorIfExists,
     Racer::ErrorIfAnyExists,
@@ -46,6 +51,8 @@ pub const RACERS: [Racer; 11] = [
     Racer::Named,
     Racer::File,
     Racer::Same,
+    Racer::Update,
+    Racer::Marked,
     Racer::Begun,
     Racer::Recover,
 ];
@@ -97,6 +104,8 @@ impl Racer {
             Racer::Named => commit(ground, CommitMode::Append, named),
             Racer::File => single(ground, None),
             Racer::Same => single(ground, Some("same.parquet")),
+            Racer::Update => update(ground, &format!("{LAKE}/history.parquet")),
+            Racer::Marked => commit(ground, CommitMode::Append, marked),
             Racer::Recover => {
                 let options = RecoverOptions::new().disk(Arc::clone(&ground.disk));
                 let recovery = recover_with_options(ground.path(LAKE), &options)?;

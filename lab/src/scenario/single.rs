@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use atomic_arrow::arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray};
 use atomic_arrow::{
-    AtomicArrowWriter, AtomicFile, Error, FileOptions, Partition, PublishMode, WriterOptions,
+    AtomicArrowWriter, AtomicFile, Error, FileOptions, FileUpdate, Partition, PublishMode,
+    WriterOptions,
 };
 
 use super::{Ground, Scenario, make_directories, put};
@@ -17,6 +18,7 @@ const LONE: &str = "home/data.json";
 const JSON: &str = "lake/raw/station_id=123/year=2024/data.json";
 const WEATHER: &str = "lake/weather";
 const PARQUET: &str = "lake/weather/station_id=KSEA/year=2026/part.parquet";
+const HISTORY: &str = "home/history.parquet";
 const ORPHAN: &str = "lake/.weather.atomic/01890a5d-ac96-774b-bcce-b302099a8057.staged";
 
 fn write(ground: &Ground, path: &str, mode: PublishMode) -> Result<(), Error> {
@@ -68,6 +70,28 @@ fn weather(ground: &Ground, mode: PublishMode) -> Result<AtomicArrowWriter, Erro
 
 fn commit(ground: &Ground, mode: PublishMode) -> Result<(), Error> {
     weather(ground, mode)?.commit().map(drop)
+}
+
+/// Reads the rows of a file, and writes them back with one more.
+pub(super) fn update(ground: &Ground, path: &str) -> Result<(), Error> {
+    let options = WriterOptions::new()
+        .disk(Arc::clone(&ground.disk))
+        .verify(ground.verify);
+    let path = ground.path(path);
+    let update = FileUpdate::begin_with_options(&path, options)?;
+    let row = batch()?.slice(0, 1);
+    let mut rows = vec![row];
+    for batch in update.read()?.into_iter().flatten() {
+        rows.push(batch.map_err(|source| Error::Read {
+            path: path.clone(),
+            source: std::io::Error::other(source),
+        })?);
+    }
+    let mut writer = update.write(batch()?.schema())?;
+    for batch in &rows {
+        writer.write(batch)?;
+    }
+    writer.commit().map(drop)
 }
 
 fn nothing(_: &Ground) -> Result<(), Error> {
@@ -127,6 +151,15 @@ pub(super) fn all() -> Vec<Scenario> {
             weather(ground, PublishMode::CreateNew)?.finish()?.discard();
             Ok(())
         }),
+        Scenario::new("a new file by an update", "home", nothing, |ground| {
+            update(ground, HISTORY)
+        }),
+        Scenario::new(
+            "a file updated",
+            "home",
+            |ground| update(ground, HISTORY),
+            |ground| update(ground, HISTORY),
+        ),
         Scenario::new(
             "a Parquet file where a dead writer left one",
             WEATHER,

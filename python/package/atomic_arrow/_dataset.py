@@ -110,7 +110,8 @@ class DatasetWriter(Writer[_lib.DatasetWriter]):
 
         :param task: The name of the work: of several that are staged with one name, one is
             committed.
-        :raises InvalidOptionError: If the write has a ``write_id``, which is the commit's.
+        :raises InvalidOptionError: If the write has a ``write_id`` or a ``success_file``, which are
+            the commit's.
         :raises AtomicArrowError: Whatever the first step to fail says. Nothing is published, and
             nothing is left.
         """
@@ -328,7 +329,7 @@ def stage(
     :param task: The name of the work: of several that are staged with one name, as by a retried
         task, one is committed.
 
-    Everything else is as in :func:`write_dataset`, but that ``write_id`` belongs to the commit.
+    Everything else is as in :func:`write_dataset`, but that ``write_id`` and ``success_file`` belong to the commit.
     """
     if task is not None:
         StagedWrite.check_task(task)
@@ -405,6 +406,7 @@ def commit(
     root: StrPath | None = None,
     write_id: str | None = None,
     rewrite_missing: bool = False,
+    success_file: bool = False,
     schema_check: bool = True,
     case_sensitive_names: bool = False,
 ) -> Receipt:
@@ -417,6 +419,7 @@ def commit(
         published again, its receipt is given, and what is staged is discarded.
     :param rewrite_missing: Whether it is published again if none of the files of the earlier commit
         is there any more.
+    :param success_file: Whether the file ``_SUCCESS`` is published last, as a writer's ``success_file``.
     :param schema_check: Whether the parts are compared with each other and with what is there, as a
         writer's ``schema_check`` does; a column of nulls in one part, of which another knows the type, is
         refused: give the workers ``schema=``.
@@ -431,7 +434,7 @@ def commit(
     """
     place = None if root is None else local_path(root)
     receipt = _lib.commit(
-        list(staged), place, write_id, rewrite_missing, schema_check, case_sensitive_names
+        list(staged), place, write_id, rewrite_missing, success_file, schema_check, case_sensitive_names
     )
     log.info("committed what was staged: %s", receipt)
     _warn(receipt, level=3)

@@ -414,6 +414,7 @@ def commit(
     root: str | None = None,
     write_id: str | None = None,
     rewrite_missing: bool = False,
+    success_file: bool = False,
     schema_check: bool = True,
     case_sensitive_names: bool = False,
 ) -> Receipt: ...

@@ -151,6 +151,11 @@ class WriteOptions(ParquetOptions, FileOptions, total=False):
     rewrite_missing: bool
     """Whether a write of the same name is written again if none of the files of the earlier one is there
     any more; by default its receipt is given all the same, with a warning."""
+    success_file: bool
+    """Whether the commit publishes an empty file ``_SUCCESS`` in the root when all else is published; by default it does
+    not. One that is there is removed before the first file is published: whoever sees the file sees no such commit in
+    part. Commits that publish one go on one after another. Readers pass it over, but for DuckDB with a pattern that takes
+    every name, as ``weather/**``."""
     format: Format
     """What the files are; by default ``"parquet"``."""
     csv_null: str

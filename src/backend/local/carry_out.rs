@@ -30,6 +30,10 @@ impl LocalBackend {
         if !mover.lenient {
             self.check_files(plan, FileState::Staged)?;
         }
+        let success_file = plan.success_file();
+        if let Some(path) = &success_file {
+            mover.withdraw_success_file(path)?;
+        }
         mover.arrange(&directory, &plan.arrangement)?;
         mover.move_files(&directory, &self.root, &plan.files)?;
         let mut left = Vec::new();
@@ -40,6 +44,9 @@ impl LocalBackend {
             self.check_files(plan, FileState::Published)?;
         }
         left.extend(mover.remove_files(&self.root, &self.unchanged(&plan.removed)?)?);
+        if let Some(path) = &success_file {
+            mover.make_success_file(path)?;
+        }
         Ok(left)
     }
 
@@ -85,6 +92,7 @@ impl LocalBackend {
     /// which others may use from now on, so each gets its fingerprint.
     fn left_of_exchanges(&self, plan: &Plan, left: &[Error]) -> Result<Vec<Removal>> {
         let mut removals = Vec::new();
+        let success_file = plan.success_file();
         for error in left {
             let Some(path) = error
                 .path()
@@ -92,6 +100,9 @@ impl LocalBackend {
             else {
                 continue;
             };
+            if success_file.as_deref() == Some(path) {
+                continue; // The one that is there now is this commit's.
+            }
             let of_exchange = plan.exchanges.iter().any(|exchange| {
                 let below = path.strip_prefix(&exchange.path);
                 below.is_ok_and(|below| exchange.removed.iter().any(|file| file == below))

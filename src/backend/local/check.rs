@@ -11,7 +11,7 @@ use super::{DECISION, LocalBackend, fingerprint};
 use crate::backend::Backend as _;
 use crate::disk::{Disk, EntryKind, Place, Project};
 use crate::error::{Error, IoContext, Result, Step};
-use crate::record::{Layout, Plan};
+use crate::record::{Layout, Plan, SUCCESS_FILE};
 use crate::staging::{check_project, check_spelling};
 
 /// The longest name of a file or directory, in bytes: NAME_MAX of the common file systems.
@@ -102,6 +102,22 @@ impl LocalBackend {
             let path = self.root.join(&removal.path);
             directories.extend(path.parent().map(Path::to_owned));
             replaced.push(path);
+        }
+        if layout.success_file {
+            let directory = self.root.join(self.scope());
+            let path = directory.join(SUCCESS_FILE);
+            check_length(&path)?;
+            match disk.status(&path).at(Step::Decide, &path)? {
+                None => {}
+                Some((EntryKind::File, _)) => replaced.push(path),
+                Some(_) => {
+                    return Err(Error::InvalidPath {
+                        path,
+                        reason: "is not a file, and the success file belongs there: move it away",
+                    });
+                }
+            }
+            directories.insert(directory.components().collect());
         }
         let mut seen = CheckedDirectories::default();
         for path in &directories {

@@ -15,6 +15,7 @@ mod records;
 mod recovery;
 mod removal;
 mod stage;
+mod success_file;
 mod writes;
 
 use std::collections::{BTreeSet, HashMap};

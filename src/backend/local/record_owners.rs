@@ -292,6 +292,11 @@ impl LocalBackend {
             }
             let removed = plan.removed.iter();
             changes.extend(removed.map(|removal| Change::Of(root.join(&removal.path))));
+            if let Some(success_file) = plan.success_file() {
+                let path = root.join(success_file);
+                changes.insert(Change::In(above(&path)));
+                changes.insert(Change::Of(path));
+            }
             if let Some(write_id) = &plan.write_id {
                 let (receipt, markers) = self.receipt_and_markers(&plan.scope, write_id);
                 changes.insert(Change::Of(receipt));

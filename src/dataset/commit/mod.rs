@@ -28,7 +28,7 @@ pub(super) fn commit(
     mut transaction: Transaction,
     conflicts: &ConflictCheck,
     files: Vec<StagedFileRecord>,
-    write_id: Option<&str>,
+    (write_id, success_file): (Option<&str>, bool),
     looked: Looked,
     interrupt: &Interrupt,
 ) -> Result<Receipt> {
@@ -37,6 +37,9 @@ pub(super) fn commit(
     } = looked;
     if again.is_some() {
         transaction.exclude_others();
+    }
+    if success_file {
+        transaction.make_success_file();
     }
     let staged = |file: &StagedFileRecord| StagedName {
         staged: file.staged().into(),

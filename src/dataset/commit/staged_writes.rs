@@ -45,6 +45,7 @@ pub struct StagedWrites {
     expected_root: Option<PathBuf>,
     write_id: Option<String>,
     rewrite_missing: bool,
+    success_file: bool,
     interrupt: Interrupt,
     schema_check: bool,
     case_sensitive_names: bool,
@@ -68,6 +69,7 @@ impl StagedWrites {
             expected_root: None,
             write_id: None,
             rewrite_missing: false,
+            success_file: false,
             interrupt: Interrupt::default(),
             schema_check: true,
             case_sensitive_names: false,
@@ -104,6 +106,13 @@ impl StagedWrites {
     /// one is there any more; by default it is not.
     pub fn rewrite_missing(mut self, rewrite: bool) -> Self {
         self.rewrite_missing = rewrite;
+        self
+    }
+
+    /// Whether the commit publishes the file `_SUCCESS` last, as
+    /// [a writer's](crate::DatasetWriterBuilder::success_file); by default it does not.
+    pub fn success_file(mut self, publish: bool) -> Self {
+        self.success_file = publish;
         self
     }
 
@@ -273,7 +282,7 @@ impl StagedWrites {
             transaction,
             &conflicts,
             files.collect(),
-            self.write_id.as_deref(),
+            (self.write_id.as_deref(), self.success_file),
             looked,
             &self.interrupt,
         )?;

@@ -31,12 +31,14 @@ fn the_records_of_several_processes_become_one_commit() {
         all += &ran.exits(0).stdout;
     }
     assert_eq!((published(&place).len(), rows(&place)), (0, 0));
-    let ran = place.run_with(all.as_bytes(), ["commit", "--to", "lake/weather", "-v"]);
+    let args = ["commit", "--to", "lake/weather", "-v", "--success-file"];
+    let ran = place.run_with(all.as_bytes(), args);
     ran.exits(0)
         .prints("lake/weather/station=KJFK/part-")
         .prints("lake/weather: 12 rows in 4 files of 4 partitions")
         .prints("time: ");
-    assert_eq!((published(&place).len(), rows(&place)), (4, 12));
+    assert!(place.path("lake/weather/_SUCCESS").exists());
+    assert_eq!((published(&place).len(), rows(&place)), (5, 12));
     assert!(place.staged().is_empty());
 }
 

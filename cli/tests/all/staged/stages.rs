@@ -34,6 +34,7 @@ fn options_without_effect_are_refused_with_what_has_it() {
     for (more, reason) in [
         (&["--write-id", "x"][..], "give it to `commit`"),
         (&["--rewrite-missing"], "give it to `commit`"),
+        (&["--success-file"], "give it to `commit`"),
         (&["--dry-run"], "`write --dry-run`"),
         (&["--json"], "the record is JSON always"),
         (&["--task", ""], "is empty"),

@@ -10,6 +10,7 @@ use crate::format;
 use crate::options::{FileOptions, Verify};
 use crate::staged_file::{Destination, PublishedFile, StagedFile};
 use crate::staging::{Draft, home_of_file};
+use crate::trace;
 use crate::transaction::open_area;
 
 /// The number of bytes that are buffered before they are written.
@@ -105,6 +106,7 @@ impl AtomicFile {
     /// [`format`](FileOptions::format) asked for. Nothing is published, and the staging file is
     /// removed.
     pub fn finish(mut self) -> Result<StagedFile<()>> {
+        let _inside = trace::write_file(self.path()).entered();
         self.write_out()?;
         let AtomicFile {
             draft,

@@ -149,6 +149,11 @@
 //! - Dropping a writer touches the disk: it removes what was staged. So do [`StagedFile`] and [`FileUpdate`]. In async code drop
 //!   them where blocking is allowed.
 //!
+//! # Watching
+//!
+//! Each writer, commit, recovery and check is a span of the crate `tracing`, with an event for each file and decision; what receipts
+//! note are warnings. The module [`trace`] lists them. Where nobody listens they cost next to nothing.
+//!
 //! # Features
 //!
 //! - `codecs`: Parquet's compression codecs besides zstd, for writing and for verifying.
@@ -223,6 +228,7 @@ mod staged_file;
 mod staging;
 mod stored;
 mod table_format;
+pub mod trace;
 mod transaction;
 mod unify;
 pub mod verify;

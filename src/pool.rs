@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use tracing::Span;
+
 use crate::error::{Error, Result, Step};
 use crate::meter;
 
@@ -103,6 +105,7 @@ pub(crate) fn for_each<E: Into<Halt>>(
     path: &Path,
     work: impl Fn(usize) -> Result<(), E> + Sync,
 ) -> Result<()> {
+    let span = Span::current();
     let failure = Failure::default();
     let next = AtomicUsize::new(0);
     let helped = Mutex::new(Duration::ZERO);
@@ -120,6 +123,7 @@ pub(crate) fn for_each<E: Into<Halt>>(
             let spawned = std::thread::Builder::new()
                 .name("atomic-arrow".to_owned())
                 .spawn_scoped(scope, || {
+                    let _inside = span.enter();
                     let ((), time) = meter::timed(run);
                     *helped.lock().unwrap_or_else(PoisonError::into_inner) += time;
                 });

@@ -10,6 +10,7 @@ use crate::disk::{Disk, OsDisk};
 use crate::error::{Error, Result, Step};
 use crate::options::{Interrupt, StagingPlace};
 use crate::staging::resolve;
+use crate::trace;
 use crate::transaction::{Recovered, Target, recover_all};
 
 /// The result of [`recover`].
@@ -156,8 +157,12 @@ pub fn recover(root: impl AsRef<Path>) -> Result<Recovery> {
 /// # Errors
 /// Those of [`recover`].
 pub fn recover_with_options(root: impl AsRef<Path>, options: &RecoverOptions) -> Result<Recovery> {
+    let _inside = trace::recover(root.as_ref(), options.dry_run).entered();
     let mut recovery = recover_root(root.as_ref(), options)?;
     recovery.failed = tell_once(recovery.failed);
+    for error in &recovery.failed {
+        trace::not_recovered(error);
+    }
     Ok(recovery)
 }
 

@@ -21,6 +21,7 @@ use crate::publish::publish;
 use crate::staging::{
     Area, ControlLock, Draft, Written, check_inside, check_reach, check_spelling, resolve,
 };
+use crate::trace;
 use crate::transaction::lock_for_publishing;
 use crate::verify::{Damage, verify_content, verify_end};
 
@@ -298,6 +299,7 @@ impl<C> StagedFile<C> {
             content,
             unchanged,
         } = self;
+        let _inside = trace::write_file(&destination.path).entered();
         let _lock = match lock_for_publishing(draft.area(), &destination.path) {
             // The area is gone, and with it the staging file.
             Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
@@ -323,6 +325,7 @@ impl<C> StagedFile<C> {
             }
             None => publish(draft, &destination.path, mode, durability)?,
         }
+        trace::published_alone(&destination.path, written.len);
         Ok(PublishedFile {
             path: destination.path,
             written,
@@ -366,7 +369,10 @@ pub(crate) fn verify_synced(
         .and_then(|()| check.map_or(Ok(()), |check| check(Arc::clone(&file))))
         .and_then(|()| check_end(file.as_ref(), written));
     match checked {
-        Ok(()) => Ok(()),
+        Ok(()) => {
+            trace::verified(draft.path(), verify);
+            Ok(())
+        }
         Err(Fault::Io(source)) => Err(source).at(Step::Verify, draft.path()),
         Err(Fault::Damage(damage)) => Err(Error::Damaged {
             path: path.into(),

@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::exit::CODES;
+use crate::log;
 
 mod choice;
 mod keys;
@@ -27,7 +28,7 @@ pub(crate) use self::write::WriteArgs;
 
 /// Crash-safe Hive-partitioned data sets: every file a reader can see is complete, verified and durable.
 #[derive(Debug, Parser)]
-#[command(name = "atomic-arrow", version, after_help = CODES, max_term_width = 100)]
+#[command(name = "atomic-arrow", version, after_help = format!("{CODES}\n\n{}", log::HELP), max_term_width = 100)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,

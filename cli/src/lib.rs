@@ -10,6 +10,7 @@ mod discard;
 mod exit;
 mod input;
 mod inspect;
+mod log;
 mod manual;
 mod output;
 mod progress;
@@ -54,6 +55,10 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
     };
     let mut output = Output::new();
     if let Err(failure) = signal::take_limits_as_errors() {
+        failure.print();
+        return failure.exit().into();
+    }
+    if let Err(failure) = log::listen() {
         failure.print();
         return failure.exit().into();
     }

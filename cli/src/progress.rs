@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::log;
 use crate::receipt::plural;
 
 /// A bar, or nothing where nobody would see it. It vanishes when it is dropped.
@@ -26,8 +27,8 @@ impl Progress {
     }
 
     fn new(shown: bool, total: Option<u64>, template: &str) -> Self {
-        // It hides itself where standard error is no terminal.
-        let target = if shown {
+        // It hides itself where standard error is no terminal, and gives way to lines of what is done.
+        let target = if shown && !log::is_on() {
             ProgressDrawTarget::stderr()
         } else {
             ProgressDrawTarget::hidden()

@@ -14,7 +14,7 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 
 use crate::receipt::{FileRecord, Progress};
-use crate::work::Meanwhile;
+use crate::work::{Meanwhile, heed};
 
 /// The time between two looks of the library whether Python has heard of all files.
 const PATIENCE: Duration = Duration::from_millis(1);
@@ -96,7 +96,7 @@ impl Calls {
 
 impl Meanwhile for Calls {
     fn tick(&self, py: Python<'_>) -> PyResult<()> {
-        py.check_signals()?;
+        heed(py)?;
         self.tell(py)
     }
 

@@ -13,6 +13,7 @@ mod errors;
 mod file;
 mod input;
 mod inspection;
+mod logging;
 mod options;
 mod owned;
 mod receipt;
@@ -62,6 +63,7 @@ mod _lib {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        super::logging::install(module)?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))
     }
 }

@@ -20,7 +20,7 @@ use std::time::Duration;
 use atomic_arrow::{Outcome, panic_message};
 use pyo3::prelude::*;
 
-use crate::errors;
+use crate::{errors, logging};
 
 /// The time between two looks of the waiting thread at signals and callbacks.
 const TICK: Duration = Duration::from_millis(20);
@@ -43,7 +43,9 @@ impl Panicked {
 
 /// Calls the library without the GIL; a panic of it becomes an exception.
 pub(crate) fn detached<T: Send>(py: Python<'_>, work: impl FnOnce() -> T + Send) -> PyResult<T> {
+    logging::ask(py)?;
     let done = py.detach(|| contained(work));
+    logging::tell(py)?;
     done.map_err(|panicked| panicked.raise(py))
 }
 
@@ -52,11 +54,17 @@ pub(crate) fn contained<T>(work: impl FnOnce() -> T) -> Result<T, Panicked> {
         .map_err(|payload| Panicked(panic_message(payload.as_ref())))
 }
 
-/// The tasks of the calling thread while it waits: it checks signals and runs callbacks.
+/// Checks signals, and hands on what the library told.
+pub(crate) fn heed(py: Python<'_>) -> PyResult<()> {
+    logging::tell(py)?;
+    py.check_signals()
+}
+
+/// The tasks of the calling thread while it waits: it checks signals, runs callbacks, and hands on messages.
 pub(crate) trait Meanwhile: Sync {
     /// Called every few milliseconds.
     fn tick(&self, py: Python<'_>) -> PyResult<()> {
-        py.check_signals()
+        heed(py)
     }
 
     /// The flag that is set when a tick failed, for the library to see.
@@ -151,6 +159,7 @@ pub(crate) fn with_worker<S: Send + 'static, J: Send + 'static, R: Send + 'stati
     mut work: impl FnMut(&mut S, J) -> R + Send + 'static,
     body: impl FnOnce(&Worker<'_, J, R>) -> T,
 ) -> PyResult<(Option<S>, T)> {
+    logging::ask(py)?;
     let (jobs, taken) = channel();
     let (answering, answers) = channel();
     let run = move || {
@@ -195,6 +204,7 @@ pub(crate) fn apart<F: Send + 'static, R: Send + 'static>(
     work: impl FnOnce(&dyn Fn(F) -> bool) -> R + Send + 'static,
     mut found: impl FnMut(F) -> PyResult<()>,
 ) -> PyResult<R> {
+    logging::ask(py)?;
     let (finding, findings) = channel();
     let run = move || {
         // Nobody listens any more once something was raised.
@@ -214,13 +224,16 @@ pub(crate) fn apart<F: Send + 'static, R: Send + 'static>(
         }
         match py.detach(|| receive(&findings, TICK)) {
             Ok(Finding::One(one)) => found(one)?,
-            Ok(Finding::All(done)) => return done.map_err(|panicked| panicked.raise(py)),
+            Ok(Finding::All(done)) => {
+                logging::tell(py)?;
+                return done.map_err(|panicked| panicked.raise(py));
+            }
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => {
                 return Err(Panicked("the thread is gone".to_owned()).raise(py));
             }
         }
-        py.check_signals()?;
+        heed(py)?;
     }
 }
 

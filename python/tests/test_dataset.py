@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import json
-import logging
 import pickle
 import sys
 import warnings
@@ -450,15 +449,6 @@ def test_receipts_are_tables(lake: Path) -> None:
     assert str(receipt).startswith("3 rows in 2 files of 2 partitions")
     assert repr(receipt).startswith("<Receipt, append: 3 rows")
     assert repr(receipt.files).startswith("<Table of 2: [<FileRecord station_id=")
-
-
-def test_messages_go_to_the_logger(lake: Path, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.DEBUG, logger="atomic_arrow")
-    aa.write_dataset(ROWS, lake / "weather")
-    aa.write_bytes(b"x", lake / "x")
-    aa.recover(lake / "weather")
-    assert "3 rows in 1 file" in caplog.text
-    assert {record.name for record in caplog.records} == {"atomic_arrow"}
 
 
 @pytest.mark.parametrize("form", ["str", "PathLike", "file://", "file:", "localhost"])

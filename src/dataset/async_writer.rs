@@ -14,6 +14,7 @@ use std::task::{Context, Poll, Waker};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
+use tracing::Span;
 
 use super::builder::DatasetWriterBuilder;
 use super::options::Progress;
@@ -80,7 +81,9 @@ impl AsyncDatasetWriter {
     async fn open(builder: DatasetWriterBuilder, schema: SchemaRef) -> Result<Self> {
         let root = builder.root.clone();
         let (requests, receiver) = channel::<Request>();
+        let span = Span::current();
         let run = move || {
+            let _inside = span.enter();
             let mut writer = None;
             // Ends when nobody can ask any more; the writer is dropped here.
             while let Ok(request) = receiver.recv() {

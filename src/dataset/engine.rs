@@ -28,6 +28,7 @@ use crate::pool;
 use crate::scratch::Scratch;
 use crate::size::size_of_dictionaries;
 use crate::stored::{convert_batch, schema_in_files};
+use crate::trace;
 
 /// Turns batches into finished files, one or more for each partition.
 ///
@@ -272,6 +273,7 @@ impl Engine {
         for part in parts {
             run.extend(part.into_inner().unwrap_or_else(PoisonError::into_inner));
         }
+        trace::spilled(run.rows());
         self.progress.rows_spilled += run.rows();
         self.runs.push(run);
         for (spilled, held) in self.spilled.iter_mut().zip(&mut self.held) {

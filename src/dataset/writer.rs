@@ -9,6 +9,7 @@ use std::time::Duration;
 use arrow::array::{RecordBatch, RecordBatchWriter};
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
+use tracing::Span;
 use uuid::Uuid;
 
 use super::builder::DatasetWriterBuilder;
@@ -34,6 +35,7 @@ use crate::record::StagedRows;
 use crate::staging::resolve;
 use crate::stored::StoredTypes;
 use crate::table_format::TableFormat;
+use crate::trace;
 use crate::transaction::{ConflictCheck, Target, Transaction, is_ignored_now};
 use crate::unify::conform;
 
@@ -82,6 +84,7 @@ pub struct DatasetWriter {
     staging: StagingPlace,
     keep: Duration,
     interrupt: Interrupt,
+    span: Span,
     poisoned: bool,
 }
 
@@ -138,7 +141,9 @@ impl DatasetWriter {
             rewrite_missing,
         };
         let backend = target.open()?;
-        let transaction = Transaction::begin(Arc::clone(&backend), options.durability)?;
+        let mut transaction = Transaction::begin(Arc::clone(&backend), options.durability)?;
+        let span = trace::write(&root, transaction.id(), write_id.as_deref());
+        transaction.tell_within(&span);
         let scope = backend.scope();
         let conflicts = ConflictCheck::begin(backend.as_ref(), mode, scope, overwrite_table)?;
         // A named write may have made what is there itself, which its commit finds out.
@@ -179,6 +184,7 @@ impl DatasetWriter {
             staging,
             keep,
             interrupt,
+            span,
             poisoned: false,
         })
     }
@@ -218,6 +224,8 @@ impl DatasetWriter {
     /// [`Error::Interrupted`] if [that was asked for](DatasetWriterBuilder::interrupt_when);
     /// [`Error::Poisoned`] after any of these. Nothing is published.
     pub fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+        let span = self.span.clone();
+        let _inside = span.enter();
         let root = self.session.backend.root();
         // Until it has gone well.
         if std::mem::replace(&mut self.poisoned, true) {
@@ -284,6 +292,9 @@ impl DatasetWriter {
     /// been written; [`Error::Unfinished`] if it was, and files are still to be published: the next
     /// writer, or [`recover`](crate::recover), finishes it.
     pub fn commit(mut self) -> Result<Receipt> {
+        let span = self.span.clone();
+        let _write = span.enter();
+        let _commit = trace::commit(&self.surroundings.root, self.write_id.as_deref()).entered();
         let looked = self.look()?;
         if looked.ignored {
             let mode = self.session.conflicts.mode();
@@ -343,6 +354,9 @@ impl DatasetWriter {
     /// files](DatasetWriterBuilder::file_name) have no `{uuid}`; else whatever the first
     /// step to fail says. Nothing is published, and nothing is left.
     pub fn stage(self) -> Result<StagedWrite> {
+        let span = self.span.clone();
+        let _write = span.enter();
+        let _stage = trace::stage().entered();
         let of_commit = [
             ("write_id", self.write_id.is_some()),
             ("success_file", self.success_file),

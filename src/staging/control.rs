@@ -4,6 +4,7 @@
 //! Only files without content stand in it, since some readers open every file that they find below a
 //! root (promise P4). What they say is in their names. docs/format.md describes them.
 
+use std::cell::Cell;
 use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -23,6 +24,7 @@ use super::{ATTEMPTS, missing};
 use crate::disk::{Disk, DiskFile, EntryKind, Identity, LockKind, LockOutcome};
 use crate::error::{Error, IoContext, Result, Step};
 use crate::options::Interrupt;
+use crate::trace;
 
 /// The name of the lock between publishing files and exchanging directories.
 pub(super) const LOCK: &str = "lock";
@@ -165,7 +167,14 @@ impl Control {
                 // Root makes it for the owner.
                 let _ = disk.copy_group_and_mode(path, &self.root);
             }
-            let outcome = file.lock(kind, &|| interrupt.is_asked_for(Step::Decide))?;
+            let told = Cell::new(false);
+            let give_up = || {
+                if !told.replace(true) {
+                    trace::waiting_for_lock(path);
+                }
+                interrupt.is_asked_for(Step::Decide)
+            };
+            let outcome = file.lock(kind, &give_up)?;
             if outcome == LockOutcome::Busy {
                 return Ok(Some((file, outcome)));
             }

@@ -11,6 +11,7 @@ use super::{Area, StagingFile};
 use crate::disk::{Disk, DiskFile, Identity};
 use crate::error::{Error, IoContext, Result, Step};
 use crate::options::Durability;
+use crate::trace;
 
 /// A staging file that takes bytes, and that dropping removes.
 pub(crate) struct Draft {
@@ -136,6 +137,9 @@ impl Draft {
                 self.file.check_close()
             });
         synced.at(Step::SyncFile, &self.path)?;
+        if durability == Durability::Synced {
+            trace::synced(&self.path, self.len);
+        }
         let checksum = self.hasher.take().map(|hasher| hasher.finish_128());
         let end = self.end.take();
         Ok(Written {
@@ -216,6 +220,7 @@ impl Drop for Draft {
         if self.owned {
             // Whatever is in the way, the next sweep removes the file: its lock goes with us.
             self.area.give_back(&self.path);
+            trace::discarded_file(&self.path);
         } else {
             self.area.let_go(&self.path);
         }

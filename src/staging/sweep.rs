@@ -10,6 +10,7 @@ use super::marker::is_update_lock;
 use super::{SUFFIX, is_staging_file, live};
 use crate::disk::{Disk, DiskFile, EntryKind, LockKind, LockOutcome};
 use crate::error::Error;
+use crate::trace;
 
 /// The age at which a writer is taken for dead where locks are not to be trusted: longer than any writer pauses
 /// between two writes.
@@ -64,7 +65,12 @@ fn sweep_area(
             continue;
         }
         match sweep_file(disk, &entry.path, dry_run) {
-            Ok(Some(true)) => swept.removed.push(entry.path),
+            Ok(Some(true)) => {
+                if !dry_run {
+                    trace::swept(&entry.path);
+                }
+                swept.removed.push(entry.path);
+            }
             Ok(Some(false)) => swept.alive.push(entry.path),
             Ok(None) => {}
             Err(source) => swept.failed.push(unreadable(&entry.path, source)),

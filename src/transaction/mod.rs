@@ -17,6 +17,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use tracing::Span;
 use uuid::Uuid;
 
 use crate::backend::{Backend, Decided, Guard};
@@ -26,6 +27,7 @@ use crate::meter::{Meter, Work};
 use crate::options::Durability;
 use crate::receipt::Receipt;
 use crate::record::{Decision, Layout, Plan};
+use crate::trace;
 use carry_out::carry_out;
 use settle::{Affected, settle_and_lock};
 
@@ -41,6 +43,8 @@ pub(crate) struct Transaction {
     durability: Durability,
     /// The time that its writer has spent so far.
     meter: Arc<Meter>,
+    /// What is done outside of its writer's calls, as when that is dropped, is told within this.
+    span: Span,
     /// Whether the lock is exclusive although the mode does not need that.
     excludes: bool,
     /// Whether the success file is made anew when all else is published.
@@ -58,6 +62,7 @@ impl Transaction {
             _lease: lease,
             durability,
             meter: Arc::default(),
+            span: Span::none(),
             excludes: false,
             success_file: false,
             decided: false,
@@ -74,6 +79,11 @@ impl Transaction {
 
     pub(crate) fn meter(&self) -> Arc<Meter> {
         Arc::clone(&self.meter)
+    }
+
+    /// Has what is told when it is dropped be of this span.
+    pub(crate) fn tell_within(&mut self, span: &Span) {
+        self.span = span.clone();
     }
 
     /// Makes the commit unsynced, because a part of it is.
@@ -171,6 +181,11 @@ impl Transaction {
                 path: backend.place(self.id),
             });
         };
+        trace::decided(
+            self.id,
+            plan.receipt.files().len(),
+            plan.receipt.removed().len(),
+        );
         let notes = carry_out(backend.as_ref(), &plan, false)?;
         Ok(Some(plan.receipt.with_notes(notes)))
     }
@@ -194,7 +209,9 @@ impl Drop for Transaction {
     fn drop(&mut self) {
         if !self.decided {
             // Whatever is in the way, recovery removes it: the lease goes with us.
+            let _inside = self.span.enter();
             let _ = self.backend.remove(self.id);
+            trace::discarded(self.id);
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::disk::LockKind;
 use crate::error::{Error, Result};
 use crate::options::Durability;
 use crate::record::Decision;
+use crate::trace;
 
 /// Finishes or removes every transaction whose writer is dead, and what is left of earlier ones.
 pub(crate) fn recover_all(
@@ -64,6 +65,24 @@ pub(crate) enum Recovered {
 
 /// Finishes or removes one transaction whose writer is dead.
 pub(super) fn recover_one(
+    backend: &dyn Backend,
+    id: Uuid,
+    dry_run: bool,
+    abort_unfinished: bool,
+) -> Result<Recovered> {
+    let recovered = find_and_recover(backend, id, dry_run, abort_unfinished);
+    if !dry_run {
+        match recovered {
+            Ok(Recovered::Finished) => trace::took_over(id),
+            Ok(Recovered::Abandoned) => trace::gave_up(id),
+            Ok(Recovered::Removed) => trace::removed(id),
+            _ => {}
+        }
+    }
+    recovered
+}
+
+fn find_and_recover(
     backend: &dyn Backend,
     id: Uuid,
     dry_run: bool,

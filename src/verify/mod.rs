@@ -10,6 +10,7 @@
 //! all bytes (promise P11), where the format has checksums, and in the values of a file that is checked by
 //! its own writer; that the medium will keep them is never proven.
 
+use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -24,6 +25,7 @@ use crate::local_path::local_path;
 #[cfg(feature = "encryption")]
 use crate::options::ParquetKeys;
 use crate::options::Verify;
+use crate::trace;
 use crate::walk::PassedOver;
 use walk::Found;
 
@@ -121,6 +123,7 @@ pub fn verify_file_with_keys(
     level: Verify,
     keys: &Arc<FileDecryptionProperties>,
 ) -> Result<FileReport> {
+    let _inside = trace::verify(path.as_ref()).entered();
     let keys = Keys::new(keys);
     let path = &*local_path(path.as_ref())?;
     let real = &*walk::resolved(&OsDisk, path)?;
@@ -255,6 +258,7 @@ pub fn each_file(
 
 /// Checks one file, as [`verify_file`] does, on any disk.
 pub(crate) fn check_file(disk: &dyn Disk, path: &Path, level: Verify) -> Result<FileReport> {
+    let _inside = trace::verify(path).entered();
     let path = &*local_path(path)?;
     let real = &*walk::resolved(disk, path)?;
     report_on(disk, Found { path, real }, level, None)
@@ -286,6 +290,10 @@ fn report_on(
         // A disk that fails says nothing of the file: no report, but an error.
         Err(Fault::Io(source)) => return Err(unread(source)),
     };
+    trace::checked(
+        path,
+        damage.as_ref().map(|damage| damage as &dyn fmt::Display),
+    );
     Ok(FileReport {
         path: path.to_owned(),
         format,
@@ -312,6 +320,7 @@ pub(crate) fn check_path(
     options: &VerifyOptions,
     on_file: &mut dyn FnMut(&FileReport) -> Result<()>,
 ) -> Result<Summary> {
+    let _inside = trace::verify(path).entered();
     let (level, cross_mounts) = (options.level, options.cross_mounts);
     let mut summary = Summary::default();
     walk::each_file(
@@ -331,15 +340,17 @@ pub(crate) fn check_path(
 }
 
 fn not_opened(path: &Path, level: Verify, what: PassedOver) -> FileReport {
+    let damage = Damage::NotCheckable {
+        location: Location::file(),
+        reason: format!("it {what}"),
+    };
+    trace::checked(path, Some(&damage));
     FileReport {
         path: path.to_owned(),
         format: Format::from_path(path).unwrap_or(Format::Parquet),
         level,
         bytes: 0,
         contents: Contents::default(),
-        damage: Some(Damage::NotCheckable {
-            location: Location::file(),
-            reason: format!("it {what}"),
-        }),
+        damage: Some(damage),
     }
 }

@@ -36,6 +36,7 @@ use crate::partition::Partition;
 use crate::receipt::CommitMode;
 use crate::staged_file::{Destination, PublishedFile, RowContent, StagedFile, Unchanged};
 use crate::staging::{Home, check_inside, home_of_file, home_of_root, resolve};
+use crate::trace;
 use crate::transaction::open_area;
 use columns::Columns;
 
@@ -469,6 +470,7 @@ impl AtomicArrowWriter {
             poisoned,
             ..
         } = self;
+        let _inside = trace::write_file(destination.path()).entered();
         if poisoned {
             return Err(Error::Poisoned {
                 path: destination.path().to_owned(),

@@ -65,6 +65,7 @@ mod surroundings;
 #[cfg(unix)]
 mod tampered;
 mod text;
+mod trace;
 mod types;
 mod update;
 mod verify;

@@ -15,6 +15,7 @@ mod ground;
 mod inputs;
 mod inspect;
 mod keys;
+mod log;
 mod options;
 mod paths;
 mod peers;

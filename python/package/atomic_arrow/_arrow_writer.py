@@ -11,7 +11,7 @@ from ._data import Data, Schema, schema_of
 from ._errors import make
 from ._keys import partition_values
 from ._lib import PublishedFile
-from ._options import FileOptions, NonFinite, ParquetOptions, SchemaPolicy, log, prepared
+from ._options import FileOptions, NonFinite, ParquetOptions, SchemaPolicy, prepared
 from ._paths import StrPath, local_path
 from ._writer import Writer
 
@@ -98,7 +98,6 @@ class AtomicArrowWriter(Writer[_lib.ArrowWriter]):
         self.path: Path = inner.path
         """Where the file will be published."""
         self._place = str(self.path)
-        log.debug("%s: writing", self.path)
 
     @classmethod
     def at(
@@ -175,7 +174,6 @@ class AtomicArrowWriter(Writer[_lib.ArrowWriter]):
         finally:
             self._inner = None
         self._file = inner.commit()
-        log.info("%s: published", self.path)
         return self._file
 
     def discard(self) -> None:
@@ -183,7 +181,6 @@ class AtomicArrowWriter(Writer[_lib.ArrowWriter]):
         if self._inner is not None:
             self._inner.discard()
             self._inner = None
-            log.info("%s: discarded", self.path)
 
     @property
     def file(self) -> PublishedFile:

@@ -10,7 +10,7 @@ from . import _lib
 from ._data import Data, Schema, length, rows_of, schema_of
 from ._errors import DataSetWarning, ForkedError, make, unpublished
 from ._lib import DryRunReport, FileRecord, Progress, Receipt, StagedWrite
-from ._options import Staging, WriteOptions, log, prepared
+from ._options import Staging, WriteOptions, prepared
 from ._paths import StrPath, local_path
 from ._progress import OnProgress, Shown
 from ._sizes import invalid
@@ -64,7 +64,6 @@ class DatasetWriter(Writer[_lib.DatasetWriter]):
         self._shown = Shown(progress, _rows)
         known = schema_of(schema, index=index)
         self._inner = _lib.DatasetWriter(self.root, known, taken, on_file, self._shown.call)
-        log.debug("%s: writing", self.root)
 
     def write(self, data: Data) -> None:
         """Takes all rows of some data, batch by batch.
@@ -101,7 +100,6 @@ class DatasetWriter(Writer[_lib.DatasetWriter]):
             raise
         finally:
             self._close()
-        log.info("%s: %s", self.root, self._receipt)
         _warn(self._receipt, level=level)
         return self._receipt
 
@@ -122,7 +120,6 @@ class DatasetWriter(Writer[_lib.DatasetWriter]):
             staged = self._check().stage()
         finally:
             self._close()
-        log.info("%s: %r", self.root, staged)
         return staged if task is None else staged.with_task(task)
 
     def discard(self) -> None:
@@ -133,7 +130,6 @@ class DatasetWriter(Writer[_lib.DatasetWriter]):
         if self._inner is not None:
             self._inner.discard()
             self._close()
-            log.info("%s: discarded", self.root)
 
     @property
     def receipt(self) -> Receipt:
@@ -299,8 +295,6 @@ def already_committed(
 
 def _already_committed(root: StrPath, write_id: str, named: dict[str, Any]) -> Receipt | None:
     receipt = _lib.already_committed(local_path(root), prepared({**named, "write_id": write_id}))
-    if receipt is not None:
-        log.info("%s: already committed: %s", root, receipt)
     return receipt
 
 
@@ -379,7 +373,6 @@ def _dry_run(
         for stream in opened:
             run.write(stream)
     report = run.finish()
-    log.info("%s: dry run: %s", place, report)
     return report
 
 
@@ -434,9 +427,14 @@ def commit(
     """
     place = None if root is None else local_path(root)
     receipt = _lib.commit(
-        list(staged), place, write_id, rewrite_missing, success_file, schema_check, case_sensitive_names
+        list(staged),
+        place,
+        write_id,
+        rewrite_missing,
+        success_file,
+        schema_check,
+        case_sensitive_names,
     )
-    log.info("committed what was staged: %s", receipt)
     _warn(receipt, level=3)
     return receipt
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, Unpack, overload
 from . import _lib
 from ._errors import DiscardedWarning, make
 from ._lib import PublishedFile
-from ._options import FileOptions, log, prepared
+from ._options import FileOptions, prepared
 from ._paths import StrPath, local_path
 from ._writer import say_discarded
 
@@ -59,7 +59,6 @@ class _Raw(io.RawIOBase):
         inner = self._open()
         self._inner = None
         self.published = inner.commit()
-        log.info("%s: published", self.final_path)
         return self.published
 
     def discard(self) -> None:
@@ -67,7 +66,6 @@ class _Raw(io.RawIOBase):
         self._inner = None
         if inner is not None:
             inner.discard()
-            log.info("%s: discarded", self.final_path)
 
     @property
     def is_open(self) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import difflib
-import logging
 import os
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
@@ -14,8 +13,6 @@ from ._encryption import CHANGES, ColumnKeys, Key
 from ._keys import PartitionBy, SortColumns, partition_keys, sort_columns
 from ._paths import local_path
 from ._sizes import invalid, size, whole
-
-log = logging.getLogger("atomic_arrow")
 
 Mode: TypeAlias = Literal[
     "append",

@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias, get_args
 from . import _lib
 from ._encryption import ColumnKeys, Key, key_options
 from ._lib import FileReport, Inspection, Recovery, Verification
-from ._options import Staging, log, staging_place
+from ._options import Staging, staging_place
 from ._paths import StrPath, local_path
 from ._sizes import invalid, size
 
@@ -62,8 +62,6 @@ def verify(
     verification = _lib.verify(
         [local_path(one) for one in paths], level, cross_mounts, keys, on_file
     )
-    for report in verification.damaged:
-        log.warning("%s: damaged: %s", report.path, report.damage)
     return verification
 
 
@@ -143,5 +141,4 @@ def recover(
             " publishes the rest, over what was written since",
             stacklevel=2,
         )
-    log.info("%s: %s", root, recovery)
     return recovery

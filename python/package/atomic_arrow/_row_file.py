@@ -11,7 +11,7 @@ from ._arrow_writer import AtomicArrowWriter, PathMode, RowFileOptions
 from ._data import ArrowStream, Data, Schema, rows_of
 from ._errors import make
 from ._lib import PublishedFile
-from ._options import log, prepared
+from ._options import prepared
 from ._paths import StrPath, local_path
 
 
@@ -135,7 +135,6 @@ class FileUpdate:
         self._inner: _lib.FileUpdate | None = _lib.FileUpdate(local_path(path), prepared(options))
         self.path: Path = self._inner.path
         """The path of the file: absolute, with symbolic links resolved."""
-        log.debug("%s: updating", self.path)
 
     def read(self) -> ArrowStream | None:
         """The rows of the file as an Arrow stream, to be read once; ``None`` if there is no file yet.

@@ -13,6 +13,7 @@ use crate::options::Durability;
 use crate::publish::{self, RenameOutcome, Share};
 use crate::record::{Exchange, Move};
 use crate::staging::check_inside;
+use crate::trace;
 
 /// Moves the files of a transaction.
 pub(super) struct Mover<'a> {
@@ -91,7 +92,11 @@ impl Mover<'_> {
                 return Err(no_file(from.to_owned()));
             }
             match publish::rename(disk, from, status.identity, to, PublishMode::CreateNew) {
-                Ok(RenameOutcome::Renamed | RenameOutcome::SourceMissing) => return Ok(()),
+                Ok(RenameOutcome::Renamed) => {
+                    trace::published(to);
+                    return Ok(());
+                }
+                Ok(RenameOutcome::SourceMissing) => return Ok(()),
                 Ok(RenameOutcome::TargetExists) => {
                     return Err(Error::AlreadyExists {
                         path: to.to_owned(),
@@ -153,7 +158,10 @@ impl Mover<'_> {
                 if error.kind() == io::ErrorKind::NotFound
                     && self.durability == Durability::Unsynced
                     && disk.status(&staged).at(Step::Publish, &staged)?.is_none() => {}
-            done => done.at(Step::Publish, &path)?,
+            done => {
+                done.at(Step::Publish, &path)?;
+                trace::exchanged(&path);
+            }
         }
         self.sync(parent)?;
         self.sync(directory)?;

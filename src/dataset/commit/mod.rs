@@ -20,6 +20,7 @@ use crate::receipt::{CommitMode, Metrics, Note, Receipt, StagedFileRecord};
 use crate::record::Layout;
 use crate::recover::{RecoverOptions, recover_with_options};
 use crate::staging::resolve;
+use crate::trace;
 use crate::transaction::{ConflictCheck, StagedName, Target, Transaction};
 use surroundings::Looked;
 
@@ -78,16 +79,29 @@ pub(super) fn commit(
     let Some(receipt) = meter.measure(Work::Publish, commit)? else {
         return ignored(id, conflicts.mode());
     };
-    Ok(match receipt.transaction() == id {
-        true => receipt.with_notes(notes).with_metrics(Metrics::of(&meter)),
-        false => receipt,
-    })
+    if receipt.transaction() != id {
+        trace::recalled(receipt.transaction());
+        return Ok(receipt);
+    }
+    let receipt = receipt.with_notes(notes).with_metrics(Metrics::of(&meter));
+    let totals = receipt.totals();
+    trace::committed(id, (totals.files, totals.rows, totals.bytes));
+    tell_notes(&receipt);
+    Ok(receipt)
 }
 
 /// The receipt of a write that is ignored because the data set has files.
 pub(super) fn ignored(transaction: Uuid, mode: CommitMode) -> Result<Receipt> {
     let receipt = Receipt::new(transaction, mode, Vec::new())?;
-    Ok(receipt.with_notes(vec![Note::Ignored]))
+    let receipt = receipt.with_notes(vec![Note::Ignored]);
+    tell_notes(&receipt);
+    Ok(receipt)
+}
+
+fn tell_notes(receipt: &Receipt) {
+    for note in receipt.notes() {
+        trace::noted(note.kind(), note);
+    }
 }
 
 /// See [`DatasetWriterBuilder::already_committed`].
@@ -112,7 +126,11 @@ pub(super) fn already_committed(builder: &DatasetWriterBuilder) -> Result<Option
         rewrite_missing: builder.rewrite_missing,
     };
     let backend = target.find()?;
-    backend.recall(backend.scope(), write_id)
+    let receipt = backend.recall(backend.scope(), write_id)?;
+    if let Some(receipt) = &receipt {
+        trace::recalled(receipt.transaction());
+    }
+    Ok(receipt)
 }
 
 pub(super) fn check_write_id(write_id: Option<&str>, durability: Durability) -> Result<()> {

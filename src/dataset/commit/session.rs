@@ -16,6 +16,7 @@ use crate::partition::Partition;
 use crate::receipt::{CommitMode, Metrics, StagedFileRecord, StagedWrite, sum};
 use crate::record::{StagedRecord, StagedRows};
 use crate::staging::{Draft, Workspace};
+use crate::trace;
 use crate::transaction::{ConflictCheck, Transaction};
 
 /// The state that the engine and the transaction share.
@@ -87,6 +88,7 @@ impl Session {
             let record = StagedRecord::new(root, durability, (mode, scope, seen), rows, files);
             transaction.stage(&record, keep)?;
         }
+        trace::staged_write(self.id, (totals.files, totals.rows, totals.bytes));
         let staged = StagedWrite::new(self.root.clone(), staging, kept, mode, totals);
         Ok(staged.with_metrics(Metrics::of(&self.meter)))
     }

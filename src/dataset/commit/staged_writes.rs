@@ -24,6 +24,7 @@ use crate::receipt::{CommitMode, Note, Receipt, StagedWrite};
 use crate::record::{StagedRecord, StagedRows};
 use crate::staging::resolve;
 use crate::stored::{lost, schema_in_files};
+use crate::trace;
 use crate::transaction::{ConflictCheck, Target, Transaction};
 
 /// What several processes have staged of one data set, to be committed as one transaction, or
@@ -168,9 +169,13 @@ impl StagedWrites {
     /// [`DatasetWriter::commit`](crate::DatasetWriter::commit).
     pub fn commit(&self) -> Result<Receipt> {
         let first = self.check()?;
+        let _inside = trace::commit(first.root(), self.write_id.as_deref()).entered();
         let backend = self.backend(first)?;
         let receipt = match self.recall(backend.as_ref())? {
-            Some(receipt) => receipt,
+            Some(receipt) => {
+                trace::recalled(receipt.transaction());
+                receipt
+            }
             None => self.commit_to(Arc::clone(&backend), first)?,
         };
         // Attempts that lost, or all of them if the commit had happened before. What cannot be

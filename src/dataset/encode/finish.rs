@@ -8,6 +8,8 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tracing::Span;
+
 use crate::dataset::options::{Progress, SyncPolicy};
 use crate::dataset::schedule::BESIDE;
 use crate::dataset::staging_files::{EncodedFile, Finished, StagingFiles};
@@ -23,6 +25,7 @@ use crate::partition::Partition;
 use crate::pool::{Failure, Halt};
 use crate::receipt::StatisticsReader;
 use crate::staged_file::verify_synced;
+use crate::trace;
 
 /// From this number of files on, one sync of the file system is faster than a sync of each file.
 const MANY_FILES: usize = 64;
@@ -119,11 +122,13 @@ impl<'a> Finisher<'a> {
             Some(_) => self.waiting_threads(encoding),
             None => 0,
         };
+        let span = Span::current();
         std::thread::scope(|scope| {
             let mut spawned = false;
             for _ in 0..threads {
                 let thread = std::thread::Builder::new().name("atomic-arrow-sync".to_owned());
                 let run = || {
+                    let _inside = span.enter();
                     while let Some((place, partition, file)) = self.next_job() {
                         let finish = || self.finish_file(place, &partition, file);
                         self.failure.watch(self.root(), finish);
@@ -146,6 +151,7 @@ impl<'a> Finisher<'a> {
             let meter = self.staging.meter();
             let synced = meter.measure(Work::Sync, || directory.sync_file_system());
             synced.at(Step::SyncFile, &self.template.options.root)?;
+            trace::synced_together();
         }
         let done = self.done.into_inner();
         let mut files = done.unwrap_or_else(PoisonError::into_inner).files;
@@ -238,6 +244,7 @@ impl<'a> Finisher<'a> {
         };
         drop(draft);
         self.staging.stage(&finished)?;
+        trace::staged_file(&file.path, finished.rows, finished.bytes);
         if let Some(call) = &options.on_file {
             call(&finished);
         }

@@ -1,0 +1,80 @@
+//! The variable `ATOMIC_ARROW_LOG`: what the library tells while it works, on standard error.
+
+use std::io;
+
+use atomic_arrow::trace;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+use crate::exit::{Exit, Failure};
+
+const VARIABLE: &str = "ATOMIC_ARROW_LOG";
+
+/// The variable, for the help of the command.
+pub(crate) const HELP: &str = "\
+With ATOMIC_ARROW_LOG=info, or debug, what is done is told on standard error, in the place of a progress bar;
+=atomic_arrow::commit=debug tells it of one target (write, commit, recover, verify).";
+
+/// Listens to the library if the variable asks for it.
+pub(crate) fn listen() -> Result<(), Failure> {
+    let Some(asked) = std::env::var_os(VARIABLE).filter(|asked| !asked.is_empty()) else {
+        return Ok(());
+    };
+    let asked = asked.to_string_lossy();
+    let Some(filter) = filter(&asked) else {
+        let reason = "is no level (error, warn, info, debug, off) nor a list such as info,atomic_arrow::commit=debug";
+        return Err(Failure::new(
+            Exit::Usage,
+            format_args!("{VARIABLE}={asked}: {reason}"),
+        ));
+    };
+    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr);
+    // In a process that listens already, that one goes on.
+    let _ = tracing_subscriber::registry()
+        .with(lines.with_ansi(false))
+        .with(filter)
+        .try_init();
+    Ok(())
+}
+
+/// A filter by levels and by the targets that the library has.
+fn filter(asked: &str) -> Option<Targets> {
+    let filter: Targets = asked.parse().ok()?;
+    let targets = [trace::WRITE, trace::COMMIT, trace::RECOVER, trace::VERIFY];
+    let is_known = |asked: &str| targets.iter().any(|target| target.starts_with(asked));
+    let known = filter.iter().all(|(target, _)| is_known(target));
+    known.then_some(filter)
+}
+
+/// Whether somebody listens.
+pub(crate) fn is_on() -> bool {
+    LevelFilter::current() != LevelFilter::OFF
+}
+
+#[cfg(test)]
+mod tests {
+    use super::filter;
+
+    #[test]
+    fn only_levels_and_known_targets_are_asked_for() {
+        for asked in [
+            "info",
+            "DEBUG",
+            "off",
+            "warn,atomic_arrow::commit=debug",
+            "atomic_arrow",
+        ] {
+            assert!(filter(asked).is_some(), "{asked}");
+        }
+        for asked in [
+            "debg",
+            "atomic_arrow::comit=debug",
+            "info,hyper=debug",
+            "=",
+            "commit=loud",
+        ] {
+            assert!(filter(asked).is_none(), "{asked}");
+        }
+    }
+}

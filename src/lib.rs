@@ -175,6 +175,7 @@
 //!   such as receipts, and [`ReceiptError`](receipt::ReceiptError) has an error of `serde_json`. **A new major version of Arrow
 //!   and Parquet, of which there are several each year, is a breaking change here**, and so is one of the others. No other
 //!   dependency is public.
+//! - `docs/public-api.txt` of the repository lists all public items; a change of it is looked at before each release.
 //! - Enumerations, and structures with public fields, are `non_exhaustive`: a match needs an arm for what is not known yet,
 //!   and new variants and fields come in minor versions. Write that arm so that it is safe: of an unknown [`Outcome`], say, take
 //!   nothing for granted.

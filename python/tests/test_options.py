@@ -175,3 +175,17 @@ def test_parquet_is_written_as_it_is_asked_for_by_column(lake: Path) -> None:
     assert not by_path["temp"].has_dictionary_page
     assert by_path["temp"].statistics is None
     assert file.metadata.metadata[b"origin"] == b"a test"
+
+
+def test_field_ids_are_given_or_kept(lake: Path) -> None:
+    rows = pa.table({"id": [1], "tags": [["x"]]})
+    ids = {"id": 1, "tags": 2, "tags.list.element": 3}
+    first = aa.write_parquet(rows, lake / "first.parquet", field_ids=ids)
+    second = aa.write_parquet(pq.read_table(first.path), lake / "second.parquet")
+    for file in (first, second):
+        schema = pq.read_schema(file.path)
+        item = schema.field("tags").type.value_field
+        found = [field.metadata[b"PARQUET:field_id"] for field in (*schema, item)]
+        assert found == [b"1", b"2", b"3"]
+    with pytest.raises(aa.InvalidOptionError, match='there is no column "no"'):
+        aa.write_dataset(rows, lake / "set", field_ids={"no": 1})

@@ -18,7 +18,9 @@ use crate::disk::Disk;
 use crate::error::{Error, Result, Step};
 use crate::format::{Format, TextOptions};
 use crate::options::parse::{InvalidValue, names};
-use crate::options::{Durability, Encodings, Interrupt, ParquetProperties, Verify, WriterOptions};
+use crate::options::{
+    Durability, Encodings, FieldIds, Interrupt, ParquetProperties, Verify, WriterOptions,
+};
 
 /// The default memory limit, where the machine has four times as much.
 const MEMORY_LIMIT: u64 = 1 << 30;
@@ -191,6 +193,8 @@ pub(crate) struct EngineOptions {
     pub(crate) properties: WriterProperties,
     /// What goes before these; by default nothing.
     pub(crate) parquet: ParquetProperties,
+    /// Of these, what is in the schema of the files.
+    pub(crate) field_ids: FieldIds,
     /// Whether pages of Parquet carry checksums; by default they do.
     pub(crate) page_checksums: bool,
     /// By default [`Encodings::Auto`].
@@ -233,6 +237,7 @@ impl Default for EngineOptions {
             sort_by: Vec::new(),
             properties: WriterOptions::default_properties().build(),
             parquet: ParquetProperties::default(),
+            field_ids: FieldIds::default(),
             page_checksums: true,
             encodings: Encodings::default(),
             text: TextOptions::default(),
@@ -319,9 +324,10 @@ impl EngineOptions {
     /// Takes the options of Parquet that have names into its properties. `given` has all columns of the rows.
     pub(super) fn take_named(&mut self, given: &Schema, file_schema: &Schema) -> Result<()> {
         let named = std::mem::take(&mut self.parquet);
+        self.field_ids = named.field_ids();
         let properties = self.properties.clone();
         self.properties = named.over(properties, self.format, given, file_schema)?;
-        Ok(())
+        self.field_ids.check(file_schema)
     }
 
     /// Refuses options that cannot be met whatever the rows.

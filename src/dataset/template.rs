@@ -28,6 +28,8 @@ pub(super) struct Template {
     pub(super) options: EngineOptions,
     /// The schema of the rows in the files.
     pub(super) schema: SchemaRef,
+    /// The schema that the files tell, with the field ids that were asked for.
+    pub(super) described: SchemaRef,
     /// What Parquet files share; `None` in other formats.
     pub(super) parquet: Option<Arc<FileTemplate>>,
     /// The store for encoded Parquet pages that exceed the memory limit.
@@ -44,8 +46,9 @@ pub(super) struct Template {
 impl Template {
     pub(super) fn new(options: EngineOptions, schema: SchemaRef) -> Result<Self> {
         options.check(&schema)?;
+        let described = options.field_ids.in_schema(&schema)?;
         let parquet = match options.format == Format::Parquet {
-            true => Some(Arc::new(parquet_template(&options, &schema)?)),
+            true => Some(Arc::new(parquet_template(&options, &described)?)),
             false => None,
         };
         #[cfg(feature = "ipc")]
@@ -61,6 +64,7 @@ impl Template {
             units: Units::new(&schema, options.properties.write_batch_size()),
             names: FileNames::new(&options)?,
             schema,
+            described,
             options,
         })
     }

@@ -4,6 +4,7 @@
 //! sets take the same types from here ([`DatasetWriterBuilder`](crate::DatasetWriterBuilder)).
 
 pub(crate) mod encodings;
+mod field_ids;
 pub(crate) mod format;
 #[cfg(feature = "encryption")]
 mod parquet_keys;
@@ -25,6 +26,7 @@ pub use crate::disk::PublishMode;
 use crate::disk::{Disk, OsDisk};
 use crate::error::{Error, Result, Step};
 pub use encodings::Encodings;
+pub(crate) use field_ids::FieldIds;
 use format::Format;
 #[cfg(feature = "encryption")]
 pub use parquet_keys::ParquetKeys;

@@ -6,6 +6,7 @@ use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder};
 use parquet::schema::types::ColumnPath;
 
+use super::field_ids::FieldIds;
 use super::format::Format;
 #[cfg(feature = "encryption")]
 use super::parquet_keys::ParquetKeys;
@@ -23,6 +24,7 @@ use crate::error::{Error, Result};
 /// | `statistics` | all columns, or one | `page`, `chunk`, `none` |
 /// | `page_size` | all columns, or one | a [size](crate::parse::size), at which a page ends |
 /// | `bloom_filters` | one column | `on`, `off`, or `fpp=0.01 ndv=1000000` or one of these: the share of values that are taken for present although they are not, and the most distinct values of a row group |
+/// | `field_ids` | one column | a number, by which tables such as Iceberg's know the column; a struct, list or map has its own beside those of what is in it (`tags.list.element`, `counts.key_value.key`) |
 /// | `row_group_size` | the file | a number of rows |
 /// | `row_group_bytes` | the file | a [size](crate::parse::size) |
 /// | `page_rows` | the file | a number of rows |
@@ -84,6 +86,7 @@ const OPTIONS: &[(&str, Of)] = &[
     ("page_rows", Of::File),
     ("data_page_version", Of::File),
     ("statistics_truncate", Of::File),
+    ("field_ids", Of::OneColumn),
     ("metadata", Of::Key),
     ("plaintext_footer", Of::File),
     ("store_aad_prefix", Of::File),
@@ -181,6 +184,8 @@ impl ParquetProperties {
                     metadata.retain(|pair| pair.key != *key);
                     metadata.push(KeyValue::new(key.clone(), value.clone()));
                 }
+                // Of fields, which are not only the leaves.
+                (_, Value::FieldId(_)) => {}
                 (None, value) => builder = set_file(builder, value),
                 (Some(column), value) => {
                     let within = leaves
@@ -199,6 +204,17 @@ impl ParquetProperties {
             builder = builder.set_key_value_metadata(Some(metadata));
         }
         Ok(self.encrypting(builder, given, &leaves)?.build())
+    }
+
+    /// The field ids, which are in the schema of the files.
+    pub(crate) fn field_ids(&self) -> FieldIds {
+        let mut ids = Vec::new();
+        for Setting { of, value, .. } in &self.settings {
+            if let (Some(column), Value::FieldId(id)) = (of, value) {
+                ids.push((column.clone(), *id));
+            }
+        }
+        FieldIds::new(ids)
     }
 
     /// The first option that is given.

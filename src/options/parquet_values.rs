@@ -22,6 +22,7 @@ pub(super) enum Value {
     Metadata(String),
     PlaintextFooter(bool),
     StoreAadPrefix(bool),
+    FieldId(i32),
 }
 
 /// A bloom filter; parquet-rs's own numbers where there are none.
@@ -78,6 +79,15 @@ pub(super) fn value_of(option: &str, text: &str) -> std::result::Result<Value, I
             "none" => None,
             _ => Some(number()?),
         }),
+        "field_ids" => Value::FieldId(match text.trim().parse() {
+            Ok(id) if id >= 0 => id,
+            _ => {
+                return Err(InvalidValue::new(format!(
+                    "{text:?} is no number from 0 to {}",
+                    i32::MAX
+                )));
+            }
+        }),
         "plaintext_footer" => Value::PlaintextFooter(named(text, SWITCH)?),
         "store_aad_prefix" => Value::StoreAadPrefix(named(text, SWITCH)?),
         _ => Value::Metadata(text.to_owned()),
@@ -125,7 +135,7 @@ pub(super) fn set_file(builder: WriterPropertiesBuilder, value: &Value) -> Write
         // Taken together with the keys.
         Value::PlaintextFooter(_) | Value::StoreAadPrefix(_) => builder,
         // Never without a column or a key.
-        Value::BloomFilter(_) | Value::Metadata(_) => builder,
+        Value::BloomFilter(_) | Value::Metadata(_) | Value::FieldId(_) => builder,
     }
 }
 
@@ -164,6 +174,8 @@ pub(super) fn set_column(
         | Value::Metadata(_)
         | Value::PlaintextFooter(_)
         | Value::StoreAadPrefix(_) => builder,
+        // In the schema of the file.
+        Value::FieldId(_) => builder,
     }
 }
 

@@ -80,6 +80,8 @@ pub struct AtomicArrowWriter {
     format: Format,
     options: WriterOptions,
     columns: Columns,
+    /// The schema that the file tells, with the field ids that were asked for.
+    described: SchemaRef,
     /// A file of the data set whose categories are compared when all rows have come.
     beside: Option<Neighbour>,
     /// What an update demands of the file that is replaced.
@@ -261,7 +263,11 @@ impl AtomicArrowWriter {
             #[cfg(feature = "ipc")]
             dictionaries: dictionaries.clone(),
         };
-        let encoder = Encoder::new(draft, destination.path(), &columns.file_schema, encoding)?;
+        let described = options
+            .parquet
+            .field_ids()
+            .in_schema(&columns.file_schema)?;
+        let encoder = Encoder::new(draft, destination.path(), &described, encoding)?;
         Ok(AtomicArrowWriter {
             encoder,
             destination,
@@ -269,6 +275,7 @@ impl AtomicArrowWriter {
             format,
             options,
             columns,
+            described,
             beside: None,
             unchanged: None,
             #[cfg(feature = "ipc")]
@@ -465,6 +472,7 @@ impl AtomicArrowWriter {
             format,
             options,
             columns,
+            described,
             beside,
             unchanged,
             poisoned,
@@ -486,7 +494,7 @@ impl AtomicArrowWriter {
             let written = Written {
                 len,
                 rows: file.rows,
-                schema: &columns.file_schema,
+                schema: &described,
                 digests: file.digests.as_deref(),
                 content: &file.content,
                 known: None,

@@ -25,6 +25,7 @@ mod encodings;
 mod encryption;
 mod errors;
 mod examples;
+mod field_ids;
 mod file;
 #[cfg(target_os = "linux")]
 mod forged;

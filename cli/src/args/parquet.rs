@@ -53,6 +53,11 @@ pub(crate) struct ParquetArgs {
     #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
     bloom_filters: Vec<String>,
 
+    /// Field ids of columns, by which tables such as Iceberg's know them, as in 'note=7,tags.list.element=8' [default: those
+    /// that Parquet input has]
+    #[arg(long, value_name = "IDS", value_delimiter = ',')]
+    field_ids: Vec<String>,
+
     /// A pair for the metadata of every file; may be given several times
     #[arg(long, value_name = "KEY=VALUE")]
     metadata: Vec<String>,
@@ -94,6 +99,7 @@ impl ParquetArgs {
             ("dictionary", &self.dictionary),
             ("dictionary_page_size", &self.dictionary_page_size),
             ("statistics", &self.statistics),
+            ("field_ids", &self.field_ids),
         ] {
             for text in values {
                 match text.rsplit_once('=') {

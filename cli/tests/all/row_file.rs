@@ -137,3 +137,48 @@ fn types_that_turn_out_wrong_are_taken_back() {
         .exits(0)
         .prints("3 rows");
 }
+
+/// The ids of the columns of a file.
+fn field_ids(path: &std::path::Path) -> Vec<Option<i32>> {
+    let reader = SerializedFileReader::new(std::fs::File::open(path).unwrap()).unwrap();
+    let schema = reader.metadata().file_metadata().schema();
+    let fields = schema
+        .get_fields()
+        .iter()
+        .map(|field| field.get_basic_info());
+    fields
+        .map(|info| info.has_id().then(|| info.id()))
+        .collect()
+}
+
+#[test]
+fn field_ids_are_given_or_kept_from_parquet_input() {
+    let place = Place::new();
+    place.file("two.csv", "a,b\n1,x\n2,y\n");
+    let write = [
+        "write",
+        "two.csv",
+        "--to",
+        "two.parquet",
+        "--field-ids",
+        "a=7,b=8",
+    ];
+    place.run(write).exits(0);
+    assert_eq!(field_ids(&place.path("two.parquet")), [Some(7), Some(8)]);
+    place
+        .run(["write", "two.parquet", "--to", "copy.parquet"])
+        .exits(0);
+    assert_eq!(field_ids(&place.path("copy.parquet")), [Some(7), Some(8)]);
+    place
+        .run([
+            "write",
+            "two.parquet",
+            "--to",
+            "other.parquet",
+            "--field-ids",
+            "a=8",
+        ])
+        .exits(2)
+        .says("--field-ids: 8 is the id of the columns \"a\" and \"b\"");
+    assert!(!place.path("other.parquet").exists());
+}

@@ -84,6 +84,10 @@ class ParquetOptions(TypedDict, total=False):
     of today read; ``"compatible"`` those of the format's first version, dictionary and plain."""
     page_checksums: bool
     """Whether every page carries a checksum, by which damage at rest is found; by default it does."""
+    field_ids: Mapping[str, int] | None
+    """Field ids, by which tables such as Iceberg's know columns, by the paths of these: ``{"note": 7, "tags": 8,
+    "tags.list.element": 9}``; by default those that the fields of the schema have in their metadata, as
+    ``PARQUET:field_id``."""
     metadata: Mapping[str, str] | None
     """Pairs for the key-value metadata; by default none."""
     footer_key: Key | None
@@ -208,6 +212,7 @@ def prepared(options: Mapping[str, Any]) -> dict[str, Any]:
         "partition_by": partition_keys,
         "sort_by": sort_columns,
         "bloom_filters": _bloom_filters,
+        "field_ids": lambda ids: None if ids is None else dict(ids),
         "metadata": lambda pairs: None if pairs is None else dict(pairs),
         "staging": staging_place,
         "keep_staged": _duration,

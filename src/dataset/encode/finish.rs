@@ -210,7 +210,7 @@ impl<'a> Finisher<'a> {
             let expected = Written {
                 len,
                 rows: file.rows,
-                schema: &self.template.schema,
+                schema: &self.template.described,
                 digests: file.digests.as_deref(),
                 content: &file.content,
                 known: Some(&self.known),

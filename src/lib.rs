@@ -249,8 +249,8 @@ pub use local_path::local_path;
 pub use options::ParquetKeys;
 pub use options::parse;
 pub use options::{
-    Durability, Encodings, FileOptions, ParquetProperties, PublishMode, SchemaPolicy, StagingPlace,
-    Verify, WriterOptions,
+    Durability, Encodings, FileOptions, ParquetProperties, PublishMode, ScanProgress, SchemaPolicy,
+    StagingPlace, Verify, WriterOptions,
 };
 pub use partition::{
     Partition, PartitionBy, PartitionError, PartitionKey, PartitionSplitter, PartitionValue,

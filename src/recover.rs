@@ -8,7 +8,8 @@ use std::sync::Arc;
 use crate::backend::Backend;
 use crate::disk::{Disk, OsDisk};
 use crate::error::{Error, Result, Step};
-use crate::options::{Interrupt, StagingPlace};
+use crate::options::scan::{OnScan, Scan};
+use crate::options::{Interrupt, ScanProgress, StagingPlace};
 use crate::staging::resolve;
 use crate::trace;
 use crate::transaction::{Recovered, Target, recover_all};
@@ -48,6 +49,7 @@ pub struct RecoverOptions {
     abort_unfinished: bool,
     staging: StagingPlace,
     interrupt: Interrupt,
+    on_scan: OnScan,
     disk: Arc<dyn Disk>,
 }
 
@@ -58,6 +60,7 @@ impl Default for RecoverOptions {
             abort_unfinished: false,
             staging: StagingPlace::default(),
             interrupt: Interrupt::default(),
+            on_scan: OnScan::default(),
             disk: Arc::new(OsDisk),
         }
     }
@@ -99,6 +102,13 @@ impl RecoverOptions {
     #[must_use]
     pub fn staging(mut self, place: StagingPlace) -> Self {
         self.staging = place;
+        self
+    }
+
+    /// Called after each staging file and transaction, with how many were looked at; by default nothing is.
+    #[must_use]
+    pub fn on_progress(mut self, call: impl Fn(ScanProgress) + Send + Sync + 'static) -> Self {
+        self.on_scan = OnScan::calling(call);
         self
     }
 
@@ -179,8 +189,9 @@ fn recover_root(root: &Path, options: &RecoverOptions) -> Result<Recovery> {
     recovery.failed.extend(backend.repair(options.dry_run));
     let survey = backend.survey();
     recovery.failed.extend(survey.failed);
+    let mut scan = options.on_scan.begin();
     for place in survey.places {
-        recover_place(place.as_ref(), options, &mut recovery);
+        recover_place(place.as_ref(), options, &mut scan, &mut recovery);
     }
     let interrupted = |error: &Error| matches!(error, Error::Interrupted { .. });
     if let Some(at) = recovery.failed.iter().position(interrupted) {
@@ -193,12 +204,21 @@ fn recover_root(root: &Path, options: &RecoverOptions) -> Result<Recovery> {
 }
 
 /// Recovers what stands in one place.
-fn recover_place(backend: &dyn Backend, options: &RecoverOptions, recovery: &mut Recovery) {
+fn recover_place(
+    backend: &dyn Backend,
+    options: &RecoverOptions,
+    scan: &mut Scan<'_>,
+    recovery: &mut Recovery,
+) {
     let swept = backend.sweep_files(options.dry_run);
+    for _ in swept.removed.iter().chain(&swept.alive) {
+        scan.file(0);
+    }
     recovery.removed.extend(swept.removed);
     recovery.alive.extend(swept.alive);
     recovery.failed.extend(swept.failed);
-    let recovered = match recover_all(backend, options.dry_run, options.abort_unfinished) {
+    let asked = (options.dry_run, options.abort_unfinished);
+    let recovered = match recover_all(backend, asked, &mut || scan.file(0)) {
         Ok(recovered) => recovered,
         // One area, of which the others know nothing.
         Err(error) => return recovery.failed.push(error),

@@ -222,6 +222,10 @@ pub(crate) struct RecoverArgs {
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,
+
+    /// Print nothing but warnings and errors
+    #[arg(short, long, conflicts_with = "json")]
+    pub(crate) quiet: bool,
 }
 
 /// Print what makes a shell complete this command

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use crate::args::InspectArgs;
 use crate::exit::{Exit, Failure, with_causes};
 use crate::output::Output;
+use crate::progress::ScanBar;
 use crate::receipt::{partition_json, plural};
 
 /// Partitions shown unless all are asked for.
@@ -27,7 +28,10 @@ pub(crate) fn run(args: &InspectArgs, output: &mut Output) -> Result<Exit, Failu
     if let Some(keys) = args.keys.keys()? {
         options = options.keys(keys);
     }
+    let progress = ScanBar::new(!args.json, "files");
+    options = options.on_progress(progress.listener((0, 0)));
     let inspection = inspect_with_options(&args.root, &options)?;
+    drop(progress);
     if args.json {
         output.json(&as_json(&inspection));
         return Ok(Exit::Done);

@@ -3,7 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use atomic_arrow::ScanProgress;
+use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::log;
 use crate::receipt::plural;
@@ -21,11 +22,6 @@ impl Progress {
         Self::new(shown, total, template)
     }
 
-    /// Shows the number of files done; their total is unknown.
-    pub(crate) fn files(shown: bool) -> Self {
-        Self::new(shown, None, "{spinner} {human_pos} files")
-    }
-
     fn new(shown: bool, total: Option<u64>, template: &str) -> Self {
         // It hides itself where standard error is no terminal, and gives way to lines of what is done.
         let target = if shown && !log::is_on() {
@@ -36,6 +32,7 @@ impl Progress {
         let bar = ProgressBar::with_draw_target(total, target);
         set_template(&bar, template);
         if !bar.is_hidden() {
+            bar.tick();
             bar.enable_steady_tick(Duration::from_millis(200));
         }
         Progress(bar)
@@ -43,15 +40,6 @@ impl Progress {
 
     pub(crate) fn set(&self, position: u64) {
         self.0.set_position(position);
-    }
-
-    pub(crate) fn advance(&self) {
-        self.0.inc(1);
-    }
-
-    /// Lets something else write to the terminal.
-    pub(crate) fn suspend(&self, write: impl FnOnce()) {
-        self.0.suspend(write);
     }
 }
 
@@ -108,8 +96,59 @@ impl WriteProgress {
     }
 }
 
+/// Progress of those who look at what is there: what they have looked at, of a total that is unknown.
+pub(crate) struct ScanBar(Progress);
+
+impl ScanBar {
+    /// Begins; `what` is looked at, in the plural.
+    pub(crate) fn new(shown: bool, what: &str) -> Self {
+        let template = format!("{{spinner}} {{human_pos}} {what}  {{msg}}");
+        ScanBar(Progress::new(shown, None, &template))
+    }
+
+    /// The callback by which the library tells how far it has come, beyond the files and bytes `before`.
+    pub(crate) fn listener(
+        &self,
+        before: (u64, u64),
+    ) -> impl Fn(ScanProgress) + Send + Sync + 'static {
+        let bar = self.0.0.clone();
+        move |progress| {
+            let (files, bytes) = (before.0 + progress.files, before.1 + progress.bytes);
+            bar.set_position(files);
+            if bytes > 0 {
+                bar.set_message(HumanBytes(bytes).to_string());
+            }
+        }
+    }
+
+    /// Lets something else write to the terminal.
+    pub(crate) fn suspend(&self, write: impl FnOnce()) {
+        self.0.0.suspend(write);
+    }
+}
+
 fn set_template(bar: &ProgressBar, template: &str) {
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bar_stands_where_the_library_has_come_to_over_several_paths() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("rows.parquet"), b"PAR1").unwrap();
+        let bar = ScanBar::new(false, "files");
+        for before in 0..2 {
+            let options = atomic_arrow::verify::VerifyOptions::new();
+            let options = options.on_progress(bar.listener((before, before * 4)));
+            let path = directory.path();
+            atomic_arrow::verify::verify_path_with_options(path, &options, |_| Ok(())).unwrap();
+            assert_eq!(bar.0.0.position(), before + 1);
+            assert_eq!(bar.0.0.message(), format!("{} B", (before + 1) * 4));
+        }
     }
 }

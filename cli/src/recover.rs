@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::args::RecoverArgs;
 use crate::exit::{Exit, Failure, message, with_causes};
 use crate::output::Output;
+use crate::progress::ScanBar;
 use crate::receipt::plural;
 
 pub(crate) fn run(args: &RecoverArgs, output: &mut Output) -> Result<Exit, Failure> {
@@ -16,7 +17,10 @@ pub(crate) fn run(args: &RecoverArgs, output: &mut Output) -> Result<Exit, Failu
         .dry_run(args.dry_run)
         .abort_unfinished(args.abort)
         .staging(args.staging.place.clone());
+    let progress = ScanBar::new(!args.quiet && !args.json, "leftovers looked at");
+    let options = options.on_progress(progress.listener((0, 0)));
     let recovery = recover_with_options(&args.root, &options)?;
+    drop(progress);
     if args.json {
         output.json(&json!({
             "dry_run": args.dry_run,
@@ -33,7 +37,7 @@ pub(crate) fn run(args: &RecoverArgs, output: &mut Output) -> Result<Exit, Failu
                 .map(|error| with_causes(error, error.source()))
                 .collect::<Vec<_>>(),
         }));
-    } else {
+    } else if !args.quiet {
         let did = if args.dry_run {
             "would remove"
         } else {

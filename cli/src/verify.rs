@@ -9,7 +9,7 @@ use std::error::Error as _;
 use crate::args::VerifyArgs;
 use crate::exit::{Exit, Failure, message, with_causes};
 use crate::output::Output;
-use crate::progress::Progress;
+use crate::progress::ScanBar;
 use crate::receipt::plural;
 
 /// The results of all files together.
@@ -44,7 +44,7 @@ pub(crate) fn run(args: &VerifyArgs, output: &mut Output) -> Result<Exit, Failur
     let mut total = Totals::default();
     let (mut damaged, mut not_checkable) = (Vec::new(), Vec::new());
     let mut errors = Vec::new();
-    let progress = Progress::files(!args.quiet && !args.json);
+    let progress = ScanBar::new(!args.quiet && !args.json, "files");
     let mut options = VerifyOptions::new()
         .level(args.level.into())
         .cross_mounts(args.cross_mounts);
@@ -52,8 +52,9 @@ pub(crate) fn run(args: &VerifyArgs, output: &mut Output) -> Result<Exit, Failur
         options = options.keys(keys);
     }
     for path in &args.paths {
+        let before = (total.files, total.bytes);
+        let options = options.clone().on_progress(progress.listener(before));
         let checked = verify_path_with_options(path, &options, |report| {
-            progress.advance();
             total.add(report);
             match report.damage() {
                 Some(damage) if args.json => match damage {

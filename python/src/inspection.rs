@@ -2,17 +2,18 @@
 
 use std::path::PathBuf;
 
-use atomic_arrow::Partition;
 use atomic_arrow::arrow::array::RecordBatch;
 use atomic_arrow::inspect::{self as library, InspectOptions, inspect_with_options};
+use atomic_arrow::{Partition, ScanProgress};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::errors::{raise, with_causes};
 use crate::options::{self, Keys};
+use crate::scan::tell;
 use crate::table::{self, Table, batch, bytes, numbers, plural, texts};
 use crate::values::partition_dict;
-use crate::work::apart;
+use crate::work::{Find, apart};
 
 /// The data files of one directory.
 #[pyclass(frozen, module = "atomic_arrow")]
@@ -262,6 +263,7 @@ impl Inspection {
 
 /// Looks at a data set: its partitions, rows, bytes, and oddities.
 #[pyfunction]
+#[pyo3(signature = (root, small_file, cross_mounts, keys, staging, on_progress=None))]
 pub(crate) fn inspect(
     py: Python<'_>,
     root: PathBuf,
@@ -269,6 +271,7 @@ pub(crate) fn inspect(
     cross_mounts: bool,
     keys: &Bound<'_, PyDict>,
     staging: &Bound<'_, PyAny>,
+    on_progress: Option<Py<PyAny>>,
 ) -> PyResult<Inspection> {
     let mut options = InspectOptions::new()
         .small_file(small_file)
@@ -277,8 +280,14 @@ pub(crate) fn inspect(
     if let Some(keys) = Keys::of(keys)? {
         options = options.keys(keys);
     }
-    let look = move |_: &dyn Fn(()) -> bool| inspect_with_options(&root, &options);
-    let inspection = apart(py, look, |()| Ok(()))?;
+    let look = move |find: Find<ScanProgress>| {
+        let options = options.on_progress(move |counts| {
+            // Where nobody listens any more, it only reads on.
+            let _ = find(counts);
+        });
+        inspect_with_options(&root, &options)
+    };
+    let inspection = apart(py, look, |counts| tell(py, on_progress.as_ref(), counts))?;
     Ok(Inspection::of(
         inspection.map_err(|error| raise(py, &error))?,
     ))

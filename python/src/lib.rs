@@ -19,6 +19,7 @@ mod owned;
 mod receipt;
 mod recovery;
 mod reports;
+mod scan;
 mod settle;
 mod staged_writes;
 mod table;
@@ -54,6 +55,8 @@ mod _lib {
     use super::recovery::{Recovery, recover};
     #[pymodule_export]
     use super::reports::{FileReport, Verification, verify};
+    #[pymodule_export]
+    use super::scan::ScanProgress;
     #[pymodule_export]
     use super::staged_writes::{StagedWrite, commit, discard};
     #[pymodule_export]

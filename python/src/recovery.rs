@@ -9,6 +9,7 @@ use pyo3::types::PyCapsule;
 
 use crate::errors::raise;
 use crate::options;
+use crate::scan::Told;
 use crate::settle::Signals;
 use crate::table::{self, batch, plural, texts};
 use crate::work::run;
@@ -122,20 +123,25 @@ impl Recovery {
 
 /// Finishes or removes what dead writers left of a data set.
 #[pyfunction]
+#[pyo3(signature = (root, dry_run, abort_unfinished, staging, on_progress=None))]
 pub(crate) fn recover(
     py: Python<'_>,
     root: PathBuf,
     dry_run: bool,
     abort_unfinished: bool,
     staging: &Bound<'_, PyAny>,
+    on_progress: Option<Py<PyAny>>,
 ) -> PyResult<Recovery> {
     let options = RecoverOptions::new()
         .dry_run(dry_run)
         .abort_unfinished(abort_unfinished)
         .staging(options::staging(staging)?);
     let signals = Signals::default();
-    let options = options.interrupt_when(signals.asking());
-    let (recovered, raised) = run(py, &signals, move || recover_with_options(&root, &options))?;
+    let told = Told::new(&signals, on_progress);
+    let options = options
+        .interrupt_when(signals.asking())
+        .on_progress(told.listener());
+    let (recovered, raised) = run(py, &told, move || recover_with_options(&root, &options))?;
     if let Some(raised) = raised {
         return Err(raised);
     }

@@ -1,17 +1,19 @@
 //! The result of `verify`, which changes nothing on disk.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use atomic_arrow::arrow::array::RecordBatch;
 use atomic_arrow::verify::{self as checks, VerifyOptions, verify_path_with_options};
-use atomic_arrow::{Error, Step};
+use atomic_arrow::{Error, ScanProgress, Step};
 use pyo3::prelude::*;
 use pyo3::types::{PyCapsule, PyDict};
 
 use crate::errors::{raise, with_causes};
 use crate::options::{self, Keys};
+use crate::scan::tell;
 use crate::table::{self, Table, batch, bytes, numbers, plural, texts};
-use crate::work::apart;
+use crate::work::{Find, apart};
 
 /// The result of checking one file.
 #[pyclass(frozen, get_all, module = "atomic_arrow")]
@@ -176,9 +178,15 @@ impl Verification {
     }
 }
 
+/// What the calling thread hears of while files are checked.
+enum Found {
+    Progress(ScanProgress),
+    Report(FileReport),
+}
+
 /// Checks a file, or every data file under a directory.
 #[pyfunction]
-#[pyo3(signature = (paths, level, cross_mounts, keys, on_file=None))]
+#[pyo3(signature = (paths, level, cross_mounts, keys, on_file=None, on_progress=None))]
 pub(crate) fn verify(
     py: Python<'_>,
     paths: Vec<PathBuf>,
@@ -186,6 +194,7 @@ pub(crate) fn verify(
     cross_mounts: bool,
     keys: &Bound<'_, PyDict>,
     on_file: Option<Py<PyAny>>,
+    on_progress: Option<Py<PyAny>>,
 ) -> PyResult<Verification> {
     let mut options = VerifyOptions::new()
         .level(options::level(level)?)
@@ -193,26 +202,39 @@ pub(crate) fn verify(
     if let Some(keys) = Keys::of(keys)? {
         options = options.keys(keys);
     }
-    let check = move |find: &dyn Fn(FileReport) -> bool| {
+    let check = move |find: Find<Found>| {
+        let mut before = ScanProgress::default();
         paths.iter().try_for_each(|path| {
-            verify_path_with_options(path, &options, |report| {
-                match find(FileReport::of(report)) {
+            let telling = Arc::clone(&find);
+            let options = options.clone().on_progress(move |mut counts| {
+                counts.files += before.files;
+                counts.bytes += before.bytes;
+                // The report that follows finds out whether nobody listens.
+                let _ = telling(Found::Progress(counts));
+            });
+            let checked = verify_path_with_options(path, &options, |report| {
+                match find(Found::Report(FileReport::of(report))) {
                     true => Ok(()),
                     false => Err(Error::Interrupted {
                         step: Step::Verify,
                         path: report.path().to_owned(),
                     }),
                 }
-            })
-            .map(drop)
+            })?;
+            before.files += checked.files;
+            before.bytes += checked.bytes;
+            Ok(())
         })
     };
     let mut reports = Vec::new();
-    let checked = apart(py, check, |report: FileReport| {
-        reports.push(report.clone());
-        match &on_file {
-            Some(call) => call.call1(py, (report,)).map(drop),
-            None => Ok(()),
+    let checked = apart(py, check, |found| match found {
+        Found::Progress(counts) => tell(py, on_progress.as_ref(), counts),
+        Found::Report(report) => {
+            reports.push(report.clone());
+            match &on_file {
+                Some(call) => call.call1(py, (report,)).map(drop),
+                None => Ok(()),
+            }
         }
     })?;
     checked.map_err(|error| raise(py, &error))?;

@@ -139,25 +139,31 @@ fn writes(staged: Vec<Bound<'_, StagedWrite>>, root: Option<PathBuf>) -> StagedW
     }
 }
 
-/// Publishes everything that is staged as one commit.
-#[pyfunction]
-#[pyo3(signature = (staged, root=None, write_id=None, rewrite_missing=false, success_file=false, schema_check=true, case_sensitive_names=false))]
-pub(crate) fn commit(
-    py: Python<'_>,
-    staged: Vec<Bound<'_, StagedWrite>>,
-    root: Option<PathBuf>,
+/// The options of a commit, a dictionary in Python.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+pub(crate) struct CommitOptions {
     write_id: Option<String>,
     rewrite_missing: bool,
     success_file: bool,
     schema_check: bool,
     case_sensitive_names: bool,
+}
+
+/// Publishes everything that is staged as one commit.
+#[pyfunction]
+pub(crate) fn commit(
+    py: Python<'_>,
+    staged: Vec<Bound<'_, StagedWrite>>,
+    root: Option<PathBuf>,
+    options: CommitOptions,
 ) -> PyResult<Receipt> {
     let mut writes = writes(staged, root)
-        .rewrite_missing(rewrite_missing)
-        .success_file(success_file)
-        .schema_check(schema_check)
-        .case_sensitive_names(case_sensitive_names);
-    if let Some(write_id) = write_id {
+        .rewrite_missing(options.rewrite_missing)
+        .success_file(options.success_file)
+        .schema_check(options.schema_check)
+        .case_sensitive_names(options.case_sensitive_names);
+    if let Some(write_id) = options.write_id {
         writes = writes.write_id(write_id);
     }
     let place = writes.root().map_err(|error| raise(py, &error))?.to_owned();

@@ -13,7 +13,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -195,21 +195,25 @@ pub(crate) fn with_worker<S: Send + 'static, J: Send + 'static, R: Send + 'stati
     Ok((lent.ok(), done))
 }
 
+/// Hands over what was found; nobody listens any more where it says `false`.
+pub(crate) type Find<F> = Arc<dyn Fn(F) -> bool + Send + Sync>;
+
 /// Runs work that only reads on a thread which is left to itself once something is raised: it ends on
 /// its own, and nobody waits for it.
 ///
 /// `work` hands over what it finds; `found` is called with it, on this thread.
 pub(crate) fn apart<F: Send + 'static, R: Send + 'static>(
     py: Python<'_>,
-    work: impl FnOnce(&dyn Fn(F) -> bool) -> R + Send + 'static,
+    work: impl FnOnce(Find<F>) -> R + Send + 'static,
     mut found: impl FnMut(F) -> PyResult<()>,
 ) -> PyResult<R> {
     logging::ask(py)?;
     let (finding, findings) = channel();
     let run = move || {
+        let finder = finding.clone();
         // Nobody listens any more once something was raised.
-        let find = |finding: F, sender: &Sender<Finding<F, R>>| sender.send(Finding::One(finding));
-        let done = contained(|| work(&|one| find(one, &finding).is_ok()));
+        let find: Find<F> = Arc::new(move |one| finder.send(Finding::One(one)).is_ok());
+        let done = contained(|| work(find));
         let _ = finding.send(Finding::All(done));
     };
     thread::Builder::new()

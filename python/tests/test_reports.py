@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -138,3 +139,51 @@ def test_several_paths_are_checked_in_one_report(lake: Path) -> None:
     verification = aa.verify([lake / "a", lake / "c/rows.parquet"])
     assert [file.path.parent.name for file in verification.files] == ["a", "c"]
     assert [file.path.parent.name for file in verification.damaged] == ["c"]
+
+
+def test_progress_is_told_and_shown(
+    lake: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = lake / "weather"
+    for _ in range(2):
+        aa.write_dataset(ROWS, root, partition_by="station_id")
+    told: list[aa.ScanProgress] = []
+    paths = [root / "station_id=010010", root / "station_id=020020"]
+    verification = aa.verify(paths, progress=told.append)
+    assert [progress.files for progress in told] == [1, 2, 3, 4]
+    assert told[-1].bytes == verification.bytes
+    told.clear()
+    inspection = aa.inspect(root, progress=told.append)
+    assert [progress.files for progress in told] == [1, 2, 3, 4]
+    assert told[-1].bytes == inspection.bytes
+    assert "4 files" in repr(told[-1])
+    staged = aa.stage(ROWS, root)
+    told.clear()
+    assert aa.recover(root, progress=told.append).staged
+    assert (told[-1].files, told[-1].bytes) == (1, 0)
+    # A bar of tqdm, and without that a line on a terminal.
+    aa.verify(root, progress=True)
+    assert "files" in capsys.readouterr().err
+    monkeypatch.setitem(sys.modules, "tqdm.auto", None)
+    aa.inspect(root, progress=True)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    aa.inspect(root, progress=True)
+    assert capsys.readouterr().err.endswith("4 files looked at\n")
+    aa.recover(root, progress=True)
+    assert capsys.readouterr().err.endswith("1 files looked at\n")
+    aa.discard([staged])
+
+
+def test_an_exception_of_progress_ends_the_scan(lake: Path) -> None:
+    root = lake / "weather"
+    aa.write_dataset(ROWS, root, partition_by="station_id")
+    staged = aa.stage(ROWS, root, partition_by="station_id")
+
+    def enough(progress: aa.ScanProgress) -> None:
+        raise LookupError("enough")
+
+    for scan in (aa.verify, aa.inspect, aa.recover):
+        with pytest.raises(LookupError, match="enough"):
+            scan(root, progress=enough)
+    assert aa.commit([staged]).rows == 2

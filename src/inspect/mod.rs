@@ -22,7 +22,8 @@ use crate::error::Result;
 use crate::format::parquet::Keys;
 #[cfg(feature = "encryption")]
 use crate::options::ParquetKeys;
-use crate::options::StagingPlace;
+use crate::options::scan::OnScan;
+use crate::options::{ScanProgress, StagingPlace};
 use crate::partition::Partition;
 use crate::recover::{RecoverOptions, recover_with_options};
 use crate::staging::resolve;
@@ -181,6 +182,7 @@ pub struct InspectOptions {
     cross_mounts: bool,
     staging: StagingPlace,
     keys: Option<Keys>,
+    on_scan: OnScan,
     disk: Arc<dyn Disk>,
 }
 
@@ -191,6 +193,7 @@ impl Default for InspectOptions {
             cross_mounts: false,
             staging: StagingPlace::default(),
             keys: None,
+            on_scan: OnScan::default(),
             disk: Arc::new(OsDisk),
         }
     }
@@ -235,6 +238,13 @@ impl InspectOptions {
         self
     }
 
+    /// Called after each data file, with how many files and bytes were looked at; by default nothing is.
+    #[must_use]
+    pub fn on_progress(mut self, call: impl Fn(ScanProgress) + Send + Sync + 'static) -> Self {
+        self.on_scan = OnScan::calling(call);
+        self
+    }
+
     /// The disk to look at, for tests; by default the operating system's ([`OsDisk`]).
     #[cfg(feature = "sim")]
     #[cfg_attr(docsrs, doc(cfg(feature = "sim")))]
@@ -273,6 +283,7 @@ pub fn inspect_with_options(
         cross_mounts,
         staging,
         keys,
+        on_scan,
         disk,
     } = options;
     let root = resolve(disk.as_ref(), root.as_ref())?;
@@ -285,6 +296,7 @@ pub fn inspect_with_options(
         *small_file,
         *cross_mounts,
         keys.as_ref(),
+        on_scan.begin(),
     )?;
     let recover = RecoverOptions::new()
         .dry_run(true)

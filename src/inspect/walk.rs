@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::format::parquet::Keys;
 use crate::format::{self, Fault, Format};
 use crate::options::Verify;
+use crate::options::scan::Scan;
 use crate::partition::{Partition, hive};
 use crate::record::SUCCESS_FILE;
 use crate::staging::is_area_name;
@@ -35,11 +36,13 @@ pub(super) fn walk(
     small_file: u64,
     cross_mounts: bool,
     keys: Option<&Keys>,
+    scan: Scan<'_>,
 ) -> Result<Walked> {
     let mut walker = Walker {
         disk,
         small_file,
         keys,
+        scan,
         walked: Walked::default(),
         schemas: Schemas::default(),
         formats: BTreeSet::new(),
@@ -96,6 +99,7 @@ struct Walker<'a> {
     disk: &'a dyn Disk,
     small_file: u64,
     keys: Option<&'a Keys>,
+    scan: Scan<'a>,
     walked: Walked,
     schemas: Schemas,
     /// The formats of the data files.
@@ -125,6 +129,7 @@ impl Walker<'_> {
                 self.walked.oddities.push(Oddity::Hidden { path });
                 continue;
             }
+            let (files, bytes) = (summary.files, summary.bytes);
             match met {
                 Met::Directory => below.push(relative.join(path.file_name().unwrap_or_default())),
                 Met::PassedOver(what) => {
@@ -138,6 +143,9 @@ impl Walker<'_> {
                     Some(format) => self.plain_file(path, format, &mut summary),
                     None => self.walked.oddities.push(Oddity::ForeignFile { path }),
                 },
+            }
+            if summary.files > files {
+                self.scan.file(summary.bytes - bytes);
             }
         }
         let is_root = relative.as_os_str().is_empty();

@@ -11,6 +11,7 @@ mod parquet_keys;
 mod parquet_properties;
 mod parquet_values;
 pub mod parse;
+pub(crate) mod scan;
 mod schema_policy;
 pub(crate) mod text;
 
@@ -32,6 +33,7 @@ use format::Format;
 pub use parquet_keys::ParquetKeys;
 pub use parquet_properties::ParquetProperties;
 use parse::names;
+pub use scan::ScanProgress;
 pub use schema_policy::SchemaPolicy;
 use text::TextOptions;
 

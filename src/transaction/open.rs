@@ -59,9 +59,9 @@ pub(crate) fn open_area(disk: &Arc<dyn Disk>, home: Home) -> Result<Area> {
     let area = Area::open(disk, home)?;
     if area.home().is_data_set() {
         let backend = LocalBackend::new(area.clone());
-        let _ = recover_all(&backend, false, false);
+        let _ = recover_all(&backend, (false, false), &mut || {});
         for neighbour in backend.neighbours().unwrap_or_default() {
-            let _ = recover_all(neighbour.as_ref(), false, false);
+            let _ = recover_all(neighbour.as_ref(), (false, false), &mut || {});
         }
     }
     Ok(area)

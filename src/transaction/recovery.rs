@@ -15,14 +15,20 @@ use crate::options::Durability;
 use crate::record::Decision;
 use crate::trace;
 
-/// Finishes or removes every transaction whose writer is dead, and what is left of earlier ones.
+/// Finishes or removes every transaction whose writer is dead, and what is left of earlier ones. `on_each` is called after
+/// each transaction.
 pub(crate) fn recover_all(
     backend: &dyn Backend,
-    dry_run: bool,
-    abort_unfinished: bool,
+    (dry_run, abort_unfinished): (bool, bool),
+    on_each: &mut dyn FnMut(),
 ) -> Result<RecoveredAll> {
-    let recover = |id| (id, recover_one(backend, id, dry_run, abort_unfinished));
-    let mut transactions: Vec<_> = backend.transactions()?.into_iter().map(recover).collect();
+    let mut recover = |id| {
+        let recovered = recover_one(backend, id, dry_run, abort_unfinished);
+        on_each();
+        (id, recovered)
+    };
+    let found = backend.transactions()?.into_iter();
+    let mut transactions: Vec<_> = found.map(&mut recover).collect();
     let mut left = Vec::new();
     if !dry_run {
         left = backend.sweep();

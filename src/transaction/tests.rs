@@ -123,7 +123,9 @@ fn old_disk(journaled: bool, exchanges: bool) -> SimDisk {
 }
 
 fn recover(disk: &SimDisk) -> Result<()> {
-    for (_, recovered) in recover_all(backend(disk).as_ref(), false, false)?.transactions {
+    for (_, recovered) in
+        recover_all(backend(disk).as_ref(), (false, false), &mut || {})?.transactions
+    {
         assert_ne!(recovered?, Recovered::Alive);
     }
     Ok(())
@@ -176,7 +178,8 @@ fn an_old_file_that_stays_where_nothing_can_be_exchanged_is_a_note_and_goes_late
                 disk.remove_file(old).unwrap();
                 disk.put(old, b"another").unwrap();
             }
-            let recovered = recover_all(backend(&disk).as_ref(), false, false).unwrap();
+            let recovered =
+                recover_all(backend(&disk).as_ref(), (false, false), &mut || {}).unwrap();
             assert!(recovered.left.is_empty(), "{:?}", recovered.left);
             assert_eq!(seen(&disk).contains_key(old), another, "{mode:?}");
             assert_eq!(left(&disk), Vec::<PathBuf>::new());
@@ -204,12 +207,12 @@ fn a_commit_of_another_that_is_published_and_cannot_be_forgotten_is_a_leftover_a
     };
     let twin = dead();
     let of_twin = target_at_rest(&twin);
-    recover_all(of_twin.as_ref(), false, false).unwrap();
+    recover_all(of_twin.as_ref(), (false, false), &mut || {}).unwrap();
     let at = twin.calls().iter().position(removes).unwrap();
     let disk = dead();
     let target = target_at_rest(&disk);
     disk.fail_call(at, EACCES, FaultTime::Before);
-    let recovered = recover_all(target.as_ref(), false, false).unwrap();
+    let recovered = recover_all(target.as_ref(), (false, false), &mut || {}).unwrap();
     let (_, told) = recovered.transactions.into_iter().next().unwrap();
     let error = told.unwrap_err();
     assert!(matches!(error, Error::NotRemoved { .. }), "{error:?}");
@@ -407,8 +410,8 @@ fn an_overwrite_that_is_staged_inside_the_data_set_shows_readers_no_data_file_th
                 assert_eq!(shown(&found), None, "{mode:?}, {}", moment.call);
                 for (_, recovered) in recover_all(
                     target_at(&found, &StagingPlace::Inside).as_ref(),
-                    false,
-                    false,
+                    (false, false),
+                    &mut || {},
                 )
                 .unwrap()
                 .transactions
@@ -559,7 +562,7 @@ fn whoever_finishes_an_overwrite_leaves_a_file_that_was_written_under_an_old_nam
         .unwrap();
     disk.put("/lake/year=1/old.parquet", b"later").unwrap();
     let backend = target_at(&disk, &StagingPlace::Inside);
-    for (_, recovered) in recover_all(backend.as_ref(), false, false)
+    for (_, recovered) in recover_all(backend.as_ref(), (false, false), &mut || {})
         .unwrap()
         .transactions
     {

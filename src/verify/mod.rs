@@ -24,7 +24,8 @@ use crate::format::{self, Contents, Fault, Format};
 use crate::local_path::local_path;
 #[cfg(feature = "encryption")]
 use crate::options::ParquetKeys;
-use crate::options::Verify;
+use crate::options::scan::OnScan;
+use crate::options::{ScanProgress, Verify};
 use crate::trace;
 use crate::walk::PassedOver;
 use walk::Found;
@@ -173,6 +174,7 @@ pub struct VerifyOptions {
     level: Verify,
     cross_mounts: bool,
     keys: Option<Keys>,
+    on_scan: OnScan,
 }
 
 impl VerifyOptions {
@@ -204,6 +206,13 @@ impl VerifyOptions {
     #[must_use]
     pub fn keys(mut self, keys: ParquetKeys) -> Self {
         self.keys = Some(Keys::of_reader(keys));
+        self
+    }
+
+    /// Called after each file, with how many files and bytes were checked; by default nothing is.
+    #[must_use]
+    pub fn on_progress(mut self, call: impl Fn(ScanProgress) + Send + Sync + 'static) -> Self {
+        self.on_scan = OnScan::calling(call);
         self
     }
 }
@@ -323,6 +332,7 @@ pub(crate) fn check_path(
     let _inside = trace::verify(path).entered();
     let (level, cross_mounts) = (options.level, options.cross_mounts);
     let mut summary = Summary::default();
+    let mut scan = options.on_scan.begin();
     walk::each_file(
         disk,
         &local_path(path)?,
@@ -333,6 +343,7 @@ pub(crate) fn check_path(
                 Some(what) => not_opened(found.path, level, what),
             };
             summary.add(&report);
+            scan.file(report.bytes);
             on_file(&report)
         },
     )?;

@@ -58,6 +58,7 @@ mod refusals;
 #[cfg(target_os = "linux")]
 mod row_labels;
 mod samples;
+mod scan_progress;
 mod staged_writes;
 mod staging;
 #[cfg(unix)]

@@ -7,6 +7,7 @@
 #[path = "../../../tests/support/mod.rs"]
 mod support;
 
+mod bars;
 mod bombs;
 mod completions;
 mod disks;

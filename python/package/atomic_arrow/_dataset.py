@@ -426,15 +426,14 @@ def commit(
         stays so.
     """
     place = None if root is None else local_path(root)
-    receipt = _lib.commit(
-        list(staged),
-        place,
-        write_id,
-        rewrite_missing,
-        success_file,
-        schema_check,
-        case_sensitive_names,
-    )
+    options = {
+        "write_id": write_id,
+        "rewrite_missing": rewrite_missing,
+        "success_file": success_file,
+        "schema_check": schema_check,
+        "case_sensitive_names": case_sensitive_names,
+    }
+    receipt = _lib.commit(list(staged), place, options)
     _warn(receipt, level=3)
     return receipt
 

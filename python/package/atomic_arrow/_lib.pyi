@@ -28,6 +28,7 @@ __all__ = [
     "Receipt",
     "Recovery",
     "RowStream",
+    "ScanProgress",
     "StagedWrite",
     "Stream",
     "Table",
@@ -270,6 +271,13 @@ class Metrics:
     __hash__: None  # type: ignore[assignment]
 
 @final
+class ScanProgress:
+    @property
+    def files(self) -> int: ...
+    @property
+    def bytes(self) -> int: ...
+
+@final
 class Progress:
     @property
     def rows(self) -> int: ...
@@ -409,15 +417,7 @@ class Recovery:
 
 def parse_size(option: str, text: str) -> int: ...
 def already_committed(root: str, options: dict[str, Any]) -> Receipt | None: ...
-def commit(
-    staged: list[StagedWrite],
-    root: str | None = None,
-    write_id: str | None = None,
-    rewrite_missing: bool = False,
-    success_file: bool = False,
-    schema_check: bool = True,
-    case_sensitive_names: bool = False,
-) -> Receipt: ...
+def commit(staged: list[StagedWrite], root: str | None, options: dict[str, Any]) -> Receipt: ...
 def discard(staged: list[StagedWrite], root: str | None = None) -> None: ...
 def main(args: list[str]) -> int: ...
 def verify(
@@ -426,6 +426,7 @@ def verify(
     cross_mounts: bool,
     keys: dict[str, object],
     on_file: Callable[[FileReport], object] | None = None,
+    on_progress: Callable[[ScanProgress], object] | None = None,
 ) -> Verification: ...
 def inspect(
     root: str,
@@ -433,7 +434,12 @@ def inspect(
     cross_mounts: bool,
     keys: dict[str, object],
     staging: str | tuple[str],
+    on_progress: Callable[[ScanProgress], object] | None = None,
 ) -> Inspection: ...
 def recover(
-    root: str, dry_run: bool, abort_unfinished: bool, staging: str | tuple[str]
+    root: str,
+    dry_run: bool,
+    abort_unfinished: bool,
+    staging: str | tuple[str],
+    on_progress: Callable[[ScanProgress], object] | None = None,
 ) -> Recovery: ...

@@ -12,6 +12,7 @@ from ._encryption import ColumnKeys, Key, key_options
 from ._lib import FileReport, Inspection, Recovery, Verification
 from ._options import Staging, staging_place
 from ._paths import StrPath, local_path
+from ._progress import OnScan, ShownScan
 from ._sizes import invalid, size
 
 CheckLevel: TypeAlias = Literal["footer", "checksum", "decode"]
@@ -26,6 +27,7 @@ def verify(
     column_keys: ColumnKeys | None = None,
     aad_prefix: bytes | str | None = None,
     on_file: Callable[[FileReport], object] | None = None,
+    progress: OnScan = False,
 ) -> Verification:
     """Checks files, and every data file under directories; damage is in the report.
 
@@ -48,6 +50,7 @@ def verify(
     :param column_keys: The keys of columns that have their own, by their paths.
     :param aad_prefix: What was given as such to the writer, where the files do not tell it.
     :param on_file: Called with each report as it comes.
+    :param progress: ``True`` for a bar, or a function that is called with a :class:`ScanProgress`.
     :raises InvalidOptionError: If there is no such level.
     :raises ReadError: If the system would not read a file or directory. Nothing was changed.
     """
@@ -59,9 +62,9 @@ def verify(
     keys = key_options(
         {"footer_key": footer_key, "column_keys": column_keys, "aad_prefix": aad_prefix}
     )
-    verification = _lib.verify(
-        [local_path(one) for one in paths], level, cross_mounts, keys, on_file
-    )
+    places = [local_path(one) for one in paths]
+    with ShownScan(progress) as call:
+        verification = _lib.verify(places, level, cross_mounts, keys, on_file, call)
     return verification
 
 
@@ -74,6 +77,7 @@ def inspect(
     column_keys: ColumnKeys | None = None,
     aad_prefix: bytes | str | None = None,
     staging: Staging = "auto",
+    progress: OnScan = False,
 ) -> Inspection:
     """Looks at a data set: its partitions, rows, bytes, and what readers may stumble over.
 
@@ -91,6 +95,7 @@ def inspect(
     :param column_keys: The keys of columns that have their own.
     :param aad_prefix: As of :func:`verify`.
     :param staging: Where the writers stage their files.
+    :param progress: ``True`` for a bar, or a function that is called with a :class:`ScanProgress`.
     :raises InvalidPathError, ReadError: If the root is no directory or cannot be listed. Nothing was
         changed.
     """
@@ -98,7 +103,9 @@ def inspect(
     keys = key_options(
         {"footer_key": footer_key, "column_keys": column_keys, "aad_prefix": aad_prefix}
     )
-    return _lib.inspect(local_path(root), limit or 0, cross_mounts, keys, staging_place(staging))
+    place = staging_place(staging)
+    with ShownScan(progress) as call:
+        return _lib.inspect(local_path(root), limit or 0, cross_mounts, keys, place, call)
 
 
 def recover(
@@ -107,6 +114,7 @@ def recover(
     dry_run: bool = False,
     abort_unfinished: bool = False,
     staging: Staging = "auto",
+    progress: OnScan = False,
 ) -> Recovery:
     """Finishes or removes what dead writers left of a data set.
 
@@ -124,11 +132,14 @@ def recover(
         whose staging area is out of reach, only the marker that keeps others from writing is removed, with a
         warning.
     :param staging: Where the writers stage their files.
+    :param progress: ``True`` for a bar, or a function that is called with a :class:`ScanProgress`. What it raises
+        ends the recovery; what was done before is done.
     :raises InvalidPathError, IoError: If the root cannot be resolved. What is in the way of single
         files is in the report.
     """
     place = staging_place(staging)
-    recovery = _lib.recover(local_path(root), dry_run, abort_unfinished, place)
+    with ShownScan(progress) as call:
+        recovery = _lib.recover(local_path(root), dry_run, abort_unfinished, place, call)
     for transaction in recovery.abandoned:
         warnings.warn(
             f"{root}: {transaction} is given up: what it had published stays, the rest is removed, and a name"

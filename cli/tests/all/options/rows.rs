@@ -222,7 +222,7 @@ const DATA_SET: &[Row] = &[
     row("threads that encode", Has(&["threads"]), Has(&["--threads"]), Has(&["threads"]), "a number", "as many as the machine runs"),
     row("open files", Has(&["max_open_files"]), Has(&["--max-open-files"]), Has(&["max_open_files"]), "a number, at least 8", ""),
     row("a call for each finished file", Has(&["on_file"]), Lacks("`--verbose`"), Has(&["on_file"]), "a function", "none"),
-    row("a call as the write goes on", Has(&["on_progress"]), Lacks("a bar on a terminal"), Has(&["progress"]), "a function", "none"),
+    row("a call as the write goes on", Has(&["on_progress"]), Lacks("a bar on a terminal"), Has(&["progress"]), "a function, in Python also a switch for a bar", "none"),
     row("whether to give up", Has(&["interrupt_when"]), Lacks("signals"), Lacks("Ctrl-C"), "a function", "never"),
     row("the disk", Has(&["disk"]), Lacks(TESTS_ONLY), Lacks(TESTS_ONLY), "a `Disk` (feature `sim`)", "the system's"),
     row("reporting and writing nothing", Lacks("`dry_run` in place of `build`"), Has(&["--dry-run"]), Has(&["dry_run"]), "a switch", "off"),
@@ -315,6 +315,7 @@ const VERIFY: &[Row] = &[
     row("the keys of encrypted Parquet", Has(&["keys"]), Has(&["--footer-key", "--column-keys", "--aad-prefix"]), Has(&["footer_key", "column_keys", "aad_prefix"]), "as of data sets", "none: encrypted files are not checkable"),
     row("what is mounted below", Has(&["cross_mounts"]), Has(&["--cross-mounts"]), Has(&["cross_mounts"]), "a switch", "off"),
     row("a call for each file", Lacks("argument"), Lacks("`--verbose`"), Has(&["on_file"]), "a function", "none"),
+    row("a call as it goes on", Has(&["on_progress"]), Lacks("a bar on a terminal"), Has(&["progress"]), "a function, in Python also a switch for a bar", "none"),
     row("what is printed", Lacks("prints nothing"), Has(&["--json", "--quiet", "--verbose"]), Lacks("prints nothing"), "switches", "damage and a summary"),
 ];
 
@@ -325,6 +326,7 @@ const INSPECT: &[Row] = &[
     row("the keys of encrypted Parquet", Has(&["keys"]), Has(&["--footer-key", "--column-keys", "--aad-prefix"]), Has(&["footer_key", "column_keys", "aad_prefix"]), "as of data sets", "none: encrypted files are not checkable"),
     row("where writers stage their files", Has(&["staging"]), Has(&["--staging"]), Has(&["staging"]), "`auto`, `beside`, `inside`, a directory", ""),
     row("the disk", Has(&["disk"]), Lacks(TESTS_ONLY), Lacks(TESTS_ONLY), "a `Disk` (feature `sim`)", "the system's"),
+    row("a call as it goes on", Has(&["on_progress"]), Lacks("a bar on a terminal"), Has(&["progress"]), "a function, in Python also a switch for a bar", "none"),
     row("what is printed", Lacks("prints nothing"), Has(&["--all", "--json"]), Lacks("prints nothing"), "switches", "the first of each kind"),
 ];
 
@@ -335,5 +337,6 @@ const RECOVER: &[Row] = &[
     row("where writers stage their files", Has(&["staging"]), Has(&["--staging"]), Has(&["staging"]), "`auto`, `beside`, `inside`, a directory", ""),
     row("whether to give up", Has(&["interrupt_when"]), Lacks("signals"), Lacks("Ctrl-C"), "a function", "never"),
     row("the disk", Has(&["disk"]), Lacks(TESTS_ONLY), Lacks(TESTS_ONLY), "a `Disk` (feature `sim`)", "the system's"),
-    row("what is printed", Lacks("prints nothing"), Has(&["--json"]), Lacks("prints nothing"), "a switch", "a summary"),
+    row("a call as it goes on", Has(&["on_progress"]), Lacks("a bar on a terminal"), Has(&["progress"]), "a function, in Python also a switch for a bar", "none"),
+    row("what is printed", Lacks("prints nothing"), Has(&["--json", "--quiet"]), Lacks("prints nothing"), "switches", "a summary"),
 ];

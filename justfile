@@ -34,6 +34,10 @@ lab section:
 doc:
     cargo doc --workspace --no-deps --all-features --open
 
+# The pages of docs/ as one site, in target/site
+site:
+    docs/build
+
 # Writes docs/types.md anew, by what readers read
 types:
     ATOMIC_ARROW_WRITE_DOCS=1 cargo test -p atomic-arrow --test all types::

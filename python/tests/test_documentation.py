@@ -109,6 +109,41 @@ def test_the_readme_runs_as_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert (tmp_path / "lake").is_dir()
 
 
+# Names that the blocks of a page take for given, and pages of which some blocks need what is not installed here.
+GIVEN = {
+    "recipes/one-file.md": "import os, pandas as pd, polars as pl\n"
+    "df = pd.DataFrame({'day': ['2013-01-01'], 'trips': [842]})\nnew = pl.DataFrame(df)",
+    "encryption.md": "import atomic_arrow as aa, pandas as pd\n"
+    "df = pd.DataFrame({'id': [1], 'note': ['x']})\nkey = note_key = b'0123456789abcdef'",
+}
+NOT_RUN = {"recipes/airflow.md"}
+DOCS = Path(__file__).parents[2] / "docs"
+PAGES = [
+    page.relative_to(DOCS).as_posix()
+    for page in sorted(DOCS.rglob("*.md"))
+    if "\n```python\n" in page.read_text()
+]
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page not in NOT_RUN])
+def test_the_pages_run_as_printed(page: str, tmp_path: Path) -> None:
+    (tmp_path / "testdata").symlink_to(README.parents[1] / "testdata")
+    # A process of its own, from a file: some pages start others.
+    script = tmp_path / "page.py"
+    printed = re.findall(
+        r"^```python\n(.*?)^```", (DOCS / page).read_text(), re.MULTILINE | re.DOTALL
+    )
+    script.write_text("\n".join([GIVEN.get(page, ""), *printed]))
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_page_with_a_job_is_looked_at() -> None:
+    assert len(PAGES) > 8
+    assert NOT_RUN < set(PAGES)
+    assert set(GIVEN) < set(PAGES)
+
+
 def run(*command: str) -> None:
     done = subprocess.run(command, capture_output=True, text=True, cwd=Path(aa.__file__).parent)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -6,7 +6,7 @@ use std::error::Error as StdError;
 use std::fmt::Display;
 use std::io::{self, Write as _};
 
-use atomic_arrow::{Error, ErrorKind, Face, Outcome, ParquetProperties, PartitionError, Remedy};
+use atomic_arrow::{Error, ErrorKind, Face, Outcome, PartitionError, Remedy};
 
 use crate::input::InputError;
 
@@ -169,32 +169,15 @@ impl From<InputError> for Failure {
     }
 }
 
-/// The name of an option as the command line spells it, if it has that option.
+/// The name of an option as the command line spells it, if a subcommand has it.
 fn spelled(option: &str) -> String {
-    let of_write = [
-        "aad_prefix",
-        "column_keys",
-        "compression",
-        "csv_null",
-        "file_name",
-        "footer_key",
-        "format",
-        "json_non_finite",
-        "max_open_files",
-        "memory_limit",
-        "page_checksums",
-        "sort_by",
-        "success_file",
-        "sync",
-        "target_file_rows",
-        "target_file_size",
-        "threads",
-        "verify",
-        "write_id",
-    ];
-    let mut of_parquet = ParquetProperties::names();
-    match of_write.contains(&option) || of_parquet.any(|name| name == option) {
-        true => format!("--{}", option.replace('_', "-")),
+    let long = option.replace('_', "-");
+    let is_there = |arg: &clap::Arg| arg.get_long() == Some(&long) && !arg.is_hide_set();
+    let command = crate::command();
+    let mut commands = command.get_subcommands();
+    // The library's schema is that of all columns, and the option's of some.
+    match option != "schema" && commands.any(|it| it.get_arguments().any(is_there)) {
+        true => format!("--{long}"),
         false => option.to_owned(),
     }
 }
@@ -242,4 +225,47 @@ pub(crate) fn with_causes(
 /// Prints a message on standard error; where that is closed, there is nobody to tell.
 pub(crate) fn message(text: impl Display) {
     let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    use atomic_arrow::ParquetProperties;
+
+    use super::spelled;
+
+    /// The options that the library names in its errors.
+    fn named(directory: &Path, names: &mut BTreeSet<String>) {
+        for entry in std::fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                named(&path, names);
+                continue;
+            }
+            let source = std::fs::read_to_string(path).unwrap();
+            let told = source.split("option: \"").skip(1);
+            names.extend(told.filter_map(|rest| Some(rest.split_once('"')?.0.to_owned())));
+        }
+    }
+
+    #[test]
+    fn every_option_that_an_error_of_the_library_names_is_spelled_as_the_command_has_it() {
+        let mut names = BTreeSet::new();
+        named(
+            &Path::new(env!("CARGO_MANIFEST_DIR")).join("../src"),
+            &mut names,
+        );
+        assert!(names.len() > 5, "{names:?}");
+        names.extend(ParquetProperties::names().map(str::to_owned));
+        names.extend(["threads", "memory_limit", "sort_by"].map(str::to_owned));
+        for name in names {
+            match name.as_str() {
+                // No options of the command: records are its arguments, and columns those of its input.
+                "staged writes" | "schema" => assert_eq!(spelled(&name), name),
+                _ => assert_eq!(spelled(&name), format!("--{}", name.replace('_', "-"))),
+            }
+        }
+    }
 }

@@ -173,6 +173,6 @@ fn oddity(oddity: &Oddity) -> Value {
     json!({
         "kind": oddity.kind(),
         "path": oddity.path().map(|path| path.to_string_lossy()),
-        "what": with_causes(oddity, oddity.source()),
+        "message": with_causes(oddity, oddity.source()),
     })
 }

@@ -30,7 +30,7 @@ pub(crate) fn run(args: &PutArgs, output: &mut Output) -> Result<Exit, Failure> 
         output.json(&json!({
             "path": published.path().to_string_lossy(),
             "bytes": published.bytes(),
-            "checksum": published.content_hash().map(|sum| format!("{sum:032x}")),
+            "content_hash": published.content_hash().map(|hash| format!("{hash:032x}")),
         }));
     } else if !args.quiet {
         let bytes = HumanBytes(published.bytes());

@@ -7,6 +7,7 @@ use clap::{Arg, Args};
 
 use super::choice::choice;
 use super::values::{self, Switch};
+use super::write::with_more;
 use super::{WriteArgs, paths, with_codes};
 
 const STAGE_EXAMPLES: &str = "\
@@ -27,7 +28,7 @@ Example:
 /// which `commit` publishes what is staged, and `discard` removes it. All else goes to standard error. Readers see nothing of
 /// it. If the record cannot be written, what was staged is removed. The exit code is 0 only when the record was written.
 #[derive(Debug, Args)]
-#[command(after_help = STAGE_EXAMPLES, after_long_help = with_codes(STAGE_EXAMPLES))]
+#[command(after_help = with_more(STAGE_EXAMPLES), after_long_help = with_codes(STAGE_EXAMPLES))]
 #[command(mut_args(as_of_stage))]
 pub(crate) struct StageArgs {
     /// A name of the work: of several records with one name, as by a task that was repeated, one is committed
@@ -36,7 +37,9 @@ pub(crate) struct StageArgs {
     #[arg(long, value_name = "NAME", value_parser = values::task)]
     pub(crate) task: Option<String>,
 
-    /// How long what is staged is kept for a commit, such as 12h or 7d; then the next writer, or `recover`, removes it
+    /// How long it is kept for a commit, such as 12h or 7d
+    ///
+    /// Then the next writer, or `recover`, removes it.
     #[arg(long, value_name = "TIME", default_value = "24h", value_parser = values::duration)]
     pub(crate) keep_staged: Duration,
 
@@ -52,7 +55,7 @@ fn as_of_stage(arg: Arg) -> Arg {
             arg.help(help).long_help(help)
         }
         "mode" => {
-            let help = "What becomes of the files that are there, when all is committed; the same of all that is";
+            let help = "What becomes of the files that are there; all of one commit have the same";
             arg.help(help).default_value("append")
         }
         "write_id" | "rewrite_missing" | "success_file" | "dry_run" | "json" => arg.hide(true),

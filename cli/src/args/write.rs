@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use atomic_arrow::parquet::basic::Compression;
 use atomic_arrow::{Error, PartitionBy, SortBy, parse};
-use clap::Args;
+use clap::{Arg, Args};
 use encoding_rs::Encoding;
 
 use super::choice::choice;
@@ -18,9 +18,42 @@ use crate::input::{DateFormat, InputFormat, InputOptions, SchemaSpec, encoding_n
 
 const EXAMPLES: &str = "\
 Examples:
-  atomic-arrow write 'raw/*.csv.gz' --to lake/weather --partition-by 'station_id=origin,year(time_hour)'
+  atomic-arrow write 'raw/*.csv.gz' --to lake/weather --partition-by 'origin,year(time_hour)'
   atomic-arrow write day.ndjson --to lake/weather --partition-by date --mode overwrite-partitions
   atomic-arrow write prices.csv --to cache/prices.parquet";
+
+/// The arguments that the short help of `write` and `stage` shows, which has to fit on a screen.
+const COMMON: [&str; 16] = [
+    "inputs",
+    "task",
+    "keep_staged",
+    "to",
+    "partition_by",
+    "mode",
+    "write_id",
+    "dry_run",
+    "json",
+    "quiet",
+    "verbose",
+    "schema",
+    "format",
+    "compression",
+    "target_file_size",
+    "sort_by",
+];
+
+/// Leaves an argument that few need to the long help.
+fn common_first(arg: Arg) -> Arg {
+    let is_common = COMMON.contains(&arg.get_id().as_str());
+    arg.hide_short_help(!is_common)
+}
+
+/// Examples for the short help, and where the rest is.
+pub(super) fn with_more(examples: &str) -> String {
+    format!(
+        "{examples}\n\nMore options, of the input, the files, Parquet, staging, memory and threads: --help"
+    )
+}
 
 /// Write CSV, NDJSON, Parquet or Arrow input as the files of a data set
 ///
@@ -32,7 +65,7 @@ Examples:
 /// Input that is cut short is an error wherever that shows; text cut within the last field of a row, or
 /// after one, looks whole. Compressed input always shows it.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES, after_long_help = with_codes(EXAMPLES))]
+#[command(after_help = with_more(EXAMPLES), after_long_help = with_codes(EXAMPLES), mut_args(common_first))]
 pub(crate) struct WriteArgs {
     /// Files, directories, patterns such as 'raw/*.csv.gz', or - for standard input
     ///
@@ -107,7 +140,9 @@ pub(crate) struct WriteArgs {
     #[arg(long, value_parser = choice::<Sync>(), value_name = "HOW", default_value = "auto")]
     pub(crate) sync: Sync,
 
-    /// Read and split everything and report the rows of each partition, but write nothing at all
+    /// Report the rows of each partition, and write nothing at all
+    ///
+    /// Everything is read and split for that, and what the write would be refused for is said.
     #[arg(long)]
     pub(crate) dry_run: bool,
 
@@ -119,7 +154,7 @@ pub(crate) struct WriteArgs {
     #[arg(short, long, conflicts_with_all = ["verbose", "json"])]
     pub(crate) quiet: bool,
 
-    /// Name every file, and say which columns were read and what the time was spent on
+    /// Name every file, the columns that were read, and what the time went on
     #[arg(short, long)]
     pub(crate) verbose: bool,
 
@@ -263,9 +298,11 @@ pub(crate) struct FilesArgs {
     #[arg(long, value_parser = choice::<OutputFormat>(), value_name = "FORMAT")]
     pub(crate) format: Option<OutputFormat>,
 
-    /// zstd, gzip or brotli, each also with a level as in 'zstd(3)', snappy, lz4, or uncompressed; of
-    /// these Arrow IPC has zstd and lz4, and text zstd and gzip, but by default neither. In Parquet also
-    /// by column, as in 'zstd(3),note=snappy' [default: zstd(1)]
+    /// zstd, gzip, brotli, snappy, lz4 or uncompressed; in Parquet also by column, as in
+    /// 'zstd(3),note=snappy' [default: zstd(1)]
+    ///
+    /// zstd, gzip and brotli are taken with a level, too. Arrow IPC has zstd and lz4; text has zstd and gzip, but by
+    /// default neither.
     #[arg(long, value_name = "CODEC", value_delimiter = ',')]
     compression: Vec<String>,
 

@@ -42,6 +42,7 @@ fn json_has_every_partition_and_oddity() {
     let oddities = report["oddities"].as_array().unwrap();
     assert_eq!(oddities.len(), 1);
     assert_eq!(oddities[0]["kind"], "foreign-file");
+    assert!(oddities[0]["message"].as_str().is_some());
     assert!(
         oddities[0]["path"]
             .as_str()

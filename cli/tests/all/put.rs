@@ -114,13 +114,13 @@ fn what_is_not_compressed_as_its_name_says_or_names_a_thing_twice_is_never_publi
 }
 
 #[test]
-fn the_json_receipt_has_the_checksum_that_was_asked_for() {
+fn the_json_receipt_has_the_content_hash_that_was_asked_for() {
     let place = Place::new();
     place.file("in", "hello");
     let receipt = place.run(["put", "in", "out", "--json"]).exits(0).json();
     assert_eq!(receipt["path"], place.path("out").to_str().unwrap());
     assert_eq!(
-        (&receipt["bytes"], &receipt["checksum"]),
+        (&receipt["bytes"], &receipt["content_hash"]),
         (&5.into(), &serde_json::Value::Null)
     );
     for verify in ["checksum", "decode"] {
@@ -134,7 +134,7 @@ fn the_json_receipt_has_the_checksum_that_was_asked_for() {
             verify,
         ];
         let receipt = place.run(args).exits(0).json();
-        assert_eq!(receipt["checksum"].as_str().unwrap().len(), 32);
+        assert_eq!(receipt["content_hash"].as_str().unwrap().len(), 32);
     }
     for more in [["--verify", "skip"], ["--durability", "unsynced"]] {
         place

@@ -64,6 +64,30 @@ fn the_short_help_has_examples_and_no_exit_codes() {
 }
 
 #[test]
+fn the_short_help_of_every_command_fits_on_a_screen() {
+    let place = Place::new();
+    for command in COMMANDS {
+        let help = place.run([command, "-h"]).exits(0).stdout;
+        let lines: Vec<&str> = help.lines().collect();
+        assert!(lines.len() <= 40, "{}: {help}", lines.len());
+        for line in lines {
+            assert!(line.chars().count() <= 100, "{command}: {line}");
+        }
+        let long = place.run([command, "--help"]).exits(0).stdout;
+        let options = |help: &str| help.matches("\n      --").count();
+        // What the short help leaves out it says that it does.
+        let leaves_out = options(&long) > options(&help);
+        assert_eq!(help.contains("More options"), leaves_out, "{help}");
+    }
+    let all = place.run(["-h"]).exits(0).stdout;
+    assert!(all.lines().count() <= 40, "{all}");
+    let write = place.run(["write", "--help"]).exits(0).stdout;
+    for rare in ["--escape", "--bloom-filters", "--max-open-files", "--sync"] {
+        assert!(write.contains(&format!("\n      {rare}")), "no {rare}");
+    }
+}
+
+#[test]
 fn every_command_has_a_manual_page() {
     let place = Place::new();
     let all = place.run(["manual"]).exits(0).stdout;

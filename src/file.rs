@@ -41,6 +41,31 @@ const BUFFER: usize = 64 << 10;
 /// assert_eq!(std::fs::read_to_string(&path)?, r#"{"station_id":123,"temp":11.5}"#);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
+/// Code that has an `ArrowWriter<File>` of parquet-rs takes this in the place of the `File`, and commits what
+/// `into_inner` gives back once the footer is written. With the format it is checked as Parquet too, as closely as
+/// [`verify`](FileOptions::verify) says; [`AtomicArrowWriter`](crate::AtomicArrowWriter), which is staged in the same
+/// place, besides compares the file with the rows that were given, and writes the hashes by which damage is found later.
+///
+/// ```
+/// use std::sync::Arc;
+/// use atomic_arrow::arrow::array::{ArrayRef, Float64Array, RecordBatch};
+/// use atomic_arrow::parquet::arrow::ArrowWriter;
+/// use atomic_arrow::{AtomicFile, FileOptions, Format, PublishMode};
+/// # let cache = tempfile::tempdir()?;
+/// # let path = cache.path().join("prices.parquet");
+///
+/// let prices: ArrayRef = Arc::new(Float64Array::from(vec![11.5, 12.25]));
+/// let batch = RecordBatch::try_from_iter([("price", prices)])?;
+///
+/// let options = FileOptions::new().format(Format::Parquet).mode(PublishMode::Replace);
+/// let file = AtomicFile::create_with_options(&path, options)?; // was File::create(&path)?
+/// let mut writer = ArrowWriter::try_new(file, batch.schema(), None)?;
+/// writer.write(&batch)?;
+/// writer.into_inner()?.commit()?; // was writer.close()?
+/// assert!(path.exists());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 #[must_use = "a file that is not committed is discarded"]
 pub struct AtomicFile {
@@ -66,10 +91,16 @@ impl AtomicFile {
     /// # Errors
     /// [`Error::InvalidPath`] if `path` names no file, a directory, something below a file, or what
     /// [`local_path`](crate::local_path) refuses, or if a symbolic link, pipe, device or socket is to be
-    /// replaced;
+    /// replaced; [`Error::InvalidOption`] if a [format](FileOptions::format) is asked for that is not to be verified;
     /// [`Error::AlreadyExists`] if it is taken and replacing was not asked for; [`Error::Io`] if no
     /// staging file can be made. Nothing is on disk then.
     pub fn create_with_options(path: impl AsRef<Path>, options: FileOptions) -> Result<Self> {
+        if options.format.is_some() && options.verify == Verify::Skip {
+            return Err(Error::InvalidOption {
+                option: "verify",
+                reason: "skip would leave unchecked whether the bytes are of the format that is asked for".to_owned(),
+            });
+        }
         let disk = options.disk.as_ref();
         let mode = options.mode.unwrap_or_default();
         let (destination, directory) = Destination::at(disk, path.as_ref(), mode)?;
@@ -116,9 +147,8 @@ impl AtomicFile {
         } = self;
         let check = options.format.map(|format| {
             let path = destination.path().to_owned();
-            move |file: Arc<dyn DiskFile>| {
-                format::check(format, file, &path, Verify::Decode, None).map(drop)
-            }
+            let level = options.verify;
+            move |file: Arc<dyn DiskFile>| format::check(format, file, &path, level, None).map(drop)
         });
         let mode = options.mode.unwrap_or_default();
         StagedFile::verified(draft, (destination, mode), &options, (), check)

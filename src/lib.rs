@@ -142,7 +142,9 @@
 //!   own; for one commit of many threads or processes each [stages](DatasetWriter::stage), and one commits them all.
 //! - Callbacks ([`on_file`](DatasetWriterBuilder::on_file), [`on_progress`](DatasetWriterBuilder::on_progress),
 //!   [`interrupt_when`](DatasetWriterBuilder::interrupt_when)) are called from any of these threads, and hold up the one that
-//!   calls them.
+//!   calls them. They own what they use (`'static`), since a writer may be moved to another thread and go on there: let them
+//!   send to a channel, or share an `Arc`. The first two are called by one thread at a time, so that they may be
+//!   [`FnMut`]; the third is asked by several at once, since nobody is to wait who asks whether to end.
 //! - Async code must not call a writer from a task, since it blocks. [`AsyncDatasetWriter`] is a writer on a thread of its
 //!   own, for any runtime. Of the other writers let a thread of the runtime's that may block have all of the work, as tokio's
 //!   `spawn_blocking`.
@@ -172,7 +174,7 @@
 //!
 //! - Types of other crates that are in public signatures are re-exported: [`arrow`], [`parquet`] and [`uuid`]. Use them by these
 //!   names, and they are always the ones that the writers take. Beside those, `serde`'s traits are implemented for plain data
-//!   such as receipts, and [`ReceiptError`](receipt::ReceiptError) has an error of `serde_json`. **A new major version of Arrow
+//!   such as receipts. **A new major version of Arrow
 //!   and Parquet, of which there are several each year, is a breaking change here**, and so is one of the others. No other
 //!   dependency is public.
 //! - `docs/public-api.txt` of the repository lists all public items; a change of it is looked at before each release.

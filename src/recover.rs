@@ -107,7 +107,7 @@ impl RecoverOptions {
 
     /// Called after each staging file and transaction, with how many were looked at; by default nothing is.
     #[must_use]
-    pub fn on_progress(mut self, call: impl Fn(ScanProgress) + Send + Sync + 'static) -> Self {
+    pub fn on_progress(mut self, call: impl FnMut(ScanProgress) + Send + 'static) -> Self {
         self.on_scan = OnScan::calling(call);
         self
     }

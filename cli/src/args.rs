@@ -95,7 +95,9 @@ pub(crate) struct PutArgs {
     #[arg(value_name = "DEST", value_parser = paths::path())]
     pub(crate) dest: PathBuf,
 
-    /// Publish only what parses, as a whole, as this format [default: any bytes will do]
+    /// Publish only what is of this format [default: any bytes will do]
+    ///
+    /// Parquet is checked as closely as --verify says; every other format is read as a whole.
     #[arg(long, value_parser = choice::<Check>(), value_name = "FORMAT")]
     pub(crate) check: Option<Check>,
 
@@ -104,7 +106,7 @@ pub(crate) struct PutArgs {
     pub(crate) replace: bool,
 
     /// How closely the file is checked before it is published; for plain bytes `footer` compares the
-    /// length
+    /// length, and with --check parquet checks the structure; `skip` is refused beside --check
     #[arg(long, value_parser = choice::<VerifyLevel>(), value_name = "LEVEL", default_value = "footer")]
     pub(crate) verify: VerifyLevel,
 

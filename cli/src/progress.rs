@@ -1,6 +1,5 @@
 //! Progress on standard error, where that is a terminal.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use atomic_arrow::ScanProgress;
@@ -61,13 +60,8 @@ impl WriteProgress {
     /// The callback by which the library tells of rows and files.
     pub(crate) fn listener(&self) -> impl Fn(atomic_arrow::Progress) + Send + Sync + 'static {
         let bar = self.0.0.clone();
-        let most = AtomicU64::new(0);
         move |progress| {
             let files = progress.files_finished;
-            // Threads tell of their files in any order.
-            if most.fetch_max(files, Ordering::Relaxed) > files {
-                return;
-            }
             if files == 0 {
                 bar.set_message(plural(progress.rows, "row"));
             } else {

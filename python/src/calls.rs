@@ -116,12 +116,8 @@ impl Told {
         is_stopped()
     }
 
-    /// Keeps the highest counts: threads may report in another order than they counted.
     fn count(&self, counts: Counts) {
-        let mut latest = lock(&self.counts);
-        if (counts.rows, counts.files_finished) >= (latest.rows, latest.files_finished) {
-            *latest = counts;
-        }
+        *lock(&self.counts) = counts;
     }
 }
 

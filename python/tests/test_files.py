@@ -354,3 +354,19 @@ def test_a_nul_byte_is_a_plain_error(lake: Path, name: str) -> None:
         with pytest.raises((aa.InvalidPathError, ValueError)):
             call()
     assert list(lake.iterdir()) == []
+
+
+def test_parquet_is_checked_as_closely_as_is_asked_for(lake: Path) -> None:
+    buffer = io.BytesIO()
+    pq.write_table(pa.table({"n": range(1000)}), buffer)
+    sound = buffer.getvalue()
+    torn = sound[:4] + b"\xff" * 40 + sound[44:]
+    path = lake / "data.parquet"
+    aa.write_bytes(torn, path, check="parquet")
+    aa.write_bytes(sound, path, check="parquet", verify="decode")
+    with pytest.raises(aa.DamagedError):
+        aa.write_bytes(torn, path, check="parquet", verify="decode")
+    assert path.read_bytes() == sound
+    for check in ("parquet", "json"):
+        with pytest.raises(aa.InvalidOptionError, match="verify: skip"):
+            aa.write_bytes(sound, path, check=check, verify="skip")

@@ -189,3 +189,26 @@ def test_field_ids_are_given_or_kept(lake: Path) -> None:
         assert found == [b"1", b"2", b"3"]
     with pytest.raises(aa.InvalidOptionError, match='there is no column "no"'):
         aa.write_dataset(rows, lake / "set", field_ids={"no": 1})
+
+
+def test_files_go_without_the_schema_of_arrow(lake: Path) -> None:
+    rows = pa.table({"text": pa.array(["a", "b"], pa.large_string()), "n": [1, 2]})
+    for arrow_schema, kind in [
+        (True, pa.large_string()),
+        (None, pa.large_string()),
+        (False, pa.string()),
+    ]:
+        aa.write_parquet(rows, lake / "one.parquet", arrow_schema=arrow_schema)
+        receipt = aa.write_dataset(rows, lake / "set", arrow_schema=arrow_schema, mode="overwrite")
+        for path in (lake / "one.parquet", lake / "set" / receipt.files[0].path):
+            assert pq.read_schema(path).field("text").type == kind
+            assert pq.read_table(path)["text"].to_pylist() == ["a", "b"]
+    zoned = pa.table({"at": pa.array([1], pa.timestamp("us", "Asia/Tokyo"))})
+    for write in (aa.write_parquet, aa.write_dataset):
+        with pytest.raises(
+            aa.InvalidOptionError, match='arrow_schema: column "at" has its time zone'
+        ):
+            write(zoned, lake / "odd.parquet", arrow_schema=False)
+    assert not (lake / "odd.parquet").exists()
+    with pytest.raises(aa.InvalidOptionError, match="arrow_schema: is an option of Parquet"):
+        aa.write_dataset(rows, lake / "csv", format="csv", arrow_schema=False)

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use parquet::basic::Compression;
@@ -12,6 +12,7 @@ use super::options::{EngineOptions, Progress, SortBy, SyncPolicy};
 use crate::disk::{Disk, OsDisk};
 use crate::error::Step;
 use crate::format::{Format, TextOptions};
+use crate::options::callback::one_at_a_time;
 use crate::options::{
     Durability, Encodings, Interrupt, ParquetProperties, SchemaPolicy, StagingPlace, Verify,
 };
@@ -470,19 +471,51 @@ impl DatasetWriterBuilder {
         self
     }
 
-    /// Called with each finished file, which is not published yet, from any thread, in no order.
-    pub fn on_file(mut self, call: impl Fn(&FileRecord) + Send + Sync + 'static) -> Self {
-        self.on_file = Some(Arc::new(call));
+    /// Called with each finished file, which is not published yet, from any thread, one call at a time, in no order of the
+    /// files; by default nothing is.
+    ///
+    /// It owns what it uses, because threads of the writer call it: what another scope has is reached by a channel, or
+    /// shared. Of a builder that is cloned, all writers call the same one.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use std::sync::mpsc::channel;
+    /// use atomic_arrow::DatasetWriter;
+    /// use atomic_arrow::arrow::array::{ArrayRef, Int64Array, RecordBatch};
+    /// # let lake = tempfile::tempdir()?;
+    /// # let root = lake.path().join("counts");
+    ///
+    /// let counts: ArrayRef = Arc::new(Int64Array::from(vec![1, 2, 3]));
+    /// let batch = RecordBatch::try_from_iter([("count", counts)])?;
+    /// let (telling, told) = channel();
+    /// let mut finished = 0;
+    /// let mut writer = DatasetWriter::builder(&root)
+    ///     .partition_by("count")
+    ///     .on_file(move |file| {
+    ///         finished += 1;
+    ///         let _ = telling.send((finished, file.rows()));
+    ///     })
+    ///     .build(batch.schema())?;
+    /// writer.write(&batch)?;
+    /// writer.commit()?;
+    /// assert_eq!(told.iter().collect::<Vec<_>>(), [(1, 1), (2, 1), (3, 1)]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn on_file(mut self, call: impl FnMut(&FileRecord) + Send + 'static) -> Self {
+        let call = Mutex::new(call);
+        self.on_file = Some(Arc::new(move |file| one_at_a_time(&call)(file)));
         self
     }
 
-    /// Called as the write goes on, from any thread.
-    pub fn on_progress(mut self, call: impl Fn(Progress) + Send + Sync + 'static) -> Self {
-        self.engine.on_progress = Some(Arc::new(call));
+    /// Called as the write goes on, from any thread, one call at a time, with counts that never go back; by default nothing
+    /// is. It owns what it uses, as that of [`on_file`](Self::on_file).
+    pub fn on_progress(mut self, call: impl FnMut(Progress) + Send + 'static) -> Self {
+        let call = Mutex::new(call);
+        self.engine.on_progress = Some(Arc::new(move |progress| one_at_a_time(&call)(progress)));
         self
     }
 
-    /// Asked again and again, from any thread, whether to give up, with the step that comes next; by
+    /// Asked again and again, from several threads at once, whether to give up, with the step that comes next; by
     /// default nothing is asked.
     ///
     /// Once it says so, what runs ends with [`Error::Interrupted`](crate::Error::Interrupted), and

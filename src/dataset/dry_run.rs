@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use super::builder::DatasetWriterBuilder;
 use super::file_name::FileNames;
 use super::template::Template;
-use super::writer::{Checked, checked, preview};
+use super::writer::{Checked, checked, notes_of};
 use crate::error::{Error, Result};
 use crate::options::SchemaPolicy;
 use crate::partition::{Partition, PartitionIds, PartitionSplitter};
@@ -180,15 +180,16 @@ impl DryRun {
     /// Compares what was taken with what is in the data set.
     ///
     /// # Errors
-    /// What the commit would be refused for, as [`DatasetWriterBuilder::preview`] says; [`Error::Poisoned`] if a batch was
-    /// refused. Nothing is changed.
+    /// [`Error::Incompatible`] and [`Error::Conflict`] say what the commit would be refused for, also because of its
+    /// [mode](DatasetWriterBuilder::mode); [`Error::Read`] if the disk refuses to list or read; [`Error::Poisoned`] if a batch
+    /// was refused. Nothing is changed.
     pub fn finish(self) -> Result<DryRunReport> {
         if self.poisoned {
             let path = self.root;
             return Err(Error::Poisoned { path });
         }
         let partitions = self.ids.partitions();
-        let notes = preview(&self.builder, &self.schema, partitions)?;
+        let notes = notes_of(&self.builder, &self.schema, partitions)?;
         let partitions: Vec<_> = partitions.iter().cloned().zip(self.rows).collect();
         Ok(DryRunReport {
             root: self.root,

@@ -195,6 +195,8 @@ pub(crate) struct EngineOptions {
     pub(crate) parquet: ParquetProperties,
     /// Of these, what is in the schema of the files.
     pub(crate) field_ids: FieldIds,
+    /// Whether Arrow's schema stands in the footer of Parquet; by default it does.
+    pub(crate) arrow_schema: bool,
     /// Whether pages of Parquet carry checksums; by default they do.
     pub(crate) page_checksums: bool,
     /// By default [`Encodings::Auto`].
@@ -238,6 +240,7 @@ impl Default for EngineOptions {
             properties: WriterOptions::default_properties().build(),
             parquet: ParquetProperties::default(),
             field_ids: FieldIds::default(),
+            arrow_schema: true,
             page_checksums: true,
             encodings: Encodings::default(),
             text: TextOptions::default(),
@@ -325,6 +328,7 @@ impl EngineOptions {
     pub(super) fn take_named(&mut self, given: &Schema, file_schema: &Schema) -> Result<()> {
         let named = std::mem::take(&mut self.parquet);
         self.field_ids = named.field_ids();
+        self.arrow_schema = named.embeds_arrow_schema();
         let properties = self.properties.clone();
         self.properties = named.over(properties, self.format, given, file_schema)?;
         self.field_ids.check(file_schema)

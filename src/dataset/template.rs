@@ -147,8 +147,8 @@ fn parquet_template(options: &EngineOptions, schema: &SchemaRef) -> Result<FileT
         .into_builder()
         .set_sorting_columns(options.sorting_columns(schema))
         .build();
-    let (checksums, encodings) = (options.page_checksums, options.encodings);
-    let template = FileTemplate::new(schema, properties, checksums, encodings);
+    let features = (options.page_checksums, options.arrow_schema);
+    let template = FileTemplate::new(schema, properties, features, options.encodings);
     let template =
         template.map_err(|source| Error::encode(Step::WriteRows, &options.root, source))?;
     template.check()?;

@@ -432,21 +432,6 @@ impl DatasetWriterBuilder {
         receipt.transpose()
     }
 
-    /// Checks a commit of rows of these partitions against what is in the data set now, and changes nothing. Gives the
-    /// notes that the commit would have: see [`schema_check`](Self::schema_check) and
-    /// [`overwrite_table`](Self::overwrite_table).
-    ///
-    /// # Errors
-    /// [`Error::Incompatible`](crate::Error::Incompatible) and
-    /// [`Error::Conflict`](crate::Error::Conflict) say what it would be refused for, also because of its
-    /// [mode](Self::mode);
-    /// [`Error::Partition`](crate::Error::Partition) and
-    /// [`Error::InvalidOption`](crate::Error::InvalidOption) if the schema cannot be written;
-    /// [`Error::Read`](crate::Error::Read) if the disk refuses to list or read.
-    pub fn preview(&self, schema: &SchemaRef, partitions: &[Partition]) -> Result<Vec<Note>> {
-        preview(self, schema, partitions)
-    }
-
     /// Opens the data set for batches that have `schema`: finishes or removes what dead writers left,
     /// and begins a transaction.
     ///
@@ -509,8 +494,9 @@ pub(super) fn checked(builder: &DatasetWriterBuilder, schema: &SchemaRef) -> Res
     })
 }
 
-/// Checks a commit against the data set as it is now; see [`DatasetWriterBuilder::preview`].
-pub(super) fn preview(
+/// Checks a commit of rows of these partitions against the data set as it is now, changes nothing, and gives the notes that
+/// the commit would have.
+pub(super) fn notes_of(
     builder: &DatasetWriterBuilder,
     schema: &SchemaRef,
     partitions: &[Partition],

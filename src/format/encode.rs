@@ -42,6 +42,8 @@ pub(crate) struct Encoding {
     pub(crate) properties: WriterProperties,
     /// Whether pages of Parquet carry checksums.
     pub(crate) page_checksums: bool,
+    /// Whether Arrow's schema stands in the footer of Parquet.
+    pub(crate) arrow_schema: bool,
     /// For Parquet.
     pub(crate) encodings: Encodings,
     /// For NDJSON and CSV.
@@ -94,6 +96,7 @@ impl Encoder {
             format,
             properties,
             page_checksums,
+            arrow_schema,
             encodings,
             text,
             verify,
@@ -113,6 +116,7 @@ impl Encoder {
                 parquet::ParquetOptions {
                     properties,
                     page_checksums,
+                    arrow_schema,
                     encodings,
                     verify,
                 },

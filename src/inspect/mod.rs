@@ -240,7 +240,7 @@ impl InspectOptions {
 
     /// Called after each data file, with how many files and bytes were looked at; by default nothing is.
     #[must_use]
-    pub fn on_progress(mut self, call: impl Fn(ScanProgress) + Send + Sync + 'static) -> Self {
+    pub fn on_progress(mut self, call: impl FnMut(ScanProgress) + Send + 'static) -> Self {
         self.on_scan = OnScan::calling(call);
         self
     }

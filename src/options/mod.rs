@@ -3,6 +3,8 @@
 //! A file of any bytes has [`FileOptions`], a file of rows by itself [`WriterOptions`], which adds how they are encoded; data
 //! sets take the same types from here ([`DatasetWriterBuilder`](crate::DatasetWriterBuilder)).
 
+mod arrow_schema;
+pub(crate) mod callback;
 pub(crate) mod encodings;
 mod field_ids;
 pub(crate) mod format;
@@ -17,6 +19,7 @@ pub(crate) mod text;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::sync::Arc;
 
 use parquet::basic::{Compression, GzipLevel, ZstdLevel};
@@ -32,7 +35,7 @@ use format::Format;
 #[cfg(feature = "encryption")]
 pub use parquet_keys::ParquetKeys;
 pub use parquet_properties::ParquetProperties;
-use parse::names;
+use parse::{InvalidValue, names};
 pub use scan::ScanProgress;
 pub use schema_policy::SchemaPolicy;
 use text::TextOptions;
@@ -112,6 +115,11 @@ pub enum StagingPlace {
     Directory(PathBuf),
 }
 
+names!(PublishMode {
+    CreateNew => "create_new",
+    Replace => "replace",
+});
+
 names!(Durability {
     Synced => "synced",
     Unsynced => "unsynced",
@@ -156,6 +164,33 @@ impl fmt::Debug for Interrupt {
     }
 }
 
+/// `auto`, `beside`, `inside`, or the path of the directory.
+impl fmt::Display for StagingPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StagingPlace::Auto => f.pad("auto"),
+            StagingPlace::Beside => f.pad("beside"),
+            StagingPlace::Inside => f.pad("inside"),
+            StagingPlace::Directory(path) => path.display().fmt(f),
+        }
+    }
+}
+
+/// Takes `auto`, `beside` or `inside`; any other text is the path of a directory.
+impl FromStr for StagingPlace {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> std::result::Result<Self, Self::Err> {
+        match text {
+            "" => Err(InvalidValue::new("names no place")),
+            "auto" => Ok(StagingPlace::Auto),
+            "beside" => Ok(StagingPlace::Beside),
+            "inside" => Ok(StagingPlace::Inside),
+            directory => Ok(StagingPlace::Directory(directory.into())),
+        }
+    }
+}
+
 /// Options of one file of any bytes, [`AtomicFile`](crate::AtomicFile).
 #[derive(Debug, Clone)]
 pub struct FileOptions {
@@ -197,8 +232,9 @@ impl FileOptions {
         self
     }
 
-    /// How closely the staged file is checked; by default [`Verify::Footer`], which for plain bytes
-    /// compares the length.
+    /// How closely the staged file is checked; by default [`Verify::Footer`], which for plain bytes compares the length, and
+    /// for Parquet, if that [format](FileOptions::format) is asked for, checks the structure that the footer tells. Parquet's
+    /// pages are read and decompressed from [`Verify::Checksum`] on, and its values decoded with [`Verify::Decode`].
     #[must_use]
     pub fn verify(mut self, verify: Verify) -> Self {
         self.verify = verify;
@@ -219,9 +255,9 @@ impl FileOptions {
         self
     }
 
-    /// The format that the bytes must have: the whole staged file is decoded as that, and one that
-    /// does not parse is never published. By default none, so any bytes will do. Independent of
-    /// [`verify`](FileOptions::verify).
+    /// The format that the bytes must have: a staged file that is not of it is never published. By default none, so any
+    /// bytes will do. Parquet is checked as closely as [`verify`](FileOptions::verify) says; every other format is read as a
+    /// whole, since it has no structure that tells less. [`Verify::Skip`] is refused beside it.
     #[must_use]
     pub fn format(mut self, format: Format) -> Self {
         self.format = Some(format);

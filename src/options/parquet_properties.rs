@@ -6,6 +6,7 @@ use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder};
 use parquet::schema::types::ColumnPath;
 
+use super::arrow_schema;
 use super::field_ids::FieldIds;
 use super::format::Format;
 #[cfg(feature = "encryption")]
@@ -30,6 +31,7 @@ use crate::error::{Error, Result};
 /// | `page_rows` | the file | a number of rows |
 /// | `data_page_version` | the file | `1`, `2` |
 /// | `statistics_truncate` | the file | a number of bytes, to which the smallest and largest texts are cut; `none` |
+/// | `arrow_schema` | the file | `on`, `off`: whether Arrow's own schema stands in the footer, by which readers give columns the types that they were given in. Without it, columns are refused that Parquet's types do not tell: time zones but UTC, durations, lists of one length, ordered dictionaries, most extension types |
 /// | `metadata` | one key | a text |
 /// | `plaintext_footer` | the file | `on`, `off`: whether anybody may read the footer of a file that is encrypted |
 /// | `store_aad_prefix` | the file | `on`, `off`: whether an encrypted file tells the prefix of its AAD |
@@ -87,6 +89,7 @@ const OPTIONS: &[(&str, Of)] = &[
     ("data_page_version", Of::File),
     ("statistics_truncate", Of::File),
     ("field_ids", Of::OneColumn),
+    ("arrow_schema", Of::File),
     ("metadata", Of::Key),
     ("plaintext_footer", Of::File),
     ("store_aad_prefix", Of::File),
@@ -175,6 +178,9 @@ impl ParquetProperties {
             // The writer says what is wrong with it.
             return Ok(properties);
         };
+        if !self.embeds_arrow_schema() {
+            arrow_schema::check(schema, &known)?;
+        }
         let leaves: Vec<&ColumnPath> = known.columns().iter().map(|it| it.path()).collect();
         let mut metadata = properties.key_value_metadata().cloned().unwrap_or_default();
         let mut builder = properties.into_builder();
@@ -217,6 +223,11 @@ impl ParquetProperties {
         FieldIds::new(ids)
     }
 
+    /// Whether Arrow's schema stands in the footer.
+    pub(crate) fn embeds_arrow_schema(&self) -> bool {
+        self.switch("arrow_schema").unwrap_or(true)
+    }
+
     /// The first option that is given.
     fn first(&self) -> Option<&'static str> {
         #[cfg(feature = "encryption")]
@@ -231,7 +242,9 @@ impl ParquetProperties {
         let settings = self.settings.iter().rev();
         let mut values = settings.filter(|setting| setting.option == name);
         match values.next()?.value {
-            Value::PlaintextFooter(on) | Value::StoreAadPrefix(on) => Some(on),
+            Value::ArrowSchema(on) | Value::PlaintextFooter(on) | Value::StoreAadPrefix(on) => {
+                Some(on)
+            }
             _ => None,
         }
     }

@@ -23,6 +23,7 @@ pub(super) enum Value {
     PlaintextFooter(bool),
     StoreAadPrefix(bool),
     FieldId(i32),
+    ArrowSchema(bool),
 }
 
 /// A bloom filter; parquet-rs's own numbers where there are none.
@@ -88,6 +89,7 @@ pub(super) fn value_of(option: &str, text: &str) -> std::result::Result<Value, I
                 )));
             }
         }),
+        "arrow_schema" => Value::ArrowSchema(named(text, SWITCH)?),
         "plaintext_footer" => Value::PlaintextFooter(named(text, SWITCH)?),
         "store_aad_prefix" => Value::StoreAadPrefix(named(text, SWITCH)?),
         _ => Value::Metadata(text.to_owned()),
@@ -132,6 +134,8 @@ pub(super) fn set_file(builder: WriterPropertiesBuilder, value: &Value) -> Write
         Value::StatisticsTruncate(bytes) => builder
             .set_statistics_truncate_length(bytes)
             .set_column_index_truncate_length(bytes),
+        // What adds the schema to the properties asks for it.
+        Value::ArrowSchema(_) => builder,
         // Taken together with the keys.
         Value::PlaintextFooter(_) | Value::StoreAadPrefix(_) => builder,
         // Never without a column or a key.
@@ -172,6 +176,7 @@ pub(super) fn set_column(
         | Value::DataPageVersion(_)
         | Value::StatisticsTruncate(_)
         | Value::Metadata(_)
+        | Value::ArrowSchema(_)
         | Value::PlaintextFooter(_)
         | Value::StoreAadPrefix(_) => builder,
         // In the schema of the file.

@@ -1,7 +1,9 @@
 //! [`ScanProgress`]: how far those have come who look at what is on disk.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+
+use super::callback::one_at_a_time;
 
 /// How far [`verify`](crate::verify), [`inspect`](crate::inspect()) or [`recover`](crate::recover) has come.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -18,8 +20,9 @@ pub struct ScanProgress {
 pub(crate) struct OnScan(Option<Arc<dyn Fn(ScanProgress) + Send + Sync>>);
 
 impl OnScan {
-    pub(crate) fn calling(call: impl Fn(ScanProgress) + Send + Sync + 'static) -> Self {
-        OnScan(Some(Arc::new(call)))
+    pub(crate) fn calling(call: impl FnMut(ScanProgress) + Send + 'static) -> Self {
+        let call = Mutex::new(call);
+        OnScan(Some(Arc::new(move |counts| one_at_a_time(&call)(counts))))
     }
 
     /// Begins to count.

@@ -46,7 +46,7 @@ const LONGEST_TEXT: usize = 4096;
 pub enum ReceiptError {
     /// The text is not the JSON of a receipt, or says what no receipt can.
     #[error("not the JSON of a receipt")]
-    Json(#[source] serde_json::Error),
+    Json(#[source] Box<dyn std::error::Error + Send + Sync>),
 
     /// The text is longer than any receipt.
     #[error("{length} bytes long, but a receipt has at most {limit}")]
@@ -340,7 +340,7 @@ impl Receipt {
     /// # Errors
     /// Memory aside, none is known.
     pub fn to_json(&self) -> Result<String, ReceiptError> {
-        serde_json::to_string(self).map_err(ReceiptError::Json)
+        serde_json::to_string(self).map_err(|error| ReceiptError::Json(error.into()))
     }
 
     /// Reads what [`to_json`](Receipt::to_json) wrote; nothing else is taken.
@@ -359,7 +359,7 @@ fn read_json<T: for<'de> Deserialize<'de>>(json: &[u8]) -> Result<T, ReceiptErro
     if length > limit {
         return Err(ReceiptError::TooLong { length, limit });
     }
-    serde_json::from_slice(json).map_err(ReceiptError::Json)
+    serde_json::from_slice(json).map_err(|error| ReceiptError::Json(error.into()))
 }
 
 /// Refuses JSON of another version than the one that is read.

@@ -182,7 +182,7 @@ impl StagedWrite {
     /// # Errors
     /// The root is not UTF-8.
     pub fn to_json(&self) -> Result<String, ReceiptError> {
-        serde_json::to_string(self).map_err(ReceiptError::Json)
+        serde_json::to_string(self).map_err(|error| ReceiptError::Json(error.into()))
     }
 
     /// Reads what [`to_json`](StagedWrite::to_json) wrote; nothing else is taken.

@@ -211,7 +211,7 @@ impl VerifyOptions {
 
     /// Called after each file, with how many files and bytes were checked; by default nothing is.
     #[must_use]
-    pub fn on_progress(mut self, call: impl Fn(ScanProgress) + Send + Sync + 'static) -> Self {
+    pub fn on_progress(mut self, call: impl FnMut(ScanProgress) + Send + 'static) -> Self {
         self.on_scan = OnScan::calling(call);
         self
     }

@@ -257,6 +257,7 @@ impl AtomicArrowWriter {
                 &columns.file_schema,
             )?,
             page_checksums: options.page_checksums,
+            arrow_schema: options.parquet.embeds_arrow_schema(),
             encodings: options.encodings,
             text,
             verify: options.file.verify,

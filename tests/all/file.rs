@@ -5,8 +5,12 @@
 use std::fs;
 use std::io::{BufWriter, Write as _};
 use std::path::Path;
+use std::sync::Arc;
 
+use atomic_arrow::arrow::array::{ArrayRef, Int64Array, RecordBatch};
+use atomic_arrow::arrow::datatypes::{DataType, Field, Schema};
 use atomic_arrow::format::Format;
+use atomic_arrow::parquet::arrow::ArrowWriter;
 use atomic_arrow::{
     AtomicArrowWriter, AtomicFile, Durability, Error, FileOptions, PublishMode, PublishedFile,
     StagedFile, Verify,
@@ -116,7 +120,7 @@ fn what_is_not_of_the_format_asked_for_is_never_published() {
         (Format::Parquet, b"PAR1 and no more", false),
         (Format::Ipc, b"ARROW1\0\0", false),
     ];
-    for level in [Verify::Skip, Verify::Footer, Verify::Checksum] {
+    for level in [Verify::Footer, Verify::Checksum, Verify::Decode] {
         for (format, content, good) in cases {
             let path = root.join("data");
             let result = put(
@@ -254,4 +258,69 @@ fn a_file_can_be_written_by_one_thread_and_committed_by_another() {
     });
     file.join().unwrap().commit().unwrap();
     assert_eq!(fs::read(&path).unwrap(), b"{}");
+}
+
+/// The bytes of a sound Parquet file without checksums, and where its first page begins.
+fn parquet() -> (Vec<u8>, usize) {
+    let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(0..1_000));
+    let batch = RecordBatch::try_from_iter([("n", numbers)]).unwrap();
+    let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), None).unwrap();
+    writer.write(&batch).unwrap();
+    let bytes = writer.into_inner().unwrap();
+    (bytes, 4)
+}
+
+/// Parquet is checked as closely as `verify` says, and what has nothing to tell less is read as a whole.
+#[test]
+fn the_level_of_a_format_that_is_asked_for_is_that_of_verify() {
+    let (_guard, root) = directory();
+    let path = root.join("data.parquet");
+    let (sound, page) = parquet();
+    let mut torn_page = sound.clone();
+    torn_page[page..page + 40].fill(0xff);
+    let mut torn_footer = sound.clone();
+    let end = torn_footer.len();
+    torn_footer[end - 40..end - 8].fill(0xff);
+    let options = |level| {
+        let options = FileOptions::new().format(Format::Parquet);
+        options.verify(level).mode(PublishMode::Replace)
+    };
+    for level in [Verify::Footer, Verify::Checksum, Verify::Decode] {
+        put(&path, &sound, options(level)).unwrap();
+        let refused = put(&path, &torn_footer, options(level));
+        assert!(matches!(refused, Err(Error::Damaged { .. })), "{level}");
+        let torn = put(&path, &torn_page, options(level));
+        match level {
+            Verify::Footer => drop(torn.unwrap()),
+            _ => assert!(matches!(torn, Err(Error::Damaged { .. })), "{level}"),
+        }
+    }
+    let json = FileOptions::new().format(Format::Json);
+    let refused = put(&root.join("data.json"), b"{\"a\": 1", json.clone());
+    assert!(matches!(refused, Err(Error::Damaged { .. })));
+    for options in [json.verify(Verify::Skip), options(Verify::Skip)] {
+        match AtomicFile::create_with_options(root.join("unchecked"), options) {
+            Err(Error::InvalidOption { option, .. }) => assert_eq!(option, "verify"),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(!root.join("unchecked").exists() && !root.join("data.json").exists());
+}
+
+/// Whether parquet-rs writes the file or this crate does, it stands in one place until it is published.
+#[test]
+fn a_file_of_rows_is_staged_where_a_file_of_bytes_is() {
+    let (_guard, root) = directory();
+    for path in ["prices.parquet", "lake/key=a/prices.parquet"] {
+        let path = root.join(path);
+        let file = AtomicFile::create(&path).unwrap();
+        let schema = Arc::new(Schema::new(vec![Field::new("n", DataType::Int64, true)]));
+        let written = ArrowWriter::try_new(file, Arc::clone(&schema), None).unwrap();
+        let bytes = written.into_inner().unwrap().finish().unwrap();
+        let rows = AtomicArrowWriter::at(&path, schema)
+            .unwrap()
+            .finish()
+            .unwrap();
+        assert_eq!(bytes.staging_path().parent(), rows.staging_path().parent());
+    }
 }

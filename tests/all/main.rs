@@ -5,9 +5,11 @@
 mod support;
 
 mod appends;
+mod arrow_schema;
 mod async_writer;
 #[cfg(target_os = "linux")]
 mod bounded;
+mod callbacks;
 mod categories;
 mod checksums;
 mod child;

@@ -1,5 +1,6 @@
 //! What is public can grow without breaking whoever uses it.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
@@ -79,4 +80,67 @@ fn the_front_page_names_the_features_and_the_version_of_rust() {
         let section = section.split("//! # Versions\n").next().unwrap();
         assert!(section.contains(&format!("`{name}`")), "{name}");
     }
+}
+
+/// The setters of a type, each with what it takes, by the list of public items.
+fn setters(list: &str, of: &str) -> BTreeMap<String, String> {
+    let prefix = format!("pub fn atomic_arrow::{of}::");
+    let lines = list.lines().filter_map(|line| line.strip_prefix(&prefix));
+    let setters = lines.filter_map(|line| line.strip_suffix(") -> Self")?.split_once("(self, "));
+    setters
+        .map(|(name, takes)| (name.to_owned(), takes.to_owned()))
+        .collect()
+}
+
+/// Whoever knows the options of one writer knows those of the others.
+#[test]
+fn options_of_one_name_take_the_same_in_all_writers() {
+    let list = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/public-api.txt");
+    let list = fs::read_to_string(list).unwrap();
+    let types = [
+        "DatasetWriterBuilder",
+        "WriterOptions",
+        "FileOptions",
+        "StagedWrites",
+        "RecoverOptions",
+    ];
+    let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for of in types {
+        let setters = setters(&list, of);
+        assert!(setters.len() >= 3, "{of}: {setters:?}");
+        for (name, takes) in setters {
+            found.entry(name).or_default().insert(takes);
+        }
+    }
+    assert!(found.len() > 30, "{found:?}");
+    // A file is created or replaced; of a data set there is more that a commit can do with what is there.
+    found.remove("mode");
+    // A write tells of rows and partitions, a scan of files.
+    found.remove("on_progress");
+    found.retain(|_, takes| takes.len() > 1);
+    assert_eq!(found, BTreeMap::new());
+}
+
+/// Options can be kept, cloned, and looked at.
+#[test]
+fn options_are_clone_and_debug() {
+    let list = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/public-api.txt");
+    let list = fs::read_to_string(list).unwrap();
+    let named = |line: &str| {
+        let name = line.strip_prefix("pub struct atomic_arrow::")?;
+        let is_options = name.ends_with("Options") || name.ends_with("Builder");
+        // Some are public under two paths.
+        let name = name.rsplit("::").next()?;
+        is_options.then(|| name.to_owned())
+    };
+    let mut count = 0;
+    for name in list.lines().filter_map(named) {
+        count += 1;
+        for of in ["core::clone::Clone", "core::fmt::Debug"] {
+            let (begins, ends) = (format!("impl {of} for "), format!("::{name}"));
+            let mut lines = list.lines().filter(|line| line.starts_with(&begins));
+            assert!(lines.any(|line| line.ends_with(&ends)), "{of} for {name}");
+        }
+    }
+    assert!(count >= 6, "{count}");
 }

@@ -11,8 +11,8 @@ use atomic_arrow::arrow::datatypes::{
 use atomic_arrow::format::Format;
 use atomic_arrow::receipt::Note;
 use atomic_arrow::{
-    CommitMode, DatasetWriter, DatasetWriterBuilder, Error, Partition, PartitionBy, Receipt,
-    StagedWrite, StagedWrites, Step, TableFormat,
+    CommitMode, DatasetWriter, DatasetWriterBuilder, Error, PartitionBy, Receipt, StagedWrite,
+    StagedWrites, Step, TableFormat,
 };
 
 use crate::ground::{directory, tree};
@@ -45,6 +45,12 @@ fn write(builder: DatasetWriterBuilder, batch: &RecordBatch) -> Result<Receipt, 
     let mut writer = builder.build(batch.schema())?;
     writer.write(batch)?;
     writer.commit()
+}
+
+fn dry_run(builder: DatasetWriterBuilder, batch: &RecordBatch) -> Result<Vec<Note>, Error> {
+    let mut run = builder.dry_run(batch.schema())?;
+    run.write(batch)?;
+    Ok(run.finish()?.notes)
 }
 
 fn stage(builder: DatasetWriterBuilder, batch: &RecordBatch) -> StagedWrite {
@@ -293,22 +299,18 @@ fn a_repeated_write_gives_its_receipt_whatever_is_there_since() {
 }
 
 #[test]
-fn a_preview_says_what_a_commit_would() {
+fn a_dry_run_says_what_a_commit_would() {
     let (_guard, root) = directory();
     let rows = row("a", integers(&[1]));
     write(by(&root, "k"), &rows).unwrap();
-    let partition = atomic_arrow::Partition::new([("k", "a")]).unwrap();
-    let preview = |builder: DatasetWriterBuilder, rows: &RecordBatch| {
-        builder.preview(&rows.schema(), std::slice::from_ref(&partition))
-    };
-    assert_eq!(preview(by(&root, "k"), &rows).unwrap(), []);
-    let outcome = preview(by(&root, "k"), &row("a", texts(&["x"])));
+    assert_eq!(dry_run(by(&root, "k"), &rows).unwrap(), []);
+    let outcome = dry_run(by(&root, "k"), &row("a", texts(&["x"])));
     assert_eq!(refused(outcome), three("column \"v\" is", "Utf8", "Int64"));
     fs::create_dir(root.join("_delta_log")).unwrap();
     let format = TableFormat::DeltaLake;
     let expected = [Note::ForeignTable { format }];
-    assert_eq!(preview(by(&root, "k"), &rows).unwrap(), expected);
-    let outcome = preview(by(&root, "k").mode(CommitMode::Overwrite), &rows);
+    assert_eq!(dry_run(by(&root, "k"), &rows).unwrap(), expected);
+    let outcome = dry_run(by(&root, "k").mode(CommitMode::Overwrite), &rows);
     assert!(
         matches!(outcome, Err(Error::Conflict { .. })),
         "{outcome:?}"
@@ -393,17 +395,13 @@ fn a_table_below_what_is_overwritten_is_not_destroyed_unless_that_is_allowed() {
         let mut part = partitions().build(a.schema()).unwrap();
         at(part.write(&a));
         drop(part);
-        let touched: Vec<Partition> = vec![Partition::new([("k", "a")]).unwrap()];
-        at(whole().preview(&a.schema(), &[]).map(drop));
-        at(partitions().preview(&a.schema(), &touched).map(drop));
+        at(dry_run(whole(), &a).map(drop));
+        at(dry_run(partitions(), &a).map(drop));
         // What stays is nobody's concern.
         write(partitions(), &b).unwrap();
         write(by(&root, "k"), &a).unwrap();
         assert!(file.exists());
-        partitions()
-            .overwrite_table(true)
-            .preview(&a.schema(), &touched)
-            .unwrap();
+        dry_run(partitions().overwrite_table(true), &a).unwrap();
         write(partitions().overwrite_table(true), &a).unwrap();
         assert!(!file.exists());
         fs::create_dir_all(file.parent().unwrap()).unwrap();

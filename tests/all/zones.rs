@@ -152,9 +152,9 @@ fn files_of_others_that_have_the_offset_stay_and_it_is_said() {
     theirs.write(&rows).unwrap();
     theirs.close().unwrap();
     let builder = || DatasetWriter::builder(&root);
-    let told = builder()
-        .preview(&rows.schema(), &[Partition::none()])
-        .unwrap();
+    let mut dry_run = builder().dry_run(rows.schema()).unwrap();
+    dry_run.write(&rows).unwrap();
+    let told = dry_run.finish().unwrap().notes;
     let (_, notes) = write(builder(), &rows);
     assert_eq!(told, notes);
     assert_eq!(notes[0], note("at", "+05:30"));

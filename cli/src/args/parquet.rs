@@ -58,6 +58,13 @@ pub(crate) struct ParquetArgs {
     #[arg(long, value_name = "IDS", value_delimiter = ',')]
     field_ids: Vec<String>,
 
+    /// Whether Arrow's own schema stands in the footer, on or off [default: on]
+    ///
+    /// Without it readers go by Parquet's types alone, and columns are refused that these do not tell: time zones but UTC,
+    /// durations, lists of one length, ordered dictionaries, most extension types.
+    #[arg(long, value_name = "SWITCH")]
+    arrow_schema: Option<String>,
+
     /// A pair for the metadata of every file; may be given several times
     #[arg(long, value_name = "KEY=VALUE")]
     metadata: Vec<String>,
@@ -86,6 +93,7 @@ impl ParquetArgs {
             ("page_rows", &self.page_rows),
             ("data_page_version", &self.data_page_version),
             ("statistics_truncate", &self.statistics_truncate),
+            ("arrow_schema", &self.arrow_schema),
             ("plaintext_footer", &self.plaintext_footer),
             ("store_aad_prefix", &self.store_aad_prefix),
         ] {

@@ -216,3 +216,39 @@ fn of_processes_racing_for_one_name_one_wins_and_its_bytes_are_whole() {
     assert_eq!(fs::read(place.path("out")).unwrap(), contents[winners[0]]);
     assert_eq!(place.files(""), ["out"]);
 }
+
+#[test]
+fn parquet_is_checked_as_closely_as_is_asked_for() {
+    let place = Place::new();
+    place.file("in.csv", "n\n1\n2\n");
+    place
+        .run([
+            "write",
+            "in.csv",
+            "--to",
+            "sound.parquet",
+            "--page-checksums",
+            "off",
+        ])
+        .exits(0);
+    let mut bytes = fs::read(place.path("sound.parquet")).unwrap();
+    // The first page, of which the footer tells nothing but where it is.
+    bytes[4..20].fill(0xff);
+    place.file("torn.parquet", bytes);
+    let put = |more: [&str; 2]| {
+        let args = [
+            "put",
+            "torn.parquet",
+            "out.parquet",
+            "--replace",
+            "--check",
+            "parquet",
+        ];
+        place.run(args.iter().chain(&more))
+    };
+    put(["--verify", "footer"]).exits(0);
+    fs::remove_file(place.path("out.parquet")).unwrap();
+    put(["--verify", "decode"]).exits(3);
+    put(["--verify", "skip"]).exits(2).says("--verify: ");
+    assert!(!place.path("out.parquet").exists());
+}

@@ -996,3 +996,39 @@ fn what_pandas_notes_of_a_column_that_is_widened_is_left_out() {
         assert!(!told.contains(r#""Int8""#), "{told}");
     }
 }
+
+#[test]
+fn files_go_without_the_schema_of_arrow_where_that_is_asked_for() {
+    let place = Place::new();
+    place.file("in.csv", "at,n\n2026-01-01T00:00:00Z,1\n");
+    for (switch, has) in [("on", true), ("off", false)] {
+        let out = format!("{switch}.parquet");
+        place
+            .run(["write", "in.csv", "--to", &out, "--arrow-schema", switch])
+            .exits(0);
+        let bytes = fs::read(place.path(&out)).unwrap();
+        let found = bytes.windows(12).any(|text| text == b"ARROW:schema");
+        assert_eq!(found, has, "{switch}");
+        place.run(["verify", &out, "--level", "decode"]).exits(0);
+    }
+    place.file(
+        "odd.ndjson",
+        "{\"at\": \"2026-01-01T00:00:00\", \"n\": 1}\n",
+    );
+    let zoned = ["--schema", "at=Timestamp(µs, \"Asia/Tokyo\")"];
+    let args = [
+        "write",
+        "odd.ndjson",
+        "--to",
+        "odd.parquet",
+        "--arrow-schema",
+        "off",
+    ];
+    let refused = place.run(args.iter().chain(&zoned)).exits(2);
+    assert!(
+        refused.stderr.contains("--arrow-schema: column \"at\""),
+        "{}",
+        refused.stderr
+    );
+    assert!(!place.path("odd.parquet").exists());
+}

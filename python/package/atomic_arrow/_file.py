@@ -265,7 +265,8 @@ def open(
     :param encoding: The text's encoding; by default UTF-8, whatever the locale.
     :param errors: As of :func:`open`.
     :param newline: As of :func:`open`.
-    :param check: The format that the bytes must have: a file that does not parse is not published.
+    :param check: The format that the bytes must have: a file that is not of it is not published. Parquet is checked as
+        closely as ``verify`` says, every other format is read as a whole; ``verify="skip"`` is refused beside it.
     :param options: As in :class:`FileOptions`.
     :raises AlreadyExistsError: If the path is taken and ``mode`` is ``"x"``.
     :raises InvalidPathError, IoError: If no such file can be. Nothing is on disk then.

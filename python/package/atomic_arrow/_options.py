@@ -88,6 +88,10 @@ class ParquetOptions(TypedDict, total=False):
     """Field ids, by which tables such as Iceberg's know columns, by the paths of these: ``{"note": 7, "tags": 8,
     "tags.list.element": 9}``; by default those that the fields of the schema have in their metadata, as
     ``PARQUET:field_id``."""
+    arrow_schema: bool | None
+    """Whether Arrow's own schema stands in the footer, by which readers give columns the types that they were given in; by
+    default it does. Without it, columns are refused that Parquet's types do not tell: time zones but UTC, durations, lists
+    of one length, ordered categories, most extension types."""
     metadata: Mapping[str, str] | None
     """Pairs for the key-value metadata; by default none."""
     footer_key: Key | None

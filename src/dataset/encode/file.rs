@@ -98,6 +98,7 @@ impl<'a> PlainFile<'a> {
             format: template.options.format,
             properties: template.options.properties.clone(),
             page_checksums: template.options.page_checksums,
+            arrow_schema: template.options.arrow_schema,
             encodings: template.options.encodings,
             text: template.options.text.clone(),
             verify: template.options.verify,

@@ -258,9 +258,8 @@ impl<'a> Finisher<'a> {
         done.progress.files_finished += 1;
         done.progress.bytes_finished += file.bytes;
         done.files.push((place, file));
-        let progress = done.progress;
-        drop(done);
-        self.template.options.progress(progress);
+        // Before another thread counts, so that what is told never goes back.
+        self.template.options.progress(done.progress);
     }
 }
 

@@ -38,6 +38,8 @@ pub(crate) struct ParquetOptions {
     pub(crate) properties: WriterProperties,
     /// Whether pages carry checksums: never where properties encrypt or chunk by content.
     pub(crate) page_checksums: bool,
+    /// Whether Arrow's schema stands in the footer.
+    pub(crate) arrow_schema: bool,
     /// Which encodings are chosen among: not where properties encrypt or chunk by content.
     pub(crate) encodings: Encodings,
     /// How the file will be checked: what is given is digested for [`Verify::Decode`].
@@ -65,6 +67,7 @@ impl Encoder {
         let ParquetOptions {
             properties,
             page_checksums,
+            arrow_schema,
             encodings,
             verify,
         } = options;
@@ -78,7 +81,12 @@ impl Encoder {
             .max(1);
         // It panics over a type that it does not know.
         let template = contained(&Location::file(), || {
-            FileTemplate::new(schema, properties, page_checksums, encodings)
+            FileTemplate::new(
+                schema,
+                properties,
+                (page_checksums, arrow_schema),
+                encodings,
+            )
         })
         .map_err(|panicked| Error::encode(Step::WriteRows, path, panicked))?
         .map_err(|source| Error::encode(Step::WriteRows, path, source))?;

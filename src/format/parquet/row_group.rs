@@ -73,12 +73,12 @@ impl fmt::Debug for FileTemplate {
 }
 
 impl FileTemplate {
-    /// Pages carry `checksums` unless the properties encrypt. May panic over a type that parquet-rs
+    /// Pages carry `checksums` unless the properties encrypt, and the footer Arrow's schema if that is `embedded`. May panic over a type that parquet-rs
     /// does not know.
     pub(crate) fn new(
         arrow_schema: &SchemaRef,
         properties: WriterProperties,
-        checksums: bool,
+        (checksums, embedded): (bool, bool),
         encodings: Encodings,
     ) -> Result<Self> {
         super::types::check(arrow_schema)?;
@@ -86,7 +86,10 @@ impl FileTemplate {
         let properties = named(with_metadata_of(arrow_schema, properties));
         // The writer adds the Arrow schema to the properties: done once, not once a file.
         let schema = Arc::clone(arrow_schema);
-        let (mut writer, _) = ArrowWriter::try_new(Vec::new(), schema, Some(properties))
+        let options = ArrowWriterOptions::new()
+            .with_properties(properties)
+            .with_skip_arrow_metadata(!embedded);
+        let (mut writer, _) = ArrowWriter::try_new_with_options(Vec::new(), schema, options)
             .and_then(ArrowWriter::into_serialized_writer)?;
         writer.finish()?;
         let description = writer.schema_descr();
@@ -218,7 +221,7 @@ impl FileTemplate {
     /// Begins a file whose writer is parquet-rs's own.
     pub(super) fn arrow_writer<W: Write + Send>(&self, output: W) -> Result<ArrowWriter<W>> {
         let properties = WriterProperties::clone(&self.properties);
-        // The Arrow schema is in the properties already.
+        // The Arrow schema is in the properties already, if it is to be there.
         let options = ArrowWriterOptions::new()
             .with_properties(properties)
             .with_skip_arrow_metadata(true);

@@ -486,11 +486,11 @@ impl DatasetWriterBuilder {
     /// # let root = lake.path().join("counts");
     ///
     /// let counts: ArrayRef = Arc::new(Int64Array::from(vec![1, 2, 3]));
-    /// let batch = RecordBatch::try_from_iter([("count", counts)])?;
+    /// let batch = RecordBatch::try_from_iter([("key", Arc::clone(&counts)), ("count", counts)])?;
     /// let (telling, told) = channel();
     /// let mut finished = 0;
     /// let mut writer = DatasetWriter::builder(&root)
-    ///     .partition_by("count")
+    ///     .partition_by("key")
     ///     .on_file(move |file| {
     ///         finished += 1;
     ///         let _ = telling.send((finished, file.rows()));

@@ -9,6 +9,7 @@ use arrow::datatypes::{DataType, Schema, SchemaRef};
 use parquet::basic::Compression;
 use parquet::file::metadata::SortingColumn;
 use parquet::file::properties::WriterProperties;
+use serde::Serialize;
 use uuid::Uuid;
 
 use super::encode::encoders::encoder_bytes;
@@ -17,7 +18,7 @@ use crate::backend::check_descriptors;
 use crate::disk::Disk;
 use crate::error::{Error, Result, Step};
 use crate::format::{Format, TextOptions};
-use crate::options::parse::{InvalidValue, names};
+use crate::options::parse::{InvalidValue, names, serialized_by_name};
 use crate::options::{
     Durability, Encodings, FieldIds, Interrupt, ParquetProperties, Verify, WriterOptions,
 };
@@ -46,6 +47,7 @@ pub enum SyncPolicy {
     FileSystem,
 }
 
+serialized_by_name!(SyncPolicy);
 names!(SyncPolicy {
     Auto => "auto",
     EachFile => "each_file",
@@ -144,7 +146,7 @@ fn without_last_words<'a>(text: &'a str, words: &str) -> Option<&'a str> {
 }
 
 /// How far a write has come.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Progress {
     /// Rows taken.

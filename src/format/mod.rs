@@ -92,7 +92,7 @@ pub(crate) struct Contents {
 }
 
 /// The number of pages read, and of those that carried a checksum of their own.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
 pub struct PageCount {
     /// All pages, dictionaries included.

@@ -96,7 +96,7 @@ pub struct PartitionSummary {
 }
 
 /// The totals of a data set.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
 pub struct InspectionTotals {
     /// Directories that hold data files.
@@ -114,7 +114,7 @@ pub struct InspectionTotals {
 }
 
 /// How unevenly the rows are spread over the partitions.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
 #[non_exhaustive]
 pub struct Skew {
     /// The rows of the largest partition.

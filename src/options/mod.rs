@@ -35,10 +35,10 @@ use format::Format;
 #[cfg(feature = "encryption")]
 pub use parquet_keys::ParquetKeys;
 pub use parquet_properties::ParquetProperties;
-use parse::{InvalidValue, names};
+use parse::{InvalidValue, names, serialized_by_name};
 pub use scan::ScanProgress;
 pub use schema_policy::SchemaPolicy;
-use text::TextOptions;
+use text::{NonFinite, TextOptions};
 
 /// Whether a commit waits for the medium.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -114,6 +114,16 @@ pub enum StagingPlace {
     /// in the data set what was left there unfinished, and see to it if they reach it by the same path.
     Directory(PathBuf),
 }
+
+serialized_by_name!(
+    Durability,
+    Encodings,
+    Format,
+    NonFinite,
+    PublishMode,
+    SchemaPolicy,
+    Verify
+);
 
 names!(PublishMode {
     CreateNew => "create_new",

@@ -90,6 +90,31 @@ macro_rules! names {
 }
 pub(crate) use names;
 
+/// Has options stand in JSON and the like by their names.
+macro_rules! serialized_by_name {
+    ($($type:ident),+ $(,)?) => {$(
+        impl serde::Serialize for $type {
+            fn serialize<S: serde::Serializer>(
+                &self,
+                serializer: S,
+            ) -> std::result::Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.name())
+            }
+        }
+
+        /// Takes what the text of the option can be.
+        impl<'de> serde::Deserialize<'de> for $type {
+            fn deserialize<D: serde::Deserializer<'de>>(
+                deserializer: D,
+            ) -> std::result::Result<Self, D::Error> {
+                let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    )+};
+}
+pub(crate) use serialized_by_name;
+
 /// A number of bytes: a whole number, or a number with a decimal unit (`1k`, `64 kB`, `1GB`) or a binary one (`1MiB`),
 /// in any case; a fraction of a byte is left out.
 ///

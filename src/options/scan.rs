@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use super::callback::one_at_a_time;
 
 /// How far [`verify`](crate::verify), [`inspect`](crate::inspect()) or [`recover`](crate::recover) has come.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
 pub struct ScanProgress {
     /// Files that were looked at; in a recovery the staging files and transactions.

@@ -77,7 +77,7 @@ impl FileReport {
 }
 
 /// The results of checking many files.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
 pub struct Summary {
     /// How many files were checked.

@@ -46,6 +46,7 @@ mod layers;
 mod memory;
 mod metrics;
 mod names;
+mod option_texts;
 #[cfg(feature = "encryption")]
 mod parquet_keys;
 mod parquet_properties;

@@ -24,7 +24,7 @@ pub(crate) use self::staged::{CommitArgs, DiscardArgs, RecordsArgs, StageArgs};
 pub(crate) use self::values::{
     Check, Durability, Level, Mode, OutputFormat, Switch, Sync, VerifyLevel,
 };
-pub(crate) use self::write::WriteArgs;
+pub(crate) use self::write::{InputArgs, WriteArgs};
 
 /// Crash-safe Hive-partitioned data sets: every file a reader can see is complete, verified and durable.
 #[derive(Debug, Parser)]

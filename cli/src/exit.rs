@@ -9,6 +9,7 @@ use std::io::{self, Write as _};
 use atomic_arrow::{Error, ErrorKind, Face, Outcome, PartitionError, Remedy};
 
 use crate::input::InputError;
+use crate::rows::NotTaken;
 
 /// The exit codes, as every `--help` lists them.
 pub(crate) const CODES: &str = "\
@@ -156,6 +157,24 @@ impl From<Error> for Failure {
                 ..failure
             },
             _ => failure,
+        }
+    }
+}
+
+impl From<NotTaken> for Failure {
+    fn from(error: NotTaken) -> Self {
+        match error {
+            NotTaken::Input(error) => (*error).into(),
+            NotTaken::LeftOut(column) => {
+                let text =
+                    "is left out by --select, or has another name by it, and a key is made of it";
+                Failure::new(
+                    Exit::Usage,
+                    format_args!("column `{column}` {text}: select it"),
+                )
+            }
+            NotTaken::Row(path, error) => Failure::rows(path.display(), &error),
+            NotTaken::Write(error) => error.into(),
         }
     }
 }

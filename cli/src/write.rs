@@ -8,19 +8,18 @@ mod file;
 
 pub(crate) use self::file::is_one_file;
 
-use std::path::{Path, PathBuf};
-
 use atomic_arrow::arrow::array::RecordBatch;
 use atomic_arrow::arrow::datatypes::{Schema, SchemaRef};
 use atomic_arrow::format::TextOptions;
-use atomic_arrow::{DatasetWriter, DatasetWriterBuilder, Error, PartitionError, Receipt, Step};
+use atomic_arrow::{DatasetWriter, DatasetWriterBuilder, Receipt, Step};
 
 use crate::args::{Durability, Mode, OutputFormat, Switch, VerifyLevel, WriteArgs};
 use crate::exit::{Exit, Failure, message};
-use crate::input::{self, Input, InputError};
+use crate::input::{self, Input};
 use crate::output::Output;
 use crate::progress::WriteProgress;
 use crate::receipt::{Shown, plural};
+use crate::rows;
 use crate::signal::Interrupt;
 
 pub(crate) fn run(args: &WriteArgs, output: &mut Output) -> Result<Exit, Failure> {
@@ -70,22 +69,16 @@ pub(crate) fn take_all<W>(
     open: impl Fn(SchemaRef) -> atomic_arrow::Result<W>,
     write: impl Fn(&mut W, &RecordBatch) -> atomic_arrow::Result<()>,
 ) -> Result<W, Failure> {
-    loop {
+    let begin = |input: &mut Input| {
         say_notes(args, input);
         if args.verbose {
             message(format_args!("columns: {}", columns(&input.schema())));
         }
-        let mut row = Row::default();
-        row.enter(input.current_path());
-        let mut writer = open(input.schema()).map_err(|error| row.write_failure(error))?;
-        if read(input, row, |batch| write(&mut writer, batch), progress)? {
-            say_notes(args, input);
-            return Ok(writer);
-        }
-        // Nothing of it was published.
-        drop(writer);
-        input.restart()?;
-    }
+    };
+    let read = |input: &Input| progress.read(input.bytes_read());
+    let writer = rows::take_all(input, begin, read, open, write)?;
+    say_notes(args, input);
+    Ok(writer)
 }
 
 /// Has a writer end once a signal came, until all is decided.
@@ -101,67 +94,6 @@ fn say_notes(args: &WriteArgs, input: &mut Input) {
     for note in input.take_notes() {
         if !args.quiet {
             message(format_args!("note: {note}"));
-        }
-    }
-}
-
-/// Writes all rows; says whether that was all, or has to begin again under other types.
-fn read(
-    input: &mut Input,
-    mut row: Row,
-    mut write: impl FnMut(&RecordBatch) -> atomic_arrow::Result<()>,
-    progress: &WriteProgress,
-) -> Result<bool, Failure> {
-    while let Some(batch) = input.next() {
-        let batch = match batch {
-            Err(InputError::Guessed { .. }) => return Ok(false),
-            batch => batch?,
-        };
-        row.enter(input.current_path());
-        write(&batch).map_err(|error| row.write_failure(error))?;
-        row.pass(batch.num_rows());
-        progress.read(input.bytes_read());
-    }
-    Ok(true)
-}
-
-/// The position in the inputs: which row of which input comes next.
-#[derive(Debug, Default)]
-struct Row {
-    path: PathBuf,
-    number: usize,
-}
-
-impl Row {
-    /// Moves to the first row of this input.
-    fn enter(&mut self, path: &Path) {
-        if path != self.path {
-            (self.path, self.number) = (path.to_owned(), 0);
-        }
-    }
-
-    /// Counts `rows` more rows as written.
-    fn pass(&mut self, rows: usize) {
-        self.number += rows;
-    }
-
-    /// The failure of the next batch; its row is counted from the first of the input.
-    fn failure(&self, mut error: PartitionError) -> Failure {
-        if let PartitionError::EmptyString { row: Some(row), .. }
-        | PartitionError::ReservedValue { row: Some(row), .. }
-        | PartitionError::NonFinite { row: Some(row), .. }
-        | PartitionError::OutOfRange { row: Some(row), .. }
-        | PartitionError::SegmentTooLong { row: Some(row), .. } = &mut error
-        {
-            *row += self.number;
-        }
-        Failure::rows(self.path.display(), &error)
-    }
-
-    fn write_failure(&self, error: Error) -> Failure {
-        match error {
-            Error::Partition(error) => self.failure(error),
-            error => error.into(),
         }
     }
 }

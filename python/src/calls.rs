@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_millis(1);
 /// The files and counts that the library has told and Python has not heard.
 #[derive(Debug, Default)]
 struct Told {
-    stop: AtomicBool,
+    stop: Arc<AtomicBool>,
     counts: Mutex<Counts>,
     files: Mutex<Vec<Record>>,
     /// The number of files that Python has not heard of, or is just hearing of.
@@ -45,6 +45,11 @@ impl Calls {
             on_file,
             on_progress,
         }
+    }
+
+    /// The flag that is set when a function or a signal's handler has raised something.
+    pub(crate) fn flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.told.stop)
     }
 
     /// Has the builder's writer tell what is wanted, and ask whether to stop.

@@ -118,6 +118,15 @@ impl DatasetWriter {
 }
 
 impl DatasetWriter {
+    /// A writer that has taken rows already.
+    pub(crate) fn of(root: PathBuf, calls: Calls, writer: Writer) -> Self {
+        DatasetWriter {
+            root,
+            calls,
+            writer: Owned::new("DatasetWriter", writer),
+        }
+    }
+
     fn taken(&self, py: Python<'_>) -> PyResult<Writer> {
         let closed = || errors::refuse(py, "ClosedError", "this DatasetWriter is closed");
         self.writer.take(py)?.ok_or_else(closed)
@@ -168,7 +177,7 @@ impl Failure {
     }
 }
 
-fn not_published(py: Python<'_>, raised: PyErr, path: &Path) -> PyErr {
+pub(crate) fn not_published(py: Python<'_>, raised: PyErr, path: &Path) -> PyErr {
     let outcome = outcome_name(Outcome::NotPublished);
     errors::interrupted(py, raised, outcome, Some(path))
 }

@@ -73,6 +73,17 @@ impl DryRun {
     }
 }
 
+impl DryRun {
+    /// A dry run that has taken rows already.
+    pub(crate) fn of(root: PathBuf, calls: Calls, run: Run) -> Self {
+        DryRun {
+            root,
+            calls,
+            run: Owned::new("dry run", run),
+        }
+    }
+}
+
 /// What :func:`write_dataset` would do, by ``dry_run=True``, which wrote nothing.
 ///
 /// It exports the Arrow stream interface, with a row for each partition: ``path`` and ``rows``.

@@ -11,6 +11,7 @@ mod dataset;
 mod dry_run;
 mod errors;
 mod file;
+mod files;
 mod input;
 mod inspection;
 mod logging;
@@ -43,6 +44,8 @@ mod _lib {
     use super::dry_run::{DryRun, DryRunReport, PlannedPartition};
     #[pymodule_export]
     use super::file::{File, PublishedFile};
+    #[pymodule_export]
+    use super::files::{count_files, take_files};
     #[pymodule_export]
     use super::input::Stream;
     #[pymodule_export]

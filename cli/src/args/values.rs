@@ -295,3 +295,11 @@ pub(super) fn task(text: &str) -> Result<String, String> {
         Err(error) => Err(error.to_string()),
     }
 }
+
+/// A column that is selected, without spaces around it.
+pub(super) fn select(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "" => Err("the name of a column is missing".to_owned()),
+        text => Ok(text.to_owned()),
+    }
+}

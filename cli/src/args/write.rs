@@ -14,7 +14,7 @@ use super::values::{
     self, Durability, Encodings, JsonNonFinite, Mode, OutputFormat, Switch, Sync, VerifyLevel,
 };
 use super::{StagingArgs, with_codes};
-use crate::input::{DateFormat, InputFormat, InputOptions, SchemaSpec, encoding_named};
+use crate::input::{DateFormat, InputFormat, InputOptions, SchemaSpec, Select, encoding_named};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -247,6 +247,20 @@ pub(crate) struct InputArgs {
     /// ends the write. Objects and lists of NDJSON are kept as JSON in a column set to string.
     #[arg(long, value_name = "TYPES")]
     schema: Option<SchemaSpec>,
+
+    /// Types that columns of any input are cast to, as in --schema: 'id=int32;at=timestamp[ms]'
+    ///
+    /// Names are those of the input. A value that the type does not hold ends the write, with its row, counted from 0 in
+    /// its input: it is cast only if, cast back, it is what it was. Columns within others are not cast. Texts of
+    /// CSV and NDJSON are better read as what they are, with --schema.
+    #[arg(long, value_name = "TYPES")]
+    cast: Option<SchemaSpec>,
+
+    /// The columns that are written, in this order, as in 'id,temp,time=time_hour' [default: all]
+    ///
+    /// new=old gives another name. Keys are made of columns that are selected, by their new names.
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',', value_parser = values::select)]
+    select: Vec<String>,
 }
 
 impl InputArgs {
@@ -284,6 +298,8 @@ impl InputArgs {
             hive_types: self.hive_types.clone().unwrap_or_default(),
             infer_rows: self.infer_rows,
             schema: self.schema.clone().unwrap_or_default(),
+            casts: self.cast.clone().unwrap_or_default(),
+            select: Select::new(self.select.clone()),
             batch_size: defaults.batch_size,
             batch_bytes: batch_bytes.unwrap_or(defaults.batch_bytes),
         }

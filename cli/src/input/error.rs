@@ -366,6 +366,29 @@ pub(crate) enum InputError {
         path.display()
     )]
     Misfit { path: PathBuf, source: Refused },
+    /// A column that `--select` or `--cast` names and no input has.
+    #[error("{option}: no input has the column `{column}`: {hint}")]
+    NoSuchColumn {
+        option: &'static str,
+        column: String,
+        hint: String,
+    },
+    /// Two columns that `--select` would give one name, or one that it would give none.
+    #[error(
+        "--select: the name `{column}` is given to two columns, or is none; name them with new=old"
+    )]
+    SelectTwice { column: String },
+    /// A column that is of no type that could be cast to that of `--cast`.
+    #[error("--cast: column `{column}` {reason}")]
+    CastType { column: String, reason: String },
+    /// A value that the type of `--cast` does not hold.
+    #[error("{}: column `{column}`{}: {reason}", path.display(), at(*row))]
+    NotCast {
+        path: PathBuf,
+        column: String,
+        row: Option<u64>,
+        reason: String,
+    },
     /// An input none of whose columns the inputs before it have.
     #[error(
         "{}: has none of the columns of the inputs before it; write what is another table to another data set",
@@ -437,4 +460,9 @@ pub(super) fn shortened(value: &str) -> String {
         None => value.to_owned(),
         Some((end, _)) => format!("{}… ({} bytes)", &value[..end], value.len()),
     }
+}
+
+/// The row as text in a message.
+fn at(row: Option<u64>) -> String {
+    row.map_or_else(String::new, |row| format!(", row {row}"))
 }

@@ -4,7 +4,7 @@
 //! damaged or of columns that do not go with those of the others ends the run with an error, and nothing is
 //! padded, dropped or rounded. A type that is inferred from a sample, or taken from the first of several
 //! inputs, is a guess, and so are the first one's columns: where they do not hold, everything is read for its
-//! types, and then again.
+//! types, and then again. What the user asks to be picked, renamed and cast is done to the batches of all.
 //! Memory stays bounded whatever the input's length (promises P9 and P10). It writes nothing.
 
 mod agree;
@@ -32,6 +32,7 @@ mod paths;
 mod place;
 mod quoted;
 mod schema_spec;
+mod shape;
 mod source;
 mod spot;
 mod stream;
@@ -52,10 +53,12 @@ pub(crate) use self::encoding::named as encoding_named;
 pub(crate) use self::error::InputError;
 pub(crate) use self::format::InputFormat;
 pub(crate) use self::schema_spec::SchemaSpec;
+pub(crate) use self::shape::Select;
 
 use self::guard::guard;
 use self::paths::Place;
 use self::place::{Batches, Opened, Opening};
+use self::shape::Shape;
 use self::source::Watch;
 
 /// Bytes of rows read ahead to infer a schema, at most.
@@ -95,6 +98,10 @@ pub(crate) struct InputOptions {
     pub(crate) infer_rows: usize,
     /// Types of columns that are not to be inferred; by default none.
     pub(crate) schema: SchemaSpec,
+    /// Types that columns are cast to once they are read; by default none.
+    pub(crate) casts: SchemaSpec,
+    /// The columns that are written; by default all.
+    pub(crate) select: Select,
     /// Rows of a batch of CSV, NDJSON and Parquet, at most; by default 8,192.
     pub(crate) batch_size: usize,
     /// Bytes of memory that any batch of Arrow IPC may take, where that is more than what its stored
@@ -117,6 +124,8 @@ impl Default for InputOptions {
             hive_types: SchemaSpec::default(),
             infer_rows: 10_000,
             schema: SchemaSpec::default(),
+            casts: SchemaSpec::default(),
+            select: Select::default(),
             batch_size: 8_192,
             batch_bytes: 0,
         }
@@ -150,6 +159,7 @@ pub(crate) fn open(
         next: 0,
         key_types,
         columns: Columns::default(),
+        shape: None,
         surveyed: false,
         reading: None,
         notes: Vec::new(),
@@ -178,6 +188,8 @@ pub(crate) struct Input {
     /// The columns that directories may give.
     key_types: Vec<FieldRef>,
     columns: Columns,
+    /// What is made of these columns, once they are known.
+    shape: Option<Shape>,
     /// Whether everything was read to find the types: they are no guesses then.
     surveyed: bool,
     /// The input at `path`; none once all is read or failed.
@@ -235,7 +247,38 @@ struct Reading {
 impl Input {
     /// The schema of every batch.
     pub(crate) fn schema(&self) -> SchemaRef {
-        self.columns.schema.clone()
+        match &self.shape {
+            Some(shape) => Arc::clone(shape.schema()),
+            None => Arc::clone(&self.columns.schema),
+        }
+    }
+
+    /// Whether the inputs have a column of this name that is not written under it.
+    pub(crate) fn leaves_out(&self, column: &str) -> bool {
+        let mut shape = self.shape.iter();
+        shape.any(|shape| shape.leaves_out(column))
+    }
+
+    /// Finds what is to be made of the columns.
+    fn reshape(&mut self) -> Result<(), InputError> {
+        let InputOptions { select, casts, .. } = &self.options;
+        if *select != Select::default() || *casts != SchemaSpec::default() {
+            self.shape = Some(Shape::new(&self.columns.schema, select, casts)?);
+        }
+        Ok(())
+    }
+
+    /// A batch of the columns as it is written; `rows` came before it from its input.
+    fn shaped(&self, batch: RecordBatch, rows: u64) -> Result<RecordBatch, InputError> {
+        let Some(shape) = &self.shape else {
+            return Ok(batch);
+        };
+        shape.apply(&batch).map_err(|not| InputError::NotCast {
+            path: self.path.clone(),
+            column: not.column,
+            row: not.row.map(|row| row + rows),
+            reason: not.reason,
+        })
     }
 
     /// The length of all inputs as they lie on disk, where it is known.
@@ -275,6 +318,7 @@ impl Input {
         );
         let (columns, notes) = survey.map_err(|error| self.or_interrupted(error))?;
         (self.columns, self.surveyed, self.next) = (columns, true, 0);
+        self.reshape()?;
         // What is to be known of the inputs is found again.
         self.notes = notes;
         self.watch.bytes_read.store(0, Ordering::Relaxed);
@@ -316,7 +360,7 @@ impl Input {
             rows: 0,
         });
         self.next = 1;
-        Ok(())
+        self.reshape()
     }
 
     fn opening(&self) -> Opening<'_> {
@@ -342,10 +386,11 @@ impl Input {
                     let fitted = fit(&batch, &self.columns.schema);
                     let rows = reading.rows;
                     reading.rows += batch.num_rows() as u64;
-                    return fitted.map(Some).map_err(|refused| InputError::Misfit {
+                    let fitted = fitted.map_err(|refused| InputError::Misfit {
                         path: self.path.clone(),
                         source: refused.behind(rows),
-                    });
+                    })?;
+                    return self.shaped(fitted, rows).map(Some);
                 }
                 None => self.reading = self.next_input()?,
             }

@@ -26,6 +26,7 @@ mod recover;
 mod refusals;
 mod row_file;
 mod run;
+mod select;
 mod signals;
 mod staged;
 mod usage;

@@ -6,6 +6,7 @@ the kernel or the power at any moment leaves the whole new file or none of it; t
 :func:`write_dataset` appear all, or none of them.
 
 - :func:`write_dataset` and :class:`DatasetWriter` write whole data sets.
+- :func:`write_files` writes files of other formats into one.
 - :func:`stage`, :func:`commit` and :func:`discard` do so from several processes at once.
 - :func:`write_parquet`, :func:`write_ipc`, :func:`write_csv` and :func:`write_ndjson` write one file at one path;
   :func:`update` reads it, and writes it back, under a lock.
@@ -64,6 +65,7 @@ from ._errors import (
     UnknownOutcomeError,
 )
 from ._file import AtomicBinaryFile, AtomicTextFile, open
+from ._files import FilesOptions, InputOptions, write_files
 from ._keys import (
     PartitionKey,
     SortBy,
@@ -127,9 +129,11 @@ __all__ = [
     "FileReport",
     "FileUpdate",
     "FilesLostError",
+    "FilesOptions",
     "ForkedError",
     "IncompatibleError",
     "InputError",
+    "InputOptions",
     "Inspection",
     "Interrupted",
     "InvalidDecisionError",
@@ -191,6 +195,7 @@ __all__ = [
     "write_bytes",
     "write_csv",
     "write_dataset",
+    "write_files",
     "write_ipc",
     "write_json",
     "write_ndjson",

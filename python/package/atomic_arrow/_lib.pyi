@@ -36,11 +36,13 @@ __all__ = [
     "__version__",
     "already_committed",
     "commit",
+    "count_files",
     "discard",
     "inspect",
     "main",
     "parse_size",
     "recover",
+    "take_files",
     "verify",
 ]
 
@@ -418,6 +420,16 @@ class Recovery:
 def parse_size(option: str, text: str) -> int: ...
 def already_committed(root: str, options: dict[str, Any]) -> Receipt | None: ...
 def commit(staged: list[StagedWrite], root: str | None, options: dict[str, Any]) -> Receipt: ...
+def take_files(
+    asked: dict[str, object],
+    root: str,
+    options: dict[str, Any],
+    on_file: Callable[[FileRecord], object] | None = None,
+    on_progress: Callable[[Progress], object] | None = None,
+) -> tuple[DatasetWriter, list[str]]: ...
+def count_files(
+    asked: dict[str, object], root: str, options: dict[str, Any]
+) -> tuple[DryRun, list[str]]: ...
 def discard(staged: list[StagedWrite], root: str | None = None) -> None: ...
 def main(args: list[str]) -> int: ...
 def verify(

@@ -208,10 +208,7 @@ class WriteOptions(ParquetOptions, FileOptions, total=False):
 def prepared(options: Mapping[str, Any]) -> dict[str, Any]:
     """The options as the library takes them; those that were not given are left to it."""
     taken = dict(options)
-    for name in taken.keys() - WriteOptions.__annotations__.keys():
-        near = difflib.get_close_matches(name, WriteOptions.__annotations__, n=1)
-        meant = f"; did you mean {near[0]!r}?" if near else ""
-        raise TypeError(f"there is no option {name!r}{meant}")
+    check_names(taken, WriteOptions)
     change: dict[str, Callable[[Any], object]] = {
         "partition_by": partition_keys,
         "sort_by": sort_columns,
@@ -234,6 +231,14 @@ def prepared(options: Mapping[str, Any]) -> dict[str, Any]:
     for name in change.keys() & taken.keys():
         taken[name] = change[name](taken[name])
     return taken
+
+
+def check_names(options: Mapping[str, Any], known: type) -> None:
+    """Refuses an option that there is not."""
+    for name in options.keys() - known.__annotations__.keys():
+        near = difflib.get_close_matches(name, known.__annotations__, n=1)
+        meant = f"; did you mean {near[0]!r}?" if near else ""
+        raise TypeError(f"there is no option {name!r}{meant}")
 
 
 def _by_column(value: Any) -> Any:

@@ -97,6 +97,9 @@ impl Faces {
     }
 
     fn keywords(&self, function: &str) -> BTreeSet<String> {
+        if let Some(class) = function.strip_prefix("class ") {
+            return self.keys(class);
+        }
         // Of overloads the last one has them all.
         let start = format!("def {function}(\n");
         let mut place = self.python.as_str();

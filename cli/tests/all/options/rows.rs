@@ -93,11 +93,12 @@ pub(super) const SECTIONS: &[Section] = &[
     },
     Section {
         title: "Reading input",
-        text: "How `write` and `stage` read files. In Rust and Python rows come as Arrow data, from whatever reads them.",
+        text: "How `write` and `stage` read files, and in Python `write_files`. To Rust and to Python's `write_dataset`, rows come as \
+               Arrow data, from whatever reads them.",
         builders: &[],
         commands: &["write", "stage"],
         headings: &["Input"],
-        functions: &[],
+        functions: &["class InputOptions"],
         rows: INPUT,
     },
     Section {
@@ -233,18 +234,20 @@ const DATA_SET: &[Row] = &[
 
 #[rustfmt::skip]
 const INPUT: &[Row] = &[
-    row("the format", Lacks("Arrow data"), Has(&["--input-format"]), Lacks("Arrow data"), "", "by the suffix, or the first bytes"),
-    row("what divides fields of CSV", Lacks("Arrow data"), Has(&["--delimiter"]), Lacks("Arrow data"), "one character", "a comma; a tab for TSV"),
-    row("CSV without a header", Lacks("Arrow data"), Has(&["--no-header"]), Lacks("Arrow data"), "a switch", "off"),
-    row("the encoding of text", Lacks("Arrow data"), Has(&["--encoding"]), Lacks("Arrow data"), "a name", "utf-8"),
-    row("what escapes quotes in CSV", Lacks("Arrow data"), Has(&["--escape"]), Lacks("Arrow data"), "one character", "none"),
-    row("lines of CSV that are passed over", Lacks("Arrow data"), Has(&["--comment"]), Lacks("Arrow data"), "one character", "none"),
-    row("dates and times in CSV", Lacks("Arrow data"), Has(&["--date-format"]), Lacks("Arrow data"), "as of strftime", "ISO 8601"),
-    row("texts that are null in CSV", Lacks("Arrow data"), Has(&["--null"]), Lacks("Arrow data"), "texts", "nothing, and `NA` but in text"),
-    row("rows from which types are inferred", Lacks("Arrow data"), Has(&["--infer-rows"]), Lacks("Arrow data"), "a number", ""),
-    row("columns of directories", Lacks("Arrow data"), Has(&["--no-hive"]), Lacks("Arrow data"), "a switch", "they are read"),
-    row("types of the columns of directories", Lacks("Arrow data"), Has(&["--hive-types"]), Lacks("Arrow data"), "names and types", "inferred"),
-    row("types of columns", Lacks("Arrow data"), Has(&["--schema"]), Lacks("Arrow data"), "names and types", "inferred"),
+    row("the format", Lacks("Arrow data"), Has(&["--input-format"]), Has(&["input_format"]), "", "by the suffix, or the first bytes"),
+    row("what divides fields of CSV", Lacks("Arrow data"), Has(&["--delimiter"]), Has(&["delimiter"]), "one character", "a comma; a tab for TSV"),
+    row("CSV without a header", Lacks("Arrow data"), Has(&["--no-header"]), Has(&["header"]), "a switch", "off"),
+    row("the encoding of text", Lacks("Arrow data"), Has(&["--encoding"]), Has(&["encoding"]), "a name", "utf-8"),
+    row("what escapes quotes in CSV", Lacks("Arrow data"), Has(&["--escape"]), Has(&["escape"]), "one character", "none"),
+    row("lines of CSV that are passed over", Lacks("Arrow data"), Has(&["--comment"]), Has(&["comment"]), "one character", "none"),
+    row("dates and times in CSV", Lacks("Arrow data"), Has(&["--date-format"]), Has(&["date_format"]), "as of strftime", "ISO 8601"),
+    row("texts that are null in CSV", Lacks("Arrow data"), Has(&["--null"]), Has(&["null_values"]), "texts", "nothing, and `NA` but in text"),
+    row("rows from which types are inferred", Lacks("Arrow data"), Has(&["--infer-rows"]), Has(&["infer_rows"]), "a number", ""),
+    row("columns of directories", Lacks("Arrow data"), Has(&["--no-hive"]), Has(&["hive"]), "a switch", "they are read"),
+    row("types of the columns of directories", Lacks("Arrow data"), Has(&["--hive-types"]), Has(&["hive_types"]), "names and types", "inferred"),
+    row("types of columns", Lacks("Arrow data"), Has(&["--schema"]), Has(&["schema"]), "names and types", "inferred"),
+    row("types that columns are cast to", Lacks("arrow's own `cast`"), Has(&["--cast"]), Has(&["cast"]), "names and types", "none"),
+    row("the columns that are written", Lacks("arrow's own `RecordBatch::project`"), Has(&["--select"]), Has(&["select"]), "names, each also as `new=old`", "all"),
 ];
 
 #[rustfmt::skip]

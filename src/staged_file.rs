@@ -19,7 +19,7 @@ use crate::local_path::local_path;
 use crate::options::{Durability, FileOptions, Verify};
 use crate::publish::publish;
 use crate::staging::{
-    Area, ControlLock, Draft, Written, check_inside, check_reach, check_spelling, resolve,
+    Area, ControlLock, Draft, DraftSums, check_inside, check_reach, check_spelling, resolve,
 };
 use crate::trace;
 use crate::transaction::lock_for_publishing;
@@ -201,7 +201,7 @@ pub struct StagedFile<C = RowContent> {
     destination: Destination,
     mode: PublishMode,
     durability: Durability,
-    written: Written,
+    written: DraftSums,
     content: C,
     /// What an update demands of the file that is replaced.
     unchanged: Option<Unchanged>,
@@ -346,7 +346,7 @@ pub(crate) fn sync_and_verify(
     (durability, mode): (Durability, Option<u32>),
     verify: Verify,
     check: Option<impl FnOnce(Arc<dyn DiskFile>) -> Result<(), Fault>>,
-) -> Result<Written> {
+) -> Result<DraftSums> {
     let written = draft.sync(durability, mode)?;
     verify_synced(draft, path, written, verify, check)?;
     Ok(written)
@@ -356,7 +356,7 @@ pub(crate) fn sync_and_verify(
 pub(crate) fn verify_synced(
     draft: &Draft,
     path: &Path,
-    written: Written,
+    written: DraftSums,
     verify: Verify,
     check: Option<impl FnOnce(Arc<dyn DiskFile>) -> Result<(), Fault>>,
 ) -> Result<()> {
@@ -400,7 +400,7 @@ fn check_bytes(file: &dyn DiskFile, expected: u64, checksum: Option<u128>) -> Re
 
 /// Compares the end of the file byte for byte, if it was hashed apart from the rest: a number can be spelled in more
 /// than one way, and some of what a footer can say no parser keeps.
-fn check_end(file: &dyn DiskFile, written: Written) -> Result<(), Fault> {
+fn check_end(file: &dyn DiskFile, written: DraftSums) -> Result<(), Fault> {
     match written.end {
         Some((start, hash)) => verify_end(file, start, hash),
         None => Ok(()),
@@ -413,7 +413,7 @@ fn check_end(file: &dyn DiskFile, written: Written) -> Result<(), Fault> {
 #[derive(Debug, Clone)]
 pub struct PublishedFile<C = RowContent> {
     path: PathBuf,
-    written: Written,
+    written: DraftSums,
     content: C,
 }
 

@@ -288,7 +288,7 @@ pub(crate) fn verify_written(
 ) -> std::result::Result<Contents, Fault> {
     match written.content {
         Content::Parquet(metadata) => {
-            let written = parquet::Written {
+            let written = parquet::WrittenParquet {
                 len: written.len,
                 metadata,
                 rows: written.rows,

@@ -14,9 +14,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// The only field of the object.
 const BYTES: &str = "base64";
 
-struct Written<'a>(&'a Path);
+struct PathText<'a>(&'a Path);
 
-impl Serialize for Written<'_> {
+impl Serialize for PathText<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         if let Some(text) = self.0.to_str() {
             return serializer.serialize_str(text);
@@ -80,7 +80,7 @@ fn path_of(_: Vec<u8>) -> Option<PathBuf> {
 }
 
 pub(super) fn serialize<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
-    Written(path).serialize(serializer)
+    PathText(path).serialize(serializer)
 }
 
 pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf, D::Error> {
@@ -89,13 +89,13 @@ pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
 
 /// Paths in a list, each as text.
 pub(super) mod list {
-    use super::{Deserialize, Deserializer, PathBuf, Read, Serializer, Written};
+    use super::{Deserialize, Deserializer, PathBuf, PathText, Read, Serializer};
 
     pub(in super::super) fn serialize<S: Serializer>(
         paths: &[PathBuf],
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(paths.iter().map(|path| Written(path)))
+        serializer.collect_seq(paths.iter().map(|path| PathText(path)))
     }
 
     pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(

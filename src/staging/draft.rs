@@ -33,7 +33,7 @@ pub(crate) struct Draft {
 
 /// Length and checksums of a draft, by our own count.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Written {
+pub(crate) struct DraftSums {
     pub(crate) len: u64,
     /// The XXH3 hash (128 bits) of all bytes, if it was asked for.
     pub(crate) checksum: Option<u128>,
@@ -124,7 +124,7 @@ impl Draft {
     /// Syncs the file ([`Step::SyncFile`]); nothing is written after it.
     ///
     /// `mode`, if given, becomes the file's permissions, so that they are durable with it.
-    pub(crate) fn sync(&mut self, durability: Durability, mode: Option<u32>) -> Result<Written> {
+    pub(crate) fn sync(&mut self, durability: Durability, mode: Option<u32>) -> Result<DraftSums> {
         // Permissions come before the sync, which makes them durable with the content.
         let synced = mode
             .or(self.mode)
@@ -142,7 +142,7 @@ impl Draft {
         }
         let checksum = self.hasher.take().map(|hasher| hasher.finish_128());
         let end = self.end.take();
-        Ok(Written {
+        Ok(DraftSums {
             len: self.len,
             checksum,
             end: end.map(|(start, hasher)| (start, hasher.finish_128())),

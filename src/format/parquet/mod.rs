@@ -66,7 +66,7 @@ pub(crate) use slot::Slot;
 
 /// The facts of a written file that verification compares it with.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Written<'a> {
+pub(crate) struct WrittenParquet<'a> {
     /// How many bytes.
     pub(crate) len: u64,
     /// The footer that [`ArrowWriter::finish`](::parquet::arrow::ArrowWriter::finish) returned.
@@ -136,7 +136,7 @@ fn check_source(
 /// the digests.
 pub(crate) fn verify_written(
     file: Arc<dyn DiskFile>,
-    written: &Written<'_>,
+    written: &WrittenParquet<'_>,
     level: Verify,
 ) -> Result<Contents, Fault> {
     if level == Verify::Skip {
@@ -149,7 +149,7 @@ pub(crate) fn verify_written(
 
 fn verify_source(
     source: &mut Source,
-    written: &Written<'_>,
+    written: &WrittenParquet<'_>,
     level: Verify,
 ) -> Result<Contents, Fault> {
     if source.len() != written.len {

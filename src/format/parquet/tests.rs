@@ -88,7 +88,7 @@ fn damage_of(bytes: &[u8], level: Verify) -> Option<Damage> {
 /// Checks the file of `batch` against what was written, with changes to either.
 fn verify(bytes: &[u8], batch: &RecordBatch, metadata: &ParquetMetaData) -> Result<(), Damage> {
     let digests = digests(batch);
-    let written = Written {
+    let written = WrittenParquet {
         len: bytes.len() as u64,
         metadata,
         rows: batch.num_rows() as u64,
@@ -290,7 +290,7 @@ fn other_rows_schema_length_and_footer_than_those_written_are_told() {
     let (bytes, metadata) = write(&batch, small());
     let other_schema = Schema::new(vec![Field::new("name", DataType::Utf8, false)]);
     let (_, other) = write(&sample(50), WriterProperties::new());
-    let right = Written {
+    let right = WrittenParquet {
         len: bytes.len() as u64,
         metadata: &metadata,
         rows: 50,
@@ -299,7 +299,7 @@ fn other_rows_schema_length_and_footer_than_those_written_are_told() {
         known: None,
         keys: None,
     };
-    let of = |written: Written<'_>| match verify_written(
+    let of = |written: WrittenParquet<'_>| match verify_written(
         MemoryFile::open(bytes.as_slice()),
         &written,
         Verify::Footer,
@@ -308,14 +308,14 @@ fn other_rows_schema_length_and_footer_than_those_written_are_told() {
         other => panic!("{other:?}"),
     };
     assert!(matches!(
-        of(Written { len: 7, ..right }),
+        of(WrittenParquet { len: 7, ..right }),
         Damage::Length { expected: 7, .. }
     ));
     assert!(matches!(
-        of(Written { rows: 49, ..right }),
+        of(WrittenParquet { rows: 49, ..right }),
         Damage::Count { expected: 49, .. }
     ));
-    let damage = of(Written {
+    let damage = of(WrittenParquet {
         schema: &other_schema,
         ..right
     });
@@ -329,7 +329,7 @@ fn other_rows_schema_length_and_footer_than_those_written_are_told() {
         ),
         "{damage}"
     );
-    let damage = of(Written {
+    let damage = of(WrittenParquet {
         metadata: &other,
         ..right
     });
@@ -351,7 +351,7 @@ fn a_file_of_another_schema_than_the_one_known_of_its_write_is_told() {
     let known = KnownSchema::default();
     let verified = |batch: &RecordBatch| {
         let (bytes, metadata) = write(batch, small());
-        let written = Written {
+        let written = WrittenParquet {
             len: bytes.len() as u64,
             metadata: &metadata,
             rows: 50,

@@ -65,12 +65,12 @@ pub(in crate::format::parquet) struct ChunkEncoder {
     whole: Option<Page>,
     /// Whether any page has numbers of the dictionary.
     is_numbered: bool,
-    totals: Totals,
+    totals: ChunkTotals,
     page: Vec<u8>,
 }
 
 /// What there is to say of the pages so far.
-struct Totals {
+struct ChunkTotals {
     rows: u64,
     nulls: u64,
     /// The length of all pages and their headers before they were finished.
@@ -179,7 +179,7 @@ impl ChunkEncoder {
             numbers: Vec::new(),
             whole: None,
             is_numbered: false,
-            totals: Totals {
+            totals: ChunkTotals {
                 rows: 0,
                 nulls: 0,
                 bytes: 0,
@@ -436,7 +436,7 @@ impl ChunkEncoder {
     }
 }
 
-impl Totals {
+impl ChunkTotals {
     /// Adds a page of so many rows and nulls.
     fn add(
         &mut self,

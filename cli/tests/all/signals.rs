@@ -87,7 +87,7 @@ fn a_put_that_waits_for_its_input_can_be_interrupted() {
 
 /// Waits until the command waits for a lock, which a thread of its own does.
 #[cfg(target_os = "linux")]
-fn wait_for_the_wait(child: &Child) {
+pub(crate) fn wait_for_the_wait(child: &Child) {
     let tasks = format!("/proc/{}/task", child.id());
     wait_until("it waits for the lock", || {
         let tasks = std::fs::read_dir(&tasks).into_iter().flatten().flatten();

@@ -246,3 +246,29 @@ fn parts_that_do_not_go_together_are_refused_unless_that_is_allowed() {
     let args = ["commit", "--case-sensitive-names"];
     place.run_with(cased.as_bytes(), args).exits(0);
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_commit_that_is_interrupted_publishes_nothing_and_can_be_repeated() {
+    use rustix::process::{Pid, Signal, kill_process};
+    let place = Place::new();
+    let before = records(&place, &["KSEA"], &[]).concat();
+    place.run_with(before.as_bytes(), ["commit"]).exits(0);
+    place.file("staged.json", records(&place, &["KJFK"], &[]).concat());
+    let lock = place.path("lake/weather/.atomic/lock");
+    let lock = std::fs::File::options().write(true).open(lock).unwrap();
+    lock.lock().unwrap();
+    for signal in [Signal::INT, Signal::TERM] {
+        let child = place.start(["commit", "staged.json"]);
+        crate::signals::wait_for_the_wait(&child);
+        kill_process(Pid::from_child(&child), signal).unwrap();
+        let ran: Ran = child.wait_with_output().unwrap().into();
+        ran.exits(130)
+            .says("interrupted: nothing was published")
+            .says("`commit` can be repeated");
+        assert_eq!(place.staged().len(), 1);
+    }
+    drop(lock);
+    place.run(["commit", "staged.json"]).exits(0);
+    assert_eq!((rows(&place), place.staged().len()), (4, 0));
+}

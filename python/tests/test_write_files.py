@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import decimal
 import gzip
 import os
 import subprocess
 import sys
 import threading
+import uuid
 from pathlib import Path
 from typing import Any
 
 import atomic_arrow as aa
+import fastavro
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -167,3 +171,60 @@ def test_what_is_raised_meanwhile_ends_it_and_nothing_is_published(lake: Path) -
     feeder.join()
     os.close(opened[0])
     assert not (lake / "set").exists() or not rows(lake / "set")
+
+
+UTC = dt.UTC
+AVRO: list[tuple[Any, list[Any]]] = [
+    ("boolean", [True, False]),
+    ("int", [-(2**31), 7]),
+    ("long", [2**63 - 1, 0]),
+    ("double", [0.1, float("inf")]),
+    ("bytes", [b"\0a", b""]),
+    ("string", ["", "ä"]),
+    (["null", "string"], [None, "x"]),
+    (["long", "null"], [1, None]),
+    ({"type": "enum", "name": "E", "symbols": ["A", "B"]}, ["B", "A"]),
+    ({"type": "fixed", "name": "F", "size": 3}, [b"abc", b"\0\0\0"]),
+    ({"type": "array", "items": ["null", "int"]}, [[1, None], []]),
+    (
+        {"type": "record", "name": "R", "fields": [{"name": "q", "type": "string"}]},
+        [{"q": "x"}] * 2,
+    ),
+    ({"type": "int", "logicalType": "date"}, [dt.date(2026, 1, 2), dt.date(1900, 1, 1)]),
+    ({"type": "long", "logicalType": "time-micros"}, [dt.time(1, 2, 3, 4), dt.time()]),
+    (
+        {"type": "long", "logicalType": "timestamp-micros"},
+        [dt.datetime(1950, 1, 1, 0, 0, 0, 7, UTC), dt.datetime(2026, 1, 1, tzinfo=UTC)],
+    ),
+    (
+        {"type": "bytes", "logicalType": "decimal", "precision": 10, "scale": 2},
+        [decimal.Decimal("-1.20"), decimal.Decimal("3.00")],
+    ),
+    ({"type": "string", "logicalType": "uuid"}, [uuid.UUID(int=1), uuid.UUID(int=2**127)]),
+]
+
+
+@pytest.mark.parametrize("codec", ["null", "deflate"])
+def test_avro_gives_the_values_that_another_writer_wrote(lake: Path, codec: str) -> None:
+    fields = [{"name": f"c{n}", "type": kind} for n, (kind, _) in enumerate(AVRO)]
+    given = [{f"c{n}": values[row] for n, (_, values) in enumerate(AVRO)} for row in (0, 1)]
+    with (lake / "a.avro").open("wb") as file:
+        fastavro.writer(file, {"type": "record", "name": "r", "fields": fields}, given, codec=codec)
+    aa.write_files(lake / "a.avro", lake / "set")
+    assert pq.read_table(lake / "set").to_pylist() == given
+    whole = (lake / "a.avro").read_bytes()
+    for length in range(0, len(whole), 7):
+        (lake / "cut.avro").write_bytes(whole[:length])
+        with pytest.raises(aa.InputError, match=r"cut\.avro: is damaged"):
+            aa.write_files(lake / "cut.avro", lake / "cut")
+
+
+def test_what_is_no_arrow_type_or_not_read_is_said(lake: Path) -> None:
+    both = {"type": "record", "name": "r", "fields": [{"name": "v", "type": ["int", "string"]}]}
+    with (lake / "a.avro").open("wb") as file:
+        fastavro.writer(file, both, [{"v": 1}, {"v": "x"}])
+    with pytest.raises(aa.EncodeError, match='column "v": it is a union'):
+        aa.write_files(lake / "a.avro", lake / "set")
+    (lake / "a.orc").write_bytes(b"ORC")
+    with pytest.raises(aa.InputError, match=r"a\.orc: is ORC, which is not read"):
+        aa.write_files(lake / "a.orc", lake / "set")

@@ -69,7 +69,7 @@ pub(super) fn with_more(examples: &str) -> String {
 pub(crate) struct WriteArgs {
     /// Files, directories, patterns such as 'raw/*.csv.gz', or - for standard input
     ///
-    /// CSV, TSV, NDJSON, Parquet, Arrow IPC files and streams, each also compressed with gzip or
+    /// CSV, TSV, NDJSON, Parquet, Avro, Arrow IPC files and streams, each also compressed with gzip or
     /// zstd, told by their suffixes. All have the columns of the first one, in any order, and types
     /// that unite: a string in any form, a narrower number, nothing but nulls. Of a directory all files
     /// below it are read, but those that readers pass over, whose names begin with `.` or `_`. A

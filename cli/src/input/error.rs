@@ -96,6 +96,13 @@ pub(crate) enum InputError {
     /// Neither the name nor the first bytes tell the format.
     #[error("{}: cannot tell its format; name it with --input-format", path.display())]
     UnknownFormat { path: PathBuf },
+    /// A format that no reader here reads as it is.
+    #[error(
+        "{}: is ORC, which is not read: make it Parquet first, as with pyarrow: \
+         pyarrow.parquet.write_table(pyarrow.orc.read_table(...), ...)",
+        path.display()
+    )]
+    Orc { path: PathBuf },
     /// The operating system refused to open or read.
     #[error("{}: cannot be read", path.display())]
     Io {

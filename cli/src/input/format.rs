@@ -26,11 +26,13 @@ pub(crate) enum InputFormat {
     /// Arrow IPC stream.
     #[value(alias = "arrows")]
     IpcStream,
+    /// Apache Avro, a file of containers.
+    Avro,
 }
 
 impl InputFormat {
     /// The file suffixes of each format, lower-case.
-    const SUFFIXES: [(&str, Self); 11] = [
+    const SUFFIXES: [(&str, Self); 12] = [
         ("csv", Self::Csv),
         ("tsv", Self::Tsv),
         ("ndjson", Self::Ndjson),
@@ -42,6 +44,7 @@ impl InputFormat {
         ("ipc", Self::Ipc),
         ("feather", Self::Ipc),
         ("arrows", Self::IpcStream),
+        ("avro", Self::Avro),
     ];
 
     /// The format that a file name ends in, a suffix of compression aside.
@@ -66,16 +69,25 @@ impl InputFormat {
             // Its first version, which the reader refuses by its name.
             (FEATHER_V1, Self::Ipc),
             (b"\xff\xff\xff\xff", Self::IpcStream),
+            (super::avro_blocks::MAGIC, Self::Avro),
         ]
         .iter()
         .find_map(|(magic, format)| head.starts_with(magic).then_some(*format))
     }
 
-    /// Whether reading starts at a footer, so that the whole file must be at hand.
+    /// Whether reading starts at a footer, or goes over the file twice, so that the whole file must be at hand.
     pub(super) fn needs_seek(self) -> bool {
-        matches!(self, Self::Parquet | Self::Ipc)
+        matches!(self, Self::Parquet | Self::Ipc | Self::Avro)
     }
 }
+
+/// Whether a file is ORC by its name, which is not read.
+pub(super) fn is_orc(path: &Path) -> bool {
+    suffix(path).is_some_and(|suffix| suffix == "orc")
+}
+
+/// The bytes that open an ORC file.
+pub(super) const ORC: &[u8] = b"ORC";
 
 /// How the bytes of an input are compressed as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -163,6 +175,10 @@ mod tests {
         assert_eq!(
             InputFormat::of_magic(b"\xff\xff\xff\xff\x10"),
             Some(InputFormat::IpcStream)
+        );
+        assert_eq!(
+            InputFormat::of_magic(b"Obj\x01\x04"),
+            Some(InputFormat::Avro)
         );
         assert_eq!(InputFormat::of_magic(b"a,b\n1,2"), None);
         assert_eq!(InputFormat::of_magic(b""), None);

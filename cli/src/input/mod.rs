@@ -9,6 +9,8 @@
 
 mod agree;
 mod annotations;
+mod avro_blocks;
+mod avro_reader;
 mod cells;
 mod csv_reader;
 mod csv_rows;

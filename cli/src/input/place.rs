@@ -10,6 +10,7 @@ use arrow::datatypes::{FieldRef, Fields, Schema, SchemaRef, TimeUnit};
 use atomic_arrow::format::IpcBounds;
 use atomic_arrow::schema::common_type;
 
+use super::avro_reader::AvroReader;
 use super::csv_reader::CsvReader;
 use super::format::InputFormat;
 use super::guess::Guess;
@@ -163,15 +164,22 @@ impl Opening<'_> {
             }
             Body::File { file, counted } => {
                 let watch = (!counted).then(|| self.watch.clone());
-                if format == InputFormat::Parquet {
-                    let rows = self.options.batch_size;
-                    let mut reader =
-                        ParquetReader::open(path.clone(), file, watch, rows, self.int96)?;
-                    notes = reader.take_notes();
-                    (reader.schema(), Box::new(reader) as Batches)
-                } else {
-                    let reader = IpcFileReader::open(path.clone(), file, watch, bounds)?;
-                    (reader.schema(), Box::new(reader) as Batches)
+                let rows = self.options.batch_size;
+                match format {
+                    InputFormat::Parquet => {
+                        let mut reader =
+                            ParquetReader::open(path.clone(), file, watch, rows, self.int96)?;
+                        notes = reader.take_notes();
+                        (reader.schema(), Box::new(reader) as Batches)
+                    }
+                    InputFormat::Avro => {
+                        let reader = AvroReader::open(path.clone(), file, watch, rows)?;
+                        (reader.schema(), Box::new(reader) as Batches)
+                    }
+                    _ => {
+                        let reader = IpcFileReader::open(path.clone(), file, watch, bounds)?;
+                        (reader.schema(), Box::new(reader) as Batches)
+                    }
                 }
             }
         };

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::InputError;
 use super::encoding::Undecodable;
-use super::format::{Compression, InputFormat};
+use super::format::{Compression, InputFormat, ORC, is_orc};
 use super::paths::Place;
 use super::quoted::BehindQuote;
 use super::stream::{CHUNK, Stream, peek};
@@ -202,7 +202,10 @@ impl Source {
             Place::File { path, len, .. } => {
                 let format = format
                     .or_else(|| InputFormat::of_path(path))
-                    .ok_or_else(|| InputError::UnknownFormat { path: path.clone() })?;
+                    .ok_or_else(|| match is_orc(path) {
+                        true => InputError::Orc { path: path.clone() },
+                        false => InputError::UnknownFormat { path: path.clone() },
+                    })?;
                 let open = || File::open(path);
                 if len.is_none() {
                     let origin = || -> io::Result<Stream> {
@@ -256,8 +259,12 @@ impl Source {
         let (head, stream) = peek(stream).map_err(|source| read_error(path, compressed, source))?;
         let format = format
             .or_else(|| InputFormat::of_magic(&head))
-            .ok_or_else(|| InputError::UnknownFormat {
-                path: path.to_owned(),
+            .ok_or_else(|| {
+                let path = path.to_owned();
+                match head.starts_with(ORC) {
+                    true => InputError::Orc { path },
+                    false => InputError::UnknownFormat { path },
+                }
             })?;
         Self::new(path, format, compressed, stream)
     }

@@ -16,7 +16,7 @@ from ._paths import StrPath, local_path
 from ._progress import OnProgress, Shown
 from ._sizes import invalid, whole
 
-InputFormat: TypeAlias = Literal["csv", "tsv", "ndjson", "parquet", "ipc", "ipc_stream"]
+InputFormat: TypeAlias = Literal["csv", "tsv", "ndjson", "parquet", "ipc", "ipc_stream", "avro"]
 Types: TypeAlias = str | Mapping[str, str]
 
 
@@ -103,7 +103,7 @@ def write_files(
     >>> print(receipt.rows, "rows in", len(receipt.files), "files")
     2 rows in 2 files
 
-    :param paths: Files, directories, and patterns such as ``"raw/*.csv.gz"``, of CSV, TSV, NDJSON, Parquet, and Arrow IPC
+    :param paths: Files, directories, and patterns such as ``"raw/*.csv.gz"``, of CSV, TSV, NDJSON, Parquet, Avro, and Arrow IPC
         files and streams, each also compressed with gzip or zstd. They are read as one sequence of rows, under one schema:
         columns go by name, and one that a file lacks is null in its rows, which a :class:`DataSetWarning` says.
     :param root: The data set: a path or ``file://`` URL.

@@ -16,10 +16,12 @@ const WORKERS: i64 = 3;
 fn work(root: &str, part: i64) -> Result<(), Box<dyn Error>> {
     let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(part * 1000..(part + 1) * 1000));
     let batch = RecordBatch::try_from_iter([("number", numbers)])?;
-    let mut writer = DatasetWriter::builder(root).build(batch.schema())?;
-    writer.write(&batch)?;
     // Of two attempts at one task, as after a retry, one is committed.
-    let staged = writer.stage()?.with_task(format!("part {part}"))?;
+    let task = format!("part {part}");
+    let builder = DatasetWriter::builder(root).task(task);
+    let mut writer = builder.build(batch.schema())?;
+    writer.write(&batch)?;
+    let staged = writer.stage()?;
     println!("{}", staged.to_json()?);
     Ok(())
 }

@@ -12,7 +12,7 @@ use crate::signal::Interrupt;
 pub(crate) fn run(args: &CommitArgs, output: &mut Output) -> Result<Exit, Failure> {
     let interrupt = Interrupt::watch()?;
     let asked = interrupt.clone();
-    let mut staged = records::read(&args.records, &interrupt)?
+    let mut staged = records::read(&args.records, args.job.as_deref(), &interrupt)?
         .rewrite_missing(args.rewrite_missing)
         .success_file(args.success_file)
         .schema_check(args.schema_check == Switch::On)
@@ -24,7 +24,7 @@ pub(crate) fn run(args: &CommitArgs, output: &mut Output) -> Result<Exit, Failur
     if let Some(write_id) = &args.write_id {
         staged = staged.write_id(write_id);
     }
-    let root = staged.root()?.to_owned();
+    let root = staged.root()?;
     let receipt = staged.commit().map_err(|error| {
         let stays_staged = error.outcome() == Outcome::NotPublished;
         match (Failure::from(error), stays_staged) {

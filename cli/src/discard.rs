@@ -1,5 +1,7 @@
 //! `discard`: removes what `stage` has staged.
 
+use atomic_arrow::StagedWrites;
+
 use crate::args::DiscardArgs;
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
@@ -8,15 +10,27 @@ use crate::signal::Interrupt;
 
 pub(crate) fn run(args: &DiscardArgs, output: &mut Output) -> Result<Exit, Failure> {
     let interrupt = Interrupt::watch()?;
-    let staged = records::read(&args.records, &interrupt)?;
-    let root = staged.root()?.to_owned();
+    let staged = match (&args.job, &args.records.to, args.records.files.is_empty()) {
+        (Some(job), Some(root), true) => StagedWrites::new([]).expect_root(root).job(job),
+        (Some(_), None, true) => {
+            let reason = "--job: needs --to, which says of which data set, or RECORDS";
+            return Err(Failure::new(Exit::Usage, reason));
+        }
+        (job, ..) => records::read(&args.records, job.as_deref(), &interrupt)?,
+    };
+    let staged = staged.staging(args.staging.place.clone());
+    let root = staged.root()?;
     staged.discard()?;
     if !args.quiet {
-        let root = args.records.to.as_deref().unwrap_or(&root);
-        let root = root.display();
-        output.line(format_args!(
-            "{root}: nothing of what the records tell of is staged any more"
-        ));
+        let root = args.records.to.as_deref().unwrap_or(&root).display();
+        match &args.job {
+            Some(job) => output.line(format_args!(
+                "{root}: nothing of the job {job} is staged any more, and it is closed"
+            )),
+            None => output.line(format_args!(
+                "{root}: nothing of what the records tell of is staged any more"
+            )),
+        }
     }
     Ok(Exit::Done)
 }

@@ -1,6 +1,6 @@
 //! The records that `stage` prints, as `commit` and `discard` read them: one a line.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use atomic_arrow::{StagedWrite, StagedWrites};
 
@@ -17,28 +17,43 @@ const LONGEST: usize = 1 << 20;
 /// Reads all records.
 ///
 /// # Errors
-/// What cannot be read, or is no record: all of it is refused then.
-pub(crate) fn read(args: &RecordsArgs, interrupt: &Interrupt) -> Result<StagedWrites, Failure> {
+/// What cannot be read, or is no record: all of it is refused then. That there are none, unless a job of a data set is
+/// named.
+pub(crate) fn read(
+    args: &RecordsArgs,
+    job: Option<&str>,
+    interrupt: &Interrupt,
+) -> Result<StagedWrites, Failure> {
+    let stdin = [PathBuf::from("-")];
+    let files = match args.files.as_slice() {
+        [] => &stdin,
+        files => files,
+    };
     let is_stdin = |path: &&std::path::PathBuf| path.as_os_str() == "-";
-    if args.files.iter().filter(is_stdin).count() > 1 {
+    if files.iter().filter(is_stdin).count() > 1 {
         let reason = "RECORDS: standard input can be read once";
         return Err(Failure::new(Exit::Usage, reason));
     }
     let mut records = Vec::new();
-    for path in &args.files {
+    for path in files {
         read_one(path, interrupt, &mut records)?;
     }
-    if records.is_empty() {
-        let files = args.files.iter().map(|path| shown(path).to_string());
+    // A job whose work had no rows, or was all lost, is known by its name.
+    let is_known = job.is_some() && args.to.is_some();
+    if records.is_empty() && !is_known {
+        let files = files.iter().map(|path| shown(path).to_string());
         let files = files.collect::<Vec<_>>().join(", ");
         return Err(
             Failure::new(Exit::Failed, format_args!("{files}: has no records"))
                 .with_hint("`stage` prints one on its standard output, and none when it fails"),
         );
     }
-    let staged = StagedWrites::new(records);
-    Ok(match &args.to {
-        Some(root) => staged.expect_root(root),
+    let mut staged = StagedWrites::new(records);
+    if let Some(root) = &args.to {
+        staged = staged.expect_root(root);
+    }
+    Ok(match job {
+        Some(job) => staged.job(job),
         None => staged,
     })
 }

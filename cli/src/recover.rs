@@ -1,9 +1,9 @@
 //! `recover`: finishes what dead writers had committed, and removes the rest of what they left.
 
 use std::error::Error as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use atomic_arrow::{RecoverOptions, recover_with_options};
+use atomic_arrow::{RecoverOptions, StagedWrite, WaitingWrite, recover_with_options, staged_at};
 use serde_json::{Value, json};
 
 use crate::args::RecoverArgs;
@@ -21,6 +21,10 @@ pub(crate) fn run(args: &RecoverArgs, output: &mut Output) -> Result<Exit, Failu
     let options = options.on_progress(progress.listener((0, 0)));
     let recovery = recover_with_options(&args.root, &options)?;
     drop(progress);
+    let waiting = match recovery.staged.is_empty() {
+        true => Vec::new(),
+        false => staged_at(&args.root, &args.staging.place)?,
+    };
     if args.json {
         output.json(&json!({
             "dry_run": args.dry_run,
@@ -30,7 +34,11 @@ pub(crate) fn run(args: &RecoverArgs, output: &mut Output) -> Result<Exit, Failu
             "aborted": paths(&recovery.aborted),
             "removed": paths(&recovery.removed),
             "alive": paths(&recovery.alive),
-            "staged": paths(&recovery.staged),
+            "staged": recovery
+                .staged
+                .iter()
+                .map(|path| staged_json(path, found(&waiting, path)))
+                .collect::<Vec<_>>(),
             "failed": recovery
                 .failed
                 .iter()
@@ -64,8 +72,9 @@ pub(crate) fn run(args: &RecoverArgs, output: &mut Output) -> Result<Exit, Failu
             output.line(format_args!("left {}: its writer is alive", path.display()));
         }
         for path in &recovery.staged {
+            let what = found(&waiting, path).map(described).unwrap_or_default();
             output.line(format_args!(
-                "left {}: it is staged, to be committed",
+                "left {}: it is staged, to be committed{what}",
                 path.display()
             ));
         }
@@ -141,4 +150,30 @@ fn paths(paths: &[PathBuf]) -> Vec<Value> {
         .iter()
         .map(|path| path.to_string_lossy().into())
         .collect()
+}
+
+/// What is staged in a directory, if its record can be read.
+fn found<'a>(waiting: &'a [WaitingWrite], path: &Path) -> Option<&'a StagedWrite> {
+    let name = path.file_name()?.to_str()?;
+    let mut writes = waiting.iter().map(WaitingWrite::write);
+    writes.find(|write| write.transaction().is_some_and(|id| id.to_string() == name))
+}
+
+/// What is staged, in words.
+fn described(write: &StagedWrite) -> String {
+    let named = |what, name: Option<&str>| name.map(|name| format!("{what} {name}"));
+    let names = [named("job", write.job()), named("task", write.task())];
+    let rows = plural(write.totals().rows, "row");
+    let parts = names.into_iter().flatten().chain([rows]);
+    format!(" ({})", parts.collect::<Vec<_>>().join(", "))
+}
+
+fn staged_json(path: &Path, write: Option<&StagedWrite>) -> Value {
+    json!({
+        "path": path.to_string_lossy(),
+        "job": write.and_then(StagedWrite::job),
+        "task": write.and_then(StagedWrite::task),
+        "rows": write.map(|write| write.totals().rows),
+        "bytes": write.map(|write| write.totals().bytes),
+    })
 }

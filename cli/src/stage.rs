@@ -25,6 +25,12 @@ pub(crate) fn run(args: &StageArgs, output: &mut Output) -> Result<Exit, Failure
     let mut builder = asking(builder(write)?, &interrupt)
         .keep_staged(args.keep_staged)
         .on_progress(progress.listener());
+    if let Some(task) = &args.task {
+        builder = builder.task(task);
+    }
+    if let Some(job) = &args.job {
+        builder = builder.job(job);
+    }
     if write.verbose {
         let files = Arc::clone(&files);
         builder = builder.on_file(move |file| {
@@ -35,15 +41,8 @@ pub(crate) fn run(args: &StageArgs, output: &mut Output) -> Result<Exit, Failure
     let open = |schema| builder.clone().build(schema);
     let writer = take_all(write, &mut input, &progress, open, DatasetWriter::write)?;
     progress.encoding(writer.progress().rows);
-    let mut staged = writer.stage()?;
+    let staged = writer.stage()?;
     drop(progress);
-    if let Some(task) = &args.task {
-        // It was checked when it was read.
-        staged = staged
-            .clone()
-            .with_task(task)
-            .map_err(|error| removed(&staged, Failure::new(Exit::Usage, error)))?;
-    }
     if interrupt.is_raised_at_last() {
         return Err(removed(&staged, Failure::interrupted()));
     }

@@ -35,6 +35,7 @@ fn class_of(error: &Error) -> &'static str {
         Error::Conflict { .. } => "ConflictError",
         Error::Incompatible { .. } => "IncompatibleError",
         Error::AlreadyCommitted { .. } => "AlreadyCommittedError",
+        Error::JobClosed { .. } => "JobClosedError",
         Error::OutOfReach { .. } => "OutOfReachError",
         Error::Unfinished { .. } => "UnfinishedError",
         Error::FilesLost { .. } => "FilesLostError",

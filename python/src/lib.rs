@@ -61,7 +61,7 @@ mod _lib {
     #[pymodule_export]
     use super::scan::ScanProgress;
     #[pymodule_export]
-    use super::staged_writes::{StagedWrite, commit, discard};
+    use super::staged_writes::{StagedWrite, commit, discard, staged};
     #[pymodule_export]
     use super::table::Table;
     #[pymodule_export]

@@ -275,6 +275,8 @@ pub(crate) fn dataset(
             "mode" => builder.mode(choice("mode", &value)?),
             "format" => builder.format(choice("format", &value)?),
             "keep_staged" => builder.keep_staged(value.extract()?),
+            "job" => builder.job(value.extract::<String>()?),
+            "task" => builder.task(value.extract::<String>()?),
             "write_id" => builder.write_id(value.extract::<String>()?),
             "rewrite_missing" => builder.rewrite_missing(value.extract()?),
             "success_file" => builder.success_file(value.extract()?),

@@ -1,11 +1,13 @@
 //! Staged writes: what workers stage, and a driver commits or discards.
 
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
-use atomic_arrow::{StagedWrite as Staged, StagedWrites, Step};
+use atomic_arrow::{StagedWrite as Staged, StagedWrites, Step, WaitingWrite};
 use pyo3::prelude::*;
 
 use crate::errors::raise;
+use crate::options;
 use crate::receipt::{Metrics, Receipt, unusable};
 use crate::settle::{Signals, publishing};
 use crate::table::{bytes, plural};
@@ -57,6 +59,12 @@ impl StagedWrite {
         self.0.totals().files
     }
 
+    /// The job that it is a part of, or ``None``.
+    #[getter]
+    fn job(&self) -> Option<&str> {
+        self.0.job()
+    }
+
     /// How many partitions the files are in.
     #[getter]
     fn partitions(&self) -> u64 {
@@ -81,18 +89,6 @@ impl StagedWrite {
     #[getter]
     fn mode(&self) -> &'static str {
         self.0.mode().name()
-    }
-
-    /// The same, as the work of this name: of several with one name, one is committed.
-    fn with_task(&self, py: Python<'_>, task: &str) -> PyResult<Self> {
-        let named = self.0.clone().with_task(task);
-        named.map(StagedWrite).map_err(|error| unusable(py, &error))
-    }
-
-    /// Raises what :meth:`with_task` would, before the work is done.
-    #[staticmethod]
-    fn check_task(py: Python<'_>, task: &str) -> PyResult<()> {
-        Staged::check_task(task).map_err(|error| unusable(py, &error))
     }
 
     /// As JSON.
@@ -148,6 +144,7 @@ pub(crate) struct CommitOptions {
     success_file: bool,
     schema_check: bool,
     case_sensitive_names: bool,
+    job: Option<String>,
 }
 
 /// Publishes everything that is staged as one commit.
@@ -166,7 +163,10 @@ pub(crate) fn commit(
     if let Some(write_id) = options.write_id {
         writes = writes.write_id(write_id);
     }
-    let place = writes.root().map_err(|error| raise(py, &error))?.to_owned();
+    if let Some(job) = options.job {
+        writes = writes.job(job);
+    }
+    let place = writes.root().map_err(|error| raise(py, &error))?;
     let root = place.clone();
     let signals = Signals::default();
     let writes = writes.interrupt_when(signals.asking());
@@ -177,15 +177,40 @@ pub(crate) fn commit(
     publishing(py, &root, &signals, commit, Receipt::new)
 }
 
-/// Removes everything that is staged.
+/// Removes everything that is staged, and what is staged for a job.
 #[pyfunction]
-#[pyo3(signature = (staged, root=None))]
+#[pyo3(signature = (staged, root=None, job=None, staging=None))]
 pub(crate) fn discard(
     py: Python<'_>,
     staged: Vec<Bound<'_, StagedWrite>>,
     root: Option<PathBuf>,
+    job: Option<String>,
+    staging: Option<Bound<'_, PyAny>>,
 ) -> PyResult<()> {
-    let writes = writes(staged, root);
+    let mut writes = writes(staged, root);
+    if let Some(job) = job {
+        writes = writes.job(job);
+    }
+    if let Some(staging) = staging {
+        writes = writes.staging(options::staging(&staging)?);
+    }
     let discarded = detached(py, || writes.discard())?;
     discarded.map_err(|error| raise(py, &error))
+}
+
+/// What waits to be committed.
+#[pyfunction]
+pub(crate) fn staged(
+    py: Python<'_>,
+    root: PathBuf,
+    staging: Bound<'_, PyAny>,
+) -> PyResult<Vec<(StagedWrite, SystemTime, Duration)>> {
+    let place = options::staging(&staging)?;
+    let waiting = detached(py, || atomic_arrow::staged_at(root, &place))?;
+    let waiting = waiting.map_err(|error| raise(py, &error))?.into_iter();
+    let seen = |waiting: WaitingWrite| {
+        let write = StagedWrite(waiting.write().clone());
+        (write, waiting.since(), waiting.keep())
+    };
+    Ok(waiting.map(seen).collect())
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import multiprocessing
 import os
 import pickle
@@ -202,11 +203,12 @@ def test_a_process_forked_by_an_input_or_a_callback_does_not_hang(
 def work(root: Path, part: int, attempt: int) -> aa.StagedWrite:
     """Stages a part; the first attempt at part 2 is killed in the middle of it."""
     rows = pa.table({"station_id": ["KSEA", "KJFK"], "number": [part * 2, part * 2 + 1]})
-    with aa.DatasetWriter(root, schema=rows.schema, partition_by="station_id") as writer:
+    task = f"part {part}"
+    with aa.DatasetWriter(root, schema=rows.schema, partition_by="station_id", task=task) as writer:
         writer.write(rows)
         if (part, attempt) == (2, 0):
             os.kill(os.getpid(), signal.SIGKILL)
-        return writer.stage(task=f"part {part}")
+        return writer.stage()
 
 
 def worker(root: Path, part: int, attempt: int, results: Any) -> None:
@@ -266,7 +268,7 @@ def test_what_is_staged_is_plain_data(lake: Path) -> None:
         aa.commit([])
     with pytest.raises(aa.InvalidOptionError, match="write_id"):
         aa.stage(ROWS, lake / "weather", write_id="x")
-    with pytest.raises(aa.InvalidReceiptError):
+    with pytest.raises(aa.InvalidOptionError):
         aa.stage(ROWS, lake / "weather", task="")
     assert not aa.recover(lake / "weather").staged
 
@@ -276,16 +278,43 @@ def test_a_task_is_refused_before_any_row_is_read(lake: Path) -> None:
         yield ROWS
         raise AssertionError("it was read")
 
-    for task in ["", "a\nb", "x" * 4097]:
-        with pytest.raises(aa.InvalidReceiptError, match="task"):
-            aa.stage(rows(), lake / "weather", task=task)
-        with pytest.raises(aa.InvalidReceiptError, match="task"):
-            aa.StagedWrite.check_task(task)
-        with aa.DatasetWriter(lake / "weather", schema=ROWS) as writer:
-            writer.write(ROWS)
-            with pytest.raises(aa.InvalidReceiptError, match="task"):
-                writer.stage(task=task)
-            assert writer.stage(task="a name").task == "a name"
+    for name in ["", "a\nb", "x" * 4097]:
+        with pytest.raises(aa.InvalidOptionError, match="task"):
+            aa.stage(rows(), lake / "weather", task=name)
+        with pytest.raises(aa.InvalidOptionError, match="job"):
+            aa.stage(rows(), lake / "weather", job=name)
+    for named in ({"task": "x"}, {"job": "x"}):
+        with pytest.raises(aa.InvalidOptionError, match="nothing stays staged"):
+            aa.write_dataset(rows(), lake / "weather", **named)
+
+
+def test_a_job_is_ended_with_all_that_was_staged_for_it(lake: Path) -> None:
+    root = lake / "weather"
+    before = datetime.datetime.now(datetime.UTC) - datetime.timedelta(minutes=1)
+    stage = lambda **names: aa.stage(ROWS, root, partition_by="station_id", **names)
+    orphan, one = (stage(job="monday", task=task) for task in ("part 1", "part 1"))
+    waiting = aa.staged(root)
+    assert [w.write.transaction for w in waiting] == [orphan.transaction, one.transaction]
+    assert {(w.write.job, w.write.task, w.write.rows) for w in waiting} == {("monday", "part 1", 3)}
+    assert all(w.since > before and w.keep == datetime.timedelta(days=1) for w in waiting)
+    receipt = aa.commit([one])
+    assert (receipt.write_id, receipt.rows) == ("job:monday", 3)
+    assert aa.staged(root) == []
+    with pytest.raises(aa.JobClosedError) as raised:
+        stage(job="monday")
+    assert raised.value.outcome is aa.Outcome.NOT_PUBLISHED
+    assert aa.commit([], root=root, job="monday").transaction == receipt.transaction
+
+    stage(job="tuesday")
+    aa.discard(root=root, job="tuesday")
+    assert aa.staged(root) == []
+    with pytest.raises(aa.JobClosedError):
+        stage(job="tuesday")
+    with pytest.raises(aa.InvalidOptionError):
+        aa.commit([stage()], job="wednesday")
+    with pytest.raises(aa.InvalidOptionError, match="write_id"):
+        aa.commit([stage(job="wednesday")], write_id="x")
+    assert aa.commit([], root=root).rows == 0
 
 
 def test_what_is_staged_for_another_data_set_can_be_refused(lake: Path) -> None:

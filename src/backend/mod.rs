@@ -8,7 +8,7 @@ mod local;
 use std::any::Any;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use uuid::Uuid;
 
@@ -64,6 +64,16 @@ pub(crate) struct VerifiedFile<'a> {
     pub(crate) path: &'a Path,
     /// Which file was verified, whatever stands at that path later.
     pub(crate) identity: Identity,
+}
+
+/// What a transaction has staged for another.
+pub(crate) struct Waiting {
+    pub(crate) transaction: Uuid,
+    pub(crate) record: StagedRecord,
+    /// When it was staged.
+    pub(crate) since: SystemTime,
+    /// How long it is kept.
+    pub(crate) keep: Duration,
 }
 
 /// The result of publishing a plan.
@@ -182,6 +192,10 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync {
 
     /// The length of a staged file of this transaction, if it is there.
     fn staged_bytes(&self, transaction: Uuid, file: &Path) -> Result<Option<u64>>;
+
+    /// Everything that waits in any staging area of the data set to become part of another transaction. What cannot be
+    /// read or is not trusted is left out: recovery tells of it.
+    fn waiting(&self) -> Result<Vec<Waiting>>;
 
     /// Removes what a transaction has staged for another, unless it is part of one already.
     fn discard(&self, staged: Uuid) -> Result<()>;

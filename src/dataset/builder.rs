@@ -17,7 +17,7 @@ use crate::options::{
     Durability, Encodings, Interrupt, ParquetProperties, SchemaPolicy, StagingPlace, Verify,
 };
 use crate::partition::PartitionBy;
-use crate::receipt::{CommitMode, FileRecord};
+use crate::receipt::{CommitMode, FileRecord, Part};
 
 /// How long a staged write is kept, by default, before it is taken for forgotten.
 const KEEP_STAGED: Duration = Duration::from_secs(24 * 60 * 60);
@@ -55,6 +55,7 @@ pub struct DatasetWriterBuilder {
     pub(super) write_id: Option<String>,
     pub(super) rewrite_missing: bool,
     pub(super) success_file: bool,
+    pub(super) part: Part,
     pub(super) policy: SchemaPolicy,
     pub(super) compression: Option<Compression>,
     pub(super) case_sensitive_names: bool,
@@ -92,6 +93,7 @@ impl DatasetWriterBuilder {
             write_id: None,
             rewrite_missing: false,
             success_file: false,
+            part: Part::default(),
             policy: SchemaPolicy::default(),
             compression: None,
             case_sensitive_names: false,
@@ -222,6 +224,27 @@ impl DatasetWriterBuilder {
     /// it ([`StagedWrites::success_file`](crate::StagedWrites::success_file)).
     pub fn success_file(mut self, publish: bool) -> Self {
         self.success_file = publish;
+        self
+    }
+
+    /// The job that what is [staged](crate::DatasetWriter::stage) is a part of, so that all that any process stages for it is
+    /// committed or discarded as one, also what never reached whoever commits; by default it is of none.
+    ///
+    /// Once the job is [committed or discarded](crate::StagedWrites::job), by whoever and also by a process that died
+    /// then, it is closed: [`build`](Self::build) and `stage` end with
+    /// [`Error::JobClosed`](crate::Error::JobClosed). A job is known by its name for 30 days, as a
+    /// [named write](Self::write_id) is. A writer that commits by itself has no job.
+    pub fn job(mut self, job: impl Into<String>) -> Self {
+        self.part.job = Some(job.into());
+        self
+    }
+
+    /// The name of the work that what is [staged](crate::DatasetWriter::stage) comes from; by default it has none.
+    ///
+    /// Where a scheduler may have the same work done twice, each attempt with the same name, one of
+    /// the attempts is committed, and the others are discarded. A writer that commits by itself has no such name.
+    pub fn task(mut self, task: impl Into<String>) -> Self {
+        self.part.task = Some(task.into());
         self
     }
 

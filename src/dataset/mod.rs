@@ -31,6 +31,7 @@ mod writer;
 pub use async_writer::AsyncDatasetWriter;
 pub use builder::DatasetWriterBuilder;
 pub use commit::staged_writes::StagedWrites;
+pub use commit::waiting::{WaitingWrite, staged, staged_at};
 pub use dry_run::{DryRun, DryRunReport};
 pub use options::{Progress, SortBy, SyncPolicy};
 pub use writer::DatasetWriter;

@@ -13,9 +13,10 @@ use tracing::Span;
 use uuid::Uuid;
 
 use super::builder::DatasetWriterBuilder;
+use super::commit::jobs::check_open;
 use super::commit::session::Session;
 use super::commit::surroundings::{Looked, Surroundings};
-use super::commit::{already_committed, check_write_id, commit, ignored};
+use super::commit::{already_committed, check_name, check_write_id, commit, ignored};
 use super::engine::Engine;
 use super::file_name::FileNames;
 use super::options::{EngineOptions, Progress};
@@ -30,7 +31,7 @@ use crate::names;
 use crate::options::{Interrupt, SchemaPolicy, StagingPlace};
 use crate::partition::Partition;
 use crate::presence::{Counted, holds_files};
-use crate::receipt::{CommitMode, Note, Receipt, StagedFileRecord, StagedWrite};
+use crate::receipt::{CommitMode, Note, Part, Receipt, StagedFileRecord, StagedWrite};
 use crate::record::StagedRows;
 use crate::staging::resolve;
 use crate::stored::StoredTypes;
@@ -81,6 +82,7 @@ pub struct DatasetWriter {
     policy: SchemaPolicy,
     write_id: Option<String>,
     success_file: bool,
+    part: Part,
     staging: StagingPlace,
     keep: Duration,
     interrupt: Interrupt,
@@ -117,6 +119,7 @@ impl DatasetWriter {
             write_id,
             rewrite_missing,
             success_file,
+            part,
             policy,
             staging,
             keep,
@@ -141,6 +144,7 @@ impl DatasetWriter {
             rewrite_missing,
         };
         let backend = target.open()?;
+        check_open(backend.as_ref(), &part)?;
         let mut transaction = Transaction::begin(Arc::clone(&backend), options.durability)?;
         let span = trace::write(&root, transaction.id(), write_id.as_deref());
         transaction.tell_within(&span);
@@ -181,6 +185,7 @@ impl DatasetWriter {
             policy,
             write_id,
             success_file,
+            part,
             staging,
             keep,
             interrupt,
@@ -292,6 +297,16 @@ impl DatasetWriter {
     /// been written; [`Error::Unfinished`] if it was, and files are still to be published: the next
     /// writer, or [`recover`](crate::recover), finishes it.
     pub fn commit(mut self) -> Result<Receipt> {
+        let of_stage = [
+            ("job", self.part.job.is_some()),
+            ("task", self.part.task.is_some()),
+        ];
+        if let Some((option, _)) = of_stage.into_iter().find(|(_, given)| *given) {
+            return Err(Error::InvalidOption {
+                option,
+                reason: "names what is staged for others to commit".to_owned(),
+            });
+        }
         let span = self.span.clone();
         let _write = span.enter();
         let _commit = trace::commit(&self.surroundings.root, self.write_id.as_deref()).entered();
@@ -368,11 +383,11 @@ impl DatasetWriter {
             });
         }
         self.engine.names().check_staged()?;
-        let (staging, keep) = (self.staging.clone(), self.keep);
+        let (staging, keep, part) = (self.staging.clone(), self.keep, self.part.clone());
         let Surroundings { keys, format, .. } = &self.surroundings;
         let rows = StagedRows::new(keys.clone(), *format, self.engine.given_schema());
         let (session, transaction, files) = self.finish()?;
-        session.stage(transaction, (rows, files), staging, keep)
+        session.stage(transaction, (rows, files), part, (staging, keep))
     }
 
     /// Finishes all files, and leaves publishing or removing them to the transaction.
@@ -464,7 +479,14 @@ pub(super) fn checked(builder: &DatasetWriterBuilder, schema: &SchemaRef) -> Res
     if let Some(compression) = builder.compression {
         options.compress(compression);
     }
+    check_name(builder.write_id.as_deref())?;
     check_write_id(builder.write_id.as_deref(), options.durability)?;
+    if let Some((option, error)) = builder.part.problem() {
+        return Err(Error::InvalidOption {
+            option,
+            reason: error.to_string(),
+        });
+    }
     let bound = by.bind(schema, options.keep_partition_columns)?;
     if !builder.case_sensitive_names {
         names::check_case(schema, names::keys(by))?;

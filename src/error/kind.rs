@@ -84,7 +84,8 @@ impl Error {
             Error::AlreadyExists { .. }
             | Error::Conflict { .. }
             | Error::Incompatible { .. }
-            | Error::AlreadyCommitted { .. } => ErrorKind::Conflict,
+            | Error::AlreadyCommitted { .. }
+            | Error::JobClosed { .. } => ErrorKind::Conflict,
             Error::Aborted { .. } | Error::StagingLost { .. } | Error::StagedWriteGone { .. } => {
                 ErrorKind::Aborted
             }

@@ -356,6 +356,16 @@ pub enum Error {
         area: Option<PathBuf>,
     },
 
+    /// The job is [committed or discarded](crate::StagedWrites::job): what is staged for it now came too late, and nothing of
+    /// it was published or is left.
+    #[error("{}: the job {job:?} is closed, since it was committed or discarded", path.display())]
+    JobClosed {
+        /// The data set's root.
+        path: PathBuf,
+        /// The job.
+        job: String,
+    },
+
     /// What the commit did cannot be in a receipt, as the sum of its rows is beyond 2^63; nothing was published.
     /// Or a text that was to be read as a receipt is none.
     #[error("there can be no such receipt")]
@@ -537,6 +547,7 @@ impl Error {
             | Error::Incompatible { .. }
             | Error::OutOfReach { .. }
             | Error::AlreadyCommitted { .. }
+            | Error::JobClosed { .. }
             | Error::InvalidDecision { .. }
             | Error::Distrusted { .. }
             | Error::ControlDistrusted { .. }
@@ -573,7 +584,8 @@ impl Error {
             | Error::Incompatible { .. }
             | Error::OutOfReach { .. }
             | Error::ControlDistrusted { .. }
-            | Error::AlreadyCommitted { .. } => Some(Step::Decide),
+            | Error::AlreadyCommitted { .. }
+            | Error::JobClosed { .. } => Some(Step::Decide),
             Error::Unfinished { source, .. } => source.step(),
             Error::InvalidDecision { .. } | Error::Distrusted { .. } | Error::SetAside { .. } => {
                 None
@@ -609,6 +621,7 @@ impl Error {
             | Error::Incompatible { path, .. }
             | Error::OutOfReach { path, .. }
             | Error::AlreadyCommitted { path, .. }
+            | Error::JobClosed { path, .. }
             | Error::Unfinished { path, .. }
             | Error::InvalidDecision { path, .. }
             | Error::Distrusted { path, .. }

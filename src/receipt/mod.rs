@@ -30,8 +30,8 @@ pub use file::FileRecord;
 pub use metrics::Metrics;
 pub use mode::CommitMode;
 pub use note::Note;
-pub(crate) use staged_write::StagedFileRecord;
 pub use staged_write::StagedWrite;
+pub(crate) use staged_write::{Part, StagedFileRecord};
 pub(crate) use statistics::StatisticsReader;
 pub use statistics::{Bound, ColumnStatistics, StatisticsValue};
 

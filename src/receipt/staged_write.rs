@@ -48,6 +48,45 @@ impl StagedFileRecord {
     }
 }
 
+/// The names of what is staged: the job that it is a part of, and the work that it is in that.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Part {
+    pub(crate) job: Option<String>,
+    pub(crate) task: Option<String>,
+}
+
+impl Part {
+    /// # Errors
+    /// One of them is empty, too long, or has control characters.
+    pub(crate) fn check(&self) -> Result<(), ReceiptError> {
+        self.problem().map_or(Ok(()), |(_, error)| Err(error))
+    }
+
+    /// The name that cannot be, and why.
+    pub(crate) fn problem(&self) -> Option<(&'static str, ReceiptError)> {
+        let job = self.job.as_deref().map(|job| {
+            // The name of its commit is longer.
+            path::check_text("job", job)
+                .and_then(|()| path::check_text("job", &Self::commit_of(job)))
+        });
+        let task = self
+            .task
+            .as_deref()
+            .map(|task| path::check_text("task", task));
+        let checked = [("job", job), ("task", task)].into_iter();
+        let mut problems = checked.filter_map(|(what, checked)| Some((what, checked?.err()?)));
+        problems.next()
+    }
+
+    /// The name of the commit of a job.
+    pub(crate) fn commit_of(job: &str) -> String {
+        format!("{}{job}", Self::COMMIT)
+    }
+
+    /// What the names of the commits of jobs begin with, and those of no others.
+    pub(crate) const COMMIT: &str = "job:";
+}
+
 /// What one process has staged of a data-set write that another commits.
 ///
 /// Made by [`DatasetWriter::stage`](crate::DatasetWriter::stage) and given, with those of other
@@ -65,9 +104,10 @@ impl StagedFileRecord {
 /// // In a worker:
 /// let counts: ArrayRef = Arc::new(Int64Array::from(vec![1, 2, 3]));
 /// let batch = RecordBatch::try_from_iter([("count", counts)])?;
-/// let mut writer = DatasetWriter::builder(&root).build(batch.schema())?;
+/// let builder = DatasetWriter::builder(&root).task("part 7 of 9");
+/// let mut writer = builder.build(batch.schema())?;
 /// writer.write(&batch)?;
-/// let message = writer.stage()?.with_task("part 7 of 9")?.to_json()?;
+/// let message = writer.stage()?.to_json()?;
 ///
 /// // In the driver:
 /// let staged = StagedWrite::from_json(message)?;
@@ -82,7 +122,7 @@ pub struct StagedWrite {
     staging: StagingPlace,
     transaction: Option<Uuid>,
     mode: CommitMode,
-    task: Option<String>,
+    part: Part,
     totals: Totals,
     metrics: Option<Metrics>,
 }
@@ -100,7 +140,7 @@ impl StagedWrite {
             staging,
             transaction,
             mode,
-            task: None,
+            part: Part::default(),
             totals,
             metrics: None,
         }
@@ -111,26 +151,10 @@ impl StagedWrite {
         self
     }
 
-    /// The name of the work that was done; by default it has none.
-    ///
-    /// Where a scheduler may have the same work done twice, each attempt with the same name, one of
-    /// the attempts is committed, and the others are discarded.
-    ///
-    /// # Errors
-    /// It is empty, longer than 4096 bytes, or has control characters.
-    pub fn with_task(mut self, task: impl Into<String>) -> Result<Self, ReceiptError> {
-        let task = task.into();
-        Self::check_task(&task)?;
-        self.task = Some(task);
+    pub(crate) fn with_part(mut self, part: Part) -> Result<Self, ReceiptError> {
+        part.check()?;
+        self.part = part;
         Ok(self)
-    }
-
-    /// Whether work may have this [name](Self::with_task), to be asked before the work is done.
-    ///
-    /// # Errors
-    /// It is empty, longer than 4096 bytes, or has control characters.
-    pub fn check_task(task: &str) -> Result<(), ReceiptError> {
-        path::check_text("task", task)
     }
 
     /// The data set's root, absolute.
@@ -158,10 +182,16 @@ impl StagedWrite {
         self.mode
     }
 
-    /// The name of the work that was done, if it has one.
+    /// The [job](crate::DatasetWriterBuilder::job) that it is a part of, if it is of one.
+    #[must_use]
+    pub fn job(&self) -> Option<&str> {
+        self.part.job.as_deref()
+    }
+
+    /// The [name of the work](crate::DatasetWriterBuilder::task) that was done, if it has one.
     #[must_use]
     pub fn task(&self) -> Option<&str> {
-        self.task.as_deref()
+        self.part.task.as_deref()
     }
 
     /// The sums over the staged files.
@@ -202,6 +232,8 @@ struct Wire {
     staging: StagingPlace,
     transaction: Option<Uuid>,
     mode: CommitMode,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    job: Option<String>,
     task: Option<String>,
     totals: Totals,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -215,7 +247,7 @@ impl From<StagedWrite> for Wire {
             staging,
             transaction,
             mode,
-            task,
+            part: Part { job, task },
             totals,
             metrics,
         } = staged;
@@ -225,6 +257,7 @@ impl From<StagedWrite> for Wire {
             staging,
             transaction,
             mode,
+            job,
             task,
             totals,
             metrics,
@@ -255,9 +288,9 @@ impl TryFrom<Wire> for StagedWrite {
             wire.totals,
         );
         staged.metrics = wire.metrics;
-        match wire.task {
-            Some(task) => staged.with_task(task),
-            None => Ok(staged),
-        }
+        staged.with_part(Part {
+            job: wire.job,
+            task: wire.task,
+        })
     }
 }

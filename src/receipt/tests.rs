@@ -376,7 +376,11 @@ fn a_staged_write_comes_back_from_json_and_nothing_else_is_taken_for_one() {
             StagedWrite::from_json(staged.to_json().unwrap()).unwrap(),
             staged
         );
-        let staged = staged.with_task("part 7 of 9").unwrap();
+        let part = Part {
+            job: Some("monday".to_owned()),
+            task: Some("part 7 of 9".to_owned()),
+        };
+        let staged = staged.with_part(part).unwrap();
         let timed = staged.clone().with_metrics(metrics());
         assert_eq!(
             StagedWrite::from_json(timed.to_json().unwrap()).unwrap(),

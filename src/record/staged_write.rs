@@ -15,7 +15,7 @@ use crate::damage::Location;
 use crate::error::Result;
 use crate::format::{Format, contained};
 use crate::options::Durability;
-use crate::receipt::{CommitMode, StagedFileRecord};
+use crate::receipt::{CommitMode, Part, StagedFileRecord};
 
 /// What one transaction has staged for another.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -27,6 +27,12 @@ pub(crate) struct StagedRecord {
     /// Whether its files need not survive a power cut.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) unsynced: bool,
+    /// The job that it is a part of, if it is of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) job: Option<String>,
+    /// The name of the work that was done, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) task: Option<String>,
     pub(crate) mode: CommitMode,
     /// The directory that the caller named, below the data set's root.
     pub(crate) scope: PathBuf,
@@ -85,6 +91,7 @@ impl StagedRecord {
         root: Option<PathBuf>,
         durability: Durability,
         (mode, scope, before): (CommitMode, PathBuf, Vec<Seen>),
+        part: Part,
         rows: StagedRows,
         files: Vec<StagedFileRecord>,
     ) -> Self {
@@ -92,6 +99,8 @@ impl StagedRecord {
             version: VERSION,
             root,
             unsynced: durability == Durability::Unsynced,
+            job: part.job,
+            task: part.task,
             mode,
             scope,
             before,

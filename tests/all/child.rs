@@ -10,7 +10,8 @@ use std::sync::{Arc, OnceLock};
 
 use atomic_arrow::disk::{Disk, OsDisk};
 use atomic_arrow::{
-    AtomicFile, DatasetWriter, Error, FileOptions, PartitionBy, PublishMode, WriterOptions, recover,
+    AtomicFile, DatasetWriter, DatasetWriterBuilder, Error, FileOptions, PartitionBy, PublishMode,
+    WriterOptions, recover,
 };
 
 use crate::ground::{begun, stations, weather, writer};
@@ -333,10 +334,17 @@ fn data_set(root: &Path) -> DatasetWriter {
 }
 
 fn data_set_on(disk: Arc<dyn Disk>, root: &Path) -> DatasetWriter {
+    data_set_of(builder_on(disk, root))
+}
+
+fn builder_on(disk: Arc<dyn Disk>, root: &Path) -> DatasetWriterBuilder {
+    let by = PartitionBy::column("station_id");
+    DatasetWriter::builder(root).partition_by(by).disk(disk)
+}
+
+fn data_set_of(builder: DatasetWriterBuilder) -> DatasetWriter {
     let names: Vec<String> = (0..ROWS).map(|n| format!("K{}", n % STATIONS)).collect();
     let batch = stations(&names);
-    let by = PartitionBy::column("station_id");
-    let builder = DatasetWriter::builder(root).partition_by(by).disk(disk);
     let mut writer = builder.build(batch.schema()).unwrap();
     writer.write(&batch).unwrap();
     writer
@@ -400,7 +408,8 @@ fn play(part: Part, root: &Path) {
             say(&receipt.transaction().to_string());
         },
         Part::Stage => {
-            let writer = data_set(root);
+            let task = heard().unwrap();
+            let writer = data_set_of(builder_on(Arc::new(OsDisk), root).task(task));
             say("ready");
             if told() {
                 say(&writer.stage().unwrap().to_json().unwrap());

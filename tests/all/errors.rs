@@ -206,7 +206,9 @@ fn kind(variant: &str) -> ErrorKind {
         "Interrupted" => ErrorKind::Interrupted,
         "Io" | "Read" | "NotRemoved" => ErrorKind::System,
         "Damaged" => ErrorKind::Damaged,
-        "AlreadyExists" | "Conflict" | "Incompatible" | "AlreadyCommitted" => ErrorKind::Conflict,
+        "AlreadyExists" | "Conflict" | "Incompatible" | "AlreadyCommitted" | "JobClosed" => {
+            ErrorKind::Conflict
+        }
         "Aborted" | "StagingLost" | "StagedWriteGone" => ErrorKind::Aborted,
         "Blocked" | "OutOfReach" => ErrorKind::Blocked,
         "InvalidDecision" | "Distrusted" | "ControlDistrusted" | "SetAside" => {
@@ -982,6 +984,7 @@ fn data_sets() -> Vec<Case> {
         incompatible(),
         out_of_reach(),
         already_committed(),
+        job_closed(),
         unfinished(),
     ]
 }
@@ -1304,6 +1307,22 @@ fn already_committed() -> Case {
             "{root}/weather: the write \"monday\" is committed already, and its receipt in the \
              staging area {root}/.weather.atomic is not reached from here",
         )
+        .in_step(Step::Decide)
+        .about("{root}/weather")
+}
+
+fn job_closed() -> Case {
+    let scene = Scene::new();
+    let root = scene.root.join("weather");
+    let nothing = StagedWrites::new([]).expect_root(&root).job("monday");
+    nothing.discard().unwrap();
+    let (builder, batch) = data_set(&root);
+    let error = builder.job("monday").build(batch.schema()).unwrap_err();
+    fs::remove_dir_all(&root).unwrap();
+    fs::remove_dir_all(scene.root.join(".weather.atomic")).unwrap();
+    scene
+        .case("a job was discarded", "JobClosed", error)
+        .says("{root}/weather: the job \"monday\" is closed, since it was committed or discarded")
         .in_step(Step::Decide)
         .about("{root}/weather")
 }

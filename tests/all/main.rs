@@ -37,6 +37,7 @@ mod ground;
 #[cfg(target_os = "linux")]
 mod hostile;
 mod interleave;
+mod jobs;
 mod kept;
 mod keys;
 #[cfg(target_os = "linux")]

@@ -119,8 +119,8 @@ fn what_several_writers_stage_is_invisible_until_one_commit_publishes_it_all() {
 fn a_piece_of_work_that_was_done_twice_counts_once() {
     let disk = SimDisk::new();
     let attempt = |task: &str, first| {
-        let staged = stage(&disk, CommitMode::Append, &["KSEA"], first);
-        staged.with_task(task).unwrap()
+        let builder = builder(&disk, CommitMode::Append).task(task);
+        write(builder, &batch(&["KSEA"], first)).stage().unwrap()
     };
     let (one, again, two) = (attempt("one", 0), attempt("one", 10), attempt("two", 20));
     let writes = [one.clone(), two.clone(), again, one, two];
@@ -768,24 +768,25 @@ fn of_two_drivers_that_commit_the_same_one_wins_and_the_rows_are_there_once() {
 fn workers_stage_in_processes_of_their_own_and_one_that_is_killed_is_done_again() {
     let (_guard, lake) = directory();
     let root = lake.join("weather");
-    let begin = || {
+    let begin = |task: &str| {
         let mut worker = Child::start(Part::Stage, &root);
+        worker.tell(task);
         assert_eq!(worker.says().as_deref(), Some("ready"));
         worker
     };
-    let end = |mut worker: Child, task: &str| {
+    let end = |mut worker: Child| {
         worker.go_on();
         let staged = StagedWrite::from_json(worker.says().unwrap()).unwrap();
         worker.finish();
-        staged.with_task(task).unwrap()
+        staged
     };
-    let (first, killed, slow) = (begin(), begin(), begin());
-    let mut staged = vec![end(first, "first")];
+    let (first, killed, slow) = (begin("first"), begin("second"), begin("third"));
+    let mut staged = vec![end(first)];
     killed.kill();
     // The scheduler has the work of the dead one done again, and by mistake that of a slow one too.
-    staged.push(end(begin(), "second"));
-    staged.push(end(begin(), "third"));
-    staged.push(end(slow, "third"));
+    staged.push(end(begin("second")));
+    staged.push(end(begin("third")));
+    staged.push(end(slow));
     assert!(!root.exists());
     let waiting = recover(&root).unwrap();
     assert_eq!(waiting.staged.len(), 4, "{waiting:?}");

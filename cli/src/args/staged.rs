@@ -8,7 +8,7 @@ use clap::{Arg, Args};
 use super::choice::choice;
 use super::values::{self, Switch};
 use super::write::with_more;
-use super::{WriteArgs, paths, with_codes};
+use super::{StagingArgs, WriteArgs, paths, with_codes};
 
 const STAGE_EXAMPLES: &str = "\
 Examples:
@@ -19,8 +19,9 @@ Examples:
   atomic-arrow commit staged.json --write-id monday
   cat staged/*.json | atomic-arrow commit --to lake/weather";
 const DISCARD_EXAMPLES: &str = "\
-Example:
-  atomic-arrow discard staged.json";
+Examples:
+  atomic-arrow discard staged.json
+  atomic-arrow discard --job monday --to lake/weather";
 
 /// Stage the rows of input for a data set, for `commit` to publish with what others stage
 ///
@@ -34,8 +35,15 @@ pub(crate) struct StageArgs {
     /// A name of the work: of several records with one name, as by a task that was repeated, one is committed
     ///
     /// The others are discarded by the same commit.
-    #[arg(long, value_name = "NAME", value_parser = values::task)]
+    #[arg(long, value_name = "NAME")]
     pub(crate) task: Option<String>,
+
+    /// The job that it is a part of: `commit` and `discard` of a job also discard what never reached them
+    ///
+    /// That is what attempts staged that were killed, or overtaken by others. Once the job is committed or discarded, nothing
+    /// is staged for it any more.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) job: Option<String>,
 
     /// How long it is kept for a commit, such as 12h or 7d
     ///
@@ -82,6 +90,13 @@ pub(crate) struct CommitArgs {
     #[arg(long, value_name = "ID")]
     pub(crate) write_id: Option<String>,
 
+    /// Also discard whatever else any process staged for this job, and close it
+    ///
+    /// By default it is the job of the records, if they have one. A job is committed once: repeating that gives the same
+    /// receipt.
+    #[arg(long, value_name = "NAME", conflicts_with = "write_id")]
+    pub(crate) job: Option<String>,
+
     /// Commit again if none of the files of the earlier commit of the same name is there any more
     #[arg(long, requires = "write_id")]
     pub(crate) rewrite_missing: bool,
@@ -118,13 +133,21 @@ pub(crate) struct CommitArgs {
 
 /// Remove what `stage` has staged, unpublished
 ///
-/// Reads the records that `stage` has printed, one a line. What is no longer there, because it was committed, discarded, or
+/// Reads the records that `stage` has printed, one a line; or removes all that was staged for a --job, also what nobody has a
+/// record of, and closes the job. What is no longer there, because it was committed, discarded, or
 /// kept too long, is no error, and what is published stays.
 #[derive(Debug, Args)]
 #[command(after_help = DISCARD_EXAMPLES, after_long_help = with_codes(DISCARD_EXAMPLES))]
 pub(crate) struct DiscardArgs {
     #[command(flatten)]
     pub(crate) records: RecordsArgs,
+
+    /// Remove all that any process staged for this job, and close it; without RECORDS it needs --to
+    #[arg(long, value_name = "NAME")]
+    pub(crate) job: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) staging: StagingArgs,
 
     /// Print nothing but errors
     #[arg(short, long)]
@@ -134,8 +157,8 @@ pub(crate) struct DiscardArgs {
 /// Where records are read from, and of which data set they have to be.
 #[derive(Debug, Args)]
 pub(crate) struct RecordsArgs {
-    /// Files of records, or - for standard input
-    #[arg(value_name = "RECORDS", default_value = "-", value_parser = paths::path())]
+    /// Files of records, or - for standard input [default: -]
+    #[arg(value_name = "RECORDS", value_parser = paths::path())]
     pub(crate) files: Vec<PathBuf>,
 
     /// The data set that all records have to be of; others are refused [default: the one that they name]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use atomic_arrow::format::{Format, NonFinite};
-use atomic_arrow::{CommitMode, PartitionBy, StagedWrite, SyncPolicy, parse};
+use atomic_arrow::{CommitMode, PartitionBy, SyncPolicy, parse};
 use clap::ValueEnum;
 
 /// What `verify` checks.
@@ -285,14 +285,6 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
         Ok(seconds) => Ok(Duration::from_secs(seconds)),
         Err(_) => humantime::parse_duration(text)
             .map_err(|error| format!("{error}; a time is such as 30min, 12h or 7d")),
-    }
-}
-
-/// Reads the name of a task.
-pub(super) fn task(text: &str) -> Result<String, String> {
-    match StagedWrite::check_task(text) {
-        Ok(()) => Ok(text.to_owned()),
-        Err(error) => Err(error.to_string()),
     }
 }
 

@@ -21,7 +21,16 @@ the wrong type is a :class:`TypeError`. What is done is told to the loggers ``at
 """
 
 from ._arrow_writer import ArrowWriterOptions, AtomicArrowWriter, RowFileOptions
-from ._dataset import DatasetWriter, already_committed, commit, discard, stage, write_dataset
+from ._dataset import (
+    DatasetWriter,
+    WaitingWrite,
+    already_committed,
+    commit,
+    discard,
+    stage,
+    staged,
+    write_dataset,
+)
 from ._errors import (
     AbortedError,
     AlreadyCommittedError,
@@ -47,6 +56,7 @@ from ._errors import (
     InvalidPathError,
     InvalidReceiptError,
     IoError,
+    JobClosedError,
     NotDurableError,
     NotRemovedError,
     Outcome,
@@ -141,6 +151,7 @@ __all__ = [
     "InvalidPathError",
     "InvalidReceiptError",
     "IoError",
+    "JobClosedError",
     "Metrics",
     "NotDurableError",
     "NotRemovedError",
@@ -174,6 +185,7 @@ __all__ = [
     "UnfinishedError",
     "UnknownOutcomeError",
     "Verification",
+    "WaitingWrite",
     "WriteOptions",
     "__version__",
     "already_committed",
@@ -190,6 +202,7 @@ __all__ = [
     "recover",
     "spark_bucket",
     "stage",
+    "staged",
     "update",
     "verify",
     "write_bytes",

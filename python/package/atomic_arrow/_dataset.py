@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import datetime
 import warnings
 from collections.abc import Callable, Iterable
-from typing import Any, Literal, Unpack, overload
+from typing import Any, Literal, NamedTuple, Unpack, overload
 
 from . import _lib
 from ._data import Data, Schema, length, rows_of, schema_of
 from ._errors import DataSetWarning, ForkedError, make, unpublished
 from ._lib import DryRunReport, FileRecord, Progress, Receipt, StagedWrite
-from ._options import Staging, WriteOptions, prepared
+from ._options import Staging, WriteOptions, prepared, staging_place
 from ._paths import StrPath, local_path
 from ._progress import OnProgress, Shown
 from ._sizes import invalid
@@ -103,24 +104,20 @@ class DatasetWriter(Writer[_lib.DatasetWriter]):
         _warn(self._receipt, level=level)
         return self._receipt
 
-    def stage(self, *, task: str | None = None) -> StagedWrite:
+    def stage(self) -> StagedWrite:
         """Encodes, syncs and verifies all files, and leaves them for :func:`commit`.
 
-        :param task: The name of the work: of several that are staged with one name, one is
-            committed.
+        :raises JobClosedError: If the ``job`` was committed or discarded meanwhile.
         :raises InvalidOptionError: If the write has a ``write_id`` or a ``success_file``, which are
             the commit's.
         :raises AtomicArrowError: Whatever the first step to fail says. Nothing is published, and
             nothing is left.
         """
         self._open()
-        if task is not None:
-            StagedWrite.check_task(task)
         try:
-            staged = self._check().stage()
+            return self._check().stage()
         finally:
             self._close()
-        return staged if task is None else staged.with_task(task)
 
     def discard(self) -> None:
         """Removes everything that was written. Does nothing after a commit.
@@ -251,10 +248,9 @@ def write_dataset(
     :raises AtomicArrowError: As :class:`DatasetWriter` and its methods; ``outcome`` says what is on
         disk.
     """
-    if options.get("keep_staged") is not None:
-        raise invalid(
-            "keep_staged", "nothing stays staged: it is for stage(), and for a DatasetWriter"
-        )
+    for name in ("keep_staged", "job", "task"):
+        if options.get(name) is not None:
+            raise invalid(name, "nothing stays staged: it is for stage(), and for a DatasetWriter")
     if dry_run:
         return _dry_run(data, root, schema, index, options)
     write_id = options.get("write_id")
@@ -302,7 +298,6 @@ def stage(
     data: Data,
     root: StrPath,
     *,
-    task: str | None = None,
     schema: Schema | None = None,
     index: bool | None = None,
     on_file: Callable[[FileRecord], object] | None = None,
@@ -320,14 +315,12 @@ def stage(
     >>> commit(staged).rows
     3
 
-    :param task: The name of the work: of several that are staged with one name, as by a retried
-        task, one is committed.
+    Everything is as in :func:`write_dataset`, but that ``write_id`` and ``success_file`` belong to the commit, and
+    ``task`` and ``job`` to this.
 
-    Everything else is as in :func:`write_dataset`, but that ``write_id`` and ``success_file`` belong to the commit.
+    :raises JobClosedError: If the ``job`` was committed or discarded.
     """
-    if task is not None:
-        StagedWrite.check_task(task)
-    return _written(data, root, schema, index, on_file, progress, options).stage(task=task)
+    return _written(data, root, schema, index, on_file, progress, options).stage()
 
 
 def _written(
@@ -397,6 +390,7 @@ def commit(
     staged: Iterable[StagedWrite],
     *,
     root: StrPath | None = None,
+    job: str | None = None,
     write_id: str | None = None,
     rewrite_missing: bool = False,
     success_file: bool = False,
@@ -407,7 +401,9 @@ def commit(
 
     :param staged: What :func:`stage` gave, in the order in which the receipt is to have the files.
     :param root: The data set that all of it has to be of; by default the first says it. A staged write names
-        the directory that is written to: give it where the records may be anybody's.
+        the directory that is written to: give it where the records may be anybody's. Needed where nothing is staged.
+    :param job: The job that all of it has to be of; by default the first says it. Whatever else any process staged for the
+        job is discarded, and the job is closed: it is committed once, and repeating that gives the same receipt.
     :param write_id: The commit's name: if a commit of this name has happened before, nothing is
         published again, its receipt is given, and what is staged is discarded.
     :param rewrite_missing: Whether it is published again if none of the files of the earlier commit
@@ -427,6 +423,7 @@ def commit(
     """
     place = None if root is None else local_path(root)
     options = {
+        "job": job,
         "write_id": write_id,
         "rewrite_missing": rewrite_missing,
         "success_file": success_file,
@@ -439,17 +436,56 @@ def commit(
 
 
 def discard(
-    staged: Iterable[StagedWrite],
+    staged: Iterable[StagedWrite] = (),
     *,
     root: StrPath | None = None,
+    job: str | None = None,
+    staging: Staging = "auto",
 ) -> None:
     """Removes what is staged. What is no longer there is no error.
 
     >>> import pyarrow as pa
     >>> discard([stage(pa.table({"n": [1]}), lake / "numbers")])
+    >>> _ = stage(pa.table({"n": [1]}), lake / "numbers", job="monday")
+    >>> discard(root=lake / "numbers", job="monday")
 
     :param root: The data set that all of it has to be of; by default the first says it.
-    :raises InvalidOptionError: If it is of several data sets.
+    :param job: Also what any process staged for this job, which is closed: staging for it is a :class:`JobClosedError` from
+        then on. With nothing else it needs the ``root``.
+    :param staging: Where what is staged for the job stands.
+    :raises InvalidOptionError: If it is of several data sets or jobs.
     :raises IoError, ReadError: If something cannot be removed: it stays until its time is over.
     """
-    _lib.discard(list(staged), None if root is None else local_path(root))
+    place = None if root is None else local_path(root)
+    _lib.discard(list(staged), place, job, staging_place(staging))
+
+
+class WaitingWrite(NamedTuple):
+    """A write that is staged, and neither committed nor discarded yet."""
+
+    write: StagedWrite
+    """What :func:`commit` and :func:`discard` take."""
+    since: datetime.datetime
+    """When it was staged, by the clock of the file system, in UTC."""
+    keep: datetime.timedelta
+    """How long it is kept from then on (``keep_staged``)."""
+
+
+def staged(root: StrPath, *, staging: Staging = "auto") -> list[WaitingWrite]:
+    """What is staged for a data set and waits to be committed, in the order in which it was staged.
+
+    A driver that lost what its workers had handed back finds it here. Of one ``task`` there may be several attempts. What
+    cannot be read, or is not trusted, is left out: :func:`recover` tells of it.
+
+    >>> import pyarrow as pa
+    >>> _ = stage(pa.table({"n": [1, 2]}), lake / "numbers", job="monday", task="part 1")
+    >>> [(waiting.write.task, waiting.write.rows) for waiting in staged(lake / "numbers")]
+    [('part 1', 2)]
+    >>> discard(root=lake / "numbers", job="monday")
+
+    :param root: The data set: a path or ``file://`` URL.
+    :param staging: Where the writers stage.
+    :raises ReadError: If it cannot be listed.
+    """
+    found = _lib.staged(local_path(root), staging_place(staging))
+    return [WaitingWrite(*waiting) for waiting in found]

@@ -173,6 +173,10 @@ class IncompatibleError(AtomicArrowError, ValueError):
     """Readers could not take what was to be written, and what is there, for one data set."""
 
 
+class JobClosedError(AtomicArrowError, FileExistsError):
+    """A job was committed or discarded: what is staged for it now came too late, and is gone."""
+
+
 class AlreadyCommittedError(AtomicArrowError, FileExistsError):
     """A write of this name was committed by another path or user, and its receipt is not seen from here."""
 

@@ -153,6 +153,13 @@ class WriteOptions(ParquetOptions, FileOptions, total=False):
     write_id: str | None
     """The write's name: if a write of this name to this root was committed, nothing is published again,
     and its receipt is given. It is remembered for at least 30 days. By default it has none."""
+    task: str | None
+    """The name of the work that is staged: of several that are staged with one name, as by a retried task, one is
+    committed. By default it has none."""
+    job: str | None
+    """The job that what is staged is a part of: :func:`commit` and :func:`discard` of a job also discard what never reached
+    them, as what a killed attempt staged. Once it is committed or discarded, staging for it is a :class:`JobClosedError`.
+    By default it is of none."""
     rewrite_missing: bool
     """Whether a write of the same name is written again if none of the files of the earlier one is there
     any more; by default its receipt is given all the same, with a warning."""

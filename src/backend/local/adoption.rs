@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::record_owners::UntrustedOwners;
 use super::{DECISION, LocalBackend, STAGED, unless_gone};
-use crate::backend::Backend as _;
+use crate::backend::{Backend as _, Waiting};
 use crate::disk::{EntryKind, PublishMode};
 use crate::error::{Error, IoContext, Result, Step};
 use crate::options::Durability;
@@ -66,6 +66,42 @@ impl LocalBackend {
             };
         }
         Ok(None)
+    }
+
+    /// Everything that is staged for others, in every area.
+    pub(super) fn waiting(&self) -> Result<Vec<Waiting>> {
+        let mut waiting = Vec::new();
+        for backend in [self].into_iter().chain(&self.other_areas()?) {
+            for transaction in backend.transactions()? {
+                match backend.waiting_one(transaction) {
+                    Ok(found) => waiting.extend(found),
+                    Err(error) if error.is_about_record() => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Ok(waiting)
+    }
+
+    fn waiting_one(&self, transaction: Uuid) -> Result<Option<Waiting>> {
+        let directory = self.place(transaction);
+        let path = directory.join(DECISION);
+        let decision = self.read_decision(&path, transaction)?;
+        let Some(Decision::Staged { keep_seconds, .. }) = decision else {
+            return Ok(None);
+        };
+        let status = self.disk.status(&path).map_err(|source| Error::Read {
+            path: path.clone(),
+            source,
+        })?;
+        let found = status.zip(self.read_staged(&directory, transaction)?);
+        let of_this = found.filter(|(_, (record, _))| record.root == self.named_root());
+        Ok(of_this.map(|((_, status), (record, _))| Waiting {
+            transaction,
+            record,
+            since: status.modified,
+            keep: Duration::from_secs(keep_seconds),
+        }))
     }
 
     /// Removes a staged transaction, in whichever area it stands.

@@ -28,7 +28,7 @@ use twox_hash::XxHash3_128;
 use uuid::Uuid;
 
 use super::{
-    Backend, Decided, Guard, Liveness, OutOfReach, Published, Survey, Taken, VerifiedFile,
+    Backend, Decided, Guard, Liveness, OutOfReach, Published, Survey, Taken, VerifiedFile, Waiting,
 };
 use crate::disk::{Disk, FileStatus, LockKind, nanoseconds};
 use crate::error::{Error, Result};
@@ -241,6 +241,10 @@ impl Backend for LocalBackend {
 
     fn staged_bytes(&self, transaction: Uuid, file: &Path) -> Result<Option<u64>> {
         self.file_bytes(&self.place(transaction).join(file))
+    }
+
+    fn waiting(&self) -> Result<Vec<Waiting>> {
+        self.waiting()
     }
 
     fn discard(&self, staged: Uuid) -> Result<()> {

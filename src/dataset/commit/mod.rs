@@ -3,9 +3,11 @@
 //! Owns a write's session with its transaction, and the look at what is in the data set already. The order of steps
 //! is the transaction's.
 
+pub(super) mod jobs;
 pub(super) mod session;
 pub(super) mod staged_writes;
 pub(super) mod surroundings;
+pub(super) mod waiting;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,7 +18,7 @@ use crate::dataset::builder::DatasetWriterBuilder;
 use crate::error::{Error, Result, Step};
 use crate::meter::Work;
 use crate::options::{Durability, Interrupt};
-use crate::receipt::{CommitMode, Metrics, Note, Receipt, StagedFileRecord};
+use crate::receipt::{CommitMode, Metrics, Note, Part, Receipt, StagedFileRecord};
 use crate::record::Layout;
 use crate::recover::{RecoverOptions, recover_with_options};
 use crate::staging::resolve;
@@ -131,6 +133,17 @@ pub(super) fn already_committed(builder: &DatasetWriterBuilder) -> Result<Option
         trace::recalled(receipt.transaction());
     }
     Ok(receipt)
+}
+
+/// Refuses the names that the commits of [jobs] have.
+pub(super) fn check_name(write_id: Option<&str>) -> Result<()> {
+    match write_id {
+        Some(write_id) if write_id.starts_with(Part::COMMIT) => Err(Error::InvalidOption {
+            option: "write_id",
+            reason: format!("{write_id:?} is the name of the commit of a job: take another"),
+        }),
+        _ => Ok(()),
+    }
 }
 
 pub(super) fn check_write_id(write_id: Option<&str>, durability: Durability) -> Result<()> {

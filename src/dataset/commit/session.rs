@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use super::jobs::check_open;
 use crate::backend::{Backend, VerifiedFile};
 use crate::dataset::staging_files::{Finished, StagingFiles};
 use crate::disk::{DiskDirectory, DiskFile};
@@ -13,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::meter::Meter;
 use crate::options::StagingPlace;
 use crate::partition::Partition;
-use crate::receipt::{CommitMode, Metrics, StagedFileRecord, StagedWrite, sum};
+use crate::receipt::{CommitMode, Metrics, Part, StagedFileRecord, StagedWrite, sum};
 use crate::record::{StagedRecord, StagedRows};
 use crate::staging::{Draft, Workspace};
 use crate::trace;
@@ -74,8 +75,8 @@ impl Session {
         &self,
         transaction: Transaction,
         (rows, files): (StagedRows, Vec<StagedFileRecord>),
-        staging: StagingPlace,
-        keep: Duration,
+        part: Part,
+        (staging, keep): (StagingPlace, Duration),
     ) -> Result<StagedWrite> {
         let totals = sum(files.iter().map(StagedFileRecord::file))?;
         let mode = self.conflicts.mode();
@@ -85,11 +86,18 @@ impl Session {
         if kept.is_some() {
             let (root, durability) = (self.backend.named_root(), transaction.durability());
             let (scope, seen) = (self.conflicts.scope().to_owned(), self.conflicts.seen());
-            let record = StagedRecord::new(root, durability, (mode, scope, seen), rows, files);
+            let place = (mode, scope, seen);
+            let record = StagedRecord::new(root, durability, place, part.clone(), rows, files);
             transaction.stage(&record, keep)?;
+            // Whoever closes the job lists what is staged after that: he has found this, or this finds the job closed.
+            if let Err(closed) = check_open(self.backend.as_ref(), &part) {
+                self.backend.discard(self.id)?;
+                return Err(closed);
+            }
         }
         trace::staged_write(self.id, (totals.files, totals.rows, totals.bytes));
         let staged = StagedWrite::new(self.root.clone(), staging, kept, mode, totals);
+        let staged = staged.with_part(part)?;
         Ok(staged.with_metrics(Metrics::of(&self.meter)))
     }
 }

@@ -9,7 +9,7 @@ use arrow::datatypes::{Schema, SchemaRef};
 use uuid::Uuid;
 
 use super::surroundings::{Looked, Surroundings};
-use super::{check_write_id, commit};
+use super::{check_name, check_write_id, commit, jobs};
 use crate::backend::Backend;
 use crate::categories::{KnownCategories, take_longer};
 use crate::compatible::merge;
@@ -18,9 +18,9 @@ use crate::error::{Error, Result, Step};
 use crate::existing::{Beside, look_into};
 use crate::format::Format;
 use crate::meaning::{Ordered, has_order};
-use crate::options::{Durability, Interrupt};
+use crate::options::{Durability, Interrupt, StagingPlace};
 use crate::partition::Partition;
-use crate::receipt::{CommitMode, Note, Receipt, StagedWrite};
+use crate::receipt::{CommitMode, Note, Part, Receipt, StagedWrite, Totals};
 use crate::record::{StagedRecord, StagedRows};
 use crate::staging::resolve;
 use crate::stored::{lost, schema_in_files};
@@ -37,14 +37,16 @@ use crate::transaction::{ConflictCheck, Target, Transaction};
 /// [`keep_staged`](crate::DatasetWriterBuilder::keep_staged). [`StagedWrite`] has an example.
 ///
 /// Each piece of work counts once: of several staged writes with the same
-/// [task](StagedWrite::with_task) the first in order is committed, and the others are discarded. Where
+/// [task](crate::DatasetWriterBuilder::task) the first in order is committed, and the others are discarded. Where
 /// that one is gone, no other takes its place: it may have been committed before.
 #[derive(Clone)]
 #[must_use = "what is staged is neither committed nor discarded by dropping this"]
 pub struct StagedWrites {
     writes: Vec<StagedWrite>,
     expected_root: Option<PathBuf>,
+    staging: Option<StagingPlace>,
     write_id: Option<String>,
+    job: Option<String>,
     rewrite_missing: bool,
     success_file: bool,
     interrupt: Interrupt,
@@ -68,7 +70,9 @@ impl StagedWrites {
         StagedWrites {
             writes: writes.into_iter().collect(),
             expected_root: None,
+            staging: None,
             write_id: None,
+            job: None,
             rewrite_missing: false,
             success_file: false,
             interrupt: Interrupt::default(),
@@ -79,18 +83,38 @@ impl StagedWrites {
     }
 
     /// The data set that all of it has to be staged for, so that a record from elsewhere leads to no other; by default
-    /// the first write says it.
+    /// the first write says it. Where there is no write it has to be given.
     pub fn expect_root(mut self, root: impl AsRef<Path>) -> Self {
         self.expected_root = Some(root.as_ref().to_owned());
+        self
+    }
+
+    /// Where the writers staged, for a job without any write; by default the first write says it, and without one it is
+    /// [`StagingPlace::Auto`].
+    pub fn staging(mut self, place: StagingPlace) -> Self {
+        self.staging = Some(place);
         self
     }
 
     /// The root of the data set that all of it is staged for, absolute.
     ///
     /// # Errors
-    /// [`Error::InvalidOption`] if nothing is staged, or what is staged does not go together.
-    pub fn root(&self) -> Result<&Path> {
-        self.check().map(StagedWrite::root)
+    /// [`Error::InvalidOption`] if nothing is staged and no [root](Self::expect_root) given, or what is staged does not go
+    /// together.
+    pub fn root(&self) -> Result<PathBuf> {
+        Ok(self.gather()?.root().to_owned())
+    }
+
+    /// The [job](crate::DatasetWriterBuilder::job) that is committed or discarded, which is needed where there is no
+    /// write; by default that of the writes, which all have one or none.
+    ///
+    /// With a job [`commit`](Self::commit) publishes the writes that it was given, and discards whatever else any process
+    /// staged for the job: attempts that were killed, or overtaken by others. [`discard`](Self::discard) discards all of
+    /// it. Either closes the job: who stages for it later gets [`Error::JobClosed`], and a commit that is repeated gives the
+    /// receipt of the first, whose [`write_id`](Receipt::write_id) is `job:` and the name of the job.
+    pub fn job(mut self, job: impl Into<String>) -> Self {
+        self.job = Some(job.into());
+        self
     }
 
     /// The commit's name, so that it is done once although it is repeated, as
@@ -161,62 +185,98 @@ impl StagedWrites {
     /// partitions since the first of the writers looked at them.
     ///
     /// # Errors
-    /// [`Error::InvalidOption`] if there is nothing to commit, or writes of several data sets, modes or
-    /// staging places, or of another data set than [the one that is expected](Self::expect_root); [`Error::Incompatible`] if readers could not take them, or them and what is there, for one
-    /// data set; [`Error::StagedWriteGone`] if one is no longer there; [`Error::Conflict`] if
-    /// another commit came between, and whatever else a step says: nothing is published then, and what
-    /// is staged stays so, to be committed again or discarded. [`Error::Unknown`] and [`Error::Unfinished`] as for
+    /// [`Error::InvalidOption`] if there is nothing to commit and no [root](Self::expect_root) given, or writes of several
+    /// data sets, modes, jobs or staging places, or of another data set than [the one that is expected](Self::expect_root);
+    /// [`Error::Incompatible`] if readers could not take them, or them and what is there, for one
+    /// data set; [`Error::StagedWriteGone`] if one is no longer there; [`Error::JobClosed`] if its job was discarded;
+    /// [`Error::Conflict`] if another commit came between, and whatever else a step says: nothing is published then, and
+    /// what is staged stays so, to be committed again or discarded. [`Error::Unknown`] and [`Error::Unfinished`] as for
     /// [`DatasetWriter::commit`](crate::DatasetWriter::commit).
     pub fn commit(&self) -> Result<Receipt> {
-        let first = self.check()?;
-        let _inside = trace::commit(first.root(), self.write_id.as_deref()).entered();
-        let backend = self.backend(first)?;
-        let receipt = match self.recall(backend.as_ref())? {
+        let first = self.gather()?;
+        let name = self.name(&first);
+        let _inside = trace::commit(first.root(), name.as_deref()).entered();
+        let backend = self.backend(&first)?;
+        let receipt = match recall(backend.as_ref(), name.as_deref())? {
             Some(receipt) => {
+                let discarded = receipt.files().is_empty()
+                    && self.writes.iter().any(|write| write.totals().files > 0);
+                if let Some(job) = first.job().filter(|_| discarded) {
+                    return Err(jobs::closed(backend.as_ref(), job));
+                }
                 trace::recalled(receipt.transaction());
                 receipt
             }
-            None => self.commit_to(Arc::clone(&backend), first)?,
+            None => self.commit_to(Arc::clone(&backend), &first, name.as_deref())?,
         };
         // Attempts that lost, or all of them if the commit had happened before. What cannot be
         // removed now is removed when its time is over.
         for staged in self.writes.iter().filter_map(StagedWrite::transaction) {
             let _ = backend.discard(staged);
         }
+        if let Some(job) = first.job() {
+            let _ = jobs::discard_all(backend.as_ref(), job);
+        }
         Ok(receipt.with_root(first.root()))
     }
 
-    /// Removes everything that is staged. What is no longer there is no error.
+    /// Removes everything that is staged, and closes the [job](Self::job), if it is of one. What is no longer there is no
+    /// error.
     ///
     /// # Errors
-    /// [`Error::InvalidOption`] as for [`commit`](StagedWrites::commit); [`Error::Io`] or
+    /// [`Error::InvalidOption`] as for [`commit`](StagedWrites::commit); whatever a step says if the job cannot be closed:
+    /// nothing is removed then; [`Error::Io`] or
     /// [`Error::Read`] if something cannot be removed: it stays until its time is over.
     pub fn discard(&self) -> Result<()> {
-        if self.writes.is_empty() {
+        if self.writes.is_empty() && self.job.is_none() {
             return Ok(());
         }
-        let backend = self.backend(self.check()?)?;
+        let first = self.gather()?;
+        let backend = self.backend(&first)?;
+        if let (Some(_), Some(name)) = (first.job(), self.name(&first))
+            && recall(backend.as_ref(), Some(&name))?.is_none()
+        {
+            close(Arc::clone(&backend), &name, &self.interrupt)?;
+        }
         let discards = self.writes.iter().filter_map(StagedWrite::transaction);
-        discards
+        let discarded = discards
             .map(|staged| backend.discard(staged))
-            .fold(Ok(()), Result::and)
+            .fold(Ok(()), Result::and);
+        match first.job() {
+            Some(job) => discarded.and(jobs::discard_all(backend.as_ref(), job)),
+            None => discarded,
+        }
     }
 
-    /// Checks that all writes have one root, mode and staging place, and gives the first.
-    fn check(&self) -> Result<&StagedWrite> {
+    /// Checks that all writes have one root, mode, job and staging place, and gives what they have in common.
+    fn gather(&self) -> Result<StagedWrite> {
+        check_name(self.write_id.as_deref())?;
         check_write_id(self.write_id.as_deref(), Durability::Synced)?;
-        let first = self.writes.first();
-        let first = first.ok_or_else(|| invalid("nothing is staged"))?;
-        if let Some(expected) = &self.expected_root {
-            let expected = resolve(self.disk.as_ref(), expected)?;
-            let another = self.writes.iter().find(|write| write.root() != expected);
-            if let Some(another) = another {
-                let (of, expected) = (another.root().display(), expected.display());
-                return Err(invalid(&format!(
-                    "they belong to {of}, and not to {expected}"
-                )));
+        let expected = self.expected_root.as_ref();
+        let expected = expected.map(|root| resolve(self.disk.as_ref(), root));
+        let expected = expected.transpose()?;
+        let first = match (self.writes.first(), &expected) {
+            (Some(first), _) => first.clone(),
+            (None, Some(root)) => {
+                let place = self.staging.clone().unwrap_or_default();
+                let mode = CommitMode::Append;
+                StagedWrite::new(root.clone(), place, None, mode, Totals::default())
             }
+            (None, None) => {
+                return Err(invalid(
+                    "nothing is staged, and no root says of which data set",
+                ));
+            }
+        };
+        if let Some(expected) = &expected
+            && let Some(another) = self.writes.iter().find(|write| write.root() != *expected)
+        {
+            let (of, expected) = (another.root().display(), expected.display());
+            return Err(invalid(&format!(
+                "they belong to {of}, and not to {expected}"
+            )));
         }
+        let job = self.job.as_deref().or(first.job());
         for write in &self.writes {
             if write.root() != first.root() {
                 return Err(invalid("they belong to more than one data set"));
@@ -227,8 +287,24 @@ impl StagedWrites {
             if write.mode() != first.mode() {
                 return Err(invalid("they have more than one mode"));
             }
+            if write.job() != job {
+                return Err(invalid("they belong to more than one job"));
+            }
         }
-        Ok(first)
+        if job.is_some() && self.write_id.is_some() {
+            return Err(Error::InvalidOption {
+                option: "write_id",
+                reason: "the commit of a job is named by the job".to_owned(),
+            });
+        }
+        let job = job.map(str::to_owned);
+        Ok(first.with_part(Part { job, task: None })?)
+    }
+
+    /// The name of the commit.
+    fn name(&self, first: &StagedWrite) -> Option<String> {
+        let of_job = first.job().map(Part::commit_of);
+        of_job.or_else(|| self.write_id.clone())
     }
 
     fn backend(&self, first: &StagedWrite) -> Result<Arc<dyn Backend>> {
@@ -242,14 +318,12 @@ impl StagedWrites {
         target.open()
     }
 
-    fn recall(&self, backend: &dyn Backend) -> Result<Option<Receipt>> {
-        match &self.write_id {
-            Some(write_id) => backend.recall(backend.scope(), write_id),
-            None => Ok(None),
-        }
-    }
-
-    fn commit_to(&self, backend: Arc<dyn Backend>, first: &StagedWrite) -> Result<Receipt> {
+    fn commit_to(
+        &self,
+        backend: Arc<dyn Backend>,
+        first: &StagedWrite,
+        name: Option<&str>,
+    ) -> Result<Receipt> {
         let mut transaction = Transaction::begin(Arc::clone(&backend), Durability::Synced)?;
         // What is moved into it must not be lost with it if the power fails.
         backend.sync_staged(transaction.id(), &[], Durability::Synced)?;
@@ -261,7 +335,7 @@ impl StagedWrites {
             .map(|staged| transaction.adopt(*staged))
             .collect::<Result<Vec<_>>>()?;
         if records.iter().any(|record| record.unsynced) {
-            check_write_id(self.write_id.as_deref(), Durability::Unsynced)?;
+            check_write_id(name, Durability::Unsynced)?;
             transaction.leave_unsynced();
         }
         let scope = records.first().map(|record| &record.scope);
@@ -287,7 +361,7 @@ impl StagedWrites {
             transaction,
             &conflicts,
             files.collect(),
-            (self.write_id.as_deref(), self.success_file),
+            (name, self.success_file),
             looked,
             &self.interrupt,
         )?;
@@ -446,6 +520,31 @@ impl<'a> Union<'a> {
         take_longer(&mut self.categories, categories);
         Ok(notes)
     }
+}
+
+/// The receipt of the commit of this name, if it has one and has happened.
+fn recall(backend: &dyn Backend, name: Option<&str>) -> Result<Option<Receipt>> {
+    match name {
+        Some(name) => backend.recall(backend.scope(), name),
+        None => Ok(None),
+    }
+}
+
+/// Commits nothing under a name, so that nobody else commits anything under it.
+fn close(backend: Arc<dyn Backend>, name: &str, interrupt: &Interrupt) -> Result<()> {
+    let transaction = Transaction::begin(Arc::clone(&backend), Durability::Synced)?;
+    let scope = backend.scope();
+    let conflicts = ConflictCheck::begin(backend.as_ref(), CommitMode::Append, scope, true)?;
+    let (named, nothing) = ((Some(name), false), said(Vec::new()));
+    commit(
+        transaction,
+        &conflicts,
+        Vec::new(),
+        named,
+        nothing,
+        interrupt,
+    )
+    .map(drop)
 }
 
 fn said(notes: Vec<Note>) -> Looked {

@@ -219,7 +219,8 @@ const DATA_SET: &[Row] = &[
     row("how files are synced", Has(&["sync"]), Has(&["--sync"]), Has(&["sync"]), "", ""),
     row("where files are staged", Has(&["staging"]), Has(&["--staging"]), Has(&["staging"]), "`auto`, `beside`, `inside`, a directory", ""),
     row("how long staged files are kept", Has(&["keep_staged"]), Has(&["--keep-staged"]), Has(&["keep_staged"]), "a number of seconds; a time such as `12h` in the command, a `timedelta` in Python", "a day"),
-    row("the name of staged work", Lacks("`StagedWrite::with_task`"), Has(&["--task"]), Has(&["task"]), "a text", "none"),
+    row("the name of staged work", Has(&["task"]), Has(&["--task"]), Has(&["task"]), "a text", "none"),
+    row("the job that staged work is a part of", Has(&["job"]), Has(&["--job"]), Has(&["job"]), "a text", "none"),
     row("memory", Has(&["memory_limit"]), Has(&["--memory-limit"]), Has(&["memory_limit"]), "a size, such as `512MiB`", "1 GiB, or a quarter of the machine's"),
     row("threads that encode", Has(&["threads"]), Has(&["--threads"]), Has(&["threads"]), "a number", "as many as the machine runs"),
     row("open files", Has(&["max_open_files"]), Has(&["--max-open-files"]), Has(&["max_open_files"]), "a number, at least 8", ""),
@@ -303,6 +304,8 @@ const ANY_BYTES: &[Row] = &[
 #[rustfmt::skip]
 const STAGED: &[Row] = &[
     row("the data set that all has to be of", Has(&["expect_root"]), Has(&["--to"]), Has(&["root"]), "a path or `file://` URL", "that of the first"),
+    row("the job that is committed or discarded as one", Has(&["job"]), Has(&["--job"]), Has(&["job"]), "a text", "that of what is staged"),
+    row("where a job without any record staged", Has(&["staging"]), Has(&["--staging"]), Has(&["staging"]), "`auto`, `beside`, `inside`, a directory", "`auto`"),
     row("the commit's name", Has(&["write_id"]), Has(&["--write-id"]), Has(&["write_id"]), "a text", "none"),
     row("publishing a named commit again whose files are gone", Has(&["rewrite_missing"]), Has(&["--rewrite-missing"]), Has(&["rewrite_missing"]), "a switch", "off"),
     row("a file that says that a commit is complete", Has(&["success_file"]), Has(&["--success-file"]), Has(&["success_file"]), "a switch", "off"),

@@ -128,6 +128,52 @@ fn what_is_discarded_is_gone_and_what_is_published_stays() {
 }
 
 #[test]
+fn a_job_is_ended_with_all_that_was_staged_for_it() {
+    let place = Place::new();
+    let job = ["--job", "monday"];
+    let [_orphan, one] = &records(&place, &["KSEA", "KJFK"], &job)[..] else {
+        panic!("two are staged");
+    };
+    let ran = place.run(["recover", "lake/weather"]).exits(0);
+    ran.prints("job monday").prints("and 2 writes staged");
+    let ran = place
+        .run_with(one.as_bytes(), ["commit", "--json"])
+        .exits(0);
+    assert_eq!(ran.json()["write_id"], "job:monday");
+    assert!(
+        place.staged().iter().all(|path| path.contains("writes")),
+        "{:?}",
+        place.staged()
+    );
+    assert_eq!(rows(&place), 2);
+    stage(&place, "KSEA.csv", &job)
+        .exits(5)
+        .says("the job \"monday\" is closed");
+
+    records(&place, &["KLAX"], &["--job", "tuesday"]);
+    place
+        .run(["discard", "--job", "tuesday"])
+        .exits(2)
+        .says("needs --to");
+    let args = ["discard", "--job", "tuesday", "--to", "lake/weather"];
+    place
+        .run(args)
+        .exits(0)
+        .prints("nothing of the job tuesday is staged any more");
+    stage(&place, "KSEA.csv", &["--job", "tuesday"])
+        .exits(5)
+        .says("is closed");
+    // One whose work had no rows.
+    let args = ["commit", "--job", "wednesday", "--to", "lake/weather"];
+    place.run_with(b"", args).exits(0);
+    place
+        .run_with(b"", ["commit", "--job", "thursday"])
+        .exits(1)
+        .says("has no records");
+    assert_eq!(rows(&place), 2);
+}
+
+#[test]
 fn one_bad_record_refuses_all_and_leaves_them_staged() {
     let place = Place::new();
     let [good] = &records(&place, &["KSEA"], &[])[..] else {

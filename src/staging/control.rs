@@ -19,7 +19,7 @@ use super::marker::{
     write_name,
 };
 use super::place::{INSIDE, is_area_name, is_impossible};
-use super::sweep::{is_dead, is_older};
+use super::sweep::{is_dead, is_older, sweep_file};
 use super::{ATTEMPTS, missing};
 use crate::disk::{Disk, DiskFile, EntryKind, Identity, LockKind, LockOutcome};
 use crate::error::{Error, IoContext, Result, Step};
@@ -101,7 +101,14 @@ impl Control {
     /// # Errors
     /// Those of [`lock`](Control::lock).
     pub(crate) fn lock_update(&self, name: &OsStr, interrupt: &Interrupt) -> Result<ControlLock> {
-        self.lock_file(&update_name(name), LockKind::Exclusive, interrupt)
+        let name = update_name(name);
+        let locked = self.lock_file(&name, LockKind::Exclusive, interrupt);
+        if locked.is_err() {
+            // It may have been made all the same, or be waited for: it goes unless somebody holds it.
+            let _ = sweep_file(self.disk.as_ref(), &self.path.join(name), false);
+            let _ = self.disk.remove_directory(&self.path);
+        }
+        locked
     }
 
     fn lock_file(&self, name: &str, kind: LockKind, interrupt: &Interrupt) -> Result<ControlLock> {

@@ -86,9 +86,9 @@ fn unreadable(path: &Path, source: io::Error) -> Error {
     }
 }
 
-/// Removes one staging file if its writer is dead and says whether it was; `None` if the file went
+/// Removes one staging file, or lock of an update, if its writer is dead and says whether it was; `None` if the file went
 /// away meanwhile.
-fn sweep_file(disk: &dyn Disk, path: &Path, dry_run: bool) -> io::Result<Option<bool>> {
+pub(super) fn sweep_file(disk: &dyn Disk, path: &Path, dry_run: bool) -> io::Result<Option<bool>> {
     let opened = match disk.open_file(path, true) {
         // Another user's, or one that will replace a read-only file: reading is enough to lock it.
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
@@ -102,6 +102,14 @@ fn sweep_file(disk: &dyn Disk, path: &Path, dry_run: bool) -> io::Result<Option<
     };
     // Held until the name is gone, so that a writer which has just made the file sees that it lost it.
     let dead = is_dead(disk, path, file.as_ref())?;
+    if dead && is_update_lock(path) {
+        // Another update may have made it anew since it was opened, and holds that one.
+        let held = file.status()?.identity;
+        let there = disk.status(path)?;
+        if there.is_none_or(|(_, status)| status.identity != held) {
+            return Ok(None);
+        }
+    }
     if dead && !dry_run {
         match disk.remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),

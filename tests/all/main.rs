@@ -73,6 +73,7 @@ mod tampered;
 mod text;
 mod trace;
 mod types;
+#[cfg(unix)]
 mod update;
 mod verify;
 mod writer;

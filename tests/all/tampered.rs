@@ -34,6 +34,11 @@ impl Tampered<()> {
         on(&[Verb::RemoveFile], false, hook)
     }
 
+    /// Does something right before a lock is waited for, or refuses it.
+    pub(crate) fn before_lock(hook: impl Hook) -> Arc<dyn Disk> {
+        on(&[Verb::Lock], false, hook)
+    }
+
     /// Does something right after a directory is listed.
     pub(crate) fn after_list(hook: impl Hook) -> Arc<dyn Disk> {
         on(&[Verb::List], true, hook)

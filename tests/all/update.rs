@@ -2,8 +2,8 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use atomic_arrow::arrow::array::{
@@ -11,15 +11,18 @@ use atomic_arrow::arrow::array::{
 };
 use atomic_arrow::arrow::datatypes::Int8Type;
 use atomic_arrow::arrow::ipc::reader::FileReader;
+use atomic_arrow::disk::OsDisk;
+use atomic_arrow::disk::tap::{Call, Tap, Verb, Verdict, Watch};
 use atomic_arrow::format::{Format, TextOptions};
 use atomic_arrow::parquet::basic::{Compression, ZstdLevel};
 use atomic_arrow::parquet::file::properties::WriterProperties;
 use atomic_arrow::{
     AtomicArrowWriter, AtomicFile, Error, ErrorKind, FileOptions, FileUpdate, PublishMode,
-    PublishedFile, SchemaPolicy, Verify, WriterOptions,
+    PublishedFile, RecoverOptions, SchemaPolicy, Verify, WriterOptions, recover_with_options,
 };
 
 use crate::ground::{directory, read, tree, weather};
+use crate::tampered::Tampered;
 
 fn days(days: &[i64]) -> RecordBatch {
     let column: ArrayRef = Arc::new(Int64Array::from(days.to_vec()));
@@ -377,6 +380,60 @@ fn the_lock_of_an_update_goes_with_it_and_a_dead_ones_is_taken_over() {
         .commit()
         .unwrap();
     assert_eq!(tree(&root), ["history.parquet", "x"]);
+}
+
+/// Does something right before the lock of an update is tried.
+struct BeforeTheLock(Mutex<Option<Box<dyn FnOnce() + Send>>>);
+
+impl std::fmt::Debug for BeforeTheLock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("BeforeTheLock")
+    }
+}
+
+impl Watch for BeforeTheLock {
+    fn before(&self, call: &Call) -> Verdict {
+        let is_lock = call.path.to_string_lossy().contains("update-");
+        if call.verb == Verb::TryLock
+            && is_lock
+            && let Some(deed) = self.0.lock().unwrap().take()
+        {
+            deed();
+        }
+        Verdict::Pass
+    }
+}
+
+#[test]
+fn a_sweep_that_had_opened_the_lock_of_an_update_leaves_that_of_the_next() {
+    let (_guard, root) = directory();
+    let path = root.join("history.parquet");
+    add(&path, 1).unwrap();
+    let one = FileUpdate::begin(&path).unwrap();
+    let next = Arc::new(Mutex::new(None));
+    let (begun, at) = (Arc::clone(&next), path.clone());
+    let deed = Box::new(move || {
+        drop(one);
+        *begun.lock().unwrap() = Some(FileUpdate::begin(at).unwrap());
+    });
+    let watch = Arc::new(BeforeTheLock(Mutex::new(Some(deed))));
+    let disk = Tap::on(Arc::new(OsDisk), Arc::clone(&watch) as _);
+    let recovery = recover_with_options(&root, &RecoverOptions::new().disk(disk)).unwrap();
+    assert!(watch.0.lock().unwrap().is_none() && next.lock().unwrap().is_some());
+    assert_eq!(recovery.removed, Vec::<std::path::PathBuf>::new());
+    let at_once = WriterOptions::new().interrupt_when(|_| true);
+    let third = FileUpdate::begin_with_options(&path, at_once);
+    assert!(matches!(third, Err(Error::Interrupted { .. })), "{third:?}");
+}
+
+#[test]
+fn an_update_whose_lock_cannot_be_had_leaves_nothing() {
+    let (_guard, root) = directory();
+    let path = root.join("history.parquet");
+    let disk = Tampered::before_lock(|_| Err(std::io::ErrorKind::StorageFull.into()));
+    let options = WriterOptions::new().disk(disk);
+    FileUpdate::begin_with_options(&path, options).unwrap_err();
+    assert_eq!(tree(&root), [""; 0]);
 }
 
 #[test]

@@ -212,6 +212,7 @@ mod local_path;
 mod meaning;
 mod meter;
 mod names;
+mod nearest;
 mod nested;
 mod nulls;
 mod options;

@@ -8,6 +8,7 @@ use std::collections::{HashMap, HashSet};
 use arrow::datatypes::{DataType, Schema};
 
 use crate::error::{Error, Result};
+use crate::nearest::suggestion;
 use crate::nested::{below, inner_fields};
 use crate::partition::PartitionBy;
 use crate::remedy::Remedy;
@@ -31,6 +32,21 @@ pub(crate) fn check_case<'a>(
 /// The names of the keys, without those that are columns of the same name.
 pub(crate) fn keys(by: &PartitionBy) -> impl Iterator<Item = &str> {
     by.keys().iter().map(|key| key.name())
+}
+
+/// Why there is no column of this name in the files, whose columns are `known`, where `given` has those that are written.
+pub(crate) fn no_column<'a>(
+    column: &str,
+    given: &Schema,
+    known: impl Iterator<Item = &'a str> + Clone,
+) -> String {
+    if given.field_with_name(column).is_ok() {
+        return format!("column {column:?} is a partition key, which is in the paths alone");
+    }
+    let meant = suggestion(column, known.clone());
+    let known: Vec<String> = known.map(|name| format!("{name:?}")).collect();
+    let known = known.join(", ");
+    format!("there is no column {column:?} in the files, which have {known}{meant}")
 }
 
 /// The first two names that differ by case alone.

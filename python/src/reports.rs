@@ -29,8 +29,10 @@ pub(crate) struct FileReport {
     rows: Option<u64>,
     /// Its row groups (Parquet) or record batches (Arrow IPC); ``None`` if it is damaged.
     row_groups: Option<u64>,
-    /// What is wrong, of several things the first; ``None`` if it is sound.
+    /// What is wrong, of several things the first, or why that cannot be told; ``None`` if it is sound.
     damage: Option<String>,
+    /// Whether it can be told if it is sound; ``False`` for one that is encrypted with keys that are not given.
+    is_checkable: bool,
     /// The row group or record batch of the damage, where that is known.
     row_group: Option<u32>,
     /// The column of the damage, where that is known.
@@ -50,6 +52,7 @@ impl FileReport {
             rows: report.rows(),
             row_groups: report.row_groups().map(|groups| groups as u64),
             damage: damage.map(|damage| with_causes(damage, std::error::Error::source(damage))),
+            is_checkable: !matches!(damage, Some(checks::Damage::NotCheckable { .. })),
             row_group: location.row_group,
             column: location.column.map(|column| column.to_string()),
             offset: location.offset,
@@ -59,7 +62,7 @@ impl FileReport {
 
 #[pymethods]
 impl FileReport {
-    /// Whether nothing was found to be wrong.
+    /// Whether it was checked and nothing was found to be wrong.
     #[getter]
     fn is_sound(&self) -> bool {
         self.damage.is_none()
@@ -69,7 +72,8 @@ impl FileReport {
         let path = self.path.display();
         match &self.damage {
             None => format!("<FileReport {path}: sound>"),
-            Some(damage) => format!("<FileReport {path}: damaged: {damage}>"),
+            Some(damage) if self.is_checkable => format!("<FileReport {path}: damaged: {damage}>"),
+            Some(reason) => format!("<FileReport {path}: {reason}>"),
         }
     }
 }
@@ -102,11 +106,10 @@ impl Verification {
         )
     }
 
-    fn damaged_count(&self) -> u64 {
-        self.reports
-            .iter()
-            .filter(|report| !report.is_sound())
-            .count() as u64
+    /// The reports of the files that are not sound, checkable ones or others.
+    fn unsound(&self, is_checkable: bool) -> impl Iterator<Item = &FileReport> {
+        let unsound = self.reports.iter().filter(|report| !report.is_sound());
+        unsound.filter(move |report| report.is_checkable == is_checkable)
     }
 }
 
@@ -121,14 +124,19 @@ impl Verification {
     /// The reports of the files that are damaged.
     #[getter]
     fn damaged(&self) -> Vec<FileReport> {
-        let damaged = self.reports.iter().filter(|report| !report.is_sound());
-        damaged.cloned().collect()
+        self.unsound(true).cloned().collect()
     }
 
-    /// Whether every file is sound.
+    /// The reports of the files that cannot be checked here, such as those encrypted with keys that are not given.
+    #[getter]
+    fn not_checkable(&self) -> Vec<FileReport> {
+        self.unsound(false).cloned().collect()
+    }
+
+    /// Whether every file was checked and is sound.
     #[getter]
     fn is_sound(&self) -> bool {
-        self.damaged_count() == 0
+        self.reports.iter().all(FileReport::is_sound)
     }
 
     /// The rows of all sound files.
@@ -154,11 +162,17 @@ impl Verification {
     }
 
     fn __str__(&self) -> String {
-        let (files, damaged) = (self.reports.len() as u64, self.damaged_count());
+        let files = self.reports.len() as u64;
+        let damaged = self.unsound(true).count() as u64;
+        let not_checkable = self.unsound(false).count() as u64;
+        let unknown = match not_checkable {
+            0 => String::new(),
+            count => format!(", {} not checkable", table::count(count)),
+        };
         format!(
-            "{} checked: {} sound, {} damaged; {}, {}",
+            "{} checked: {} sound, {} damaged{unknown}; {}, {}",
             plural(files, "file"),
-            table::count(files - damaged),
+            table::count(files - damaged - not_checkable),
             table::count(damaged),
             plural(self.rows(), "row"),
             bytes(self.bytes()),

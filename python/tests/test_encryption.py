@@ -52,7 +52,10 @@ def test_a_data_set_is_checked_and_inspected_with_its_keys(lake: Path) -> None:
     assert aa.inspect(root, **keys).rows == 3
     assert aa.inspect(root).rows == 0
     for lacking in ({}, {"footer_key": KEY}):
-        damage = [file.damage for file in aa.verify(root, **lacking).damaged]
+        verification = aa.verify(root, **lacking)
+        damage = [file.damage for file in verification.not_checkable]
+        assert not (verification.is_sound or verification.damaged)
+        assert "0 sound, 0 damaged, 2 not checkable" in str(verification)
         assert len(damage) == 2 and all("cannot be checked" in it for it in damage if it)
     bounds = [str(file.columns) for file in receipt.files]
     assert all("'x'" not in text and "'z'" not in text for text in bounds), bounds

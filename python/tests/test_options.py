@@ -144,6 +144,12 @@ def test_one_file_takes_columns_in_other_forms(lake: Path) -> None:
         w.write(ROWS.select(["temp", "ts", "year(ts)", "origin"]))
 
 
+def test_pairs_that_are_no_dictionary_are_refused_by_their_option(lake: Path) -> None:
+    for option in ("field_ids", "metadata", "column_keys"):
+        with pytest.raises(TypeError, match=f"^{option}: a dictionary, not str$"):
+            aa.write_dataset(ROWS, lake / "rows", **{option: "id=7"})  # type: ignore[arg-type]
+
+
 def test_an_option_that_is_not_there_is_answered_with_the_nearest(lake: Path) -> None:
     with pytest.raises(TypeError, match=r"no option 'compresion'; did you mean 'compression'"):
         aa.write_dataset(ROWS, lake / "rows", compresion="zstd")  # type: ignore[call-arg]

@@ -337,7 +337,7 @@ def test_what_nobody_commits_is_removed_when_its_time_is_over(lake: Path) -> Non
 
 def endless(root: str) -> None:
     """Writes until it is killed."""
-    with aa.DatasetWriter(root, schema=ROWS, partition_by="station_id", memory_limit=0) as writer:
+    with aa.DatasetWriter(root, schema=ROWS, partition_by="station_id", memory_limit=1) as writer:
         print("writing", flush=True)
         while True:
             writer.write(ROWS)

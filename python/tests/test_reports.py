@@ -31,7 +31,8 @@ def test_damage_is_found_and_placed() -> None:
     assert "damaged" in repr(cut)
     assert damaged["value-flipped-crc.parquet"].column is not None
     frame = pl.DataFrame(verification.files)
-    assert frame.filter(pl.col("damage").is_not_null()).height == len(damaged)
+    assert frame.filter(pl.col("damage").is_not_null()).height == len(damaged) + 1
+    assert [report.is_checkable for report in verification.not_checkable] == [False]
     assert pa.table(verification).num_rows == len(verification.files)
     assert "damaged" in str(verification)
     assert "<td>" in verification._repr_html_()
@@ -123,7 +124,7 @@ def test_links_and_special_files_are_reported_and_not_opened(lake: Path) -> None
     (lake / "rows" / "link.parquet").symlink_to("/etc/passwd")
     os.mkfifo(lake / "rows" / "pipe.parquet")
     verification = aa.verify(lake / "rows", cross_mounts=True)
-    found = {file.path.name: file.damage for file in verification.damaged}
+    found = {file.path.name: file.damage for file in verification.not_checkable}
     assert sorted(found) == ["link.parquet", "pipe.parquet"]
     assert all("cannot be checked" in damage for damage in found.values() if damage)
     inspection = aa.inspect(lake / "rows", cross_mounts=True)

@@ -18,6 +18,7 @@ use crate::backend::check_descriptors;
 use crate::disk::Disk;
 use crate::error::{Error, Result, Step};
 use crate::format::{Format, TextOptions};
+use crate::names;
 use crate::options::parse::{InvalidValue, names, serialized_by_name};
 use crate::options::{
     Durability, Encodings, FieldIds, Interrupt, ParquetProperties, Verify, WriterOptions,
@@ -333,11 +334,11 @@ impl EngineOptions {
         self.arrow_schema = named.embeds_arrow_schema();
         let properties = self.properties.clone();
         self.properties = named.over(properties, self.format, given, file_schema)?;
-        self.field_ids.check(file_schema)
+        self.field_ids.check(given, file_schema)
     }
 
-    /// Refuses options that cannot be met whatever the rows.
-    pub(super) fn check(&self, file_schema: &Schema) -> Result<()> {
+    /// Refuses options that cannot be met whatever the rows. `given` has all columns of the rows.
+    pub(super) fn check(&self, given: &Schema, file_schema: &Schema) -> Result<()> {
         let invalid = |option, reason: &str| {
             let reason = reason.to_owned();
             Err(Error::InvalidOption { option, reason })
@@ -386,6 +387,7 @@ impl EngineOptions {
             return invalid("max_open_files", &reason);
         }
         for (option, is_none) in [
+            ("memory_limit", self.memory_limit == 0),
             ("threads", self.threads == 0),
             ("target_file_size", self.target_file_size == Some(0)),
             ("target_file_rows", self.target_file_rows == Some(0)),
@@ -397,7 +399,11 @@ impl EngineOptions {
         for (index, by) in self.sort_by.iter().enumerate() {
             let column = &by.column;
             let Ok(field) = file_schema.field_with_name(column) else {
-                let reason = format!("there is no column {column:?} in the files");
+                let known = file_schema
+                    .fields()
+                    .iter()
+                    .map(|field| field.name().as_str());
+                let reason = names::no_column(column, given, known);
                 return invalid("sort_by", &reason);
             };
             if field.data_type().is_nested() {

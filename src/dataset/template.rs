@@ -45,8 +45,8 @@ pub(super) struct Template {
 
 impl Template {
     pub(super) fn new(options: EngineOptions, schema: SchemaRef) -> Result<Self> {
-        options.check(&schema)?;
-        let described = options.field_ids.in_schema(&schema)?;
+        options.check(&schema, &schema)?;
+        let described = options.field_ids.in_schema(&schema, &schema)?;
         let parquet = match options.format == Format::Parquet {
             true => Some(Arc::new(parquet_template(&options, &described)?)),
             false => None,

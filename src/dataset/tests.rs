@@ -227,7 +227,7 @@ proptest! {
         keys in prop::collection::vec(prop::option::weighted(0.9, 0_i64..40), 1..600),
         sizes in prop::collection::vec(1_usize..120, 1..8),
         threads in 1_usize..5,
-        limit in prop::sample::select(vec![0_u64, 20_000, 200_000, 1 << 30]),
+        limit in prop::sample::select(vec![1_u64, 20_000, 200_000, 1 << 30]),
         sort in any::<bool>(),
     ) {
         let count = keys.len() as i64;
@@ -277,7 +277,7 @@ fn files_are_the_same_bytes_whatever_the_batches_threads_and_memory() {
     for (size, threads, memory_limit) in [
         (9_000, 4, 1 << 30),
         (700, 3, 1 << 30),
-        (64, 1, 0),
+        (64, 1, 1),
         (333, 4, 300_000),
         (4_096, 2, 1 << 20),
     ] {
@@ -378,7 +378,7 @@ fn files_roll_at_rows_and_bytes_at_the_same_rows_whatever_the_memory() {
         "{bytes:?} of {whole:?}"
     );
     assert!(reference == write(3, 1 << 30, None, Some(whole[0] / 4)).2);
-    assert!(reference == write(2, 0, None, Some(whole[0] / 4)).2);
+    assert!(reference == write(2, 1, None, Some(whole[0] / 4)).2);
 }
 
 #[test]
@@ -713,7 +713,7 @@ fn a_full_disk_is_told_as_such_when_staging_and_when_spilling() {
         "{error:?}"
     );
     let options = EngineOptions {
-        memory_limit: 0,
+        memory_limit: 1,
         ..options()
     };
     let error = fail(false, true, 1_000, options);

@@ -503,7 +503,7 @@ pub(super) fn checked(builder: &DatasetWriterBuilder, schema: &SchemaRef) -> Res
     let (stored, existing) = surroundings.stored(schema, bound.file_schema())?;
     let bound = by.bind(stored.schema(), options.keep_partition_columns)?;
     options.take_named(schema, bound.file_schema())?;
-    options.check(bound.file_schema())?;
+    options.check(schema, bound.file_schema())?;
     FileNames::new(&options)?.check(&options, builder.mode, !by.is_empty())?;
     if !builder.overwrite_table {
         check_table(disk.as_ref(), &surroundings.root, builder.mode)?;

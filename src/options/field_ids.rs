@@ -7,6 +7,7 @@ use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, SchemaRef};
 use parquet::arrow::PARQUET_FIELD_ID_META_KEY;
 
 use crate::error::{Error, Result};
+use crate::names;
 
 /// Field ids by the paths of columns.
 #[derive(Debug, Clone, Default)]
@@ -17,19 +18,20 @@ impl FieldIds {
         FieldIds(ids)
     }
 
-    /// Refuses ids that the schema of the files cannot have.
+    /// Refuses ids that the schema of the files cannot have; `given` has all columns of the rows.
     ///
     /// # Errors
     /// [`Error::InvalidOption`] if there is no such column, or two have one id.
-    pub(crate) fn check(&self, schema: &Schema) -> Result<()> {
-        self.in_schema(&Arc::new(schema.clone())).map(drop)
+    pub(crate) fn check(&self, given: &Schema, schema: &Schema) -> Result<()> {
+        self.in_schema(given, &Arc::new(schema.clone())).map(drop)
     }
 
-    /// The schema with these ids beside those that it has, which are replaced where both have one.
+    /// The schema with these ids beside those that it has, which are replaced where both have one; `given` has all columns
+    /// of the rows.
     ///
     /// # Errors
     /// [`Error::InvalidOption`] if there is no such column, or two have one id.
-    pub(crate) fn in_schema(&self, schema: &SchemaRef) -> Result<SchemaRef> {
+    pub(crate) fn in_schema(&self, given: &Schema, schema: &SchemaRef) -> Result<SchemaRef> {
         if self.0.is_empty() {
             return Ok(Arc::clone(schema));
         }
@@ -47,11 +49,8 @@ impl FieldIds {
             .map(|field| found.field(field, field.name(), field.name()))
             .collect::<Result<_>>()?;
         if let Some(path) = found.given.keys().next() {
-            let known: Vec<String> = found.known.iter().map(|it| format!("{it:?}")).collect();
-            let known = known.join(", ");
-            return refused(format!(
-                "there is no column {path:?} in the files, which have {known}"
-            ));
+            let known = found.known.iter().map(String::as_str);
+            return refused(names::no_column(path, given, known));
         }
         Ok(Arc::new(Schema::new_with_metadata(
             fields,

@@ -13,6 +13,8 @@ use super::format::Format;
 use super::parquet_keys::ParquetKeys;
 use super::parquet_values::{Value, is_within, set_column, set_file, value_of};
 use crate::error::{Error, Result};
+use crate::names;
+use crate::nearest::suggestion;
 
 /// How Parquet is written, by options that have names and values in text, as the command, the Python package and
 /// configuration files have them.
@@ -115,7 +117,8 @@ impl ParquetProperties {
     pub fn set(&mut self, option: &str, of: Option<&str>, value: &str) -> Result<()> {
         let Some(&(name, scope)) = OPTIONS.iter().find(|(name, _)| *name == option) else {
             let known: Vec<&str> = Self::names().collect();
-            let reason = format!("{option:?} is none of {}", known.join(", "));
+            let meant = suggestion(option, known.iter().copied());
+            let reason = format!("{option:?} is none of {}{meant}", known.join(", "));
             return invalid("properties", reason);
         };
         match (scope, of) {
@@ -123,8 +126,10 @@ impl ParquetProperties {
                 let reason = format!("is of whole files, and not of column {column:?}");
                 return invalid(name, reason);
             }
-            (Of::OneColumn, None) => return invalid(name, "names no column".to_owned()),
-            (Of::Key, None) => return invalid(name, "names no key".to_owned()),
+            (Of::OneColumn, None) => {
+                return invalid(name, format!("no column is named for {value:?}"));
+            }
+            (Of::Key, None) => return invalid(name, format!("no key is named for {value:?}")),
             (Of::Columns, _) | (Of::File, None) | (Of::OneColumn | Of::Key, Some(_)) => {}
         }
         match value_of(name, value) {
@@ -298,15 +303,6 @@ fn invalid<T>(option: &'static str, reason: String) -> Result<T> {
 }
 
 fn unknown(column: &str, given: &Schema, leaves: &[&ColumnPath]) -> String {
-    if given.field_with_name(column).is_ok() {
-        return format!("column {column:?} is a partition key, which is in the paths alone");
-    }
-    let known: Vec<String> = leaves
-        .iter()
-        .map(|leaf| format!("{:?}", leaf.string()))
-        .collect();
-    format!(
-        "there is no column {column:?} in the files, which have {}",
-        known.join(", ")
-    )
+    let known: Vec<String> = leaves.iter().map(|leaf| leaf.string()).collect();
+    names::no_column(column, given, known.iter().map(String::as_str))
 }

@@ -15,6 +15,8 @@
 use parquet::basic::{BrotliLevel, Compression, GzipLevel, ZstdLevel};
 use parquet::errors::ParquetError;
 
+use crate::nearest::suggestion;
+
 /// A text that is no value of the option it was given for; its message says which are.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
@@ -40,23 +42,9 @@ pub(crate) fn named<T: Copy>(text: &str, known: &[(&str, T)]) -> Result<T, Inval
     let found = known.iter().find(|(known, _)| normal(known) == name);
     found.map(|(_, value)| *value).ok_or_else(|| {
         let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
-        let meant = nearest(&name, &names)
-            .map(|meant| format!("; did you mean {meant:?}?"))
-            .unwrap_or_default();
+        let meant = suggestion(&name, names.iter().copied());
         InvalidValue::new(format!("{text:?} is none of {}{meant}", names.join(", ")))
     })
-}
-
-/// The name that is most alike to the one that was given, if any is alike enough to be meant.
-fn nearest<'a>(given: &str, known: &[&'a str]) -> Option<&'a str> {
-    /// As the command's own parser has it.
-    const ALIKE: f64 = 0.7;
-    let likeness = known
-        .iter()
-        .map(|name| (strsim::jaro(given, &normal(name)), *name));
-    let alike = likeness.filter(|(likeness, _)| *likeness > ALIKE);
-    let nearest = alike.max_by(|(a, _), (b, _)| a.total_cmp(b));
-    nearest.map(|(_, name)| name)
 }
 
 /// Gives an enumeration of options its names: `name`, `Display`, and `FromStr`.
@@ -213,9 +201,12 @@ pub fn codec(name: &str, level: Option<i32>) -> Result<Compression, InvalidValue
             ("lz4" | "lz4_raw", None) => Ok(Compression::LZ4_RAW),
             (_, None) => Ok(Compression::UNCOMPRESSED),
         },
-        _ => Err(InvalidValue::new(format!(
-            "{name:?} is none of zstd, gzip, brotli, snappy, lz4 and uncompressed"
-        ))),
+        _ => {
+            const CODECS: [&str; 6] = ["zstd", "gzip", "brotli", "snappy", "lz4", "uncompressed"];
+            let (known, meant) = (CODECS.join(", "), suggestion(name, CODECS));
+            let reason = format!("{name:?} is none of {known}{meant}");
+            Err(InvalidValue::new(reason))
+        }
     }
 }
 

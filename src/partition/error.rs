@@ -9,6 +9,7 @@ use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
 
 use super::Transform;
+use crate::nearest::suggestion;
 
 /// Why something is not a partition; nothing has been published when one of these is returned.
 ///
@@ -187,7 +188,10 @@ pub enum PartitionError {
     },
 
     /// The schema has no such column.
-    #[error("there is no column {}: there are {}", quoted(.column), listed(.available))]
+    #[error(
+        "there is no column {}: there are {}{}",
+        quoted(.column), listed(.available), suggestion(.column, .available.iter().map(String::as_str))
+    )]
     UnknownColumn {
         /// The column that was asked for.
         column: String,

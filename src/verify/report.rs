@@ -82,8 +82,11 @@ impl FileReport {
 pub struct Summary {
     /// How many files were checked.
     pub files: u64,
-    /// How many of them are damaged, or cannot be checked ([`Damage::NotCheckable`]).
+    /// How many of them are damaged.
     pub damaged: u64,
+    /// How many of them cannot be checked here ([`Damage::NotCheckable`]), such as those encrypted with keys that are not
+    /// given.
+    pub not_checkable: u64,
     /// The rows of those that are sound, where their format has rows.
     pub rows: u64,
     /// The bytes of all of them.
@@ -93,7 +96,11 @@ pub struct Summary {
 impl Summary {
     pub(super) fn add(&mut self, report: &FileReport) {
         self.files += 1;
-        self.damaged += u64::from(!report.is_sound());
+        match report.damage() {
+            None => {}
+            Some(Damage::NotCheckable { .. }) => self.not_checkable += 1,
+            Some(_) => self.damaged += 1,
+        }
         self.rows += report.rows().unwrap_or(0);
         self.bytes += report.bytes();
     }

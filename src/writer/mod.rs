@@ -267,7 +267,7 @@ impl AtomicArrowWriter {
         let described = options
             .parquet
             .field_ids()
-            .in_schema(&columns.file_schema)?;
+            .in_schema(&columns.schema, &columns.file_schema)?;
         let encoder = Encoder::new(draft, destination.path(), &described, encoding)?;
         Ok(AtomicArrowWriter {
             encoder,

@@ -216,7 +216,7 @@ fn ids_that_cannot_be_are_refused_and_nothing_is_left() {
         key.build(rows().schema())
             .unwrap_err()
             .to_string()
-            .contains("there is no column \"k\"")
+            .contains("column \"k\" is a partition key")
     );
     let ipc = DatasetWriter::builder(&root)
         .format(Format::Ipc)

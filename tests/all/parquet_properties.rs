@@ -122,7 +122,7 @@ fn values_that_an_option_does_not_have_are_refused() {
         ("row_group_bytes", None, "0", "at least 1 byte"),
         ("page_size", None, "big", "no size"),
         ("data_page_version", None, "3", "none of 1, 2"),
-        ("bloom_filters", None, "on", "names no column"),
+        ("bloom_filters", None, "on", "no column is named for \"on\""),
         ("bloom_filters", Some("id"), "fpp=2", "between 0 and 1"),
         ("bloom_filters", Some("id"), "ndv=0", "from 1 on"),
         (
@@ -131,7 +131,7 @@ fn values_that_an_option_does_not_have_are_refused() {
             "size=1",
             "neither fpp= nor ndv=",
         ),
-        ("metadata", None, "x", "names no key"),
+        ("metadata", None, "x", "no key is named for \"x\""),
     ] {
         match ParquetProperties::new().set(option, of, value) {
             Err(Error::InvalidOption { reason, .. }) => {
@@ -181,7 +181,10 @@ fn options_without_effect_are_refused() {
         "is a partition key, which is in the paths alone",
     );
     assert_refused(&[("bloom_filters", Some("k"), "on")], |it| it, keys);
-    let unknown = ("compression", "which have \"id\", \"note\", \"place.name\"");
+    let unknown = (
+        "compression",
+        "which have \"id\", \"note\", \"place.name\"; did you mean \"place.name\"?",
+    );
     assert_refused(
         &[("compression", Some("place.nam"), "zstd")],
         |it| it,
@@ -193,6 +196,14 @@ fn options_without_effect_are_refused() {
     let sync = ("sync", "is not synced");
     let unsynced = |it: atomic_arrow::DatasetWriterBuilder| it.durability(Durability::Unsynced);
     assert_refused(&[], |it| unsynced(it).sync(SyncPolicy::EachFile), sync);
+    let meant = ("sort_by", "did you mean \"note\"?");
+    assert_refused(&[], |it| it.sort_by(["nte desc"]), meant);
+    let key = ("sort_by", "column \"k\" is a partition key");
+    assert_refused(&[], |it| it.sort_by(["k"]), key);
+    let key = ("field_ids", "column \"k\" is a partition key");
+    assert_refused(&[("field_ids", Some("k"), "1")], |it| it, key);
+    let memory = ("memory_limit", "at least 1");
+    assert_refused(&[], |it| it.memory_limit(0), memory);
     let threads = ("threads", "at least 1");
     assert_refused(&[], |it| it.threads(0), threads);
 }

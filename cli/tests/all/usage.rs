@@ -176,6 +176,13 @@ fn wrong_usage_exits_with_2_and_does_nothing() {
         ("--compression", "zstd(x)", "level"),
         ("--compression", "snappy(1)", "no levels"),
         ("--compression", "rar", "none of zstd"),
+        ("--compression", "zsdt", "did you mean \"zstd\"?"),
+        ("--metadata", "ab", "--metadata: no key is named for \"ab\""),
+        (
+            "--field-ids",
+            "id",
+            "--field-ids: no column is named for \"id\"",
+        ),
         ("--row-group-size", "0", "at least 1"),
         ("--max-open-files", "7", "8.."),
         ("--memory-limit", "0", "at least 1 byte"),
@@ -264,7 +271,7 @@ fn wrong_usage_exits_with_2_and_does_nothing() {
         ("--durability unsynced --sync each-file", "--sync"),
         (
             "--sort-by year --partition-by year",
-            "no column \"year\" in the files",
+            "--sort-by: column \"year\" is a partition key",
         ),
     ] {
         let args = ["write", &weather, "--to", "lake"];

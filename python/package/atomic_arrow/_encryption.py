@@ -28,6 +28,9 @@ def _key(name: str, key: Key | None) -> bytes | None:
 def _column_keys(keys: ColumnKeys | None) -> dict[str, bytes] | None:
     if keys is None:
         return None
+    if not isinstance(keys, Mapping):
+        # The value is not shown, as that of a key.
+        raise TypeError(f"column_keys: a dictionary, not {type(keys).__name__}")
     found = {}
     for column, key in keys.items():
         name = f"column_keys[{column!r}]"

@@ -106,7 +106,8 @@ def write_files(
     :param paths: Files, directories, and patterns such as ``"raw/*.csv.gz"``, of CSV, TSV, NDJSON, Parquet, Avro, and Arrow IPC
         files and streams, each also compressed with gzip or zstd. They are read as one sequence of rows, under one schema:
         columns go by name, and one that a file lacks is null in its rows, which a :class:`DataSetWarning` says.
-    :param root: The data set: a path or ``file://`` URL.
+    :param root: The data set's directory, also where its name has the suffix of a format: a path or ``file://`` URL. One
+        file is written of what a reader of these files gives, as by ``write_parquet(polars.scan_csv("a.csv"), "a.parquet")``.
     :param on_file: Called with each finished file, which is not published yet.
     :param progress: ``True`` for a bar, or a function that is called with a :class:`Progress`.
     :param dry_run: As of :func:`write_dataset`.

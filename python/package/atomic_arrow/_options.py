@@ -220,8 +220,8 @@ def prepared(options: Mapping[str, Any]) -> dict[str, Any]:
         "partition_by": partition_keys,
         "sort_by": sort_columns,
         "bloom_filters": _bloom_filters,
-        "field_ids": lambda ids: None if ids is None else dict(ids),
-        "metadata": lambda pairs: None if pairs is None else dict(pairs),
+        "field_ids": partial(_pairs, "field_ids"),
+        "metadata": partial(_pairs, "metadata"),
         "staging": staging_place,
         "keep_staged": _duration,
         "target_file_size": lambda value: size("target_file_size", value),
@@ -250,6 +250,14 @@ def check_names(options: Mapping[str, Any], known: type) -> None:
 
 def _by_column(value: Any) -> Any:
     return dict(value) if isinstance(value, Mapping) else value
+
+
+def _pairs(option: str, pairs: Any) -> dict[Any, Any] | None:
+    if pairs is None:
+        return None
+    if not isinstance(pairs, Mapping):
+        raise TypeError(f"{option}: a dictionary, not {type(pairs).__name__}")
+    return dict(pairs)
 
 
 def _bloom_filters(columns: Any) -> dict[str, bool | str] | None:

@@ -46,6 +46,13 @@ fn messages_say_what_and_where() {
             "there is no column \"station\": there are \"a\", \"b\"",
         ),
         (
+            PartitionError::UnknownColumn {
+                column: "Sation".to_owned(),
+                available: vec!["a".into(), "station".into()],
+            },
+            "there is no column \"Sation\": there are \"a\", \"station\"; did you mean \"station\"?",
+        ),
+        (
             PartitionError::InvalidPartitionBy {
                 text: "a,".to_owned(),
                 position: 2,

@@ -22,6 +22,12 @@ Options are for all formats where nothing else is said. Names are taken in any c
 are numbers of bytes, or have a decimal unit (`1k`, `64MB`) or a binary one (`1MiB`). No limit may be 0. An option that has
 no effect, such as one of Parquet in another format, is refused.
 
+Options of Parquet that are set by column have the same names everywhere. `zstd(3)`, but `snappy` for the column `note`, is
+`--compression 'zstd(3),note=snappy'` in the command, `compression={None: \"zstd(3)\", \"note\": \"snappy\"}` in Python, and
+`set(\"compression\", None, \"zstd(3)\")` and `set(\"compression\", Some(\"note\"), \"snappy\")` of `ParquetProperties` in Rust, where so
+are all rows that say `parquet`. A bloom filter with numbers is `--bloom-filters 'note(fpp=0.01 ndv=1000)'`,
+`bloom_filters={\"note\": {\"fpp\": 0.01, \"ndv\": 1000}}` and `set(\"bloom_filters\", Some(\"note\"), \"fpp=0.01 ndv=1000\")`.
+
 A test holds this page to the builders of the library, to the definition of the command line, and to the signatures of the
 Python package. With `ATOMIC_ARROW_WRITE_DOCS=1` it writes the page anew.
 ";

@@ -18,12 +18,12 @@ Exit codes:
     1  failed, nothing published
     2  wrong usage, nothing done
     3  damage found, by `verify` or in a file before it was published
-    4  published in part, which `recover` or the next `write` finishes, unless the message says that it cannot
-       be; or not known to be published, or to be durable
+    4  published in part, which `recover` or the next `write` finishes, unless the message says
+       that it cannot be; or not known to be published, or to be durable
     5  conflict: something is there already, or was changed meanwhile; nothing published
   130  interrupted, nothing published
-A file that grows beyond `ulimit -f` is a failure like a full disk. Where nobody reads the output any more
-(a broken pipe), the work goes on, and the code is the same.";
+A file that grows beyond `ulimit -f` is a failure like a full disk. Where nobody reads the output
+any more (a broken pipe), the work goes on, and the code is the same.";
 
 /// The exit code of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

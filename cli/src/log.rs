@@ -13,8 +13,9 @@ const VARIABLE: &str = "ATOMIC_ARROW_LOG";
 
 /// The variable, for the help of the command.
 pub(crate) const HELP: &str = "\
-With ATOMIC_ARROW_LOG=info, or debug, what is done is told on standard error, in the place of a progress bar;
-=atomic_arrow::commit=debug tells it of one target (write, commit, recover, verify).";
+With ATOMIC_ARROW_LOG=info, or debug, what is done is told on standard error, in the place of a
+progress bar; ATOMIC_ARROW_LOG=atomic_arrow::commit=debug tells it of one target (write, commit,
+recover, verify).";
 
 /// Listens to the library if the variable asks for it.
 pub(crate) fn listen() -> Result<(), Failure> {

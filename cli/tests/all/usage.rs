@@ -19,6 +19,8 @@ const COMMANDS: [&str; 10] = [
 fn help_names_every_command_and_exit_code() {
     let place = Place::new();
     let help = place.run(["--help"]).exits(0);
+    let one_target = "ATOMIC_ARROW_LOG=atomic_arrow::commit=debug";
+    assert!(help.stdout.contains(one_target), "{}", help.stdout);
     for command in COMMANDS {
         assert!(
             help.stdout.contains(&format!("\n  {command} ")),
@@ -37,6 +39,7 @@ fn help_names_every_command_and_exit_code() {
             "  2  ",
             "  3  ",
             "  4  ",
+            "\n       that it cannot be; or not known to be published, or to be durable\n",
             "  5  ",
             "130  interrupted",
         ] {

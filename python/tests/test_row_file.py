@@ -58,7 +58,7 @@ def test_a_file_that_is_there_is_replaced_unless_the_mode_refuses(lake: Path) ->
     assert pq.read_table(path).num_rows == 3
     aa.write_parquet(ROWS.slice(0, 1), path)
     assert pq.read_table(path).num_rows == 1
-    with pytest.raises(ValueError, match="mode"):
+    with pytest.raises(aa.InvalidOptionError, match="mode"):
         aa.write_parquet(ROWS, path, mode="a")  # type: ignore[arg-type]
 
 

@@ -13,6 +13,7 @@ from ._keys import partition_values
 from ._lib import PublishedFile
 from ._options import FileOptions, NonFinite, ParquetOptions, SchemaPolicy, prepared
 from ._paths import StrPath, local_path
+from ._sizes import invalid
 from ._writer import Writer
 
 
@@ -137,7 +138,7 @@ class AtomicArrowWriter(Writer[_lib.ArrowWriter]):
         options: dict[str, Any],
     ) -> Self:
         if mode not in get_args(PathMode):
-            raise ValueError(f"mode {mode!r}: it is w or x")
+            raise invalid("mode", f"{mode!r} is none of 'w', which replaces a file, and 'x'")
         taken = prepared(options)
         taken["replace"] = mode == "w"
         known = schema_of(schema, index=index)

@@ -36,11 +36,30 @@ const WORDS: &[(&str, &str)] = &[
     ("--cast", "cast="),
 ];
 
-/// A text in which the options of reading are spelled as arguments of Python.
+/// A text in which the options of reading are spelled as arguments of Python. What only holds such a word, as a path
+/// may, is left.
 fn in_words(text: &str) -> String {
     let words = WORDS.iter();
     words.fold(text.to_owned(), |text, (flag, argument)| {
-        text.replace(flag, argument)
+        let mut found = text.match_indices(flag).collect::<Vec<_>>();
+        found.retain(|(at, _)| {
+            let (before, after) = (&text[..*at], &text[at + flag.len()..]);
+            before
+                .chars()
+                .next_back()
+                .is_none_or(|it| !it.is_alphanumeric() && !"-_/.".contains(it))
+                && after
+                    .chars()
+                    .next()
+                    .is_none_or(|it| !it.is_alphanumeric() && !"-_/".contains(it))
+        });
+        let (mut replaced, mut from) = (String::new(), 0);
+        for (at, _) in found {
+            replaced.push_str(&text[from..at]);
+            replaced.push_str(argument);
+            from = at + flag.len();
+        }
+        replaced + &text[from..]
     })
 }
 
@@ -108,7 +127,8 @@ fn taken<W: Send + 'static>(
     let taken = run(py, calls, move || {
         files.write_into(|schema| open(builder.clone(), schema), write)
     })?;
-    heeded(py, root, taken)
+    let (writer, notes) = heeded(py, root, taken)?;
+    Ok((writer, notes.iter().map(|note| in_words(note)).collect()))
 }
 
 /// What the work gave, if nothing was raised meanwhile.

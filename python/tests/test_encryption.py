@@ -82,6 +82,11 @@ def test_keys_that_are_none_are_refused_without_being_shown(lake: Path) -> None:
         ({"footer_key": "a secret text"}, TypeError, "footer_key: a key is of bytes, not of str"),
         ({"footer_key": b"a secret"}, aa.InvalidOptionError, "this one has 8"),
         ({"footer_key": lambda: 7}, TypeError, "not of int"),
+        ({"footer_key": lambda: None}, TypeError, "not of NoneType"),
+        ({"footer_key": KEY, "column_keys": {"note": lambda: None}}, TypeError, "not of NoneType"),
+        ({"footer_key": KEY, "column_keys": "a secret"}, TypeError, "column_keys: a dictionary"),
+        ({"footer_key": KEY, "column_keys": {7: KEY}}, TypeError, "column_keys: a column is"),
+        ({"footer_key": KEY, "aad_prefix": 7}, TypeError, "aad_prefix: bytes or a text"),
         ({"column_keys": {"note": KEY}}, aa.InvalidOptionError, "the key of the footer is needed"),
         (
             {"footer_key": KEY, "column_keys": {"note": "a secret"}},

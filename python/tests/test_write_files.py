@@ -139,6 +139,15 @@ def test_what_cannot_be_read_is_said_and_nothing_is_written(
     assert not (lake / "set").exists() or not rows(lake / "set")
 
 
+def test_what_is_said_has_the_words_of_python_and_names_files_as_they_are(lake: Path) -> None:
+    path = lake / "a--schema.csv"
+    path.write_text("a;b\n1;2\n")
+    with pytest.warns(aa.DataSetWarning, match="delimiter=") as said:
+        aa.write_files(path, lake / "set")
+    (text,) = [str(one.message) for one in said]
+    assert text.startswith(f"{path}: ") and "--delimiter" not in text
+
+
 def test_a_file_that_is_not_there_or_cannot_be_opened_is_named(lake: Path) -> None:
     with pytest.raises(aa.InputError, match="no such file"):
         aa.write_files([lake / "no.csv"], lake / "set")

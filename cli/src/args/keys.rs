@@ -2,13 +2,18 @@
 //! users of the machine see them.
 
 use std::fmt;
-use std::fs;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::Path;
+use std::sync::OnceLock;
 
 use atomic_arrow::{Error, ParquetKeys};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use clap::Args;
+
+/// No key takes more bytes, however it is written.
+const LONGEST: u64 = 4096;
 
 /// Where a key is said to be. What stands there may be the key itself by mistake, so it is never shown.
 #[derive(Clone)]
@@ -43,11 +48,23 @@ pub(crate) struct KeyArgs {
     /// A text that what is encrypted is bound to, by which a file is found that stands in another's place
     #[arg(long, value_name = "TEXT")]
     aad_prefix: Option<String>,
+
+    /// What was read: a pipe gives its key once.
+    #[arg(skip)]
+    read: OnceLock<Option<ParquetKeys>>,
 }
 
 impl KeyArgs {
-    /// The keys, if any are given, read from where they are.
+    /// The keys, if any are given, read once from where they are.
     pub(crate) fn keys(&self) -> Result<Option<ParquetKeys>, Error> {
+        if let Some(keys) = self.read.get() {
+            return Ok(keys.clone());
+        }
+        let keys = self.read()?;
+        Ok(self.read.get_or_init(|| keys).clone())
+    }
+
+    fn read(&self) -> Result<Option<ParquetKeys>, Error> {
         let footer_key = self.footer_key.as_ref();
         let footer_key = footer_key.map(|place| read("footer_key", &place.0));
         let mut column_keys = Vec::new();
@@ -86,7 +103,7 @@ fn read(option: &'static str, place: &str) -> Result<Vec<u8>, Error> {
             }
         }
     } else if let Some(path) = place.strip_prefix("file:") {
-        match fs::read_to_string(Path::new(path)) {
+        match text_in(Path::new(path)) {
             Ok(text) => text,
             Err(error) => return refused(option, format!("the key in {path}: {error}")),
         }
@@ -102,6 +119,13 @@ fn read(option: &'static str, place: &str) -> Result<Vec<u8>, Error> {
             format!("{place} has no key of 16 or 32 bytes in hexadecimal or base64"),
         ),
     }
+}
+
+/// The text in a file, of which no more is read than a key can be long.
+fn text_in(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    File::open(path)?.take(LONGEST).read_to_string(&mut text)?;
+    Ok(text)
 }
 
 fn decoded(text: &str) -> Option<Vec<u8>> {

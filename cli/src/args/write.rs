@@ -251,8 +251,8 @@ pub(crate) struct InputArgs {
     /// Types that columns of any input are cast to, as in --schema: 'id=int32;at=timestamp[ms]'
     ///
     /// Names are those of the input. A value that the type does not hold ends the write, with its row, counted from 0 in
-    /// its input: it is cast only if, cast back, it is what it was. Columns within others are not cast. Texts of
-    /// CSV and NDJSON are better read as what they are, with --schema.
+    /// its input: it is cast only if, cast back, it is what it was. Columns within others are not cast. What CSV and
+    /// NDJSON spell is kept in a column of text by --schema alone: a cast of it from a guessed type is refused.
     #[arg(long, value_name = "TYPES")]
     cast: Option<SchemaSpec>,
 

@@ -261,9 +261,33 @@ impl Input {
         shape.any(|shape| shape.leaves_out(column))
     }
 
+    /// The first column, with its type, that was guessed from texts which a cast to text would not bring back. Whole numbers
+    /// are spelled in one way.
+    fn spelled_otherwise(&self) -> Option<(String, String)> {
+        if !paths::have_text(&self.places, self.options.format) {
+            return None;
+        }
+        let mut casts = self.options.casts.iter();
+        casts.find_map(|(column, to)| {
+            let (_, field) = self.columns.schema.column_with_name(column)?;
+            let is = field.data_type();
+            let is_guessed = self.options.schema.get(column).is_none()
+                && !self.key_types.iter().any(|key| key.name() == column);
+            let is_changed =
+                cells::is_text(to) && !cells::is_text(is) && !is.is_integer() && !is.is_null();
+            (is_guessed && is_changed).then(|| (column.to_owned(), is.to_string()))
+        })
+    }
+
     /// Finds what is to be made of the columns.
     fn reshape(&mut self) -> Result<(), InputError> {
         let InputOptions { select, casts, .. } = &self.options;
+        if let Some((column, is)) = self.spelled_otherwise() {
+            let reason = format!(
+                "is read from text as {is}, and its texts may be spelled otherwise: --schema keeps each as it is"
+            );
+            return Err(InputError::CastType { column, reason });
+        }
         if *select != Select::default() || *casts != SchemaSpec::default() {
             self.shape = Some(Shape::new(&self.columns.schema, select, casts)?);
         }

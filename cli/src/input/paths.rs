@@ -36,6 +36,17 @@ pub(super) fn mix_texts(places: &[Place]) -> bool {
         && any(&[InputFormat::Ndjson])
 }
 
+/// Whether any input is text, of which types are guessed.
+pub(super) fn have_text(places: &[Place], format: Option<InputFormat>) -> bool {
+    places.iter().any(|place| {
+        let format = format.or_else(|| InputFormat::of_path(place.path()));
+        matches!(
+            format,
+            Some(InputFormat::Csv | InputFormat::Tsv | InputFormat::Ndjson)
+        )
+    })
+}
+
 impl Place {
     /// The name under which messages speak of it.
     pub(super) fn path(&self) -> &Path {

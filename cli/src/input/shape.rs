@@ -217,6 +217,9 @@ fn cast(column: &ArrayRef, field: &Field, name: &str) -> Result<ArrayRef, NotCas
     };
     let plain = |error: arrow::error::ArrowError| refused(None, error.to_string());
     let cast = cast_with_options(column, to, &options).map_err(plain)?;
+    if *column.data_type() == DataType::Null {
+        return Ok(cast);
+    }
     let back = cast_with_options(&cast, column.data_type(), &options).map_err(plain)?;
     let (was, back) = (flat(column).map_err(plain)?, flat(&back).map_err(plain)?);
     let differs = distinct(&was, &back).map_err(plain)?;
@@ -327,6 +330,8 @@ mod tests {
     fn nulls_are_kept_and_dictionaries_are_their_values() {
         let column: ArrayRef = Arc::new(Int64Array::from(vec![Some(1), None]));
         assert_eq!(cast_to(column, &DataType::Int8), Ok("1 ".to_owned()));
+        let nulls: ArrayRef = Arc::new(arrow::array::NullArray::new(2));
+        assert_eq!(cast_to(nulls, &DataType::Int8), Ok(" ".to_owned()));
         let dictionary = DataType::Dictionary(Box::new(DataType::Int8), Box::new(DataType::Utf8));
         let texts: ArrayRef = Arc::new(StringArray::from(vec![Some("a"), None]));
         let texts = arrow::compute::cast(&texts, &dictionary).unwrap();

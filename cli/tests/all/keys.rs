@@ -183,3 +183,33 @@ fn keys_that_are_nowhere_or_no_keys_are_refused_and_nothing_is_written() {
             .says("--footer-key: is the place of a key");
     }
 }
+
+#[cfg(unix)]
+#[test]
+fn a_key_is_read_once_and_no_more_of_it_than_a_key_can_be() {
+    let place = place();
+    let fifo = place.path("pipe");
+    assert!(
+        Command::new("mkfifo")
+            .arg(&fifo)
+            .status()
+            .unwrap()
+            .success()
+    );
+    // One that is opened twice waits for a second writer, who never comes.
+    let writer = std::thread::spawn({
+        let fifo = fifo.clone();
+        move || std::fs::write(fifo, FOOTER)
+    });
+    let mut write = binary();
+    write
+        .current_dir(place.path("."))
+        .args(["write", "rows.csv"]);
+    write.args(["--to", "lake", "--footer-key", "file:pipe"]);
+    Ran::from(write.output().unwrap()).exits(0);
+    writer.join().unwrap().unwrap();
+    let endless = ["verify", "lake", "--footer-key", "file:/dev/zero"];
+    run(&place, &endless)
+        .exits(2)
+        .says("has no key of 16 or 32");
+}

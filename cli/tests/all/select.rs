@@ -44,6 +44,29 @@ fn columns_are_picked_in_order_renamed_and_cast_in_every_format() {
 }
 
 #[test]
+fn texts_that_were_guessed_to_be_something_else_are_not_cast_back_to_texts() {
+    let place = Place::new();
+    place.file("a.csv", "n,b\n1e5,TRUE\n1.50,false\n");
+    place.file(
+        "a.ndjson",
+        "{\"n\":1e5,\"b\":true}\n{\"n\":1.50,\"b\":false}\n",
+    );
+    for input in ["a.csv", "a.ndjson"] {
+        for column in ["n", "b"] {
+            write(&place, input, &["--cast", &format!("{column}=string")])
+                .exits(1)
+                .says(&format!("--cast: column `{column}` is read from text as "));
+            assert!(!place.path("out.ndjson").exists());
+        }
+        let schema = ["--schema", "n=string", "--cast", "n=LargeUtf8"];
+        write(&place, input, &[&schema[..], &["--select", "n"]].concat()).exits(0);
+        let expected = "{\"n\":\"1e5\"}\n{\"n\":\"1.50\"}\n";
+        assert_eq!(text(&place, "out.ndjson"), expected, "{input}");
+        std::fs::remove_file(place.path("out.ndjson")).unwrap();
+    }
+}
+
+#[test]
 fn a_value_that_the_type_does_not_hold_is_named_and_nothing_is_written() {
     let place = Place::new();
     for input in inputs(&place) {

@@ -15,10 +15,11 @@ def key_options(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _key(name: str, key: Key | None) -> bytes | None:
-    if callable(key):
-        key = key()
     if key is None:
         return None
+    if callable(key):
+        # What it lacks is never taken for no key: the files would be in the clear.
+        key = key()
     if not isinstance(key, bytes | bytearray):
         # The value is not shown: it may be the key all the same.
         raise TypeError(f"{name}: a key is of bytes, not of {type(key).__name__}")
@@ -33,6 +34,8 @@ def _column_keys(keys: ColumnKeys | None) -> dict[str, bytes] | None:
         raise TypeError(f"column_keys: a dictionary, not {type(keys).__name__}")
     found = {}
     for column, key in keys.items():
+        if not isinstance(column, str):
+            raise TypeError(f"column_keys: a column is a text, not {type(column).__name__}")
         name = f"column_keys[{column!r}]"
         value = _key(name, key)
         if value is None:
@@ -42,7 +45,11 @@ def _column_keys(keys: ColumnKeys | None) -> dict[str, bytes] | None:
 
 
 def _prefix(prefix: bytes | str | None) -> bytes | None:
-    return prefix.encode() if isinstance(prefix, str) else prefix
+    if prefix is None or isinstance(prefix, bytes):
+        return prefix
+    if not isinstance(prefix, str):
+        raise TypeError(f"aad_prefix: bytes or a text are needed, not {type(prefix).__name__}")
+    return prefix.encode()
 
 
 CHANGES: dict[str, Callable[[Any], object]] = {

@@ -52,7 +52,8 @@ class InputOptions(TypedDict, total=False):
     "decimal(10, 2)"}``, or a text with ``;`` between them. A value that the type does not hold as it is ends the write."""
     cast: Types | None
     """Types that columns of any file are cast to, as in ``schema``. A value that the type does not hold ends the write,
-    with its row: it is cast only if, cast back, it is what it was."""
+    with its row: it is cast only if, cast back, it is what it was. Texts of CSV and NDJSON are kept by ``schema`` alone: a cast
+    to text from a type that was guessed from them is refused."""
     select: str | Iterable[str] | Mapping[str, str] | None
     """The columns that are written, in this order: names, each also as ``"new=old"``, with commas between them or in an
     iterable; or a dictionary of new names with the columns. By default all. Keys are made of columns that are selected, by

@@ -42,6 +42,7 @@ __all__ = [
     "main",
     "parse_size",
     "recover",
+    "staged",
     "take_files",
     "verify",
 ]

@@ -241,7 +241,7 @@ mod writer;
 
 pub use dataset::{
     AsyncDatasetWriter, DatasetWriter, DatasetWriterBuilder, DryRun, DryRunReport, Progress,
-    SortBy, StagedWrites, SyncPolicy, WaitingWrite, staged, staged_at,
+    SortBy, SortColumns, StagedWrites, SyncPolicy, WaitingWrite, staged, staged_at,
 };
 pub use error::{Error, ErrorKind, Outcome, Result, Step};
 pub use file::AtomicFile;

@@ -130,7 +130,7 @@ pub(crate) fn builder(args: &WriteArgs) -> Result<DatasetWriterBuilder, Failure>
         .text(text)
         .page_checksums(files.page_checksums == Switch::On)
         .encodings(files.encodings.into())
-        .sort_by(files.sort_by.iter().cloned())
+        .sort_by(files.sort_by.clone())
         .keep_partition_columns(files.keep_partition_columns)
         .case_sensitive_names(files.case_sensitive_names)
         .verify(args.verify.into())

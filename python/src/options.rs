@@ -248,6 +248,20 @@ fn unknown(option: &str) -> PyErr {
     PyTypeError::new_err(format!("there is no option {option:?}"))
 }
 
+/// The value of an option, in the type that it takes.
+///
+/// # Errors
+/// That of the conversion, naming the option.
+fn given<'a, 'py, T: FromPyObject<'a, 'py>>(
+    option: &str,
+    value: &'a Bound<'py, PyAny>,
+) -> PyResult<T> {
+    value.extract::<T>().map_err(|error| {
+        let (py, error): (_, PyErr) = (value.py(), error.into());
+        PyErr::from_type(error.get_type(py), format!("{option}: {}", error.value(py)))
+    })
+}
+
 /// A data-set writer's options; those that are `None` keep their defaults.
 pub(crate) fn dataset(
     root: PathBuf,
@@ -264,7 +278,7 @@ pub(crate) fn dataset(
         }
         builder = match option.as_str() {
             "csv_null" => {
-                text = text.csv_null(value.extract::<String>()?);
+                text = text.csv_null(given::<String>(&option, &value)?);
                 builder
             }
             "json_non_finite" => {
@@ -274,29 +288,29 @@ pub(crate) fn dataset(
             "partition_by" => builder.partition_by(partition_by(&value, schema)?),
             "mode" => builder.mode(choice("mode", &value)?),
             "format" => builder.format(choice("format", &value)?),
-            "keep_staged" => builder.keep_staged(value.extract()?),
-            "job" => builder.job(value.extract::<String>()?),
-            "task" => builder.task(value.extract::<String>()?),
-            "write_id" => builder.write_id(value.extract::<String>()?),
-            "rewrite_missing" => builder.rewrite_missing(value.extract()?),
-            "success_file" => builder.success_file(value.extract()?),
-            "page_checksums" => builder.page_checksums(value.extract()?),
+            "keep_staged" => builder.keep_staged(given(&option, &value)?),
+            "job" => builder.job(given::<String>(&option, &value)?),
+            "task" => builder.task(given::<String>(&option, &value)?),
+            "write_id" => builder.write_id(given::<String>(&option, &value)?),
+            "rewrite_missing" => builder.rewrite_missing(given(&option, &value)?),
+            "success_file" => builder.success_file(given(&option, &value)?),
+            "page_checksums" => builder.page_checksums(given(&option, &value)?),
             "schema_policy" => builder.schema_policy(choice("schema_policy", &value)?),
             "encodings" => builder.encodings(choice("encodings", &value)?),
-            "memory_limit" => builder.memory_limit(value.extract()?),
-            "threads" => builder.threads(value.extract()?),
-            "file_name" => builder.file_name(value.extract::<String>()?),
-            "target_file_size" => builder.target_file_size(value.extract()?),
-            "target_file_rows" => builder.target_file_rows(value.extract()?),
+            "memory_limit" => builder.memory_limit(given(&option, &value)?),
+            "threads" => builder.threads(given(&option, &value)?),
+            "file_name" => builder.file_name(given::<String>(&option, &value)?),
+            "target_file_size" => builder.target_file_size(given(&option, &value)?),
+            "target_file_rows" => builder.target_file_rows(given(&option, &value)?),
             "sort_by" => builder.sort_by(sort_by(&value, schema)?),
-            "schema_check" => builder.schema_check(value.extract()?),
-            "overwrite_table" => builder.overwrite_table(value.extract()?),
-            "keep_partition_columns" => builder.keep_partition_columns(value.extract()?),
-            "case_sensitive_names" => builder.case_sensitive_names(value.extract()?),
+            "schema_check" => builder.schema_check(given(&option, &value)?),
+            "overwrite_table" => builder.overwrite_table(given(&option, &value)?),
+            "keep_partition_columns" => builder.keep_partition_columns(given(&option, &value)?),
+            "case_sensitive_names" => builder.case_sensitive_names(given(&option, &value)?),
             "verify" => builder.verify(choice("verify", &value)?),
             "durability" => builder.durability(choice("durability", &value)?),
             "sync" => builder.sync(choice("sync", &value)?),
-            "max_open_files" => builder.max_open_files(value.extract()?),
+            "max_open_files" => builder.max_open_files(given(&option, &value)?),
             "staging" => builder.staging(staging(&value)?),
             _ => return Err(unknown(&option)),
         };
@@ -319,7 +333,7 @@ pub(crate) fn file_of_rows(options: &Bound<'_, PyDict>) -> PyResult<WriterOption
         }
         taken = match option.as_str() {
             "csv_null" => {
-                text = text.csv_null(value.extract::<String>()?);
+                text = text.csv_null(given::<String>(&option, &value)?);
                 taken
             }
             "json_non_finite" => {
@@ -327,13 +341,13 @@ pub(crate) fn file_of_rows(options: &Bound<'_, PyDict>) -> PyResult<WriterOption
                 taken
             }
             "format" => taken.format(choice("format", &value)?),
-            "file_name" => taken.file_name(value.extract::<String>()?),
+            "file_name" => taken.file_name(given::<String>(&option, &value)?),
             "replace" => taken.mode(publish_mode(&value)?),
-            "keep_partition_columns" => taken.keep_partition_columns(value.extract()?),
+            "keep_partition_columns" => taken.keep_partition_columns(given(&option, &value)?),
             "encodings" => taken.encodings(choice("encodings", &value)?),
-            "case_sensitive_names" => taken.case_sensitive_names(value.extract()?),
-            "schema_check" => taken.schema_check(value.extract()?),
-            "page_checksums" => taken.page_checksums(value.extract()?),
+            "case_sensitive_names" => taken.case_sensitive_names(given(&option, &value)?),
+            "schema_check" => taken.schema_check(given(&option, &value)?),
+            "page_checksums" => taken.page_checksums(given(&option, &value)?),
             "schema_policy" => taken.schema_policy(choice("schema_policy", &value)?),
             "verify" => taken.verify(choice("verify", &value)?),
             "durability" => taken.durability(choice("durability", &value)?),

@@ -218,3 +218,20 @@ def test_files_go_without_the_schema_of_arrow(lake: Path) -> None:
     assert not (lake / "odd.parquet").exists()
     with pytest.raises(aa.InvalidOptionError, match="arrow_schema: is an option of Parquet"):
         aa.write_dataset(rows, lake / "csv", format="csv", arrow_schema=False)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "error"),
+    [
+        ("schema_check", "off", TypeError),
+        ("write_id", 7, TypeError),
+        ("threads", -1, OverflowError),
+        ("success_file", 1.5, TypeError),
+    ],
+)
+def test_a_value_of_another_type_is_refused_naming_the_option(
+    option: str, value: object, error: type[Exception], tmp_path: Path
+) -> None:
+    with pytest.raises(error, match=f"^{option}: "):
+        aa.write_dataset(pa.table({"n": [1]}), tmp_path / "lake", **{option: value})
+    assert not (tmp_path / "lake").exists()

@@ -8,7 +8,7 @@ use std::time::Duration;
 use parquet::basic::Compression;
 use parquet::file::properties::WriterProperties;
 
-use super::options::{EngineOptions, Progress, SortBy, SyncPolicy};
+use super::options::{EngineOptions, Progress, SortColumns, SyncPolicy};
 use crate::disk::{Disk, OsDisk};
 use crate::error::Step;
 use crate::format::{Format, TextOptions};
@@ -349,16 +349,18 @@ impl DatasetWriterBuilder {
     /// partition whose rows take more than an eighth of the memory limit becomes several files then, each
     /// sorted by itself.
     ///
-    /// A column is given as a [`SortBy`], or in text as that is: `ts desc`, `ts desc nulls first`.
+    /// A column is given as a [`SortBy`](crate::SortBy), or in text as that is: `ts desc`, `ts desc nulls first`; several as an array or a
+    /// vector of either, or in one text.
     ///
     /// ```
     /// use atomic_arrow::{DatasetWriter, SortBy};
     ///
-    /// let by_text = DatasetWriter::builder("lake").sort_by(["ts desc", "temp"]);
+    /// let by_text = DatasetWriter::builder("lake").sort_by("ts desc, temp");
+    /// let by_texts = DatasetWriter::builder("lake").sort_by(["ts desc", "temp"]);
     /// let by_columns = DatasetWriter::builder("lake").sort_by([SortBy::column("ts").descending(true)]);
     /// ```
-    pub fn sort_by<C: Into<SortBy>>(mut self, columns: impl IntoIterator<Item = C>) -> Self {
-        self.engine.sort_by = columns.into_iter().map(Into::into).collect();
+    pub fn sort_by(mut self, columns: impl Into<SortColumns>) -> Self {
+        self.engine.sort_by = columns.into().0;
         self
     }
 

@@ -33,5 +33,5 @@ pub use builder::DatasetWriterBuilder;
 pub use commit::staged_writes::StagedWrites;
 pub use commit::waiting::{WaitingWrite, staged, staged_at};
 pub use dry_run::{DryRun, DryRunReport};
-pub use options::{Progress, SortBy, SyncPolicy};
+pub use options::{Progress, SortBy, SortColumns, SyncPolicy};
 pub use writer::DatasetWriter;

@@ -126,6 +126,42 @@ impl FromStr for SortBy {
 }
 
 /// A column in text, as [`FromStr`] reads it.
+/// Columns by which rows are sorted, the first one first; what [`sort_by`](super::DatasetWriterBuilder::sort_by) takes.
+///
+/// A text has commas between the columns; a column whose name has one is given as a [`SortBy`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SortColumns(pub(super) Vec<SortBy>);
+
+impl From<&str> for SortColumns {
+    fn from(text: &str) -> Self {
+        SortColumns(text.split(',').map(SortBy::from).collect())
+    }
+}
+
+impl From<SortBy> for SortColumns {
+    fn from(column: SortBy) -> Self {
+        SortColumns(vec![column])
+    }
+}
+
+impl<C: Into<SortBy>, const N: usize> From<[C; N]> for SortColumns {
+    fn from(columns: [C; N]) -> Self {
+        columns.into_iter().collect()
+    }
+}
+
+impl<C: Into<SortBy>> From<Vec<C>> for SortColumns {
+    fn from(columns: Vec<C>) -> Self {
+        columns.into_iter().collect()
+    }
+}
+
+impl<C: Into<SortBy>> FromIterator<C> for SortColumns {
+    fn from_iter<I: IntoIterator<Item = C>>(columns: I) -> Self {
+        SortColumns(columns.into_iter().map(Into::into).collect())
+    }
+}
+
 impl From<&str> for SortBy {
     fn from(text: &str) -> Self {
         // A text without a column names one that no file has, which the writer says.

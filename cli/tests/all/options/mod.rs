@@ -19,8 +19,8 @@ const HEAD: &str = "\
 
 What can be asked for, and how Rust, the command and Python spell it. Where a face has no such option, the cell says why.
 Options are for all formats where nothing else is said. Names are taken in any case, with hyphens or underscores; sizes
-are numbers of bytes, or have a decimal unit (`1k`, `64MB`) or a binary one (`1MiB`). No limit may be 0. An option that has
-no effect, such as one of Parquet in another format, is refused.
+are numbers of bytes, or have a decimal unit (`1k`, `64MB`) or a binary one (`1MiB`). A switch is `true` or `false` in Rust, `True` or `False` in Python, and in the command a flag, or `on` and `off` where
+it is on by default. No limit may be 0. An option that has no effect, such as one of Parquet in another format, is refused.
 
 Options of Parquet that are set by column have the same names everywhere. `zstd(3)`, but `snappy` for the column `note`, is
 `--compression 'zstd(3),note=snappy'` in the command, `compression={None: \"zstd(3)\", \"note\": \"snappy\"}` in Python, and

@@ -92,6 +92,14 @@ fn refused<T>(option: &'static str, reason: String) -> Result<T, Error> {
 
 /// The key at a place; errors name the place, and nothing of what is there.
 fn read(option: &'static str, place: &str) -> Result<Vec<u8>, Error> {
+    let named = ["env:", "file:"]
+        .iter()
+        .find_map(|it| place.strip_prefix(it));
+    if named.is_some_and(|named| decoded(named).is_some()) {
+        let reason = "a key stands where a variable or a file is to be named, as in env:NAME and file:PATH; keys are not \
+                      given on the command line. A file of such a name is file:./NAME";
+        return refused(option, reason.to_owned());
+    }
     let text = if let Some(name) = place.strip_prefix("env:") {
         match std::env::var(name) {
             Ok(text) => text,

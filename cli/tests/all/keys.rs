@@ -177,6 +177,21 @@ fn keys_that_are_nowhere_or_no_keys_are_refused_and_nothing_is_written() {
             .says(reason);
         assert!(!place.path("lake").exists());
     }
+    // A key in the place of a name is not shown.
+    for of in ["env:", "file:"] {
+        let by_mistake = format!("{of}{FOOTER}");
+        let args = [
+            "write",
+            "rows.csv",
+            "--to",
+            "lake",
+            "--footer-key",
+            &by_mistake,
+        ];
+        let ran = run(&place, &args).exits(2);
+        assert!(!ran.stderr.contains(FOOTER), "{}", ran.stderr);
+        ran.says("--footer-key: a key stands where");
+    }
     for command in ["verify", "inspect"] {
         run(&place, &[command, ".", "--footer-key", FOOTER])
             .exits(2)

@@ -43,7 +43,8 @@ pub(crate) fn listen() -> Result<(), Failure> {
 fn filter(asked: &str) -> Option<Targets> {
     let filter: Targets = asked.parse().ok()?;
     let targets = [trace::WRITE, trace::COMMIT, trace::RECOVER, trace::VERIFY];
-    let is_known = |asked: &str| targets.iter().any(|target| target.starts_with(asked));
+    let is_known =
+        |asked: &str| !asked.is_empty() && targets.iter().any(|target| target.starts_with(asked));
     let known = filter.iter().all(|(target, _)| is_known(target));
     known.then_some(filter)
 }

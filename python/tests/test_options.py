@@ -221,17 +221,11 @@ def test_files_go_without_the_schema_of_arrow(lake: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("option", "value", "error"),
-    [
-        ("schema_check", "off", TypeError),
-        ("write_id", 7, TypeError),
-        ("threads", -1, OverflowError),
-        ("success_file", 1.5, TypeError),
-    ],
+    ("option", "value"), [("schema_check", "off"), ("write_id", 7), ("success_file", 1.5)]
 )
 def test_a_value_of_another_type_is_refused_naming_the_option(
-    option: str, value: object, error: type[Exception], tmp_path: Path
+    option: str, value: object, tmp_path: Path
 ) -> None:
-    with pytest.raises(error, match=f"^{option}: "):
+    with pytest.raises(TypeError, match=f"^{option}: "):
         aa.write_dataset(pa.table({"n": [1]}), tmp_path / "lake", **{option: value})
     assert not (tmp_path / "lake").exists()

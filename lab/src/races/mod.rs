@@ -252,7 +252,7 @@ const REAL: [(Racer, Racer); 6] = [
 /// # Errors
 /// If a race cannot be run.
 pub fn undisturbed(sample: Sample) -> Result<Vec<(String, usize, Option<Wrong>)>, Wrong> {
-    use Racer::{Append, Begun, File, Recover};
+    use Racer::{Append, Begun, File, Overwrite, Recover, Update};
     let mut found = Vec::new();
     let mut run = |kind, life, pairs: &[(Racer, Racer)]| {
         let setting = Setting::new(kind, Mutation::None, life);
@@ -264,7 +264,10 @@ pub fn undisturbed(sample: Sample) -> Result<Vec<(String, usize, Option<Wrong>)>
         Ok::<_, Wrong>(())
     };
     let pairs = RACERS.map(|first| RACERS.map(|second| (first, second)));
-    run(Kind::Simulated, Life::Lock, pairs.as_flattened())?;
+    let mut pairs = pairs.as_flattened().to_vec();
+    // A file at a path takes no lock of a data set around it: docs/guarantees.md, what is not promised.
+    pairs.retain(|pair| !matches!(pair, (Update, Overwrite) | (Overwrite, Update)));
+    run(Kind::Simulated, Life::Lock, &pairs)?;
     let pairs = [(Append, Recover), (File, Recover)];
     run(Kind::Simulated, Life::Age, &pairs)?;
     let pairs = [(Append, Recover), (Recover, Begun)];

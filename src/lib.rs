@@ -262,6 +262,8 @@ pub use partition::{
 // For the command and the Python package, which catch panics as well.
 pub use format::Format;
 #[doc(hidden)]
+pub use nearest::nearest;
+#[doc(hidden)]
 pub use pool::panic_message;
 pub use receipt::{CommitMode, FileRecord, Metrics, Receipt, StagedWrite, Totals};
 pub use recover::{RecoverOptions, Recovery, recover, recover_with_options};

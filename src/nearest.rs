@@ -2,7 +2,8 @@
 
 /// The name that is most alike to the one that was given, in any case, with hyphens or underscores, if any is alike
 /// enough to be meant.
-fn nearest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+#[must_use]
+pub fn nearest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     /// As the command's own parser has it.
     const ALIKE: f64 = 0.7;
     let given = normal(given);

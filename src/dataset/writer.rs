@@ -301,12 +301,7 @@ impl DatasetWriter {
             ("job", self.part.job.is_some()),
             ("task", self.part.task.is_some()),
         ];
-        if let Some((option, _)) = of_stage.into_iter().find(|(_, given)| *given) {
-            return Err(Error::InvalidOption {
-                option,
-                reason: "names what is staged for others to commit".to_owned(),
-            });
-        }
+        refuse_given(of_stage, "names what is staged for others to commit")?;
         let span = self.span.clone();
         let _write = span.enter();
         let _commit = trace::commit(&self.surroundings.root, self.write_id.as_deref()).entered();
@@ -376,12 +371,7 @@ impl DatasetWriter {
             ("write_id", self.write_id.is_some()),
             ("success_file", self.success_file),
         ];
-        if let Some((option, _)) = of_commit.into_iter().find(|(_, given)| *given) {
-            return Err(Error::InvalidOption {
-                option,
-                reason: "belongs to the commit of what is staged".to_owned(),
-            });
-        }
+        refuse_given(of_commit, "belongs to the commit of what is staged")?;
         self.engine.names().check_staged()?;
         let (staging, keep, part) = (self.staging.clone(), self.keep, self.part.clone());
         let Surroundings { keys, format, .. } = &self.surroundings;
@@ -460,6 +450,17 @@ impl DatasetWriterBuilder {
     /// [`Error::Io`](crate::Error::Io) if no staging area can be made. Nothing is published.
     pub fn build(self, schema: SchemaRef) -> Result<DatasetWriter> {
         DatasetWriter::open(self, schema)
+    }
+}
+
+/// Refuses the first of these options that is given, for a reason.
+fn refuse_given<const N: usize>(options: [(&'static str, bool); N], reason: &str) -> Result<()> {
+    match options.into_iter().find(|(_, given)| *given) {
+        None => Ok(()),
+        Some((option, _)) => Err(Error::InvalidOption {
+            option,
+            reason: reason.to_owned(),
+        }),
     }
 }
 

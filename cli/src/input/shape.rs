@@ -11,6 +11,7 @@ use arrow::compute::kernels::cmp::distinct;
 use arrow::compute::{CastOptions, can_cast_types, cast_with_options};
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use arrow::util::display::array_value_to_string;
+use atomic_arrow::nearest;
 use atomic_arrow::schema::common_metadata;
 
 use super::{InputError, SchemaSpec};
@@ -136,24 +137,15 @@ fn find<'a>(
 ) -> Result<(usize, &'a FieldRef), InputError> {
     schema.fields().find(column).ok_or_else(|| {
         let names = schema.fields().iter().map(|field| field.name().as_str());
-        let alike = names.map(|name| {
-            (
-                strsim::jaro(&column.to_lowercase(), &name.to_lowercase()),
-                name,
-            )
-        });
-        let near = alike.filter(|(alike, _)| *alike > 0.7);
-        let near = near.max_by(|(a, _), (b, _)| a.total_cmp(b));
-        let names = schema
-            .fields()
-            .iter()
-            .map(|field| format!("`{}`", field.name()));
         InputError::NoSuchColumn {
             option,
             column: column.to_owned(),
-            hint: match near {
-                Some((_, near)) => format!("is `{near}` meant?"),
-                None => format!("there are {}", names.collect::<Vec<_>>().join(", ")),
+            hint: match nearest(column, names.clone()) {
+                Some(near) => format!("is `{near}` meant?"),
+                None => {
+                    let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
+                    format!("there are {}", names.join(", "))
+                }
             },
         }
     })

@@ -94,7 +94,7 @@ impl LocalBackend {
             path: path.clone(),
             source,
         })?;
-        let found = status.zip(self.read_staged(&directory, transaction)?);
+        let found = status.zip(self.read_staged_record(&directory)?);
         let of_this = found.filter(|(_, (record, _))| record.root == self.named_root());
         Ok(of_this.map(|((_, status), (record, _))| Waiting {
             transaction,
@@ -187,9 +187,17 @@ impl LocalBackend {
         directory: &Path,
         staged: Uuid,
     ) -> Result<Option<(StagedRecord, UntrustedOwners)>> {
-        if !self.is_staged(directory, staged)? {
-            return Ok(None);
+        match self.is_staged(directory, staged)? {
+            true => self.read_staged_record(directory),
+            false => Ok(None),
         }
+    }
+
+    /// The record of what is staged in the directory of a transaction, whatever is decided about that, and its owners.
+    fn read_staged_record(
+        &self,
+        directory: &Path,
+    ) -> Result<Option<(StagedRecord, UntrustedOwners)>> {
         let path = directory.join(STAGED);
         let Some((record, mut owners)) = self.open_record(&path)? else {
             return Ok(None);

@@ -121,7 +121,7 @@ fn rolled(builder: DatasetWriterBuilder) -> DatasetWriterBuilder {
 }
 
 /// The scene: what an earlier commit wrote, with a success file.
-fn earlier_marked(ground: &Ground) -> Result<(), Error> {
+pub(super) fn earlier_marked(ground: &Ground) -> Result<(), Error> {
     let rows = weather(OLD, 10.0)?;
     writer(ground, CommitMode::Append, &rows, marked)?.commit()?;
     long_ago(ground)

@@ -10,7 +10,7 @@ use atomic_arrow::disk::Disk;
 use atomic_arrow::disk::tap::{Call, Tap, Verb, Verdict, Watch};
 use atomic_arrow::{CommitMode, Error, RecoverOptions, recover_with_options};
 
-use super::dataset::{LAKE, Tune, commit, earlier, same};
+use super::dataset::{LAKE, Tune, commit, earlier, earlier_marked, marked, same};
 use super::{Ground, Scenario};
 use crate::found::without_ids;
 
@@ -199,6 +199,18 @@ pub(super) fn all() -> Vec<Scenario> {
         Scenario::new(new, LAKE, unsynced, recover)
             .came_from(|_| Ok(()), false)
             .many(),
+        Scenario::new(
+            "recovery of an overwrite of partitions whose writer died when the earlier success file was gone",
+            LAKE,
+            |ground| {
+                earlier_marked(ground)?;
+                let dead = Dead::after(1, Verb::RemoveFile, "_SUCCESS");
+                died(ground, CommitMode::OverwritePartitions, marked, dead)
+            },
+            recover,
+        )
+        .came_from(earlier_marked, false)
+        .many(),
     ];
     for (
         number,

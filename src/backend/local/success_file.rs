@@ -17,12 +17,12 @@ impl Mover<'_> {
         let path = self.root.join(path);
         let directory = path.parent().unwrap_or(self.root);
         check_inside(self.disk, self.root, directory)?;
-        let found = self.disk.status(&path).at(Step::Publish, &path)?;
-        if found.is_none() {
-            return Ok(());
-        }
         unless_gone(self.disk.remove_file(&path)).at(Step::Publish, &path)?;
-        self.sync(directory)
+        // Also where nothing was to be removed any more: whoever did that may have died before this.
+        match self.disk.status(directory).at(Step::Publish, directory)? {
+            None => Ok(()),
+            Some(_) => self.sync(directory),
+        }
     }
 
     /// Makes the success file, durably, when all else is published and durable.

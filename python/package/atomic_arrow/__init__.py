@@ -13,12 +13,17 @@ the kernel or the power at any moment leaves the whole new file or none of it; t
 - :class:`AtomicArrowWriter` writes one Parquet file into a partition.
 - :func:`open`, :func:`write_bytes`, :func:`write_text` and :func:`write_json` write any file.
 - :func:`verify`, :func:`inspect` and :func:`recover` look after what is there.
+- ``atomic_arrow.delta`` tells tables of other formats of a commit.
 
 Every exception is an :class:`AtomicArrowError`, or on Ctrl-C :class:`Interrupted`, and says in its
 ``outcome`` what is on disk; but what iterators and callbacks raise stays what it is, and an argument of
 the wrong type is a :class:`TypeError`. What is done is told to the loggers ``atomic_arrow.write``,
 ``atomic_arrow.commit``, ``atomic_arrow.recover`` and ``atomic_arrow.verify``.
 """
+
+from importlib import import_module as _import_module
+from importlib.util import find_spec as _find_spec
+from typing import TYPE_CHECKING
 
 from ._arrow_writer import ArrowWriterOptions, AtomicArrowWriter, RowFileOptions
 from ._dataset import (
@@ -65,6 +70,7 @@ from ._errors import (
     PartitionError,
     PoisonedError,
     ReadError,
+    RegistrationError,
     SchemaMismatchError,
     SetAsideError,
     StagedWriteGoneError,
@@ -112,6 +118,9 @@ from ._options import FileOptions, ParquetOptions, WriteOptions
 from ._reports import inspect, recover, verify
 from ._row_file import FileUpdate, update, write_csv, write_ipc, write_ndjson, write_parquet
 from ._whole import write_bytes, write_json, write_text
+
+if TYPE_CHECKING:
+    from . import delta as delta
 
 __all__ = [
     "AbortedError",
@@ -171,6 +180,7 @@ __all__ = [
     "ReadError",
     "Receipt",
     "Recovery",
+    "RegistrationError",
     "RowFileOptions",
     "ScanProgress",
     "SchemaMismatchError",
@@ -216,3 +226,12 @@ __all__ = [
     "write_text",
     "year",
 ]
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        """The module of an adapter, which is imported on its first use."""
+        if not name.startswith("_") and _find_spec(f"{__name__}.{name}") is not None:
+            return _import_module(f"{__name__}.{name}")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -28,7 +28,7 @@ class Outcome(StrEnum):
     UNKNOWN = "unknown"
     """It could not be told; if it was published, it is complete."""
     PUBLISHED = "published"
-    """All of it: an interrupt came too late."""
+    """All of it: an interrupt came too late, or it could not be registered in a table."""
 
 
 class AtomicArrowError(Exception):
@@ -207,6 +207,16 @@ class BlockedError(AtomicArrowError, OSError):
 
 class ReadError(AtomicArrowError, OSError):
     """A file or directory could not be read."""
+
+
+class RegistrationError(AtomicArrowError, ValueError):
+    """A table of another format could not be told of a commit.
+
+    The files of the commit are published, and the table is as it was. When what the text says is seen to, repeat it.
+    """
+
+    outcome: Outcome = Outcome.PUBLISHED
+    """What is on disk: all of the commit."""
 
 
 class Interrupted(KeyboardInterrupt):

@@ -12,7 +12,7 @@ import json
 import os
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Context, Decimal
 from pathlib import Path
@@ -179,3 +179,17 @@ def row_schema(receipt: Receipt) -> Any | None:
     """The schema of the rows, with the columns that are partition keys, where the receipt knows it."""
     schema = getattr(receipt, "schema", None)
     return None if schema is None else needed("pyarrow", "pyarrow").schema(schema)
+
+
+def sync(paths: Iterable[Path]) -> None:
+    """Makes files durable, with their names; those that are not there any more need not be."""
+    files = list(paths)
+    for place in [*files, *sorted({file.parent for file in files})]:
+        try:
+            opened = os.open(place, os.O_RDONLY)
+        except FileNotFoundError:
+            continue
+        try:
+            os.fsync(opened)
+        finally:
+            os.close(opened)

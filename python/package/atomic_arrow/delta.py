@@ -29,7 +29,7 @@ from ._delta_actions import (
 from ._delta_table import check_settings
 from ._lib import Receipt
 from ._paths import StrPath, local_path
-from ._registered import DataFile, KeyValue, files_of, needed, refused, root_of, row_schema
+from ._registered import DataFile, KeyValue, files_of, needed, refused, root_of, row_schema, sync
 
 __all__ = ["Registration", "register"]
 
@@ -330,15 +330,6 @@ def _text(kind: DeltaType) -> str:
 
 
 def _sync(directory: Path, versions: range) -> None:
-    """Makes versions of the table durable."""
+    """Makes versions of the table durable; a checkpoint may have taken the place of old ones."""
     log = directory / "_delta_log"
-    for path in [*(log / f"{version:020}.json" for version in versions), log, directory]:
-        try:
-            file = os.open(path, os.O_RDONLY)
-        except FileNotFoundError:
-            # An old version, of which a checkpoint has taken the place.
-            continue
-        try:
-            os.fsync(file)
-        finally:
-            os.close(file)
+    sync([*(log / f"{version:020}.json" for version in versions), log])

@@ -5,10 +5,10 @@
 //!
 //! | span (level INFO) | target | fields | covers |
 //! |---|---|---|---|
-//! | `write` | `atomic_arrow::write` | `root`, `transaction`, `write_id` | the calls of one [`DatasetWriter`](crate::DatasetWriter) |
+//! | `write` | `atomic_arrow::write` | `root`, `transaction`, `write_id`, `sequence` | the calls of one [`DatasetWriter`](crate::DatasetWriter) |
 //! | `write_file` | `atomic_arrow::write` | `path` | ending and publishing one [`AtomicArrowWriter`](crate::AtomicArrowWriter), [`FileUpdate`](crate::FileUpdate) or [`AtomicFile`](crate::AtomicFile) |
 //! | `stage` | `atomic_arrow::write` | | [`DatasetWriter::stage`](crate::DatasetWriter::stage), in `write` |
-//! | `commit` | `atomic_arrow::commit` | `root`, `write_id` | a commit, in `write`, or by itself that of [`StagedWrites`](crate::StagedWrites) |
+//! | `commit` | `atomic_arrow::commit` | `root`, `write_id`, `sequence` | a commit, in `write`, or by itself that of [`StagedWrites`](crate::StagedWrites) |
 //! | `recover` | `atomic_arrow::recover` | `root`, `dry_run` | [`recover`](crate::recover) |
 //! | `verify` | `atomic_arrow::verify` | `path` | [`verify_file`](crate::verify::verify_file) and [`verify_path`](crate::verify::verify_path) |
 //!
@@ -56,8 +56,11 @@ pub const RECOVER: &str = "atomic_arrow::recover";
 /// The target of checks of files that exist.
 pub const VERIFY: &str = "atomic_arrow::verify";
 
-pub(crate) fn write(root: &Path, transaction: Uuid, write_id: Option<&str>) -> Span {
-    info_span!(target: WRITE, "write", root = %root.display(), %transaction, write_id)
+/// The name of a write, and its number in a stream.
+type Name<'a> = (Option<&'a str>, Option<u64>);
+
+pub(crate) fn write(root: &Path, transaction: Uuid, (write_id, sequence): Name<'_>) -> Span {
+    info_span!(target: WRITE, "write", root = %root.display(), %transaction, write_id, sequence)
 }
 
 pub(crate) fn write_file(path: &Path) -> Span {
@@ -68,8 +71,8 @@ pub(crate) fn stage() -> Span {
     info_span!(target: WRITE, "stage")
 }
 
-pub(crate) fn commit(root: &Path, write_id: Option<&str>) -> Span {
-    info_span!(target: COMMIT, "commit", root = %root.display(), write_id)
+pub(crate) fn commit(root: &Path, (write_id, sequence): Name<'_>) -> Span {
+    info_span!(target: COMMIT, "commit", root = %root.display(), write_id, sequence)
 }
 
 pub(crate) fn recover(root: &Path, dry_run: bool) -> Span {

@@ -24,6 +24,9 @@ pub(crate) fn run(args: &CommitArgs, output: &mut Output) -> Result<Exit, Failur
     if let Some(write_id) = &args.write_id {
         staged = staged.write_id(write_id);
     }
+    if let Some(sequence) = args.sequence {
+        staged = staged.sequence(sequence);
+    }
     let root = staged.root()?;
     let receipt = staged.commit().map_err(|error| {
         let stays_staged = error.outcome() == Outcome::NotPublished;

@@ -18,7 +18,10 @@ pub(crate) fn run(args: &DiscardArgs, output: &mut Output) -> Result<Exit, Failu
         }
         (job, ..) => records::read(&args.records, job.as_deref(), &interrupt)?,
     };
-    let staged = staged.staging(args.staging.place.clone());
+    let mut staged = staged.staging(args.staging.place.clone());
+    if let Some(sequence) = args.sequence {
+        staged = staged.sequence(sequence);
+    }
     let root = staged.root()?;
     staged.discard()?;
     if !args.quiet {

@@ -161,8 +161,11 @@ fn found<'a>(waiting: &'a [WaitingWrite], path: &Path) -> Option<&'a StagedWrite
 
 /// What is staged, in words.
 fn described(write: &StagedWrite) -> String {
-    let named = |what, name: Option<&str>| name.map(|name| format!("{what} {name}"));
-    let names = [named("job", write.job()), named("task", write.task())];
+    let job = write.job().map(|job| match write.sequence() {
+        Some(sequence) => format!("job {job} {sequence}"),
+        None => format!("job {job}"),
+    });
+    let names = [job, write.task().map(|task| format!("task {task}"))];
     let rows = plural(write.totals().rows, "row");
     let parts = names.into_iter().flatten().chain([rows]);
     format!(" ({})", parts.collect::<Vec<_>>().join(", "))
@@ -172,6 +175,7 @@ fn staged_json(path: &Path, write: Option<&StagedWrite>) -> Value {
     json!({
         "path": path.to_string_lossy(),
         "job": write.and_then(StagedWrite::job),
+        "sequence": write.and_then(StagedWrite::sequence),
         "task": write.and_then(StagedWrite::task),
         "rows": write.map(|write| write.totals().rows),
         "bytes": write.map(|write| write.totals().bytes),

@@ -31,6 +31,7 @@ pub(crate) fn run(args: &WriteArgs, output: &mut Output) -> Result<Exit, Failure
     if !args.dry_run
         && let Some(receipt) = asking(builder(args)?, &interrupt).already_committed()?
     {
+        shown(args).notes(receipt.notes());
         answer(args, output, &receipt, None);
         return Ok(Exit::Done);
     }
@@ -145,6 +146,9 @@ pub(crate) fn builder(args: &WriteArgs) -> Result<DatasetWriterBuilder, Failure>
         builder = builder
             .write_id(write_id)
             .rewrite_missing(args.rewrite_missing);
+    }
+    if let Some(sequence) = args.sequence {
+        builder = builder.sequence(sequence);
     }
     if let Some(template) = &files.file_name {
         builder = builder.file_name(template);

@@ -21,6 +21,7 @@ mod receipt;
 mod recovery;
 mod reports;
 mod scan;
+mod schema;
 mod settle;
 mod staged_writes;
 mod table;
@@ -60,6 +61,9 @@ mod _lib {
     use super::reports::{FileReport, Verification, verify};
     #[pymodule_export]
     use super::scan::ScanProgress;
+    #[pymodule_export]
+    #[pymodule_export]
+    use super::schema::RowSchema;
     #[pymodule_export]
     use super::staged_writes::{StagedWrite, commit, discard, staged};
     #[pymodule_export]

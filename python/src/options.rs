@@ -292,6 +292,7 @@ pub(crate) fn dataset(
             "job" => builder.job(given::<String>(&option, &value)?),
             "task" => builder.task(given::<String>(&option, &value)?),
             "write_id" => builder.write_id(given::<String>(&option, &value)?),
+            "sequence" => builder.sequence(given(&option, &value)?),
             "rewrite_missing" => builder.rewrite_missing(given(&option, &value)?),
             "success_file" => builder.success_file(given(&option, &value)?),
             "page_checksums" => builder.page_checksums(given(&option, &value)?),

@@ -1,5 +1,6 @@
 //! Receipts: what a commit published, the files, and the progress of a write.
 
+use std::path::Path;
 use std::time::Duration;
 
 use atomic_arrow::Progress as Counts;
@@ -12,6 +13,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyCapsule, PyDict};
 
 use crate::errors;
+use crate::schema::RowSchema;
 use crate::table::{self, Table, bytes, plural};
 use crate::values::{partition_dict, statistics_dict};
 
@@ -171,6 +173,33 @@ impl Receipt {
         self.receipt.write_id()
     }
 
+    /// The number of the write in the stream that :attr:`write_id` names, if it has one.
+    #[getter]
+    fn sequence(&self) -> Option<u64> {
+        self.receipt.sequence()
+    }
+
+    /// The root of the data set, absolute; ``None`` of a receipt that was read from JSON.
+    #[getter]
+    fn root(&self) -> Option<&Path> {
+        self.receipt.root()
+    }
+
+    /// The schema of the rows, with the types that the files have: also of the columns that are partition keys and stand in
+    /// no file, but not of keys that are computed. ``None`` where nothing was written, and where the
+    /// footers of the files are encrypted.
+    #[getter]
+    fn schema(&self) -> Option<RowSchema> {
+        self.receipt.schema().cloned().map(RowSchema::new)
+    }
+
+    /// Whether a write of this name was committed before, and this call published nothing. It is not a part of the
+    /// JSON.
+    #[getter]
+    fn replayed(&self) -> bool {
+        self.receipt.replayed()
+    }
+
     /// The paths of those files that are not there any more, where this is the receipt of an earlier
     /// write of the same name; else none.
     #[getter]
@@ -241,9 +270,21 @@ impl Receipt {
     }
 
     fn __repr__(&self) -> String {
-        let name = self.receipt.write_id().map(|name| format!(" of {name:?}"));
-        let (mode, name) = (self.mode(), name.unwrap_or_default());
-        format!("<Receipt{name}, {mode}: {}>", self.__str__())
+        let name = match (self.receipt.write_id(), self.receipt.sequence()) {
+            (Some(name), Some(sequence)) => format!(" of {name:?} {sequence}"),
+            (Some(name), None) => format!(" of {name:?}"),
+            (None, _) => String::new(),
+        };
+        let replayed = if self.replayed() {
+            ", committed before"
+        } else {
+            ""
+        };
+        format!(
+            "<Receipt{name}, {}{replayed}: {}>",
+            self.mode(),
+            self.__str__()
+        )
     }
 
     fn _repr_html_(&self, py: Python<'_>) -> PyResult<String> {

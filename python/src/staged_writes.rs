@@ -65,6 +65,12 @@ impl StagedWrite {
         self.0.job()
     }
 
+    /// The number of the job in the stream that it is of, or ``None``.
+    #[getter]
+    fn sequence(&self) -> Option<u64> {
+        self.0.sequence()
+    }
+
     /// How many partitions the files are in.
     #[getter]
     fn partitions(&self) -> u64 {
@@ -145,6 +151,7 @@ pub(crate) struct CommitOptions {
     schema_check: bool,
     case_sensitive_names: bool,
     job: Option<String>,
+    sequence: Option<u64>,
 }
 
 /// Publishes everything that is staged as one commit.
@@ -166,6 +173,9 @@ pub(crate) fn commit(
     if let Some(job) = options.job {
         writes = writes.job(job);
     }
+    if let Some(sequence) = options.sequence {
+        writes = writes.sequence(sequence);
+    }
     let place = writes.root().map_err(|error| raise(py, &error))?;
     let root = place.clone();
     let signals = Signals::default();
@@ -179,17 +189,21 @@ pub(crate) fn commit(
 
 /// Removes everything that is staged, and what is staged for a job.
 #[pyfunction]
-#[pyo3(signature = (staged, root=None, job=None, staging=None))]
+#[pyo3(signature = (staged, root=None, job=None, sequence=None, staging=None))]
 pub(crate) fn discard(
     py: Python<'_>,
     staged: Vec<Bound<'_, StagedWrite>>,
     root: Option<PathBuf>,
     job: Option<String>,
+    sequence: Option<u64>,
     staging: Option<Bound<'_, PyAny>>,
 ) -> PyResult<()> {
     let mut writes = writes(staged, root);
     if let Some(job) = job {
         writes = writes.job(job);
+    }
+    if let Some(sequence) = sequence {
+        writes = writes.sequence(sequence);
     }
     if let Some(staging) = staging {
         writes = writes.staging(options::staging(&staging)?);

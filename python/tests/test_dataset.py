@@ -543,6 +543,54 @@ def test_a_named_write_whose_files_are_gone_warns_and_is_written_again_if_asked_
     assert write(rewrite_missing=True) == third
 
 
+def test_a_stream_of_writes_is_known_by_its_numbers(lake: Path) -> None:
+    def write(sequence: int) -> aa.Receipt:
+        return aa.write_dataset(ROWS, lake / "weather", write_id="hours", sequence=sequence)
+
+    first, third = write(1), write(3)
+    assert (third.sequence, third.replayed, third.root) == (3, False, lake / "weather")
+    again = write(3)
+    assert (again, again.replayed) == (third, True)
+    assert "'hours' 3, append, committed before" in repr(again).replace('"', "'")
+    late = write(2)
+    assert (late.replayed, len(late.files)) == (True, 0)
+    assert [note.kind for note in late.notes] == ["superseded"]
+    assert aa.already_committed(lake / "weather", "hours", sequence=4) is None
+    assert aa.already_committed(lake / "weather", "hours", sequence=1) == write(1) != first
+    with pytest.raises(aa.InvalidOptionError, match="sequence: -1"):
+        write(-1)
+    with pytest.raises(aa.InvalidOptionError, match="sequence: is the number in a stream"):
+        aa.write_dataset(ROWS, lake / "weather", sequence=1)
+
+
+def test_jobs_of_a_stream_are_closed_up_to_the_one_that_is_committed(lake: Path) -> None:
+    def stage(sequence: int) -> aa.StagedWrite:
+        return aa.stage(ROWS, lake / "weather", job="batches", sequence=sequence)
+
+    lost, job, following = stage(1), stage(2), stage(3)
+    assert (job.sequence, pickle.loads(pickle.dumps(job)) == job) == (2, True)
+    receipt = aa.commit([job])
+    assert (receipt.write_id, receipt.sequence) == ("job:batches", 2)
+    assert [waiting.write.sequence for waiting in aa.staged(lake / "weather")] == [3]
+    with pytest.raises(aa.JobClosedError, match="number 1,"):
+        aa.commit([lost])
+    with pytest.raises(aa.JobClosedError, match="number 1,"):
+        stage(1)
+    aa.discard(root=lake / "weather", job="batches", sequence=5)
+    assert not aa.staged(lake / "weather")
+    with pytest.raises(aa.JobClosedError):
+        aa.commit([following])
+
+
+def test_a_receipt_has_the_schema_of_the_rows(lake: Path) -> None:
+    receipt = aa.write_dataset(ROWS, lake / "weather", partition_by="station_id")
+    assert receipt.schema is not None
+    assert pa.schema(receipt.schema) == ROWS.schema
+    assert receipt.schema.names == ROWS.schema.names
+    assert aa.Receipt.from_json(receipt.to_json()).schema == receipt.schema
+    assert "station_id: Utf8" in repr(receipt.schema)
+
+
 def _decided(area: Path, path: str) -> Path:
     """A commit of a dead writer, whose only file is gone from the staging area."""
     transaction = "01890a5d-ac96-774b-bcce-b302099a8057"

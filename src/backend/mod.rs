@@ -16,7 +16,7 @@ use crate::disk::{Identity, LockKind};
 use crate::error::{Error, Result};
 use crate::options::Durability;
 use crate::presence::Counted;
-use crate::receipt::Receipt;
+use crate::receipt::{Receipt, WriteName};
 use crate::record::{Decision, Fingerprint, Layout, Plan, StagedRecord};
 use crate::staging::{Swept, Workspace};
 
@@ -138,8 +138,9 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync {
     fn lock(&self, kind: LockKind, holder: Option<Uuid>) -> Result<Option<Guard>>;
 
     /// The receipt of the write of this name into this directory of the data set, if it was committed and
-    /// is still remembered, with those of its files that are not there any more.
-    fn recall(&self, scope: &Path, write_id: &str) -> Result<Option<Receipt>>;
+    /// is still remembered, with those of its files that are not there any more. Of a stream the latest write is
+    /// remembered; the receipt of an earlier one has no files.
+    fn recall(&self, scope: &Path, name: &WriteName) -> Result<Option<Receipt>>;
 
     // Transactions, and who works on them.
 
@@ -239,7 +240,10 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync {
     /// [`Error::FilesLost`](crate::Error::FilesLost) if one is neither.
     fn check_whole(&self, plan: &Plan) -> Result<()>;
 
-    /// Ends a transaction whose plan was carried out: keeps its receipt if the write has a name, then removes the
+    /// Keeps the receipt of a plan that was carried out, if the write has a name: [`recall`](Self::recall) finds it then.
+    fn remember(&self, plan: &Plan) -> Result<()>;
+
+    /// Ends a transaction whose plan was carried out and is [remembered](Self::remember): removes the
     /// decision, durably; then removes what is left of the transaction as far as it can be, and gives what
     /// cannot. Files that it should have removed and are `left` are kept in mind, and [`sweep`](Self::sweep) tries
     /// again.

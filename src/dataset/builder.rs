@@ -201,6 +201,21 @@ impl DatasetWriterBuilder {
         self
     }
 
+    /// The number of this write in the stream that [`write_id`](Self::write_id), or of what is
+    /// [staged](crate::DatasetWriter::stage) [`job`](Self::job), names: for a stream of commits, each of which is to happen
+    /// once, as the batches of a streaming engine or the offsets of a log. By default the name is that of one write.
+    ///
+    /// Of a stream the highest number that was committed is remembered, and nothing else, so that the thousandth commit
+    /// takes no longer than the first; it is remembered for as long as the staging area is there. A write with that
+    /// number gives the receipt of then; one with a lower number was committed too, and gives a receipt without files and
+    /// with the note [`Superseded`](crate::receipt::Note::Superseded). Nothing is published by either. Numbers may be
+    /// left out, and have to rise: one that is left out cannot be committed once a higher one is. A name with numbers is
+    /// another than the same name without.
+    pub fn sequence(mut self, sequence: u64) -> Self {
+        self.part.sequence = Some(sequence);
+        self
+    }
+
     /// Whether a write of the same [name](Self::write_id) is written again if none of the files of the
     /// earlier one is there any more; by default the earlier receipt is given all the same. Where some of
     /// them are there, nothing is written.
@@ -233,7 +248,8 @@ impl DatasetWriterBuilder {
     /// Once the job is [committed or discarded](crate::StagedWrites::job), by whoever and also by a process that died
     /// then, it is closed: [`build`](Self::build) and `stage` end with
     /// [`Error::JobClosed`](crate::Error::JobClosed). A job is known by its name for 30 days, as a
-    /// [named write](Self::write_id) is. A writer that commits by itself has no job.
+    /// [named write](Self::write_id) is. For jobs that follow one another see [`sequence`](Self::sequence). A writer that
+    /// commits by itself has no job.
     pub fn job(mut self, job: impl Into<String>) -> Self {
         self.part.job = Some(job.into());
         self

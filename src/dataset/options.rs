@@ -373,6 +373,17 @@ impl EngineOptions {
         self.field_ids.check(given, file_schema)
     }
 
+    /// Whether the footers of the files are encrypted, so that what columns there are is nobody's business.
+    pub(super) fn hides_schema(&self) -> bool {
+        #[cfg(feature = "encryption")]
+        return match self.properties.file_encryption_properties() {
+            Some(encryption) => encryption.encrypt_footer(),
+            None => false,
+        };
+        #[cfg(not(feature = "encryption"))]
+        return false;
+    }
+
     /// Refuses options that cannot be met whatever the rows. `given` has all columns of the rows.
     pub(super) fn check(&self, given: &Schema, file_schema: &Schema) -> Result<()> {
         let invalid = |option, reason: &str| {

@@ -16,7 +16,7 @@ use super::builder::DatasetWriterBuilder;
 use super::commit::jobs::check_open;
 use super::commit::session::Session;
 use super::commit::surroundings::{Looked, Surroundings};
-use super::commit::{already_committed, check_name, check_write_id, commit, ignored};
+use super::commit::{already_committed, check_durable, commit, ignored, name};
 use super::engine::Engine;
 use super::file_name::FileNames;
 use super::options::{EngineOptions, Progress};
@@ -31,10 +31,10 @@ use crate::names;
 use crate::options::{Interrupt, SchemaPolicy, StagingPlace};
 use crate::partition::Partition;
 use crate::presence::{Counted, holds_files};
-use crate::receipt::{CommitMode, Note, Part, Receipt, StagedFileRecord, StagedWrite};
+use crate::receipt::{CommitMode, Note, Part, Receipt, StagedFileRecord, StagedWrite, WriteName};
 use crate::record::StagedRows;
 use crate::staging::resolve;
-use crate::stored::StoredTypes;
+use crate::stored::{StoredTypes, schema_in_files};
 use crate::table_format::TableFormat;
 use crate::trace;
 use crate::transaction::{ConflictCheck, Target, Transaction, is_ignored_now};
@@ -75,12 +75,14 @@ pub struct DatasetWriter {
     transaction: Transaction,
     schema: SchemaRef,
     stored: StoredTypes,
+    /// Whether the schema is nobody's business.
+    hides_schema: bool,
     surroundings: Surroundings,
     /// A file that is in the data set already, if one was looked for and found.
     existing: Option<Existing>,
     rows: u64,
     policy: SchemaPolicy,
-    write_id: Option<String>,
+    name: Option<WriteName>,
     success_file: bool,
     part: Part,
     staging: StagingPlace,
@@ -111,12 +113,12 @@ impl DatasetWriter {
             surroundings,
             stored,
             existing,
+            name,
         } = checked(&builder, &schema)?;
         let DatasetWriterBuilder {
             by,
             mode,
             overwrite_table,
-            write_id,
             rewrite_missing,
             success_file,
             part,
@@ -128,6 +130,7 @@ impl DatasetWriter {
             ..
         } = builder;
         let root = surroundings.root.clone();
+        let hides_schema = options.hides_schema();
         options.limit_open_files(disk.as_ref(), &root)?;
         // Other processes, which may work in another directory, look for what is staged by this path.
         let staging = match staging {
@@ -146,12 +149,12 @@ impl DatasetWriter {
         let backend = target.open()?;
         check_open(backend.as_ref(), &part)?;
         let mut transaction = Transaction::begin(Arc::clone(&backend), options.durability)?;
-        let span = trace::write(&root, transaction.id(), write_id.as_deref());
+        let span = trace::write(&root, transaction.id(), WriteName::fields(name.as_ref()));
         transaction.tell_within(&span);
         let scope = backend.scope();
         let conflicts = ConflictCheck::begin(backend.as_ref(), mode, scope, overwrite_table)?;
         // A named write may have made what is there itself, which its commit finds out.
-        if write_id.is_none() {
+        if name.is_none() {
             conflicts.check_new(backend.as_ref())?;
         }
         let session = Arc::new(Session::new(&transaction, conflicts, &root));
@@ -179,11 +182,12 @@ impl DatasetWriter {
             transaction,
             schema,
             stored,
+            hides_schema,
             surroundings,
             existing,
             rows: 0,
             policy,
-            write_id,
+            name,
             success_file,
             part,
             staging,
@@ -304,17 +308,22 @@ impl DatasetWriter {
         refuse_given(of_stage, "names what is staged for others to commit")?;
         let span = self.span.clone();
         let _write = span.enter();
-        let _commit = trace::commit(&self.surroundings.root, self.write_id.as_deref()).entered();
-        let looked = self.look()?;
+        let _commit = trace::commit(
+            &self.surroundings.root,
+            WriteName::fields(self.name.as_ref()),
+        )
+        .entered();
+        let mut looked = self.look()?;
         if looked.ignored {
             let mode = self.session.conflicts.mode();
             return Ok(ignored(self.transaction(), mode)?.with_root(&self.surroundings.root));
         }
-        let (write_id, interrupt) = (self.write_id.clone(), self.interrupt.clone());
+        looked.schema = self.row_schema();
+        let (name, interrupt) = (self.name.clone(), self.interrupt.clone());
         let success_file = self.success_file;
         let root = self.surroundings.root.clone();
         let (session, transaction, files) = self.finish()?;
-        let marks = (write_id.as_deref(), success_file);
+        let marks = (name.as_ref(), success_file);
         let conflicts = &session.conflicts;
         let receipt = commit(transaction, conflicts, files, marks, looked, &interrupt)?;
         Ok(receipt.with_root(&root))
@@ -326,8 +335,8 @@ impl DatasetWriter {
         if self.poisoned {
             return Ok(Looked::default()); // Which is the error that follows.
         }
-        if let Some(write_id) = &self.write_id
-            && backend.recall(backend.scope(), write_id)?.is_some()
+        if let Some(name) = &self.name
+            && backend.recall(backend.scope(), name)?.is_some()
         {
             return Ok(Looked::default());
         }
@@ -368,16 +377,24 @@ impl DatasetWriter {
         let _write = span.enter();
         let _stage = trace::stage().entered();
         let of_commit = [
-            ("write_id", self.write_id.is_some()),
+            ("write_id", self.name.is_some()),
             ("success_file", self.success_file),
         ];
         refuse_given(of_commit, "belongs to the commit of what is staged")?;
         self.engine.names().check_staged()?;
         let (staging, keep, part) = (self.staging.clone(), self.keep, self.part.clone());
         let Surroundings { keys, format, .. } = &self.surroundings;
-        let rows = StagedRows::new(keys.clone(), *format, self.engine.given_schema());
+        let schemas = (self.engine.given_schema(), self.row_schema());
+        let rows = StagedRows::new(keys.clone(), *format, schemas);
         let (session, transaction, files) = self.finish()?;
         session.stage(transaction, (rows, files), part, (staging, keep))
+    }
+
+    /// The schema of the rows with the types of the files, also of the columns that are in no file, unless the files hide
+    /// it.
+    fn row_schema(&self) -> Option<SchemaRef> {
+        let schema = || schema_in_files(self.surroundings.format, self.stored.schema());
+        (!self.hides_schema).then(schema)
     }
 
     /// Finishes all files, and leaves publishing or removing them to the transaction.
@@ -471,6 +488,7 @@ pub(super) struct Checked {
     pub(super) stored: StoredTypes,
     /// A file of the data set, if it was looked at.
     existing: Option<Existing>,
+    name: Option<WriteName>,
 }
 
 /// Finds out what cannot be done, before anything is touched.
@@ -480,8 +498,16 @@ pub(super) fn checked(builder: &DatasetWriterBuilder, schema: &SchemaRef) -> Res
     if let Some(compression) = builder.compression {
         options.compress(compression);
     }
-    check_name(builder.write_id.as_deref())?;
-    check_write_id(builder.write_id.as_deref(), options.durability)?;
+    let sequence = builder.part.sequence;
+    let name = name(builder.write_id.as_deref(), sequence)?;
+    if name.is_some() {
+        check_durable(options.durability)?;
+    } else if sequence.is_some() && builder.part.job.is_none() {
+        return Err(Error::InvalidOption {
+            option: "sequence",
+            reason: "is the number in a stream, which write_id or job names".to_owned(),
+        });
+    }
     if let Some((option, error)) = builder.part.problem() {
         return Err(Error::InvalidOption {
             option,
@@ -514,6 +540,7 @@ pub(super) fn checked(builder: &DatasetWriterBuilder, schema: &SchemaRef) -> Res
         surroundings,
         stored,
         existing,
+        name,
     })
 }
 

@@ -358,12 +358,17 @@ pub enum Error {
 
     /// The job is [committed or discarded](crate::StagedWrites::job): what is staged for it now came too late, and nothing of
     /// it was published or is left.
-    #[error("{}: the job {job:?} is closed, since it was committed or discarded", path.display())]
+    #[error(
+        "{}: the job {job:?}{} is closed, since it was committed or discarded",
+        path.display(), number_text(*sequence)
+    )]
     JobClosed {
         /// The data set's root.
         path: PathBuf,
         /// The job.
         job: String,
+        /// Its number, where the name is that of a stream of jobs. It is closed too once a later one is.
+        sequence: Option<u64>,
     },
 
     /// What the commit did cannot be in a receipt, as the sum of its rows is beyond 2^63; nothing was published.
@@ -470,6 +475,11 @@ fn author_text(author: Option<u32>) -> String {
         }
         None => String::new(),
     }
+}
+
+/// The number of a job in a stream, as it follows the name.
+fn number_text(sequence: Option<u64>) -> String {
+    sequence.map_or_else(String::new, |sequence| format!(", number {sequence},"))
 }
 
 fn area_text(area: Option<&Path>) -> String {

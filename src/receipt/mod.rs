@@ -8,8 +8,10 @@
 mod file;
 mod metrics;
 mod mode;
+mod name;
 mod note;
 mod path;
+mod schema_text;
 mod staged_write;
 mod statistics;
 mod table;
@@ -21,6 +23,7 @@ mod tests;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
+use arrow::datatypes::SchemaRef;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -29,7 +32,9 @@ use crate::error::Error;
 pub use file::FileRecord;
 pub use metrics::Metrics;
 pub use mode::CommitMode;
+pub(crate) use name::WriteName;
 pub use note::Note;
+pub(crate) use schema_text::SchemaText;
 pub use staged_write::StagedWrite;
 pub(crate) use staged_write::{Part, StagedFileRecord};
 pub(crate) use statistics::StatisticsReader;
@@ -132,10 +137,14 @@ pub struct Totals {
 pub struct Receipt {
     transaction: Uuid,
     write_id: Option<String>,
+    sequence: Option<u64>,
     mode: CommitMode,
+    schema: Option<SchemaRef>,
     files: Vec<FileRecord>,
     removed: Vec<String>,
     totals: Totals,
+    /// Not a part of what is kept.
+    replayed: bool,
     /// The files of the receipt that are gone; not part of the record.
     missing: Vec<String>,
     /// Not a part of what is kept.
@@ -146,12 +155,13 @@ pub struct Receipt {
     metrics: Option<Metrics>,
 }
 
-// Without the root and the times.
+// Without the root, the times, and which of several commits of one name this is of.
 impl PartialEq for Receipt {
     fn eq(&self, other: &Self) -> bool {
         let parts = |receipt: &Self| (receipt.transaction, receipt.mode, receipt.totals);
         parts(self) == parts(other)
-            && self.write_id == other.write_id
+            && (&self.write_id, self.sequence) == (&other.write_id, other.sequence)
+            && self.schema == other.schema
             && self.files == other.files
             && self.removed == other.removed
             && self.missing == other.missing
@@ -174,10 +184,13 @@ impl Receipt {
         Ok(Receipt {
             transaction,
             write_id: None,
+            sequence: None,
             mode,
+            schema: None,
             files,
             removed: Vec::new(),
             totals,
+            replayed: false,
             root: None,
             missing: Vec::new(),
             notes: Vec::new(),
@@ -195,6 +208,46 @@ impl Receipt {
         path::check_text("write id", &write_id)?;
         self.write_id = Some(write_id);
         Ok(self)
+    }
+
+    /// The number of the write in the stream that the write id names; by default there is none.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn with_sequence(mut self, sequence: u64) -> Self {
+        self.sequence = Some(sequence);
+        self
+    }
+
+    /// # Errors
+    /// The name is empty, longer than 4096 bytes, or has control characters.
+    pub(crate) fn with_name(self, name: &WriteName) -> Result<Self, ReceiptError> {
+        let mut receipt = self.with_write_id(&name.id)?;
+        receipt.sequence = name.sequence;
+        Ok(receipt)
+    }
+
+    /// The schema of the rows; by default it is not known.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn with_schema(mut self, schema: SchemaRef) -> Self {
+        self.schema = Some(schema);
+        self
+    }
+
+    /// The receipt of a commit of this name that happened before.
+    pub(crate) fn into_replayed(mut self) -> Self {
+        self.replayed = true;
+        self
+    }
+
+    /// What is known of a write of a stream once a later one is committed: that it was committed.
+    ///
+    /// # Errors
+    /// Those of [`with_write_id`](Self::with_write_id).
+    pub(crate) fn superseded(name: &WriteName, highest: u64) -> Result<Self, ReceiptError> {
+        let receipt = Receipt::new(Uuid::nil(), CommitMode::Append, Vec::new())?;
+        let receipt = receipt.with_name(name)?.into_replayed();
+        Ok(receipt.with_notes(vec![Note::Superseded { highest }]))
     }
 
     /// The files that were removed, by their paths below the root; by default none. What is not UTF-8 in a
@@ -275,6 +328,29 @@ impl Receipt {
         self.write_id.as_deref()
     }
 
+    /// The number of the write in the stream that its [name](Self::write_id) is of, if it has one.
+    #[must_use]
+    pub fn sequence(&self) -> Option<u64> {
+        self.sequence
+    }
+
+    /// Whether a write of this [name](Self::write_id) was committed before, and this call published nothing: the receipt
+    /// is that of then. Of a stream whose later writes are committed it has no files, and the note
+    /// [`Superseded`](Note::Superseded). It is no part of the JSON.
+    #[must_use]
+    pub fn replayed(&self) -> bool {
+        self.replayed
+    }
+
+    /// The schema of the rows, with the types that the files have: all columns of the batches, also those that are partition
+    /// keys and stand in no file. Keys that are computed, as `year(ts)`, are none of them. Of [staged
+    /// writes](crate::StagedWrites) it holds the columns of all. `None` where nothing was written, where
+    /// the footers of the files are encrypted, and in a receipt of a version that did not keep it.
+    #[must_use]
+    pub fn schema(&self) -> Option<&SchemaRef> {
+        self.schema.as_ref()
+    }
+
     /// What the commit did with what was there.
     #[must_use]
     pub fn mode(&self) -> CommitMode {
@@ -313,6 +389,7 @@ impl Receipt {
     ///   "transaction": "019ab3c4-…",
     ///   "write_id": null,
     ///   "mode": "append",
+    ///   "schema": "/////…",
     ///   "totals": {"files": 1, "partitions": 1, "rows": 744, "bytes": 9120, "removed": 0},
     ///   "files": [{
     ///     "path": "station_id=KSEA/year=2026/part-….parquet",
@@ -334,7 +411,9 @@ impl Receipt {
     ///
     /// A value of a partition is `null` or one of `boolean`, `int`, `uint`, `float`, `decimal`
     /// (`unscaled` as a text, `scale`), `string`, `date` (days since 1970) and `timestamp` (`value`,
-    /// `unit`, `time_zone`). The [`metrics`](Receipt::metrics) are left out where there are none. What is not known of a file is `null` or left out. A bound that is
+    /// `unit`, `time_zone`). The [`schema`](Receipt::schema) is a message of
+    /// Arrow's IPC format in base64. It and the [`metrics`](Receipt::metrics) are left out where there are none, as is
+    /// the `sequence` of a stream, which stands after the `write_id`. What is not known of a file is `null` or left out. A bound that is
     /// not known to be the very value has `"min_inexact": true` or `"max_inexact": true` beside it.
     ///
     /// # Errors

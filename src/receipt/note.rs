@@ -70,6 +70,12 @@ pub enum Note {
         /// The format.
         format: TableFormat,
     },
+    /// A write of a stream of which a later one is committed: it was committed before, or left out. What its files were is
+    /// not remembered.
+    Superseded {
+        /// The highest number in the stream that is committed.
+        highest: u64,
+    },
     /// A partition key that is a column of the files too, by which some readers fail on the data set.
     KeptKey {
         /// The key.
@@ -115,6 +121,7 @@ impl Note {
             Note::NoRows => "no-rows",
             Note::SchemaOnly => "schema-only",
             Note::Ignored => "ignored",
+            Note::Superseded { .. } => "superseded",
             Note::ForeignTable { .. } => "foreign-table",
             Note::KeptKey { .. } => "kept-key",
             Note::Leftover { .. } => "leftover",
@@ -168,6 +175,11 @@ impl fmt::Display for Note {
                 f.write_str("there were no rows: one file was written, which has the schema")
             }
             Note::Ignored => f.write_str("the data set has files already: nothing was written"),
+            Note::Superseded { highest } => write!(
+                f,
+                "number {highest} of its stream is committed, so that this one was before, or left out: nothing was \
+                 written"
+            ),
             Note::ForeignTable { format } => write!(
                 f,
                 "the data set belongs to a table of {format}, which does not know the files that were \

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
-    CommitMode, FileRecord, Metrics, ReceiptError, Totals, check_version, path, read_json, wire,
+    CommitMode, FileRecord, Metrics, ReceiptError, Totals, WriteName, check_version, path,
+    read_json, wire,
 };
 use crate::options::StagingPlace;
 
@@ -48,10 +49,12 @@ impl StagedFileRecord {
     }
 }
 
-/// The names of what is staged: the job that it is a part of, and the work that it is in that.
+/// The names of what is staged: the job that it is a part of, its number where the job is a stream of jobs, and the work
+/// that it is in that.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Part {
     pub(crate) job: Option<String>,
+    pub(crate) sequence: Option<u64>,
     pub(crate) task: Option<String>,
 }
 
@@ -67,7 +70,7 @@ impl Part {
         let job = self.job.as_deref().map(|job| {
             // The name of its commit is longer.
             path::check_text("job", job)
-                .and_then(|()| path::check_text("job", &Self::commit_of(job)))
+                .and_then(|()| path::check_text("job", &format!("{}{job}", Self::COMMIT)))
         });
         let task = self
             .task
@@ -78,9 +81,27 @@ impl Part {
         problems.next()
     }
 
-    /// The name of the commit of a job.
-    pub(crate) fn commit_of(job: &str) -> String {
-        format!("{}{job}", Self::COMMIT)
+    /// The name of the commit of the job.
+    pub(crate) fn name_of_commit(&self) -> Option<WriteName> {
+        let job = self.job.as_ref()?;
+        let id = format!("{}{job}", Self::COMMIT);
+        Some(WriteName::new(id, self.sequence))
+    }
+
+    /// The job whose commit has this name, if it is that of one.
+    pub(crate) fn of_commit(name: &WriteName) -> Option<Self> {
+        let job = name.id.strip_prefix(Self::COMMIT)?;
+        Some(Part {
+            job: Some(job.to_owned()),
+            sequence: name.sequence,
+            task: None,
+        })
+    }
+
+    /// Whether the end of the job ends this one too: it is the same, or an earlier one of the same stream.
+    pub(crate) fn ends_with(&self, job: &Part) -> bool {
+        let of_stream = self.sequence.is_some() == job.sequence.is_some();
+        self.job == job.job && of_stream && self.sequence <= job.sequence
     }
 
     /// What the names of the commits of jobs begin with, and those of no others.
@@ -188,6 +209,16 @@ impl StagedWrite {
         self.part.job.as_deref()
     }
 
+    /// The [number of the job](crate::DatasetWriterBuilder::sequence) in its stream, if it has one.
+    #[must_use]
+    pub fn sequence(&self) -> Option<u64> {
+        self.part.sequence
+    }
+
+    pub(crate) fn part(&self) -> &Part {
+        &self.part
+    }
+
     /// The [name of the work](crate::DatasetWriterBuilder::task) that was done, if it has one.
     #[must_use]
     pub fn task(&self) -> Option<&str> {
@@ -234,6 +265,8 @@ struct Wire {
     mode: CommitMode,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     job: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sequence: Option<u64>,
     task: Option<String>,
     totals: Totals,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -247,7 +280,12 @@ impl From<StagedWrite> for Wire {
             staging,
             transaction,
             mode,
-            part: Part { job, task },
+            part:
+                Part {
+                    job,
+                    sequence,
+                    task,
+                },
             totals,
             metrics,
         } = staged;
@@ -258,6 +296,7 @@ impl From<StagedWrite> for Wire {
             transaction,
             mode,
             job,
+            sequence,
             task,
             totals,
             metrics,
@@ -290,6 +329,7 @@ impl TryFrom<Wire> for StagedWrite {
         staged.metrics = wire.metrics;
         staged.with_part(Part {
             job: wire.job,
+            sequence: wire.sequence,
             task: wire.task,
         })
     }

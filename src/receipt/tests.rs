@@ -378,6 +378,7 @@ fn a_staged_write_comes_back_from_json_and_nothing_else_is_taken_for_one() {
         );
         let part = Part {
             job: Some("monday".to_owned()),
+            sequence: Some(u64::MAX),
             task: Some("part 7 of 9".to_owned()),
         };
         let staged = staged.with_part(part).unwrap();

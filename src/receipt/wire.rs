@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize, Serializer};
 use uuid::Uuid;
 
 use super::{
-    ColumnStatistics, CommitMode, FileRecord, Metrics, ReceiptError, StagedFileRecord, Totals,
-    check_version, path,
+    ColumnStatistics, CommitMode, FileRecord, Metrics, ReceiptError, SchemaText, StagedFileRecord,
+    Totals, check_version, path,
 };
 use crate::partition::{Partition, PartitionValue};
 
@@ -27,7 +27,11 @@ pub(super) struct Receipt {
     version: u32,
     transaction: Uuid,
     write_id: Option<String>,
+    #[serde(default)]
+    sequence: Option<u64>,
     mode: CommitMode,
+    #[serde(default)]
+    schema: Option<SchemaText>,
     totals: Totals,
     files: Vec<FileRecord>,
     removed: Vec<String>,
@@ -37,11 +41,19 @@ pub(super) struct Receipt {
 
 impl Serialize for super::Receipt {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut receipt = serializer.serialize_struct("Receipt", 8)?;
+        let mut receipt = serializer.serialize_struct("Receipt", 10)?;
         receipt.serialize_field("version", &VERSION)?;
         receipt.serialize_field("transaction", &self.transaction)?;
         receipt.serialize_field("write_id", &self.write_id)?;
+        match &self.sequence {
+            Some(sequence) => receipt.serialize_field("sequence", sequence)?,
+            None => receipt.skip_field("sequence")?,
+        }
         receipt.serialize_field("mode", &self.mode)?;
+        match &self.schema {
+            Some(schema) => receipt.serialize_field("schema", &SchemaText::of(schema))?,
+            None => receipt.skip_field("schema")?,
+        }
         receipt.serialize_field("totals", &self.totals)?;
         receipt.serialize_field("files", &self.files)?;
         receipt.serialize_field("removed", &self.removed)?;
@@ -67,6 +79,20 @@ impl TryFrom<Receipt> for super::Receipt {
         receipt.metrics = wire.metrics;
         if let Some(write_id) = wire.write_id {
             receipt = receipt.with_write_id(write_id)?;
+        }
+        receipt.sequence = wire.sequence;
+        if let Some(schema) = wire.schema {
+            let schema = schema
+                .read()
+                .map_err(|reason| ReceiptError::invalid("schema", schema.as_str(), reason))?;
+            receipt.schema = Some(Arc::new(schema));
+        }
+        if receipt.sequence.is_some() && receipt.write_id.is_none() {
+            return Err(ReceiptError::invalid(
+                "sequence",
+                "without a write id",
+                "is the number of a write in the stream that the write id names",
+            ));
         }
         if receipt.totals != wire.totals {
             let totals = format!("{:?}", wire.totals);

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::{Fingerprint, SUCCESS_FILE, VERSION, invalid, path_text, read_json, stays_below};
 use crate::error::Result;
 use crate::options::Durability;
-use crate::receipt::Receipt;
+use crate::receipt::{Receipt, WriteName};
 
 /// The decision about a transaction.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -140,7 +140,7 @@ impl Plan {
         transaction: Uuid,
         (root, scope): (Option<PathBuf>, PathBuf),
         durability: Durability,
-        write_id: Option<String>,
+        name: Option<&WriteName>,
         layout: Layout,
         receipt: Receipt,
     ) -> Self {
@@ -150,7 +150,7 @@ impl Plan {
             root,
             scope,
             unsynced: durability == Durability::Unsynced,
-            write_id,
+            write_id: name.map(|name| name.id.clone()),
             arrangement: layout.arrangement,
             files: layout.files,
             exchanges: layout.exchanges,
@@ -162,6 +162,12 @@ impl Plan {
 }
 
 impl Plan {
+    /// The name of the write, if it has one.
+    pub(crate) fn name(&self) -> Option<WriteName> {
+        let id = self.write_id.as_ref()?;
+        Some(WriteName::new(id, self.receipt.sequence()))
+    }
+
     /// Where each file of it can be found, before and after it is published.
     pub(crate) fn planned_files(&self) -> impl Iterator<Item = PlannedFile<'_>> {
         let exchanges: HashMap<&Path, &Path> = self

@@ -3,19 +3,14 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use arrow::datatypes::Schema;
-use arrow::ipc::convert::try_schema_from_ipc_buffer;
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD as STANDARD;
-use parquet::arrow::encode_arrow_schema;
+use arrow::datatypes::{Schema, SchemaRef};
 use serde::{Deserialize, Serialize};
 
 use super::{VERSION, invalid, read_json, stays_below};
-use crate::damage::Location;
 use crate::error::Result;
-use crate::format::{Format, contained};
+use crate::format::Format;
 use crate::options::Durability;
-use crate::receipt::{CommitMode, Part, StagedFileRecord};
+use crate::receipt::{CommitMode, Part, SchemaText, StagedFileRecord};
 
 /// What one transaction has staged for another.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -30,6 +25,9 @@ pub(crate) struct StagedRecord {
     /// The job that it is a part of, if it is of one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) job: Option<String>,
+    /// The number of the job in the stream that it is named for, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) sequence: Option<u64>,
     /// The name of the work that was done, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) task: Option<String>,
@@ -50,30 +48,38 @@ pub(crate) struct StagedRows {
     pub(crate) keys: Vec<String>,
     /// The format's name.
     pub(crate) format: String,
-    /// Of the rows: Arrow's, as a message of its IPC format in base64.
-    schema: String,
+    /// Of the columns that the files have.
+    schema: SchemaText,
+    /// Of all columns of the rows; left out of old records, and where the files hide it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    row_schema: Option<SchemaText>,
 }
 
 impl StagedRows {
-    pub(crate) fn new(keys: Vec<String>, format: Format, schema: &Schema) -> Self {
+    pub(crate) fn new(
+        keys: Vec<String>,
+        format: Format,
+        (schema, row_schema): (&SchemaRef, Option<SchemaRef>),
+    ) -> Self {
         StagedRows {
             keys,
             format: format.name().to_owned(),
-            schema: encode_arrow_schema(schema),
+            schema: SchemaText::of(schema),
+            row_schema: row_schema.map(|schema| SchemaText::of(&schema)),
         }
     }
 
-    /// The schema; `path` is that of the record.
+    /// The schema of the files; `path` is that of the record.
     pub(crate) fn schema(&self, path: &Path) -> Result<Schema> {
-        let unread = |error: &dyn std::fmt::Display| invalid(path, format!("schema: {error}"));
-        let message = STANDARD.decode(&self.schema);
-        let message = message.map_err(|error| unread(&error))?;
-        let schema = contained(&Location::file(), || try_schema_from_ipc_buffer(&message));
-        match schema {
-            Ok(Ok(schema)) => Ok(schema),
-            Ok(Err(error)) => Err(unread(&error)),
-            Err(damage) => Err(unread(&damage)),
-        }
+        let read = self.schema.read();
+        read.map_err(|error| invalid(path, format!("schema: {error}")))
+    }
+
+    /// The schema of the rows, if the record has it; `path` is that of the record.
+    pub(crate) fn row_schema(&self, path: &Path) -> Result<Option<Schema>> {
+        let read = self.row_schema.as_ref().map(SchemaText::read);
+        let read = read.transpose();
+        read.map_err(|error| invalid(path, format!("row schema: {error}")))
     }
 }
 
@@ -100,12 +106,22 @@ impl StagedRecord {
             root,
             unsynced: durability == Durability::Unsynced,
             job: part.job,
+            sequence: part.sequence,
             task: part.task,
             mode,
             scope,
             before,
             rows,
             files,
+        }
+    }
+
+    /// The job and the work that it is a part of.
+    pub(crate) fn part(&self) -> Part {
+        Part {
+            job: self.job.clone(),
+            sequence: self.sequence,
+            task: self.task.clone(),
         }
     }
 

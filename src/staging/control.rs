@@ -15,8 +15,8 @@ use twox_hash::XxHash3_128;
 use uuid::Uuid;
 
 use super::marker::{
-    Pending, WriteMarker, is_update_lock, parse_pending, parse_write, pending_name, update_name,
-    write_name,
+    Pending, WriteKey, WriteMarker, is_update_lock, parse_pending, parse_write, pending_name,
+    update_name, write_name,
 };
 use super::place::{INSIDE, is_area_name, is_impossible};
 use super::sweep::{is_dead, is_older, sweep_file};
@@ -350,32 +350,54 @@ impl Control {
     }
 
     /// Marks a named write as committed, its receipt being kept in `area`; the directory of these markers
-    /// is there. `key` is a hash of the write's name and directory.
-    pub(crate) fn mark_write(&self, key: u128, area: &Path) -> io::Result<()> {
-        let path = self.writes().join(write_name(key, area));
+    /// is there. Of a stream it has the number.
+    pub(crate) fn mark_write(
+        &self,
+        key: WriteKey,
+        sequence: Option<u64>,
+        area: &Path,
+    ) -> io::Result<()> {
+        let path = self.writes().join(write_name(key, sequence, area));
         self.disk.open_or_create_file(&path).map(drop)
     }
 
-    /// The marker of a named write.
-    pub(crate) fn write_marker(&self, key: u128) -> io::Result<Option<WriteMarker>> {
+    /// Removes the markers of a stream but that of the highest number.
+    pub(crate) fn forget_earlier(&self, key: WriteKey) -> io::Result<()> {
+        let markers = self.markers_of(key)?;
+        let highest = markers.iter().filter_map(|marker| marker.sequence).max();
+        for marker in markers {
+            if marker.sequence < highest {
+                let _ = self.disk.remove_file(&marker.path);
+            }
+        }
+        Ok(())
+    }
+
+    /// The marker of a named write, of a stream that of the highest number.
+    pub(crate) fn write_marker(&self, key: WriteKey) -> io::Result<Option<WriteMarker>> {
+        let markers = self.markers_of(key)?.into_iter();
+        Ok(markers.max_by_key(|marker| marker.sequence))
+    }
+
+    fn markers_of(&self, key: WriteKey) -> io::Result<Vec<WriteMarker>> {
         let writes = self.writes();
         let entries = match self.disk.list(&writes) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             listed => listed?,
         };
         let markers = entries.iter().filter_map(|entry| parse_write(&entry.path));
-        let mut found = markers.filter(|(found, _)| *found == key);
-        Ok(found.next().map(|(_, marker)| marker))
+        Ok(markers.filter(|marker| marker.key == key).collect())
     }
 
-    /// Removes the markers of named writes that are older.
+    /// Removes the markers of named writes that are older, but for those of streams.
     pub(crate) fn forget_writes(&self, older: Duration) {
         let disk = self.disk.as_ref();
         for entry in disk.list(&self.writes()).unwrap_or_default() {
             let Ok(Some((EntryKind::File, status))) = disk.status(&entry.path) else {
                 continue;
             };
-            if is_older(disk, &entry.path, status.modified, older) {
+            let is_stream = WriteKey::is_of_stream(&entry.path);
+            if !is_stream && is_older(disk, &entry.path, status.modified, older) {
                 let _ = disk.remove_file(&entry.path);
             }
         }

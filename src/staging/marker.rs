@@ -3,6 +3,7 @@
 //! docs/format.md describes them. Which markers there are, and making them, is `control.rs`.
 
 use std::ffi::OsStr;
+use std::fmt;
 use std::path::{Component, Path, PathBuf};
 
 use twox_hash::XxHash3_128;
@@ -30,8 +31,39 @@ pub(crate) struct Pending {
 /// The marker of a committed write that has a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct WriteMarker {
+    /// The path of the marker.
+    pub(crate) path: PathBuf,
+    pub(crate) key: WriteKey,
+    /// The number of the write in a stream.
+    pub(crate) sequence: Option<u64>,
     /// The path of the area with the receipt, as the writer saw it; `None` if it is too long for a name.
     pub(crate) area: Option<PathBuf>,
+}
+
+/// What a named write is known by: a hash of its name and directory, and whether it is a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct WriteKey {
+    pub(crate) hash: u128,
+    pub(crate) is_stream: bool,
+}
+
+/// What the names of the receipts and markers of streams begin with.
+const STREAM: &str = "stream-";
+
+impl WriteKey {
+    /// Whether a path in `writes` is that of the receipt or the marker of a stream.
+    pub(crate) fn is_of_stream(path: &Path) -> bool {
+        let name = path.file_name().and_then(OsStr::to_str);
+        name.is_some_and(|name| name.starts_with(STREAM))
+    }
+}
+
+/// The name of the receipt of the write, without a suffix.
+impl fmt::Display for WriteKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let stream = if self.is_stream { STREAM } else { "" };
+        write!(f, "{stream}{:032x}", self.hash)
+    }
 }
 
 impl Pending {
@@ -59,16 +91,34 @@ pub(super) fn parse_pending(path: PathBuf) -> Option<Pending> {
     })
 }
 
-pub(super) fn write_name(key: u128, area: &Path) -> String {
-    with_path(format!("{key:032x}@"), area)
+/// The name of the marker of a named write, which has a `sequence` if it is of a stream.
+pub(super) fn write_name(key: WriteKey, sequence: Option<u64>, area: &Path) -> String {
+    match sequence {
+        Some(sequence) => with_path(format!("{key}-{sequence}@"), area),
+        None => with_path(format!("{key}@"), area),
+    }
 }
 
-/// Reads the name of a marker in `writes`: the hash of the write's name and directory, and the marker.
-pub(super) fn parse_write(path: &Path) -> Option<(u128, WriteMarker)> {
-    let (key, area) = path.file_name()?.to_str()?.split_once('@')?;
-    let key = u128::from_str_radix(key, 16).ok()?;
-    let area = decode_path(area);
-    Some((key, WriteMarker { area }))
+/// Reads the name of a marker in `writes`.
+pub(super) fn parse_write(path: &Path) -> Option<WriteMarker> {
+    let (name, area) = path.file_name()?.to_str()?.split_once('@')?;
+    let (hash, sequence) = match name.strip_prefix(STREAM) {
+        Some(stream) => {
+            let (hash, sequence) = stream.split_once('-')?;
+            (hash, Some(sequence.parse().ok()?))
+        }
+        None => (name, None),
+    };
+    let key = WriteKey {
+        hash: u128::from_str_radix(hash, 16).ok()?,
+        is_stream: sequence.is_some(),
+    };
+    Some(WriteMarker {
+        path: path.to_owned(),
+        key,
+        sequence,
+        area: decode_path(area),
+    })
 }
 
 /// Appends a path to a name, if there is room for it.
@@ -139,6 +189,32 @@ mod tests {
             assert_eq!(pending.transaction, transaction);
             assert_eq!(pending.anchor, "1f.2e");
             assert_eq!(pending.area.as_deref(), Some(Path::new(area)));
+        }
+    }
+
+    #[test]
+    fn a_named_write_is_read_from_the_name_of_its_marker() {
+        let area = Path::new("/data/.lake.atomic");
+        for sequence in [None, Some(0), Some(u64::MAX)] {
+            let key = WriteKey {
+                hash: 0x2e,
+                is_stream: sequence.is_some(),
+            };
+            let path = Path::new("/lake/.atomic/writes").join(write_name(key, sequence, area));
+            assert_eq!(WriteKey::is_of_stream(&path), sequence.is_some());
+            let marker = parse_write(&path).unwrap();
+            assert_eq!((marker.key, marker.sequence), (key, sequence));
+            assert_eq!(marker.area.as_deref(), Some(area));
+        }
+        for name in [
+            "stream-2e@",
+            "stream-2e-@",
+            "stream--1@",
+            "stream-2e--1@",
+            "lock",
+            "2e",
+        ] {
+            assert_eq!(parse_write(Path::new(name)), None, "{name}");
         }
     }
 

@@ -25,7 +25,7 @@ use crate::error::{Error, IoContext, Result, Step};
 
 pub(crate) use control::{Control, ControlLock, WRITES};
 pub(crate) use draft::{Draft, DraftSums};
-pub(crate) use marker::Pending;
+pub(crate) use marker::{Pending, WriteKey};
 pub(crate) use place::{
     Home, check_inside, check_project, check_reach, home_of_file, home_of_root, is_area_name,
     is_impossible, resolve,

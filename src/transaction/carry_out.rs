@@ -1,11 +1,12 @@
 //! Carrying a decision out, by its writer or by whoever recovers it.
 
 use std::io;
+use std::path::Path;
 
 use crate::backend::{Backend, Published};
 use crate::error::{Error, Result};
 use crate::options::Durability;
-use crate::receipt::Note;
+use crate::receipt::{Note, Part};
 use crate::record::Plan;
 
 /// Publishes a decided plan and ends its transaction. What goes wrong after all of it is published is no error of a
@@ -30,7 +31,14 @@ pub(super) fn carry_out(backend: &dyn Backend, plan: &Plan, recovering: bool) ->
         guard: _until_ended,
     } = published;
     let mut notes = Vec::new();
-    match backend.end(plan, &left) {
+    let ended = backend.remember(plan).and_then(|()| {
+        // Before the decision goes: who dies here leaves it to whoever recovers the commit.
+        if let Some(job) = plan.name().as_ref().and_then(Part::of_commit) {
+            let _ = discard_job(backend, &plan.scope, &job);
+        }
+        backend.end(plan, &left)
+    });
+    match ended {
         Ok(more) => left.extend(more),
         // All of it is published. Whoever recovers it must know that it is still there.
         Err(error) if recovering => {
@@ -41,10 +49,10 @@ pub(super) fn carry_out(backend: &dyn Backend, plan: &Plan, recovering: bool) ->
         }
         Err(error) => {
             let is_gone = matches!(backend.decision(plan.transaction), Ok(None));
-            if let Some(write_id) = plan.write_id.clone().filter(|_| is_gone)
-                && matches!(backend.recall(&plan.scope, &write_id), Ok(None))
+            if let Some(name) = plan.name().filter(|_| is_gone)
+                && matches!(backend.recall(&plan.scope, &name), Ok(None))
             {
-                notes.push(Note::NameNotKept { write_id });
+                notes.push(Note::NameNotKept { write_id: name.id });
             }
             left.push(error);
         }
@@ -56,4 +64,19 @@ pub(super) fn carry_out(backend: &dyn Backend, plan: &Plan, recovering: bool) ->
         }
     }
     Ok(notes)
+}
+
+/// Removes all that is staged for a job, of a stream of jobs also for earlier ones, as far as it can be.
+///
+/// # Errors
+/// The first that was in the way; the rest is removed all the same.
+pub(crate) fn discard_job(backend: &dyn Backend, scope: &Path, job: &Part) -> Result<()> {
+    let waiting = backend.waiting()?.into_iter();
+    let of_job = waiting.filter(|waiting| {
+        let record = &waiting.record;
+        record.scope == scope && record.part().ends_with(job)
+    });
+    of_job
+        .map(|waiting| backend.discard(waiting.transaction))
+        .fold(Ok(()), Result::and)
 }

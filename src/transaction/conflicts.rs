@@ -11,15 +11,15 @@ use crate::disk::LockKind;
 use crate::error::{Error, Result};
 use crate::partition::Partition;
 use crate::presence::Counted;
-use crate::receipt::CommitMode;
+use crate::receipt::{CommitMode, WriteName};
 use crate::record::{Exchange, Fingerprint, Layout, Move, Removal, Seen, StagedRecord};
 use crate::table_format::TableFormat;
 
 impl CommitMode {
     /// The lock under which a commit looks and decides: exclusive where what is there may not change between the two.
-    pub(crate) fn lock_kind(self, write_id: Option<&str>) -> LockKind {
+    pub(crate) fn lock_kind(self, name: Option<&WriteName>) -> LockKind {
         match self {
-            CommitMode::Append if write_id.is_none() => LockKind::Shared,
+            CommitMode::Append if name.is_none() => LockKind::Shared,
             _ => LockKind::Exclusive,
         }
     }

@@ -25,12 +25,13 @@ use crate::disk::LockKind;
 use crate::error::{Error, Outcome, Result};
 use crate::meter::{Meter, Work};
 use crate::options::Durability;
-use crate::receipt::Receipt;
+use crate::receipt::{Receipt, WriteName};
 use crate::record::{Decision, Layout, Plan};
 use crate::trace;
 use carry_out::carry_out;
 use settle::{Affected, settle_and_lock};
 
+pub(crate) use carry_out::discard_job;
 pub(crate) use conflicts::{ConflictCheck, StagedName};
 pub(crate) use open::{Target, lock_for_publishing, open_area};
 pub(crate) use recovery::{Recovered, recover_all};
@@ -115,18 +116,15 @@ impl Transaction {
         mut self,
         conflicts: &ConflictCheck,
         staged: &[StagedName],
-        write_id: Option<&str>,
+        name: Option<&WriteName>,
         receipt: impl FnOnce(&Layout) -> Result<Receipt>,
     ) -> Result<Option<Receipt>> {
         let backend = Arc::clone(&self.backend);
         let _lock = {
             let mut directories = conflicts.affected(staged);
             directories.extend(self.success_file.then_some(conflicts.scope()));
-            let affected = Affected {
-                directories,
-                write_id,
-            };
-            let needed = conflicts.mode().lock_kind(write_id);
+            let affected = Affected { directories, name };
+            let needed = conflicts.mode().lock_kind(name);
             let kind = match self.excludes {
                 true => LockKind::Exclusive,
                 false => needed,
@@ -141,8 +139,8 @@ impl Transaction {
                 locked => locked?,
             }
         };
-        if let Some(write_id) = write_id
-            && let Some(receipt) = backend.recall(conflicts.scope(), write_id)?
+        if let Some(name) = name
+            && let Some(receipt) = backend.recall(conflicts.scope(), name)?
         {
             return Ok(Some(receipt));
         }
@@ -158,7 +156,6 @@ impl Transaction {
         let fingerprints = self.meter.measure(Work::Sync, sync)?;
         layout.identify(&files.into_iter().zip(fingerprints).collect());
         let place = (backend.named_root(), conflicts.scope().to_owned());
-        let name = write_id.map(str::to_owned);
         let plan = Plan::new(self.id, place, durability, name, layout, receipt);
         let decision = Decision::Committed(Box::new(plan));
         let _announced = backend.announce(self.id, durability)?;
@@ -199,7 +196,7 @@ pub(crate) fn is_ignored_now(backend: &dyn Backend, conflicts: &ConflictCheck) -
     }
     let affected = Affected {
         directories: conflicts.affected(&[]),
-        write_id: None,
+        name: None,
     };
     let _lock = settle_and_lock(backend, LockKind::Shared, None, &affected)?;
     conflicts.is_ignored(backend)

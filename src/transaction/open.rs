@@ -76,7 +76,7 @@ pub(crate) fn lock_for_publishing(area: &Area, path: &Path) -> Result<Option<Gua
     let below = directory.strip_prefix(area.home().root());
     let affected = Affected {
         directories: vec![below.unwrap_or(Path::new(""))],
-        write_id: None,
+        name: None,
     };
     let backend = LocalBackend::new(area.clone());
     settle_and_lock(&backend, LockKind::Shared, None, &affected)

@@ -10,13 +10,14 @@ use super::recovery::{recover_one, set_aside};
 use crate::backend::{Backend, Guard, Liveness};
 use crate::disk::LockKind;
 use crate::error::{Error, Result, Step};
+use crate::receipt::WriteName;
 use crate::record::Decision;
 
 /// The directories and the write name that a commit affects.
 pub(super) struct Affected<'a> {
     /// Below the data set's root.
     pub(super) directories: Vec<&'a Path>,
-    pub(super) write_id: Option<&'a str>,
+    pub(super) name: Option<&'a WriteName>,
 }
 
 impl Affected<'_> {
@@ -26,7 +27,9 @@ impl Affected<'_> {
             return false;
         };
         let overlap = |one: &Path, other: &Path| one.starts_with(other) || other.starts_with(one);
-        let named = self.write_id.is_some() && self.write_id == plan.write_id.as_deref();
+        let named = self
+            .name
+            .is_some_and(|name| plan.write_id.as_ref() == Some(&name.id));
         named
             || plan
                 .directories()

@@ -14,7 +14,7 @@ use crate::error::{IoContext as _, Step};
 use crate::file::AtomicFile;
 use crate::options::{Durability, FileOptions, StagingPlace};
 use crate::partition::Partition;
-use crate::receipt::{CommitMode, Note};
+use crate::receipt::{CommitMode, Note, WriteName};
 use crate::staging::{Area, home_of_root, staged_name};
 
 const ROOT: &str = "/lake";
@@ -60,7 +60,8 @@ fn write_with(
 ) -> Result<Receipt> {
     let (transaction, conflicts, staged) = stage_with(backend, durability, mode, files)?;
     let id = transaction.id();
-    let committed = transaction.commit(&conflicts, &staged, write_id, |_| {
+    let name = write_id.map(|id| WriteName::new(id, None));
+    let committed = transaction.commit(&conflicts, &staged, name.as_ref(), |_| {
         Ok(receipt(id, mode, write_id))
     })?;
     Ok(committed.expect("no mode of these tests ignores a write"))

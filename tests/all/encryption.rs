@@ -694,6 +694,12 @@ fn nothing_of_encrypted_columns_is_in_receipts_and_records() {
             assert!(!holds(&bytes, SECRET), "{name}, {}", kind.name);
         }
         let receipt = atomic_arrow::StagedWrites::new([staged]).commit().unwrap();
+        assert_eq!(
+            receipt.schema().is_some(),
+            !kind.encryption.encrypt_footer(),
+            "{}",
+            kind.name
+        );
         for file in receipt.files() {
             for column in file.columns() {
                 let known = column.min.is_some() || column.null_count.is_some();

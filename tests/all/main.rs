@@ -65,6 +65,7 @@ mod samples;
 mod scan_progress;
 mod staged_writes;
 mod staging;
+mod streams;
 #[cfg(unix)]
 mod success_file;
 mod surroundings;

@@ -66,6 +66,10 @@ fn as_of_stage(arg: Arg) -> Arg {
             let help = "What becomes of the files that are there; all of one commit have the same";
             arg.help(help).default_value("append")
         }
+        "sequence" => {
+            let help = "The number of the job in the stream of jobs that --job names; ending one ends those before it";
+            arg.help(help).long_help(help)
+        }
         "write_id" | "rewrite_missing" | "success_file" | "dry_run" | "json" => arg.hide(true),
         _ => arg,
     }
@@ -96,6 +100,13 @@ pub(crate) struct CommitArgs {
     /// receipt.
     #[arg(long, value_name = "NAME", conflicts_with = "write_id")]
     pub(crate) job: Option<String>,
+
+    /// The number of this commit in the stream that --write-id or --job names [default: that of the records]
+    ///
+    /// The highest number that was committed is remembered: a commit with that number gives the receipt of then, and one with a
+    /// lower number is answered as committed before.
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) sequence: Option<u64>,
 
     /// Commit again if none of the files of the earlier commit of the same name is there any more
     #[arg(long, requires = "write_id")]
@@ -145,6 +156,10 @@ pub(crate) struct DiscardArgs {
     /// Remove all that any process staged for this job, and close it; without RECORDS it needs --to
     #[arg(long, value_name = "NAME")]
     pub(crate) job: Option<String>,
+
+    /// The number of the job in the stream of jobs that --job names; those with lower numbers are closed too
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) sequence: Option<u64>,
 
     #[command(flatten)]
     pub(crate) staging: StagingArgs,

@@ -115,6 +115,13 @@ pub(crate) struct WriteArgs {
     #[arg(long, value_name = "ID")]
     pub(crate) write_id: Option<String>,
 
+    /// The number of this write in the stream that --write-id names, for a stream of writes each of which is to happen once
+    ///
+    /// The highest number that was committed is remembered, for as long as the staging area is there: a write with that number
+    /// gives the receipt of then, and one with a lower number is answered as committed before.
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) sequence: Option<u64>,
+
     /// Write again if none of the files of the earlier write of the same name is there any more
     #[arg(long)]
     pub(crate) rewrite_missing: bool,

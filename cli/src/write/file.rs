@@ -53,6 +53,7 @@ fn options(args: &WriteArgs, interrupt: &Interrupt) -> Result<WriterOptions, Fai
     let (files, bounds) = (&args.files, &args.bounds);
     for (option, is_given) in [
         ("--write-id", args.write_id.is_some()),
+        ("--sequence", args.sequence.is_some()),
         ("--success-file", args.success_file),
         ("--overwrite-table", args.overwrite_table),
         ("--schema-check", args.schema_check == Switch::Off),

@@ -511,6 +511,34 @@ fn a_write_of_a_name_is_committed_once() {
     assert_eq!(place.files("lake/weather").len(), 72);
 }
 
+#[test]
+fn a_write_of_a_stream_is_known_by_its_number() {
+    let place = Place::new();
+    let write = |number: &str| {
+        place.write_weather(&["--write-id", "months", "--sequence", number, "--json"])
+    };
+    let second = write("2").exits(0).json();
+    assert_eq!(
+        (&second["write_id"], &second["sequence"]),
+        (&serde_json::json!("months"), &serde_json::json!(2))
+    );
+    assert!(second["schema"].is_string());
+    let again = write("2").exits(0).json();
+    assert_eq!(again["transaction"], second["transaction"]);
+    let first = write("1")
+        .exits(0)
+        .says("number 2 of its stream is committed")
+        .json();
+    assert_eq!(first["totals"]["rows"], 0);
+    assert_eq!(place.files("lake/weather").len(), 36);
+    write("3").exits(0);
+    assert_eq!(place.files("lake/weather").len(), 72);
+    place
+        .write_weather(&["--sequence", "4"])
+        .exits(2)
+        .says("--sequence: is the number in a stream, which write_id or job names");
+}
+
 /// All rows of a file of one column of integers.
 fn integers(place: &Place, file: &str) -> Vec<Option<i64>> {
     let file = File::open(place.path("lake/weather").join(file)).unwrap();

@@ -104,6 +104,14 @@ pub(super) fn named(builder: DatasetWriterBuilder) -> DatasetWriterBuilder {
     builder.write_id("monday")
 }
 
+fn first_of_stream(builder: DatasetWriterBuilder) -> DatasetWriterBuilder {
+    builder.write_id("days").sequence(1)
+}
+
+fn second_of_stream(builder: DatasetWriterBuilder) -> DatasetWriterBuilder {
+    builder.write_id("days").sequence(2)
+}
+
 fn synced_together(builder: DatasetWriterBuilder) -> DatasetWriterBuilder {
     builder.sync(SyncPolicy::FileSystem)
 }
@@ -261,6 +269,33 @@ pub(super) fn all() -> Vec<Scenario> {
             |ground| commit(ground, Append, named),
         )
         .many()
+        .remembers(),
+        Scenario::new(
+            "the next of a stream",
+            LAKE,
+            |ground| {
+                commit(ground, Append, first_of_stream)?;
+                long_ago(ground)
+            },
+            |ground| {
+                // Which is known to be committed, also once only the second is remembered.
+                commit(ground, Append, first_of_stream)?;
+                commit(ground, Append, second_of_stream)
+            },
+        )
+        .many()
+        .remembers(),
+        Scenario::new(
+            "the next of a stream, staged inside",
+            LAKE,
+            |ground| {
+                commit(ground, Append, |builder| inside(first_of_stream(builder)))?;
+                long_ago(ground)
+            },
+            |ground| commit(ground, Append, |builder| inside(second_of_stream(builder))),
+        )
+        .many()
+        .staged_inside()
         .remembers(),
         with_success_file("an append with a success file", Append),
         with_success_file(

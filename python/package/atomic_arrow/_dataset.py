@@ -14,7 +14,7 @@ from ._lib import DryRunReport, FileRecord, Progress, Receipt, StagedWrite
 from ._options import Staging, WriteOptions, prepared, staging_place
 from ._paths import StrPath, local_path
 from ._progress import OnProgress, Shown
-from ._sizes import invalid
+from ._sizes import invalid, whole
 from ._writer import Writer
 
 
@@ -256,7 +256,7 @@ def write_dataset(
     write_id = options.get("write_id")
     if write_id is not None:
         named: dict[str, Any] = {}
-        for option in ("durability", "rewrite_missing", "staging"):
+        for option in ("durability", "rewrite_missing", "sequence", "staging"):
             if option in options:
                 named[option] = options[option]
         receipt = _already_committed(root, write_id, named)
@@ -267,7 +267,12 @@ def write_dataset(
 
 
 def already_committed(
-    root: StrPath, write_id: str, *, rewrite_missing: bool = False, staging: Staging = "auto"
+    root: StrPath,
+    write_id: str,
+    *,
+    sequence: int | None = None,
+    rewrite_missing: bool = False,
+    staging: Staging = "auto",
 ) -> Receipt | None:
     """The receipt of a named write, if it was committed; before its rows are read, or even made.
 
@@ -280,12 +285,17 @@ def already_committed(
 
     :param root: The data set: a path or ``file://`` URL.
     :param write_id: The write's name.
+    :param sequence: The number in the stream that it names.
     :param rewrite_missing: Whether a write none of whose files is there any more counts as not committed.
     :param staging: Where the writers stage their files.
     :raises InvalidOptionError: If there can be no such name.
     :raises ReadError: If the system does not let it be known.
     """
-    named: dict[str, Any] = {"rewrite_missing": rewrite_missing, "staging": staging}
+    named: dict[str, Any] = {
+        "sequence": sequence,
+        "rewrite_missing": rewrite_missing,
+        "staging": staging,
+    }
     return _already_committed(root, write_id, named)
 
 
@@ -369,7 +379,7 @@ def _dry_run(
     return report
 
 
-_SAID_BY_RECEIPT = ("no-rows", "schema-only", "ignored")
+_SAID_BY_RECEIPT = ("no-rows", "schema-only", "ignored", "superseded")
 
 
 def _warn(receipt: Receipt, level: int) -> None:
@@ -392,6 +402,7 @@ def commit(
     root: StrPath | None = None,
     job: str | None = None,
     write_id: str | None = None,
+    sequence: int | None = None,
     rewrite_missing: bool = False,
     success_file: bool = False,
     schema_check: bool = True,
@@ -406,6 +417,8 @@ def commit(
         job is discarded, and the job is closed: it is committed once, and repeating that gives the same receipt.
     :param write_id: The commit's name: if a commit of this name has happened before, nothing is
         published again, its receipt is given, and what is staged is discarded.
+    :param sequence: The number of the commit in the stream that ``write_id`` or ``job`` names, as a writer's
+        ``sequence``; by default that of what is staged.
     :param rewrite_missing: Whether it is published again if none of the files of the earlier commit
         is there any more.
     :param success_file: Whether the file ``_SUCCESS`` is published last, as a writer's ``success_file``.
@@ -425,6 +438,7 @@ def commit(
     options = {
         "job": job,
         "write_id": write_id,
+        "sequence": whole("sequence", sequence),
         "rewrite_missing": rewrite_missing,
         "success_file": success_file,
         "schema_check": schema_check,
@@ -440,6 +454,7 @@ def discard(
     *,
     root: StrPath | None = None,
     job: str | None = None,
+    sequence: int | None = None,
     staging: Staging = "auto",
 ) -> None:
     """Removes what is staged. What is no longer there is no error.
@@ -452,12 +467,13 @@ def discard(
     :param root: The data set that all of it has to be of; by default the first says it.
     :param job: Also what any process staged for this job, which is closed: staging for it is a :class:`JobClosedError` from
         then on. With nothing else it needs the ``root``.
+    :param sequence: The number of the job in the stream that ``job`` names: those with lower numbers are closed too.
     :param staging: Where what is staged for the job stands.
     :raises InvalidOptionError: If it is of several data sets or jobs.
     :raises IoError, ReadError: If something cannot be removed: it stays until its time is over.
     """
     place = None if root is None else local_path(root)
-    _lib.discard(list(staged), place, job, staging_place(staging))
+    _lib.discard(list(staged), place, job, whole("sequence", sequence), staging_place(staging))
 
 
 class WaitingWrite(NamedTuple):

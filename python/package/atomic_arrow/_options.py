@@ -153,6 +153,11 @@ class WriteOptions(ParquetOptions, FileOptions, total=False):
     write_id: str | None
     """The write's name: if a write of this name to this root was committed, nothing is published again,
     and its receipt is given. It is remembered for at least 30 days. By default it has none."""
+    sequence: int | None
+    """The number of this write in the stream that ``write_id``, or of what is staged ``job``, names, for a stream of
+    commits each of which is to happen once. Of a stream the highest number that was committed is remembered, for as long
+    as the staging area is there: a write with that number gives the receipt of then, and one with a lower number a
+    receipt without files; both are ``replayed``. By default the name is that of one write."""
     task: str | None
     """The name of the work that is staged: of several that are staged with one name, as by a retried task, one is
     committed. By default it has none."""
@@ -232,7 +237,14 @@ def prepared(options: Mapping[str, Any]) -> dict[str, Any]:
     }
     for name in ("dictionary", "dictionary_page_size", "page_size", "statistics", "compression"):
         change[name] = _by_column
-    for name in ("row_group_size", "page_rows", "target_file_rows", "threads", "max_open_files"):
+    for name in (
+        "row_group_size",
+        "sequence",
+        "page_rows",
+        "target_file_rows",
+        "threads",
+        "max_open_files",
+    ):
         change[name] = partial(whole, name)
     change.update(CHANGES)
     for name in change.keys() & taken.keys():

@@ -34,7 +34,7 @@ use crate::disk::{Disk, FileStatus, LockKind, nanoseconds};
 use crate::error::{Error, Result};
 use crate::options::Durability;
 use crate::presence::{Counted, holds_files};
-use crate::receipt::Receipt;
+use crate::receipt::{Receipt, WriteName};
 use crate::record::{Decision, Fingerprint, Layout, Plan, StagedRecord};
 use crate::staging::{Area, Swept, Workspace, check_inside};
 use check::FileState;
@@ -265,9 +265,12 @@ impl Backend for LocalBackend {
         self.check_files(plan, FileState::Staged)
     }
 
-    fn end(&self, plan: &Plan, left: &[Error]) -> Result<Vec<Error>> {
+    fn remember(&self, plan: &Plan) -> Result<()> {
         self.take_writes_along(plan)?;
-        self.remember(plan)?;
+        self.remember(plan)
+    }
+
+    fn end(&self, plan: &Plan, left: &[Error]) -> Result<Vec<Error>> {
         self.remove_decision(plan, left)
     }
 
@@ -294,8 +297,8 @@ impl Backend for LocalBackend {
         }
     }
 
-    fn recall(&self, scope: &Path, write_id: &str) -> Result<Option<Receipt>> {
-        self.recall(scope, write_id)
+    fn recall(&self, scope: &Path, name: &WriteName) -> Result<Option<Receipt>> {
+        self.recall(scope, name)
     }
 
     fn repair(&self, dry_run: bool) -> Vec<Error> {

@@ -297,8 +297,8 @@ impl LocalBackend {
                 changes.insert(Change::In(above(&path)));
                 changes.insert(Change::Of(path));
             }
-            if let Some(write_id) = &plan.write_id {
-                let (receipt, markers) = self.receipt_and_markers(&plan.scope, write_id);
+            if let Some(name) = plan.name() {
+                let (receipt, markers) = self.receipt_and_markers(&plan.scope, &name);
                 changes.insert(Change::Of(receipt));
                 changes.insert(Change::In(markers));
             }

@@ -16,9 +16,9 @@ use crate::backend::Backend as _;
 use crate::disk::{EntryKind, PublishMode};
 use crate::error::{Error, IoContext, Result, Step};
 use crate::publish::{self, RenameOutcome, Share};
-use crate::receipt::Receipt;
+use crate::receipt::{Receipt, WriteName};
 use crate::record::{LONGEST_OF_OTHERS, Plan, read_json};
-use crate::staging::{WRITES, check_inside, is_impossible, is_older};
+use crate::staging::{WRITES, WriteKey, check_inside, is_impossible, is_older};
 
 /// How long a receipt is kept at least.
 const REMEMBERED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
@@ -36,31 +36,34 @@ struct NamedWrite {
 
 impl LocalBackend {
     /// Hash of root, scope and name of a write: what its record is called.
-    fn key(root: &Path, scope: &Path, write_id: &str) -> u128 {
+    fn key(root: &Path, scope: &Path, name: &WriteName) -> WriteKey {
         let mut hasher = XxHash3_128::new();
         for part in [root.as_os_str(), scope.as_os_str()] {
             hasher.write(part.as_encoded_bytes());
             // No path holds it.
             hasher.write(&[0]);
         }
-        hasher.write(write_id.as_bytes());
-        hasher.finish_128()
+        hasher.write(name.id.as_bytes());
+        WriteKey {
+            hash: hasher.finish_128(),
+            is_stream: name.sequence.is_some(),
+        }
     }
 
     /// Where the receipt of a named write into a directory of the data set is kept: a file, or inside the
     /// root a directory of names.
-    pub(super) fn receipt_path(&self, scope: &Path, write_id: &str) -> PathBuf {
+    pub(super) fn receipt_path(&self, scope: &Path, name: &WriteName) -> PathBuf {
         let root = self.named_root().unwrap_or_default();
-        let key = Self::key(&root, scope, write_id);
+        let key = Self::key(&root, scope, name);
         self.writes().join(match self.is_inside() {
-            true => format!("{key:032x}"),
-            false => format!("{key:032x}.record"),
+            true => key.to_string(),
+            false => format!("{key}.record"),
         })
     }
 
     /// Where the receipt of a named write is kept, and the directory with its marker.
-    pub(super) fn receipt_and_markers(&self, scope: &Path, write_id: &str) -> (PathBuf, PathBuf) {
-        (self.receipt_path(scope, write_id), self.control().writes())
+    pub(super) fn receipt_and_markers(&self, scope: &Path, name: &WriteName) -> (PathBuf, PathBuf) {
+        (self.receipt_path(scope, name), self.control().writes())
     }
 
     fn writes(&self) -> PathBuf {
@@ -69,10 +72,17 @@ impl LocalBackend {
 
     /// Keeps the receipt of a named write, and lets everybody know that it is committed.
     pub(super) fn remember(&self, plan: &Plan) -> Result<()> {
-        let Some(write_id) = &plan.write_id else {
+        let Some(name) = plan.name() else {
             return Ok(());
         };
-        let path = self.receipt_path(&plan.scope, write_id);
+        let path = self.receipt_path(&plan.scope, &name);
+        if name.sequence.is_some()
+            && let Ok(Some(kept)) = self.read_receipt(&plan.scope, &name)
+            && kept.sequence() > name.sequence
+        {
+            // Who was slow to finish this one must not make a later one be forgotten.
+            return Ok(());
+        }
         check_inside(self.disk.as_ref(), self.area.path(), &self.writes())?;
         let writes = [self.writes()].into();
         let share = Share {
@@ -100,7 +110,7 @@ impl LocalBackend {
             };
             if kept.is_ok() || is_lost {
                 // Also where the area is gone: that it is committed says the marker alone.
-                self.mark_write(plan, write_id)?;
+                self.mark_write(plan, &name)?;
             }
             if is_lost {
                 let step = Step::Decide;
@@ -140,7 +150,7 @@ impl LocalBackend {
     }
 
     /// Lets everybody know who writes this root that a named write is committed.
-    fn mark_write(&self, plan: &Plan, write_id: &str) -> Result<()> {
+    fn mark_write(&self, plan: &Plan, name: &WriteName) -> Result<()> {
         let control = self.control();
         let writes = control.writes();
         publish::prepare(
@@ -152,11 +162,16 @@ impl LocalBackend {
                 model: &self.root,
             },
         )?;
-        let key = Self::key(Path::new(""), &plan.scope, write_id);
-        let marked = control.mark_write(key, self.area.path());
+        let key = Self::key(Path::new(""), &plan.scope, name);
+        let marked = control.mark_write(key, name.sequence, self.area.path());
         marked.at(Step::Decide, &writes)?;
         control.forget_writes(REMEMBERED);
-        self.mover(plan.durability()).sync(&writes)
+        self.mover(plan.durability()).sync(&writes)?;
+        match name.sequence {
+            // The one that says more is durable by now.
+            Some(_) => control.forget_earlier(key).at(Step::Decide, &writes),
+            None => Ok(()),
+        }
     }
 
     /// Removes the receipts that were kept long enough, as far as they can be.
@@ -166,7 +181,9 @@ impl LocalBackend {
             let Ok(Some((kind, status))) = disk.status(&entry.path) else {
                 continue;
             };
-            if !is_older(disk, &entry.path, status.modified, REMEMBERED) {
+            if WriteKey::is_of_stream(&entry.path)
+                || !is_older(disk, &entry.path, status.modified, REMEMBERED)
+            {
                 continue;
             }
             match kind {
@@ -178,32 +195,49 @@ impl LocalBackend {
     }
 
     /// The receipt of a named write into a directory of the data set, from whichever area.
-    pub(super) fn recall(&self, scope: &Path, write_id: &str) -> Result<Option<Receipt>> {
+    pub(super) fn recall(&self, scope: &Path, name: &WriteName) -> Result<Option<Receipt>> {
         // Before the receipts: each is kept before its marker, perhaps at this moment.
         let control = self.control();
-        let key = Self::key(Path::new(""), scope, write_id);
+        let key = Self::key(Path::new(""), scope, name);
         let marker = control.write_marker(key).map_err(|source| Error::Read {
             path: control.writes(),
             source,
         })?;
         let others = self.other_areas()?;
+        let mut latest: Option<Receipt> = None;
         for backend in [self].into_iter().chain(&others) {
-            match backend.read_receipt(scope, write_id) {
+            match backend.read_receipt(scope, name) {
                 // Of somebody who keeps it to himself.
                 Err(Error::Read { source, .. }) if is_impossible(&source) => {}
                 Ok(Some(receipt)) if backend.area.check_owner().is_ok() => {
-                    let missing = self.missing_files(scope, &receipt)?;
-                    let all = !missing.is_empty() && missing.len() == receipt.files().len();
-                    let again = all && self.rewrite_missing;
-                    return Ok((!again).then(|| receipt.with_missing(missing)));
+                    let known = latest.as_ref().map(Receipt::sequence);
+                    if known.is_none_or(|known| known < receipt.sequence()) {
+                        latest = Some(receipt);
+                    }
                 }
                 read => drop(read?),
             }
         }
+        let marked = marker.as_ref().and_then(|marker| marker.sequence);
+        let known = latest.as_ref().and_then(Receipt::sequence);
+        if let (Some(sequence), Some(highest)) = (name.sequence, marked.max(known)) {
+            if highest < sequence {
+                return Ok(None);
+            }
+            if highest > sequence {
+                return Ok(Some(Receipt::superseded(name, highest)?));
+            }
+        }
+        if let Some(receipt) = latest.filter(|receipt| receipt.sequence() == name.sequence) {
+            let missing = self.missing_files(scope, &receipt)?;
+            let all = !missing.is_empty() && missing.len() == receipt.files().len();
+            let again = all && self.rewrite_missing;
+            return Ok((!again).then(|| receipt.with_missing(missing).into_replayed()));
+        }
         match marker {
             Some(marker) => Err(Error::AlreadyCommitted {
                 path: self.root.clone(),
-                write_id: write_id.to_owned(),
+                write_id: name.id.clone(),
                 area: marker.area,
             }),
             None => Ok(None),
@@ -227,9 +261,9 @@ impl LocalBackend {
         Ok(missing)
     }
 
-    /// The receipt of a named write that is kept in this area.
-    fn read_receipt(&self, scope: &Path, write_id: &str) -> Result<Option<Receipt>> {
-        let path = self.receipt_path(scope, write_id);
+    /// The receipt of a named write that is kept in this area, of a stream that of the latest write.
+    fn read_receipt(&self, scope: &Path, name: &WriteName) -> Result<Option<Receipt>> {
+        let path = self.receipt_path(scope, name);
         let disk = self.disk.as_ref();
         let mut owners = UntrustedOwners::default();
         let written: NamedWrite = match self.is_inside() {
@@ -257,7 +291,8 @@ impl LocalBackend {
         // Another could have the same hash.
         let is_it = written.root == self.named_root()
             && written.scope == scope
-            && written.receipt.write_id() == Some(write_id);
+            && written.receipt.write_id() == Some(&name.id)
+            && written.receipt.sequence().is_some() == name.sequence.is_some();
         if !is_it {
             return Ok(None);
         }

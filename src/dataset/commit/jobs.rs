@@ -13,35 +13,21 @@ use crate::receipt::Part;
 /// # Errors
 /// [`Error::JobClosed`].
 pub(in crate::dataset) fn check_open(backend: &dyn Backend, part: &Part) -> Result<()> {
-    let Some(job) = &part.job else {
+    let Some(name) = part.name_of_commit() else {
         return Ok(());
     };
-    match backend.recall(backend.scope(), &Part::commit_of(job)) {
+    match backend.recall(backend.scope(), &name) {
         Ok(None) => Ok(()),
-        Ok(Some(_)) | Err(Error::AlreadyCommitted { .. }) => Err(closed(backend, job)),
+        Ok(Some(_)) | Err(Error::AlreadyCommitted { .. }) => Err(closed(backend, part)),
         Err(error) => Err(error),
     }
 }
 
-pub(super) fn closed(backend: &dyn Backend, job: &str) -> Error {
+pub(super) fn closed(backend: &dyn Backend, part: &Part) -> Error {
     Error::JobClosed {
         // Without a separator at its end.
         path: backend.root().join(backend.scope()).components().collect(),
-        job: job.to_owned(),
+        job: part.job.clone().unwrap_or_default(),
+        sequence: part.sequence,
     }
-}
-
-/// Removes all that is staged for a job, as far as it can be.
-///
-/// # Errors
-/// The first that was in the way; the rest is removed all the same.
-pub(super) fn discard_all(backend: &dyn Backend, job: &str) -> Result<()> {
-    let waiting = backend.waiting()?.into_iter();
-    let of_job = waiting.filter(|waiting| {
-        let record = &waiting.record;
-        record.job.as_deref() == Some(job) && record.scope == backend.scope()
-    });
-    of_job
-        .map(|waiting| backend.discard(waiting.transaction))
-        .fold(Ok(()), Result::and)
 }

@@ -18,7 +18,7 @@ use crate::dataset::builder::DatasetWriterBuilder;
 use crate::error::{Error, Result, Step};
 use crate::meter::Work;
 use crate::options::{Durability, Interrupt};
-use crate::receipt::{CommitMode, Metrics, Note, Part, Receipt, StagedFileRecord};
+use crate::receipt::{CommitMode, Metrics, Note, Part, Receipt, StagedFileRecord, WriteName};
 use crate::record::Layout;
 use crate::recover::{RecoverOptions, recover_with_options};
 use crate::staging::resolve;
@@ -31,12 +31,15 @@ pub(super) fn commit(
     mut transaction: Transaction,
     conflicts: &ConflictCheck,
     files: Vec<StagedFileRecord>,
-    (write_id, success_file): (Option<&str>, bool),
+    (name, success_file): (Option<&WriteName>, bool),
     looked: Looked,
     interrupt: &Interrupt,
 ) -> Result<Receipt> {
     let Looked {
-        mut notes, again, ..
+        mut notes,
+        again,
+        schema,
+        ..
     } = looked;
     if again.is_some() {
         transaction.exclude_others();
@@ -68,16 +71,17 @@ pub(super) fn commit(
             Err(_) => path,
         };
         let removed = removed.map(below_scope);
-        Receipt::new(id, conflicts.mode(), files)
-            .and_then(|receipt| receipt.with_removed(removed))
-            .and_then(|receipt| match write_id {
-                Some(write_id) => receipt.with_write_id(write_id),
-                None => Ok(receipt),
-            })
-            .map_err(Error::from)
+        let mut receipt = Receipt::new(id, conflicts.mode(), files)?.with_removed(removed)?;
+        if let Some(name) = name {
+            receipt = receipt.with_name(name)?;
+        }
+        Ok(match schema {
+            Some(schema) => receipt.with_schema(schema),
+            None => receipt,
+        })
     };
     let meter = transaction.meter();
-    let commit = || transaction.commit(conflicts, &staged, write_id, receipt);
+    let commit = || transaction.commit(conflicts, &staged, name, receipt);
     let Some(receipt) = meter.measure(Work::Publish, commit)? else {
         return ignored(id, conflicts.mode());
     };
@@ -109,10 +113,10 @@ fn tell_notes(receipt: &Receipt) {
 /// See [`DatasetWriterBuilder::already_committed`].
 pub(super) fn already_committed(builder: &DatasetWriterBuilder) -> Result<Option<Receipt>> {
     let (staging, disk) = (&builder.staging, &builder.disk);
-    let Some(write_id) = builder.write_id.as_deref() else {
+    let Some(name) = name(builder.write_id.as_deref(), builder.part.sequence)? else {
         return Ok(None);
     };
-    check_write_id(Some(write_id), builder.engine.durability)?;
+    check_durable(builder.engine.durability)?;
     let options = RecoverOptions::new()
         .staging(staging.clone())
         .interrupted_by(builder.engine.interrupt.clone())
@@ -128,39 +132,45 @@ pub(super) fn already_committed(builder: &DatasetWriterBuilder) -> Result<Option
         rewrite_missing: builder.rewrite_missing,
     };
     let backend = target.find()?;
-    let receipt = backend.recall(backend.scope(), write_id)?;
+    let receipt = backend.recall(backend.scope(), &name)?;
     if let Some(receipt) = &receipt {
         trace::recalled(receipt.transaction());
     }
     Ok(receipt)
 }
 
-/// Refuses the names that the commits of [jobs] have.
-pub(super) fn check_name(write_id: Option<&str>) -> Result<()> {
-    match write_id {
-        Some(write_id) if write_id.starts_with(Part::COMMIT) => Err(Error::InvalidOption {
-            option: "write_id",
-            reason: format!("{write_id:?} is the name of the commit of a job: take another"),
-        }),
-        _ => Ok(()),
+/// The name of a write, as its caller gives it.
+///
+/// # Errors
+/// [`Error::InvalidOption`] if there can be no such name, or it is one that the commits of [jobs] have.
+pub(super) fn name(write_id: Option<&str>, sequence: Option<u64>) -> Result<Option<WriteName>> {
+    let Some(write_id) = write_id else {
+        return Ok(None);
+    };
+    let invalid = |reason| Error::InvalidOption {
+        option: "write_id",
+        reason,
+    };
+    if write_id.starts_with(Part::COMMIT) {
+        return Err(invalid(format!(
+            "{write_id:?} is the name of the commit of a job: take another"
+        )));
+    }
+    let name = WriteName::new(write_id, sequence);
+    let none = Receipt::new(Uuid::nil(), CommitMode::default(), Vec::new());
+    match none.and_then(|receipt| receipt.with_name(&name)) {
+        Ok(_) => Ok(Some(name)),
+        Err(error) => Err(invalid(error.to_string())),
     }
 }
 
-pub(super) fn check_write_id(write_id: Option<&str>, durability: Durability) -> Result<()> {
-    let Some(write_id) = write_id else {
-        return Ok(());
-    };
-    if durability == Durability::Unsynced {
-        return Err(Error::InvalidOption {
+/// Refuses to remember a write that a power cut could take.
+pub(super) fn check_durable(durability: Durability) -> Result<()> {
+    match durability {
+        Durability::Unsynced => Err(Error::InvalidOption {
             option: "write_id",
             reason: "is remembered, and a power cut could take what was not synced".to_owned(),
-        });
+        }),
+        Durability::Synced => Ok(()),
     }
-    let none = Receipt::new(Uuid::nil(), Default::default(), Vec::new());
-    none.and_then(|receipt| receipt.with_write_id(write_id))
-        .map(drop)
-        .map_err(|error| Error::InvalidOption {
-            option: "write_id",
-            reason: error.to_string(),
-        })
 }

@@ -9,7 +9,7 @@ use arrow::datatypes::{Schema, SchemaRef};
 use uuid::Uuid;
 
 use super::surroundings::{Looked, Surroundings};
-use super::{check_name, check_write_id, commit, jobs};
+use super::{check_durable, commit, jobs, name};
 use crate::backend::Backend;
 use crate::categories::{KnownCategories, take_longer};
 use crate::compatible::merge;
@@ -20,12 +20,12 @@ use crate::format::Format;
 use crate::meaning::{Ordered, has_order};
 use crate::options::{Durability, Interrupt, StagingPlace};
 use crate::partition::Partition;
-use crate::receipt::{CommitMode, Note, Part, Receipt, StagedWrite, Totals};
+use crate::receipt::{CommitMode, Note, Part, Receipt, StagedWrite, Totals, WriteName};
 use crate::record::{StagedRecord, StagedRows};
 use crate::staging::resolve;
 use crate::stored::{lost, schema_in_files};
 use crate::trace;
-use crate::transaction::{ConflictCheck, Target, Transaction};
+use crate::transaction::{ConflictCheck, Target, Transaction, discard_job};
 
 /// What several processes have staged of one data set, to be committed as one transaction, or
 /// discarded.
@@ -47,6 +47,7 @@ pub struct StagedWrites {
     staging: Option<StagingPlace>,
     write_id: Option<String>,
     job: Option<String>,
+    sequence: Option<u64>,
     rewrite_missing: bool,
     success_file: bool,
     interrupt: Interrupt,
@@ -60,6 +61,8 @@ impl fmt::Debug for StagedWrites {
         f.debug_struct("StagedWrites")
             .field("writes", &self.writes)
             .field("write_id", &self.write_id)
+            .field("job", &self.job)
+            .field("sequence", &self.sequence)
             .finish_non_exhaustive()
     }
 }
@@ -73,6 +76,7 @@ impl StagedWrites {
             staging: None,
             write_id: None,
             job: None,
+            sequence: None,
             rewrite_missing: false,
             success_file: false,
             interrupt: Interrupt::default(),
@@ -124,6 +128,15 @@ impl StagedWrites {
     /// that one, and discards what is staged.
     pub fn write_id(mut self, write_id: impl Into<String>) -> Self {
         self.write_id = Some(write_id.into());
+        self
+    }
+
+    /// The number of the commit in the stream that the [`write_id`](Self::write_id) or the [`job`](Self::job) names, as
+    /// [a writer's](crate::DatasetWriterBuilder::sequence); by default that of the writes, which all have one or none.
+    ///
+    /// Of a stream of jobs, ending one ends those with lower numbers too.
+    pub fn sequence(mut self, sequence: u64) -> Self {
+        self.sequence = Some(sequence);
         self
     }
 
@@ -195,27 +208,27 @@ impl StagedWrites {
     pub fn commit(&self) -> Result<Receipt> {
         let first = self.gather()?;
         let name = self.name(&first);
-        let _inside = trace::commit(first.root(), name.as_deref()).entered();
+        let _inside = trace::commit(first.root(), WriteName::fields(name.as_ref())).entered();
         let backend = self.backend(&first)?;
-        let receipt = match recall(backend.as_ref(), name.as_deref())? {
+        let receipt = match recall(backend.as_ref(), name.as_ref())? {
             Some(receipt) => {
                 let discarded = receipt.files().is_empty()
                     && self.writes.iter().any(|write| write.totals().files > 0);
-                if let Some(job) = first.job().filter(|_| discarded) {
-                    return Err(jobs::closed(backend.as_ref(), job));
+                if first.job().is_some() && discarded {
+                    return Err(jobs::closed(backend.as_ref(), first.part()));
                 }
                 trace::recalled(receipt.transaction());
                 receipt
             }
-            None => self.commit_to(Arc::clone(&backend), &first, name.as_deref())?,
+            None => self.commit_to(Arc::clone(&backend), &first, name.as_ref())?,
         };
         // Attempts that lost, or all of them if the commit had happened before. What cannot be
         // removed now is removed when its time is over.
         for staged in self.writes.iter().filter_map(StagedWrite::transaction) {
             let _ = backend.discard(staged);
         }
-        if let Some(job) = first.job() {
-            let _ = jobs::discard_all(backend.as_ref(), job);
+        if first.job().is_some() {
+            let _ = discard_job(backend.as_ref(), backend.scope(), first.part());
         }
         Ok(receipt.with_root(first.root()))
     }
@@ -228,7 +241,7 @@ impl StagedWrites {
     /// nothing is removed then; [`Error::Io`] or
     /// [`Error::Read`] if something cannot be removed: it stays until its time is over.
     pub fn discard(&self) -> Result<()> {
-        if self.writes.is_empty() && self.job.is_none() {
+        if self.writes.is_empty() && self.job.is_none() && self.sequence.is_none() {
             return Ok(());
         }
         let first = self.gather()?;
@@ -243,15 +256,14 @@ impl StagedWrites {
             .map(|staged| backend.discard(staged))
             .fold(Ok(()), Result::and);
         match first.job() {
-            Some(job) => discarded.and(jobs::discard_all(backend.as_ref(), job)),
+            Some(_) => discarded.and(discard_job(backend.as_ref(), backend.scope(), first.part())),
             None => discarded,
         }
     }
 
     /// Checks that all writes have one root, mode, job and staging place, and gives what they have in common.
     fn gather(&self) -> Result<StagedWrite> {
-        check_name(self.write_id.as_deref())?;
-        check_write_id(self.write_id.as_deref(), Durability::Synced)?;
+        name(self.write_id.as_deref(), self.sequence)?;
         let expected = self.expected_root.as_ref();
         let expected = expected.map(|root| resolve(self.disk.as_ref(), root));
         let expected = expected.transpose()?;
@@ -277,6 +289,8 @@ impl StagedWrites {
             )));
         }
         let job = self.job.as_deref().or(first.job());
+        let sequence = self.sequence.or(first.sequence());
+        let of_job = sequence.filter(|_| job.is_some());
         for write in &self.writes {
             if write.root() != first.root() {
                 return Err(invalid("they belong to more than one data set"));
@@ -287,7 +301,7 @@ impl StagedWrites {
             if write.mode() != first.mode() {
                 return Err(invalid("they have more than one mode"));
             }
-            if write.job() != job {
+            if (write.job(), write.sequence()) != (job, of_job) {
                 return Err(invalid("they belong to more than one job"));
             }
         }
@@ -297,14 +311,26 @@ impl StagedWrites {
                 reason: "the commit of a job is named by the job".to_owned(),
             });
         }
+        if sequence.is_some() && job.is_none() && self.write_id.is_none() {
+            return Err(Error::InvalidOption {
+                option: "sequence",
+                reason: "is the number in a stream, which write_id or job names".to_owned(),
+            });
+        }
         let job = job.map(str::to_owned);
-        Ok(first.with_part(Part { job, task: None })?)
+        Ok(first.with_part(Part {
+            job,
+            sequence,
+            task: None,
+        })?)
     }
 
     /// The name of the commit.
-    fn name(&self, first: &StagedWrite) -> Option<String> {
-        let of_job = first.job().map(Part::commit_of);
-        of_job.or_else(|| self.write_id.clone())
+    fn name(&self, first: &StagedWrite) -> Option<WriteName> {
+        let part = first.part();
+        let by_write_id = |write_id| WriteName::new(write_id, part.sequence);
+        let of_job = part.name_of_commit();
+        of_job.or_else(|| self.write_id.as_deref().map(by_write_id))
     }
 
     fn backend(&self, first: &StagedWrite) -> Result<Arc<dyn Backend>> {
@@ -322,7 +348,7 @@ impl StagedWrites {
         &self,
         backend: Arc<dyn Backend>,
         first: &StagedWrite,
-        name: Option<&str>,
+        name: Option<&WriteName>,
     ) -> Result<Receipt> {
         let mut transaction = Transaction::begin(Arc::clone(&backend), Durability::Synced)?;
         // What is moved into it must not be lost with it if the power fails.
@@ -335,7 +361,9 @@ impl StagedWrites {
             .map(|staged| transaction.adopt(*staged))
             .collect::<Result<Vec<_>>>()?;
         if records.iter().any(|record| record.unsynced) {
-            check_write_id(name, Durability::Unsynced)?;
+            if name.is_some() {
+                check_durable(Durability::Unsynced)?;
+            }
             transaction.leave_unsynced();
         }
         let scope = records.first().map(|record| &record.scope);
@@ -400,9 +428,15 @@ impl StagedWrites {
                 true => self.categories(record, &schema, staged)?,
                 false => KnownCategories::new(),
             };
+            let row_schema = record.rows.row_schema(place)?;
             match &mut union {
-                None => union = Some(Union::new(place, &record.rows, schema, categories)),
+                None => {
+                    let schemas = (schema, row_schema);
+                    union = Some(Union::new(place, &record.rows, schemas, categories));
+                }
                 Some(union) if self.schema_check => {
+                    let both = union.row_schema.take().zip(row_schema);
+                    union.row_schema = both.map(|(known, more)| merge(&known, &more));
                     let part = (schema, categories);
                     let beside = Beside {
                         root: first.root(),
@@ -418,6 +452,7 @@ impl StagedWrites {
         let Some(union) = union else {
             return Ok(said(vec![Note::NoRows]));
         };
+        let row_schema = union.row_schema.clone().map(Arc::new);
         // What this build cannot write it cannot compare either.
         let Ok(format) = union.rows.format.parse::<Format>() else {
             return Ok(said(notes));
@@ -439,6 +474,7 @@ impl StagedWrites {
         let mut once = HashSet::new();
         notes.retain(|note| once.insert(note.clone()));
         looked.notes = notes;
+        looked.schema = row_schema;
         Ok(looked)
     }
 
@@ -477,6 +513,8 @@ struct Union<'a> {
     place: &'a Path,
     rows: &'a StagedRows,
     schema: SchemaRef,
+    /// That of the rows, also with the columns that are in no file, if it is known.
+    row_schema: Option<Schema>,
     categories: KnownCategories,
 }
 
@@ -484,13 +522,14 @@ impl<'a> Union<'a> {
     fn new(
         place: &'a Path,
         rows: &'a StagedRows,
-        schema: SchemaRef,
+        (schema, row_schema): (SchemaRef, Option<Schema>),
         categories: KnownCategories,
     ) -> Self {
         Union {
             place,
             rows,
             schema,
+            row_schema,
             categories,
         }
     }
@@ -523,7 +562,7 @@ impl<'a> Union<'a> {
 }
 
 /// The receipt of the commit of this name, if it has one and has happened.
-fn recall(backend: &dyn Backend, name: Option<&str>) -> Result<Option<Receipt>> {
+fn recall(backend: &dyn Backend, name: Option<&WriteName>) -> Result<Option<Receipt>> {
     match name {
         Some(name) => backend.recall(backend.scope(), name),
         None => Ok(None),
@@ -531,7 +570,7 @@ fn recall(backend: &dyn Backend, name: Option<&str>) -> Result<Option<Receipt>> 
 }
 
 /// Commits nothing under a name, so that nobody else commits anything under it.
-fn close(backend: Arc<dyn Backend>, name: &str, interrupt: &Interrupt) -> Result<()> {
+fn close(backend: Arc<dyn Backend>, name: &WriteName, interrupt: &Interrupt) -> Result<()> {
     let transaction = Transaction::begin(Arc::clone(&backend), Durability::Synced)?;
     let scope = backend.scope();
     let conflicts = ConflictCheck::begin(backend.as_ref(), CommitMode::Append, scope, true)?;

@@ -21,6 +21,8 @@ use crate::stored::{StoredTypes, lost, schema_in_files};
 pub(in crate::dataset) struct Looked {
     /// Notes for the receipt.
     pub(in crate::dataset) notes: Vec<Note>,
+    /// The schema of the rows, for the receipt.
+    pub(in crate::dataset) schema: Option<SchemaRef>,
     /// Whether the write is ignored because of what is there.
     pub(in crate::dataset) ignored: bool,
     /// Whether the commit is to write a file although there are no rows.

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use crate::disk::{Disk, OsDisk};
 use crate::error::Result;
 use crate::options::{Interrupt, StagingPlace};
-use crate::receipt::{Part, StagedFileRecord, StagedWrite, sum};
+use crate::receipt::{StagedFileRecord, StagedWrite, sum};
 use crate::staging::resolve;
 use crate::transaction::Target;
 
@@ -93,12 +93,12 @@ pub fn staged_at(root: impl AsRef<Path>, place: &StagingPlace) -> Result<Vec<Wai
         if record.scope != backend.scope() {
             continue;
         }
+        let part = record.part();
         let totals = sum(record.files.iter().map(StagedFileRecord::file))?;
         let (transaction, mode) = (Some(waiting.transaction), record.mode);
         let write = StagedWrite::new(root.clone(), place.clone(), transaction, mode, totals);
-        let (job, task) = (record.job, record.task);
         found.push(WaitingWrite {
-            write: write.with_part(Part { job, task })?,
+            write: write.with_part(part)?,
             since: waiting.since,
             keep: waiting.keep,
         });

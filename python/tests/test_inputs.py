@@ -461,3 +461,31 @@ def test_no_other_library_is_needed_or_loaded() -> None:
     assert done.stdout == "set()\n", done.stderr
     required = metadata.requires("atomic-arrow") or []
     assert all("extra ==" in requirement for requirement in required)
+
+
+def misaligned() -> pa.Array:
+    """Texts whose offsets begin where no number may, as in a message from another process."""
+    validity, offsets, texts = pa.array(["a", None, "bcd"], pa.large_string()).buffers()
+    memory = bytearray(offsets.size + 8)
+    start = 3 - pa.py_buffer(memory).address % 8 + 8 * (pa.py_buffer(memory).address % 8 > 3)
+    memory[start : start + offsets.size] = offsets.to_pybytes()
+    moved = pa.py_buffer(memory).slice(start, offsets.size)
+    assert moved.address % 8 == 3
+    return pa.Array.from_buffers(pa.large_string(), 3, [validity, moved, texts])
+
+
+@pytest.mark.parametrize("nested", [False, True])
+@pytest.mark.parametrize("kind", ["table", "batch", "frame", "series", "list"])
+def test_rows_may_stand_anywhere_in_memory(lake: Path, kind: str, nested: bool) -> None:
+    column = misaligned()
+    if nested:
+        column = pa.StructArray.from_arrays([column], ["inner"])
+    table = pa.table({"s": column})
+    frame = pd.DataFrame({"s": pd.Series(pd.arrays.ArrowExtensionArray(column))})
+    rows = {"table": table, "batch": table.to_batches()[0], "frame": frame, "series": frame["s"]}
+    aa.write_dataset([table] if kind == "list" else rows[kind], lake / "set")
+    (file,) = (lake / "set").glob("*.parquet")
+    texts = ["a", None, "bcd"]
+    assert pq.read_table(file)["s"].to_pylist() == (
+        [{"inner": text} for text in texts] if nested else texts
+    )

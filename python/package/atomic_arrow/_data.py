@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from itertools import chain
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
+from ._aligned import aligned
 from ._duckdb import check_relation
 from ._errors import AtomicArrowError, DataSetWarning, make, unpublished
 from ._lib import Stream
@@ -194,7 +195,7 @@ def _stream(data: Any, index: bool | None, *, lasts: bool = False) -> Stream | N
         if one is None:
             return None
         try:
-            return Stream(one, lasts=lasts)
+            return Stream(aligned(one), lasts=lasts)
         except AtomicArrowError:
             raise
         except Exception as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal, NamedTuple, Unpack, overload
 
 from . import _lib
@@ -384,16 +384,21 @@ _SAID_BY_RECEIPT = ("no-rows", "schema-only", "ignored", "superseded")
 
 def _warn(receipt: Receipt, level: int) -> None:
     """Says what is to be known of a commit, and if files of an earlier write of the name are gone."""
+    for kind, message in _warnings_of(receipt):
+        warnings.warn(message, kind, stacklevel=level)
+
+
+def _warnings_of(receipt: Receipt) -> Iterator[tuple[type[Warning], str]]:
     for note in receipt.notes:
         if note.kind not in _SAID_BY_RECEIPT:
-            warnings.warn(note.message, DataSetWarning, stacklevel=level)
+            yield DataSetWarning, note.message
     missing, files = len(receipt.missing_files), len(receipt.files)
     if missing:
-        message = (
+        yield (
+            UserWarning,
             f"{missing} of the {files} files that the write {receipt.write_id!r} published are not there "
-            "any more; if none is, rewrite_missing=True writes them again"
+            "any more; if none is, rewrite_missing=True writes them again",
         )
-        warnings.warn(message, UserWarning, stacklevel=level)
 
 
 def commit(
@@ -434,7 +439,34 @@ def commit(
         other error but :class:`UnfinishedError` and :class:`UnknownOutcomeError`, and what is staged
         stays so.
     """
-    place = None if root is None else local_path(root)
+    receipt = _committed(
+        list(staged),
+        root,
+        job=job,
+        write_id=write_id,
+        sequence=sequence,
+        rewrite_missing=rewrite_missing,
+        success_file=success_file,
+        schema_check=schema_check,
+        case_sensitive_names=case_sensitive_names,
+    )
+    _warn(receipt, level=3)
+    return receipt
+
+
+def _committed(
+    staged: list[StagedWrite],
+    root: StrPath | None,
+    *,
+    job: str | None = None,
+    write_id: str | None = None,
+    sequence: int | None = None,
+    rewrite_missing: bool = False,
+    success_file: bool = False,
+    schema_check: bool = True,
+    case_sensitive_names: bool = False,
+) -> Receipt:
+    """Commits without warning of anything."""
     options = {
         "job": job,
         "write_id": write_id,
@@ -444,8 +476,7 @@ def commit(
         "schema_check": schema_check,
         "case_sensitive_names": case_sensitive_names,
     }
-    receipt = _lib.commit(list(staged), place, options)
-    _warn(receipt, level=3)
+    receipt: Receipt = _lib.commit(staged, None if root is None else local_path(root), options)
     return receipt
 
 

@@ -62,6 +62,7 @@ class Job:
     def check(self, schema: Schema) -> None:
         """Raises what the write would be refused for, as far as that is known without a row."""
         options: Any = {**self._staging, **self._ending}
+        options.pop("sequence", None)
         _dry_run([], self.root, schema, None, options)
 
     def stage(

@@ -116,6 +116,21 @@ def test_keys_of_every_type_are_read_back(root: Path, key: str, reader: str) -> 
     assert rows_of(reader, root) == texts(table)
 
 
+def test_a_new_table_has_the_columns_of_the_rows_in_their_order(root: Path) -> None:
+    table = pa.table({"key": KEYS["int32"], "n": [1, 2, 3], "null": pa.nulls(3, pa.date32())})
+    receipt = aa.write_dataset(table, root, partition_by=["key", "null"])
+    aa.delta.register(receipt, create=True)
+    kinds = [(field.name, field.type.type) for field in deltalake.DeltaTable(root).schema().fields]
+    assert kinds == [("key", "integer"), ("n", "long"), ("null", "date")]
+
+
+def test_a_key_of_an_unknown_type_is_refused(root: Path) -> None:
+    receipt = aa.write_dataset(weather([None], [1]), root, partition_by="place=station",
+                               schema=weather(["x"], [1]).schema)  # fmt: skip
+    with pytest.raises(aa.RegistrationError, match="all of its values are null"):
+        register(receipt, root, create=True)
+
+
 def test_parts_of_times_are_keys(root: Path) -> None:
     times = [datetime.datetime(2020, 1, 31, 23), datetime.datetime(2021, 2, 1, 0)]
     table = pa.table({"time": pa.array(times, pa.timestamp("us"))})

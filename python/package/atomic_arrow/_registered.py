@@ -73,7 +73,7 @@ def needed(module: str, package: str) -> ModuleType:
 
 def root_of(receipt: Receipt, root: StrPath | None, otherwise: StrPath | None = None) -> Path:
     """The data set of a receipt: as it is given, else as the receipt knows it, else another path."""
-    known = root if root is not None else getattr(receipt, "root", None) or otherwise
+    known = root if root is not None else receipt.root or otherwise
     if known is None:
         raise invalid("root", "this receipt does not know its data set: give its path")
     return Path(os.path.realpath(local_path(known)))
@@ -177,8 +177,7 @@ def time_of(text: object) -> datetime.datetime | None:
 
 def row_schema(receipt: Receipt) -> Any | None:
     """The schema of the rows, with the columns that are partition keys, where the receipt knows it."""
-    schema = getattr(receipt, "schema", None)
-    return None if schema is None else needed("pyarrow", "pyarrow").schema(schema)
+    return None if receipt.schema is None else needed("pyarrow", "pyarrow").schema(receipt.schema)
 
 
 def sync(paths: Iterable[Path]) -> None:

@@ -65,7 +65,7 @@ def register(
     ::
 
         receipt = aa.write_dataset(df, "lake/weather/files", partition_by="station_id", write_id="monday")
-        aa.delta.register(receipt, root="lake/weather/files", table="lake/weather", create=True)
+        aa.delta.register(receipt, table="lake/weather", create=True)
 
     The version is durable when this returns. Of several processes that register at once each gets a version of its own;
     one receipt is registered by one of them.
@@ -168,16 +168,13 @@ class _Adding:
                     raise refused(file.place, reason)
         return columns
 
-    def _key_type(self, key: str) -> DeltaType:
-        """The type of a partition key in a new table."""
+    def _key_type(self, key: str, rows: Any) -> DeltaType:
+        """The type of a partition key in a new table; ``rows`` is the schema of the rows, if it is known."""
         if key in self.columns:
             return self.columns[key]
-        schema = row_schema(self.receipt)
-        if schema is not None and key in schema.names:
+        if rows is not None and key in rows.names:
             types = needed("pyarrow.types", "pyarrow")
-            kind = delta_type(schema.field(key), self.directory, types)
-            if all(fits(file.partition[key], kind) for file in self.files):
-                return kind
+            return delta_type(rows.field(key), self.directory, types)
         found = type_of_values([file.partition[key] for file in self.files])
         if found is None:
             reason = (
@@ -187,8 +184,11 @@ class _Adding:
         return found
 
     def _new_schema(self) -> Any:
-        keys = {key: self._key_type(key) for key in self.keys}
-        columns = {name: kind for name, kind in self.columns.items() if name not in keys} | keys
+        rows = row_schema(self.receipt)
+        keys = {key: self._key_type(key, rows) for key in self.keys}
+        known = self.columns | keys
+        first = [] if rows is None else [name for name in rows.names if name in known]
+        columns = {name: known[name] for name in [*first, *known]}
         check_names(columns, self.directory)
         fields = [
             {"name": name, "type": kind, "nullable": True, "metadata": {}}
@@ -295,7 +295,9 @@ class _Adding:
             for file in self.files
         ]
         once = self.lake.Transaction(self.name, 0, int(time.time() * 1000))
-        properties = self.lake.CommitProperties(app_transactions=[once])
+        # A second creation would become the next version, with a schema of its own.
+        retries = 0 if table is None else None
+        properties = self.lake.CommitProperties(app_transactions=[once], max_commit_retries=retries)
         if table is None:
             self.actions.create_table_with_add_actions(
                 os.fspath(self.directory),

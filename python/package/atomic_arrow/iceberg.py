@@ -44,7 +44,7 @@ def register(receipt: Receipt, table: Any, *, root: StrPath | None = None) -> Re
     ::
 
         receipt = aa.write_dataset(df, "lake/weather", partition_by="station", keep_partition_columns=True)
-        aa.iceberg.register(receipt, catalog.load_table("lake.weather"), root="lake/weather")
+        aa.iceberg.register(receipt, catalog.load_table("lake.weather"))
 
     Of several processes that register at once each gets a snapshot of its own; one receipt is registered by one of them.
 

@@ -7,7 +7,9 @@ text says which. Whoever gets there first takes the file, so that it happens onc
 from __future__ import annotations
 
 import os
+import random
 import signal
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -102,6 +104,12 @@ def _kill_driver() -> None:
         os.kill(process, signal.SIGKILL)
 
 
+def _kill_driver_soon() -> None:
+    """Ends it from another thread, somewhere in what follows."""
+    timer = threading.Timer(random.uniform(0, 0.1), _kill_driver)
+    timer.start()
+
+
 def _hang() -> None:
     time.sleep(600)
 
@@ -110,5 +118,6 @@ _FAULTS: dict[str, Any] = {
     "fail": _fail,
     "kill": _kill,
     "kill-driver": _kill_driver,
+    "kill-driver-soon": _kill_driver_soon,
     "hang": _hang,
 }

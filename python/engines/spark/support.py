@@ -23,6 +23,8 @@ def settings(**more: str) -> dict[str, str]:
     """Settings of a session for tests."""
     common = {
         "spark.ui.enabled": "false",
+        # Sessions are short here: compiling much of them is not worth while.
+        "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.host": "127.0.0.1",
         "spark.sql.shuffle.partitions": "3",
@@ -76,7 +78,8 @@ class Readers(threading.Thread):
 
     def run(self) -> None:
         scans: list[Callable[[], Any]] = [self._pyarrow, self._polars, self._duckdb]
-        while not self.done.is_set():
+        # Not all the time: others need the machine, too.
+        while not self.done.wait(0.1):
             for scan in scans:
                 if not any(self.root.glob("**/*.parquet")):
                     continue

@@ -77,18 +77,26 @@ def test_the_receipt_reaches_the_driver(rows: Rows, root: Path) -> None:
     assert (receipt.rows, receipt.partitions, len(receipt.files)) == (30, 4, 12)
     save(rows(30, 31), root, partition_by="station", job="the second")
     assert aa.spark.last_receipt(str(root)).rows == 1
-    assert aa.already_committed(root, "job:the second") == aa.spark.last_receipt(root)
 
 
 def test_a_job_with_a_name_is_done_once(rows: Rows, root: Path) -> None:
+    receipts = []
     for _ in range(2):
         save(rows(0, 30), root, partition_by="station", job="monday", success_file="true")
+        receipts.append(aa.spark.last_receipt(root))
     assert ids(root) == list(range(30))
-    assert aa.spark.last_receipt(root).write_id == "job:monday"
+    assert (receipts[0].write_id, receipts[0].rows) == ("job:monday", 30)
+    assert receipts[1] == receipts[0]
     assert (root / "_SUCCESS").exists()
     save(rows(30, 60), root, partition_by="station", job="tuesday")
     assert ids(root) == list(range(60))
     assert nothing_left(root)
+
+
+def test_a_job_that_is_repeated_is_not_refused_for_what_it_wrote(rows: Rows, root: Path) -> None:
+    for _ in range(2):
+        save(rows(0, 30), root, partition_by="station", job="monday", mode="error_if_any_exists")
+    assert ids(root) == list(range(30))
 
 
 def test_a_job_that_was_discarded_is_not_taken_for_one_that_was_done(

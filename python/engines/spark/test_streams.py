@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -50,7 +51,8 @@ def test_each_batch_is_a_commit(feed: Feed, root: Path) -> None:
     query = run(writer(feed(3), root), root)
     assert ids(root) == list(range(60))
     assert aa.spark.last_receipt(root).rows == 20
-    assert aa.spark.last_receipt(root).write_id == f"job:{query.id}:2"
+    receipt = aa.spark.last_receipt(root)
+    assert (receipt.write_id, receipt.sequence) == (f"job:{query.id}", 2)
     # What is there already is not written again; what is new is.
     run(writer(feed(4), root), root)
     assert ids(root) == list(range(80))
@@ -118,3 +120,30 @@ def test_a_stream_that_is_killed_between_our_commit_and_that_of_spark(
     assert readers.faults == []
     assert readers.seen <= set(range(20 * (kills + 1)))
     assert nothing_left(root)
+
+
+def test_batches_of_a_checkpoint_that_went_back_are_known(feed: Feed, root: Path) -> None:
+    checkpoint, copy = root.parent / "checkpoint", root.parent / "copy"
+    run(writer(feed(1), root), root)
+    shutil.copytree(checkpoint, copy)
+    run(writer(feed(3), root), root)
+    shutil.rmtree(checkpoint)
+    copy.rename(checkpoint)
+    run(writer(feed(4), root), root)
+    assert ids(root) == list(range(80))
+
+
+def test_batches_of_a_function_are_jobs_with_numbers(
+    spark: SparkSession, feed: Feed, root: Path
+) -> None:
+    def write(rows: DataFrame, number: int) -> None:
+        for _ in range(2):
+            job = rows.write.format("atomic").mode("append").option("partition_by", "station")
+            job.option("job", "weather").option("sequence", number).save(str(root))
+            assert aa.spark.last_receipt(root).sequence == number
+
+    query = feed(2).writeStream.foreachBatch(write).trigger(availableNow=True)
+    query.option("checkpointLocation", str(root.parent / "checkpoint")).start().awaitTermination()
+    assert ids(root) == list(range(40))
+    with pytest.raises(Exception, match="is the number of a job with a name"):
+        spark.range(1).write.format("atomic").mode("append").option("sequence", 1).save(str(root))

@@ -186,6 +186,7 @@ _READ |= dict.fromkeys(
         "max_open_files",
         "page_rows",
         "row_group_size",
+        "sequence",
         "target_file_rows",
         "threads",
     ),

@@ -37,7 +37,7 @@ from pyspark.sql.types import (
 )
 from pyspark.taskcontext import TaskContext
 
-from ._dataset import already_committed, commit, discard, stage, write_dataset
+from ._dataset import DatasetWriter, commit, discard, stage, write_dataset
 from ._errors import DataSetWarning, JobClosedError, make
 from ._lib import Receipt, StagedWrite
 from ._options import WriteOptions
@@ -92,8 +92,7 @@ class AtomicDataSource(DataSource):
 def last_receipt(root: StrPath) -> Receipt:
     """The receipt of the last write to a data set that the running Spark application committed.
 
-    The receipt of a job with a name (option ``job``) is found from anywhere for 30 days, with
-    ``already_committed(root, "job:NAME")``.
+    It is also that of an earlier job, if the last one was of the same name (option ``job``), and so published nothing again.
 
     :param root: The data set, as it was given to ``save`` or ``start``.
     :raises AtomicArrowError: If there is none, or this process is not the driver.
@@ -104,7 +103,7 @@ def last_receipt(root: StrPath) -> Receipt:
     except FileNotFoundError:
         reason = "this application of Spark has committed nothing to it"
     except AssertionError:
-        reason = "this process drives no Spark; of a job with a name, already_committed has it"
+        reason = "this process drives no Spark"
     raise make("AtomicArrowError", f"{place}: no receipt: {reason}", outcome="not_published")
 
 
@@ -136,7 +135,9 @@ class _Job:
     schema: StructType
     options: WriteOptions
     name: str
-    """The job, to which staged rows belong; of a stream empty, since each batch is a job."""
+    """The job, to which staged rows belong: of a stream its query, which tasks and messages know."""
+    sequence: int | None
+    """The number of the job among those of its name: of a stream that of the batch."""
     is_named: bool
     """Whether the user named it, and may repeat it."""
     mode_is_given: bool
@@ -166,11 +167,13 @@ class _Job:
             reason = f"{mode!r} is none of {either}, which go with Spark's mode {asked!r}"
             raise invalid("mode", reason)
         job = options.pop("job", None)
+        sequence = options.pop("sequence", None)
         return cls(
             root=os.path.abspath(local_path(root)),
             schema=schema,
             options=options,
             name="" if stream else job or f"spark {uuid.uuid4()}",
+            sequence=sequence,
             is_named=job is not None,
             mode_is_given="mode" in given,
         )
@@ -180,7 +183,7 @@ class _Job:
         options = self.options.copy()
         for name in ("keep_staged", "success_file"):
             options.pop(name, None)  # type: ignore[misc]
-        if self.receipt() is not None:
+        if self.is_named and self.is_closed():
             return
         with warnings.catch_warnings(action="ignore", category=DataSetWarning):
             write_dataset([], self.root, schema=self._arrow_schema(), dry_run=True, **options)
@@ -196,14 +199,15 @@ class _Job:
         schema = self._arrow_schema() if first is None else first.schema
         options = self._in_task(task)
         options["job"] = self.name
+        options["sequence"] = self.sequence
         options["task"] = str(task.partitionId())
         options.pop("success_file", None)
         try:
             return stage(rows, self.root, schema=schema, **options)
         except JobClosedError:
-            receipt = self.receipt()
-            # That of a job that was discarded has no files, as that of one without rows.
-            if receipt is None or (first is not None and not receipt.files):
+            receipt = self.commit(())
+            # That of a job that was discarded has no files, as that of one without rows, or of a batch before the last.
+            if not receipt.files and not _is_superseded(receipt) and first is not None:
                 raise
             return None
 
@@ -218,15 +222,20 @@ class _Job:
                 options["mode"] = "overwrite_partitions"
         return options
 
-    def receipt(self) -> Receipt | None:
-        """That of the job, if it has been committed."""
-        place = {name: self.options[name] for name in _OF_PLACE if name in self.options}  # type: ignore[literal-required]
-        return already_committed(self.root, f"job:{self.name}", **place)
+    def is_closed(self) -> bool:
+        """Whether the job has been committed or discarded."""
+        place = self.options.get("staging", "auto")
+        known: WriteOptions = {"job": self.name, "sequence": self.sequence, "staging": place}
+        try:
+            DatasetWriter(self.root, schema=self._arrow_schema(), **known).discard()
+        except JobClosedError:
+            return True
+        return False
 
-    def commit(self, staged: Sequence[StagedWrite]) -> None:
-        receipt = None if staged else self.receipt()
+    def commit(self, staged: Sequence[StagedWrite]) -> Receipt:
+        """Commits the job; of one that is closed it gives the receipt."""
         named = {name: self.options[name] for name in _OF_COMMIT if name in self.options}  # type: ignore[literal-required]
-        _keep(receipt or commit(staged, root=self.root, job=self.name, **named), self.root)
+        return commit(staged, root=self.root, job=self.name, sequence=self.sequence, **named)
 
     def abort(self, staged: Sequence[StagedWrite]) -> None:
         place = self.options.get("staging", "auto")
@@ -234,7 +243,6 @@ class _Job:
 
 
 _OF_COMMIT = ("case_sensitive_names", "rewrite_missing", "schema_check", "success_file")
-_OF_PLACE = ("rewrite_missing", "staging")
 
 
 def _refuse(options: WriteOptions, stream: bool) -> None:
@@ -246,8 +254,10 @@ def _refuse(options: WriteOptions, stream: bool) -> None:
     if options.get("durability", "").lower() == "unsynced":
         reason = "jobs are remembered, and a power cut could take what was not synced"
         raise invalid("durability", reason)
-    if stream and "job" in options:
+    if stream and ("job" in options or "sequence" in options):
         raise invalid("job", "each batch of a stream is a job, named by its query and number")
+    if "sequence" in options and "job" not in options:
+        raise invalid("sequence", "is the number of a job with a name: option('job', NAME)")
     if stream and "partition_by" not in options:
         reason = f"{_NOT_SEEN}; a stream says option('partition_by', KEYS), or '' for none"
         raise invalid("partition_by", reason)
@@ -282,7 +292,8 @@ def _refuse_type(column: str, kind: DataType) -> None:
 class _Message(WriterCommitMessage):
     """What a task hands back to the driver."""
 
-    job: str
+    query: str | None
+    """Of a stream its id."""
     staged: StagedWrite | None
 
 
@@ -299,10 +310,10 @@ class _JobWriter(DataSourceArrowWriter):
         self._job = job
 
     def write(self, iterator: Iterator[pa.RecordBatch]) -> WriterCommitMessage:
-        return _Message(self._job.name, self._job.stage(iterator, _task()))
+        return _Message(None, self._job.stage(iterator, _task()))
 
     def commit(self, messages: Sequence[WriterCommitMessage | None]) -> None:
-        self._job.commit(_staged(messages))
+        _keep(self._job.commit(_staged(messages)), self._job.root)
 
     def abort(self, messages: Sequence[WriterCommitMessage | None]) -> None:
         # Who named the job may run it again, which takes in what this attempt left.
@@ -323,17 +334,23 @@ class _BatchWriter(DataSourceStreamArrowWriter):
         if not query or not batch:
             message = f"{self._job.root}: Spark does not tell the query and batch of this task"
             raise make("AtomicArrowError", message, outcome="not_published")
-        job = replace(self._job, name=f"{query}:{batch}")
-        return _Message(job.name, job.stage(iterator, task))
+        job = replace(self._job, name=query, sequence=int(batch))
+        return _Message(query, job.stage(iterator, task))
 
     def commit(self, messages: Sequence[WriterCommitMessage | None], batchId: int) -> None:
-        names = {message.job for message in messages if isinstance(message, _Message)}
-        for name in names:
-            replace(self._job, name=name).commit(_staged(messages))
+        # This process is another than that of the tasks, and is not told the query by Spark.
+        queries = {message.query for message in messages if isinstance(message, _Message)}
+        for query in queries:
+            job = replace(self._job, name=query or "", sequence=batchId)
+            _keep(job.commit(_staged(messages)), job.root)
 
     def abort(self, messages: Sequence[WriterCommitMessage | None], batchId: int) -> None:
         # The batch comes again, and its commit takes in what this attempt left.
         pass
+
+
+def _is_superseded(receipt: Receipt) -> bool:
+    return any(note.kind == "superseded" for note in receipt.notes)
 
 
 def _task() -> TaskContext:

@@ -13,8 +13,8 @@ the kernel or the power at any moment leaves the whole new file or none of it; t
 - :class:`AtomicArrowWriter` writes one Parquet file into a partition.
 - :func:`open`, :func:`write_bytes`, :func:`write_text` and :func:`write_json` write any file.
 - :func:`verify`, :func:`inspect` and :func:`recover` look after what is there.
-- ``atomic_arrow.dask`` and ``atomic_arrow.spark`` write what engines hold; ``atomic_arrow.delta`` and
-  ``atomic_arrow.iceberg`` tell tables of other formats of a commit.
+- ``atomic_arrow.daft``, ``atomic_arrow.dask``, ``atomic_arrow.ray`` and ``atomic_arrow.spark`` write what engines hold;
+  ``atomic_arrow.delta`` and ``atomic_arrow.iceberg`` tell tables of other formats of a commit.
 
 Every exception is an :class:`AtomicArrowError`, or on Ctrl-C :class:`Interrupted`, and says in its
 ``outcome`` what is on disk; but what iterators and callbacks raise stays what it is, and an argument of
@@ -122,9 +122,11 @@ from ._row_file import FileUpdate, update, write_csv, write_ipc, write_ndjson, w
 from ._whole import write_bytes, write_json, write_text
 
 if TYPE_CHECKING:
+    from . import daft as daft
     from . import dask as dask
     from . import delta as delta
     from . import iceberg as iceberg
+    from . import ray as ray
     from . import spark as spark
 
 __all__ = [

@@ -55,8 +55,6 @@ class Job:
             for name, value in given.items()
             if name in _OF_BOTH or name not in _OF_COMMIT
         }
-        # An engine runs as many tasks at once as there are cores.
-        self._staging.setdefault("threads", 1)
         prepared({**given, "job": self.name})
 
     def check(self, schema: Schema) -> None:
@@ -66,7 +64,12 @@ class Job:
         _dry_run([], self.root, schema, None, options)
 
     def stage(
-        self, data: Data, *, task: str, schema: Schema | None = None, index: bool | None = None
+        self,
+        data: Data,
+        *,
+        task: str | None = None,
+        schema: Schema | None = None,
+        index: bool | None = None,
     ) -> StagedWrite | None:
         """Stages what one task has; None where the job was committed or discarded before."""
         options: Any = {**self._staging, "job": self.name, "task": task}
@@ -90,15 +93,19 @@ class Job:
 
     def receipt(self) -> Receipt | None:
         """What its commit published, if there was one that published anything."""
-        keys = ("sequence", "rewrite_missing", "staging")
+        if self.stage_nothing() is not None:
+            return None
+        receipt = self.commit([])
+        return receipt if _published(receipt) else None
+
+    def stage_nothing(self) -> StagedWrite | None:
+        """Stages no rows, which leaves nothing on disk; None where the job was committed or discarded before."""
+        keys = ("mode", "sequence", "rewrite_missing", "staging", "overwrite_table")
         options: Any = {key: self._staging[key] for key in keys if key in self._staging}
         try:
-            # What has no rows stages nothing, but is refused where the job has ended.
-            stage(_nothing(), self.root, job=self.name, **options)
+            return stage(_nothing(), self.root, job=self.name, **options)
         except JobClosedError:
-            receipt = self.commit([])
-            return receipt if _published(receipt) else None
-        return None
+            return None
 
     def fail(self, error: BaseException) -> Receipt | None:
         """Ends the job after an error of the engine, and discards what is staged for it.

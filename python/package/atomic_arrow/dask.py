@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, Unpack, overload
 
-import dask
+from dask.delayed import delayed
 
 from ._data import Schema
 from ._dataset import _warn, _warnings_of
@@ -96,6 +96,8 @@ def write_dataset(
         raise TypeError(
             "compute_kwargs are for compute=True: give them to the compute() of what comes back"
         )
+    # Dask runs a task for each core.
+    options.setdefault("threads", 1)
     job = Job(root, options)
     receipt = job.receipt() if compute and job.is_named else None
     if receipt is not None:
@@ -104,15 +106,16 @@ def write_dataset(
     parts = _staged(data, job, schema, index)
     key = f"atomic-arrow-commit-{uuid.uuid4()}"
     if not compute:
-        return dask.delayed(_commit)(parts, job, dask_key_name=key)
-    commit = dask.delayed(_commit_and_tell)(parts, job, dask_key_name=key)
+        asked: Delayed = delayed(_commit)(parts, job, dask_key_name=key)
+        return asked
+    commit = delayed(_commit_and_tell)(parts, job, dask_key_name=key)
     receipt, told = _computed(commit, job, compute_kwargs or {})
     for kind, message in told:
         warnings.warn(message, kind, stacklevel=2)
     return receipt
 
 
-def _computed(commit: Delayed, job: Job, arguments: Mapping[str, Any]) -> _Told:
+def _computed(commit: Any, job: Job, arguments: Mapping[str, Any]) -> _Told:
     try:
         computed: _Told = commit.compute(**arguments)
     except BaseException as error:
@@ -156,18 +159,18 @@ def _staged(data: Any, job: Job, schema: Schema | None, index: bool | None) -> l
         )
         parts: list[Delayed] = staged.to_delayed()
         return parts
-    delayed = data.to_delayed() if is_a(data, "dask.bag", "Bag") else data
-    if not isinstance(delayed, list | tuple) or not all(
-        is_a(part, "dask.delayed", "Delayed") for part in delayed
+    given = data.to_delayed() if is_a(data, "dask.bag", "Bag") else data
+    if not isinstance(given, list | tuple) or not all(
+        is_a(part, "dask.delayed", "Delayed") for part in given
     ):
         raise TypeError(
             f"a {type(data).__qualname__} is not written: give a frame of Dask, a bag, or a list of Delayed"
         )
     known = None if schema is None else sendable(schema, index=index)
-    task = dask.delayed(_Stage(job, known, index), traverse=False)
+    task = delayed(_Stage(job, known, index), traverse=False)
     return [
         task(part, {"number": number}, dask_key_name=f"atomic-arrow-stage-{uuid.uuid4()}")
-        for number, part in enumerate(delayed)
+        for number, part in enumerate(given)
     ]
 
 

@@ -32,10 +32,10 @@ class SourceWithFaults(AtomicDataSource):
         return "atomic_with_faults"
 
     def writer(self, schema: StructType, overwrite: bool) -> _JobWriter:
-        return _Job(super().writer(schema, overwrite)._job)  # type: ignore[attr-defined]
+        return _Job(super().writer(schema, overwrite)._write)  # type: ignore[attr-defined]
 
     def streamWriter(self, schema: StructType, overwrite: bool) -> _BatchWriter:
-        return _Batch(super().streamWriter(schema, overwrite)._job)  # type: ignore[attr-defined]
+        return _Batch(super().streamWriter(schema, overwrite)._write)  # type: ignore[attr-defined]
 
 
 class _Faults:

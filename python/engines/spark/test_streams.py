@@ -145,5 +145,16 @@ def test_batches_of_a_function_are_jobs_with_numbers(
     query = feed(2).writeStream.foreachBatch(write).trigger(availableNow=True)
     query.option("checkpointLocation", str(root.parent / "checkpoint")).start().awaitTermination()
     assert ids(root) == list(range(40))
-    with pytest.raises(Exception, match="is the number of a job with a name"):
+    with pytest.raises(Exception, match="the number in the stream that a job names"):
         spark.range(1).write.format("atomic").mode("append").option("sequence", 1).save(str(root))
+
+
+def test_a_batch_without_rows_is_done_again_like_any_other(
+    feed: Feed, root: Path, faults: Ask
+) -> None:
+    batches = feed(2).where("id >= 20")
+    faults("after commit of batch 0", "kill")
+    with pytest.raises(StreamingQueryException):
+        run(writer(batches, root, "atomic_with_faults"), root)
+    run(writer(batches, root, "atomic_with_faults"), root)
+    assert ids(root) == list(range(20, 40))

@@ -10,13 +10,12 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import uuid
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, TypeAlias
 
 from pyspark import SparkFiles
 from pyspark.sql.datasource import (
@@ -37,8 +36,9 @@ from pyspark.sql.types import (
 )
 from pyspark.taskcontext import TaskContext
 
-from ._dataset import DatasetWriter, commit, discard, stage, write_dataset
-from ._errors import DataSetWarning, JobClosedError, make
+from ._dataset import discard
+from ._errors import make
+from ._job import Job
 from ._lib import Receipt, StagedWrite
 from ._options import WriteOptions
 from ._paths import StrPath, local_path
@@ -65,16 +65,16 @@ class AtomicDataSource(DataSource):
         :raises InvalidOptionError, TypeError: If an option cannot be.
         :raises AtomicArrowError: Whatever a dry run of the write is refused for. Nothing is written.
         """
-        job = _Job.of(self.options, schema, overwrite)
-        job.check()
-        return _JobWriter(job)
+        write = _Write.of(self.options, schema, overwrite)
+        write.check()
+        return _JobWriter(write)
 
     def streamWriter(self, schema: StructType, overwrite: bool) -> DataSourceStreamArrowWriter:
         """The writer of a batch of a stream.
 
         :raises InvalidOptionError, TypeError: If an option cannot be.
         """
-        return _BatchWriter(_Job.of(self.options, schema, overwrite, stream=True))
+        return _BatchWriter(_Write.of(self.options, schema, overwrite, stream=True))
 
     def schema(self) -> NoReturn:
         """Refuses to read: what was written is Parquet, which Spark reads itself."""
@@ -126,26 +126,25 @@ _APPENDS = ("append", "error_if_exists", "error_if_any_exists", "ignore")
 _OVERWRITES = ("overwrite", "overwrite_partitions")
 _DYNAMIC = "spark.sql.sources.partitionOverwriteMode"
 
+Messages: TypeAlias = Sequence[WriterCommitMessage | None]
+
 
 @dataclass(frozen=True)
-class _Job:
+class _Write:
     """All that workers and the driver have to know of a write. Spark sends it to them, pickled."""
 
     root: str
     schema: StructType
     options: WriteOptions
-    name: str
-    """The job, to which staged rows belong: of a stream its query, which tasks and messages know."""
-    sequence: int | None
-    """The number of the job among those of its name: of a stream that of the batch."""
+    """Those of the job: also its name, but of a stream, whose tasks are told it."""
     is_named: bool
-    """Whether the user named it, and may repeat it."""
+    """Whether the user named the job, and may repeat it."""
     mode_is_given: bool
 
     @classmethod
     def of(
         cls, texts: Mapping[str, str], schema: StructType, overwrite: bool, stream: bool = False
-    ) -> _Job:
+    ) -> _Write:
         given = dict(texts)
         root = given.pop("path", None)
         if root is None:
@@ -157,7 +156,6 @@ class _Job:
         for name in given.keys() & _OF_SPARK.keys():
             raise TypeError(f"there is no option {name!r}; {_OF_SPARK[name]}")
         options = options_of_texts(given)
-        _refuse(options, stream)
         for field in schema:
             _refuse_type(field.name, field.dataType)
         mode = options.setdefault("mode", "overwrite" if overwrite else "append").replace("-", "_")
@@ -166,50 +164,45 @@ class _Job:
             either = ", ".join(_OVERWRITES if overwrite else _APPENDS)
             reason = f"{mode!r} is none of {either}, which go with Spark's mode {asked!r}"
             raise invalid("mode", reason)
-        job = options.pop("job", None)
-        sequence = options.pop("sequence", None)
-        return cls(
-            root=os.path.abspath(local_path(root)),
-            schema=schema,
-            options=options,
-            name="" if stream else job or f"spark {uuid.uuid4()}",
-            sequence=sequence,
-            is_named=job is not None,
-            mode_is_given="mode" in given,
-        )
+        if stream:
+            _refuse_in_stream(options)
+        # It refuses what is not for jobs.
+        job = Job(root, options)
+        is_named = job.is_named
+        if not stream:
+            options["job"] = job.name
+        return cls(job.root, schema, options, is_named, mode_is_given="mode" in given)
+
+    def job(self) -> Job:
+        return Job(self.root, self.options)
+
+    def of_batch(self, query: str, number: int) -> _Write:
+        """The write of one batch of a stream."""
+        options = self.options.copy()
+        options["job"] = query
+        options["sequence"] = number
+        return replace(self, options=options)
 
     def check(self) -> None:
         """Refuses on the driver what else each task would be refused for."""
-        options = self.options.copy()
-        for name in ("keep_staged", "success_file"):
-            options.pop(name, None)  # type: ignore[misc]
-        if self.is_named and self.is_closed():
-            return
-        with warnings.catch_warnings(action="ignore", category=DataSetWarning):
-            write_dataset([], self.root, schema=self._arrow_schema(), dry_run=True, **options)
+        job = self.job()
+        if not self.is_named or job.receipt() is None:
+            job.check(self._arrow_schema())
+
+    def stage(
+        self, batches: Iterator[pa.RecordBatch], task: TaskContext, query: str | None = None
+    ) -> _Message:
+        """Stages the rows of a task."""
+        first = next(batches, None)
+        rows = batches if first is None else chain([first], batches)
+        schema = self._arrow_schema() if first is None else first.schema
+        job = Job(self.root, self._in_task(task))
+        staged = job.stage(rows, task=str(task.partitionId()), schema=schema)
+        return _Message(query, staged, first is not None)
 
     def _arrow_schema(self) -> pa.Schema:
         # Any zone: it is that of no rows.
         return to_arrow_schema(self.schema, timezone="UTC")
-
-    def stage(self, batches: Iterator[pa.RecordBatch], task: TaskContext) -> StagedWrite | None:
-        """Stages the rows of a task; ``None`` if the job has been committed before."""
-        first = next(batches, None)
-        rows = batches if first is None else chain([first], batches)
-        schema = self._arrow_schema() if first is None else first.schema
-        options = self._in_task(task)
-        options["job"] = self.name
-        options["sequence"] = self.sequence
-        options["task"] = str(task.partitionId())
-        options.pop("success_file", None)
-        try:
-            return stage(rows, self.root, schema=schema, **options)
-        except JobClosedError:
-            receipt = self.commit(())
-            # That of a job that was discarded has no files, as that of one without rows, or of a batch before the last.
-            if not receipt.files and not _is_superseded(receipt) and first is not None:
-                raise
-            return None
 
     def _in_task(self, task: TaskContext) -> WriteOptions:
         """The options, where the task adds what is its own."""
@@ -222,43 +215,24 @@ class _Job:
                 options["mode"] = "overwrite_partitions"
         return options
 
-    def is_closed(self) -> bool:
-        """Whether the job has been committed or discarded."""
-        place = self.options.get("staging", "auto")
-        known: WriteOptions = {"job": self.name, "sequence": self.sequence, "staging": place}
-        try:
-            DatasetWriter(self.root, schema=self._arrow_schema(), **known).discard()
-        except JobClosedError:
-            return True
-        return False
+    def commit(self, messages: Messages) -> None:
+        """Commits the job; of one that was committed before nothing is published again."""
+        handed = [message for message in messages if isinstance(message, _Message)]
+        # A task without rows has nothing to lose where the job is closed.
+        parts = [it.staged for it in handed if it.staged is not None or it.has_rows]
+        _keep(self.job().commit(parts), self.root)
 
-    def commit(self, staged: Sequence[StagedWrite]) -> Receipt:
-        """Commits the job; of one that is closed it gives the receipt."""
-        named = {name: self.options[name] for name in _OF_COMMIT if name in self.options}  # type: ignore[literal-required]
-        return commit(staged, root=self.root, job=self.name, sequence=self.sequence, **named)
-
-    def abort(self, staged: Sequence[StagedWrite]) -> None:
-        place = self.options.get("staging", "auto")
-        discard(staged, root=self.root, job=self.name, staging=place)
+    def abort(self) -> None:
+        """Discards what is staged for the job, and closes it; but who named it may run it again, which does that."""
+        if not self.is_named:
+            place = self.options.get("staging", "auto")
+            discard(root=self.root, job=self.options["job"], staging=place)
 
 
-_OF_COMMIT = ("case_sensitive_names", "rewrite_missing", "schema_check", "success_file")
-
-
-def _refuse(options: WriteOptions, stream: bool) -> None:
-    """Refuses what the library has, and Spark cannot have."""
-    if "write_id" in options:
-        raise invalid("write_id", "a job of Spark is named by option('job', NAME)")
-    if "task" in options:
-        raise invalid("task", "is the number of Spark's partition")
-    if options.get("durability", "").lower() == "unsynced":
-        reason = "jobs are remembered, and a power cut could take what was not synced"
-        raise invalid("durability", reason)
-    if stream and ("job" in options or "sequence" in options):
+def _refuse_in_stream(options: WriteOptions) -> None:
+    if "job" in options or "sequence" in options:
         raise invalid("job", "each batch of a stream is a job, named by its query and number")
-    if "sequence" in options and "job" not in options:
-        raise invalid("sequence", "is the number of a job with a name: option('job', NAME)")
-    if stream and "partition_by" not in options:
+    if "partition_by" not in options:
         reason = f"{_NOT_SEEN}; a stream says option('partition_by', KEYS), or '' for none"
         raise invalid("partition_by", reason)
 
@@ -295,62 +269,50 @@ class _Message(WriterCommitMessage):
     query: str | None
     """Of a stream its id."""
     staged: StagedWrite | None
-
-
-def _staged(messages: Sequence[WriterCommitMessage | None]) -> list[StagedWrite]:
-    """What tasks handed back; those that failed hand back nothing."""
-    found = (message.staged for message in messages if isinstance(message, _Message))
-    return [staged for staged in found if staged is not None]
+    """What it staged; ``None`` if the job was closed before."""
+    has_rows: bool
 
 
 class _JobWriter(DataSourceArrowWriter):
     """Stages what each task has, and commits it as one."""
 
-    def __init__(self, job: _Job) -> None:
-        self._job = job
+    def __init__(self, write: _Write) -> None:
+        self._write = write
 
     def write(self, iterator: Iterator[pa.RecordBatch]) -> WriterCommitMessage:
-        return _Message(None, self._job.stage(iterator, _task()))
+        return self._write.stage(iterator, _task())
 
-    def commit(self, messages: Sequence[WriterCommitMessage | None]) -> None:
-        _keep(self._job.commit(_staged(messages)), self._job.root)
+    def commit(self, messages: Messages) -> None:
+        self._write.commit(messages)
 
-    def abort(self, messages: Sequence[WriterCommitMessage | None]) -> None:
-        # Who named the job may run it again, which takes in what this attempt left.
-        if not self._job.is_named:
-            self._job.abort(_staged(messages))
+    def abort(self, messages: Messages) -> None:
+        self._write.abort()
 
 
 class _BatchWriter(DataSourceStreamArrowWriter):
     """Stages what each task has of a batch, and commits it as one, once by query and number of the batch."""
 
-    def __init__(self, job: _Job) -> None:
-        self._job = job
+    def __init__(self, write: _Write) -> None:
+        self._write = write
 
     def write(self, iterator: Iterator[pa.RecordBatch]) -> WriterCommitMessage:
         task = _task()
         query = task.getLocalProperty("sql.streaming.queryId")
         batch = task.getLocalProperty("streaming.sql.batchId")
         if not query or not batch:
-            message = f"{self._job.root}: Spark does not tell the query and batch of this task"
+            message = f"{self._write.root}: Spark does not tell the query and batch of this task"
             raise make("AtomicArrowError", message, outcome="not_published")
-        job = replace(self._job, name=query, sequence=int(batch))
-        return _Message(query, job.stage(iterator, task))
+        return self._write.of_batch(query, int(batch)).stage(iterator, task, query)
 
-    def commit(self, messages: Sequence[WriterCommitMessage | None], batchId: int) -> None:
+    def commit(self, messages: Messages, batchId: int) -> None:
         # This process is another than that of the tasks, and is not told the query by Spark.
-        queries = {message.query for message in messages if isinstance(message, _Message)}
-        for query in queries:
-            job = replace(self._job, name=query or "", sequence=batchId)
-            _keep(job.commit(_staged(messages)), job.root)
+        for query in {message.query for message in messages if isinstance(message, _Message)}:
+            if query is not None:
+                self._write.of_batch(query, batchId).commit(messages)
 
-    def abort(self, messages: Sequence[WriterCommitMessage | None], batchId: int) -> None:
+    def abort(self, messages: Messages, batchId: int) -> None:
         # The batch comes again, and its commit takes in what this attempt left.
         pass
-
-
-def _is_superseded(receipt: Receipt) -> bool:
-    return any(note.kind == "superseded" for note in receipt.notes)
 
 
 def _task() -> TaskContext:

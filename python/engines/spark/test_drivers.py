@@ -12,7 +12,7 @@ from pathlib import Path
 import atomic_arrow as aa
 import pyarrow as pa
 import pytest
-from common import WHOLE
+from common import WHOLE, whole
 from support import Readers, ids, nothing_left
 
 HERE = Path(__file__).parent
@@ -23,9 +23,9 @@ POINTS = [
     "before commit",
     "after commit",
 ]
-SAMPLE = ["after staging 1", "after commit"]
+SAMPLE = ["after commit"]
 # The commit itself, at some moment or other.
-RANDOM = [f"before commit {n}" for n in range(10)]
+RANDOM = [f"before commit {n}" for n in range(6)]
 
 Drive = Callable[[str], int]
 
@@ -93,11 +93,9 @@ def test_what_a_killed_driver_left_staged_is_discarded_by_its_job(
     assert ids(root) == []
 
 
+@whole
 @pytest.mark.parametrize(
-    "point",
-    ["after staging 0", "before commit of batch 1", "after commit of batch 1"]
-    if WHOLE
-    else ["after commit of batch 1"],
+    "point", ["after staging 0", "before commit of batch 1", "after commit of batch 1"]
 )
 def test_a_stream_whose_driver_is_killed(
     drive: Drive, root: Path, tmp_path: Path, point: str

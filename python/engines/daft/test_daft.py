@@ -15,6 +15,7 @@ import pyarrow.parquet
 import pytest
 from checks import Driver, assert_clean, readers, rows_in, wait_until
 from common import printed, whole
+from daft.recordbatch import MicroPartition
 
 OLD = list(range(100, 110))
 ALL = list(range(20))
@@ -116,6 +117,16 @@ def test_a_named_job_that_failed_is_run_again(root: Path) -> None:
     assert "discard(" in failed.value.__notes__[-1]
     assert rows_in(root) == []
     assert write(frame(), root, job="monday").rows == 20
+    assert_clean(root)
+
+
+def test_a_sink_that_is_left_without_a_commit_discards(root: Path) -> None:
+    parts = [MicroPartition.from_pydict({"n": [1]})]
+    with pytest.raises(KeyboardInterrupt), aa.daft.AtomicDataSink(root) as sink:
+        (written,) = sink.write(iter(parts))
+        assert written.rows_written == 1
+        assert len(aa.staged(root)) == 1
+        raise KeyboardInterrupt
     assert_clean(root)
 
 

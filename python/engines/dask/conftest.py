@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import dask
 import pytest
 from distributed import Client, LocalCluster
 
 
 @pytest.fixture(scope="session")
 def client() -> Iterator[Client]:
-    dask.config.set({"distributed.scheduler.allowed-failures": 1})
     with (
         LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
         Client(cluster, set_as_default=False) as client,

@@ -126,7 +126,20 @@ def always_die(part: pd.DataFrame) -> pd.DataFrame:
     return part
 
 
-def test_a_task_that_always_kills_its_worker_publishes_nothing(
+def allow_failures(number: int, dask_scheduler: Any) -> None:
+    dask_scheduler.allowed_failures = number
+
+
+@pytest.fixture
+def no_second_chance(client: Client) -> Iterator[None]:
+    """Has Dask give up a task whose worker dies: a nanny whose worker dies again as it starts would give up, too."""
+    client.run_on_scheduler(allow_failures, 0)
+    yield
+    client.run_on_scheduler(allow_failures, 3)
+
+
+@pytest.mark.usefixtures("no_second_chance")
+def test_a_task_that_kills_its_worker_for_good_publishes_nothing(
     root: Path, old: list[int], client: Client
 ) -> None:
     dying = frame().map_partitions(always_die, meta=frame()._meta)

@@ -158,3 +158,15 @@ def test_a_batch_without_rows_is_done_again_like_any_other(
         run(writer(batches, root, "atomic_with_faults"), root)
     run(writer(batches, root, "atomic_with_faults"), root)
     assert ids(root) == list(range(20, 40))
+
+
+def test_a_stream_that_stages_elsewhere_knows_its_batches_too(
+    feed: Feed, root: Path, tmp_path: Path, faults: Ask
+) -> None:
+    (tmp_path / "scratch").mkdir()
+    stream = writer(feed(2), root, "atomic_with_faults", staging=str(tmp_path / "scratch"))
+    faults("after commit of batch 0", "kill")
+    with pytest.raises(StreamingQueryException):
+        run(stream, root)
+    run(stream, root)
+    assert ids(root) == list(range(40))

@@ -37,7 +37,7 @@ from pyspark.sql.types import (
 from pyspark.taskcontext import TaskContext
 
 from ._dataset import discard
-from ._errors import make
+from ._errors import AlreadyCommittedError, make
 from ._job import Job
 from ._lib import Receipt, StagedWrite
 from ._options import WriteOptions
@@ -126,7 +126,7 @@ _APPENDS = ("append", "error_if_exists", "error_if_any_exists", "ignore")
 _OVERWRITES = ("overwrite", "overwrite_partitions")
 _DYNAMIC = "spark.sql.sources.partitionOverwriteMode"
 
-Messages: TypeAlias = Sequence[WriterCommitMessage | None]
+_Messages: TypeAlias = Sequence[WriterCommitMessage | None]
 
 
 @dataclass(frozen=True)
@@ -215,7 +215,7 @@ class _Write:
                 options["mode"] = "overwrite_partitions"
         return options
 
-    def commit(self, messages: Messages) -> None:
+    def commit(self, messages: _Messages) -> None:
         """Commits the job; of one that was committed before nothing is published again."""
         handed = [message for message in messages if isinstance(message, _Message)]
         # A task without rows has nothing to lose where the job is closed.
@@ -282,10 +282,10 @@ class _JobWriter(DataSourceArrowWriter):
     def write(self, iterator: Iterator[pa.RecordBatch]) -> WriterCommitMessage:
         return self._write.stage(iterator, _task())
 
-    def commit(self, messages: Messages) -> None:
+    def commit(self, messages: _Messages) -> None:
         self._write.commit(messages)
 
-    def abort(self, messages: Messages) -> None:
+    def abort(self, messages: _Messages) -> None:
         self._write.abort()
 
 
@@ -304,13 +304,15 @@ class _BatchWriter(DataSourceStreamArrowWriter):
             raise make("AtomicArrowError", message, outcome="not_published")
         return self._write.of_batch(query, int(batch)).stage(iterator, task, query)
 
-    def commit(self, messages: Messages, batchId: int) -> None:
+    def commit(self, messages: _Messages, batchId: int) -> None:
         # This process is another than that of the tasks, and is not told the query by Spark.
         for query in {message.query for message in messages if isinstance(message, _Message)}:
             if query is not None:
-                self._write.of_batch(query, batchId).commit(messages)
+                # A batch that comes again, whose receipt is in a staging area elsewhere, is there all the same.
+                with contextlib.suppress(AlreadyCommittedError):
+                    self._write.of_batch(query, batchId).commit(messages)
 
-    def abort(self, messages: Messages, batchId: int) -> None:
+    def abort(self, messages: _Messages, batchId: int) -> None:
         # The batch comes again, and its commit takes in what this attempt left.
         pass
 

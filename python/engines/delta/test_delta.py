@@ -389,6 +389,39 @@ def test_a_table_that_is_not_there_is_made_only_if_asked_for(root: Path) -> None
     assert not (root / "_delta_log").exists()
 
 
+@pytest.mark.parametrize("name", ["sp ace", "ha#sh", "q?x", "ü"])
+def test_a_table_in_a_directory_of_any_name(tmp_path: Path, name: str) -> None:
+    receipt = write(tmp_path / name / "a%20b", weather(["a b"], [1]))
+    register(receipt, tmp_path / name / "a%20b", table=tmp_path / name, create=True)
+    # DuckDB leaves out what is beyond ASCII, and finds no file.
+    for reader in ("pyarrow", "deltalake", *["duckdb"] * name.isascii()):
+        assert rows_of(reader, tmp_path / name) == texts(weather(["a b"], [1]))
+
+
+@pytest.mark.parametrize("name", ["a%20b", "a\\b"])
+def test_a_directory_that_deltalake_takes_for_another_is_refused(tmp_path: Path, name: str) -> None:
+    receipt = write(tmp_path / name, weather(["KSEA"], [1]))
+    with pytest.raises(aa.RegistrationError, match="rename the directory"):
+        register(receipt, tmp_path / name, create=True)
+    assert not (tmp_path / name / "_delta_log").exists()
+
+
+def test_it_is_said_when_nobody_knows_what_the_table_has(root: Path) -> None:
+    register(write(root, weather(["KSEA"], [1])), root, create=True)
+    with pytest.warns(aa.DataSetWarning):
+        receipt = write(root, weather(["KSEA"], [2]))
+    commit = aa.delta._Adding._commit
+
+    def then_damage(adding: Any, *rest: Any) -> None:
+        commit(adding, *rest)
+        (root / "_delta_log" / f"{1:020}.json").write_text("{")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(aa.delta._Adding, "_commit", then_damage)
+        with pytest.raises(aa.RegistrationError, match="it is not known whether the table has"):
+            register(receipt, root)
+
+
 def test_a_table_beside_the_data_set_is_refused(root: Path, tmp_path: Path) -> None:
     receipt = write(root, weather(["KSEA"], [1]))
     with pytest.raises(aa.RegistrationError, match="a directory above"):

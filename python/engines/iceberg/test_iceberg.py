@@ -494,6 +494,25 @@ def test_another_registration_between_looking_and_committing(
     assert len(rows_of("pyiceberg", table)) == 1
 
 
+def test_it_is_said_when_nobody_knows_what_the_table_has(
+    root: Path, catalog: SqlCatalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = made(catalog, weather(["KSEA"], [1]).schema)
+    receipt = write(root, weather(["KSEA"], [1]))
+    commit = aa.iceberg._Adding._commit
+
+    def fail() -> None:
+        raise OSError("the catalog is gone")
+
+    def then_fail(adding: Any, *rest: Any) -> None:
+        commit(adding, *rest)
+        monkeypatch.setattr(table, "refresh", fail)
+
+    monkeypatch.setattr(aa.iceberg._Adding, "_commit", then_fail)
+    with pytest.raises(aa.RegistrationError, match="it is not known whether the table has"):
+        aa.iceberg.register(receipt, table, root=root)
+
+
 def test_a_path_that_pyiceberg_would_cut_is_refused(tmp_path: Path, catalog: SqlCatalog) -> None:
     rows = weather(["KSEA"], [1])
     table = made(catalog, rows.schema)

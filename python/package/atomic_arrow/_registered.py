@@ -53,7 +53,19 @@ class DataFile:
 
 def refused(path: StrPath, reason: str) -> RegistrationError:
     """The error that says why a table cannot be told of a commit."""
-    message = f"{os.fspath(path)}: {reason}. The files of the write are published, and the table is as it was"
+    return _error(
+        path, f"{reason}. The files of the write are published, and the table is as it was"
+    )
+
+
+def unknown(path: StrPath, reason: str) -> RegistrationError:
+    """The error that says why nobody knows whether a table was told of a commit."""
+    told = "it is not known whether the table has them: repeat it"
+    return _error(path, f"{reason}. The files of the write are published, and {told}")
+
+
+def _error(path: StrPath, reason: str) -> RegistrationError:
+    message = f"{os.fspath(path)}: {reason}"
     error = make("RegistrationError", message, outcome="published", path=path)
     assert isinstance(error, RegistrationError)
     return error

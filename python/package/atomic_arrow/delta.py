@@ -27,9 +27,20 @@ from ._delta_actions import (
     value_text,
 )
 from ._delta_table import check_settings
+from ._errors import RegistrationError
 from ._lib import Receipt
 from ._paths import StrPath, local_path
-from ._registered import DataFile, KeyValue, files_of, needed, refused, root_of, row_schema, sync
+from ._registered import (
+    DataFile,
+    KeyValue,
+    files_of,
+    needed,
+    refused,
+    root_of,
+    row_schema,
+    sync,
+    unknown,
+)
 
 __all__ = ["Registration", "register"]
 
@@ -87,6 +98,9 @@ def register(
             "Lake find files elsewhere: give it a directory above"
         )
         raise refused(directory, reason)
+    if found := set("%\\") & set(str(directory)):
+        reason = f"its path has {min(found)!r}, with which deltalake takes it for another"
+        raise refused(directory, f"{reason}: rename the directory")
     files = files_of(receipt, place)
     below = PurePosixPath(place.relative_to(directory).as_posix())
     adding = _Adding(receipt, directory, below, files)
@@ -132,10 +146,11 @@ class _Adding:
         try:
             self._commit(table, schema, removed)
         except self.lake.exceptions.DeltaError as error:
-            if self._has_changed(table):
+            now = self._table_afterwards()
+            if now is not None and (table is None or now.version() != table.version()):
                 return None
             raise refused(self.directory, f"Delta Lake refused the commit ({error})") from error
-        version = self._table().version()
+        version = self._table_afterwards().version()
         _sync(self.directory, range(first, version + 1))
         return Registration(self.directory, version, False, len(self.files), len(removed))
 
@@ -148,9 +163,14 @@ class _Adding:
         except self.lake.exceptions.DeltaError as error:
             raise refused(self.directory, f"the Delta table cannot be read ({error})") from error
 
-    def _has_changed(self, before: Any) -> bool:
-        now = self._table()
-        return now is not None and (before is None or now.version() != before.version())
+    def _table_afterwards(self) -> Any:
+        """The table after it was told of the commit, or could not be."""
+        try:
+            return self._table()
+        except RegistrationError as error:
+            raise unknown(
+                self.directory, f"the Delta table cannot be read ({error.__cause__})"
+            ) from error
 
     def _columns(self) -> dict[str, DeltaType]:
         """The columns in the files, with their types: of several files together."""

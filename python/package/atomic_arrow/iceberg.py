@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from ._iceberg_files import IcebergFiles, path_of
 from ._lib import Receipt
 from ._paths import StrPath
-from ._registered import DataFile, files_of, needed, refused, root_of, sync
+from ._registered import DataFile, files_of, needed, refused, root_of, sync, unknown
 
 __all__ = ["Registration", "register"]
 
@@ -105,14 +105,21 @@ class _Adding:
         except exceptions.CommitFailedException:
             return None
         except Exception as error:
-            self.table.refresh()
+            self._refresh_afterwards()
             if self._is_registered():
                 return self._done(False, len(added), len(removed))
             if self.table.metadata_location != before:
                 return None
             raise refused(self.root, f"Iceberg refused the commit ({error})") from error
-        self.table.refresh()
+        self._refresh_afterwards()
         return self._done(False, len(added), len(removed))
+
+    def _refresh_afterwards(self) -> None:
+        """Looks at the table after it was told of the commit, or could not be."""
+        try:
+            self.table.refresh()
+        except Exception as error:
+            raise unknown(self.root, f"the Iceberg table cannot be read ({error})") from error
 
     def _is_registered(self) -> bool:
         snapshots = self.table.metadata.snapshots

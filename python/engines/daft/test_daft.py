@@ -83,9 +83,11 @@ def test_a_sink_that_is_used_again_writes_again(root: Path) -> None:
     assert rows_in(root) == sorted(ALL * 2)
 
 
-def test_a_named_job_is_committed_once(root: Path) -> None:
-    first = write(frame(), root, job="monday")
-    again = write(frame(), root, job="monday")
+@pytest.mark.parametrize("mode", ["append", "error_if_any_exists", "overwrite"])
+def test_a_named_job_is_committed_once(mode: Any, root: Path) -> None:
+    schema = frame().to_arrow().schema
+    first = write(frame(), root, job="monday", mode=mode, schema=schema)
+    again = write(frame(), root, job="monday", mode=mode, schema=schema)
     assert again.transaction == first.transaction
     assert again.replayed
     assert rows_in(root) == ALL

@@ -88,12 +88,15 @@ def test_two_writes_of_one_frame_are_two(root: Path, client: Client) -> None:
     assert rows_in(root) == sorted(ALL * 2)
 
 
-def test_a_named_job_is_committed_once(root: Path) -> None:
-    first = aa.dask.write_dataset(frame(), root, job="monday")
+@pytest.mark.parametrize("mode", ["append", "error_if_any_exists", "overwrite"])
+def test_a_named_job_is_committed_once(mode: Any, root: Path) -> None:
+    first = aa.dask.write_dataset(frame(), root, job="monday", mode=mode)
     made: list[int] = []
     again = frame().map_partitions(lambda part: made.append(1) or part, meta=FRAME.iloc[:0])
-    assert aa.dask.write_dataset(again, root, job="monday") == first
+    assert aa.dask.write_dataset(again, root, job="monday", mode=mode) == first
     assert made == []
+    delayed = aa.dask.write_dataset(frame(), root, job="monday", mode=mode, compute=False)
+    assert delayed.compute() == first
     assert rows_in(root) == ALL
 
 

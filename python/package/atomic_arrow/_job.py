@@ -59,6 +59,8 @@ class Job:
 
     def check(self, schema: Schema) -> None:
         """Raises what the write would be refused for, as far as that is known without a row."""
+        if self.is_named and self.receipt() is not None:
+            return
         options: Any = {**self._staging, **self._ending}
         options.pop("sequence", None)
         _dry_run([], self.root, schema, None, options)

@@ -49,7 +49,7 @@ deny:
 # What would be released: packages of the crates, each built from what is in it, and a wheel that installs without a toolchain
 package:
     rm -rf target/packaging
-    cargo package --package atomic-arrow --package atomic-arrow-cli --locked
+    cargo package --package atomic-arrow --package atomic-arrow-cli --package atomic-arrow-datafusion --locked
     python3 -m venv target/packaging/tools
     target/packaging/tools/bin/pip install --quiet --only-binary=:all: maturin==1.16.0 ziglang==0.17.1
     cd python && PATH="$PWD/../target/packaging/tools/bin:$PATH" \

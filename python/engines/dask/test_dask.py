@@ -124,6 +124,14 @@ def test_a_named_job_that_failed_is_run_again(root: Path) -> None:
     assert_clean(root)
 
 
+def test_the_note_of_a_named_job_that_was_refused_says_what_to_do(root: Path) -> None:
+    aa.dask.write_dataset(frame(), root)
+    bag = dask.bag.from_sequence([pa.table({"n": [1]})])
+    with pytest.raises(aa.ConflictError) as failed:
+        aa.dask.write_dataset(bag, root, job="monday", mode="error_if_any_exists")
+    assert "run it again, or remove" in failed.value.__notes__[-1]
+
+
 def test_a_discarded_job_stays_discarded(root: Path) -> None:
     aa.discard(root=root, job="monday")
     with pytest.raises(aa.JobClosedError):

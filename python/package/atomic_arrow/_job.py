@@ -95,15 +95,19 @@ class Job:
 
     def receipt(self) -> Receipt | None:
         """What its commit published, if there was one that published anything."""
-        if self.stage_nothing() is not None:
+        if self._stage_nothing("sequence", "rewrite_missing", "staging") is not None:
             return None
         receipt = self.commit([])
         return receipt if _published(receipt) else None
 
     def stage_nothing(self) -> StagedWrite | None:
         """Stages no rows, which leaves nothing on disk; None where the job was committed or discarded before."""
-        keys = ("mode", "sequence", "rewrite_missing", "staging", "overwrite_table")
-        options: Any = {key: self._staging[key] for key in keys if key in self._staging}
+        return self._stage_nothing(
+            "mode", "overwrite_table", "sequence", "rewrite_missing", "staging"
+        )
+
+    def _stage_nothing(self, *names: str) -> StagedWrite | None:
+        options: Any = {name: self._staging[name] for name in names if name in self._staging}
         try:
             return stage(_nothing(), self.root, job=self.name, **options)
         except JobClosedError:

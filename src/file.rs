@@ -92,8 +92,8 @@ impl AtomicFile {
     /// [`Error::InvalidPath`] if `path` names no file, a directory, something below a file, or what
     /// [`local_path`](crate::local_path) refuses, or if a symbolic link, pipe, device or socket is to be
     /// replaced; [`Error::InvalidOption`] if a [format](FileOptions::format) is asked for that is not to be verified;
-    /// [`Error::AlreadyExists`] if it is taken and replacing was not asked for; [`Error::Io`] if no
-    /// staging file can be made. Nothing is on disk then.
+    /// [`Error::AlreadyExists`] if it is taken and replacing was not asked for; [`Error::Conflict`] if it is a data file of
+    /// [a table](crate::TableFormat); [`Error::Io`] if no staging file can be made. Nothing is on disk then.
     pub fn create_with_options(path: impl AsRef<Path>, options: FileOptions) -> Result<Self> {
         if options.format.is_some() && options.verify == Verify::Skip {
             return Err(Error::InvalidOption {

@@ -21,6 +21,7 @@ use crate::publish::publish;
 use crate::staging::{
     Area, ControlLock, Draft, DraftSums, check_inside, check_reach, check_spelling, resolve,
 };
+use crate::table_format::TableFormat;
 use crate::trace;
 use crate::transaction::lock_for_publishing;
 use crate::verify::{Damage, verify_content, verify_end};
@@ -68,6 +69,7 @@ impl Destination {
             }
             Ok(Some((kind, status))) => {
                 check_replaceable(&path, kind)?;
+                TableFormat::check_file(disk, &path)?;
                 Some(status.mode & 0o777)
             }
             Ok(None) | Err(_) => None,
@@ -317,6 +319,7 @@ impl<C> StagedFile<C> {
             && let Ok(Some((kind, _))) = draft.disk().status(&destination.path)
         {
             check_replaceable(&destination.path, kind)?;
+            TableFormat::check_file(draft.disk(), &destination.path)?;
         }
         match &unchanged {
             Some(unchanged) => {

@@ -112,6 +112,26 @@ impl TableFormat {
         Ok(None)
     }
 
+    /// Refuses to replace a data file of a table: its log would go on to say what was in it.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] if it is one; [`Error::Read`] if that cannot be looked at.
+    pub(crate) fn check_file(disk: &dyn Disk, path: &Path) -> Result<()> {
+        let kinds = ["parquet", "orc", "avro"];
+        let is_data = path
+            .extension()
+            .is_some_and(|found| kinds.iter().any(|kind| found == *kind));
+        let directory = path.parent().unwrap_or(path);
+        if !is_data || Self::find(disk, directory)?.is_none() {
+            return Ok(());
+        }
+        Err(Error::Conflict {
+            path: path.to_owned(),
+            reason: "is a file of a table, whose log says what is in it: use the tools of the table's format, or \
+                     remove the file first",
+        })
+    }
+
     fn of_directory(disk: &dyn Disk, directory: &Path) -> Result<Option<Self>> {
         for (name, format) in LOGS {
             if is_directory(disk, &directory.join(name))? {

@@ -19,6 +19,7 @@ use crate::presence::Counted;
 use crate::receipt::{Receipt, WriteName};
 use crate::record::{Decision, Fingerprint, Layout, Plan, StagedRecord};
 use crate::staging::{Swept, Workspace};
+use crate::table_format::TableFormat;
 
 pub(crate) use local::{LocalBackend, check_descriptors};
 
@@ -124,6 +125,9 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync {
 
     /// Whether any file is below a directory of the data set, beside the staging area.
     fn holds_files(&self, directory: &Path, counted: Counted) -> Result<bool>;
+
+    /// The format of the table that the data set belongs to; `None` if it belongs to none.
+    fn table(&self) -> Result<Option<TableFormat>>;
 
     /// Whether a directory of the data set may be exchanged with a staged one: a reader never meets what
     /// is in the staging area, and nobody holds on to the directory itself.

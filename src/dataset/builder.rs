@@ -154,7 +154,8 @@ impl DatasetWriterBuilder {
 
     /// Whether a root that belongs to a table of [another format](crate::TableFormat), or a table below what is
     /// overwritten, may be destroyed; by default it is refused ([`Error::Conflict`](crate::Error::Conflict)), by
-    /// [`build`](Self::build), or where partitions are overwritten, by the first row of one with a table in it.
+    /// [`build`](Self::build), or where partitions are overwritten, by the first row of one with a table in it; by the
+    /// commit if the table came meanwhile.
     pub fn overwrite_table(mut self, overwrite: bool) -> Self {
         self.overwrite_table = overwrite;
         self

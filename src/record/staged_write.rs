@@ -32,6 +32,9 @@ pub(crate) struct StagedRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) task: Option<String>,
     pub(crate) mode: CommitMode,
+    /// Whether tables of other formats in what it replaces may be destroyed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) overwrite_table: bool,
     /// The directory that the caller named, below the data set's root.
     pub(crate) scope: PathBuf,
     /// The fingerprints of the directories that are to be replaced, from when the write began.
@@ -109,6 +112,7 @@ impl StagedRecord {
             sequence: part.sequence,
             task: part.task,
             mode,
+            overwrite_table: false,
             scope,
             before,
             rows,

@@ -86,8 +86,7 @@ impl ConflictCheck {
         Ok(Some(ConflictCheck {
             mode: first.mode,
             scope: first.scope.clone(),
-            // The writers have looked, and nothing may have changed since.
-            overwrite_table: true,
+            overwrite_table: records.iter().all(|record| record.overwrite_table),
             before: Mutex::new(before),
         }))
     }
@@ -110,6 +109,11 @@ impl ConflictCheck {
 
     pub(crate) fn scope(&self) -> &Path {
         &self.scope
+    }
+
+    /// Whether tables of other formats in what is replaced may be destroyed.
+    pub(crate) fn overwrite_table(&self) -> bool {
+        self.overwrite_table
     }
 
     /// Where a partition's files go, below the data set's root.
@@ -179,6 +183,26 @@ impl ConflictCheck {
         Ok(())
     }
 
+    /// Refuses to replace files that a table has in its log, which may have come since the write began.
+    fn check_table(&self, backend: &dyn Backend) -> Result<()> {
+        match self.mode {
+            CommitMode::Overwrite | CommitMode::OverwritePartitions if !self.overwrite_table => {}
+            CommitMode::Append
+            | CommitMode::ErrorIfExists
+            | CommitMode::ErrorIfAnyExists
+            | CommitMode::Ignore
+            | CommitMode::OverwritePartitions
+            | CommitMode::Overwrite => return Ok(()),
+        }
+        match backend.table()? {
+            None => Ok(()),
+            Some(format) => Err(Error::Conflict {
+                path: backend.root().join(&self.scope).components().collect(),
+                reason: format.refusal(),
+            }),
+        }
+    }
+
     fn check(
         &self,
         backend: &dyn Backend,
@@ -206,6 +230,7 @@ impl ConflictCheck {
         for directory in directories.keys() {
             backend.check_directory(directory)?;
         }
+        self.check_table(backend)?;
         match self.mode {
             CommitMode::Append => Ok(Some(one_by_one(staged))),
             CommitMode::ErrorIfExists => {

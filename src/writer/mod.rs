@@ -201,8 +201,8 @@ impl AtomicArrowWriter {
     /// # Errors
     /// [`Error::InvalidPath`] if `path` names no file, a directory, something below a file, or what
     /// [`local_path`](crate::local_path) refuses, or has a suffix of no format, or of another than was asked for;
-    /// [`Error::AlreadyExists`] if it is taken and may not be replaced; [`Error::InvalidOption`] if an option would be
-    /// without effect, or contradicts the format, the schema or another; [`Error::Encode`] if the format has no place for
+    /// [`Error::AlreadyExists`] if it is taken and may not be replaced; [`Error::Conflict`] if it is a data file of
+    /// [a table](crate::TableFormat); [`Error::InvalidOption`] if an option would be without effect, or contradicts the format, the schema or another; [`Error::Encode`] if the format has no place for
     /// a type of the schema; [`Error::Io`] if no staging file can be made. Nothing is on disk then.
     pub fn at_with_options(
         path: impl AsRef<Path>,

@@ -69,6 +69,7 @@ mod streams;
 #[cfg(unix)]
 mod success_file;
 mod surroundings;
+mod tables;
 #[cfg(unix)]
 mod tampered;
 mod text;

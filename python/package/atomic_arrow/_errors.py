@@ -166,7 +166,8 @@ class AlreadyExistsError(AtomicArrowError, FileExistsError):
 
 
 class ConflictError(AtomicArrowError, FileExistsError):
-    """What the write would replace was changed meanwhile, or is there where nothing may be."""
+    """What the write would replace was changed meanwhile, or belongs to a table of another format, or is there where
+    nothing may be."""
 
 
 class IncompatibleError(AtomicArrowError, ValueError):

@@ -37,6 +37,7 @@ use crate::presence::{Counted, holds_files};
 use crate::receipt::{Receipt, WriteName};
 use crate::record::{Decision, Fingerprint, Layout, Plan, StagedRecord};
 use crate::staging::{Area, Swept, Workspace, check_inside};
+use crate::table_format::TableFormat;
 use check::FileState;
 use moves::Mover;
 use stage::OwnTransaction;
@@ -178,6 +179,10 @@ impl Backend for LocalBackend {
     fn holds_files(&self, directory: &Path, counted: Counted) -> Result<bool> {
         self.check_directory(directory)?;
         holds_files(self.disk.as_ref(), &self.root.join(directory), counted)
+    }
+
+    fn table(&self) -> Result<Option<TableFormat>> {
+        TableFormat::find(self.disk.as_ref(), &self.root.join(self.scope()))
     }
 
     fn may_exchange(&self, directory: &Path) -> Result<bool> {

@@ -87,7 +87,8 @@ impl Session {
             let (root, durability) = (self.backend.named_root(), transaction.durability());
             let (scope, seen) = (self.conflicts.scope().to_owned(), self.conflicts.seen());
             let place = (mode, scope, seen);
-            let record = StagedRecord::new(root, durability, place, part.clone(), rows, files);
+            let mut record = StagedRecord::new(root, durability, place, part.clone(), rows, files);
+            record.overwrite_table = self.conflicts.overwrite_table();
             transaction.stage(&record, keep)?;
             // Whoever closes the job lists what is staged after that: he has found this, or this finds the job closed.
             if let Err(closed) = check_open(self.backend.as_ref(), &part) {

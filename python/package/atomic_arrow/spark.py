@@ -185,9 +185,7 @@ class _Write:
 
     def check(self) -> None:
         """Refuses on the driver what else each task would be refused for."""
-        job = self.job()
-        if not self.is_named or job.receipt() is None:
-            job.check(self._arrow_schema())
+        self.job().check(self._arrow_schema())
 
     def stage(
         self, batches: Iterator[pa.RecordBatch], task: TaskContext, query: str | None = None

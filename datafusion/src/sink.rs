@@ -257,3 +257,22 @@ impl DisplayAs for AtomicSink {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_writer_gives_up_when_nobody_waits_for_its_commit_any_more() {
+        let given_up = GiveUpOnDrop::default();
+        let ask = given_up.ask();
+        assert!(!ask(()));
+        drop(given_up);
+        assert!(ask(()));
+
+        let given_up = GiveUpOnDrop::default();
+        let ask = given_up.ask();
+        given_up.defuse();
+        assert!(!ask(()));
+    }
+}

@@ -95,17 +95,18 @@ fn sink(lake: &Lake, options: &[(&str, &str)]) -> AtomicSink {
     AtomicSink::new(lake.path("t"), schema, options, OnReceipt::default()).unwrap()
 }
 
+/// The transactions in the staging area of the data set.
+fn transactions(lake: &Lake) -> usize {
+    let staged = std::fs::read_dir(lake.path(".t.atomic"));
+    let staged = staged.into_iter().flatten();
+    staged
+        .filter(|entry| entry.as_ref().unwrap().path().is_dir())
+        .count()
+}
+
 /// Waits until the thread of a writer that nobody waits for has removed what it staged.
 async fn until_gone(lake: &Lake) {
-    loop {
-        let area = lake.path(".t.atomic");
-        let staged = std::fs::read_dir(area).into_iter().flatten();
-        let transactions = staged
-            .filter(|entry| entry.as_ref().unwrap().path().is_dir())
-            .count();
-        if transactions == 0 {
-            return;
-        }
+    while transactions(lake) > 0 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
@@ -119,6 +120,8 @@ async fn a_query_that_fails_midway_publishes_nothing_and_leaves_nothing() {
         .write_all(rows, &lake.context.task_ctx())
         .await
         .unwrap_err();
+    // At once, with nobody to wait for.
+    assert_eq!(transactions(&lake), 0);
     assert!(error.to_string().contains("the query broke"), "{error}");
     assert!(lake.files("t").is_empty());
     lake.assert_clean("t");

@@ -18,10 +18,20 @@ import pyarrow as pa
 import pytest
 from checks import Driver, assert_clean, readers, rows_in, wait_until
 from common import whole
-from distributed import Client, KilledWorker, WorkerPlugin
+from distributed import Client, KilledWorker, LocalCluster, WorkerPlugin
 
 OLD = list(range(100, 110))
 NEW = list(range(20))
+
+
+@pytest.fixture
+def client() -> Iterator[Client]:
+    """A cluster for each test: a nanny gives up whose worker is killed right as it starts again."""
+    with (
+        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        yield client
 
 
 @pytest.fixture
@@ -131,11 +141,9 @@ def allow_failures(number: int, dask_scheduler: Any) -> None:
 
 
 @pytest.fixture
-def no_second_chance(client: Client) -> Iterator[None]:
-    """Has Dask give up a task whose worker dies: a nanny whose worker dies again as it starts would give up, too."""
+def no_second_chance(client: Client) -> None:
+    """Has Dask give up a task whose worker dies."""
     client.run_on_scheduler(allow_failures, 0)
-    yield
-    client.run_on_scheduler(allow_failures, 3)
 
 
 @pytest.mark.usefixtures("no_second_chance")

@@ -344,6 +344,18 @@ def endless(root: str) -> None:
 
 
 @pytest.mark.parametrize("reader", readers.READERS)
+def test_a_column_of_nulls_in_one_part_has_the_type_of_another(lake: Path, reader: str) -> None:
+    values = [["a", None], [None, None], [None], ["b"]]
+    parts = [pa.table({"n": range(len(part)), "v": part}) for part in values]
+    root = lake / "weather"
+    receipt = aa.commit([aa.stage(part, root) for part in parts])
+    assert receipt.notes == []
+    assert pa.schema(receipt.schema).field("v").type == pa.string()
+    found = readers.read(reader, str(root))
+    assert sorted(found["v"].to_pylist(), key=str) == [None, None, None, None, "a", "b"]
+
+
+@pytest.mark.parametrize("reader", readers.READERS)
 def test_readers_never_see_what_a_killed_writer_left(lake: Path, reader: str) -> None:
     root = lake / "weather"
     aa.write_dataset(ROWS, root, partition_by="station_id")

@@ -47,6 +47,7 @@ mod layers;
 mod memory;
 mod metrics;
 mod names;
+mod null_columns;
 mod option_texts;
 #[cfg(feature = "encryption")]
 mod parquet_keys;

@@ -324,7 +324,12 @@ fn parts_of_one_commit_are_compared() {
     let integer = stage(by(&root, "k"), &row("a", integers(&[1])));
     let text = stage(by(&root, "k"), &row("b", texts(&["x"])));
     let unkeyed = stage(by(&root, ""), &row("b", integers(&[1])));
-    let nulls = stage(by(&root, "k"), &row("c", Arc::new(NullArray::new(1))));
+    let nulls = Arc::new(NullArray::new(1));
+    let nulls = stage(by(&root, "k").format(Format::Ipc), &row("c", nulls));
+    let ipc = stage(
+        by(&root, "k").format(Format::Ipc),
+        &row("c", integers(&[1])),
+    );
     let commit = |parts: &[&StagedWrite]| {
         StagedWrites::new(parts.iter().map(|part| (*part).clone())).commit()
     };
@@ -335,7 +340,7 @@ fn parts_of_one_commit_are_compared() {
         refused(outcome),
         three("the partition keys are", "none", "k")
     );
-    let outcome = commit(&[&integer, &nulls]);
+    let outcome = commit(&[&ipc, &nulls]);
     assert_eq!(refused(outcome), three("column \"v\" is", "Null", "Int64"));
     // What is refused stays staged.
     commit(&[&integer]).unwrap();

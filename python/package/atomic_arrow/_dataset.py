@@ -428,8 +428,9 @@ def commit(
         is there any more.
     :param success_file: Whether the file ``_SUCCESS`` is published last, as a writer's ``success_file``.
     :param schema_check: Whether the parts are compared with each other and with what is there, as a
-        writer's ``schema_check`` does; a column of nulls in one part, of which another knows the type, is
-        refused: give the workers ``schema=``.
+        writer's ``schema_check`` does. A column of nulls in one part, of which another knows the type, gets that type, if it
+        is not nested: the Parquet files of that part are written again, and verified. Where that cannot be it is refused: give
+        the workers ``schema=``.
     :param case_sensitive_names: Whether names of columns may differ by case alone from those of other parts,
         and from those that are there.
     :raises IncompatibleError: If readers could not take all of it for one data set. Nothing is published.

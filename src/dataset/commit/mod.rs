@@ -4,6 +4,8 @@
 //! is the transaction's.
 
 pub(super) mod jobs;
+mod null_columns;
+mod parts;
 pub(super) mod session;
 pub(super) mod staged_writes;
 pub(super) mod surroundings;

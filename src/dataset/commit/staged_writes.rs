@@ -1,29 +1,26 @@
 //! [`StagedWrites`]: what several processes have staged becomes one commit.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::datatypes::{Schema, SchemaRef};
 use uuid::Uuid;
 
+use super::null_columns::Retyper;
+use super::parts::{StagedPart, Union};
 use super::surroundings::{Looked, Surroundings};
 use super::{check_durable, commit, jobs, name};
 use crate::backend::Backend;
-use crate::categories::{KnownCategories, take_longer};
-use crate::compatible::merge;
+use crate::categories::KnownCategories;
 use crate::disk::{Disk, OsDisk};
 use crate::error::{Error, Result, Step};
 use crate::existing::{Beside, look_into};
-use crate::format::Format;
-use crate::meaning::{Ordered, has_order};
+use crate::meaning::has_order;
 use crate::options::{Durability, Interrupt, StagingPlace};
 use crate::partition::Partition;
 use crate::receipt::{CommitMode, Note, Part, Receipt, StagedWrite, Totals, WriteName};
-use crate::record::{StagedRecord, StagedRows};
 use crate::staging::resolve;
-use crate::stored::{lost, schema_in_files};
 use crate::trace;
 use crate::transaction::{ConflictCheck, Target, Transaction, discard_job};
 
@@ -169,8 +166,10 @@ impl StagedWrites {
     ///
     /// All of them have to be of one format, with the same partition keys in the same order, and their
     /// columns go together as those of a [writer](crate::DatasetWriterBuilder::schema_check) and of the data set
-    /// do, also in an overwrite; each writer gave its own schema. A column that has no type in one of them,
-    /// since all its values are null there, and has one in another is refused: give the workers the schema.
+    /// do, also in an overwrite; each writer gave its own schema. Where a column has no type in one of them, since all its
+    /// values are null there, and one that is not nested in another, the Parquet files of that part are written again with
+    /// the type, and verified. Where that cannot be, in Arrow IPC, with bloom filters, and for lists, structs, maps and
+    /// ordered dictionaries, it is refused: give the workers the schema.
     pub fn schema_check(mut self, check: bool) -> Self {
         self.schema_check = check;
         self
@@ -383,8 +382,19 @@ impl StagedWrites {
         };
         let places: Vec<PathBuf> = parts.iter().map(|part| backend.place(*part)).collect();
         let staged = backend.place(transaction.id());
-        let looked = self.look(first, &places, (&records, &staged))?;
+        let parts = StagedPart::all(&places, &records, self.schema_check)?;
+        let looked = self.look(first, &parts, &staged)?;
+        let retyper = Retyper::new(self.disk.as_ref(), backend.as_ref(), &transaction, &staged);
+        let mut retyped = HashMap::new();
+        for part in parts.iter().filter(|part| !part.typed.is_empty()) {
+            for file in &part.record.files {
+                self.interrupt.check(Step::Verify, backend.root())?;
+                let new = retyper.retype(file, &part.typed)?;
+                retyped.insert(file.staged().to_owned(), new);
+            }
+        }
         let files = records.into_iter().flat_map(|record| record.files);
+        let files = files.map(|file| retyped.remove(file.staged()).unwrap_or(file));
         let receipt = commit(
             transaction,
             &conflicts,
@@ -402,49 +412,27 @@ impl StagedWrites {
         })
     }
 
-    /// Compares the parts, which were staged in `places`, with each other and with what is there. Their files are in
-    /// `staged` now.
-    fn look(
-        &self,
-        first: &StagedWrite,
-        places: &[PathBuf],
-        (records, staged): (&[StagedRecord], &Path),
-    ) -> Result<Looked> {
-        let parts = places.iter().zip(records);
-        let parts = parts.filter(|(_, record)| !record.files.is_empty());
+    /// Compares the parts with each other and with what is there. Their files are in `staged` now.
+    fn look(&self, first: &StagedWrite, parts: &[StagedPart<'_>], staged: &Path) -> Result<Looked> {
         let mut union: Option<Union> = None;
         let mut notes = Vec::new();
-        for (place, record) in parts {
-            let mut schema = Arc::new(record.rows.schema(place)?);
-            if let Ok(format) = record.rows.format.parse() {
-                let lost = lost(format, &schema).into_iter();
-                notes.extend(
-                    lost.filter(|note| !notes.contains(note))
-                        .collect::<Vec<_>>(),
-                );
-                schema = schema_in_files(format, &schema);
-            }
+        for part in parts {
+            let told = part.lost.iter().filter(|note| !notes.contains(*note));
+            notes.extend(told.cloned().collect::<Vec<_>>());
             let categories = match self.schema_check {
-                true => self.categories(record, &schema, staged)?,
+                true => self.categories(part, staged)?,
                 false => KnownCategories::new(),
             };
-            let row_schema = record.rows.row_schema(place)?;
             match &mut union {
-                None => {
-                    let schemas = (schema, row_schema);
-                    union = Some(Union::new(place, &record.rows, schemas, categories));
-                }
+                None => union = Some(Union::new(part, categories)),
                 Some(union) if self.schema_check => {
-                    let both = union.row_schema.take().zip(row_schema);
-                    union.row_schema = both.map(|(known, more)| merge(&known, &more));
-                    let part = (schema, categories);
                     let beside = Beside {
                         root: first.root(),
-                        there: union.place,
-                        format: record.rows.format.parse().ok(),
+                        there: union.first.place,
+                        format: part.format,
                         case_sensitive_names: self.case_sensitive_names,
                     };
-                    notes.extend(union.add(beside, &record.rows, part)?);
+                    notes.extend(union.add(beside, part, categories)?);
                 }
                 Some(_) => {}
             }
@@ -454,17 +442,17 @@ impl StagedWrites {
         };
         let row_schema = union.row_schema.clone().map(Arc::new);
         // What this build cannot write it cannot compare either.
-        let Ok(format) = union.rows.format.parse::<Format>() else {
+        let Some(format) = union.first.format else {
             return Ok(said(notes));
         };
-        let files = records.iter().flat_map(|record| &record.files);
+        let files = parts.iter().flat_map(|part| &part.record.files);
         let partitions: HashSet<&Partition> = files.map(|file| file.file().partition()).collect();
         let partitions: Vec<Partition> = partitions.into_iter().cloned().collect();
         let surroundings = Surroundings {
             disk: Arc::clone(&self.disk),
             root: resolve(self.disk.as_ref(), first.root())?,
             mode: first.mode(),
-            keys: union.rows.keys.clone(),
+            keys: union.first.record.rows.keys.clone(),
             format,
             case_sensitive_names: self.case_sensitive_names,
             schema_check: self.schema_check,
@@ -479,14 +467,9 @@ impl StagedWrites {
     }
 
     /// The categories of the ordered dictionaries of a part: those of its last file, which has most of them.
-    fn categories(
-        &self,
-        record: &StagedRecord,
-        schema: &Schema,
-        staged: &Path,
-    ) -> Result<KnownCategories> {
-        let last = record.files.last().filter(|_| has_order(schema));
-        let (Some(last), Ok(format)) = (last, record.rows.format.parse::<Format>()) else {
+    fn categories(&self, part: &StagedPart<'_>, staged: &Path) -> Result<KnownCategories> {
+        let last = part.record.files.last().filter(|_| has_order(&part.schema));
+        let (Some(last), Some(format)) = (last, part.format) else {
             return Ok(KnownCategories::new());
         };
         let found = look_into(self.disk.as_ref(), format, &staged.join(last.staged()))?;
@@ -504,60 +487,6 @@ impl StagedWrites {
                 staged.is_some_and(|staged| transactions.insert(staged))
             })
             .collect()
-    }
-}
-
-/// The properties that the parts of a commit share.
-struct Union<'a> {
-    /// Where the first was staged.
-    place: &'a Path,
-    rows: &'a StagedRows,
-    schema: SchemaRef,
-    /// That of the rows, also with the columns that are in no file, if it is known.
-    row_schema: Option<Schema>,
-    categories: KnownCategories,
-}
-
-impl<'a> Union<'a> {
-    fn new(
-        place: &'a Path,
-        rows: &'a StagedRows,
-        (schema, row_schema): (SchemaRef, Option<Schema>),
-        categories: KnownCategories,
-    ) -> Self {
-        Union {
-            place,
-            rows,
-            schema,
-            row_schema,
-            categories,
-        }
-    }
-
-    fn ordered(&self) -> Ordered<'_> {
-        Ordered {
-            schema: &self.schema,
-            categories: &self.categories,
-        }
-    }
-
-    /// Compares one more part with those before, and gives the notes about it.
-    fn add(
-        &mut self,
-        beside: Beside<'_>,
-        rows: &StagedRows,
-        (schema, categories): (SchemaRef, KnownCategories),
-    ) -> Result<Vec<Note>> {
-        beside.check_keys(&rows.keys, &self.rows.keys)?;
-        beside.check_format(&rows.format, &self.rows.format)?;
-        let given = Ordered {
-            schema: &schema,
-            categories: &categories,
-        };
-        let notes = beside.compare(given, self.ordered())?;
-        self.schema = Arc::new(merge(&self.schema, &schema));
-        take_longer(&mut self.categories, categories);
-        Ok(notes)
     }
 }
 

@@ -42,6 +42,7 @@ mod page_store;
 mod pages;
 mod readers_view;
 mod recode;
+mod retype;
 mod row_group;
 mod rows;
 mod slot;
@@ -61,6 +62,7 @@ pub(crate) use file::FileWriter;
 pub(crate) use keys::{Keys, is_encrypted};
 pub(crate) use page_spill::PageSpill;
 pub(crate) use readers_view::{ReadAs, read_as};
+pub(crate) use retype::Retyping;
 pub(crate) use row_group::FileTemplate;
 pub(crate) use slot::Slot;
 

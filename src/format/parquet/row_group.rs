@@ -212,6 +212,10 @@ impl FileTemplate {
         self.ordered.known()
     }
 
+    pub(super) fn arrow_schema(&self) -> &SchemaRef {
+        &self.arrow_schema
+    }
+
     /// Begins a file.
     pub(super) fn file<W: Write + Send>(&self, output: W) -> Result<SerializedFileWriter<W>> {
         let properties = Arc::clone(&self.properties);

@@ -230,7 +230,7 @@ fn recover_place(
             Ok(Recovered::Abandoned) => recovery.abandoned.push(place),
             Ok(Recovered::Removed) => recovery.aborted.push(place),
             Ok(Recovered::Alive | Recovered::OfAnotherRoot) => recovery.alive.push(place),
-            Ok(Recovered::Waiting) => recovery.staged.push(place),
+            Ok(Recovered::Waiting(_)) => recovery.staged.push(place),
             Ok(Recovered::Gone) => {}
             Err(error) => recovery.failed.push(error),
         }

@@ -571,6 +571,12 @@ def test_jobs_of_a_stream_are_closed_up_to_the_one_that_is_committed(lake: Path)
     assert (job.sequence, pickle.loads(pickle.dumps(job)) == job) == (2, True)
     receipt = aa.commit([job])
     assert (receipt.write_id, receipt.sequence) == ("job:batches", 2)
+    assert aa.already_committed(lake / "weather", job="batches", sequence=2) == receipt
+    assert aa.already_committed(lake / "weather", job="batches", sequence=3) is None
+    with pytest.raises(
+        aa.InvalidOptionError, match="give the name of the write, or that of the job"
+    ):
+        aa.already_committed(lake / "weather")
     assert [waiting.write.sequence for waiting in aa.staged(lake / "weather")] == [3]
     with pytest.raises(aa.JobClosedError, match="number 1,"):
         aa.commit([lost])

@@ -433,9 +433,9 @@ impl RecordBatchWriter for DatasetWriter {
 }
 
 impl DatasetWriterBuilder {
-    /// The receipt of the write of this [name](Self::write_id), if it was committed before and is still
-    /// remembered: what [`commit`](DatasetWriter::commit) would give after all rows were encoded in
-    /// vain. Always `None` without a name.
+    /// The receipt of the write of this [name](Self::write_id), or of the commit of this [job](Self::job), if it was
+    /// committed before and is still remembered: what [`commit`](DatasetWriter::commit) would give after all rows were
+    /// encoded in vain. That of a job that was discarded has no files. Always `None` without a name.
     ///
     /// What dead writers left of the data set is finished or removed first, as by
     /// [`recover`](crate::recover): one of them may have been at this write. Where it answers `None`,

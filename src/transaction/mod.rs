@@ -12,6 +12,7 @@ mod recovery;
 mod settle;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
 use std::io;
 use std::path::Path;

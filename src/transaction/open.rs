@@ -5,8 +5,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::recovery::recover_all;
+use super::recovery::{Recovered, recover_unless};
 use super::settle::{Affected, settle_and_lock};
+use super::waiting;
 use crate::backend::{Backend, Guard, LocalBackend};
 use crate::disk::{Disk, LockKind};
 use crate::error::Result;
@@ -59,12 +60,27 @@ pub(crate) fn open_area(disk: &Arc<dyn Disk>, home: Home) -> Result<Area> {
     let area = Area::open(disk, home)?;
     if area.home().is_data_set() {
         let backend = LocalBackend::new(area.clone());
-        let _ = recover_all(&backend, (false, false), &mut || {});
+        recover_rest(&backend, disk.as_ref());
         for neighbour in backend.neighbours().unwrap_or_default() {
-            let _ = recover_all(neighbour.as_ref(), (false, false), &mut || {});
+            recover_rest(neighbour.as_ref(), disk.as_ref());
         }
     }
     Ok(area)
+}
+
+/// Recovers what can be, but for what was found waiting for another process a moment ago.
+fn recover_rest(backend: &dyn Backend, disk: &dyn Disk) {
+    let now = disk.now();
+    let passed_over = |id| waiting::is_known(id, now);
+    let recovered = recover_unless(backend, (false, false), &passed_over, &mut || {});
+    let Ok(recovered) = recovered else {
+        return;
+    };
+    for (id, recovered) in recovered.transactions {
+        if let Ok(Recovered::Waiting(keep)) = recovered {
+            waiting::remember(id, now, keep);
+        }
+    }
 }
 
 /// Keeps a file that is published by itself from getting lost in an exchange of its directory.

@@ -22,17 +22,28 @@ pub(crate) fn recover_all(
     (dry_run, abort_unfinished): (bool, bool),
     on_each: &mut dyn FnMut(),
 ) -> Result<RecoveredAll> {
+    recover_unless(backend, (dry_run, abort_unfinished), &|_| false, on_each)
+}
+
+/// The same, but for transactions that are to be `passed_over`.
+pub(super) fn recover_unless(
+    backend: &dyn Backend,
+    (dry_run, abort_unfinished): (bool, bool),
+    passed_over: &dyn Fn(Uuid) -> bool,
+    on_each: &mut dyn FnMut(),
+) -> Result<RecoveredAll> {
     let mut recover = |id| {
         let recovered = recover_one(backend, id, dry_run, abort_unfinished);
         on_each();
         (id, recovered)
     };
-    let found = backend.transactions()?.into_iter();
+    let found = backend.transactions()?;
+    let seen: HashSet<Uuid> = found.iter().copied().collect();
+    let found = found.into_iter().filter(|id| !passed_over(*id));
     let mut transactions: Vec<_> = found.map(&mut recover).collect();
     let mut left = Vec::new();
     if !dry_run {
         left = backend.sweep();
-        let seen: HashSet<Uuid> = transactions.iter().map(|(id, _)| *id).collect();
         // What dead transactions had adopted is staged again, and may have been kept long enough.
         let mut given_back = backend.transactions()?;
         given_back.retain(|id| !seen.contains(id));
@@ -63,8 +74,8 @@ pub(crate) enum Recovered {
     Alive,
     /// It belongs to another data set in the same staging area, whose own writers finish it.
     OfAnotherRoot,
-    /// It is staged for another process to commit.
-    Waiting,
+    /// It is staged for another process to commit, and kept so long in all.
+    Waiting(Duration),
     /// Another recovery was faster.
     Gone,
 }
@@ -108,8 +119,9 @@ fn find_and_recover(
             Some(Decision::Committed(_)) => true,
             // It has no writer whose lease would matter.
             Some(Decision::Staged { keep_seconds, .. }) => {
-                if !backend.is_older(id, Duration::from_secs(keep_seconds))? {
-                    return Ok(Recovered::Waiting);
+                let keep = Duration::from_secs(keep_seconds);
+                if !backend.is_older(id, keep)? {
+                    return Ok(Recovered::Waiting(keep));
                 }
                 if !dry_run {
                     backend.remove(id)?;
@@ -176,7 +188,9 @@ fn preview(backend: &dyn Backend, id: Uuid) -> Result<Recovered> {
         Liveness::Gone => Recovered::Gone,
         Liveness::Dead => match backend.decision(id)? {
             Some(Decision::Committed(_)) => Recovered::Finished,
-            Some(Decision::Staged { .. }) => Recovered::Waiting,
+            Some(Decision::Staged { keep_seconds, .. }) => {
+                Recovered::Waiting(Duration::from_secs(keep_seconds))
+            }
             Some(Decision::Aborted { .. }) | None => Recovered::Removed,
         },
     })

@@ -271,3 +271,29 @@ fn a_straggler_leaves_nothing_whenever_its_job_is_discarded() {
 fn a_straggler_leaves_nothing_whenever_its_job_is_committed() {
     straggles(|root| drop(job(root).commit().unwrap()));
 }
+
+/// Counts calls.
+#[derive(Debug, Default)]
+struct Count(AtomicUsize);
+
+impl Watch for Count {
+    fn before(&self, _: &Call) -> Verdict {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Verdict::Pass
+    }
+}
+
+#[test]
+fn staging_takes_no_more_calls_where_much_waits() {
+    let (_guard, root) = root();
+    let count = Arc::new(Count::default());
+    let disk: Arc<dyn Disk> = Tap::on(Arc::new(OsDisk), Arc::clone(&count) as _);
+    let calls = |task: usize| {
+        count.0.store(0, Ordering::Relaxed);
+        let builder = of_job(&root).task(task.to_string()).disk(Arc::clone(&disk));
+        begun(builder).stage().unwrap();
+        count.0.load(Ordering::Relaxed)
+    };
+    let calls: Vec<usize> = (0..40).map(calls).collect();
+    assert_eq!(calls[39], calls[2], "{calls:?}");
+}

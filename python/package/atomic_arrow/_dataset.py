@@ -268,13 +268,14 @@ def write_dataset(
 
 def already_committed(
     root: StrPath,
-    write_id: str,
+    write_id: str | None = None,
     *,
+    job: str | None = None,
     sequence: int | None = None,
     rewrite_missing: bool = False,
     staging: Staging = "auto",
 ) -> Receipt | None:
-    """The receipt of a named write, if it was committed; before its rows are read, or even made.
+    """The receipt of a named write or job, if it was committed; before its rows are read, or even made.
 
     >>> import pyarrow as pa
     >>> already_committed(lake / "numbers", "first") is None
@@ -285,6 +286,7 @@ def already_committed(
 
     :param root: The data set: a path or ``file://`` URL.
     :param write_id: The write's name.
+    :param job: The job's name, in place of a write's. The receipt of one that was discarded has no files.
     :param sequence: The number in the stream that it names.
     :param rewrite_missing: Whether a write none of whose files is there any more counts as not committed.
     :param staging: Where the writers stage their files.
@@ -292,14 +294,19 @@ def already_committed(
     :raises ReadError: If the system does not let it be known.
     """
     named: dict[str, Any] = {
+        "job": job,
         "sequence": sequence,
         "rewrite_missing": rewrite_missing,
         "staging": staging,
     }
+    if (write_id is None) == (job is None):
+        raise invalid("write_id", "give the name of the write, or that of the job (job=)")
     return _already_committed(root, write_id, named)
 
 
-def _already_committed(root: StrPath, write_id: str, named: dict[str, Any]) -> Receipt | None:
+def _already_committed(
+    root: StrPath, write_id: str | None, named: dict[str, Any]
+) -> Receipt | None:
     receipt = _lib.already_committed(local_path(root), prepared({**named, "write_id": write_id}))
     return receipt
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ._data import Data, Schema, schema_of
-from ._dataset import _committed, _dry_run, discard, stage
+from ._dataset import _committed, _dry_run, already_committed, discard, stage
 from ._errors import AtomicArrowError, JobClosedError, make
 from ._lib import Receipt, StagedWrite
 from ._options import WriteOptions, prepared
@@ -95,18 +95,14 @@ class Job:
 
     def receipt(self) -> Receipt | None:
         """What its commit published, if there was one that published anything."""
-        if self._stage_nothing("sequence", "rewrite_missing", "staging") is not None:
-            return None
-        receipt = self.commit([])
-        return receipt if _published(receipt) else None
+        names = ("sequence", "rewrite_missing", "staging")
+        options = {name: self._staging[name] for name in names if name in self._staging}
+        receipt = already_committed(self.root, job=self.name, **options)
+        return receipt if receipt is not None and _published(receipt) else None
 
     def stage_nothing(self) -> StagedWrite | None:
-        """Stages no rows, which leaves nothing on disk; None where the job was committed or discarded before."""
-        return self._stage_nothing(
-            "mode", "overwrite_table", "sequence", "rewrite_missing", "staging"
-        )
-
-    def _stage_nothing(self, *names: str) -> StagedWrite | None:
+        """Stages no rows, which leaves no file; None where the job was committed or discarded before."""
+        names = ("mode", "overwrite_table", "sequence", "rewrite_missing", "staging")
         options: Any = {name: self._staging[name] for name in names if name in self._staging}
         try:
             return stage(_nothing(), self.root, job=self.name, **options)

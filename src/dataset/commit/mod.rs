@@ -115,7 +115,8 @@ fn tell_notes(receipt: &Receipt) {
 /// See [`DatasetWriterBuilder::already_committed`].
 pub(super) fn already_committed(builder: &DatasetWriterBuilder) -> Result<Option<Receipt>> {
     let (staging, disk) = (&builder.staging, &builder.disk);
-    let Some(name) = name(builder.write_id.as_deref(), builder.part.sequence)? else {
+    let name = name(builder.write_id.as_deref(), builder.part.sequence)?;
+    let Some(name) = name.or_else(|| builder.part.name_of_commit()) else {
         return Ok(None);
     };
     check_durable(builder.engine.durability)?;

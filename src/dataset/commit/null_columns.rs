@@ -153,7 +153,7 @@ impl<'a> Retyper<'a> {
             let written = WrittenParquet {
                 len,
                 metadata: &encoded.metadata,
-                rows: retyping.rows(),
+                rows: record.rows(),
                 schema: retyping.schema(),
                 digests: None,
                 known: None,

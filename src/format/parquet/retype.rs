@@ -131,11 +131,6 @@ impl Retyping {
         &self.schema
     }
 
-    /// The number of rows.
-    pub(crate) fn rows(&self) -> u64 {
-        u64::try_from(self.metadata.file_metadata().num_rows()).unwrap_or(0)
-    }
-
     /// Writes the file. `path` is its final path, for errors.
     ///
     /// # Errors

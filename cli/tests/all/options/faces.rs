@@ -24,8 +24,11 @@ impl Faces {
         let mut command = atomic_arrow_cli::command();
         command.build();
         Faces {
-            rust: sources(&top.join("src"), "rs"),
-            python: sources(&top.join("python/package/atomic_arrow"), "py"),
+            rust: sources(&top.join("src"), &|name| name.ends_with(".rs")),
+            // Modules with public names are those of engines and tables, whose functions take these options too.
+            python: sources(&top.join("python/package/atomic_arrow"), &|name| {
+                name.starts_with('_') && name.ends_with(".py")
+            }),
             command,
         }
     }
@@ -171,7 +174,7 @@ fn setters(block: &str) -> Vec<String> {
 }
 
 /// All sources below a directory, in one text.
-fn sources(directory: &Path, suffix: &str) -> String {
+fn sources(directory: &Path, is_meant: &dyn Fn(&str) -> bool) -> String {
     let mut paths: Vec<PathBuf> = std::fs::read_dir(directory)
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -180,8 +183,12 @@ fn sources(directory: &Path, suffix: &str) -> String {
     let mut all = String::new();
     for path in paths {
         if path.is_dir() {
-            all += &sources(&path, suffix);
-        } else if path.extension().is_some_and(|end| end == suffix) {
+            all += &sources(&path, is_meant);
+        } else if path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .is_some_and(is_meant)
+        {
             all += &std::fs::read_to_string(path).unwrap();
             all += "\n";
         }

@@ -285,18 +285,6 @@ pub(super) fn all() -> Vec<Scenario> {
         )
         .many()
         .remembers(),
-        Scenario::new(
-            "the next of a stream, staged inside",
-            LAKE,
-            |ground| {
-                commit(ground, Append, |builder| inside(first_of_stream(builder)))?;
-                long_ago(ground)
-            },
-            |ground| commit(ground, Append, |builder| inside(second_of_stream(builder))),
-        )
-        .many()
-        .staged_inside()
-        .remembers(),
         with_success_file("an append with a success file", Append),
         with_success_file(
             "partitions overwritten with a success file",

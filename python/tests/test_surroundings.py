@@ -77,7 +77,8 @@ def test_a_column_of_nulls_gets_the_type_that_is_there(lake: Path) -> None:
     assert schema.field("v").type == pa.string()
     assert schema.field("w").type.value_type == pa.string()
     assert len(pl.read_parquet(lake / "weather")) == 2
-    parts = [aa.stage(rows(v=value), lake / "parts", partition_by="k") for value in (["x"], [None])]
+    root = lake / "parts"
+    parts = [aa.stage(rows(v=value), root, partition_by="k") for value in ([["x"]], [None])]
     with pytest.raises(aa.IncompatibleError, match='column "v" is Null'):
         aa.commit(parts)
     aa.discard(parts)

@@ -30,7 +30,7 @@ def main() -> None:
     frame = weather(asked.rows, asked.partitions).to_pandas(types_mapper=None)
     cores = os.cpu_count() or 1
     with (
-        LocalCluster(n_workers=cores, threads_per_worker=1, dashboard_address=None) as cluster,
+        LocalCluster(n_workers=cores, threads_per_worker=1, dashboard_address=":0") as cluster,
         Client(cluster),
     ):
         held = dd.from_pandas(frame, npartitions=asked.tasks, sort=False).persist()

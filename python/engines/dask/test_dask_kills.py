@@ -28,7 +28,7 @@ NEW = list(range(20))
 def client() -> Iterator[Client]:
     """A cluster for each test: a nanny gives up whose worker is killed right as it starts again."""
     with (
-        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster,
         Client(cluster, set_as_default=False) as client,
     ):
         yield client

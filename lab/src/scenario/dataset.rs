@@ -74,7 +74,12 @@ pub(super) fn commit(ground: &Ground, mode: CommitMode, tune: Tune) -> Result<()
 /// Makes durable what is left in the staging area, as it is when a commit is long ago: else what may
 /// be found of it would multiply all that may be found.
 fn long_ago(ground: &Ground) -> Result<(), Error> {
-    for path in ["lake/.weather.atomic", "lake/weather/.atomic"] {
+    for path in [
+        "lake/.weather.atomic/writes",
+        "lake/weather/.atomic/writes",
+        "lake/.weather.atomic",
+        "lake/weather/.atomic",
+    ] {
         let path = ground.path(path);
         let synced = ground
             .scene
@@ -277,11 +282,7 @@ pub(super) fn all() -> Vec<Scenario> {
                 commit(ground, Append, first_of_stream)?;
                 long_ago(ground)
             },
-            |ground| {
-                // Which is known to be committed, also once only the second is remembered.
-                commit(ground, Append, first_of_stream)?;
-                commit(ground, Append, second_of_stream)
-            },
+            |ground| commit(ground, Append, second_of_stream),
         )
         .many()
         .remembers(),

@@ -262,7 +262,7 @@ pub use partition::{
 // For the command and the Python package, which catch panics as well.
 pub use format::Format;
 #[doc(hidden)]
-pub use nearest::nearest;
+pub use nearest::{nearest, suggestion};
 #[doc(hidden)]
 pub use pool::panic_message;
 pub use receipt::{CommitMode, FileRecord, Metrics, Receipt, StagedWrite, Totals};

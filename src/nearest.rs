@@ -18,7 +18,7 @@ pub fn nearest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Opt
 }
 
 /// What an error says at its end of the name that is meant: `; did you mean "origin"?`, or nothing.
-pub(crate) fn suggestion<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+pub fn suggestion<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     nearest(given, known)
         .map(|meant| format!("; did you mean {meant:?}?"))
         .unwrap_or_default()

@@ -27,12 +27,6 @@ pub(crate) fn invalid<T>(option: &'static str, reason: impl Into<String>) -> Res
     Err(external(Error::InvalidOption { option, reason }))
 }
 
-/// What an error says at its end of the name that is meant.
-pub(crate) fn suggestion<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> String {
-    let nearest = atomic_arrow::nearest(given, known);
-    nearest.map_or_else(String::new, |name| format!("; did you mean {name:?}?"))
-}
-
 /// The error of the library that is in one of DataFusion's, whatever is around it.
 #[must_use]
 pub fn error_of(error: &DataFusionError) -> Option<&Error> {

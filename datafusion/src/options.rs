@@ -8,10 +8,10 @@ use std::str::FromStr;
 use atomic_arrow::arrow::datatypes::Schema;
 use atomic_arrow::{
     CommitMode, DatasetWriter, DatasetWriterBuilder, ParquetProperties, PartitionBy, SortBy,
-    StagingPlace, parse,
+    StagingPlace, parse, suggestion,
 };
 
-use crate::error::{Result, external, invalid, suggestion};
+use crate::error::{Result, external, invalid};
 
 /// The options of a write by their names, as `OPTIONS ('mode' 'overwrite')` has them.
 ///

@@ -105,7 +105,7 @@ impl AtomicTable {
         for key in partition_by.keys() {
             if schema.field_with_name(key.column()).is_err() {
                 let known = schema.fields().iter().map(|field| field.name().as_str());
-                let meant = crate::error::suggestion(key.column(), known);
+                let meant = atomic_arrow::suggestion(key.column(), known);
                 return invalid(
                     "partition_by",
                     format!("the table has no column {:?}{meant}", key.column()),

@@ -16,7 +16,7 @@ use super::builder::DatasetWriterBuilder;
 use super::commit::jobs::check_open;
 use super::commit::session::Session;
 use super::commit::surroundings::{Looked, Surroundings};
-use super::commit::{already_committed, check_durable, commit, ignored, name};
+use super::commit::{already_committed, check_durable, check_sequence, commit, ignored, name};
 use super::engine::Engine;
 use super::file_name::FileNames;
 use super::options::{EngineOptions, Progress};
@@ -502,12 +502,8 @@ pub(super) fn checked(builder: &DatasetWriterBuilder, schema: &SchemaRef) -> Res
     let name = name(builder.write_id.as_deref(), sequence)?;
     if name.is_some() {
         check_durable(options.durability)?;
-    } else if sequence.is_some() && builder.part.job.is_none() {
-        return Err(Error::InvalidOption {
-            option: "sequence",
-            reason: "is the number in a stream, which write_id or job names".to_owned(),
-        });
     }
+    check_sequence(sequence, name.is_some() || builder.part.job.is_some())?;
     if let Some((option, error)) = builder.part.problem() {
         return Err(Error::InvalidOption {
             option,

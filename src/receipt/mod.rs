@@ -210,14 +210,6 @@ impl Receipt {
         Ok(self)
     }
 
-    /// The number of the write in the stream that the write id names; by default there is none.
-    #[doc(hidden)]
-    #[must_use]
-    pub fn with_sequence(mut self, sequence: u64) -> Self {
-        self.sequence = Some(sequence);
-        self
-    }
-
     /// # Errors
     /// The name is empty, longer than 4096 bytes, or has control characters.
     pub(crate) fn with_name(self, name: &WriteName) -> Result<Self, ReceiptError> {

@@ -167,6 +167,17 @@ pub(super) fn name(write_id: Option<&str>, sequence: Option<u64>) -> Result<Opti
     }
 }
 
+/// Refuses a number in a stream that nothing names.
+pub(super) fn check_sequence(sequence: Option<u64>, is_named: bool) -> Result<()> {
+    match sequence {
+        Some(_) if !is_named => Err(Error::InvalidOption {
+            option: "sequence",
+            reason: "is the number in a stream, which write_id or job names".to_owned(),
+        }),
+        _ => Ok(()),
+    }
+}
+
 /// Refuses to remember a write that a power cut could take.
 pub(super) fn check_durable(durability: Durability) -> Result<()> {
     match durability {

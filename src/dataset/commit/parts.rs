@@ -44,7 +44,7 @@ impl<'a> StagedPart<'a> {
         let with_files = with_files.filter(|(_, record)| !record.files.is_empty());
         let parts = with_files.map(|(place, record)| StagedPart::of(place, record));
         let mut parts = parts.collect::<Result<Vec<_>>>()?;
-        if compared {
+        if compared && parts.iter().any(StagedPart::lacks_a_type) {
             let known = known_types(parts.iter().map(|part| &part.schema));
             parts.iter_mut().for_each(|part| part.take_types(&known));
         }
@@ -68,6 +68,12 @@ impl<'a> StagedPart<'a> {
             row_schema: record.rows.row_schema(place)?,
             typed: Vec::new(),
         })
+    }
+
+    /// Whether a column has no type, since all its values are null.
+    fn lacks_a_type(&self) -> bool {
+        let mut fields = self.schema.fields().iter();
+        fields.any(|field| field.data_type().is_null())
     }
 
     /// Takes the types that columns have elsewhere which have none here.

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::null_columns::Retyper;
 use super::parts::{StagedPart, Union};
 use super::surroundings::{Looked, Surroundings};
-use super::{check_durable, commit, jobs, name};
+use super::{check_durable, check_sequence, commit, jobs, name};
 use crate::backend::Backend;
 use crate::categories::KnownCategories;
 use crate::disk::{Disk, OsDisk};
@@ -226,7 +226,8 @@ impl StagedWrites {
         for staged in self.writes.iter().filter_map(StagedWrite::transaction) {
             let _ = backend.discard(staged);
         }
-        if first.job().is_some() {
+        // A commit of this call has done it before its decision went.
+        if first.job().is_some() && receipt.replayed() {
             let _ = discard_job(backend.as_ref(), backend.scope(), first.part());
         }
         Ok(receipt.with_root(first.root()))
@@ -310,12 +311,7 @@ impl StagedWrites {
                 reason: "the commit of a job is named by the job".to_owned(),
             });
         }
-        if sequence.is_some() && job.is_none() && self.write_id.is_none() {
-            return Err(Error::InvalidOption {
-                option: "sequence",
-                reason: "is the number in a stream, which write_id or job names".to_owned(),
-            });
-        }
+        check_sequence(sequence, job.is_some() || self.write_id.is_some())?;
         let job = job.map(str::to_owned);
         Ok(first.with_part(Part {
             job,

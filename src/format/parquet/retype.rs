@@ -86,15 +86,10 @@ impl Retyping {
         });
         let fields: Vec<FieldRef> = fields.collect();
         let schema = Arc::new(Schema::new_with_metadata(fields, known.metadata().clone()));
-        let is_embedded = |pairs: &Vec<_>| {
-            let mut pairs = pairs.iter();
-            pairs.any(|pair: &parquet::file::metadata::KeyValue| pair.key == ARROW_SCHEMA_META_KEY)
-        };
-        let embedded = pairs.is_some_and(is_embedded);
-        let rest = pairs.cloned().unwrap_or_default().into_iter();
-        let rest: Vec<_> = rest
-            .filter(|pair| pair.key != ARROW_SCHEMA_META_KEY)
-            .collect();
+        let pairs = pairs.cloned().unwrap_or_default().into_iter();
+        let (embedded, rest): (Vec<_>, Vec<_>) =
+            pairs.partition(|pair| pair.key == ARROW_SCHEMA_META_KEY);
+        let embedded = !embedded.is_empty();
         let first = metadata.row_groups().first();
         let sorted = first.and_then(|group| group.sorting_columns().cloned());
         let version = match file.version() {

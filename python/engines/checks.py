@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import doctest
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -11,8 +13,47 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import atomic_arrow as aa
+from common import printed
+
+REFUSED: list[tuple[dict[str, Any], type[Exception], str]] = [
+    ({"write_id": "monday"}, aa.InvalidOptionError, "give job="),
+    ({"sequence": 1}, aa.InvalidOptionError, "give job="),
+    ({"durability": "unsynced"}, aa.InvalidOptionError, "power cut"),
+    ({"partitionby": "k"}, TypeError, "did you mean 'partition_by'"),
+]
+"""Options that no engine takes, with what is raised for them, and a part of its message."""
+
+
+def check_examples(module: ModuleType, lake: Path) -> None:
+    """Runs the examples of an adapter, and checks that there are some."""
+    finder, runner = doctest.DocTestFinder(exclude_empty=True), doctest.DocTestRunner()
+    public = {name: getattr(module, name) for name in module.__all__}
+    for test in finder.find(module, module.__name__):
+        test.globs |= {"lake": lake} | public
+        runner.run(test)
+    results = runner.summarize(verbose=False)
+    assert results.attempted > 3
+    assert results.failed == 0
+
+
+def run_page(page: str) -> None:
+    """Runs the Python of a page in this process, below the working directory."""
+    scope: dict[str, object] = {"__name__": "__main__"}
+    for block in printed(page):
+        exec(compile(block, page, "exec"), scope)
+
+
+def die_once(flag: Path) -> None:
+    """Ends this process as a power cut would, but for the processes that come after."""
+    try:
+        flag.touch(exist_ok=False)
+    except FileExistsError:
+        return
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def rows_in(root: Path) -> list[int]:
@@ -93,6 +134,13 @@ class Driver(AbstractContextManager["Driver"]):
         except ProcessLookupError:
             pass
         self.process.wait()
+
+    def kill_at_random(self, seed: int, within: float) -> None:
+        """Kills it at a random time of so many seconds, unless it ends before."""
+        try:
+            self.process.wait(random.Random(seed).random() * within)
+        except subprocess.TimeoutExpired:
+            self.kill()
 
     def __exit__(self, *_: object) -> None:
         self.kill()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
-import random
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +11,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
-from checks import Driver, assert_clean, readers, rows_in, wait_until
-from common import printed, whole
+from checks import (
+    REFUSED,
+    Driver,
+    assert_clean,
+    check_examples,
+    readers,
+    rows_in,
+    run_page,
+    wait_until,
+)
+from common import whole
 from daft.recordbatch import MicroPartition
 
 OLD = list(range(100, 110))
@@ -142,10 +149,7 @@ def test_a_commit_that_is_refused_discards(root: Path, old: list[int]) -> None:
 @pytest.mark.parametrize(
     ("options", "kind", "text"),
     [
-        ({"write_id": "monday"}, aa.InvalidOptionError, "give job="),
-        ({"sequence": 1}, aa.InvalidOptionError, "give job="),
-        ({"durability": "unsynced"}, aa.InvalidOptionError, "power cut"),
-        ({"partitionby": "k"}, TypeError, "did you mean 'partition_by'"),
+        *REFUSED,
         ({"partition_by": "q"}, RuntimeError, 'no column "q"'),
         ({"partition_by": "q", "schema": pa.schema({"n": pa.int64()})}, aa.PartitionError, '"q"'),
     ],
@@ -234,26 +238,16 @@ def test_the_process_dies_at_any_time(
     script.write_text(DRIVER)
     with Driver(script, root) as driver:
         wait_until(lambda: aa.staged(root), driver.process)
-        try:
-            driver.process.wait(random.Random(seed).random() * 0.4)
-        except Exception:
-            driver.kill()
+        driver.kill_at_random(seed, within=0.4)
     aa.recover(root)
     assert rows_in(root) in (OLD, ALL)
     assert_clean(root, discard=True)
 
 
 def test_the_examples_run(tmp_path: Path) -> None:
-    finder, runner = doctest.DocTestFinder(exclude_empty=True), doctest.DocTestRunner()
-    for test in finder.find(aa.daft, "atomic_arrow.daft"):
-        test.globs |= {"lake": tmp_path, "AtomicDataSink": aa.daft.AtomicDataSink}
-        runner.run(test)
-    assert runner.summarize(verbose=False).attempted > 3
-    assert runner.summarize(verbose=False).failed == 0
+    check_examples(aa.daft, tmp_path)
 
 
 def test_the_page_runs_as_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    scope: dict[str, object] = {"__name__": "__main__"}
-    for block in printed("engines/daft.md"):
-        exec(compile(block, "daft.md", "exec"), scope)
+    run_page("engines/daft.md")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,7 @@ import dask.dataframe as dd
 import pandas as pd
 import pyarrow as pa
 import pytest
-from checks import assert_clean, rows_in
-from common import printed
+from checks import REFUSED, assert_clean, check_examples, rows_in, run_page
 from distributed import Client
 
 FRAME = pd.DataFrame({"k": ["a", "b"] * 10, "n": range(20)})
@@ -178,12 +176,9 @@ def test_a_task_that_fails_once_is_retried(root: Path, client: Client, tmp_path:
 @pytest.mark.parametrize(
     ("options", "kind", "text"),
     [
-        ({"write_id": "monday"}, aa.InvalidOptionError, "give job="),
-        ({"sequence": 1}, aa.InvalidOptionError, "give job="),
+        *REFUSED,
         ({"task": "part"}, aa.InvalidOptionError, "numbers"),
-        ({"durability": "unsynced"}, aa.InvalidOptionError, "power cut"),
         ({"partition_by": "q"}, aa.PartitionError, 'no column "q"'),
-        ({"partitionby": "k"}, TypeError, "did you mean 'partition_by'"),
         ({"compute": False, "compute_kwargs": {"retries": 1}}, TypeError, "compute=True"),
         ({"file_name": "part"}, aa.InvalidOptionError, "uuid"),
     ],
@@ -230,16 +225,9 @@ def test_a_warning_of_the_commit_reaches_the_driver(root: Path, client: Client) 
 
 
 def test_the_examples_run(tmp_path: Path) -> None:
-    finder, runner = doctest.DocTestFinder(exclude_empty=True), doctest.DocTestRunner()
-    for test in finder.find(aa.dask, "atomic_arrow.dask"):
-        test.globs |= {"lake": tmp_path}
-        runner.run(test)
-    assert runner.summarize(verbose=False).attempted > 3
-    assert runner.summarize(verbose=False).failed == 0
+    check_examples(aa.dask, tmp_path)
 
 
 def test_the_page_runs_as_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    scope: dict[str, object] = {"__name__": "__main__"}
-    for block in printed("engines/dask.md"):
-        exec(compile(block, "dask.md", "exec"), scope)
+    run_page("engines/dask.md")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 import signal
 from collections.abc import Iterator
 from functools import partial
@@ -16,7 +15,7 @@ import dask.dataframe as dd
 import pandas as pd
 import pyarrow as pa
 import pytest
-from checks import Driver, assert_clean, readers, rows_in, wait_until
+from checks import Driver, assert_clean, die_once, readers, rows_in, wait_until
 from common import whole
 from distributed import Client, KilledWorker, LocalCluster, WorkerPlugin
 
@@ -45,18 +44,9 @@ def frame() -> Any:
     return dd.from_pandas(pd.DataFrame({"k": ["a", "b"] * 10, "n": NEW}), npartitions=4)
 
 
-def die(flag: Path) -> None:
-    """Ends this process as a power cut would, once."""
-    try:
-        flag.touch(exist_ok=False)
-    except FileExistsError:
-        return
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
 def die_with(part: pd.DataFrame, flag: Path) -> pd.DataFrame:
     if 12 in set(part["n"]):
-        die(flag)
+        die_once(flag)
     return part
 
 
@@ -70,7 +60,7 @@ class Rows:
     def __iter__(self) -> Iterator[pa.Table]:
         for number in self._numbers:
             if self._flag is not None and number == self._numbers[-1]:
-                die(self._flag)
+                die_once(self._flag)
             yield pa.table({"k": [f"{number % 2}"], "n": [number]})
 
 
@@ -85,7 +75,7 @@ class DieAfter(WorkerPlugin):
     def transition(self, key: Any, start: str, finish: str, **_: Any) -> None:
         name = key[0] if isinstance(key, tuple) else key
         if finish == "memory" and str(name).startswith(self._prefix):
-            die(self._flag)
+            die_once(self._flag)
 
 
 def test_a_worker_dies_before_it_stages(
@@ -220,10 +210,7 @@ def test_the_driver_dies_at_any_time(seed: int, root: Path, old: list[int], tmp_
     script.write_text(DRIVER)
     with Driver(script, root, "threads") as driver:
         wait_until(lambda: aa.staged(root), driver.process)
-        try:
-            driver.process.wait(random.Random(seed).random() * 0.4)
-        except Exception:
-            driver.kill()
+        driver.kill_at_random(seed, within=0.4)
     aa.recover(root)
     assert rows_in(root) in (OLD, NEW)
     assert_clean(root, discard=True)

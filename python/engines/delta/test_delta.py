@@ -17,8 +17,8 @@ import atomic_arrow as aa
 import deltalake
 import pyarrow as pa
 import pytest
-from conftest import printed
-from readers import READERS, rows_of, texts
+from readers import READERS, rows_of
+from table_checks import run_page, texts, watch_syncs
 
 UTC = datetime.UTC
 
@@ -531,25 +531,14 @@ def test_a_commit_of_nothing(root: Path) -> None:
 
 
 def test_the_version_is_synced(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    synced = []
-    fsync = os.fsync
-
-    def watch(file: int) -> None:
-        synced.append(os.readlink(f"/proc/self/fd/{file}"))
-        fsync(file)
-
-    monkeypatch.setattr(os, "fsync", watch)
+    synced = watch_syncs(monkeypatch)
     register(write(root, weather(["KSEA"], [1])), root, create=True)
     log = root.resolve() / "_delta_log"
     assert {os.fspath(path) for path in (log / f"{0:020}.json", log, log.parent)} == set(synced)
 
 
 def test_the_page_runs_as_printed(tmp_path: Path) -> None:
-    script = tmp_path / "page.py"
-    script.write_text("\n".join(printed("tables.md", "Delta Lake")))
-    done = subprocess.run([sys.executable, script], capture_output=True, text=True, cwd=tmp_path)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert (tmp_path / "lake").is_dir()
+    run_page("Delta Lake", tmp_path)
 
 
 def test_the_module_is_there_without_an_import_of_its_own() -> None:

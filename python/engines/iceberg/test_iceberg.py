@@ -14,16 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import atomic_arrow as aa
-import duckdb
-import duckdb_ext
 import polars as pl
 import pyarrow as pa
 import pytest
-from conftest import printed
 from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.table import Table
 from pyiceberg.transforms import BucketTransform
 from pyiceberg.types import LongType
+from table_checks import duckdb_with, run_page, texts, watch_syncs
 
 UTC = datetime.UTC
 
@@ -74,37 +72,12 @@ def _polars(table: Table) -> pa.Table:
 
 
 def _duckdb(table: Table) -> pa.Table:
-    con = duckdb.connect(
-        config={"allow_unsigned_extensions": True, "autoinstall_known_extensions": False}
-    )
-    con.execute("set timezone = 'UTC'")
-    for extension in ("avro", "iceberg"):
-        (path,) = Path(duckdb_ext.__path__[0]).rglob(f"{extension}.duckdb_extension")
-        con.load_extension(str(path))
+    con = duckdb_with("avro", "iceberg")
     place = table.metadata_location.removeprefix("file://")
     return con.execute("select * from iceberg_scan(?)", [place]).fetch_arrow_table()
 
 
 READERS = {"pyiceberg": _pyiceberg, "polars": _polars, "duckdb": _duckdb}
-
-
-def texts(table: pa.Table) -> list[str]:
-    """Rows as texts, sorted, with instants in one zone and maps as lists."""
-    return sorted(str(_plain(row)) for row in table.to_pylist())
-
-
-def _plain(value: Any) -> Any:
-    match value:
-        case dict():
-            # Polars has no maps, but lists of keys with values.
-            if set(value) == {"key", "value"}:
-                return (value["key"], _plain(value["value"]))
-            return {name: _plain(value[name]) for name in sorted(value)}
-        case list():
-            return [_plain(item) for item in value]
-        case datetime.datetime() if value.tzinfo is not None:
-            return value.astimezone(UTC).isoformat()
-    return value
 
 
 def rows_of(reader: str, table: Table) -> list[str]:
@@ -523,14 +496,7 @@ def test_a_path_that_pyiceberg_would_cut_is_refused(tmp_path: Path, catalog: Sql
 def test_what_was_written_is_synced(
     root: Path, catalog: SqlCatalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    synced = []
-    fsync = os.fsync
-
-    def watch(file: int) -> None:
-        synced.append(os.readlink(f"/proc/self/fd/{file}"))
-        fsync(file)
-
-    monkeypatch.setattr(os, "fsync", watch)
+    synced = watch_syncs(monkeypatch)
     table = made(catalog, weather(["KSEA"], [1]).schema)
     aa.iceberg.register(write(root, weather(["KSEA"], [1])), table, root=root)
     suffixes = {".".join(os.path.basename(path).split(".")[1:]) for path in synced}
@@ -559,8 +525,4 @@ def test_a_commit_of_nothing(root: Path, catalog: SqlCatalog) -> None:
 
 
 def test_the_page_runs_as_printed(tmp_path: Path) -> None:
-    script = tmp_path / "page.py"
-    script.write_text("\n".join(printed("tables.md", "Iceberg")))
-    done = subprocess.run([sys.executable, script], capture_output=True, text=True, cwd=tmp_path)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert (tmp_path / "lake").is_dir()
+    run_page("Iceberg", tmp_path)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 import ray
-from checks import assert_clean, rows_in
-from common import printed
+from checks import REFUSED, assert_clean, check_examples, rows_in, run_page
 
 ALL = list(range(20))
 
@@ -130,10 +128,7 @@ def test_a_task_that_fails_once_is_retried(root: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "kind", "text"),
     [
-        ({"write_id": "monday"}, aa.InvalidOptionError, "give job="),
-        ({"sequence": 1}, aa.InvalidOptionError, "give job="),
-        ({"durability": "unsynced"}, aa.InvalidOptionError, "power cut"),
-        ({"partitionby": "k"}, TypeError, "did you mean 'partition_by'"),
+        *REFUSED,
         ({"partition_by": "q"}, aa.PartitionError, 'no column "q"'),
     ],
 )
@@ -227,16 +222,9 @@ def test_tensors_are_kept_and_pickled_objects_refused(root: Path) -> None:
 
 
 def test_the_examples_run(tmp_path: Path) -> None:
-    finder, runner = doctest.DocTestFinder(exclude_empty=True), doctest.DocTestRunner()
-    for test in finder.find(aa.ray, "atomic_arrow.ray"):
-        test.globs |= {"lake": tmp_path, "AtomicDatasink": aa.ray.AtomicDatasink}
-        runner.run(test)
-    assert runner.summarize(verbose=False).attempted > 3
-    assert runner.summarize(verbose=False).failed == 0
+    check_examples(aa.ray, tmp_path)
 
 
 def test_the_page_runs_as_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    scope: dict[str, object] = {"__name__": "__main__"}
-    for block in printed("engines/ray.md"):
-        exec(compile(block, "ray.md", "exec"), scope)
+    run_page("engines/ray.md")

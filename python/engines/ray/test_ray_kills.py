@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -13,7 +11,7 @@ import atomic_arrow as aa
 import pyarrow as pa
 import pytest
 import ray
-from checks import Driver, assert_clean, readers, rows_in, wait_until
+from checks import Driver, assert_clean, die_once, readers, rows_in, wait_until
 from common import whole
 
 OLD = list(range(100, 110))
@@ -27,15 +25,6 @@ def old(root: Path) -> list[int]:
     return OLD
 
 
-def die(flag: Path) -> None:
-    """Ends this process as a power cut would, once."""
-    try:
-        flag.touch(exist_ok=False)
-    except FileExistsError:
-        return
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
 def rows() -> Any:
     numbers = ray.data.range(20, override_num_blocks=4)
     return numbers.map_batches(lambda batch: {"n": batch["id"], "k": batch["id"] % 2})
@@ -45,13 +34,13 @@ def die_between(batch: dict[str, Any], flag: Path) -> Iterator[dict[str, Any]]:
     """Gives the rows one by one, and dies at one that is not the first of its block."""
     for at, number in enumerate(batch["n"]):
         if number == 12:
-            die(flag)
+            die_once(flag)
         yield {name: column[at : at + 1] for name, column in batch.items()}
 
 
 def die_at(batch: dict[str, Any], flag: Path) -> dict[str, Any]:
     if 12 in batch["n"]:
-        die(flag)
+        die_once(flag)
     return batch
 
 
@@ -77,7 +66,7 @@ class DiesOnce(aa.ray.AtomicDatasink):
 
     def write(self, blocks: Any, ctx: Any) -> Any:
         staged = super().write(blocks, ctx)
-        die(self._flag)
+        die_once(self._flag)
         return staged
 
 

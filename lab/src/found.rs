@@ -124,6 +124,11 @@ fn without_id(name: &str) -> String {
     if name.starts_with("pending-") {
         return "pending-*".to_owned();
     }
+    // That of a stream also says which number in it is the latest.
+    if name.starts_with("stream-") {
+        let rest = name.find(['@', '.']).map_or("", |end| &name[end..]);
+        return format!("stream-*{rest}");
+    }
     let prefixes = ["part-", "update-"].into_iter();
     let mut prefixed = prefixes.filter_map(|prefix| Some((prefix, name.strip_prefix(prefix)?)));
     let (prefix, rest) = prefixed.next().unwrap_or(("", name));

@@ -30,6 +30,8 @@ struct Carried {
 const RECORD_REMOVED: &str =
     "SyncDirectory lake/.weather.atomic/*, after RemoveFile decision.record";
 const RECEIPT: &str = "SyncDirectory lake/.weather.atomic/writes, after Rename *.record";
+const RECEIPT_OF_STREAM: &str =
+    "SyncDirectory lake/.weather.atomic/writes, after Rename stream-*.record";
 const ARRANGED: &[&str] = &[
     "SyncDirectory lake/.weather.atomic/*, after CreateDirectory new",
     "SyncDirectory lake/.weather.atomic/*, after CreateDirectory new-00001",
@@ -65,9 +67,10 @@ const FOR_OTHER_PATHS: &[&str] = &[
     "SyncDirectory lake/.weather.atomic/*/new/.atomic, after OpenOrCreateFile pending-*",
     "SyncDirectory lake/weather/.atomic, after CreateDirectory writes",
     "SyncDirectory lake/weather/.atomic/writes, after OpenOrCreateFile *@%2Fscene%2Flake%2F%2Eweather%2Eatomic",
+    "SyncDirectory lake/weather/.atomic/writes, after OpenOrCreateFile stream-*@%2Fscene%2Flake%2F%2Eweather%2Eatomic",
 ];
 
-const CARRIED: [Carried; 10] = [
+const CARRIED: [Carried; 11] = [
     Carried {
         marks: &["SyncDirectory lake, after RemoveDirectory .weather.atomic"],
         why: "the data set is durable, and an area that comes back is empty",
@@ -107,6 +110,11 @@ const CARRIED: [Carried; 10] = [
         marks: &[RECEIPT],
         why: "the receipt comes from the transaction, which is synced after it",
         together: &[RECEIPT, RECORD_REMOVED],
+    },
+    Carried {
+        marks: &[RECEIPT_OF_STREAM],
+        why: "the receipt comes from the transaction, which is synced after it",
+        together: &[RECEIPT_OF_STREAM, RECORD_REMOVED],
     },
     Carried {
         marks: PARTITIONS_MADE.split_at(1).0,

@@ -48,29 +48,28 @@ fn write(
     write_id: Option<&str>,
     files: &[(&str, &[u8])],
 ) -> Result<Receipt> {
-    write_with(backend, Durability::Synced, mode, write_id, files)
+    let name = write_id.map(|id| WriteName::new(id, None));
+    write_with(backend, Durability::Synced, mode, name.as_ref(), files)
 }
 
 fn write_with(
     backend: &Arc<LocalBackend>,
     durability: Durability,
     mode: CommitMode,
-    write_id: Option<&str>,
+    name: Option<&WriteName>,
     files: &[(&str, &[u8])],
 ) -> Result<Receipt> {
     let (transaction, conflicts, staged) = stage_with(backend, durability, mode, files)?;
     let id = transaction.id();
-    let name = write_id.map(|id| WriteName::new(id, None));
-    let committed = transaction.commit(&conflicts, &staged, name.as_ref(), |_| {
-        Ok(receipt(id, mode, write_id))
-    })?;
+    let committed =
+        transaction.commit(&conflicts, &staged, name, |_| Ok(receipt(id, mode, name)))?;
     Ok(committed.expect("no mode of these tests ignores a write"))
 }
 
-fn receipt(id: Uuid, mode: CommitMode, write_id: Option<&str>) -> Receipt {
+fn receipt(id: Uuid, mode: CommitMode, name: Option<&WriteName>) -> Receipt {
     let receipt = Receipt::new(id, mode, Vec::new()).unwrap();
-    match write_id {
-        Some(write_id) => receipt.with_write_id(write_id).unwrap(),
+    match name {
+        Some(name) => receipt.with_name(name).unwrap(),
         None => receipt,
     }
 }
@@ -641,6 +640,56 @@ mod by_another_path {
             }
             assert!(refused > 0 && known > 0 && free > 0, "{mode:?}");
         }
+    }
+
+    #[test]
+    fn of_a_stream_the_latest_number_that_is_published_is_known_all_the_same() {
+        let number = |sequence| WriteName::new("monday", Some(sequence));
+        let write = |backend: &Arc<LocalBackend>, sequence| {
+            let name = number(sequence);
+            write_with(
+                backend,
+                Durability::Synced,
+                CommitMode::Append,
+                Some(&name),
+                &NEW[..1],
+            )
+        };
+        let disk = old_disk(true, true);
+        write(&target_at(&disk, &given()), 1).unwrap();
+        let before = seen(&disk);
+        let first = disk.moments().len();
+        write(&target_at(&disk, &given()), 2).unwrap();
+        let after = seen(&disk);
+        let (mut refused, mut known, mut free) = (0, 0, 0);
+        for moment in &disk.moments()[first..] {
+            for found in moment.after_power_loss() {
+                let place = moment.call.to_string();
+                let there = seen(&found);
+                hide(&found);
+                let other = backend(&found);
+                // In no state the one before is forgotten while this one is not yet known.
+                if let Ok(earlier) = write(&other, 1) {
+                    assert!(earlier.replayed(), "{place}");
+                }
+                assert_eq!(seen(&found), there, "{place}");
+                match write(&other, 2) {
+                    Err(Error::OutOfReach { .. }) => refused += 1,
+                    Err(Error::AlreadyCommitted { .. }) => {
+                        known += 1;
+                        assert_eq!(there, after, "{place}");
+                    }
+                    done => {
+                        done.unwrap();
+                        free += 1;
+                        assert_eq!(there, before, "{place}");
+                        continue;
+                    }
+                }
+                assert_eq!(seen(&found), there, "{place}");
+            }
+        }
+        assert!(refused > 0 && known > 0 && free > 0);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tracing::Span;
@@ -135,4 +135,51 @@ pub(crate) fn for_each<E: Into<Halt>>(
     });
     meter::add_helpers(*helped.lock().unwrap_or_else(PoisonError::into_inner));
     failure.into_result()
+}
+
+/// Runs tasks that each are a few calls of the file system, and gives their results in order. Where there are many, several
+/// run at the same time: renames and looks in different directories do not wait for each other.
+pub(crate) fn map_calls<T: Send + Sync>(
+    count: usize,
+    path: &Path,
+    work: impl Fn(usize) -> Result<T> + Sync,
+) -> Result<Vec<T>> {
+    // Of fewer, to begin threads takes longer.
+    const MANY: usize = 256;
+    const THREADS: usize = 8;
+    let threads = if count < MANY { 1 } else { THREADS };
+    let slots: Vec<OnceLock<T>> = (0..count).map(|_| OnceLock::new()).collect();
+    for_each(threads, count, path, |number| {
+        let _ = slots[number].set(work(number)?);
+        Ok::<_, Error>(())
+    })?;
+    Ok(slots.into_iter().filter_map(OnceLock::into_inner).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_of_many_calls_come_in_their_order_and_the_first_error_ends_them() {
+        for count in [0, 1, 255, 256, 5000] {
+            let twice = map_calls(count, Path::new("/"), |number| Ok(number * 2)).unwrap();
+            assert!(
+                twice
+                    .iter()
+                    .copied()
+                    .eq((0..count).map(|number| number * 2))
+            );
+        }
+        let begun = AtomicUsize::new(0);
+        let failed = map_calls(100_000, Path::new("/"), |number| {
+            begun.fetch_add(1, Ordering::Relaxed);
+            match number {
+                7 => Err(Error::Poisoned { path: "/7".into() }),
+                number => Ok(number),
+            }
+        });
+        assert!(matches!(failed, Err(Error::Poisoned { .. })));
+        assert!(begun.into_inner() < 100_000);
+    }
 }

@@ -77,6 +77,13 @@ pub(crate) struct Waiting {
     pub(crate) keep: Duration,
 }
 
+/// What another transaction has staged, and this one has taken.
+pub(crate) struct Adopted {
+    pub(crate) record: StagedRecord,
+    /// The length of each file of the record that is there.
+    pub(crate) lengths: Vec<Option<u64>>,
+}
+
 /// The result of publishing a plan.
 pub(crate) struct Published {
     /// Replaced files that could not be removed, one error each.
@@ -191,12 +198,8 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync {
     /// Writes the record of what a transaction has staged for another, before that is decided.
     fn record(&self, transaction: Uuid, record: &StagedRecord) -> Result<()>;
 
-    /// Makes what another transaction has staged part of this one, and gives its record; nothing where
-    /// it is not staged, or not any more.
-    fn adopt(&self, transaction: Uuid, staged: Uuid) -> Result<Option<StagedRecord>>;
-
-    /// The length of a staged file of this transaction, if it is there.
-    fn staged_bytes(&self, transaction: Uuid, file: &Path) -> Result<Option<u64>>;
+    /// Makes what another transaction has staged part of this one; nothing where it is not staged, or not any more.
+    fn adopt(&self, transaction: Uuid, staged: Uuid) -> Result<Option<Adopted>>;
 
     /// Everything that waits in any staging area of the data set to become part of another transaction. What cannot be
     /// read or is not trusted is left out: recovery tells of it.

@@ -74,12 +74,17 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
-    /// Notes the fingerprint of each staged file.
-    pub(crate) fn identify(&mut self, fingerprints: &HashMap<&Path, Fingerprint>) {
-        for file in self.arrangement.iter_mut().chain(&mut self.files) {
-            if let Some(fingerprint) = fingerprints.get(file.staged.as_path()) {
-                file.identity = fingerprint.to_string();
-            }
+    /// The staged files, below the transaction's directory.
+    pub(crate) fn staged(&self) -> Vec<&Path> {
+        let moves = self.arrangement.iter().chain(&self.files);
+        moves.map(|file| file.staged.as_path()).collect()
+    }
+
+    /// Notes the fingerprint of each [staged file](Self::staged).
+    pub(crate) fn identify(&mut self, fingerprints: &[Fingerprint]) {
+        let moves = self.arrangement.iter_mut().chain(&mut self.files);
+        for (file, fingerprint) in moves.zip(fingerprints) {
+            file.identity = fingerprint.to_string();
         }
     }
 }
@@ -251,10 +256,6 @@ impl Decision {
             transaction,
             keep_seconds: keep.as_secs(),
         }
-    }
-
-    pub(crate) fn to_json(&self, path: &Path) -> Result<Vec<u8>> {
-        serde_json::to_vec(self).map_err(|error| invalid(path, error.to_string()))
     }
 
     /// Reads the record at `path` of this transaction, without holding more of it than what it says.

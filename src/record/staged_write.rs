@@ -129,10 +129,6 @@ impl StagedRecord {
         }
     }
 
-    pub(crate) fn to_json(&self, path: &Path) -> Result<Vec<u8>> {
-        serde_json::to_vec(self).map_err(|error| invalid(path, error.to_string()))
-    }
-
     /// Reads the record at `path`.
     pub(crate) fn from_json(record: impl io::Read, path: &Path) -> Result<Self> {
         let record: StagedRecord = read_json(record, path)?;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::Transaction;
-use crate::backend::Decided;
+use crate::backend::{Adopted, Decided};
 use crate::damage::Damage;
 use crate::error::{Error, Result, Step};
 use crate::meter::Work;
@@ -52,16 +52,20 @@ impl Transaction {
         let gone = || Error::StagedWriteGone {
             path: self.backend.place(staged),
         };
-        let mut record = self.backend.adopt(self.id, staged)?.ok_or_else(gone)?;
+        let adopted = self.backend.adopt(self.id, staged)?.ok_or_else(gone)?;
+        let Adopted {
+            mut record,
+            lengths,
+        } = adopted;
         let directory = staged.to_string();
         let within = |file: StagedFileRecord| file.within(&directory);
         let files = std::mem::take(&mut record.files).into_iter().map(within);
         let files = files.collect::<Result<Vec<_>, _>>();
         let path = self.backend.place(self.id).join(&directory);
         record.files = files.map_err(|error| invalid(&path, error.to_string()))?;
-        for file in &record.files {
+        for (file, length) in record.files.iter().zip(lengths) {
             let expected = file.file().bytes();
-            match self.backend.staged_bytes(self.id, file.staged().as_ref())? {
+            match length {
                 Some(found) if found == expected => {}
                 Some(found) => {
                     return Err(Error::Damaged {

@@ -15,7 +15,6 @@ mod tests;
 mod waiting;
 
 use std::io;
-use std::path::Path;
 use std::sync::Arc;
 
 use tracing::Span;
@@ -116,13 +115,13 @@ impl Transaction {
     pub(crate) fn commit(
         mut self,
         conflicts: &ConflictCheck,
-        staged: &[StagedName],
+        staged: Vec<StagedName>,
         name: Option<&WriteName>,
         receipt: impl FnOnce(&Layout) -> Result<Receipt>,
     ) -> Result<Option<Receipt>> {
         let backend = Arc::clone(&self.backend);
         let _lock = {
-            let mut directories = conflicts.affected(staged);
+            let mut directories = conflicts.affected(&staged);
             directories.extend(self.success_file.then_some(conflicts.scope()));
             let affected = Affected { directories, name };
             let needed = conflicts.mode().lock_kind(name);
@@ -145,17 +144,18 @@ impl Transaction {
         {
             return Ok(Some(receipt));
         }
-        let Some(mut layout) = conflicts.layout(backend.as_ref(), staged)? else {
+        let Some(mut layout) = conflicts.layout(backend.as_ref(), &staged)? else {
             return Ok(None);
         };
+        // There may be millions of them.
+        drop(staged);
         layout.success_file = self.success_file;
         backend.check_layout(self.id, &layout)?;
         let receipt = receipt(&layout)?;
-        let files: Vec<&Path> = staged.iter().map(|file| file.staged.as_path()).collect();
         let durability = self.durability;
-        let sync = || backend.sync_staged(self.id, &files, durability);
+        let sync = || backend.sync_staged(self.id, &layout.staged(), durability);
         let fingerprints = self.meter.measure(Work::Sync, sync)?;
-        layout.identify(&files.into_iter().zip(fingerprints).collect());
+        layout.identify(&fingerprints);
         let place = (backend.named_root(), conflicts.scope().to_owned());
         let plan = Plan::new(self.id, place, durability, name, layout, receipt);
         let decision = Decision::Committed(Box::new(plan));

@@ -62,7 +62,7 @@ fn write_with(
     let (transaction, conflicts, staged) = stage_with(backend, durability, mode, files)?;
     let id = transaction.id();
     let committed =
-        transaction.commit(&conflicts, &staged, name, |_| Ok(receipt(id, mode, name)))?;
+        transaction.commit(&conflicts, staged, name, |_| Ok(receipt(id, mode, name)))?;
     Ok(committed.expect("no mode of these tests ignores a write"))
 }
 
@@ -259,7 +259,7 @@ fn a_writer_that_was_taken_for_dead_finds_its_transaction_aborted() {
     disk.advance(Duration::from_secs(25 * 60 * 60));
     recover(&disk).unwrap();
     let error = transaction
-        .commit(&conflicts, &staged, None, |_| {
+        .commit(&conflicts, staged, None, |_| {
             Ok(receipt(Uuid::nil(), CommitMode::Append, None))
         })
         .unwrap_err();
@@ -277,7 +277,7 @@ fn an_overwrite_that_meets_another_commit_in_between_is_a_conflict() {
             write(&backend, other, None, &[("year=1", b"other")]).unwrap();
             let between = seen(&disk);
             let error = transaction
-                .commit(&conflicts, &staged, None, |_| {
+                .commit(&conflicts, staged, None, |_| {
                     Ok(receipt(Uuid::nil(), CommitMode::Append, None))
                 })
                 .unwrap_err();
@@ -484,6 +484,43 @@ fn an_unsynced_commit_whose_process_dies_is_published_whole_or_not_at_all() {
             all += usize::from(found == after);
             assert!(found == before || found == after, "{mode:?}, {lived}");
             assert_eq!(left(&disk), Vec::<PathBuf>::new(), "{mode:?}, {lived}");
+        }
+        assert!(none > 0 && all > 0, "{mode:?}");
+    }
+}
+
+#[test]
+fn a_commit_of_so_many_files_that_threads_share_them_is_published_whole_or_not_at_all() {
+    const FILES: usize = 260;
+    let directories: Vec<String> = (0..FILES).map(|n| format!("year={}", n % 7)).collect();
+    let files: Vec<(&str, &[u8])> = directories
+        .iter()
+        .map(|directory| (directory.as_str(), b"new".as_slice()))
+        .collect();
+    for mode in modes_that_succeed() {
+        let whole = old_disk(true, true);
+        let first = whole.calls().len();
+        write(&backend(&whole), mode, None, &files).unwrap();
+        let (before, after) = (contents(&old_disk(true, true)), contents(&whole));
+        let last = whole.calls().len();
+        let (mut none, mut all) = (0, 0);
+        for dies in (first..last).rev().step_by((last - first) / 6) {
+            let disk = old_disk(true, true);
+            let backend = backend(&disk);
+            for call in dies..last + FILES {
+                disk.fail_call(call, 5, FaultTime::Before);
+            }
+            let done = write(&backend, mode, None, &files);
+            while disk.calls().len() < last + FILES {
+                let _ = disk.place(Path::new("/"));
+            }
+            recover(&disk).unwrap();
+            let found = contents(&disk);
+            none += usize::from(found == before);
+            all += usize::from(found == after);
+            let place = format!("{mode:?}, {dies} of {last}: {done:?}");
+            assert!(found == before || found == after, "{place}");
+            assert_eq!(left(&disk), Vec::<PathBuf>::new(), "{place}");
         }
         assert!(none > 0 && all > 0, "{mode:?}");
     }

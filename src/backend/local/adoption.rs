@@ -9,10 +9,11 @@ use uuid::Uuid;
 
 use super::record_owners::UntrustedOwners;
 use super::{DECISION, LocalBackend, STAGED, unless_gone};
-use crate::backend::{Backend as _, Waiting};
+use crate::backend::{Adopted, Backend as _, Waiting};
 use crate::disk::{EntryKind, PublishMode};
 use crate::error::{Error, IoContext, Result, Step};
 use crate::options::Durability;
+use crate::pool::map_calls;
 use crate::publish;
 use crate::record::{Decision, Plan, StagedRecord};
 use crate::staging::{Area, SCRATCH, is_older};
@@ -29,8 +30,7 @@ impl LocalBackend {
             }
         }
         let path = directory.join(STAGED);
-        let bytes = record.to_json(&path)?;
-        match self.put(transaction, &path, &bytes, PublishMode::CreateNew) {
+        match self.put(transaction, &path, record, PublishMode::CreateNew) {
             Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
                 Err(Error::Aborted { path: directory })
             }
@@ -39,7 +39,7 @@ impl LocalBackend {
     }
 
     /// Moves a staged transaction, in whichever area it stands, into a directory, and gives its record.
-    pub(super) fn take_in(&self, directory: &Path, staged: Uuid) -> Result<Option<StagedRecord>> {
+    pub(super) fn take_in(&self, directory: &Path, staged: Uuid) -> Result<Option<Adopted>> {
         let name = staged.to_string();
         for area in self.area.home().all_areas(self.disk.as_ref()) {
             let from = area.join(&name);
@@ -47,9 +47,10 @@ impl LocalBackend {
             if owned.check_owner().is_err() {
                 continue;
             }
-            let Some((record, owners)) = self.read_staged(&from, staged)? else {
+            let Some((record, mut owners)) = self.read_staged(&from, staged)? else {
                 continue;
             };
+            let lengths = self.look_at_files(&from, &record, &mut owners)?;
             if record.root != self.named_root() {
                 return Err(Error::InvalidDecision {
                     path: from,
@@ -59,7 +60,7 @@ impl LocalBackend {
             self.check_staged(&owners, &record)?;
             let to = directory.join(&name);
             return match self.disk.rename(&from, &to, PublishMode::CreateNew) {
-                Ok(()) => Ok(Some(record)),
+                Ok(()) => Ok(Some(Adopted { record, lengths })),
                 // Somebody else has it, or us: we were taken for dead.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
                 Err(error) => Err(error).at(Step::Decide, &from),
@@ -85,18 +86,18 @@ impl LocalBackend {
 
     fn waiting_one(&self, transaction: Uuid) -> Result<Option<Waiting>> {
         let directory = self.place(transaction);
+        // Before its decision is read: that of a commit may name millions of files.
+        if self.look(&directory.join(STAGED))?.is_none() {
+            return Ok(None);
+        }
         let path = directory.join(DECISION);
         let decision = self.read_decision(&path, transaction)?;
         let Some(Decision::Staged { keep_seconds, .. }) = decision else {
             return Ok(None);
         };
-        let status = self.disk.status(&path).map_err(|source| Error::Read {
-            path: path.clone(),
-            source,
-        })?;
-        let found = status.zip(self.read_staged_record(&directory)?);
+        let found = self.look(&path)?.zip(self.read_staged_record(&directory)?);
         let of_this = found.filter(|(_, (record, _))| record.root == self.named_root());
-        Ok(of_this.map(|((_, status), (record, _))| Waiting {
+        Ok(of_this.map(|(status, (record, _))| Waiting {
             transaction,
             record,
             since: status.modified,
@@ -150,7 +151,7 @@ impl LocalBackend {
         };
         // Whichever data set it belongs to: the area may serve several.
         for file in &record.files {
-            if self.file_bytes(&directory.join(file.staged()))?.is_none() {
+            if self.look(&directory.join(file.staged()))?.is_none() {
                 return Ok(false);
             }
         }
@@ -199,34 +200,37 @@ impl LocalBackend {
         directory: &Path,
     ) -> Result<Option<(StagedRecord, UntrustedOwners)>> {
         let path = directory.join(STAGED);
-        let Some((record, mut owners)) = self.open_record(&path)? else {
-            return Ok(None);
-        };
-        let record = StagedRecord::from_json(record, &path)?;
-        let files = record
-            .files
-            .iter()
-            .map(|file| directory.join(file.staged()));
-        let files: Vec<PathBuf> = files.collect();
-        let files: Vec<&Path> = files.iter().map(PathBuf::as_path).collect();
-        self.owners_of(&mut owners, &files)?;
-        Ok(Some((record, owners)))
+        let opened = self.open_record(&path)?;
+        let read = |(record, owners)| Ok((StagedRecord::from_json(record, &path)?, owners));
+        opened.map(read).transpose()
     }
 
-    pub(super) fn file_bytes(&self, path: &Path) -> Result<Option<u64>> {
-        let status = self.disk.status(path).map_err(|source| Error::Read {
-            path: path.to_owned(),
-            source,
+    /// Adds the owners of the files of a record, and gives the length of each that is there.
+    fn look_at_files(
+        &self,
+        directory: &Path,
+        record: &StagedRecord,
+        owners: &mut UntrustedOwners,
+    ) -> Result<Vec<Option<u64>>> {
+        let files = &record.files;
+        let found = map_calls(files.len(), directory, |number| {
+            self.look(&directory.join(files[number].staged()))
         })?;
-        Ok(status.map(|(_, status)| status.len))
+        for (file, found) in files.iter().zip(&found) {
+            if let Some(owner) = found.and_then(|found| found.owner) {
+                let path = directory.join(file.staged());
+                self.add_owners(owners, [(path.as_path(), owner)])?;
+            }
+        }
+        Ok(found
+            .iter()
+            .map(|found| Some(found.as_ref()?.len))
+            .collect())
     }
 
     pub(super) fn is_record_older(&self, path: &Path, than: Duration) -> Result<bool> {
-        let status = self.disk.status(path).map_err(|source| Error::Read {
-            path: path.to_owned(),
-            source,
-        })?;
         let disk = self.disk.as_ref();
-        Ok(status.is_some_and(|(_, status)| is_older(disk, path, status.modified, than)))
+        let found = self.look(path)?;
+        Ok(found.is_some_and(|status| is_older(disk, path, status.modified, than)))
     }
 }

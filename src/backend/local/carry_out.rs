@@ -65,7 +65,7 @@ impl LocalBackend {
             false => {
                 let mut rest = plan.clone();
                 rest.removed.extend(of_exchanges);
-                let rest = Decision::Committed(Box::new(rest)).to_json(&record)?;
+                let rest = Decision::Committed(Box::new(rest));
                 self.put(plan.transaction, &record, &rest, PublishMode::Replace)?;
                 self.disk.remove_file(&decision)
             }

@@ -11,6 +11,7 @@ use super::{DECISION, LocalBackend, fingerprint};
 use crate::backend::Backend as _;
 use crate::disk::{Disk, EntryKind, Place, Project};
 use crate::error::{Error, IoContext, Result, Step};
+use crate::pool::map_calls;
 use crate::record::{Layout, Plan, SUCCESS_FILE};
 use crate::staging::{check_project, check_spelling};
 
@@ -226,27 +227,25 @@ impl LocalBackend {
     /// published the files.
     pub(super) fn check_files(&self, plan: &Plan, wanted: FileState) -> Result<()> {
         let directory = self.place(plan.transaction);
-        let (mut published, mut lost, mut total, mut first) = (0, 0, 0, None);
-        for file in plan.planned_files() {
-            total += 1;
-            let path = self.root.join(&file.path);
+        let files: Vec<_> = plan.planned_files().collect();
+        let found = map_calls(files.len(), &self.root, |number| {
+            let file = &files[number];
             // In the order in which somebody who took us for dead would move it meanwhile.
-            let mut staged = false;
             if wanted == FileState::Staged {
                 for place in [Some(file.staged), file.arranged].into_iter().flatten() {
-                    staged = staged || self.is_file(&directory.join(place), file.identity)?;
+                    if self.is_file(&directory.join(place), file.identity)? {
+                        return Ok(Some(FileState::Staged));
+                    }
                 }
             }
-            if staged {
-                continue;
-            }
-            if self.is_file(&path, file.identity)? {
-                published += 1;
-            } else {
-                lost += 1;
-                first.get_or_insert(path);
-            }
-        }
+            let published = self.is_file(&self.root.join(&file.path), file.identity)?;
+            Ok(published.then_some(FileState::Published))
+        })?;
+        let first = files.iter().zip(&found).find(|(_, found)| found.is_none());
+        let first = first.map(|(file, _)| self.root.join(&file.path));
+        let count = |state| found.iter().filter(|found| **found == state).count() as u64;
+        let (lost, published) = (count(None), count(Some(FileState::Published)));
+        let total = found.len() as u64;
         let Some(first) = first else {
             return Ok(());
         };

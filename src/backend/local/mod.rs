@@ -28,7 +28,8 @@ use twox_hash::XxHash3_128;
 use uuid::Uuid;
 
 use super::{
-    Backend, Decided, Guard, Liveness, OutOfReach, Published, Survey, Taken, VerifiedFile, Waiting,
+    Adopted, Backend, Decided, Guard, Liveness, OutOfReach, Published, Survey, Taken, VerifiedFile,
+    Waiting,
 };
 use crate::disk::{Disk, FileStatus, LockKind, nanoseconds};
 use crate::error::{Error, Result};
@@ -240,12 +241,8 @@ impl Backend for LocalBackend {
         self.record(transaction, record)
     }
 
-    fn adopt(&self, transaction: Uuid, staged: Uuid) -> Result<Option<StagedRecord>> {
+    fn adopt(&self, transaction: Uuid, staged: Uuid) -> Result<Option<Adopted>> {
         self.take_in(&self.place(transaction), staged)
-    }
-
-    fn staged_bytes(&self, transaction: Uuid, file: &Path) -> Result<Option<u64>> {
-        self.file_bytes(&self.place(transaction).join(file))
     }
 
     fn waiting(&self) -> Result<Vec<Waiting>> {

@@ -10,6 +10,7 @@ use super::{ATTEMPTS, no_file, unless_gone};
 use crate::disk::{Disk, EntryKind, PublishMode};
 use crate::error::{Error, IoContext, Result, Step};
 use crate::options::Durability;
+use crate::pool::map_calls;
 use crate::publish::{self, RenameOutcome, Share};
 use crate::record::{Exchange, Move};
 use crate::staging::check_inside;
@@ -65,16 +66,22 @@ impl Mover<'_> {
         for parent in &parents {
             check_inside(disk, to, parent)?;
         }
+        let staged_in: BTreeSet<_> = files
+            .iter()
+            .filter_map(|file| file.staged.parent())
+            .collect();
+        for directory in staged_in {
+            check_inside(disk, from, &from.join(directory))?;
+        }
         let share = Share {
             top: to,
             model: self.root,
         };
         publish::prepare(disk, &parents, self.durability, share)?;
-        for file in files {
-            let above = file.staged.parent().unwrap_or(Path::new(""));
-            check_inside(disk, from, &from.join(above))?;
-            self.move_file(&from.join(&file.staged), &to.join(&file.path), share)?;
-        }
+        map_calls(files.len(), to, |number| {
+            let file = &files[number];
+            self.move_file(&from.join(&file.staged), &to.join(&file.path), share)
+        })?;
         // Once more: others may have removed one that was still empty, and this made it again.
         publish::prepare(disk, &parents, self.durability, share)?;
         let parents: Vec<&Path> = parents.iter().map(PathBuf::as_path).collect();

@@ -108,7 +108,7 @@ impl LocalBackend {
         }
     }
 
-    fn look(&self, path: &Path) -> Result<Option<FileStatus>> {
+    pub(super) fn look(&self, path: &Path) -> Result<Option<FileStatus>> {
         let found = self.disk.status(path).map_err(|source| Error::Read {
             path: path.to_owned(),
             source,

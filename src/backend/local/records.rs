@@ -1,9 +1,10 @@
 //! The records of a transaction: how they are written and read.
 
-use std::io::{self, BufReader, Read as _};
+use std::io::{self, BufReader, BufWriter, Read as _, Write as _};
 use std::path::Path;
 use std::sync::Arc;
 
+use serde::Serialize;
 use uuid::Uuid;
 
 use super::record_owners::{Change, UntrustedOwners};
@@ -13,7 +14,7 @@ use crate::disk::{Disk, DiskFile, EntryKind, FileStatus, PublishMode};
 use crate::error::{Error, IoContext, Result, Step};
 use crate::options::Durability;
 use crate::publish::{self, RenameOutcome};
-use crate::record::{Decision, LONGEST, LONGEST_OF_OTHERS};
+use crate::record::{Decision, LONGEST, LONGEST_OF_OTHERS, invalid};
 
 /// How much of a record is read at once.
 const PIECE: usize = 64 << 10;
@@ -95,8 +96,7 @@ impl LocalBackend {
     ) -> Result<Decided> {
         let directory = self.place(transaction);
         let path = directory.join(DECISION);
-        let bytes = decision.to_json(&path)?;
-        let ours = match self.put(transaction, &path, &bytes, PublishMode::CreateNew) {
+        let ours = match self.put(transaction, &path, decision, PublishMode::CreateNew) {
             Ok(RenameOutcome::Renamed) => true,
             Ok(RenameOutcome::TargetExists) => false,
             Ok(RenameOutcome::SourceMissing) => return Ok(Decided::Gone),
@@ -129,7 +129,7 @@ impl LocalBackend {
         Ok(decision.map_or(Decided::Gone, Decided::Another))
     }
 
-    /// Writes a file that is complete, and durable in itself, when it gets its name: a torn record would
+    /// Writes a record that is complete, and durable in itself, when it gets its name: a torn one would
     /// block every later writer.
     ///
     /// It is staged in its transaction, with which it goes if its writer dies.
@@ -137,15 +137,9 @@ impl LocalBackend {
         &self,
         transaction: Uuid,
         path: &Path,
-        bytes: &[u8],
+        record: &impl Serialize,
         mode: PublishMode,
     ) -> Result<RenameOutcome> {
-        if bytes.len() as u64 > LONGEST {
-            return Err(Error::InvalidDecision {
-                path: path.to_owned(),
-                reason: format!("would be longer than {LONGEST} bytes"),
-            });
-        }
         let name = format!("{}.{NEW}", Uuid::now_v7());
         let staged = self.place(transaction).join(name);
         let mut file = self
@@ -154,15 +148,15 @@ impl LocalBackend {
             .at(Step::Decide, &staged)?;
         // It shows values of the data.
         let _ = self.disk.copy_group_and_read_mode(&staged, &self.root);
-        let written = write_all(file.as_mut(), bytes).and_then(|()| {
-            file.sync()?;
-            file.check_close()?;
-            file.status()
+        let written = write_json(file.as_mut(), record, path, &staged).and_then(|()| {
+            let finished = file.sync().and_then(|()| file.check_close());
+            finished
+                .and_then(|()| file.status())
+                .at(Step::Decide, &staged)
         });
-        let renamed = match written {
-            Ok(status) => publish::rename(self.disk.as_ref(), &staged, status.identity, path, mode),
-            Err(error) => Err(error).at(Step::Decide, &staged),
-        };
+        let renamed = written.and_then(|status| {
+            publish::rename(self.disk.as_ref(), &staged, status.identity, path, mode)
+        });
         if !matches!(renamed, Ok(RenameOutcome::Renamed)) {
             let _ = self.disk.remove_file(&staged);
         }
@@ -192,14 +186,48 @@ pub(super) fn record_of(
     Ok(BufReader::with_capacity(PIECE, contents.take(longest)))
 }
 
-fn write_all(file: &mut dyn DiskFile, mut bytes: &[u8]) -> io::Result<()> {
-    while !bytes.is_empty() {
-        match file.write(bytes)? {
-            0 => return Err(io::ErrorKind::WriteZero.into()),
-            count => bytes = &bytes[count..],
-        }
+/// Writes the record that `path` is to hold into the file at `staged`, piece by piece: that of a large commit is longer than
+/// what else is known of it.
+fn write_json(
+    file: &mut dyn DiskFile,
+    record: &impl Serialize,
+    path: &Path,
+    staged: &Path,
+) -> Result<()> {
+    let mut pieces = BufWriter::with_capacity(PIECE, Pieces { file, len: 0 });
+    match serde_json::to_writer(&mut pieces, record) {
+        Err(error) if error.is_io() => Err(error.into()).at(Step::Decide, staged)?,
+        written => written.map_err(|error| invalid(path, error.to_string()))?,
     }
-    Ok(())
+    pieces.flush().at(Step::Decide, staged)?;
+    match pieces.get_ref().len > LONGEST {
+        true => Err(invalid(
+            path,
+            format!("would be longer than {LONGEST} bytes"),
+        )),
+        false => Ok(()),
+    }
+}
+
+/// The pieces of a record that go to a file; none once it is longer than any may be.
+struct Pieces<'a> {
+    file: &'a mut dyn DiskFile,
+    len: u64,
+}
+
+impl io::Write for Pieces<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = match self.len > LONGEST {
+            true => bytes.len(),
+            false => self.file.write(bytes)?,
+        };
+        self.len += count as u64;
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Reader of a record, piece by piece and no further than it may be long.

@@ -13,6 +13,7 @@ use crate::backend::{Backend as _, VerifiedFile};
 use crate::disk::{EntryKind, FileStatus, Identity};
 use crate::error::{Error, IoContext, Result, Step};
 use crate::options::Durability;
+use crate::pool::map_calls;
 use crate::publish;
 use crate::record::Fingerprint;
 
@@ -65,8 +66,8 @@ impl LocalBackend {
             let opened = disk
                 .open_directory(&directory)
                 .at(Step::Decide, &directory)?;
-            let mut fingerprints = Vec::with_capacity(files.len());
-            for file in files {
+            let fingerprints = map_calls(files.len(), &directory, |number| {
+                let file = files[number];
                 let path = directory.join(file);
                 let found = disk.status(&path).at(Step::Decide, &path)?;
                 // What another process has staged is known by its path alone.
@@ -75,15 +76,15 @@ impl LocalBackend {
                     verified.is_none_or(|verified| verified == status.identity)
                 };
                 match found.filter(|(_, status)| is_it(status)) {
-                    Some((EntryKind::File, status)) => fingerprints.push(fingerprint(&status)),
+                    Some((EntryKind::File, status)) => Ok(fingerprint(&status)),
                     // What is staged by somebody else can be anything.
-                    Some(_) => return Err(no_file(path)),
-                    None => {
-                        let step = Step::Decide;
-                        return Err(Error::StagingLost { step, path });
-                    }
+                    Some(_) => Err(no_file(path)),
+                    None => Err(Error::StagingLost {
+                        step: Step::Decide,
+                        path,
+                    }),
                 }
-            }
+            })?;
             if durability == Durability::Unsynced {
                 return Ok(fingerprints);
             }

@@ -17,7 +17,7 @@ use crate::disk::{EntryKind, PublishMode};
 use crate::error::{Error, IoContext, Result, Step};
 use crate::publish::{self, RenameOutcome, Share};
 use crate::receipt::{Receipt, WriteName};
-use crate::record::{LONGEST_OF_OTHERS, Plan, read_json};
+use crate::record::{LONGEST_OF_OTHERS, Plan, invalid, read_json};
 use crate::staging::{WRITES, WriteKey, check_inside, is_impossible, is_older};
 
 /// How long a receipt is kept at least.
@@ -26,12 +26,12 @@ const REMEMBERED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// The record of a named write.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct NamedWrite {
+struct NamedWrite<P, R> {
     /// The data set's root, where the staging area may serve others too.
-    root: Option<PathBuf>,
+    root: Option<P>,
     /// The directory that the caller named, below the data set's root.
-    scope: PathBuf,
-    receipt: Receipt,
+    scope: P,
+    receipt: R,
 }
 
 impl LocalBackend {
@@ -91,18 +91,16 @@ impl LocalBackend {
         };
         publish::prepare(self.disk.as_ref(), &writes, plan.durability(), share)?;
         let written = NamedWrite {
-            root: plan.root.clone(),
-            scope: plan.scope.clone(),
-            receipt: plan.receipt.clone(),
+            root: plan.root.as_deref(),
+            scope: plan.scope.as_path(),
+            receipt: &plan.receipt,
         };
-        let record = serde_json::to_vec(&written).map_err(|error| Error::InvalidDecision {
-            path: path.clone(),
-            reason: error.to_string(),
-        })?;
         if self.is_inside() {
+            let record = serde_json::to_vec(&written);
+            let record = record.map_err(|error| invalid(&path, error.to_string()))?;
             self.put_in_names(plan, &path, &record)?;
         } else {
-            let kept = self.put(plan.transaction, &path, &record, PublishMode::Replace);
+            let kept = self.put(plan.transaction, &path, &written, PublishMode::Replace);
             let is_lost = match &kept {
                 Ok(outcome) => *outcome == RenameOutcome::SourceMissing,
                 Err(Error::Io { source, .. }) => source.kind() == io::ErrorKind::NotFound,
@@ -266,7 +264,7 @@ impl LocalBackend {
         let path = self.receipt_path(scope, name);
         let disk = self.disk.as_ref();
         let mut owners = UntrustedOwners::default();
-        let written: NamedWrite = match self.is_inside() {
+        let written: NamedWrite<PathBuf, Receipt> = match self.is_inside() {
             true => {
                 let Some(named) = unless_none(names::open(disk, &path), &path)? else {
                     return Ok(None);

@@ -83,7 +83,7 @@ pub(super) fn commit(
         })
     };
     let meter = transaction.meter();
-    let commit = || transaction.commit(conflicts, &staged, name, receipt);
+    let commit = || transaction.commit(conflicts, staged, name, receipt);
     let Some(receipt) = meter.measure(Work::Publish, commit)? else {
         return ignored(id, conflicts.mode());
     };

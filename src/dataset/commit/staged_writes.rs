@@ -19,6 +19,7 @@ use crate::existing::{Beside, look_into};
 use crate::meaning::has_order;
 use crate::options::{Durability, Interrupt, StagingPlace};
 use crate::partition::Partition;
+use crate::pool::map_calls;
 use crate::receipt::{CommitMode, Note, Part, Receipt, StagedWrite, Totals, WriteName};
 use crate::staging::resolve;
 use crate::trace;
@@ -351,10 +352,9 @@ impl StagedWrites {
         let counted = self.counted_once();
         let parts = counted.iter().filter_map(|write| write.transaction());
         let parts: Vec<Uuid> = parts.collect();
-        let records = parts
-            .iter()
-            .map(|staged| transaction.adopt(*staged))
-            .collect::<Result<Vec<_>>>()?;
+        let records = map_calls(parts.len(), backend.root(), |number| {
+            transaction.adopt(parts[number])
+        })?;
         if records.iter().any(|record| record.unsynced) {
             if name.is_some() {
                 check_durable(Durability::Unsynced)?;

@@ -17,6 +17,7 @@ pub(crate) fn run(args: &CommitArgs, output: &mut Output) -> Result<Exit, Failur
         .success_file(args.success_file)
         .schema_check(args.schema_check == Switch::On)
         .case_sensitive_names(args.case_sensitive_names)
+        .staging(args.staging.place.clone())
         .interrupt_when(move |step| match step {
             Step::Decide => asked.is_raised_at_last(),
             _ => asked.is_raised(),

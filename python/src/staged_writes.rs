@@ -144,7 +144,8 @@ fn writes(staged: Vec<Bound<'_, StagedWrite>>, root: Option<PathBuf>) -> StagedW
 /// The options of a commit, a dictionary in Python.
 #[derive(FromPyObject)]
 #[pyo3(from_item_all)]
-pub(crate) struct CommitOptions {
+pub(crate) struct CommitOptions<'py> {
+    staging: Bound<'py, PyAny>,
     write_id: Option<String>,
     rewrite_missing: bool,
     success_file: bool,
@@ -160,9 +161,10 @@ pub(crate) fn commit(
     py: Python<'_>,
     staged: Vec<Bound<'_, StagedWrite>>,
     root: Option<PathBuf>,
-    options: CommitOptions,
+    options: CommitOptions<'_>,
 ) -> PyResult<Receipt> {
     let mut writes = writes(staged, root)
+        .staging(options::staging(&options.staging)?)
         .rewrite_missing(options.rewrite_missing)
         .success_file(options.success_file)
         .schema_check(options.schema_check)

@@ -317,6 +317,17 @@ def test_a_job_is_ended_with_all_that_was_staged_for_it(lake: Path) -> None:
     assert aa.commit([], root=root).rows == 0
 
 
+def test_a_job_of_which_nothing_is_handed_over_is_ended_where_it_was_staged(lake: Path) -> None:
+    root, place = lake / "weather", lake / "staging"
+    place.mkdir()
+    aa.stage(ROWS, root, staging=place, job="monday")
+    assert len(aa.staged(root, staging=place)) == 1
+    assert aa.commit([], root=root, job="monday", staging=place).rows == 0
+    assert aa.staged(root, staging=place) == []
+    with pytest.raises(aa.JobClosedError):
+        aa.stage(ROWS, root, staging=place, job="monday")
+
+
 def test_what_is_staged_for_another_data_set_can_be_refused(lake: Path) -> None:
     staged = aa.stage(ROWS, lake / "weather")
     for given in (aa.commit, aa.discard):

@@ -91,14 +91,14 @@ pub(crate) struct CommitArgs {
     ///
     /// If a commit or write of this name to the data set has happened before, its receipt is the answer, and what is staged
     /// is discarded.
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", group = "named")]
     pub(crate) write_id: Option<String>,
 
     /// Also discard whatever else any process staged for this job, and close it
     ///
     /// By default it is the job of the records, if they have one. A job is committed once: repeating that gives the same
     /// receipt.
-    #[arg(long, value_name = "NAME", conflicts_with = "write_id")]
+    #[arg(long, value_name = "NAME", group = "named")]
     pub(crate) job: Option<String>,
 
     /// The number of this commit in the stream that --write-id or --job names [default: that of the records]
@@ -109,7 +109,7 @@ pub(crate) struct CommitArgs {
     pub(crate) sequence: Option<u64>,
 
     /// Commit again if none of the files of the earlier commit of the same name is there any more
-    #[arg(long, requires = "write_id")]
+    #[arg(long, requires = "named")]
     pub(crate) rewrite_missing: bool,
 
     /// Publish an empty file _SUCCESS in the data set when all else is published
@@ -128,6 +128,9 @@ pub(crate) struct CommitArgs {
     /// Allow names of columns and keys that differ by case alone, which DuckDB and Spark take for one
     #[arg(long)]
     pub(crate) case_sensitive_names: bool,
+
+    #[command(flatten)]
+    pub(crate) staging: StagingArgs,
 
     /// Print the receipt as one line of JSON
     #[arg(long)]

@@ -419,6 +419,7 @@ def commit(
     success_file: bool = False,
     schema_check: bool = True,
     case_sensitive_names: bool = False,
+    staging: Staging = "auto",
 ) -> Receipt:
     """Publishes what several processes have staged of one data set, all of it or nothing.
 
@@ -440,6 +441,7 @@ def commit(
         the workers ``schema=``.
     :param case_sensitive_names: Whether names of columns may differ by case alone from those of other parts,
         and from those that are there.
+    :param staging: Where the writers of a job stage of which nothing is ``staged``; else what is staged says it.
     :raises IncompatibleError: If readers could not take all of it for one data set. Nothing is published.
     :raises InvalidOptionError: If there is nothing, or things of several data sets or modes.
     :raises StagedWriteGoneError: If something is no longer staged.
@@ -457,6 +459,7 @@ def commit(
         success_file=success_file,
         schema_check=schema_check,
         case_sensitive_names=case_sensitive_names,
+        staging=staging,
     )
     _warn(receipt, level=3)
     return receipt
@@ -473,6 +476,7 @@ def _committed(
     success_file: bool = False,
     schema_check: bool = True,
     case_sensitive_names: bool = False,
+    staging: Staging = "auto",
 ) -> Receipt:
     """Commits without warning of anything."""
     options = {
@@ -483,6 +487,7 @@ def _committed(
         "success_file": success_file,
         "schema_check": schema_check,
         "case_sensitive_names": case_sensitive_names,
+        "staging": staging_place(staging),
     }
     receipt: Receipt = _lib.commit(staged, None if root is None else local_path(root), options)
     return receipt

@@ -15,7 +15,7 @@ from ._options import WriteOptions, prepared
 from ._paths import StrPath, local_path
 from ._sizes import invalid
 
-_OF_BOTH = ("sequence", "rewrite_missing", "schema_check", "case_sensitive_names")
+_OF_BOTH = ("sequence", "rewrite_missing", "schema_check", "case_sensitive_names", "staging")
 _OF_COMMIT = (*_OF_BOTH, "success_file")
 
 

@@ -174,6 +174,27 @@ fn a_job_is_ended_with_all_that_was_staged_for_it() {
 }
 
 #[test]
+fn a_job_of_which_no_record_is_left_is_ended_where_it_was_staged() {
+    let place = Place::new();
+    std::fs::create_dir(place.path("staging")).unwrap();
+    let there = ["--staging", "staging"];
+    let job = ["--job", "monday"];
+    let args: Vec<&str> = job.into_iter().chain(there).collect();
+    records(&place, &["KSEA"], &args);
+    let waiting = || {
+        let args = ["recover", "lake/weather", "--json"];
+        let ran = place.run(args.iter().chain(&there)).exits(0);
+        ran.json()["staged"].as_array().unwrap().len()
+    };
+    assert_eq!(waiting(), 1);
+    let commit = ["commit", "--to", "lake/weather"];
+    let ending = commit.into_iter().chain(args.iter().copied());
+    place.run_with(b"", ending).exits(0);
+    assert_eq!(waiting(), 0);
+    stage(&place, "KSEA.csv", &args).exits(5);
+}
+
+#[test]
 fn one_bad_record_refuses_all_and_leaves_them_staged() {
     let place = Place::new();
     let [good] = &records(&place, &["KSEA"], &[])[..] else {

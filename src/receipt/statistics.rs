@@ -263,11 +263,14 @@ fn outermost(
     wanted: Ordering,
     is_exact: fn(&Group) -> bool,
 ) -> Result<Option<Bound>, ArrowError> {
-    let unknown = |(at, group): (usize, &Group)| bounds.is_null(at) && !group.is_empty;
+    // An array without a type is all nulls, but has no bitmap that says so.
+    let nulls = bounds.logical_nulls();
+    let is_null = |at: usize| nulls.as_ref().is_some_and(|nulls| nulls.is_null(at));
+    let unknown = |(at, group): (usize, &Group)| is_null(at) && !group.is_empty;
     if groups.iter().enumerate().any(unknown) {
         return Ok(None);
     }
-    let mut with_bounds = (0..groups.len()).filter(|at| bounds.is_valid(*at));
+    let mut with_bounds = (0..groups.len()).filter(|at| !is_null(*at));
     let Some(mut best) = with_bounds.next() else {
         return Ok(None);
     };

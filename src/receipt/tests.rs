@@ -598,6 +598,8 @@ fn bounds_are_those_of_all_row_groups() {
 fn what_the_footer_does_not_say_is_not_known() {
     let nulls = Int32Array::from(vec![None, None, None, None]);
     assert_eq!(bounds(Arc::new(nulls)), (None, None, Some(4)));
+    let without_type = NullArray::new(4);
+    assert_eq!(bounds(Arc::new(without_type)), (None, None, Some(4)));
     let numbers: ArrayRef = Arc::new(Int32Array::from(vec![1, 2]));
     let none = WriterProperties::builder().set_statistics_enabled(EnabledStatistics::None);
     assert_eq!(

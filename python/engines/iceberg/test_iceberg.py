@@ -248,6 +248,19 @@ def test_keys_that_are_in_no_column_are_refused(root: Path, catalog: SqlCatalog)
     assert table.current_snapshot() is None
 
 
+def test_keys_that_would_be_null_in_a_table_without_partitions_are_refused(
+    root: Path, catalog: SqlCatalog
+) -> None:
+    rows = weather(["KSEA"], [1])
+    table = made(catalog, rows.schema)
+    receipt = write(root, rows, keep_partition_columns=False)
+    with pytest.raises(aa.RegistrationError, match="keep_partition_columns=True"):
+        aa.iceberg.register(receipt, table, root=root)
+    assert table.current_snapshot() is None
+    aa.iceberg.register(write(root, rows), table, root=root)
+    assert table.scan().to_arrow().column("station").to_pylist() == ["KSEA"]
+
+
 def test_a_partition_is_right_without_statistics(root: Path, catalog: SqlCatalog) -> None:
     rows = weather(["KSEA", None], [1, 2])
     table = made(catalog, rows.schema, station="identity")

@@ -64,6 +64,13 @@ class IcebergFiles:
 
     def _check(self, file: DataFile) -> None:
         """Refuses columns that readers of the table would not find, or not as they were given."""
+        for key in file.partition:
+            if key in self._schema.column_names and key not in file.schema.names:
+                reason = (
+                    f"the table has a column {key!r}, which is a key of the data set and in no column of the file, so that "
+                    "readers of the table would take it for null"
+                )
+                raise refused(file.place, f"{reason}: write it with keep_partition_columns=True")
         for field in file.schema:
             if reason := self._unknown(field.type):
                 raise refused(file.place, f"column {field.name!r} {reason}")

@@ -157,6 +157,33 @@ def test_an_option_that_is_not_there_is_answered_with_the_nearest(lake: Path) ->
         aa.write_parquet(ROWS, lake / "rows.parquet", nonsense=1)  # type: ignore[call-arg]
 
 
+def test_names_of_other_writers_are_answered_with_the_option_for_that(lake: Path) -> None:
+    for name, says in [
+        ("partition_cols", "say partition_by="),
+        ("overwrite", "say mode='overwrite'"),
+        ("write_index", "say index="),
+        ("write_mode", "say mode="),
+    ]:
+        with pytest.raises(TypeError, match=rf"no option '{name}'; {says}$"):
+            aa.write_dataset(ROWS, lake / "rows", **{name: True})  # type: ignore[arg-type]
+
+
+class Expression:
+    """What some libraries have for a column: it gives items without end, and is no iterable."""
+
+    def __getitem__(self, number: int) -> Expression:
+        if number > 100:
+            raise AssertionError("its items are taken")
+        return self
+
+
+def test_a_key_that_is_an_expression_of_another_library_is_refused(lake: Path) -> None:
+    with pytest.raises(
+        TypeError, match="partition_by: a text, a PartitionKey, or several, not Exp"
+    ):
+        aa.write_dataset(ROWS, lake / "rows", partition_by=Expression())  # type: ignore[arg-type]
+
+
 def test_parquet_is_written_as_it_is_asked_for_by_column(lake: Path) -> None:
     rows = ROWS.append_column("place", pa.array([{"name": name} for name in "abc"]))
     receipt = aa.write_dataset(

@@ -111,6 +111,11 @@ def partition_keys(by: PartitionBy) -> list[str | tuple[str, str, str]]:
     """The keys as the library takes them: texts, which it reads itself, and triples."""
     if by is None:
         return []
+    # Expressions of some libraries give items without end.
+    if not isinstance(by, str | PartitionKey) and not hasattr(by, "__iter__"):
+        raise TypeError(
+            f"partition_by: a text, a PartitionKey, or several, not {type(by).__name__}"
+        )
     keys = [by] if isinstance(by, str | PartitionKey) else list(by)
     taken: list[str | tuple[str, str, str]] = []
     for key in keys:

@@ -252,9 +252,21 @@ def prepared(options: Mapping[str, Any]) -> dict[str, Any]:
     return taken
 
 
+# What other writers call it. The nearest name would be of something else.
+_ELSEWHERE = {
+    "existing_data_behavior": "say mode=",
+    "overwrite": "say mode='overwrite'",
+    "partition_cols": "say partition_by=",
+    "write_index": "say index=",
+    "write_mode": "say mode=",
+}
+
+
 def check_names(options: Mapping[str, Any], known: type) -> None:
     """Refuses an option that there is not."""
     for name in options.keys() - known.__annotations__.keys():
+        if name in _ELSEWHERE:
+            raise TypeError(f"there is no option {name!r}; {_ELSEWHERE[name]}")
         near = difflib.get_close_matches(name, known.__annotations__, n=1)
         meant = f"; did you mean {near[0]!r}?" if near else ""
         raise TypeError(f"there is no option {name!r}{meant}")

@@ -295,5 +295,5 @@ fn staging_takes_no_more_calls_where_much_waits() {
         count.0.load(Ordering::Relaxed)
     };
     let calls: Vec<usize> = (0..40).map(calls).collect();
-    assert_eq!(calls[39], calls[2], "{calls:?}");
+    assert!(calls[39] <= calls[2], "{calls:?}");
 }

@@ -87,8 +87,10 @@ impl LocalBackend {
     fn waiting_one(&self, transaction: Uuid) -> Result<Option<Waiting>> {
         let directory = self.place(transaction);
         // Before its decision is read: that of a commit may name millions of files.
-        if self.look(&directory.join(STAGED))?.is_none() {
-            return Ok(None);
+        match self.look(&directory.join(STAGED)) {
+            Err(Error::Read { path, source }) => return Err(self.unopened(&path, source)?),
+            Ok(None) => return Ok(None),
+            found => drop(found?),
         }
         let path = directory.join(DECISION);
         let decision = self.read_decision(&path, transaction)?;
@@ -170,11 +172,64 @@ impl LocalBackend {
             .filter(|parent| !parent.as_os_str().is_empty())
             .map(|parent| directory.join(parent))
             .collect();
-        let adopted: Vec<&Path> = adopted.iter().map(PathBuf::as_path).collect();
-        match publish::sync_all(self.disk.as_ref(), &adopted, Step::SyncDirectory) {
+        self.sync_there(&adopted.into_iter().collect::<Vec<_>>())
+    }
+
+    /// Syncs directories of a transaction, unless somebody else has removed it.
+    fn sync_there(&self, directories: &[PathBuf]) -> Result<()> {
+        let paths: Vec<&Path> = directories.iter().map(PathBuf::as_path).collect();
+        match publish::sync_all(self.disk.as_ref(), &paths, Step::SyncDirectory) {
             Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(()),
             synced => synced,
         }
+    }
+
+    /// Ends what was adopted and has all its files still, since they were written again and those are published: else it
+    /// would be given back, and be staged for a second commit. Where the commit is `abandoned`, what has no file at its final
+    /// path is left to be given back.
+    pub(super) fn end_rewritten(
+        &self,
+        directory: &Path,
+        plan: &Plan,
+        abandoned: bool,
+    ) -> Result<()> {
+        let moves = plan.arrangement.iter().chain(&plan.files);
+        let moved: BTreeSet<PathBuf> = moves
+            .filter_map(|file| Some(directory.join(file.staged.parent()?)))
+            .collect();
+        let entries = unless_gone(self.disk.list(directory)).at(Step::Decide, directory)?;
+        let mut ended = Vec::new();
+        for entry in entries.unwrap_or_default() {
+            let name = entry.path.file_name().and_then(|name| name.to_str());
+            let staged = name.and_then(|name| Uuid::try_parse(name).ok());
+            let Some(staged) = staged.filter(|_| entry.kind == EntryKind::Directory) else {
+                continue;
+            };
+            if moved.contains(&entry.path)
+                || abandoned && !self.is_published(&entry.path, staged, plan)?
+            {
+                continue;
+            }
+            let decision = entry.path.join(DECISION);
+            unless_gone(self.disk.remove_file(&decision)).at(Step::Decide, &decision)?;
+            ended.push(entry.path);
+        }
+        // If one came back after a crash, so would what is staged.
+        self.sync_there(&ended)
+    }
+
+    /// Whether a file of an adopted transaction, or what was written in its place, is where the plan publishes it.
+    fn is_published(&self, directory: &Path, staged: Uuid, plan: &Plan) -> Result<bool> {
+        let Some((record, _)) = self.read_staged(directory, staged)? else {
+            return Ok(false);
+        };
+        for file in &record.files {
+            let path = plan.scope.join(file.file().path());
+            if self.look(&self.root.join(path))?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     fn is_staged(&self, directory: &Path, transaction: Uuid) -> Result<bool> {

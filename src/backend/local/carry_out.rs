@@ -52,9 +52,15 @@ impl LocalBackend {
 
     /// Removes a decision, durably, and what is left of its transaction. Gives what cannot be removed. Where that is so
     /// of files that it replaced, a record of them stays.
-    pub(super) fn remove_decision(&self, plan: &Plan, left: &[Error]) -> Result<Vec<Error>> {
+    pub(super) fn remove_decision(
+        &self,
+        plan: &Plan,
+        left: &[Error],
+        abandoned: bool,
+    ) -> Result<Vec<Error>> {
         let directory = self.place(plan.transaction);
         self.sync_adopted(&directory, plan)?;
+        self.end_rewritten(&directory, plan, abandoned)?;
         let decision = directory.join(DECISION);
         let record = directory.join(REPLACED);
         let of_exchanges = self.left_of_exchanges(plan, left)?;

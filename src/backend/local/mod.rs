@@ -273,13 +273,13 @@ impl Backend for LocalBackend {
     }
 
     fn end(&self, plan: &Plan, left: &[Error]) -> Result<Vec<Error>> {
-        self.remove_decision(plan, left)
+        self.remove_decision(plan, left, false)
     }
 
     fn abandon(&self, plan: &Plan) -> Result<()> {
         // If the root was exchanged already.
         self.take_writes_along(plan)?;
-        let left = self.remove_decision(plan, &[])?;
+        let left = self.remove_decision(plan, &[], true)?;
         left.into_iter().next().map_or(Ok(()), Err)
     }
 

@@ -202,31 +202,43 @@ def value_text(value: KeyValue) -> str | None:
     return str(value)
 
 
-def statistics(file: DataFile, types: Mapping[str, DeltaType]) -> str:
-    """The statistics of a file, as JSON; ``types`` has the columns that are in files."""
+def statistics(file: DataFile, columns: Mapping[str, DeltaType]) -> str:
+    """The statistics of a file, as JSON; ``columns`` has those of the table that are no partition keys.
+
+    They are all or nothing: the number of rows alone, where bounds of any column are not known. Where other columns have
+    bounds, deltalake compares such a column with null, and passes the file over.
+    """
     least: dict[str, object] = {}
     most: dict[str, object] = {}
     nulls: dict[str, int] = {}
-    for column in file.columns:
-        name = column["column"]
-        kind = types.get(name)
-        if not isinstance(kind, str):
+    in_file = {column["column"]: column for column in file.columns}
+    absent = columns.keys() - set(file.schema.names)
+    for name, kind in columns.items():
+        known = in_file.get(name, {})
+        null_count = file.rows if name in absent else known.get("null_count")
+        bounds = [
+            None if known.get(f"{end}_inexact") else _bound(known.get(end), kind)
+            for end in ("min", "max")
+        ]
+        if not isinstance(kind, str) or null_count is None:
+            return json.dumps({"numRecords": file.rows})
+        nulls[name] = null_count
+        if null_count == file.rows:
             continue
-        if column.get("null_count") is not None:
-            nulls[name] = column["null_count"]
-        for end, bounds in (("min", least), ("max", most)):
-            bound = None if column.get(f"{end}_inexact") else _bound(column.get(end), kind)
-            if bound is not None:
-                bounds[name] = bound
-    known = {"numRecords": file.rows, "minValues": least, "maxValues": most, "nullCount": nulls}
-    return json.dumps(known)
+        if None in bounds:
+            return json.dumps({"numRecords": file.rows})
+        least[name], most[name] = bounds
+    told = {"numRecords": file.rows, "minValues": least, "maxValues": most, "nullCount": nulls}
+    return json.dumps(told)
 
 
-def _bound(value: object, kind: str) -> object:
+def _bound(value: object, kind: DeltaType) -> object:
     """A bound as Delta has it; ``None`` for what readers would not take for exact.
 
     Of numbers with a fraction there is none: a NaN is beyond the bounds in the footer, but not for readers of tables.
     """
+    if not isinstance(kind, str):
+        return None
     if kind in _INTEGERS or kind == "string":
         return value
     if kind in ("timestamp", "timestamp_ntz"):
@@ -238,8 +250,9 @@ def _bound(value: object, kind: str) -> object:
     if kind == "date" and isinstance(value, str) and len(value) == len("2013-01-31"):
         return value
     if kind.startswith("decimal(") and isinstance(value, str):
-        number = Decimal(value)
-        return float(number) if len(number.as_tuple().digits) <= _DIGITS else None
+        digits, number = Decimal(value).as_tuple().digits, float(value)
+        # With an exponent deltalake reads it as null.
+        return number if len(digits) <= _DIGITS and "e" not in repr(number) else None
     return None
 
 

@@ -301,6 +301,9 @@ class _Adding:
         return removals
 
     def _commit(self, table: Any, schema: Any, removed: list[Any]) -> None:
+        fields = json.loads(schema.to_json())["fields"]
+        columns = {field["name"]: field["type"] for field in fields}
+        in_files = {name: kind for name, kind in columns.items() if name not in self.keys}
         added = [
             self.actions.AddAction(
                 path=str(self.below / file.path),
@@ -308,9 +311,7 @@ class _Adding:
                 partition_values=_texts(file.partition),
                 modification_time=file.modified,
                 data_change=True,
-                stats=statistics(
-                    file, {n: kind for n, kind in self.columns.items() if n not in self.keys}
-                ),
+                stats=statistics(file, in_files),
             )
             for file in self.files
         ]

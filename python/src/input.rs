@@ -16,10 +16,11 @@ use atomic_arrow::schema::{check_nulls, common_schema, fit, lacking};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
-use pyo3_arrow::ffi::{ArrayIterator, ArrayReader};
-use pyo3_arrow::{PyArray, PyArrayReader, PySchema};
+use pyo3_arrow::PySchema;
+use pyo3_arrow::ffi::ArrayReader;
 
 use crate::errors;
+use crate::foreign;
 use crate::table::export_schema;
 use crate::work::contained;
 
@@ -380,12 +381,9 @@ fn check_values(data: &ArrayData) -> Result<(), ArrowError> {
 
 fn open(data: &Bound<'_, PyAny>) -> PyResult<Rows> {
     // An object that has both, as a record batch of pyarrow, is the same either way.
-    let arrays: Box<dyn ArrayReader + Send> = match data.hasattr("__arrow_c_stream__")? {
-        true => data.extract::<PyArrayReader>()?.into_reader()?,
-        false => {
-            let (array, field) = data.extract::<PyArray>()?.into_inner();
-            Box::new(ArrayIterator::new(vec![Ok(array)], field))
-        }
+    let arrays = match data.hasattr("__arrow_c_stream__")? {
+        true => foreign::stream(data)?,
+        false => foreign::array(data)?,
     };
     let field = arrays.field();
     match field.data_type() {

@@ -12,6 +12,7 @@ mod dry_run;
 mod errors;
 mod file;
 mod files;
+mod foreign;
 mod input;
 mod inspection;
 mod logging;

@@ -132,11 +132,36 @@ def test_the_note_of_a_named_job_that_was_refused_says_what_to_do(root: Path) ->
 
 def test_a_discarded_job_stays_discarded(root: Path) -> None:
     aa.discard(root=root, job="monday")
-    with pytest.raises(aa.JobClosedError):
+    with pytest.raises(aa.JobClosedError, match="give the job another name") as refused:
         aa.dask.write_dataset(frame(), root, job="monday")
+    assert not hasattr(refused.value, "__notes__")
+    with pytest.raises(aa.JobClosedError, match="give the job a higher number"):
+        aa.discard(root=root, job="days", sequence=3)
+        aa.dask.write_dataset(frame(), root, job="days", sequence=3)
     delayed = aa.dask.write_dataset(frame(), root, job="monday", compute=False)
     with pytest.raises(aa.JobClosedError):
         delayed.compute()
+    assert rows_in(root) == []
+
+
+@pytest.mark.parametrize("mode", ["overwrite", "overwrite_partitions"])
+def test_a_named_job_that_overwrote_with_no_rows_is_done_once(root: Path, mode: str) -> None:
+    aa.dask.write_dataset(frame(), root)
+    empty = dd.from_pandas(FRAME.iloc[:0], npartitions=1)
+    first = aa.dask.write_dataset(empty, root, mode=mode, job="monday")
+    assert rows_in(root) == ([] if mode == "overwrite" else ALL)
+    again = aa.dask.write_dataset(empty, root, mode=mode, job="monday")
+    delayed = aa.dask.write_dataset(frame(), root, mode=mode, job="monday", compute=False)
+    for receipt in (again, delayed.compute()):
+        assert (receipt.transaction, receipt.replayed) == (first.transaction, True)
+    assert_clean(root)
+
+
+def test_of_a_named_job_that_appended_no_rows_it_is_said_what_is_known(root: Path) -> None:
+    empty = dd.from_pandas(FRAME.iloc[:0], npartitions=1)
+    assert aa.dask.write_dataset(empty, root, job="monday").rows == 0
+    with pytest.raises(aa.JobClosedError, match="discarded, or committed without rows; nothing"):
+        aa.dask.write_dataset(frame(), root, job="monday")
     assert rows_in(root) == []
 
 

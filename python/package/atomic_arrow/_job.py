@@ -89,16 +89,16 @@ class Job:
         parts = list(staged)
         writes = [part for part in parts if part is not None]
         receipt = _committed(writes, self.root, job=self.name, **self._ending)
-        if len(writes) < len(parts) and not _published(receipt):
+        if len(writes) < len(parts) and not _is_of_commit(receipt):
             raise self._closed()
         return receipt
 
     def receipt(self) -> Receipt | None:
-        """What its commit published, if there was one that published anything."""
+        """What its commit published, where it is known that there was one."""
         names = ("sequence", "rewrite_missing", "staging")
         options = {name: self._staging[name] for name in names if name in self._staging}
         receipt = already_committed(self.root, job=self.name, **options)
-        return receipt if receipt is not None and _published(receipt) else None
+        return receipt if receipt is not None and _is_of_commit(receipt) else None
 
     def stage_nothing(self) -> StagedWrite | None:
         """Stages no rows, which leaves no file; None where the job was committed or discarded before."""
@@ -124,7 +124,8 @@ class Job:
         except AtomicArrowError as another:
             error.add_note(f"{self.root}: the job {self.name!r} could not be discarded: {another}")
             return None
-        if self.is_named and receipt is None:
+        # One that is closed says itself what to do.
+        if self.is_named and receipt is None and not isinstance(error, JobClosedError):
             error.add_note(
                 f"{self.root}: nothing is published of the job {self.name!r}; run it again, or remove what it "
                 f"staged with atomic_arrow.discard(root={self.root!r}, job={self.name!r})"
@@ -132,8 +133,10 @@ class Job:
         return receipt
 
     def _closed(self) -> Exception:
+        other = "another name" if "sequence" not in self._ending else "a higher number"
         message = (
-            f'{self.root}: the job "{self.name}" is closed, since it was discarded, or had no rows'
+            f'{self.root}: the job "{self.name}" is closed, since it was discarded, or committed without rows; '
+            f"nothing of this run is published: to publish its rows, give the job {other}"
         )
         return make("JobClosedError", message, outcome="not_published", path=self.root)
 
@@ -147,9 +150,13 @@ def _nothing() -> Data:
     return pyarrow.table({})
 
 
-def _published(receipt: Receipt) -> bool:
-    """Whether it is that of a commit of rows, or of a later one of the stream; that of what was discarded is empty."""
-    return bool(receipt.files) or any(note.kind == "superseded" for note in receipt.notes)
+def _is_of_commit(receipt: Receipt) -> bool:
+    """Whether it is known to be that of a commit, or of a later one of the stream, and not of a job that was discarded.
+
+    That of what was discarded appends nothing, as does that of an append without rows.
+    """
+    is_superseded = any(note.kind == "superseded" for note in receipt.notes)
+    return bool(receipt.files) or receipt.mode != "append" or is_superseded
 
 
 def sendable(schema: Schema, *, index: bool | None = None) -> Schema:

@@ -88,7 +88,7 @@ def write_dataset(
     :param compute_kwargs: Arguments to ``compute``, such as ``scheduler`` and ``retries``.
     :param options: As in :class:`WriteOptions`, but for ``write_id``, whose place ``job`` takes, and for
         ``durability="unsynced"``. By default each task encodes with one thread.
-    :raises JobClosedError: If the ``job`` was discarded.
+    :raises JobClosedError: If the ``job`` was discarded, or has appended no rows, which cannot be told apart afterwards.
     :raises AtomicArrowError: As :func:`atomic_arrow.stage` and :func:`atomic_arrow.commit`; ``outcome`` says what is
         on disk. What tasks have staged is discarded then, but of a ``job`` that was named, which can be run again.
     """

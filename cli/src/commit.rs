@@ -12,7 +12,12 @@ use crate::signal::Interrupt;
 pub(crate) fn run(args: &CommitArgs, output: &mut Output) -> Result<Exit, Failure> {
     let interrupt = Interrupt::watch()?;
     let asked = interrupt.clone();
-    let mut staged = records::read(&args.records, args.job.as_deref(), &interrupt)?
+    let job = args.job.as_deref();
+    let staged = match args.without_records {
+        true => records::none(&args.records, job),
+        false => records::read(&args.records, job, &interrupt)?,
+    };
+    let mut staged = staged
         .rewrite_missing(args.rewrite_missing)
         .success_file(args.success_file)
         .schema_check(args.schema_check == Switch::On)

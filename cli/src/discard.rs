@@ -1,7 +1,5 @@
 //! `discard`: removes what `stage` has staged.
 
-use atomic_arrow::StagedWrites;
-
 use crate::args::DiscardArgs;
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
@@ -10,13 +8,14 @@ use crate::signal::Interrupt;
 
 pub(crate) fn run(args: &DiscardArgs, output: &mut Output) -> Result<Exit, Failure> {
     let interrupt = Interrupt::watch()?;
-    let staged = match (&args.job, &args.records.to, args.records.files.is_empty()) {
-        (Some(job), Some(root), true) => StagedWrites::new([]).expect_root(root).job(job),
+    let job = args.job.as_deref();
+    let staged = match (job, &args.records.to, args.records.files.is_empty()) {
+        (Some(_), Some(_), true) => records::none(&args.records, job),
         (Some(_), None, true) => {
             let reason = "--job: needs --to, which says of which data set, or RECORDS";
             return Err(Failure::new(Exit::Usage, reason));
         }
-        (job, ..) => records::read(&args.records, job.as_deref(), &interrupt)?,
+        _ => records::read(&args.records, job, &interrupt)?,
     };
     let mut staged = staged.staging(args.staging.place.clone());
     if let Some(sequence) = args.sequence {

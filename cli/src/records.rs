@@ -17,8 +17,7 @@ const LONGEST: usize = 1 << 20;
 /// Reads all records.
 ///
 /// # Errors
-/// What cannot be read, or is no record: all of it is refused then. That there are none, unless a job of a data set is
-/// named.
+/// What cannot be read, or is no record: all of it is refused then. That there are none.
 pub(crate) fn read(
     args: &RecordsArgs,
     job: Option<&str>,
@@ -38,9 +37,7 @@ pub(crate) fn read(
     for path in files {
         read_one(path, interrupt, &mut records)?;
     }
-    // A job whose work had no rows, or was all lost, is known by its name.
-    let is_known = job.is_some() && args.to.is_some();
-    if records.is_empty() && !is_known {
+    if records.is_empty() {
         let files = files.iter().map(|path| shown(path).to_string());
         let files = files.collect::<Vec<_>>().join(", ");
         return Err(
@@ -48,14 +45,23 @@ pub(crate) fn read(
                 .with_hint("`stage` prints one on its standard output, and none when it fails"),
         );
     }
+    Ok(known(args, job, records))
+}
+
+/// Nothing of a job, which is known by its name.
+pub(crate) fn none(args: &RecordsArgs, job: Option<&str>) -> StagedWrites {
+    known(args, job, Vec::new())
+}
+
+fn known(args: &RecordsArgs, job: Option<&str>, records: Vec<StagedWrite>) -> StagedWrites {
     let mut staged = StagedWrites::new(records);
     if let Some(root) = &args.to {
         staged = staged.expect_root(root);
     }
-    Ok(match job {
+    match job {
         Some(job) => staged.job(job),
         None => staged,
-    })
+    }
 }
 
 fn read_one(

@@ -359,7 +359,8 @@ pub enum Error {
     /// The job is [committed or discarded](crate::StagedWrites::job): what is staged for it now came too late, and nothing of
     /// it was published or is left.
     #[error(
-        "{}: the job {job:?}{} is closed, since it was committed or discarded",
+        "{}: the job {job:?}{} is closed, since it was committed or discarded: repeat its commit for the receipt, and give new work another \
+         name",
         path.display(), number_text(*sequence)
     )]
     JobClosed {

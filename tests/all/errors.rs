@@ -1322,7 +1322,7 @@ fn job_closed() -> Case {
     fs::remove_dir_all(scene.root.join(".weather.atomic")).unwrap();
     scene
         .case("a job was discarded", "JobClosed", error)
-        .says("{root}/weather: the job \"monday\" is closed, since it was committed or discarded")
+        .says("{root}/weather: the job \"monday\" is closed, since it was committed or discarded: repeat its commit for the receipt, and give new work another name")
         .in_step(Step::Decide)
         .about("{root}/weather")
 }

@@ -101,6 +101,12 @@ pub(crate) struct CommitArgs {
     #[arg(long, value_name = "NAME", group = "named")]
     pub(crate) job: Option<String>,
 
+    /// Commit the --job of which there is no record: all that is staged for it is discarded; without RECORDS and with --to
+    ///
+    /// Without this switch no records are a failure, since what made them may have failed.
+    #[arg(long, requires = "job", requires = "to", conflicts_with = "files")]
+    pub(crate) without_records: bool,
+
     /// The number of this commit in the stream that --write-id or --job names [default: that of the records]
     ///
     /// The highest number that was committed is remembered: a commit with that number gives the receipt of then, and one with a

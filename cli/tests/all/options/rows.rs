@@ -306,6 +306,7 @@ const ANY_BYTES: &[Row] = &[
 const STAGED: &[Row] = &[
     row("the data set that all has to be of", Has(&["expect_root"]), Has(&["--to"]), Has(&["root"]), "a path or `file://` URL", "that of the first"),
     row("the job that is committed or discarded as one", Has(&["job"]), Has(&["--job"]), Has(&["job"]), "a text", "that of what is staged"),
+    row("a job of which nothing is handed over", Lacks("no writes"), Has(&["--without-records"]), Lacks("`staged=[]`"), "a switch", "off"),
     row("where a job without any record staged", Has(&["staging"]), Has(&["--staging"]), Has(&["staging"]), "`auto`, `beside`, `inside`, a directory", "`auto`"),
     row("the commit's name", Has(&["write_id"]), Has(&["--write-id"]), Has(&["write_id"]), "a text", "none"),
     row("its number in a stream of commits", Has(&["sequence"]), Has(&["--sequence"]), Has(&["sequence"]), "a number", "that of what is staged"),

@@ -101,6 +101,13 @@ def test_a_named_job_is_committed_once(mode: Any, root: Path) -> None:
     assert_clean(root)
 
 
+def test_a_job_whose_number_is_behind_is_told_so(root: Path) -> None:
+    write(frame(), root, job="days", sequence=2)
+    with pytest.warns(aa.DataSetWarning, match="published nothing as number 1: number 2"):
+        assert write(frame(), root, job="days", sequence=1).rows == 0
+    assert rows_in(root) == ALL
+
+
 @daft.func
 def fails(number: int) -> int:
     if number == 12:

@@ -73,6 +73,12 @@ def test_a_sink_that_is_used_again_writes_again(root: Path) -> None:
     assert rows_in(root) == sorted(ALL * 2)
 
 
+def test_a_job_whose_number_is_behind_is_told_so(root: Path) -> None:
+    write(rows(), root, job="days", sequence=2)
+    with pytest.warns(aa.DataSetWarning, match="published nothing as number 1: number 2"):
+        assert write(rows(), root, job="days", sequence=1).rows == 0
+
+
 @pytest.mark.parametrize("mode", ["append", "error_if_any_exists", "overwrite"])
 def test_a_named_job_is_committed_once(mode: Any, root: Path) -> None:
     first = write(rows(), root, job="monday", mode=mode)

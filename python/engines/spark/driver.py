@@ -1,4 +1,4 @@
-"""A driver of its own, for tests that kill it: ``driver.py batch|speculate|stream ROOT [MASTER]``."""
+"""A driver of its own, for tests that kill it: ``driver.py batch|speculate|behind|stream ROOT [MASTER]``."""
 
 from __future__ import annotations
 
@@ -27,6 +27,8 @@ def main(what: str, root: Path, master: str = "local[2,4]") -> None:
             "id", "concat('S', id % 4) as station"
         )
         job = rows.write.format("atomic_with_faults").mode("overwrite").option("job", "monday")
+        if what == "behind":
+            job = job.mode("append").option("sequence", 1)
         job.option("partition_by", "station").save(str(root))
     else:
         stream = spark.readStream.schema("id long, station string").option("maxFilesPerTrigger", 1)

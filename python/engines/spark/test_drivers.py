@@ -48,6 +48,19 @@ def drive(root: Path, tmp_path: Path) -> Drive:
     return run
 
 
+def test_a_job_whose_number_is_behind_is_told_of_on_the_standard_error(
+    root: Path, tmp_path: Path
+) -> None:
+    aa.discard(root=root, job="monday", sequence=2)
+    command = [sys.executable, str(HERE / "driver.py"), "behind", str(root)]
+    environment = os.environ | {"ATOMIC_ARROW_FAULTS": str(tmp_path)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    told = [line for line in done.stderr.splitlines() if "published nothing as number 1" in line]
+    assert len(told) == 1
+    assert "DataSetWarning" in told[0]
+    assert ids(root) == []
+
+
 def _processes(variable: bytes) -> list[str]:
     """The processes with a variable in their environment, but for those that are dead already."""
     found = []

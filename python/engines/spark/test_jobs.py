@@ -108,6 +108,16 @@ def test_a_job_that_was_discarded_is_not_taken_for_one_that_was_done(
     assert ids(root) == []
 
 
+def test_a_job_whose_number_is_behind_is_told_of_with_its_receipt(rows: Rows, root: Path) -> None:
+    save(rows(0, 30), root, job="days", sequence="2")
+    save(rows(30, 60), root, job="days", sequence="1")
+    with pytest.warns(aa.DataSetWarning, match="published nothing as number 1: number 2"):
+        assert aa.spark.last_receipt(root).rows == 0
+    assert ids(root) == list(range(30))
+    save(rows(30, 60), root, job="days", sequence="3")
+    assert aa.spark.last_receipt(root).rows == 30
+
+
 def test_options_are_those_of_python_as_texts(rows: Rows, root: Path) -> None:
     save(
         rows(0, 100),

@@ -136,15 +136,28 @@ def test_batches_of_a_checkpoint_that_went_back_are_known(feed: Feed, root: Path
 def test_batches_of_a_function_are_jobs_with_numbers(
     spark: SparkSession, feed: Feed, root: Path
 ) -> None:
+    queries = []
+
     def write(rows: DataFrame, number: int) -> None:
+        query = rows.sparkSession.sparkContext.getLocalProperty("sql.streaming.queryId")
         for _ in range(2):
             job = rows.write.format("atomic").mode("append").option("partition_by", "station")
-            job.option("job", "weather").option("sequence", number).save(str(root))
+            job.option("job", query).option("sequence", number).save(str(root))
             assert aa.spark.last_receipt(root).sequence == number
+        queries.append(query)
 
-    query = feed(2).writeStream.foreachBatch(write).trigger(availableNow=True)
-    query.option("checkpointLocation", str(root.parent / "checkpoint")).start().awaitTermination()
+    def run_with(checkpoint: str) -> str:
+        stream = feed(2).writeStream.foreachBatch(write).trigger(availableNow=True)
+        query = stream.option("checkpointLocation", str(root.parent / checkpoint)).start()
+        query.awaitTermination()
+        return str(query.id)
+
+    first = run_with("checkpoint")
     assert ids(root) == list(range(40))
+    # A new checkpoint numbers its batches from 0 again, under another name.
+    second = run_with("another")
+    assert ids(root) == sorted([*range(40)] * 2)
+    assert queries == [first, first, second, second]
     with pytest.raises(Exception, match="the number in the stream that a job names"):
         spark.range(1).write.format("atomic").mode("append").option("sequence", 1).save(str(root))
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ._data import Data, Schema, schema_of
-from ._dataset import _committed, _dry_run, already_committed, discard, stage
-from ._errors import AtomicArrowError, JobClosedError, make
+from ._dataset import _committed, _dry_run, _warnings_of, already_committed, discard, stage
+from ._errors import AtomicArrowError, DataSetWarning, JobClosedError, make
 from ._lib import Receipt, StagedWrite
 from ._options import WriteOptions, prepared
 from ._paths import StrPath, local_path
@@ -99,6 +99,21 @@ class Job:
         options = {name: self._staging[name] for name in names if name in self._staging}
         receipt = already_committed(self.root, job=self.name, **options)
         return receipt if receipt is not None and _is_of_commit(receipt) else None
+
+    def warnings_of(self, receipt: Receipt) -> Iterator[tuple[type[Warning], str]]:
+        """What the user is to be warned of, in the process where he sees it."""
+        yield from _warnings_of(receipt)
+        yield from ((DataSetWarning, message) for message in self.superseded(receipt))
+
+    def superseded(self, receipt: Receipt) -> list[str]:
+        """Says of a job that a later one of its stream is committed, so that its rows may be missing."""
+        named = f'{self.root}: the job "{self.name}" published nothing as number {receipt.sequence}'
+        remedy = "a stream that begins anew, as with a new checkpoint, needs another name"
+        return [
+            f"{named}: {note.message}; {remedy}"
+            for note in receipt.notes
+            if note.kind == "superseded"
+        ]
 
     def stage_nothing(self) -> StagedWrite | None:
         """Stages no rows, which leaves no file; None where the job was committed or discarded before."""

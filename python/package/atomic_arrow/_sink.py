@@ -8,7 +8,6 @@ from types import TracebackType
 from typing import Any, Self
 
 from ._data import Schema
-from ._dataset import _warnings_of
 from ._errors import make
 from ._job import Job, sendable
 from ._lib import Receipt, StagedWrite
@@ -79,7 +78,7 @@ class Sink:
         # Nothing at all also replaces what is there, where that is asked for.
         receipt = self._job.commit(staged or [self._job.stage_nothing()])
         self._receipt, self._has_ended = receipt, True
-        for kind, message in _warnings_of(receipt):
+        for kind, message in self._job.warnings_of(receipt):
             warnings.warn(message, kind, stacklevel=level + 1)
         return receipt
 

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, Unpack, overload
 from dask.delayed import delayed
 
 from ._data import Schema
-from ._dataset import _warn, _warnings_of
 from ._job import Job, sendable
 from ._lib import Receipt, StagedWrite
 from ._options import WriteOptions
@@ -101,7 +100,7 @@ def write_dataset(
     job = Job(root, options)
     receipt = job.receipt() if compute and job.is_named else None
     if receipt is not None:
-        _warn(receipt, level=3)
+        _warn(job, receipt, level=3)
         return receipt
     parts = _staged(data, job, schema, index)
     key = f"atomic-arrow-commit-{uuid.uuid4()}"
@@ -123,7 +122,7 @@ def _computed(commit: Any, job: Job, arguments: Mapping[str, Any]) -> _Told:
         # A worker may be lost between the commit and its answer.
         if receipt is None or not isinstance(error, Exception):
             raise
-        return receipt, []
+        return receipt, list(job.warnings_of(receipt))
     return computed
 
 
@@ -133,13 +132,18 @@ _Told: TypeAlias = tuple[Receipt, list[tuple[type[Warning], str]]]
 
 def _commit_and_tell(staged: list[StagedWrite | None], job: Job) -> _Told:
     receipt = job.commit(staged)
-    return receipt, list(_warnings_of(receipt))
+    return receipt, list(job.warnings_of(receipt))
 
 
 def _commit(staged: list[StagedWrite | None], job: Job) -> Receipt:
     receipt = job.commit(staged)
-    _warn(receipt, level=2)
+    _warn(job, receipt, level=2)
     return receipt
+
+
+def _warn(job: Job, receipt: Receipt, level: int) -> None:
+    for kind, message in job.warnings_of(receipt):
+        warnings.warn(message, kind, stacklevel=level)
 
 
 def _staged(data: Any, job: Job, schema: Schema | None, index: bool | None) -> list[Delayed]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -37,7 +38,7 @@ from pyspark.sql.types import (
 from pyspark.taskcontext import TaskContext
 
 from ._dataset import discard
-from ._errors import AlreadyCommittedError, make
+from ._errors import AlreadyCommittedError, DataSetWarning, make
 from ._job import Job
 from ._lib import Receipt, StagedWrite
 from ._options import WriteOptions
@@ -94,16 +95,22 @@ def last_receipt(root: StrPath) -> Receipt:
 
     It is also that of an earlier job, if the last one was of the same name (option ``job``), and so published nothing again.
 
+    It warns (:class:`DataSetWarning`) if the last one published nothing, since a higher ``sequence`` of its job is committed.
+
     :param root: The data set, as it was given to ``save`` or ``start``.
     :raises AtomicArrowError: If there is none, or this process is not the driver.
     """
     place = os.path.abspath(local_path(root))
     try:
-        return Receipt.from_json(_receipt_file(place).read_text())
+        kept = json.loads(_receipt_file(place).read_text())
     except FileNotFoundError:
         reason = "this application of Spark has committed nothing to it"
     except AssertionError:
         reason = "this process drives no Spark"
+    else:
+        for message in kept["warnings"]:
+            warnings.warn(message, DataSetWarning, stacklevel=2)
+        return Receipt.from_json(kept["receipt"])
     raise make("AtomicArrowError", f"{place}: no receipt: {reason}", outcome="not_published")
 
 
@@ -218,7 +225,13 @@ class _Write:
         handed = [message for message in messages if isinstance(message, _Message)]
         # A task without rows has nothing to lose where the job is closed.
         parts = [it.staged for it in handed if it.staged is not None or it.has_rows]
-        _keep(self.job().commit(parts), self.root)
+        job = self.job()
+        receipt = job.commit(parts)
+        told = job.superseded(receipt)
+        for message in told:
+            # Spark passes it on to where the driver writes its errors, and not to the driver's Python.
+            warnings.warn(message, DataSetWarning, stacklevel=2)
+        _keep(receipt, told, self.root)
 
     def abort(self) -> None:
         """Discards what is staged for the job, and closes it; but who named it may run it again, which does that."""
@@ -334,12 +347,12 @@ def _receipt_file(root: str) -> Path:
     return Path(SparkFiles.getRootDirectory(), f"atomic-arrow-{name}.json")
 
 
-def _keep(receipt: Receipt, root: str) -> None:
-    """Keeps the receipt for :func:`last_receipt`. What was committed is committed, also if this fails."""
+def _keep(receipt: Receipt, told: list[str], root: str) -> None:
+    """Keeps the receipt, and what is to be warned of, for :func:`last_receipt`. What was committed is committed, also if this fails."""
     path = _receipt_file(root)
     written = path.with_suffix(".new")
     try:
-        written.write_text(receipt.to_json())
+        written.write_text(json.dumps({"receipt": receipt.to_json(), "warnings": told}))
         written.replace(path)
     except OSError as error:
         with contextlib.suppress(OSError):

@@ -72,8 +72,8 @@ class IcebergFiles:
                 )
                 raise refused(file.place, f"{reason}: write it with keep_partition_columns=True")
         for field in file.schema:
-            if reason := self._unknown(field.type):
-                raise refused(file.place, f"column {field.name!r} {reason}")
+            if fault := self._unknown(field.type):
+                raise refused(file.place, f"column {field.name!r} {fault}")
         try:
             self._lake._check_pyarrow_schema_compatible(
                 self._schema, file.schema, format_version=self._metadata.format_version

@@ -12,6 +12,7 @@ use atomic_arrow::arrow::datatypes::{
     DataType, Field, FieldRef, Fields, Schema, SchemaRef, TimeUnit,
 };
 use atomic_arrow::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use atomic_arrow::parquet::encryption::encrypt::FileEncryptionProperties;
 use atomic_arrow::parquet::file::properties::WriterProperties;
 use atomic_arrow::verify::verify_file;
 use atomic_arrow::{
@@ -178,14 +179,24 @@ fn a_type_that_is_nested_and_what_is_not_copied_is_refused_and_stays_staged() {
     let root = parent.join("weather");
     let item: FieldRef = Arc::new(Field::new("item", DataType::Int64, true));
     let members = Fields::from(vec![Field::new("a", DataType::Int64, true)]);
-    let ordered =
-        |builder: DatasetWriterBuilder| builder.parquet(with("bloom_filters", Some("name"), "on"));
-    for (data_type, tuned) in [
-        (DataType::List(item), false),
-        (DataType::Struct(members), false),
-        (DataType::Int64, true),
-    ] {
-        let builder = || if tuned { ordered(of(&root)) } else { of(&root) };
+    let encrypted = |plain_footer: bool| {
+        let key = b"0123456789abcdef".to_vec();
+        let encryption = FileEncryptionProperties::builder(key.clone())
+            .with_plaintext_footer(plain_footer)
+            .with_column_key("v", key);
+        let properties = WriterProperties::builder();
+        let properties = properties.with_file_encryption_properties(encryption.build().unwrap());
+        of(&root).properties(properties.build())
+    };
+    let filtered = || of(&root).parquet(with("bloom_filters", Some("name"), "on"));
+    let builders: [(DataType, &dyn Fn() -> DatasetWriterBuilder); 5] = [
+        (DataType::List(item), &|| of(&root)),
+        (DataType::Struct(members), &|| of(&root)),
+        (DataType::Int64, &filtered),
+        (DataType::Int64, &|| encrypted(false)),
+        (DataType::Int64, &|| encrypted(true)),
+    ];
+    for (data_type, builder) in builders {
         let typed = stage(builder(), &rows("A", new_null_array(&data_type, 3)));
         let nulls = stage(builder(), &untyped("B"));
         let error = StagedWrites::new([typed.clone(), nulls.clone()])

@@ -136,7 +136,7 @@ impl<'a> Retyper<'a> {
         let opened = self.open(&old).map_err(|source| fault(Fault::Io(source)))?;
         let retyping = Retyping::open(opened, typed).map_err(fault)?;
         let Some(retyping) = retyping else {
-            let given = "without a type, in a file with bloom filters: give all workers the schema";
+            let given = "without a type, in a file that is encrypted or has bloom filters: give all workers the schema";
             return Err(Error::Incompatible {
                 path: self.backend.root().into(),
                 what: format!("column {:?} is", typed[0].name()).into(),

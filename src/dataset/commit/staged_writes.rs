@@ -169,7 +169,7 @@ impl StagedWrites {
     /// columns go together as those of a [writer](crate::DatasetWriterBuilder::schema_check) and of the data set
     /// do, also in an overwrite; each writer gave its own schema. Where a column has no type in one of them, since all its
     /// values are null there, and one that is not nested in another, the Parquet files of that part are written again with
-    /// the type, and verified. Where that cannot be, in Arrow IPC, with bloom filters, and for lists, structs, maps and
+    /// the type, and verified. Where that cannot be, in Arrow IPC, in encrypted files, with bloom filters, and for lists, structs, maps and
     /// ordered dictionaries, it is refused: give the workers the schema.
     pub fn schema_check(mut self, check: bool) -> Self {
         self.schema_check = check;

@@ -18,8 +18,10 @@ use parquet::file::properties::{WriterProperties, WriterVersion};
 
 use super::file::{Encoded, encoded, end_footer};
 use super::footer;
+use super::keys::is_encrypted;
 use super::row_group::{Ended, FileTemplate};
 use super::slot::{FileOutput as _, Slot};
+use crate::damage::Damage;
 use crate::disk::DiskFile;
 use crate::error::{self, Error, Step};
 use crate::format::Fault;
@@ -45,7 +47,7 @@ pub(crate) struct Retyping {
 
 impl Retyping {
     /// Opens a file to be written again with these fields, which have a type that is not nested, in place of those of the
-    /// same names. `None` if the file has something that is not copied: bloom filters.
+    /// same names. `None` if the file is not copied: what is encrypted, and bloom filters.
     ///
     /// # Errors
     /// The file is damaged, or cannot be read.
@@ -55,10 +57,13 @@ impl Retyping {
     ) -> std::result::Result<Option<Self>, Fault> {
         let mut source = Source::new(file)?;
         let read = footer::read(&mut source, None);
-        let metadata = source.settle(read)?.metadata;
+        let metadata = match source.settle(read) {
+            Err(Fault::Damage(Damage::NotCheckable { .. })) => return Ok(None),
+            read => read?.metadata,
+        };
         let groups = metadata.row_groups().iter();
         let mut chunks = groups.flat_map(RowGroupMetaData::columns);
-        if chunks.any(|chunk| chunk.bloom_filter_offset().is_some()) {
+        if chunks.any(|chunk| chunk.bloom_filter_offset().is_some() || is_encrypted(chunk)) {
             return Ok(None);
         }
         let opened = Self::planned(source, metadata, typed);

@@ -108,6 +108,14 @@ def test_a_job_that_was_discarded_is_not_taken_for_one_that_was_done(
     assert ids(root) == []
 
 
+def test_notes_of_a_job_are_told_of_with_its_receipt(rows: Rows, root: Path) -> None:
+    save(rows(0, 30), root)
+    assert aa.spark.last_receipt(root).rows == 30
+    save(rows(30, 60).drop("station"), root)
+    with pytest.warns(aa.DataSetWarning, match='column "station"'):
+        assert aa.spark.last_receipt(root).rows == 30
+
+
 def test_a_job_whose_number_is_behind_is_told_of_with_its_receipt(rows: Rows, root: Path) -> None:
     save(rows(0, 30), root, job="days", sequence="2")
     save(rows(30, 60), root, job="days", sequence="1")

@@ -103,17 +103,12 @@ class Job:
     def warnings_of(self, receipt: Receipt) -> Iterator[tuple[type[Warning], str]]:
         """What the user is to be warned of, in the process where he sees it."""
         yield from _warnings_of(receipt)
-        yield from ((DataSetWarning, message) for message in self.superseded(receipt))
-
-    def superseded(self, receipt: Receipt) -> list[str]:
-        """Says of a job that a later one of its stream is committed, so that its rows may be missing."""
         named = f'{self.root}: the job "{self.name}" published nothing as number {receipt.sequence}'
         remedy = "a stream that begins anew, as with a new checkpoint, needs another name"
-        return [
-            f"{named}: {note.message}; {remedy}"
-            for note in receipt.notes
-            if note.kind == "superseded"
-        ]
+        for note in receipt.notes:
+            # Of a job its rows may be missing: nothing else tells the user of an engine.
+            if note.kind == "superseded":
+                yield DataSetWarning, f"{named}: {note.message}; {remedy}"
 
     def stage_nothing(self) -> StagedWrite | None:
         """Stages no rows, which leaves no file; None where the job was committed or discarded before."""

@@ -95,7 +95,8 @@ def last_receipt(root: StrPath) -> Receipt:
 
     It is also that of an earlier job, if the last one was of the same name (option ``job``), and so published nothing again.
 
-    It warns (:class:`DataSetWarning`) if the last one published nothing, since a higher ``sequence`` of its job is committed.
+    It warns (:class:`DataSetWarning`) of what is to be known of that write, since its own process could not: of its notes, and if it
+    published nothing, since a higher ``sequence`` of its job is committed.
 
     :param root: The data set, as it was given to ``save`` or ``start``.
     :raises AtomicArrowError: If there is none, or this process is not the driver.
@@ -227,11 +228,11 @@ class _Write:
         parts = [it.staged for it in handed if it.staged is not None or it.has_rows]
         job = self.job()
         receipt = job.commit(parts)
-        told = job.superseded(receipt)
-        for message in told:
+        told = list(job.warnings_of(receipt))
+        for kind, message in told:
             # Spark passes it on to where the driver writes its errors, and not to the driver's Python.
-            warnings.warn(message, DataSetWarning, stacklevel=2)
-        _keep(receipt, told, self.root)
+            warnings.warn(message, kind, stacklevel=2)
+        _keep(receipt, [message for _, message in told], self.root)
 
     def abort(self) -> None:
         """Discards what is staged for the job, and closes it; but who named it may run it again, which does that."""

@@ -69,9 +69,11 @@ def nothing_left(root: Path) -> bool:
 class Readers(threading.Thread):
     """Readers that scan a data set over and over, and remember what they saw."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, replaced: bool = False) -> None:
+        """``replaced``: whether files may be gone that a reader has listed, as an overwrite removes them."""
         super().__init__()
         self.root = root
+        self.replaced = replaced
         self.seen: set[int] = set()
         self.faults: list[str] = []
         self.done = threading.Event()
@@ -86,7 +88,8 @@ class Readers(threading.Thread):
                 try:
                     self.seen.update(scan())
                 except Exception as error:
-                    self.faults.append(f"{scan.__name__}: {error}")
+                    if not (self.replaced and "No such file" in str(error)):
+                        self.faults.append(f"{scan.__name__}: {error}")
 
     def _pyarrow(self) -> list[int]:
         found: list[int] = ds.dataset(self.root, partitioning="hive").to_table()["id"].to_pylist()

@@ -81,11 +81,13 @@ def test_a_job_whose_driver_is_killed(drive: Drive, root: Path, tmp_path: Path, 
         (tmp_path / "faults" / "before commit").write_text("kill-driver-soon")
     else:
         (tmp_path / "faults" / point).write_text("kill-driver")
-    with Readers(root) as readers:
-        assert drive("batch") != 0
+    with Readers(root, replaced=True) as readers:
+        # At a random moment it may have ended before.
+        ended = drive("batch") == 0
+        assert not ended or point in RANDOM
         aa.recover(root)
         assert ids(root) in ([-1], list(range(300)))
-        if point == "after commit":
+        if ended or point == "after commit":
             assert ids(root) == list(range(300))
         assert drive("batch") == 0
     assert ids(root) == list(range(300))

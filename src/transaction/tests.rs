@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -455,6 +456,30 @@ fn contents(disk: &SimDisk) -> Vec<Vec<u8>> {
     contents
 }
 
+/// Lets every call of a disk from one until before another fail, as for a process that is dead from then on.
+fn fail_calls(disk: &SimDisk, calls: Range<usize>) {
+    for call in calls {
+        disk.fail_call(call, 5, FaultTime::Before);
+    }
+}
+
+/// Recovers a disk after the calls that fail are over. Says if all of a commit is there; else it is as it was before.
+fn recovered_whole(
+    disk: &SimDisk,
+    calls: usize,
+    (before, after): (&[Vec<u8>], &[Vec<u8>]),
+    place: &str,
+) -> bool {
+    while disk.calls().len() < calls {
+        let _ = disk.place(Path::new("/"));
+    }
+    recover(disk).unwrap();
+    let found = contents(disk);
+    assert!(found == before || found == after, "{place}");
+    assert_eq!(left(disk), Vec::<PathBuf>::new(), "{place}");
+    found == after
+}
+
 #[test]
 fn an_unsynced_commit_whose_process_dies_is_published_whole_or_not_at_all() {
     const CALLS: usize = 200;
@@ -467,23 +492,17 @@ fn an_unsynced_commit_whose_process_dies_is_published_whole_or_not_at_all() {
             let disk = old_disk(true, true);
             let backend = backend(&disk);
             let dies = disk.calls().len() + lived;
-            for call in dies..dies + CALLS {
-                disk.fail_call(call, 5, FaultTime::Before);
-            }
+            fail_calls(&disk, dies..dies + CALLS);
             let done = write_with(&backend, Durability::Unsynced, mode, None, &NEW);
             if disk.calls().len() <= dies {
                 done.unwrap();
                 break;
             }
-            while disk.calls().len() < dies + CALLS {
-                let _ = disk.place(Path::new("/"));
+            let place = format!("{mode:?}, {lived}");
+            match recovered_whole(&disk, dies + CALLS, (&before, &after), &place) {
+                true => all += 1,
+                false => none += 1,
             }
-            recover(&disk).unwrap();
-            let found = contents(&disk);
-            none += usize::from(found == before);
-            all += usize::from(found == after);
-            assert!(found == before || found == after, "{mode:?}, {lived}");
-            assert_eq!(left(&disk), Vec::<PathBuf>::new(), "{mode:?}, {lived}");
         }
         assert!(none > 0 && all > 0, "{mode:?}");
     }
@@ -507,20 +526,13 @@ fn a_commit_of_so_many_files_that_threads_share_them_is_published_whole_or_not_a
         for dies in (first..last).rev().step_by((last - first) / 6) {
             let disk = old_disk(true, true);
             let backend = backend(&disk);
-            for call in dies..last + FILES {
-                disk.fail_call(call, 5, FaultTime::Before);
-            }
+            fail_calls(&disk, dies..last + FILES);
             let done = write(&backend, mode, None, &files);
-            while disk.calls().len() < last + FILES {
-                let _ = disk.place(Path::new("/"));
-            }
-            recover(&disk).unwrap();
-            let found = contents(&disk);
-            none += usize::from(found == before);
-            all += usize::from(found == after);
             let place = format!("{mode:?}, {dies} of {last}: {done:?}");
-            assert!(found == before || found == after, "{place}");
-            assert_eq!(left(&disk), Vec::<PathBuf>::new(), "{place}");
+            match recovered_whole(&disk, last + FILES, (&before, &after), &place) {
+                true => all += 1,
+                false => none += 1,
+            }
         }
         assert!(none > 0 && all > 0, "{mode:?}");
     }
@@ -635,83 +647,28 @@ mod by_another_path {
         }
     }
 
-    #[test]
-    fn nothing_is_published_beside_a_commit_that_may_be_unfinished_where_nobody_sees_it() {
-        for mode in modes_that_succeed() {
-            let disk = old_disk(true, true);
-            // Another commit long ago, so that there is a lock.
-            write(&backend(&disk), CommitMode::Append, None, &NEW[..1]).unwrap();
-            let before = seen(&disk);
-            let first = disk.moments().len();
-            write(&target_at(&disk, &given()), mode, Some("monday"), &NEW).unwrap();
-            let after = seen(&disk);
-            let (mut refused, mut known, mut free) = (0, 0, 0);
-            for moment in &disk.moments()[first..] {
-                for found in moment.after_power_loss() {
-                    let place = format!("{mode:?}, {}", moment.call);
-                    let there = seen(&found);
-                    let mut files = found.files().into_iter();
-                    let decided = files.any(|file| file.ends_with("decision.record"));
-                    hide(&found);
-                    let other = backend(&found);
-                    let done = write(&other, CommitMode::Append, Some("monday"), &NEW[..1]);
-                    match done {
-                        Err(Error::OutOfReach { area, .. }) => {
-                            refused += 1;
-                            assert_eq!(area.as_deref(), Some(Path::new(GIVEN)), "{place}");
-                        }
-                        Err(Error::AlreadyCommitted { .. }) => {
-                            known += 1;
-                            assert_eq!(there, after, "{place}");
-                        }
-                        done => {
-                            done.unwrap();
-                            free += 1;
-                            assert_eq!(there, before, "{place}");
-                            assert!(!decided, "{place}");
-                            continue;
-                        }
-                    }
-                    assert_eq!(seen(&found), there, "{place}");
-                }
-            }
-            assert!(refused > 0 && known > 0 && free > 0, "{mode:?}");
-        }
-    }
-
-    #[test]
-    fn of_a_stream_the_latest_number_that_is_published_is_known_all_the_same() {
-        let number = |sequence| WriteName::new("monday", Some(sequence));
-        let write = |backend: &Arc<LocalBackend>, sequence| {
-            let name = number(sequence);
-            write_with(
-                backend,
-                Durability::Synced,
-                CommitMode::Append,
-                Some(&name),
-                &NEW[..1],
-            )
-        };
-        let disk = old_disk(true, true);
-        write(&target_at(&disk, &given()), 1).unwrap();
-        let before = seen(&disk);
-        let first = disk.moments().len();
-        write(&target_at(&disk, &given()), 2).unwrap();
-        let after = seen(&disk);
+    /// After each loss of power from a moment on, writes again what was written since: it is refused, known to be committed, or
+    /// written where nothing of it was decided, and whatever else is there stays.
+    fn check_repeated(
+        disk: &SimDisk,
+        (first, before): (usize, &Found),
+        of: &str,
+        again: impl Fn(&Arc<LocalBackend>, &str) -> Result<Receipt>,
+    ) {
+        let after = seen(disk);
         let (mut refused, mut known, mut free) = (0, 0, 0);
         for moment in &disk.moments()[first..] {
             for found in moment.after_power_loss() {
-                let place = moment.call.to_string();
+                let place = format!("{of}, {}", moment.call);
                 let there = seen(&found);
+                let mut files = found.files().into_iter();
+                let decided = files.any(|file| file.ends_with("decision.record"));
                 hide(&found);
-                let other = backend(&found);
-                // In no state the one before is forgotten while this one is not yet known.
-                if let Ok(earlier) = write(&other, 1) {
-                    assert!(earlier.replayed(), "{place}");
-                }
-                assert_eq!(seen(&found), there, "{place}");
-                match write(&other, 2) {
-                    Err(Error::OutOfReach { .. }) => refused += 1,
+                match again(&backend(&found), &place) {
+                    Err(Error::OutOfReach { area, .. }) => {
+                        refused += 1;
+                        assert_eq!(area.as_deref(), Some(Path::new(GIVEN)), "{place}");
+                    }
                     Err(Error::AlreadyCommitted { .. }) => {
                         known += 1;
                         assert_eq!(there, after, "{place}");
@@ -719,14 +676,49 @@ mod by_another_path {
                     done => {
                         done.unwrap();
                         free += 1;
-                        assert_eq!(there, before, "{place}");
+                        assert_eq!(&there, before, "{place}");
+                        assert!(!decided, "{place}");
                         continue;
                     }
                 }
                 assert_eq!(seen(&found), there, "{place}");
             }
         }
-        assert!(refused > 0 && known > 0 && free > 0);
+        assert!(refused > 0 && known > 0 && free > 0, "{of}");
+    }
+
+    #[test]
+    fn nothing_is_published_beside_a_commit_that_may_be_unfinished_where_nobody_sees_it() {
+        for mode in modes_that_succeed() {
+            let disk = old_disk(true, true);
+            // Another commit long ago, so that there is a lock.
+            write(&backend(&disk), CommitMode::Append, None, &NEW[..1]).unwrap();
+            let before = (disk.moments().len(), &seen(&disk));
+            write(&target_at(&disk, &given()), mode, Some("monday"), &NEW).unwrap();
+            check_repeated(&disk, before, &format!("{mode:?}"), |other, _| {
+                write(other, CommitMode::Append, Some("monday"), &NEW[..1])
+            });
+        }
+    }
+
+    #[test]
+    fn of_a_stream_the_latest_number_that_is_published_is_known_all_the_same() {
+        let write = |backend: &Arc<LocalBackend>, sequence| {
+            let name = WriteName::new("monday", Some(sequence));
+            let (synced, mode) = (Durability::Synced, CommitMode::Append);
+            write_with(backend, synced, mode, Some(&name), &NEW[..1])
+        };
+        let disk = old_disk(true, true);
+        write(&target_at(&disk, &given()), 1).unwrap();
+        let before = (disk.moments().len(), &seen(&disk));
+        write(&target_at(&disk, &given()), 2).unwrap();
+        check_repeated(&disk, before, "a stream", |other, place| {
+            // In no state the one before is forgotten while this one is not yet known.
+            if let Ok(earlier) = write(other, 1) {
+                assert!(earlier.replayed(), "{place}");
+            }
+            write(other, 2)
+        });
     }
 
     #[test]

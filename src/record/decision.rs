@@ -3,7 +3,7 @@
 //! It is read after crashes, and perhaps from a staging area that others can write to: every path in
 //! it is checked to stay within the transaction and within the data set.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -200,6 +200,15 @@ impl Plan {
             identity: &file.identity,
         });
         single.chain(exchanged)
+    }
+
+    /// The directories of adopted transactions from which it takes files, below the transaction's directory.
+    pub(crate) fn adopted_directories(&self) -> BTreeSet<&Path> {
+        let moves = self.arrangement.iter().chain(&self.files);
+        let parents = moves.filter_map(|file| file.staged.parent());
+        parents
+            .filter(|parent| !parent.as_os_str().is_empty())
+            .collect()
     }
 
     /// The directories that it changes, below the data set's root.

@@ -1,6 +1,5 @@
 //! Transactions that are staged for others to commit: recording them, adopting them, giving them back.
 
-use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -121,29 +120,30 @@ impl LocalBackend {
 
     /// Moves the transactions that a dead one had adopted back into the area, if they are still whole.
     pub(super) fn give_back(&self, dead: &Path) -> Result<()> {
-        let entries = unless_gone(self.disk.list(dead)).at(Step::Decide, dead)?;
-        let directories = entries
-            .unwrap_or_default()
-            .into_iter()
-            .filter(|entry| entry.kind == EntryKind::Directory);
-        for entry in directories {
-            let name = entry.path.file_name().and_then(|name| name.to_str());
-            let Some(staged) = name.and_then(|name| Uuid::try_parse(name).ok()) else {
-                continue;
-            };
-            if !self.is_whole(&entry.path, staged)? {
+        for (path, staged) in self.adopted(dead)? {
+            if !self.is_whole(&path, staged)? {
                 continue;
             }
             let place = self.place(staged);
-            match self
-                .disk
-                .rename(&entry.path, &place, PublishMode::CreateNew)
-            {
+            match self.disk.rename(&path, &place, PublishMode::CreateNew) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 moved => moved.at(Step::Decide, &place)?,
             }
         }
         Ok(())
+    }
+
+    /// The transactions that one in a directory has adopted, and their directories in it.
+    fn adopted(&self, directory: &Path) -> Result<Vec<(PathBuf, Uuid)>> {
+        let entries = unless_gone(self.disk.list(directory)).at(Step::Decide, directory)?;
+        let entries = entries.unwrap_or_default().into_iter();
+        let directories = entries.filter(|entry| entry.kind == EntryKind::Directory);
+        let named = directories.filter_map(|entry| {
+            let name = entry.path.file_name()?.to_str()?;
+            let staged = Uuid::try_parse(name).ok()?;
+            Some((entry.path, staged))
+        });
+        Ok(named.collect())
     }
 
     /// Whether a directory holds a staged transaction of which no file has been published.
@@ -166,13 +166,12 @@ impl LocalBackend {
         if plan.durability() == Durability::Unsynced {
             return Ok(());
         }
-        let moves = plan.arrangement.iter().chain(&plan.files);
-        let adopted: BTreeSet<PathBuf> = moves
-            .filter_map(|file| file.staged.parent())
-            .filter(|parent| !parent.as_os_str().is_empty())
-            .map(|parent| directory.join(parent))
-            .collect();
-        self.sync_there(&adopted.into_iter().collect::<Vec<_>>())
+        let adopted = plan.adopted_directories().into_iter();
+        self.sync_there(
+            &adopted
+                .map(|below| directory.join(below))
+                .collect::<Vec<_>>(),
+        )
     }
 
     /// Syncs directories of a transaction, unless somebody else has removed it.
@@ -193,26 +192,18 @@ impl LocalBackend {
         plan: &Plan,
         abandoned: bool,
     ) -> Result<()> {
-        let moves = plan.arrangement.iter().chain(&plan.files);
-        let moved: BTreeSet<PathBuf> = moves
-            .filter_map(|file| Some(directory.join(file.staged.parent()?)))
-            .collect();
-        let entries = unless_gone(self.disk.list(directory)).at(Step::Decide, directory)?;
+        let moved = plan.adopted_directories();
         let mut ended = Vec::new();
-        for entry in entries.unwrap_or_default() {
-            let name = entry.path.file_name().and_then(|name| name.to_str());
-            let staged = name.and_then(|name| Uuid::try_parse(name).ok());
-            let Some(staged) = staged.filter(|_| entry.kind == EntryKind::Directory) else {
-                continue;
-            };
-            if moved.contains(&entry.path)
-                || abandoned && !self.is_published(&entry.path, staged, plan)?
-            {
+        for (path, staged) in self.adopted(directory)? {
+            let has_moved = path
+                .strip_prefix(directory)
+                .is_ok_and(|below| moved.contains(below));
+            if has_moved || abandoned && !self.is_published(&path, staged, plan)? {
                 continue;
             }
-            let decision = entry.path.join(DECISION);
+            let decision = path.join(DECISION);
             unless_gone(self.disk.remove_file(&decision)).at(Step::Decide, &decision)?;
-            ended.push(entry.path);
+            ended.push(path);
         }
         // If one came back after a crash, so would what is staged.
         self.sync_there(&ended)

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use arrow_array::ffi::{FFI_ArrowArray, FFI_ArrowSchema, from_ffi, from_ffi_and_data_type};
 use arrow_array::ffi_stream::FFI_ArrowArrayStream;
-use atomic_arrow::arrow::array::{ArrayData, ArrayRef, make_array};
+use atomic_arrow::arrow::array::{ArrayData, ArrayDataBuilder, ArrayRef, make_array};
 use atomic_arrow::arrow::datatypes::{DataType, Field, FieldRef};
 use atomic_arrow::arrow::error::ArrowError;
 use pyo3::exceptions::{PyTypeError, PyValueError};
@@ -48,7 +48,8 @@ pub(crate) fn stream(data: &Bound<'_, PyAny>) -> PyResult<Box<dyn ArrayReader + 
         );
         return Err(PyValueError::new_err(reason));
     }
-    let field = Field::try_from(&schema).map_err(value_error)?;
+    let field = Field::try_from(&schema);
+    let field = field.map_err(|error| PyValueError::new_err(error.to_string()))?;
     Ok(Box::new(ForeignStream {
         stream,
         field: Arc::new(field),
@@ -77,10 +78,6 @@ pub(crate) fn array(data: &Bound<'_, PyAny>) -> PyResult<Box<dyn ArrayReader + S
     let data = unsafe { from_ffi(array, schema) }.and_then(settled);
     let array = make_array(data.map_err(type_error)?);
     Ok(Box::new(ArrayIterator::new([Ok(array)], Arc::new(field))))
-}
-
-fn value_error(error: ArrowError) -> PyErr {
-    PyValueError::new_err(error.to_string())
 }
 
 /// What the stream says of its last error.
@@ -138,12 +135,12 @@ fn settled(data: ArrayData) -> Result<ArrayData, ArrowError> {
     let members = members.map(settled).collect::<Result<Vec<_>, _>>()?;
     let (offset, len) = (data.offset(), data.len());
     let Some(each) = members_of_each(data.data_type()) else {
-        return Ok(with_members(data, members, offset, len));
+        return Ok(rebuilt(data.into_builder().child_data(members)));
     };
     let (first, count) = (offset.saturating_mul(each), len.saturating_mul(each));
     let members = members.into_iter().map(|member| cut(member, first, count));
     let members = members.collect::<Result<Vec<_>, _>>()?;
-    Ok(with_members(data, members, 0, len))
+    Ok(rebuilt(data.into_builder().offset(0).child_data(members)))
 }
 
 /// A part of settled values, settled too.
@@ -166,14 +163,12 @@ fn cut(data: ArrayData, offset: usize, len: usize) -> Result<ArrayData, ArrowErr
     let members = members.map(|member| cut(member, offset * each, len * each));
     let members = members.collect::<Result<Vec<_>, _>>()?;
     let nulls = data.nulls().map(|nulls| nulls.slice(offset, len));
-    let builder = data.into_builder().nulls(nulls).child_data(members);
-    // SAFETY: as `with_members`.
-    Ok(unsafe { builder.offset(0).len(len).build_unchecked() })
+    let builder = data.into_builder().offset(0).len(len).nulls(nulls);
+    Ok(rebuilt(builder.child_data(members)))
 }
 
-fn with_members(data: ArrayData, members: Vec<ArrayData>, offset: usize, len: usize) -> ArrayData {
-    let builder = data.into_builder().child_data(members);
+fn rebuilt(data: ArrayDataBuilder) -> ArrayData {
     // SAFETY: the buffers are those that were given, and the members the same values; all of it is checked
     // before it is read.
-    unsafe { builder.offset(offset).len(len).build_unchecked() }
+    unsafe { data.build_unchecked() }
 }

@@ -211,34 +211,31 @@ def statistics(file: DataFile, columns: Mapping[str, DeltaType]) -> str:
     least: dict[str, object] = {}
     most: dict[str, object] = {}
     nulls: dict[str, int] = {}
+    rows_alone = json.dumps({"numRecords": file.rows})
     in_file = {column["column"]: column for column in file.columns}
     absent = columns.keys() - set(file.schema.names)
     for name, kind in columns.items():
         known = in_file.get(name, {})
         null_count = file.rows if name in absent else known.get("null_count")
-        bounds = [
-            None if known.get(f"{end}_inexact") else _bound(known.get(end), kind)
-            for end in ("min", "max")
-        ]
         if not isinstance(kind, str) or null_count is None:
-            return json.dumps({"numRecords": file.rows})
+            return rows_alone
         nulls[name] = null_count
         if null_count == file.rows:
             continue
-        if None in bounds:
-            return json.dumps({"numRecords": file.rows})
-        least[name], most[name] = bounds
+        for end, bounds in (("min", least), ("max", most)):
+            bound = None if known.get(f"{end}_inexact") else _bound(known.get(end), kind)
+            if bound is None:
+                return rows_alone
+            bounds[name] = bound
     told = {"numRecords": file.rows, "minValues": least, "maxValues": most, "nullCount": nulls}
     return json.dumps(told)
 
 
-def _bound(value: object, kind: DeltaType) -> object:
+def _bound(value: object, kind: str) -> object:
     """A bound as Delta has it; ``None`` for what readers would not take for exact.
 
     Of numbers with a fraction there is none: a NaN is beyond the bounds in the footer, but not for readers of tables.
     """
-    if not isinstance(kind, str):
-        return None
     if kind in _INTEGERS or kind == "string":
         return value
     if kind in ("timestamp", "timestamp_ntz"):

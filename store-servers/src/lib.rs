@@ -11,29 +11,31 @@
 //!
 //! | ability | seaweedfs | moto | azurite | fake-gcs |
 //! |---|---|---|---|---|
-//! | create if absent | refused: AlreadyExists | refused: AlreadyExists | refused: AlreadyExists | refused: Generic |
-//! | one winner of a race to create | yes | yes | yes | none wins |
-//! | replace if it matches | yes | yes | yes | refused: Generic |
-//! | replace a stale version | refused: Precondition | refused: Precondition | refused: Precondition | refused: Generic |
-//! | replace what is gone | refused: Precondition | refused: Precondition | refused: Precondition | refused: Generic |
-//! | delete a stale version | refused: 412 | refused: 412 | refused: 412 | refused: Generic |
-//! | copy if absent | refused: 412 | no: done | refused: AlreadyExists | refused: Generic |
-//! | metadata | yes | yes | yes | refused: Generic |
-//! | metadata of a copy | yes | yes | yes | refused: Generic |
-//! | `ETag` in a list | yes | yes | without its quotes | refused: Generic |
-//! | new `ETag` of bytes that were there before | no | no | yes | refused: Generic |
-//! | complete from another client | yes | yes | yes | refused: Generic |
-//! | complete if absent | refused: 412 | refused: 412 | refused: 409 | refused: Generic |
-//! | list unfinished uploads | yes | yes | yes | refused: Generic |
+//! | create if absent | refused: AlreadyExists | refused: AlreadyExists | refused: AlreadyExists | refused: AlreadyExists |
+//! | one winner of a race to create | yes | yes | yes | yes |
+//! | replace if it matches | yes | yes | yes | yes |
+//! | replace a stale version | refused: Precondition | refused: Precondition | refused: Precondition | refused: Precondition |
+//! | replace what is gone | refused: Precondition | refused: Precondition | refused: Precondition | refused: Precondition |
+//! | delete a stale version | refused: 412 | refused: 412 | refused: 412 | refused: 412 |
+//! | copy if absent | refused: 412 | no: done | refused: AlreadyExists | refused: 412 |
+//! | metadata | yes | yes | yes | yes |
+//! | metadata of a copy | yes | yes | yes | yes |
+//! | `ETag` in a list | yes | yes | without its quotes | without its quotes |
+//! | new `ETag` of bytes that were there before | no | no | yes | no |
+//! | complete from another client | yes | yes | yes | yes |
+//! | complete if absent | refused: 412 | refused: 412 | refused: 409 | no: done |
+//! | list unfinished uploads | yes | yes | yes | yes |
 //! | complete after abort | refused: NotFound | refused: Generic | - | refused: Generic |
 //! | wrong SHA-256 | refused: 400 | no: stored | - | - |
-//! | wrong MD5 | refused: 400 | no: stored | refused: 400 | refused: 400 |
+//! | wrong MD5 | refused: 400 | no: stored | refused: 400 | - |
 //!
 //! *Yes* and *refused* are what the real stores do, but that S3 too gives bytes that were there before the `ETag` that they
 //! had then. A number is a status, a name a variant of `object_store::Error`; `-` is what the protocol has no request for.
-//! fake-gcs-server refuses to store objects by the XML API, which `object_store` speaks.
+//! fake-gcs-server stands behind a translator of the XML API, which `object_store` speaks, to what it keeps itself.
 
 mod client;
+mod exchange;
+mod gcs;
 mod http;
 mod install;
 mod kind;

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use crate::gcs::XmlApi;
 use crate::http::Raw;
 use crate::install::installed;
 use crate::kind::Kind;
@@ -29,11 +30,16 @@ const UNTIL_STDIN_ENDS: &str = r#"("$@" </dev/null; kill -KILL 0) & cat >/dev/nu
 
 /// A running server, with an empty data directory of its own.
 ///
-/// It ends, and its data is removed, when the value is dropped; it ends too when this process does.
+/// It ends, and its data is removed, when the value is dropped; it ends too when this process does. The data of a process
+/// that was killed stays below Cargo's target directory.
 #[derive(Debug)]
 pub struct Server {
     kind: Kind,
     port: u16,
+    /// The port at which the process answers.
+    own_port: u16,
+    /// What stands between the two ports.
+    xml_api: Option<XmlApi>,
     process: Child,
     directory: TempDir,
 }
@@ -58,7 +64,9 @@ impl Server {
 
     fn attempt(kind: Kind, installed: &Path) -> Result<Self, Skipped> {
         let io = |what: &str, error: io::Error| Skipped(format!("{kind}: {what}: {error}"));
-        let directory = TempDir::new().map_err(|e| io("data directory", e))?;
+        let beside = installed.parent().unwrap_or(installed);
+        let directory =
+            TempDir::with_prefix_in("data-", beside).map_err(|e| io("data directory", e))?;
         let ports = free_ports().map_err(|e| io("free port", e))?;
         let data = directory.path().join("data");
         fs::create_dir(&data).map_err(|e| io("data directory", e))?;
@@ -69,6 +77,7 @@ impl Server {
             .args(["-c", UNTIL_STDIN_ENDS, "sh"])
             .args(command(kind, installed, &data, ports))
             .current_dir(directory.path())
+            .env("TMPDIR", directory.path())
             .stdin(Stdio::piped())
             .stdout(log)
             .stderr(errors);
@@ -76,14 +85,21 @@ impl Server {
         #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut shell, 0);
         let process = shell.spawn().map_err(|e| io("sh", e))?;
-        let [port, ..] = ports;
+        let [own_port, ..] = ports;
         let mut server = Self {
             kind,
-            port,
+            port: own_port,
+            own_port,
+            xml_api: None,
             process,
             directory,
         };
         server.wait_until_ready()?;
+        if kind == Kind::FakeGcs {
+            let xml_api = XmlApi::in_front_of(own_port).map_err(|e| io("XML API", e))?;
+            server.port = xml_api.port;
+            server.xml_api = Some(xml_api);
+        }
         Ok(server)
     }
 
@@ -161,7 +177,8 @@ impl Drop for Server {
         let _ = self.process.wait();
         // The server may need a moment longer than the shell; its data can be removed only then.
         let start = Instant::now();
-        while TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_ok() && start.elapsed() < END
+        while TcpStream::connect((Ipv4Addr::LOCALHOST, self.own_port)).is_ok()
+            && start.elapsed() < END
         {
             thread::sleep(Duration::from_millis(5));
         }
@@ -173,7 +190,7 @@ fn log_path(directory: &TempDir) -> PathBuf {
 }
 
 /// How many ports the server with the most of them needs.
-const PORTS: usize = 9;
+const PORTS: usize = 8;
 
 /// Ports of the loopback interface that nobody listens at.
 fn free_ports() -> io::Result<[u16; PORTS]> {
@@ -201,7 +218,6 @@ fn command(kind: Kind, installed: &Path, data: &Path, ports: [u16; PORTS]) -> Ve
         filer,
         filer_grpc,
         s3_grpc,
-        s3_iceberg,
     ] = ports;
     match kind {
         Kind::SeaweedFs => vec![
@@ -213,7 +229,9 @@ fn command(kind: Kind, installed: &Path, data: &Path, ports: [u16; PORTS]) -> Ve
             "-ip.bind=127.0.0.1".to_owned(),
             format!("-s3.port={port}"),
             format!("-s3.port.grpc={s3_grpc}"),
-            format!("-s3.port.iceberg={s3_iceberg}"),
+            // Catalogues of tables, which would listen at fixed ports.
+            "-s3.port.iceberg=0".to_owned(),
+            "-s3.port.lance=0".to_owned(),
             format!("-master.port={master}"),
             format!("-master.port.grpc={master_grpc}"),
             format!("-volume.port={volume}"),

@@ -10,6 +10,7 @@ use std::time::Duration;
 use atomic_arrow_store_servers::{Fault, Kind, Moment, Proxy, RequestKind, Rule, Server, or_skip};
 use object_store::aws::{AmazonS3, AmazonS3Builder};
 use object_store::azure::MicrosoftAzureBuilder;
+use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::multipart::MultipartStore;
 use object_store::path::Path;
 use object_store::{
@@ -381,6 +382,23 @@ fn requests_of_azure_are_told_apart() {
         Arc::new(
             builder
                 .with_container_name(BUCKET)
+                .with_retry(once())
+                .build()
+                .unwrap(),
+        )
+    });
+}
+
+#[test]
+fn requests_of_gcs_are_told_apart() {
+    everything(Kind::FakeGcs, |proxy| {
+        let options = proxy.options().into_iter();
+        let builder = options.fold(GoogleCloudStorageBuilder::new(), |builder, (key, value)| {
+            builder.with_config(key.parse().unwrap(), value)
+        });
+        Arc::new(
+            builder
+                .with_bucket_name(BUCKET)
                 .with_retry(once())
                 .build()
                 .unwrap(),

@@ -9,17 +9,16 @@ use futures_util::stream;
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt as _, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
-use hyper::header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderValue, TRANSFER_ENCODING};
 use hyper::http::request::Parts;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 
 use super::request::{Seen, classify};
 use super::rule::Fault;
 use super::{Moment, Shared};
-use crate::kind::Protocol;
+use crate::exchange::exchange;
 
 type Reply = Response<BoxBody<Bytes, io::Error>>;
 
@@ -60,7 +59,7 @@ async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> io::Result<R
         _ => {}
     }
     let method = head.method.clone();
-    let (head, body) = forward(&shared, head, body).await?;
+    let (head, body) = exchange(shared.server, head, body).await?;
     call_hook(&shared, Moment::Answered, &seen).await;
     match fault {
         Some(Fault::DropReply) => return Err(io::Error::other("dropped after it was applied")),
@@ -124,43 +123,6 @@ async fn hang(shared: &Shared) -> io::Result<()> {
     let changed = released.changed().await;
     shared.state().hanging -= 1;
     changed.map_err(io::Error::other)
-}
-
-/// What the server replies to a request.
-async fn forward(
-    shared: &Shared,
-    mut head: Parts,
-    body: Bytes,
-) -> io::Result<(hyper::http::response::Parts, Bytes)> {
-    let stream = TcpStream::connect(shared.server).await?;
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-        .await
-        .map_err(io::Error::other)?;
-    tokio::spawn(connection);
-    head.headers.remove(CONNECTION);
-    head.headers.remove(TRANSFER_ENCODING);
-    head.headers
-        .insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
-    if shared.kind.protocol() == Protocol::Gcs {
-        // It takes requests for its own address alone, and does not look at signatures.
-        let host = HeaderValue::from_str(&shared.server.to_string()).map_err(io::Error::other)?;
-        head.headers.insert(HOST, host);
-    }
-    let is_head = head.method == Method::HEAD;
-    let request = Request::from_parts(head, Full::new(body));
-    let reply = sender
-        .send_request(request)
-        .await
-        .map_err(io::Error::other)?;
-    let (mut head, body) = reply.into_parts();
-    let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
-    head.headers.remove(CONNECTION);
-    head.headers.remove(TRANSFER_ENCODING);
-    if !is_head && head.status != 204 && head.status != 304 {
-        head.headers
-            .insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
-    }
-    Ok((head, body))
 }
 
 /// A reply with an error as its body, in the form that S3, Azure and GCS share.

@@ -104,41 +104,36 @@ impl Guarantee {
                 "refused: AlreadyExists",
                 "refused: AlreadyExists",
                 "refused: AlreadyExists",
-                "refused: Generic",
+                "refused: AlreadyExists",
             ],
-            Guarantee::CreateRace => ["yes", "yes", "yes", "none wins"],
-            Guarantee::ReplaceIfMatch => ["yes", "yes", "yes", "refused: Generic"],
+            Guarantee::CreateRace | Guarantee::ReplaceIfMatch => ["yes", "yes", "yes", "yes"],
             Guarantee::ReplaceStale | Guarantee::ReplaceMissing => [
                 "refused: Precondition",
                 "refused: Precondition",
                 "refused: Precondition",
-                "refused: Generic",
+                "refused: Precondition",
             ],
             Guarantee::ConditionalDelete => [
                 "refused: 412",
                 "refused: 412",
                 "refused: 412",
-                "refused: Generic",
+                "refused: 412",
             ],
             Guarantee::ConditionalCopy => [
                 "refused: 412",
                 "no: done",
                 "refused: AlreadyExists",
-                "refused: Generic",
+                "refused: 412",
             ],
-            Guarantee::Metadata | Guarantee::MetadataCopied => {
-                ["yes", "yes", "yes", "refused: Generic"]
+            Guarantee::Metadata
+            | Guarantee::MetadataCopied
+            | Guarantee::CompleteElsewhere
+            | Guarantee::ListUploads => ["yes", "yes", "yes", "yes"],
+            Guarantee::ListedVersion => ["yes", "yes", "without its quotes", "without its quotes"],
+            Guarantee::NewVersion => ["no", "no", "yes", "no"],
+            Guarantee::ConditionalComplete => {
+                ["refused: 412", "refused: 412", "refused: 409", "no: done"]
             }
-            Guarantee::ListedVersion => ["yes", "yes", "without its quotes", "refused: Generic"],
-            Guarantee::NewVersion => ["no", "no", "yes", "refused: Generic"],
-            Guarantee::CompleteElsewhere => ["yes", "yes", "yes", "refused: Generic"],
-            Guarantee::ConditionalComplete => [
-                "refused: 412",
-                "refused: 412",
-                "refused: 409",
-                "refused: Generic",
-            ],
-            Guarantee::ListUploads => ["yes", "yes", "yes", "refused: Generic"],
             Guarantee::CompleteAborted => [
                 "refused: NotFound",
                 "refused: Generic",
@@ -146,7 +141,7 @@ impl Guarantee {
                 "refused: Generic",
             ],
             Guarantee::Sha256 => ["refused: 400", "no: stored", "-", "-"],
-            Guarantee::Md5 => ["refused: 400", "no: stored", "refused: 400", "refused: 400"],
+            Guarantee::Md5 => ["refused: 400", "no: stored", "refused: 400", "-"],
         };
         match kind {
             Kind::SeaweedFs => seaweedfs,

@@ -23,15 +23,16 @@ const END: Duration = Duration::from_secs(10);
 /// How often it is started: another process may take a port between choosing and using it.
 const ATTEMPTS: usize = 3;
 
-/// Runs `$@` until it ends or the standard input is at its end, and then ends the whole process group.
+/// Runs `$@` until it ends or the standard input is at its end, and then ends the whole process group; the directory `$0`
+/// is removed first.
 ///
 /// The standard input is a pipe from the process that started the server: the kernel closes it however that process ends.
-const UNTIL_STDIN_ENDS: &str = r#"("$@" </dev/null; kill -KILL 0) & cat >/dev/null; kill -KILL 0"#;
+const UNTIL_STDIN_ENDS: &str =
+    r#"("$@" </dev/null; kill -KILL 0) & cat >/dev/null; rm -rf "$0"; kill -KILL 0"#;
 
 /// A running server, with an empty data directory of its own.
 ///
-/// It ends, and its data is removed, when the value is dropped; it ends too when this process does. The data of a process
-/// that was killed stays below Cargo's target directory.
+/// It ends, and its data is removed, when the value is dropped or this process ends, however it ends.
 #[derive(Debug)]
 pub struct Server {
     kind: Kind,
@@ -74,7 +75,8 @@ impl Server {
         let errors = log.try_clone().map_err(|e| io("log", e))?;
         let mut shell = Command::new("sh");
         shell
-            .args(["-c", UNTIL_STDIN_ENDS, "sh"])
+            .args(["-c", UNTIL_STDIN_ENDS])
+            .arg(directory.path())
             .args(command(kind, installed, &data, ports))
             .current_dir(directory.path())
             .env("TMPDIR", directory.path())

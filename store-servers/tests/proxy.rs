@@ -253,15 +253,22 @@ fn bodies_are_cut_and_bits_are_flipped() {
     assert_eq!(setting.there("object").as_deref(), Some("abbd"));
 }
 
+/// Waits until something is so.
+fn eventually(is_so: impl Fn() -> bool) {
+    // So many that a test which waits in vain fails instead of standing still.
+    for _ in 0..12_000 {
+        if is_so() {
+            return;
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+    panic!("it never came about");
+}
+
 #[test]
 fn what_hangs_reaches_the_server_when_it_is_released_also_if_the_client_has_gone() {
     let Some(setting) = Setting::new() else {
         return;
-    };
-    let wait_for = |hanging: usize| {
-        while setting.proxy.hanging() != hanging {
-            thread::sleep(Duration::from_millis(5));
-        }
     };
     for (fault, at_once) in [(Fault::Hang, false), (Fault::HangReply, true)] {
         setting.proxy.add(Rule::every(RequestKind::Put, fault));
@@ -269,14 +276,11 @@ fn what_hangs_reaches_the_server_when_it_is_released_also_if_the_client_has_gone
         let client = setting
             .runtime
             .spawn(async move { store.put(&Path::from("late"), "bytes".into()).await });
-        wait_for(1);
+        eventually(|| setting.proxy.hanging() == 1);
         client.abort();
         assert_eq!(setting.there("late").is_some(), at_once, "{fault}");
         setting.proxy.release();
-        wait_for(0);
-        while setting.there("late").is_none() {
-            thread::sleep(Duration::from_millis(5));
-        }
+        eventually(|| setting.proxy.hanging() == 0 && setting.there("late").is_some());
         setting
             .wait(setting.store.delete(&Path::from("late")))
             .unwrap();

@@ -6,6 +6,7 @@ Each maker takes a number of rows and of partitions and gives tables of one sche
 import hashlib
 import shutil
 import subprocess
+import sys
 import tarfile
 import tempfile
 from collections.abc import Iterator
@@ -124,8 +125,7 @@ def flights(rows: int, partitions: int) -> Iterator[pa.Table]:
     # Evenly from the whole, so that fewer rows are still of all months.
     table = table.take(pa.array(np.linspace(0, len(table) - 1, rows).astype(np.int64)))
     table = table.append_column("month", pc.month(table["date"]).cast(pa.int32()))
-    plain = [field.with_type(pa.string()) if pa.types.is_large_string(field.type) else field for field in table.schema]
-    yield table.cast(pa.schema(plain)).combine_chunks()
+    yield table.cast(pa.schema([plain(field) for field in table.schema])).combine_chunks()
 
 
 def flights_file() -> Path:
@@ -150,6 +150,29 @@ def flights_file() -> Path:
             shutil.copyfileobj(tarball.extractfile(FLIGHTS_FILE), file)
         (Path(directory) / "flights").rename(kept)
     return kept
+
+
+def lineitem(rows: int, partitions: int) -> Iterator[pa.Table]:
+    """The line items of TPC-H at scale 1, in the order of orders, with the month of shipping as a column of its own."""
+    with tempfile.TemporaryDirectory(dir=environment.HOME) as directory:
+        made = subprocess.run(
+            [Path(sys.executable).parent / "tpchgen-cli", "parquet", "--scale-factor", "1", "--tables", "lineitem",
+             "--output-dir", directory],
+            capture_output=True, text=True,
+        )
+        if made.returncode:
+            raise Unavailable(f"tpchgen-cli makes no line items: {made.stderr.strip()}")
+        table = pq.read_table(Path(directory) / "lineitem.parquet")
+    if rows < len(table):
+        table = table.take(pa.array(np.linspace(0, len(table) - 1, rows).astype(np.int64)))
+    table = table.append_column("ship_month", pc.strftime(table["l_shipdate"], format="%Y-%m"))
+    yield table.cast(pa.schema([plain(field) for field in table.schema])).combine_chunks()
+
+
+def plain(field: pa.Field) -> pa.Field:
+    """The field with texts as everybody takes them."""
+    is_text = pa.types.is_large_string(field.type) or pa.types.is_string_view(field.type)
+    return pa.field(field.name, pa.string() if is_text else field.type)
 
 
 def named(prefix: str, width: int, numbers: np.ndarray, count: int) -> pa.Array:

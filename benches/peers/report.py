@@ -70,10 +70,24 @@ def summary(works: dict) -> str:
         peer, samples = fastest(work), ran(work)
         time = f"{median(samples[OURS], 'seconds'):.2f} s"
         against = f"{median(samples[peer], 'seconds'):.2f} s, {peer}" if peer else "none finished"
+        used = processor(samples[OURS]) + (f", {processor(samples[peer])}" if peer else "")
         held = [said(found.get(key)) for key in ("time", "memory", "process", "size")]
-        rows.append([f"{name}: {work['about']}", time, against, *held])
-    head = ["", "atomic-arrow", "fastest peer", "time", "memory beyond the input", "of the whole process", "size"]
+        rows.append([f"{name}: {work['about']}", time, against, used, *held, said_of_scan(found.get("scan"))])
+    head = ["", "atomic-arrow", "fastest peer", "user + system, of both", "time", "memory beyond the input",
+            "of the whole process", "size", "slowest scan"]
     return table(head, rows)
+
+
+def processor(samples: list[dict]) -> str:
+    return f"{median(samples, 'user'):.2f} + {median(samples, 'sys'):.2f} s"
+
+
+def said_of_scan(found: dict | None) -> str:
+    """The slowest scan beside its target."""
+    if found is None:
+        return ""
+    kind = found["about"].removeprefix("the slowest scan, ").removesuffix(", to the best")
+    return f"{found['value']:.2f} ({kind}), target {found['target']:.2f}: {'met' if found['met'] else '**missed**'}"
 
 
 def of_work(name: str, work: dict, left_out: dict) -> str:
@@ -82,7 +96,7 @@ def of_work(name: str, work: dict, left_out: dict) -> str:
         ratio = ratio_of(samples, ran(work)[peer]) if peer else ""
         seconds = f"{median(samples, 'seconds'):.2f}"
         rows.append([
-            writer, str(len(samples)), seconds, f"{median(samples, 'user'):.2f} + {median(samples, 'sys'):.2f}", ratio,
+            writer, str(len(samples)), seconds, f"{processor(samples).removesuffix(" s")}", ratio,
             f"{beyond(samples) / 1e6:.0f}", f"{median(samples, 'peak') / 1e6:.0f}", f"{samples[0]['files']:,}",
             f"{samples[0].get('row groups', 0):,}", f"{samples[0]['bytes'] / 1e6:.1f}",
         ])

@@ -1,7 +1,7 @@
 """One scan, in a process of its own: `scan.py READER ROOT QUESTION`, where the question is JSON.
 
-`duckdb` and `pyarrow` read a data set; `input` reads an input, to know what the others have to find. One
-line of JSON has the number of rows, the time, and, but for pyarrow, a digest that does not depend on their
+`duckdb`, `pyarrow` and `polars` read a data set; `input` reads an input, to know what the others have to find. One
+line of JSON has the number of rows, the time, and, but for pyarrow and Polars, a digest that does not depend on their
 order: the sum of a hash of each row, partition columns among its values.
 
 The question: `types`, each column's name and type for DuckDB; `keys`, those that are in the path; `wanted`,
@@ -62,6 +62,22 @@ def by_pyarrow(root: str, question: dict):
     return scan
 
 
+def by_polars(root: str, question: dict):
+    import polars as pl
+
+    types = {"VARCHAR": pl.String, "INTEGER": pl.Int32}
+    keys = question["keys"]
+    hive = {key: types[question["types"][key]] for key in keys}
+
+    def scan():
+        frame = pl.scan_parquet(glob(root, keys), hive_partitioning=bool(keys), hive_schema=hive or None)
+        if wanted := question.get("wanted"):
+            frame = frame.filter(pl.col(wanted[0]) == wanted[1]).select(wanted[2])
+        return frame.collect().height, None
+
+    return scan
+
+
 def of_input(path: str, question: dict):
     import duckdb
     import pyarrow as pa
@@ -77,7 +93,7 @@ def of_input(path: str, question: dict):
 
 def main() -> None:
     reader, root, question = sys.argv[1:]
-    readers = {"duckdb": by_duckdb, "pyarrow": by_pyarrow, "input": of_input}
+    readers = {"duckdb": by_duckdb, "pyarrow": by_pyarrow, "polars": by_polars, "input": of_input}
     scan = readers[reader](root, json.loads(question))
     start = time.perf_counter()
     rows, digest = scan()

@@ -12,7 +12,9 @@ import inputs
 import pyarrow as pa
 
 STATION = ("station_id",)
-SCANS = ("duckdb, full", "duckdb, filtered", "pyarrow, full", "pyarrow, filtered")
+SCANS = (
+    "duckdb, full", "duckdb, filtered", "pyarrow, full", "pyarrow, filtered", "polars, full", "polars, filtered",
+)
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ WORKS = {
     "d": Work("5,000 partitions, shuffled", inputs.shuffled_weather, partitions=5_000, rounds=3),
     "e": Work(
         "50,000 partitions, shuffled, ours within 512 MB", inputs.shuffled_weather, partitions=50_000,
-        memory_limit=512 << 20, rounds=3, scan_rounds=1, scans=tuple(kind for kind in SCANS if kind != "pyarrow, full"),
+        memory_limit=512 << 20, rounds=3, scan_rounds=1, scans=tuple(kind for kind in SCANS if kind not in ("pyarrow, full", "polars, full")),
         writers=("atomic", "unsynced", "polars", "duckdb", "delta-rs"),
     ),
     "f": Work(
@@ -74,6 +76,11 @@ WORKS = {
     "i": Work(
         "2,000 commits of 1,000 rows, each into one of 50 partitions", inputs.turns_of_weather, rows=2_000_000,
         partitions=50, commits=True, rows_at_once=1_000, rounds=3, scan_rounds=0,
+    ),
+    "k": Work(
+        "TPC-H line items at scale 1 by month of shipping, 84 partitions", inputs.lineitem, rows=6_001_215,
+        keys=("ship_month",), rounds=3,
+        wanted=("ship_month", "1995-03", ("l_orderkey", "l_extendedprice", "l_shipmode")),
     ),
     **{f"j{times}": growth(times) for times in (1, 2, 4, 8)},
 }

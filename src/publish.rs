@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 use crate::disk::{Disk, DiskDirectory, Identity, Place, PublishMode};
 use crate::error::{Error, IoContext, Result, Step};
 use crate::options::Durability;
-use crate::pool::for_each;
+use crate::pool::{for_each, map_calls};
 use crate::staging::{Draft, missing};
 
 /// The number of times that the directory may be removed by others before publishing gives up.
@@ -216,9 +216,7 @@ pub(crate) fn prepare(
 ) -> Result<()> {
     let mut made = Vec::new();
     let mut attempt = || {
-        for path in paths {
-            make(disk, path, share, &mut made)?;
-        }
+        make_all(disk, paths, share, &mut made)?;
         match durability {
             Durability::Synced => make_all_durable(disk, paths, &made),
             Durability::Unsynced => Ok(()),
@@ -268,16 +266,54 @@ fn make_and_open(
 
 fn make(disk: &dyn Disk, path: &Path, share: Share<'_>, made: &mut Vec<PathBuf>) -> Result<()> {
     for directory in missing(disk, path).at(Step::CreateDirectory, path)? {
-        match disk.create_directory(&directory) {
-            Ok(()) => {
-                share.apply(disk, &directory);
-                made.push(directory);
-            }
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(error).at(Step::CreateDirectory, &directory),
+        if make_one(disk, &directory, share)? {
+            made.push(directory);
         }
     }
     Ok(())
+}
+
+/// The same for many directories: those that are as far from the top are created at the same time.
+fn make_all(
+    disk: &dyn Disk,
+    paths: &BTreeSet<PathBuf>,
+    share: Share<'_>,
+    made: &mut Vec<PathBuf>,
+) -> Result<()> {
+    let list: Vec<&PathBuf> = paths.iter().collect();
+    let absent = map_calls(list.len(), share.top, |number| {
+        missing(disk, list[number]).at(Step::CreateDirectory, list[number])
+    })?;
+    let mut levels: BTreeMap<usize, BTreeSet<PathBuf>> = BTreeMap::new();
+    for directory in absent.into_iter().flatten() {
+        let level = directory.components().count();
+        levels.entry(level).or_default().insert(directory);
+    }
+    // Also what was made before another failed.
+    let made = Mutex::new(made);
+    for level in levels.into_values() {
+        let level: Vec<PathBuf> = level.into_iter().collect();
+        map_calls(level.len(), share.top, |number| {
+            if make_one(disk, &level[number], share)? {
+                let mut made = made.lock().unwrap_or_else(PoisonError::into_inner);
+                made.push(level[number].clone());
+            }
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
+/// Creates a directory, and says whether it was not there yet.
+fn make_one(disk: &dyn Disk, directory: &Path, share: Share<'_>) -> Result<bool> {
+    match disk.create_directory(directory) {
+        Ok(()) => {
+            share.apply(disk, directory);
+            Ok(true)
+        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(error).at(Step::CreateDirectory, directory),
+    }
 }
 
 /// The entry of a directory in the one above it, which this process knows to be durable.
@@ -301,8 +337,15 @@ fn make_all_durable(
 ) -> Result<()> {
     let made: HashSet<&Path> = made.iter().map(PathBuf::as_path).collect();
     let mut walk = Walk::default();
-    for path in paths {
-        walk.add(disk, path.as_ref(), &made)?;
+    let paths: Vec<_> = paths.into_iter().collect();
+    let paths: Vec<&Path> = paths.iter().map(AsRef::as_ref).collect();
+    let top = paths.first().copied().unwrap_or(Path::new("/"));
+    let places = map_calls(paths.len(), top, |number| {
+        let path = paths[number];
+        disk.place(path).at(Step::CreateDirectory, path)
+    })?;
+    for (path, place) in paths.into_iter().zip(places) {
+        walk.add(disk, path, place, &made)?;
     }
     let mut synced = Vec::new();
     let (ours, others): (Vec<_>, Vec<_>) =
@@ -340,11 +383,17 @@ struct Walk {
 }
 
 impl Walk {
-    fn add(&mut self, disk: &dyn Disk, path: &Path, made: &HashSet<&Path>) -> Result<()> {
+    fn add(
+        &mut self,
+        disk: &dyn Disk,
+        path: &Path,
+        place: Place,
+        made: &HashSet<&Path>,
+    ) -> Result<()> {
         if self.visited.contains_key(path) {
             return Ok(());
         }
-        let mut child = disk.place(path).at(Step::CreateDirectory, path)?;
+        let mut child = place;
         self.visited.insert(path.to_owned(), child);
         for (directory, above) in path.ancestors().zip(path.ancestors().skip(1)) {
             let ours = made.contains(directory);

@@ -63,9 +63,10 @@ impl Mover<'_> {
         let disk = self.disk;
         let parent = |file: &Move| to.join(&file.path).parent().unwrap_or(to).to_owned();
         let parents: BTreeSet<_> = files.iter().map(parent).collect();
-        for parent in &parents {
-            check_inside(disk, to, parent)?;
-        }
+        let list: Vec<&PathBuf> = parents.iter().collect();
+        map_calls(list.len(), to, |number| {
+            check_inside(disk, to, list[number])
+        })?;
         let staged_in: BTreeSet<_> = files
             .iter()
             .filter_map(|file| file.staged.parent())

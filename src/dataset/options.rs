@@ -235,7 +235,7 @@ pub(crate) struct EngineOptions {
     /// Of these, what is in the schema of the files.
     pub(crate) field_ids: FieldIds,
     /// Whether Arrow's schema stands in the footer of Parquet; by default it does.
-    pub(crate) arrow_schema: bool,
+    pub(crate) arrow_schema: Option<bool>,
     /// Whether pages of Parquet carry checksums; by default they do.
     pub(crate) page_checksums: bool,
     /// By default [`Encodings::Auto`].
@@ -279,7 +279,7 @@ impl Default for EngineOptions {
             properties: WriterOptions::default_properties().build(),
             parquet: ParquetProperties::default(),
             field_ids: FieldIds::default(),
-            arrow_schema: true,
+            arrow_schema: None,
             page_checksums: true,
             encodings: Encodings::default(),
             text: TextOptions::default(),

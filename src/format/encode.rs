@@ -43,7 +43,7 @@ pub(crate) struct Encoding {
     /// Whether pages of Parquet carry checksums.
     pub(crate) page_checksums: bool,
     /// Whether Arrow's schema stands in the footer of Parquet.
-    pub(crate) arrow_schema: bool,
+    pub(crate) arrow_schema: Option<bool>,
     /// For Parquet.
     pub(crate) encodings: Encodings,
     /// For NDJSON and CSV.

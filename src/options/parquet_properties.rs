@@ -25,7 +25,7 @@ use crate::nearest::suggestion;
 /// | `dictionary` | all columns, or one | `on`, `off` |
 /// | `dictionary_page_size` | all columns, or one | a [size](crate::parse::size), beyond which a dictionary is given up |
 /// | `statistics` | all columns, or one | `page`, `chunk`, `none` |
-/// | `page_size` | all columns, or one | a [size](crate::parse::size), at which a page ends |
+/// | `page_size` | all columns, or one | a [size](crate::parse::size), at which a page ends; 1 MiB, as by default, is 4 MiB for texts and bytes |
 /// | `bloom_filters` | one column | `on`, `off`, or `fpp=0.01 ndv=1000000` or one of these: the share of values that are taken for present although they are not, and the most distinct values of a row group |
 /// | `field_ids` | one column | a number, by which tables such as Iceberg's know the column; a struct, list or map has its own beside those of what is in it (`tags.list.element`, `counts.key_value.key`) |
 /// | `row_group_size` | the file | a number of rows |
@@ -33,7 +33,7 @@ use crate::nearest::suggestion;
 /// | `page_rows` | the file | a number of rows |
 /// | `data_page_version` | the file | `1`, `2` |
 /// | `statistics_truncate` | the file | a number of bytes, to which the smallest and largest texts are cut; `none` |
-/// | `arrow_schema` | the file | `on`, `off`: whether Arrow's own schema stands in the footer, by which readers give columns the types that they were given in. Without it, columns are refused that Parquet's types do not tell: time zones but UTC, durations, lists of one length, ordered dictionaries, most extension types |
+/// | `arrow_schema` | the file | `on`, `off`: whether Arrow's own schema stands in the footer, by which readers give columns the types that they were given in. By default it does where it tells more than Parquet's types. With `off`, columns are refused that Parquet's types do not tell: time zones but UTC, durations, lists of one length, ordered dictionaries, most extension types |
 /// | `metadata` | one key | a text |
 /// | `plaintext_footer` | the file | `on`, `off`: whether anybody may read the footer of a file that is encrypted |
 /// | `store_aad_prefix` | the file | `on`, `off`: whether an encrypted file tells the prefix of its AAD |
@@ -183,7 +183,7 @@ impl ParquetProperties {
             // The writer says what is wrong with it.
             return Ok(properties);
         };
-        if !self.embeds_arrow_schema() {
+        if self.embeds_arrow_schema() == Some(false) {
             arrow_schema::check(schema, &known)?;
         }
         let leaves: Vec<&ColumnPath> = known.columns().iter().map(|it| it.path()).collect();
@@ -228,9 +228,9 @@ impl ParquetProperties {
         FieldIds::new(ids)
     }
 
-    /// Whether Arrow's schema stands in the footer.
-    pub(crate) fn embeds_arrow_schema(&self) -> bool {
-        self.switch("arrow_schema").unwrap_or(true)
+    /// Whether Arrow's schema stands in the footer: `None` where it does if it tells more than Parquet's types.
+    pub(crate) fn embeds_arrow_schema(&self) -> Option<bool> {
+        self.switch("arrow_schema")
     }
 
     /// The first option that is given.

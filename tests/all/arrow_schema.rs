@@ -87,6 +87,63 @@ fn files_go_without_it_where_that_is_asked_for() {
 }
 
 #[test]
+fn files_have_it_by_default_where_it_tells_more_than_the_types_of_parquet() {
+    let lake = tempfile::tempdir().unwrap();
+    let item = || Arc::new(Field::new("item", DataType::Int32, true));
+    let zoned = |zone: &str| DataType::Timestamp(TimeUnit::Microsecond, Some(zone.into()));
+    let column = |data_type: &DataType| Field::new("a", data_type.clone(), true);
+    let told = [
+        DataType::Int64,
+        DataType::UInt8,
+        DataType::Utf8,
+        DataType::Binary,
+        DataType::FixedSizeBinary(3),
+        DataType::Float64,
+        DataType::Boolean,
+        DataType::Date32,
+        DataType::Decimal128(20, 3),
+        zoned("UTC"),
+        DataType::List(item()),
+        DataType::Struct(vec![item()].into()),
+    ];
+    let untold = [
+        DataType::LargeUtf8,
+        DataType::Utf8View,
+        DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8)),
+        zoned("Europe/Oslo"),
+        DataType::LargeList(item()),
+    ];
+    let told = told.iter().map(|data_type| (column(data_type), false));
+    let untold = untold.iter().map(|data_type| (column(data_type), true));
+    let described = [("unit".to_owned(), "m".to_owned())];
+    let described = column(&DataType::Int64).with_metadata(described.into());
+    for (number, (field, has)) in told.chain(untold).chain([(described, true)]).enumerate() {
+        let schema = Arc::new(Schema::new(vec![field]));
+        let path = lake.path().join(format!("{number}.parquet"));
+        let options = WriterOptions::new().verify(Verify::Decode);
+        let mut writer =
+            AtomicArrowWriter::at_with_options(&path, Arc::clone(&schema), options).unwrap();
+        writer
+            .write(&RecordBatch::new_empty(Arc::clone(&schema)))
+            .unwrap();
+        writer.commit().unwrap();
+        let root = lake.path().join(number.to_string());
+        let mut writer = DatasetWriter::builder(&root)
+            .build(Arc::clone(&schema))
+            .unwrap();
+        let nulls = new_null_array(schema.field(0).data_type(), 2);
+        let rows = RecordBatch::try_new(Arc::clone(&schema), vec![nulls]).unwrap();
+        writer.write(&rows).unwrap();
+        let receipt = writer.commit().unwrap();
+        for path in [path, root.join(receipt.files()[0].path())] {
+            let (found, types, _) = read(&path);
+            assert_eq!(found, has, "{schema:?}");
+            assert_eq!(types, [schema.field(0).data_type().clone()]);
+        }
+    }
+}
+
+#[test]
 fn columns_that_nothing_else_tells_are_refused_by_their_names() {
     let lake = tempfile::tempdir().unwrap();
     let zoned = |zone: &str| DataType::Timestamp(TimeUnit::Microsecond, Some(zone.into()));

@@ -56,6 +56,7 @@ mod peer_files;
 mod proof;
 mod properties;
 mod public;
+mod push_down;
 mod race;
 mod readers;
 mod records;

@@ -17,7 +17,7 @@ pub(crate) struct ParquetArgs {
     #[arg(long, value_name = "BYTES")]
     row_group_bytes: Option<String>,
 
-    /// Bytes at which a page ends, such as 64KiB, also by column as in 'note=1MiB' [default: 1MiB]
+    /// Bytes at which a page ends, such as 64KiB, also by column as in 'note=2MiB' [default: 1MiB, of texts and bytes 4MiB]
     #[arg(long, value_name = "BYTES", value_delimiter = ',')]
     page_size: Vec<String>,
 
@@ -58,9 +58,9 @@ pub(crate) struct ParquetArgs {
     #[arg(long, value_name = "IDS", value_delimiter = ',')]
     field_ids: Vec<String>,
 
-    /// Whether Arrow's own schema stands in the footer, on or off [default: on]
+    /// Whether Arrow's own schema stands in the footer, on or off [default: where it tells more than Parquet's types]
     ///
-    /// Without it readers go by Parquet's types alone, and columns are refused that these do not tell: time zones but UTC,
+    /// With off readers go by Parquet's types alone, and columns are refused that these do not tell: time zones but UTC,
     /// durations, lists of one length, ordered dictionaries, most extension types.
     #[arg(long, value_name = "SWITCH")]
     arrow_schema: Option<String>,

@@ -63,7 +63,7 @@ class ParquetOptions(TypedDict, total=False):
     row_group_bytes: int | str | None
     """The most bytes of a row group; by default as many as its rows take."""
     page_size: int | str | Mapping[str | None, int | str] | None
-    """The bytes at which a page ends, also by column; by default 1 MiB."""
+    """The bytes at which a page ends, also by column; by default 1 MiB, of texts and bytes 4 MiB."""
     page_rows: int | None
     """The most rows of a page; by default 20,000."""
     data_page_version: Literal[1, 2] | None
@@ -90,8 +90,8 @@ class ParquetOptions(TypedDict, total=False):
     ``PARQUET:field_id``."""
     arrow_schema: bool | None
     """Whether Arrow's own schema stands in the footer, by which readers give columns the types that they were given in; by
-    default it does. Without it, columns are refused that Parquet's types do not tell: time zones but UTC, durations, lists
-    of one length, ordered categories, most extension types."""
+    default it does where it tells more than Parquet's types. With ``False``, columns are refused that these do not tell: time
+    zones but UTC, durations, lists of one length, ordered categories, most extension types."""
     metadata: Mapping[str, str] | None
     """Pairs for the key-value metadata; by default none."""
     footer_key: Key | None

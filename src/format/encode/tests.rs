@@ -76,7 +76,7 @@ fn encoding(format: Format) -> Encoding {
         format,
         properties: WriterProperties::builder().set_compression(zstd).build(),
         page_checksums: true,
-        arrow_schema: true,
+        arrow_schema: None,
         encodings: Encodings::Auto,
         text: TextOptions::new().json_non_finite(match format {
             Format::Ndjson => NonFinite::Null,

@@ -9,6 +9,8 @@ use parquet::errors::Result;
 use zstd::bulk::Compressor;
 use zstd::zstd_safe::compress_bound;
 
+use super::stored;
+
 /// The levels of zstd that are about as strong as other codecs.
 const AS_GZIP: i32 = 1;
 const AS_LZ4: i32 = -3;
@@ -54,6 +56,9 @@ impl Compressors {
         bytes: &[u8],
         take: impl FnOnce(&[u8]) -> Result<T>,
     ) -> Result<T> {
+        if bytes.len() <= stored::MOST && stored::is_noise(bytes) {
+            return take(&stored::frame(bytes));
+        }
         let mut context = self.context(level)?;
         context.compressed.clear();
         context.compressed.reserve(compress_bound(bytes.len()));

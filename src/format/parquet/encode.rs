@@ -38,8 +38,8 @@ pub(crate) struct ParquetOptions {
     pub(crate) properties: WriterProperties,
     /// Whether pages carry checksums: never where properties encrypt or chunk by content.
     pub(crate) page_checksums: bool,
-    /// Whether Arrow's schema stands in the footer.
-    pub(crate) arrow_schema: bool,
+    /// Whether Arrow's schema stands in the footer: `None` where it does if it tells more than Parquet's types.
+    pub(crate) arrow_schema: Option<bool>,
     /// Which encodings are chosen among: not where properties encrypt or chunk by content.
     pub(crate) encodings: Encodings,
     /// How the file will be checked: what is given is digested for [`Verify::Decode`].

@@ -281,6 +281,15 @@ impl<W: FileOutput> FileWriter<W> {
     /// Ends the open row group, if it has rows. With one thread it is written now, else when rows come again or the
     /// file ends.
     pub(crate) fn end_row_group(&mut self, threads: usize) -> Result<()> {
+        self.end_open(threads)?;
+        match threads {
+            1 => self.output.write_ended(),
+            _ => Ok(()),
+        }
+    }
+
+    /// Ends the open row group, if it has rows, and keeps it to be written.
+    fn end_open(&mut self, threads: usize) -> Result<()> {
         self.encode_held(threads)?;
         let open = self.open.take().filter(|open| open.rows > 0);
         let Some(Stage::Encoding(encoders)) = open.map(|open| open.stage) else {
@@ -300,10 +309,7 @@ impl<W: FileOutput> FileWriter<W> {
             .flat_map(|chunks| chunks.into_inner().unwrap_or_else(PoisonError::into_inner));
         self.output.ended = Some(chunks.collect());
         self.ended += 1;
-        match threads {
-            1 => self.output.write_ended(),
-            _ => Ok(()),
-        }
+        Ok(())
     }
 
     /// Writes the row group that has ended, if it is not written yet.
@@ -314,7 +320,11 @@ impl<W: FileOutput> FileWriter<W> {
     /// Ends the last row group and writes the footer.
     pub(super) fn end(&mut self, threads: usize) -> Result<ParquetMetaData> {
         self.output.step = Step::WriteFooter;
-        self.end_row_group(threads)?;
+        let is_only = self.ended == 0;
+        self.end_open(threads)?;
+        if is_only {
+            self.output.slim();
+        }
         self.output.write_ended()?;
         let end = self.bytes_written();
         self.inner_mut().row_groups_ended(end);
@@ -390,6 +400,17 @@ impl<W: FileOutput> Output<W> {
             writer.close().map(drop)
         })();
         written.map_err(|source| self.error(source))
+    }
+
+    /// Leaves the page index out of a file whose only row group has ended, if every column chunk of it is one page. All
+    /// chunks of a file have an offset index, or none.
+    fn slim(&mut self) {
+        if let Some(chunks) = self.ended.take() {
+            self.ended = Some(match chunks.iter().all(Ended::is_one_page) {
+                true => chunks.into_iter().map(Ended::without_page_index).collect(),
+                false => chunks,
+            });
+        }
     }
 
     fn error(&mut self, source: ParquetError) -> Error {

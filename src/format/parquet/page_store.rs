@@ -25,6 +25,7 @@ use parquet::file::properties::{WriterProperties, WriterVersion};
 use parquet::schema::types::SchemaDescriptor;
 
 use super::compress::Compressors;
+use super::once::said_once;
 use super::ordered::{OrderedColumn, OrderedColumns};
 use super::page_header::Header;
 use super::page_spill::{ChunkPages, PageSpill, Pages};
@@ -290,7 +291,11 @@ impl Chunks {
         let dictionary = chunk.dictionary.len();
         let length = dictionary + chunk.data.len();
         let uncompressed = close.metadata.uncompressed_size() + chunk.grown;
-        let metadata = close.metadata.into_builder();
+        let statistics = close.metadata.statistics().cloned().map(said_once);
+        let mut metadata = close.metadata.into_builder();
+        if let Some(statistics) = statistics {
+            metadata = metadata.set_statistics(statistics);
+        }
         close.metadata = metadata
             .set_compression(self.finish.codecs[leaf].0)
             .set_total_compressed_size(length as i64)

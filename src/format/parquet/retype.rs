@@ -113,7 +113,12 @@ impl Retyping {
             .set_key_value_metadata((!rest.is_empty()).then_some(rest));
         let properties = properties.build();
         let template = |schema: &SchemaRef, properties| {
-            FileTemplate::new(schema, properties, (true, embedded), Encodings::Compatible)
+            FileTemplate::new(
+                schema,
+                properties,
+                (true, Some(embedded)),
+                Encodings::Compatible,
+            )
         };
         let columns: SchemaRef = Arc::new(Schema::new(retyped));
         Ok(Retyping {

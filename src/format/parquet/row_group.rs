@@ -24,6 +24,7 @@ use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::types::{SchemaDescriptor, TypePtr};
 
 use super::column::{Choices, Chooser, ChunkEncoder, Column};
+use super::embedded::tells_more;
 use super::footer::encrypts;
 use super::keys::Keys;
 use super::ordered::OrderedColumns;
@@ -73,18 +74,22 @@ impl fmt::Debug for FileTemplate {
 }
 
 impl FileTemplate {
-    /// Pages carry `checksums` unless the properties encrypt, and the footer Arrow's schema if that is `embedded`. May panic over a type that parquet-rs
-    /// does not know.
+    /// Pages carry `checksums` unless the properties encrypt, and the footer Arrow's schema if that is `embedded`, or tells
+    /// more than Parquet's types where nothing is said of it. May panic over a type that parquet-rs does not know.
     pub(crate) fn new(
         arrow_schema: &SchemaRef,
         properties: WriterProperties,
-        (checksums, embedded): (bool, bool),
+        (checksums, embedded): (bool, Option<bool>),
         encodings: Encodings,
     ) -> Result<Self> {
         super::types::check(arrow_schema)?;
         let ordered = OrderedColumns::new(arrow_schema)?;
         let properties = named(with_metadata_of(arrow_schema, properties));
         // The writer adds the Arrow schema to the properties: done once, not once a file.
+        let embedded = match embedded {
+            Some(embedded) => embedded,
+            None => tells_more(arrow_schema, &properties)?,
+        };
         let schema = Arc::clone(arrow_schema);
         let options = ArrowWriterOptions::new()
             .with_properties(properties)
@@ -197,6 +202,12 @@ impl FileTemplate {
     /// How many fields there are, none of which has to wait for another.
     pub(crate) fn fields(&self) -> usize {
         self.leaves.len()
+    }
+
+    /// Whether the encoder of a field takes codes of a dictionary in the place of values, and makes the same pages of them.
+    pub(crate) fn takes_codes(&self, field: usize) -> bool {
+        let column = self.columns.get(field);
+        column.is_some_and(|column| column.as_ref().is_some_and(|column| column.takes_codes()))
     }
 
     /// Remembers what the files need of all rows, before any of them is encoded.
@@ -577,6 +588,26 @@ impl RowGroup {
 }
 
 impl Ended {
+    /// Whether the chunk has one page at most, so that a page index tells nothing that the footer does not.
+    pub(super) fn is_one_page(&self) -> bool {
+        match self {
+            Ended::Pages(_, close) => match (&close.offset_index, &close.column_index) {
+                (Some(index), _) => index.page_locations().len() <= 1,
+                (None, index) => index.is_none(),
+            },
+            Ended::Encoder(_) => false,
+        }
+    }
+
+    /// Leaves the page index of the chunk out.
+    pub(super) fn without_page_index(mut self) -> Self {
+        if let Ended::Pages(_, close) = &mut self {
+            close.offset_index = None;
+            close.column_index = None;
+        }
+        self
+    }
+
     pub(super) fn append_to<W: Write + Send>(
         self,
         writer: &mut SerializedRowGroupWriter<'_, W>,

@@ -94,7 +94,7 @@ pub(super) mod tests {
         encodings: Encodings,
     ) -> Result<RowWriter<Vec<u8>>> {
         let path = PathBuf::from("/lake/part-0.parquet");
-        let template = FileTemplate::new(schema, properties, (checksums, true), encodings)
+        let template = FileTemplate::new(schema, properties, (checksums, None), encodings)
             .map_err(|source| Error::encode(Step::WriteRows, &path, source))?;
         let file = FileWriter::new(Arc::new(template), Vec::new(), path)?;
         Ok(RowWriter(file.spilling(spill)))

@@ -7,6 +7,13 @@ use super::super::thrift::put_varint;
 
 /// How many numbers are packed together.
 const GROUP: usize = 8;
+/// How many numbers are packed at once where there are as many.
+const BLOCK: usize = 32;
+
+/// A number of a hybrid.
+pub(super) trait Number: Copy + PartialEq + Into<u32> {}
+
+impl<N: Copy + PartialEq + Into<u32>> Number for N {}
 
 /// How many bits the largest of some numbers takes.
 pub(super) fn width_of(most: u64) -> u8 {
@@ -40,47 +47,102 @@ pub(super) fn pack(values: impl Iterator<Item = u64>, width: u8, into: &mut Vec<
     into.extend_from_slice(&held.to_le_bytes()[..bytes]);
 }
 
-/// Encodes numbers of `width` bits in the hybrid of runs and packed numbers.
-pub(super) fn hybrid<N: Copy + PartialEq + Into<u32>>(values: &[N], width: u8, into: &mut Vec<u8>) {
-    // Where the numbers begin that are not encoded yet, and are to be packed.
-    let mut begun = 0;
-    let mut at = 0;
-    while at < values.len() {
-        let run = run_length(&values[at..]);
-        // A run begins after a whole number of groups, which its first numbers fill up.
-        let filling = (GROUP - (at - begun) % GROUP) % GROUP;
-        if run < filling + GROUP {
-            at += run;
-            continue;
+/// Packs 32 numbers of `WIDTH` bits each, of which higher bits are 0.
+fn pack_block<const WIDTH: usize>(values: &[u32; BLOCK], into: &mut Vec<u8>) {
+    let mut words = [0_u32; WIDTH];
+    for (at, value) in values.iter().enumerate() {
+        let (word, shift) = (at * WIDTH / BLOCK, at * WIDTH % BLOCK);
+        words[word] |= value << shift;
+        if shift + WIDTH > BLOCK {
+            words[word + 1] |= value >> (BLOCK - shift);
         }
-        let start = at + filling;
+    }
+    into.extend(words.into_iter().flat_map(u32::to_le_bytes));
+}
+
+/// Packs 32 numbers of `width` bits each, of which higher bits are 0; says `false`, and packs nothing, where that is more
+/// than a number has.
+pub(super) fn pack_32(values: &[u32; BLOCK], width: u8, into: &mut Vec<u8>) -> bool {
+    macro_rules! by_width {
+        ($($width:literal)*) => {
+            match width {
+                0 => {}
+                $($width => pack_block::<$width>(values, into),)*
+                _ => return false,
+            }
+        };
+    }
+    by_width!(1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32);
+    true
+}
+
+/// Encodes numbers of `width` bits in the hybrid of runs and packed numbers.
+pub(super) fn hybrid<N: Number>(values: &[N], width: u8, into: &mut Vec<u8>) {
+    // Where the numbers begin that are not encoded yet, and are to be packed in groups until one is repeated.
+    let mut begun = 0;
+    loop {
+        let mut groups = values[begun..].chunks_exact(GROUP);
+        let Some(repeated) = groups.position(|group| is_run_of(group[0], group)) else {
+            break;
+        };
+        let start = begun + repeated * GROUP;
         packed(&values[begun..start], width, into);
-        put_varint(((at + run - start) as u64) << 1, into);
-        let bytes = usize::from(width).div_ceil(8);
-        into.extend_from_slice(&values[at].into().to_le_bytes()[..bytes]);
-        at += run;
-        begun = at;
+        let run = run_length(&values[start..]);
+        counted(values[start].into(), run, width, into);
+        begun = start + run;
     }
     packed(&values[begun..], width, into);
 }
 
+/// The [`hybrid`] of one number that is repeated.
+pub(super) fn put_run(number: u8, count: usize, width: u8, into: &mut Vec<u8>) {
+    match count < GROUP {
+        true => packed(&[number; GROUP][..count], width, into),
+        false => counted(number.into(), count, width, into),
+    }
+}
+
+fn counted(number: u32, count: usize, width: u8, into: &mut Vec<u8>) {
+    put_varint((count as u64) << 1, into);
+    let bytes = usize::from(width).div_ceil(8);
+    into.extend_from_slice(&number.to_le_bytes()[..bytes]);
+}
+
+/// Whether all are one number.
+fn is_run_of<N: Number>(number: N, values: &[N]) -> bool {
+    let differ = |differ: bool, value: &N| differ | (*value != number);
+    !values.iter().fold(false, differ)
+}
+
 /// How often the first number is repeated.
-fn run_length<N: PartialEq>(values: &[N]) -> usize {
+fn run_length<N: Number>(values: &[N]) -> usize {
     let Some(first) = values.first() else {
         return 0;
     };
-    values.iter().take_while(|value| *value == first).count()
+    let mut blocks = values.chunks_exact(BLOCK);
+    let whole = blocks.by_ref().take_while(|block| is_run_of(*first, block));
+    let start = whole.count() * BLOCK;
+    let rest = values[start..].iter().take_while(|value| *value == first);
+    start + rest.count()
 }
 
-fn packed<N: Copy + Into<u32>>(values: &[N], width: u8, into: &mut Vec<u8>) {
+fn packed<N: Number>(values: &[N], width: u8, into: &mut Vec<u8>) {
     if values.is_empty() {
         return;
     }
     let groups = values.len().div_ceil(GROUP);
     put_varint((groups as u64) << 1 | 1, into);
     let end = into.len() + groups * usize::from(width);
-    let values = values.iter().map(|value| u64::from((*value).into()));
-    pack(values, width, into);
+    let mut block = [0; BLOCK];
+    let mut blocks = values.chunks_exact(BLOCK);
+    for values in &mut blocks {
+        for (number, value) in block.iter_mut().zip(values) {
+            *number = (*value).into();
+        }
+        pack_32(&block, width, into);
+    }
+    let rest = blocks.remainder().iter();
+    pack(rest.map(|value| u64::from((*value).into())), width, into);
     into.resize(end, 0);
 }
 
@@ -111,6 +173,20 @@ mod tests {
         let all = 1_u128 << 62 | 1 << 63 | 3 << 126;
         assert_eq!(odd[..16], all.to_le_bytes());
         assert_eq!(odd.len(), 24);
+    }
+
+    #[test]
+    fn blocks_are_packed_as_numbers_one_by_one() {
+        for width in 0..=32 {
+            let most = ((1_u64 << width) - 1) as u32;
+            let values: [u32; BLOCK] =
+                std::array::from_fn(|at| (at as u32).wrapping_mul(0x9e37_79b1) & most);
+            let (mut block, mut single) = (Vec::new(), Vec::new());
+            assert!(pack_32(&values, width, &mut block));
+            pack(values.iter().copied().map(u64::from), width, &mut single);
+            assert_eq!(block, single, "{width}");
+        }
+        assert!(!pack_32(&[0; BLOCK], 33, &mut Vec::new()));
     }
 
     #[test]

@@ -70,39 +70,31 @@ impl Order {
     /// The bounds of values, if any of them is in bounds.
     pub(super) fn bounds(self, values: Slice<'_>) -> Option<Bounds> {
         match (self, values) {
-            (Order::Boolean, Slice::Booleans(values)) => {
-                of_integers(values.iter().copied(), |value| [value])
-            }
-            (Order::Signed, Slice::Four(values)) => {
-                of_integers(values.iter().copied(), i32::to_le_bytes)
-            }
-            (Order::Signed, Slice::Eight(values)) => {
-                of_integers(values.iter().copied(), i64::to_le_bytes)
-            }
+            (Order::Boolean, Slice::Booleans(values)) => of_integers(values, |value| [value]),
+            (Order::Signed, Slice::Four(values)) => of_integers(values, i32::to_le_bytes),
+            (Order::Signed, Slice::Eight(values)) => of_integers(values, i64::to_le_bytes),
             (Order::Unsigned, Slice::Four(values)) => {
-                let values = values.iter().map(|value| value.cast_unsigned());
-                of_integers(values, u32::to_le_bytes)
+                let values: Vec<u32> = values.iter().map(|value| value.cast_unsigned()).collect();
+                of_integers(&values, u32::to_le_bytes)
             }
             (Order::Unsigned, Slice::Eight(values)) => {
-                let values = values.iter().map(|value| value.cast_unsigned());
-                of_integers(values, u64::to_le_bytes)
+                let values: Vec<u64> = values.iter().map(|value| value.cast_unsigned()).collect();
+                of_integers(&values, u64::to_le_bytes)
             }
             (Order::Float, Slice::Four(values)) => {
-                let floats = values
-                    .iter()
-                    .map(|bits| f32::from_bits(bits.cast_unsigned()));
-                of_floats(floats, f32::is_nan, (-0.0, 0.0), f32::to_le_bytes)
+                let bits = values.iter().map(|bits| bits.cast_unsigned());
+                let floats: Vec<f32> = bits.map(f32::from_bits).collect();
+                of_floats(&floats, f32::is_nan, (-0.0, 0.0), f32::to_le_bytes)
             }
             (Order::Float, Slice::Eight(values)) => {
-                let floats = values
-                    .iter()
-                    .map(|bits| f64::from_bits(bits.cast_unsigned()));
-                of_floats(floats, f64::is_nan, (-0.0, 0.0), f64::to_le_bytes)
+                let bits = values.iter().map(|bits| bits.cast_unsigned());
+                let floats: Vec<f64> = bits.map(f64::from_bits).collect();
+                of_floats(&floats, f64::is_nan, (-0.0, 0.0), f64::to_le_bytes)
             }
             (Order::HalfFloat, Slice::Fixed { width: 2, bytes }) => {
-                let floats = bytes.chunks_exact(2).map(half);
+                let floats: Vec<F16> = bytes.chunks_exact(2).map(half).collect();
                 let zeros = (F16::NEG_ZERO, F16::ZERO);
-                of_floats(floats, F16::is_nan, zeros, F16::to_le_bytes)
+                of_floats(&floats, F16::is_nan, zeros, F16::to_le_bytes)
             }
             (Order::Decimal | Order::Bytes, Slice::Fixed { width, bytes }) if width > 0 => {
                 self.of_strings(bytes.chunks_exact(width))
@@ -188,18 +180,40 @@ fn double(bytes: &[u8]) -> f64 {
         .map_or(f64::NAN, |bytes| f64::from_le_bytes(*bytes))
 }
 
+/// How many values are compared side by side.
+const LANES: usize = 8;
+
+/// The least and the greatest of values, as the operator `<` has it, or the first one where nothing is less or greater.
+fn extremes<T: Copy + PartialOrd>(first: T, values: &[T]) -> (T, T) {
+    let less = |one: T, other: T| if one < other { one } else { other };
+    let greater = |one: T, other: T| if one > other { one } else { other };
+    let (mut least, mut most) = ([first; LANES], [first; LANES]);
+    let mut blocks = values.chunks_exact(LANES);
+    for block in &mut blocks {
+        for lane in 0..LANES {
+            least[lane] = less(block[lane], least[lane]);
+            most[lane] = greater(block[lane], most[lane]);
+        }
+    }
+    let rest = blocks.remainder();
+    (
+        least
+            .iter()
+            .chain(rest)
+            .copied()
+            .fold(first, |all, value| less(value, all)),
+        most.iter()
+            .chain(rest)
+            .copied()
+            .fold(first, |all, value| greater(value, all)),
+    )
+}
+
 fn of_integers<T: Copy + Ord, const WIDTH: usize>(
-    values: impl Iterator<Item = T>,
+    values: &[T],
     bytes: impl Fn(T) -> [u8; WIDTH],
 ) -> Option<Bounds> {
-    let mut bounds: Option<(T, T)> = None;
-    for value in values {
-        bounds = Some(match bounds {
-            Some((least, most)) => (least.min(value), most.max(value)),
-            None => (value, value),
-        });
-    }
-    let (least, most) = bounds?;
+    let (least, most) = extremes(*values.first()?, values);
     Some(Bounds {
         least: bytes(least).to_vec(),
         most: bytes(most).to_vec(),
@@ -208,17 +222,14 @@ fn of_integers<T: Copy + Ord, const WIDTH: usize>(
 
 /// The bounds of floats that are no NaN. A zero is the negative one as the least and the positive one as the greatest.
 fn of_floats<T: Copy + PartialOrd, const WIDTH: usize>(
-    values: impl Iterator<Item = T>,
+    values: &[T],
     is_nan: impl Fn(T) -> bool,
     (negative_zero, zero): (T, T),
     bytes: impl Fn(T) -> [u8; WIDTH],
 ) -> Option<Bounds> {
-    let mut values = values.filter(|value| !is_nan(*value));
-    let first = values.next()?;
-    let (least, most) = values.fold((first, first), |(least, most), value| {
-        let least = if value < least { value } else { least };
-        (least, if value > most { value } else { most })
-    });
+    // A NaN is neither less nor greater than anything.
+    let first = values.iter().find(|value| !is_nan(**value))?;
+    let (least, most) = extremes(*first, values);
     let or_zero = |value: T, zero: T| if value == zero { zero } else { value };
     Some(Bounds {
         least: bytes(or_zero(least, negative_zero)).to_vec(),

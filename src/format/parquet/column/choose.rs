@@ -1,8 +1,9 @@
 //! Which encoding a column chunk gets: what makes it smallest, by its own values.
 //!
-//! The values at the beginning of a chunk are looked at, which is most often all of it, and a part of them is encoded and
-//! compressed in each way that may be the best. So the choice depends on the values alone: neither on memory nor on
-//! threads nor on other files.
+//! The values at the beginning of a chunk are looked at, which is most often all of it. How many are distinct, and how far
+//! one is from the next, says most often which way is the best (`estimate.rs`); where it does not, a part of the values is
+//! encoded and compressed in each way that may be. So the choice depends on the values alone: neither on memory nor on threads
+//! nor on other files.
 
 use std::ops::Range;
 
@@ -10,8 +11,10 @@ use parquet::basic::{Compression, Encoding};
 use parquet::errors::Result;
 
 use super::super::compress::Compressors;
+use super::choice::{Allowed, Choice, Numbered};
 use super::dictionary::{Dictionary, Limit};
 use super::encode;
+use super::estimate;
 use super::values::{Slice, Values};
 
 /// The values that are encoded for comparison: few of them first, in every way, then more in the ways that are about as
@@ -38,38 +41,10 @@ struct Sample {
     bytes: usize,
 }
 
-/// How a column chunk is encoded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(in crate::format::parquet) struct Choice {
-    /// Whether values are numbers in a dictionary.
-    pub(in crate::format::parquet) dictionary: bool,
-    /// The encoding of values that are not in the dictionary.
-    pub(in crate::format::parquet) encoding: Encoding,
-}
-
-/// The encodings of leaf columns, `None` of one where the properties say it.
-pub(in crate::format::parquet) type Choices = Vec<Option<Choice>>;
-
-/// Which encodings may be chosen.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Allowed {
-    /// The most bytes of a dictionary's values, if there may be a dictionary.
-    pub(super) dictionary_bytes: Option<usize>,
-    /// Whether encodings other than a dictionary, PLAIN and RLE of levels may be chosen.
-    pub(super) all: bool,
-    /// Whether 32 and 64 bits are integers, not floats.
-    pub(super) integers: bool,
-}
-
+/// How many values are numbered before it is asked whether a dictionary is worth it.
+const FIRST: usize = 1024;
 /// What PLAIN must be larger by, as a part of itself, before something else is better: it is read the fastest.
 const MARGIN: u64 = 32;
-
-impl Choice {
-    const PLAIN: Choice = Choice {
-        dictionary: false,
-        encoding: Encoding::PLAIN,
-    };
-}
 
 /// What the values that a chunk begins with are encoded as, and what was made of them to choose that.
 #[derive(Debug)]
@@ -102,20 +77,18 @@ pub(super) fn choose(
     if all.len() == 0 {
         return Ok(Look::of(Choice::PLAIN));
     }
-    let numbered = allowed
-        .dictionary_bytes
-        .and_then(|bytes| numbered(values, allowed.integers, bytes));
-    if let Some((dictionary, _)) = &numbered
-        && dictionary.entries().len() == 1
-    {
+    let numbered = match allowed.dictionary_bytes {
+        Some(bytes) => numbered(values, allowed.integers, bytes),
+        None => Numbered::Not,
+    };
+    if let Some(choice) = estimate::choice(all, allowed, &numbered) {
+        let numbered = numbered.whole().filter(|_| choice.dictionary);
         return Ok(Look {
             numbered,
-            ..Look::of(Choice {
-                dictionary: true,
-                encoding: Encoding::PLAIN,
-            })
+            ..Look::of(choice)
         });
     }
+    let numbered = numbered.whole();
     let encodings = [Encoding::PLAIN]
         .into_iter()
         .chain(others(all, allowed).iter().copied());
@@ -267,18 +240,45 @@ impl Trial<'_> {
     }
 }
 
-/// The values as numbers in a dictionary, if they repeat enough for one.
-fn numbered(values: &Values, integers: bool, bytes: usize) -> Option<(Dictionary, Vec<u32>)> {
-    let all = values.all();
-    let range = if integers { range(all) } else { None };
+fn numbered(values: &Values, integers: bool, bytes: usize) -> Numbered {
+    let count = values.len();
+    let range = if integers { range(values.all()) } else { None };
     let limit = Limit {
-        entries: all.len().div_ceil(2),
+        entries: count.div_ceil(2),
         bytes,
     };
-    let mut dictionary = Dictionary::new(values, range)?;
-    let mut numbers = Vec::with_capacity(all.len());
-    let is_whole = dictionary.number(all, limit, &mut numbers);
-    is_whole.then_some((dictionary, numbers))
+    let Some(mut dictionary) = Dictionary::new(values, range) else {
+        return Numbered::Not;
+    };
+    let mut numbers = Vec::with_capacity(count);
+    let first = FIRST.min(count);
+    let mut is_whole = dictionary.number(values.slice(0..first), limit, &mut numbers);
+    if is_whole && first < count {
+        let repeated = first - dictionary.entries().len();
+        is_whole = !estimate::are_mostly_distinct(first, repeated, count)
+            && dictionary.number(values.slice(first..count), limit, &mut numbers);
+    }
+    match is_whole {
+        true => Numbered::Whole(dictionary, numbers),
+        false => Numbered::TooLarge {
+            values: numbers.len(),
+            distinct: dictionary.entries().len(),
+        },
+    }
+}
+
+/// What values are encoded as that have no numbers in a dictionary, if it is the best for those that have these numbers in one
+/// of these entries, and nothing but PLAIN is another way.
+pub(super) fn dictionary_of_codes(entries: Slice<'_>, numbers: &[u32]) -> Option<Encoding> {
+    let (count, first) = (numbers.len(), FIRST.min(numbers.len()));
+    let distinct = numbers[..first]
+        .iter()
+        .max()
+        .map_or(0, |most| *most as usize + 1);
+    let is_small = entries.len() <= count.div_ceil(2)
+        && (first == count || !estimate::are_mostly_distinct(first, first - distinct, count));
+    let is_best = || estimate::is_dictionary_best(entries, numbers, entries.plain_len_of(numbers));
+    (count > 0 && is_small && is_best()).then_some(Encoding::PLAIN)
 }
 
 /// The least and the greatest of integers.
@@ -347,7 +347,7 @@ mod tests {
     #[test]
     fn the_page_that_was_compressed_to_choose_is_that_of_all_values() {
         let few = noise(1).take(1000).map(|value| (value % 7) as i64);
-        let near = noise(2).take(1000).map(|value| (value % 5000) as i64);
+        let near = noise(2).take(1000).map(|value| (value >> 24) as i64);
         let levels = b"levels";
         let mut pages = 0;
         for values in [few.collect(), near.collect::<Vec<_>>()] {

@@ -3,7 +3,7 @@
 //! The source is <https://parquet.apache.org/docs/file-format/data-pages/encodings/>.
 
 use super::super::thrift::put_varint;
-use super::bits::{pack, width_of};
+use super::bits::{pack, pack_32, width_of};
 use super::values::ByteSlice;
 
 /// How many differences a block has, and how many of them are packed with one width.
@@ -90,7 +90,13 @@ fn put_block<T: Integer>(differences: &mut [i64; BLOCK], count: usize, into: &mu
         let above = |difference: &i64| T::above(*difference, least);
         let width = width_of(mini.iter().map(above).fold(0, |all, bits| all | bits));
         into[widths + number] = width;
-        pack(mini.iter().map(above), width, into);
+        let mut numbers = [0; MINI_BLOCK];
+        for (number, difference) in numbers.iter_mut().zip(mini) {
+            *number = above(difference) as u32;
+        }
+        if !pack_32(&numbers, width, into) {
+            pack(mini.iter().map(above), width, into);
+        }
     }
 }
 

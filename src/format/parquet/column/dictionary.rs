@@ -7,10 +7,14 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::values::{ByteStrings, Slice, Values};
 
-/// Integers within a range of this many are numbered by a table of all of them.
+/// Integers within a range of this many, and of so many times as many as there are values, are numbered by a table of all of
+/// them.
 const DIRECT: u64 = 1 << 16;
-/// How many values a table of hashes has room for at first.
+const DIRECT_TIMES: usize = 8;
+/// How many values a table of hashes has room for at first, at most.
 const ENTRIES: usize = 448;
+/// How many slots a table of integers has at first.
+const SLOTS: std::ops::RangeInclusive<usize> = 64..=1 << 12;
 /// No number.
 const NONE: u32 = u32::MAX;
 
@@ -38,16 +42,18 @@ impl Dictionary {
     pub(super) fn new(like: &Values, range: Option<(i64, i64)>) -> Option<Self> {
         Some(match like {
             Values::Booleans(_) => return None,
-            Values::Four(_) => Dictionary::Four(Table::new(Vec::new(), range)),
-            Values::Eight(_) => Dictionary::Eight(Table::new(Vec::new(), range)),
+            Values::Four(values) => Dictionary::Four(Table::of_integers(values.len(), range)),
+            Values::Eight(values) => Dictionary::Eight(Table::of_integers(values.len(), range)),
             Values::Fixed { width, .. } => {
                 let empty = FixedStrings {
                     width: *width,
                     bytes: Vec::new(),
                 };
-                Dictionary::Fixed(Table::new(empty, None))
+                Dictionary::Fixed(Table::hashed(empty, like.len()))
             }
-            Values::Bytes(_) => Dictionary::Bytes(Table::new(ByteStrings::default(), None)),
+            Values::Bytes(_) => {
+                Dictionary::Bytes(Table::hashed(ByteStrings::default(), like.len()))
+            }
         })
     }
 
@@ -212,19 +218,80 @@ pub(super) struct Table<E> {
 enum Numbers {
     /// By its distance from the least one.
     Direct { least: i64, table: Vec<u32> },
+    /// That of an integer by its hash.
+    Integers(Slots),
     /// By its hash.
     Hashed(HashTable<u32>),
 }
 
-impl<E: Entries> Table<E> {
-    fn new(entries: E, range: Option<(i64, i64)>) -> Self {
+/// Integers with their numbers, each at its hash or after it. At least half of the slots are free, which are a power of two.
+#[derive(Debug)]
+struct Slots {
+    slots: Vec<(i64, u32)>,
+    used: usize,
+}
+
+impl Slots {
+    fn new(values: usize) -> Self {
+        let count = (values * 2).clamp(*SLOTS.start(), *SLOTS.end());
+        Slots {
+            slots: vec![(0, NONE); count.next_power_of_two()],
+            used: 0,
+        }
+    }
+
+    /// The number of an integer, or the slot where it is to stand.
+    fn find(&self, hash: u64, value: i64) -> Result<u32, usize> {
+        let mask = self.slots.len() - 1;
+        let mut at = hash as usize & mask;
+        loop {
+            match self.slots[at] {
+                (_, NONE) => return Err(at),
+                (found, number) if found == value => return Ok(number),
+                _ => at = (at + 1) & mask,
+            }
+        }
+    }
+
+    fn insert(&mut self, slot: usize, (value, number): (i64, u32), hasher: &DefaultHashBuilder) {
+        self.slots[slot] = (value, number);
+        self.used += 1;
+        if self.used * 2 > self.slots.len() {
+            let larger = vec![(0, NONE); self.slots.len() * 2];
+            for (value, number) in std::mem::replace(&mut self.slots, larger) {
+                if number != NONE
+                    && let Err(slot) = self.find(hasher.hash_one(value), value)
+                {
+                    self.slots[slot] = (value, number);
+                }
+            }
+        }
+    }
+}
+
+impl<E: Entries + Default> Table<E> {
+    /// Of integers of this range, if it is known, `values` of which are to come.
+    fn of_integers(values: usize, range: Option<(i64, i64)>) -> Self {
+        let most = DIRECT.min((values * DIRECT_TIMES) as u64);
         let numbers = match range {
-            Some((least, most)) if most.abs_diff(least) < DIRECT => Numbers::Direct {
+            Some((least, most_value)) if most_value.abs_diff(least) < most => Numbers::Direct {
                 least,
-                table: vec![NONE; most.abs_diff(least) as usize + 1],
+                table: vec![NONE; most_value.abs_diff(least) as usize + 1],
             },
-            _ => Numbers::Hashed(HashTable::with_capacity(ENTRIES)),
+            _ => Numbers::Integers(Slots::new(values)),
         };
+        Table::new(E::default(), numbers)
+    }
+}
+
+impl<E: Entries> Table<E> {
+    /// Of byte strings, `values` of which are to come.
+    fn hashed(entries: E, values: usize) -> Self {
+        let table = HashTable::with_capacity(values.min(ENTRIES));
+        Table::new(entries, Numbers::Hashed(table))
+    }
+
+    fn new(entries: E, numbers: Numbers) -> Self {
         Table {
             entries,
             bytes: 0,
@@ -240,6 +307,7 @@ impl<E: Entries> Table<E> {
         into: &mut Vec<u32>,
     ) -> bool {
         let mut last = None;
+        into.reserve(values.size_hint().0);
         for value in values {
             let number = match last {
                 Some((before, number)) if E::equal(before, value) => Some(number),
@@ -277,9 +345,22 @@ impl<E: Entries> Table<E> {
                 None => self.hash_all(),
             }
         }
-        let (entries, hasher) = (&self.entries, &self.hasher);
-        let Numbers::Hashed(table) = &mut self.numbers else {
-            return None;
+        let (entries, hasher) = (&mut self.entries, &self.hasher);
+        let table = match (&mut self.numbers, E::integer(value)) {
+            (Numbers::Hashed(table), _) => table,
+            (Numbers::Integers(slots), Some(integer)) => {
+                return match slots.find(hasher.hash_one(integer), integer) {
+                    Ok(number) => Some(number),
+                    Err(_) if is_full => None,
+                    Err(slot) => {
+                        slots.insert(slot, (integer, new), hasher);
+                        entries.push(value);
+                        self.bytes = bytes;
+                        Some(new)
+                    }
+                };
+            }
+            (Numbers::Direct { .. } | Numbers::Integers(_), _) => return None,
         };
         let found = table.entry(
             hasher.hash_one(value),
@@ -298,13 +379,18 @@ impl<E: Entries> Table<E> {
         }
     }
 
+    /// Finds integers by their hashes from now on.
     fn hash_all(&mut self) {
-        let mut table = HashTable::with_capacity(self.entries.len() + 1);
-        let hash = |number: &u32| self.hasher.hash_one(self.entries.get(*number));
+        let mut slots = Slots::new(self.entries.len());
         for number in 0..self.entries.len() as u32 {
-            table.insert_unique(hash(&number), number, hash);
+            let Some(value) = E::integer(self.entries.get(number)) else {
+                continue;
+            };
+            if let Err(slot) = slots.find(self.hasher.hash_one(value), value) {
+                slots.insert(slot, (value, number), &self.hasher);
+            }
         }
-        self.numbers = Numbers::Hashed(table);
+        self.numbers = Numbers::Integers(slots);
     }
 }
 
@@ -322,7 +408,7 @@ mod tests {
         range: Option<(i64, i64)>,
         limit: Limit,
     ) -> (bool, Vec<u32>, Vec<i64>) {
-        let mut dictionary = Dictionary::new(&Values::Eight(Vec::new()), range).unwrap();
+        let mut dictionary = Dictionary::new(&Values::Eight(values.to_vec()), range).unwrap();
         let mut numbers = Vec::new();
         let is_whole = dictionary.number(Slice::Eight(values), limit, &mut numbers);
         let Slice::Eight(entries) = dictionary.entries() else {

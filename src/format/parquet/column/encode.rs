@@ -23,10 +23,18 @@ pub(super) fn values(values: Slice<'_>, encoding: Encoding, into: &mut Vec<u8>) 
             delta::byte_array(bytes.chunks_exact(width), into);
         }
         (Encoding::BYTE_STREAM_SPLIT, Slice::Four(values)) => {
-            split(values.iter().map(|value| value.to_le_bytes()), into);
+            split(4, values.len(), into, |stream, bytes| {
+                for (byte, value) in bytes.iter_mut().zip(values) {
+                    *byte = (value >> (8 * stream)) as u8;
+                }
+            });
         }
         (Encoding::BYTE_STREAM_SPLIT, Slice::Eight(values)) => {
-            split(values.iter().map(|value| value.to_le_bytes()), into);
+            split(8, values.len(), into, |stream, bytes| {
+                for (byte, value) in bytes.iter_mut().zip(values) {
+                    *byte = (value >> (8 * stream)) as u8;
+                }
+            });
         }
         (Encoding::RLE, Slice::Booleans(values)) => bits(values, into),
         (encoding, _) => {
@@ -43,10 +51,10 @@ pub(super) fn plain(values: Slice<'_>, into: &mut Vec<u8>) {
     match values {
         Slice::Booleans(values) => pack(values.iter().map(|value| u64::from(*value)), 1, into),
         Slice::Four(values) => {
-            into.extend(values.iter().flat_map(|value| value.to_le_bytes()));
+            fill(values, into, |value| value.to_le_bytes());
         }
         Slice::Eight(values) => {
-            into.extend(values.iter().flat_map(|value| value.to_le_bytes()));
+            fill(values, into, |value| value.to_le_bytes());
         }
         Slice::Fixed { bytes, .. } => into.extend_from_slice(bytes),
         Slice::Bytes(values) => {
@@ -58,6 +66,19 @@ pub(super) fn plain(values: Slice<'_>, into: &mut Vec<u8>) {
     }
 }
 
+fn fill<T: Copy, const WIDTH: usize>(
+    values: &[T],
+    into: &mut Vec<u8>,
+    bytes: impl Fn(T) -> [u8; WIDTH],
+) {
+    let start = into.len();
+    into.resize(start + values.len() * WIDTH, 0);
+    let (places, _) = into[start..].as_chunks_mut::<WIDTH>();
+    for (place, value) in places.iter_mut().zip(values) {
+        *place = bytes(*value);
+    }
+}
+
 /// Encodes the numbers of values in a dictionary.
 pub(super) fn numbers(numbers: &[u32], into: &mut Vec<u8>) {
     let width = width_of(numbers.iter().copied().max().unwrap_or(0).into());
@@ -65,26 +86,28 @@ pub(super) fn numbers(numbers: &[u32], into: &mut Vec<u8>) {
     hybrid(numbers, width, into);
 }
 
-/// The first bytes of all values, then the second ones, and so on.
-fn split<const WIDTH: usize>(
-    values: impl ExactSizeIterator<Item = [u8; WIDTH]>,
-    into: &mut Vec<u8>,
-) {
-    let (start, count) = (into.len(), values.len());
-    into.resize(start + count * WIDTH, 0);
-    let streams = &mut into[start..];
-    for (at, value) in values.enumerate() {
-        for (stream, byte) in value.into_iter().enumerate() {
-            streams[stream * count + at] = byte;
-        }
+/// The first bytes of all values of so many bytes, then the second ones, and so on.
+fn split(width: usize, count: usize, into: &mut Vec<u8>, fill: impl Fn(usize, &mut [u8])) {
+    let start = into.len();
+    into.resize(start + count * width, 0);
+    if count > 0 {
+        let streams = into[start..].chunks_exact_mut(count);
+        streams
+            .enumerate()
+            .for_each(|(stream, bytes)| fill(stream, bytes));
     }
 }
 
 /// Encodes numbers of one bit as the hybrid of runs and packed bits, after its length.
 pub(super) fn bits(numbers: &[u8], into: &mut Vec<u8>) {
+    sized(into, |into| hybrid(numbers, 1, into));
+}
+
+/// Adds what `write` adds, after its length.
+pub(super) fn sized(into: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
     let start = into.len();
     into.extend_from_slice(&[0; 4]);
-    hybrid(numbers, 1, into);
+    write(into);
     let length = (into.len() - start - 4) as u32;
     into[start..start + 4].copy_from_slice(&length.to_le_bytes());
 }

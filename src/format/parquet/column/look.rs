@@ -11,7 +11,8 @@ use parquet::file::properties::WriterProperties;
 use parquet::schema::types::SchemaDescriptor;
 
 use super::super::compress::Compressors;
-use super::choose::{Allowed, Choices, Look, choose};
+use super::choice::{Allowed, Choices};
+use super::choose::{Look, choose};
 use super::leaves;
 use super::values::Values;
 use crate::options::Encodings;
@@ -34,6 +35,12 @@ pub(super) struct Leaf {
 }
 
 impl Leaf {
+    /// Whether it is known of numbers in a dictionary alone if that is clearly the best.
+    pub(super) fn takes_codes(&self) -> bool {
+        let is_string = matches!(self.empty, Values::Bytes(_) | Values::Fixed { .. });
+        self.allowed.dictionary_bytes.is_some() && (is_string || !self.allowed.all)
+    }
+
     /// Looks at the values that a chunk begins with. Where all of them are to be one page, `levels` are what that page
     /// begins with.
     pub(super) fn look(&self, values: &Values, levels: Option<&[u8]>) -> Result<Look> {

@@ -7,18 +7,24 @@
 
 mod bits;
 mod bounds;
+mod choice;
 mod choose;
 mod chunk;
 mod delta;
 mod dictionary;
 mod encode;
+mod estimate;
+mod flat;
 mod leaves;
+mod levels;
 mod look;
 mod statistics;
+mod totals;
 mod values;
 
-pub(super) use choose::Choices;
-pub(super) use chunk::{ChunkEncoder, Column};
+pub(super) use choice::Choices;
+pub(super) use chunk::ChunkEncoder;
+pub(super) use flat::Column;
 pub(super) use look::{Chooser, LOOK_ROWS};
 
 #[cfg(test)]

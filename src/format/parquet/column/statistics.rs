@@ -22,41 +22,40 @@ pub(super) fn statistics(
     );
     let least = least.map(|(least, _)| least);
     let most = most.map(|(most, _)| most);
-    let is_signed = column.sort_order().is_signed();
     Ok(match column.physical_type() {
         Type::BOOLEAN => {
             let boolean = |bytes: Vec<u8>| bytes.first() == Some(&1);
             let bounds = (least.map(boolean), most.map(boolean));
-            Statistics::Boolean(of_bounds(bounds, is_exact, nulls, is_signed))
+            Statistics::Boolean(of_bounds(bounds, is_exact, nulls))
         }
         Type::INT32 => {
             let number = |bytes| number(bytes, i32::from_le_bytes);
             let bounds = (number(least)?, number(most)?);
-            Statistics::Int32(of_bounds(bounds, is_exact, nulls, is_signed))
+            Statistics::Int32(of_bounds(bounds, is_exact, nulls))
         }
         Type::INT64 => {
             let number = |bytes| number(bytes, i64::from_le_bytes);
             let bounds = (number(least)?, number(most)?);
-            Statistics::Int64(of_bounds(bounds, is_exact, nulls, is_signed))
+            Statistics::Int64(of_bounds(bounds, is_exact, nulls))
         }
         Type::FLOAT => {
             let number = |bytes| number(bytes, f32::from_le_bytes);
             let bounds = (number(least)?, number(most)?);
-            Statistics::Float(of_bounds(bounds, is_exact, nulls, is_signed))
+            Statistics::Float(of_bounds(bounds, is_exact, nulls))
         }
         Type::DOUBLE => {
             let number = |bytes| number(bytes, f64::from_le_bytes);
             let bounds = (number(least)?, number(most)?);
-            Statistics::Double(of_bounds(bounds, is_exact, nulls, is_signed))
+            Statistics::Double(of_bounds(bounds, is_exact, nulls))
         }
         Type::BYTE_ARRAY => {
             let bounds = (least.map(ByteArray::from), most.map(ByteArray::from));
-            Statistics::ByteArray(of_bounds(bounds, is_exact, nulls, is_signed))
+            Statistics::ByteArray(of_bounds(bounds, is_exact, nulls))
         }
         Type::FIXED_LEN_BYTE_ARRAY => {
             let fixed = |bytes: Vec<u8>| FixedLenByteArray::from(bytes);
             let bounds = (least.map(fixed), most.map(fixed));
-            Statistics::FixedLenByteArray(of_bounds(bounds, is_exact, nulls, is_signed))
+            Statistics::FixedLenByteArray(of_bounds(bounds, is_exact, nulls))
         }
         Type::INT96 => return Err(ParquetError::NYI("statistics of INT96".to_owned())),
     })
@@ -77,10 +76,8 @@ fn of_bounds<T>(
     (least, most): (Option<T>, Option<T>),
     (least_is_exact, most_is_exact): (bool, bool),
     nulls: u64,
-    is_signed: bool,
 ) -> ValueStatistics<T> {
     ValueStatistics::new(least, most, None, Some(nulls), false)
         .with_min_is_exact(least_is_exact)
         .with_max_is_exact(most_is_exact)
-        .with_backwards_compatible_min_max(is_signed)
 }

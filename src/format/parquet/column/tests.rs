@@ -204,6 +204,91 @@ fn the_form_of_a_column_in_arrow_does_not_matter() {
     assert_eq!(of(Arc::new(dictionary)), of(values));
 }
 
+/// The bytes of the only column of a file in its row groups, written batch by batch.
+fn chunks(batches: &[ArrayRef], properties: WriterPropertiesBuilder) -> Vec<Vec<u8>> {
+    let batch = |column: &ArrayRef| {
+        let columns = [("c", Arc::clone(column), true)];
+        RecordBatch::try_from_iter_with_nullable(columns).unwrap()
+    };
+    let batches: Vec<RecordBatch> = batches.iter().map(batch).collect();
+    let properties = (properties.build(), true);
+    let file = file_of_encodings(&batches, properties, None, Encodings::Compatible).unwrap();
+    let reader = ParquetRecordBatchReaderBuilder::try_new(Bytes::from(file.clone())).unwrap();
+    let groups = reader.metadata().row_groups().iter();
+    let ranges = groups.map(|group| group.column(0).byte_range());
+    ranges
+        .map(|(start, length)| file[start as usize..(start + length) as usize].to_vec())
+        .collect()
+}
+
+#[test]
+fn codes_of_dictionaries_make_the_pages_that_their_values_make() {
+    let few: ArrayRef = Arc::new(StringArray::from_iter_values(
+        // One of them twice.
+        (0..40).map(|name| format!("name {}", name % 39)),
+    ));
+    let many: ArrayRef = Arc::new(StringArray::from_iter_values(
+        (0..4000).map(|name| format!("{name:x} and more")),
+    ));
+    let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values((0..300).map(|n| n * n - 900)));
+    let fixed: ArrayRef = {
+        let decimals = Decimal128Array::from_iter_values((0..300).map(|n| n * 1_000_003 - 900));
+        Arc::new(decimals.with_precision_and_scale(30, 2).unwrap())
+    };
+    let with_null: ArrayRef = Arc::new(StringArray::from(vec![Some("a"), None, Some("b")]));
+    let coded = |values: &ArrayRef, rows: usize, seed: u64, nulls: u64| -> ArrayRef {
+        let keys = noise(seed).take(rows).map(|noise| {
+            let key = (noise >> 8) % values.len() as u64;
+            (noise % 10 >= nulls).then_some(key as i32)
+        });
+        let keys: Int32Array = keys.collect();
+        Arc::new(DictionaryArray::<Int32Type>::new(keys, Arc::clone(values)))
+    };
+    for nulls in [0, 3, 10] {
+        for batches in [
+            vec![coded(&few, 5000, 1, nulls)],
+            // Other dictionaries, and one that is larger than its rows.
+            vec![
+                coded(&few, 3000, 2, nulls),
+                coded(&many, 500, 3, nulls),
+                coded(&few, 3000, 4, 0),
+                coded(&many, 9000, 5, nulls),
+            ],
+            vec![coded(&many, 70_000, 6, nulls), coded(&few, 200, 7, nulls)],
+            vec![coded(&numbers, 4000, 8, nulls)],
+            vec![coded(&fixed, 4000, 9, nulls)],
+            vec![
+                coded(&few, 100, 10, nulls),
+                coded(&with_null, 2000, 11, nulls),
+            ],
+        ] {
+            let type_ = match batches[0].data_type() {
+                arrow::datatypes::DataType::Dictionary(_, values) => values.as_ref().clone(),
+                other => panic!("{other}"),
+            };
+            let values = batches.iter();
+            let values = values.map(|batch| arrow::compute::cast(batch, &type_).unwrap());
+            let values: Vec<ArrayRef> = values.collect();
+            let mut mixed = batches.clone();
+            for (at, batch) in mixed.iter_mut().enumerate().filter(|(at, _)| at % 2 == 1) {
+                *batch = Arc::clone(&values[at]);
+            }
+            for properties in [
+                properties(),
+                properties().set_data_page_row_count_limit(700),
+                properties().set_dictionary_page_size_limit(300),
+                properties().set_data_page_size_limit(100),
+                properties().set_max_row_group_row_count(Some(2500)),
+                properties().set_bloom_filter_enabled(true),
+            ] {
+                let of_values = chunks(&values, properties.clone());
+                assert!(of_values == chunks(&batches, properties.clone()), "{type_}");
+                assert!(of_values == chunks(&mixed, properties), "{type_}");
+            }
+        }
+    }
+}
+
 /// pyarrow reads them into dictionaries, which it can from no other encoding.
 #[test]
 fn dictionaries_are_encoded_as_the_first_version_of_the_format_can() {

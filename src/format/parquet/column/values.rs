@@ -119,6 +119,14 @@ impl<'a> ByteSlice<'a> {
         starts.zip(ends).map(|(start, end)| &bytes[start..*end])
     }
 
+    pub(super) fn get(&self, number: usize) -> &'a [u8] {
+        let start = match number {
+            0 => self.start,
+            number => self.ends[number - 1],
+        };
+        &self.bytes[start..self.ends[number]]
+    }
+
     /// All of them without their lengths.
     pub(super) fn content(&self) -> &'a [u8] {
         let end = self.ends.last().copied().unwrap_or(self.start);
@@ -135,6 +143,22 @@ impl<'a> Slice<'a> {
             Slice::Fixed { width: 0, .. } => 0,
             Slice::Fixed { width, bytes } => bytes.len() / width,
             Slice::Bytes(values) => values.len(),
+        }
+    }
+
+    /// The length of those of some numbers in the encoding PLAIN.
+    pub(super) fn plain_len_of(&self, numbers: &[u32]) -> usize {
+        match self {
+            Slice::Bytes(values) => {
+                let lengths = numbers
+                    .iter()
+                    .map(|number| 4 + values.get(*number as usize).len());
+                lengths.sum()
+            }
+            Slice::Booleans(_) => numbers.len().div_ceil(8),
+            Slice::Four(_) => numbers.len() * 4,
+            Slice::Eight(_) => numbers.len() * 8,
+            Slice::Fixed { width, .. } => numbers.len() * width,
         }
     }
 
@@ -209,6 +233,35 @@ impl Values {
             Values::Fixed { width, bytes } => append_fixed(array, *width, bytes),
             Values::Bytes(into) => append_bytes(array, into),
         })
+    }
+
+    /// Adds the values that have these numbers among others of the same type.
+    pub(super) fn append_numbered(
+        &mut self,
+        values: Slice<'_>,
+        numbers: impl Iterator<Item = u32>,
+    ) {
+        match (self, values) {
+            (Values::Booleans(into), Slice::Booleans(values)) => {
+                into.extend(numbers.map(|number| values[number as usize]));
+            }
+            (Values::Four(into), Slice::Four(values)) => {
+                into.extend(numbers.map(|number| values[number as usize]));
+            }
+            (Values::Eight(into), Slice::Eight(values)) => {
+                into.extend(numbers.map(|number| values[number as usize]));
+            }
+            (Values::Fixed { bytes: into, .. }, Slice::Fixed { width, bytes }) => {
+                for number in numbers {
+                    let start = number as usize * width;
+                    into.extend_from_slice(&bytes[start..start + width]);
+                }
+            }
+            (Values::Bytes(into), Slice::Bytes(values)) => {
+                numbers.for_each(|number| into.push(values.get(number as usize)));
+            }
+            _ => {}
+        }
     }
 
     /// Leaves the first values out.

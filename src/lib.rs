@@ -227,6 +227,7 @@ mod refused;
 mod remedy;
 pub mod schema;
 mod scratch;
+mod short_texts;
 mod size;
 mod staged_file;
 mod staging;

@@ -89,10 +89,18 @@ fn size_of_keys(array: &dyn Array) -> usize {
     if values.is_empty() {
         return 0;
     }
+    let size = |key: usize| match values.is_valid(key) {
+        true => size_of_rows(values, key..key + 1),
+        false => 0,
+    };
+    let nulls = array.nulls().filter(|nulls| nulls.null_count() > 0);
     let keys = dictionary.normalized_keys().into_iter().enumerate();
-    let keys = keys.filter(|(row, key)| array.is_valid(*row) && values.is_valid(*key));
-    keys.map(|(_, key)| size_of_rows(values, key..key + 1))
-        .sum()
+    let keys = keys.filter(|(row, _)| nulls.is_none_or(|nulls| nulls.is_valid(*row)));
+    if values.len() > array.len() {
+        return keys.map(|(_, key)| size(key)).sum();
+    }
+    let sizes: Vec<usize> = (0..values.len()).map(size).collect();
+    keys.map(|(_, key)| sizes[key]).sum()
 }
 
 fn within<O: OffsetSizeTrait>(offsets: &OffsetBuffer<O>, rows: &Range<usize>) -> Range<usize> {

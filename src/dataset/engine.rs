@@ -91,7 +91,7 @@ impl Engine {
         let template = template.spilling(Arc::new(spill));
         Ok(Engine {
             budget,
-            buffer: Buffer::new(Arc::clone(&template.schema)),
+            buffer: Buffer::new(Arc::clone(&template.schema), &template.codeable()),
             splitter,
             ids: PartitionIds::default(),
             staging,
@@ -209,6 +209,8 @@ impl Engine {
             false => convert_batch(rows, &self.template.schema, root, self.progress.rows)?,
         };
         let failed = |source| Error::encode(Step::WriteRows, root, source);
+        let threads = Schedule::threads(self.budget);
+        let rows = self.buffer.code(rows, &assignment, threads, root)?;
         let rows = self.buffer.share_dictionaries(rows).map_err(failed)?;
         // Else what is held would be resolved at once, and could take many times as much.
         if self.buffer.would_resolve(&rows) > self.budget.resolved {
@@ -242,7 +244,9 @@ impl Engine {
     fn spill(&mut self) -> Result<()> {
         let threads = Schedule::threads(self.budget);
         let ranges = even_ranges(&self.held, threads);
-        let memory = self.buffer.take_sorted(self.held.len());
+        let root = &self.template.options.root;
+        let failed = |source| Error::encode(Step::WriteRows, root, source);
+        let memory = self.buffer.take_sorted(self.held.len()).map_err(failed)?;
         let sources = RowSources {
             runs: &[],
             scratch: &self.scratch,
@@ -250,7 +254,6 @@ impl Engine {
         };
         let block = block(self.budget, self.row_size());
         let parts: Vec<Mutex<Run>> = ranges.iter().map(|_| Mutex::default()).collect();
-        let root = &self.template.options.root;
         pool::for_each(threads, ranges.len(), root, |number| {
             let mut run = parts[number].lock().unwrap_or_else(PoisonError::into_inner);
             Reader::new(&sources, ranges[number].clone(), block).for_each(
@@ -292,7 +295,9 @@ impl Engine {
     pub(crate) fn finish(mut self) -> Result<Vec<Finished>> {
         self.check_poisoned()?;
         let partitions = self.ids.partitions().len();
-        let memory = self.buffer.take_sorted(partitions);
+        let root = &self.template.options.root;
+        let failed = |source| Error::encode(Step::WriteRows, root, source);
+        let memory = self.buffer.take_sorted(partitions).map_err(failed)?;
         let rows: Vec<u64> = self
             .held
             .iter()

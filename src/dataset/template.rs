@@ -9,6 +9,7 @@ use arrow::datatypes::{Schema, SchemaRef};
 
 use super::encode::units::Units;
 use super::file_name::FileNames;
+use super::hold::coded::is_codeable;
 use super::options::EngineOptions;
 use crate::categories::KnownCategories;
 use crate::error::{Error, Result, Step};
@@ -95,6 +96,20 @@ impl Template {
     pub(super) fn categories(&self) -> KnownCategories {
         let parquet = self.parquet.as_ref();
         parquet.map_or_else(KnownCategories::new, |parquet| parquet.categories())
+    }
+
+    /// The columns that may be held as codes of their values: texts and bytes whose encoder takes codes, as long as nothing
+    /// else looks at rows.
+    pub(super) fn codeable(&self) -> Vec<bool> {
+        let is_free = self.options.sort_by.is_empty() && !self.digesting();
+        let fields = self.schema.fields().iter().enumerate();
+        let takes_codes = |field: usize| {
+            let parquet = self.parquet.as_ref();
+            parquet.is_some_and(|parquet| parquet.takes_codes(field))
+        };
+        fields
+            .map(|(index, field)| is_free && is_codeable(field.data_type()) && takes_codes(index))
+            .collect()
     }
 
     /// The names of the files.

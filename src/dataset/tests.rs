@@ -15,7 +15,7 @@ use arrow::array::{
     ListArray, RecordBatch, RecordBatchOptions, StringArray, UInt32Array,
 };
 use arrow::compute::concat_batches;
-use arrow::datatypes::{Int8Type, Int32Type, Int64Type, Schema};
+use arrow::datatypes::{DataType, Int8Type, Int32Type, Int64Type, Schema};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::file::metadata::SortingColumn;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
@@ -285,6 +285,65 @@ fn files_are_the_same_bytes_whatever_the_batches_threads_and_memory() {
             reference == write(size, threads, memory_limit),
             "{size} {threads} {memory_limit}"
         );
+    }
+}
+
+/// Texts of few values are held as codes, unless values are digested for verification.
+#[test]
+fn files_are_the_same_bytes_whether_or_not_values_are_held_as_codes() {
+    const ROWS: i64 = 40_000;
+    let text = |value: &dyn Fn(i64) -> Option<String>| -> ArrayRef {
+        Arc::new((0..ROWS).map(value).collect::<StringArray>())
+    };
+    let few = text(&|row| (row % 13 != 5).then(|| format!("value {}", row * 31 % 40)));
+    let bytes: ArrayRef = Arc::new(few.as_string::<i32>().clone());
+    let columns: [(&str, ArrayRef); 7] = [
+        (
+            "key",
+            Arc::new((0..ROWS).map(scattered(9)).collect::<Int64Array>()),
+        ),
+        (
+            "bytes",
+            arrow::compute::cast(&bytes, &DataType::LargeBinary).unwrap(),
+        ),
+        ("few", few),
+        ("nothing", text(&|_| None)),
+        // Too many for codes, from the beginning and later.
+        ("many", text(&|row| Some(format!("{:x}", row * 7_919)))),
+        (
+            "more",
+            text(&|row| Some(format!("{}", if row < 20_000 { row % 50 } else { row }))),
+        ),
+        // More than there are rows in a page.
+        (
+            "several",
+            text(&|row| Some(format!("one of several values {}", row * 7_919 % 700))),
+        ),
+    ];
+    let columns = columns.map(|(name, column)| (name, column, true));
+    let all = RecordBatch::try_from_iter_with_nullable(columns).unwrap();
+    for properties in [WriterProperties::new(), small_groups().build()] {
+        let write = |verify: Verify, size: usize, threads: usize, memory_limit: u64| {
+            let options = EngineOptions {
+                threads,
+                memory_limit,
+                properties: properties.clone(),
+                verify,
+                ..options()
+            };
+            contents(&written(&Place::new(), "key", options, &cut(&all, size)).unwrap())
+        };
+        let reference = write(Verify::Decode, 8_192, 1, 1 << 30);
+        for (size, threads, memory_limit) in [
+            (40_000, 1, 1 << 30),
+            (8_192, 2, 1 << 30),
+            (900, 3, 4 << 20),
+            (3_000, 2, 1 << 20),
+            (25, 1, 1 << 30),
+        ] {
+            let coded = write(Verify::Footer, size, threads, memory_limit);
+            assert!(reference == coded, "{size} {threads} {memory_limit}");
+        }
     }
 }
 
@@ -818,7 +877,7 @@ fn keys_of_several_columns_and_types_are_told_apart() {
 #[test]
 fn a_slice_of_a_large_batch_is_not_held_as_a_whole() {
     let all = rows(0..20_000, |_| Some(1));
-    let mut buffer = Buffer::new(all.schema());
+    let mut buffer = Buffer::new(all.schema(), &[]);
     let part = all.slice(5_000, 100);
     let cost = buffer
         .push(part.clone(), Assignment::Runs(vec![(0, 100)]), 10_000)

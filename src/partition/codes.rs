@@ -6,7 +6,9 @@
 
 use std::hash::BuildHasher;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, UInt32Array};
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, GenericStringArray, OffsetSizeTrait, UInt32Array,
+};
 use arrow::buffer::NullBuffer;
 use arrow::compute::take;
 use arrow::datatypes::DataType;
@@ -14,11 +16,14 @@ use arrow::error::ArrowError;
 use arrow::row::{RowConverter, SortField};
 use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 
+use crate::short_texts::{ShortText, ShortTexts};
+
 /// The codes of one key column.
 #[derive(Debug, Default)]
 pub(super) struct Codes {
     numbers: HashMap<u64, u32>,
     texts: Texts,
+    short: ShortTexts,
     converter: Option<RowConverter>,
     null: Option<u32>,
     next: u32,
@@ -61,14 +66,8 @@ impl Codes {
     pub(super) fn of(&mut self, column: &ArrayRef) -> Result<Vec<u32>, ArrowError> {
         let nulls = column.nulls().cloned();
         Ok(match column.data_type() {
-            DataType::Utf8 => {
-                let column = column.as_string::<i32>();
-                self.texts(nulls, column.len(), |row| column.value(row).as_bytes())
-            }
-            DataType::LargeUtf8 => {
-                let column = column.as_string::<i64>();
-                self.texts(nulls, column.len(), |row| column.value(row).as_bytes())
-            }
+            DataType::Utf8 => self.strings(column.as_string::<i32>()),
+            DataType::LargeUtf8 => self.strings(column.as_string::<i64>()),
             DataType::Utf8View => {
                 let column = column.as_string_view();
                 self.texts(nulls, column.len(), |row| column.value(row).as_bytes())
@@ -131,6 +130,27 @@ impl Codes {
             }
         };
         (0..rows).map(code).collect()
+    }
+
+    fn strings<O: OffsetSizeTrait>(&mut self, column: &GenericStringArray<O>) -> Vec<u32> {
+        let nulls = column.nulls().filter(|nulls| nulls.null_count() > 0);
+        let (offsets, bytes) = (column.value_offsets(), column.value_data());
+        let code = |row: usize| {
+            if nulls.is_some_and(|nulls| nulls.is_null(row)) {
+                return self.null();
+            }
+            let (start, end) = (offsets[row].as_usize(), offsets[row + 1].as_usize());
+            let short = ShortText::of(bytes, start, end);
+            if let Some(code) = short.and_then(|short| self.short.get(short)) {
+                return code;
+            }
+            let code = self.texts.code(&bytes[start..end], &mut self.next);
+            if let Some(short) = short {
+                self.short.put(short, code);
+            }
+            code
+        };
+        (0..column.len()).map(code).collect()
     }
 
     fn texts<'a>(

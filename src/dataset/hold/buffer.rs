@@ -3,19 +3,25 @@
 //! Batches are not moved: which rows are whose is kept beside them, and they are put in order once,
 //! when they leave.
 
-use std::sync::Arc;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt32Array};
 use arrow::compute::{cast, take_record_batch};
 use arrow::datatypes::{DataType, SchemaRef};
 use arrow::error::ArrowError;
 
+use super::coded::Coder;
 use super::gather::{batch_of, compact};
 use super::memory::{Cost, Counted};
 use super::scatter::Piece;
+use crate::error::{Error, Step};
 use crate::partition::Assignment;
+use crate::pool::for_each;
 use crate::size::size_of_rows;
 
+/// From how many rows on it is faster to code columns on several threads.
+const MANY_ROWS: usize = 1 << 13;
 /// The memory of a piece of neighbouring rows while rows are put in order.
 const PIECE: usize = size_of::<Piece>();
 
@@ -25,6 +31,10 @@ pub(in crate::dataset) struct Buffer {
     schema: SchemaRef,
     held: Vec<(Arc<RecordBatch>, Assignment)>,
     dictionaries: Vec<Dictionary>,
+    /// For each column whether, and how, its values are held as codes.
+    coding: Vec<Coding>,
+    /// Whether any rows came yet, by which it is known how they lie.
+    has_begun: bool,
     counted: Counted,
     bytes: usize,
 }
@@ -38,6 +48,17 @@ enum Dictionary {
     One(ArrayRef),
     /// The dictionaries differ, so rows are held as plain values.
     Resolved,
+}
+
+/// How a column of texts or bytes is held.
+#[derive(Debug)]
+enum Coding {
+    /// As it is.
+    Off,
+    /// As codes.
+    On(Box<Coder>),
+    /// As codes so far, of which there are not enough for what comes.
+    Full,
 }
 
 /// Rows in the order of their partitions, and for each partition in the order in which they came.
@@ -59,12 +80,19 @@ impl Sorted {
 }
 
 impl Buffer {
-    pub(in crate::dataset) fn new(schema: SchemaRef) -> Self {
+    /// Rows that are strewn over their partitions have their columns held as codes that are `codeable`, if these are few.
+    pub(in crate::dataset) fn new(schema: SchemaRef, codeable: &[bool]) -> Self {
         let columns = schema.fields().len();
+        let coding = (0..columns).map(|column| match codeable.get(column) {
+            Some(true) => Coding::On(Box::default()),
+            _ => Coding::Off,
+        });
         Buffer {
             schema,
             held: Vec::new(),
             dictionaries: vec![Dictionary::None; columns],
+            coding: coding.collect(),
+            has_begun: false,
             counted: Counted::default(),
             bytes: 0,
         }
@@ -75,8 +103,68 @@ impl Buffer {
         self.bytes
     }
 
-    /// Replaces all dictionaries by their values from now on. Nothing is held.
+    /// The same rows with values as codes, where columns are held so. `threads` columns at a time.
+    ///
+    /// # Errors
+    /// An array cannot be made of the values.
+    pub(in crate::dataset) fn code(
+        &mut self,
+        batch: RecordBatch,
+        assignment: &Assignment,
+        threads: usize,
+        root: &Path,
+    ) -> Result<RecordBatch, Error> {
+        if batch.num_rows() == 0 {
+            return Ok(batch);
+        }
+        if !std::mem::replace(&mut self.has_begun, true)
+            && matches!(assignment, Assignment::Runs(_))
+        {
+            // Neighbours are moved together, whatever they are.
+            self.coding.fill_with(|| Coding::Off);
+        }
+        let coders = self.coding.iter_mut().enumerate();
+        let coders = coders.filter_map(|(column, coding)| match coding {
+            Coding::On(_) => Some((column, Mutex::new((coding, None)))),
+            Coding::Off | Coding::Full => None,
+        });
+        let coders: Vec<_> = coders.collect();
+        if coders.is_empty() {
+            return Ok(batch);
+        }
+        let threads = if batch.num_rows() < MANY_ROWS {
+            1
+        } else {
+            threads
+        };
+        for_each(threads, coders.len(), root, |number| {
+            let (column, coder) = &coders[number];
+            let mut coder = coder.lock().unwrap_or_else(PoisonError::into_inner);
+            let (Coding::On(of_column), coded) = &mut *coder else {
+                return Ok(());
+            };
+            *coded = of_column
+                .code(batch.column(*column))
+                .map_err(|source| Error::encode(Step::WriteRows, root, source))?;
+            if coded.is_none() {
+                *coder.0 = Coding::Full;
+            }
+            Ok::<(), Error>(())
+        })?;
+        let mut columns = batch.columns().to_vec();
+        for (column, coder) in coders {
+            let (_, coded) = coder.into_inner().unwrap_or_else(PoisonError::into_inner);
+            if let Some(coded) = coded {
+                columns[column] = coded;
+            }
+        }
+        batch_of(&self.schema, columns, batch.num_rows())
+            .map_err(|source| Error::encode(Step::WriteRows, root, source))
+    }
+
+    /// Replaces all dictionaries, and codes, by their values from now on. Nothing is held.
     pub(in crate::dataset) fn resolve_dictionaries(&mut self) {
+        self.coding.fill_with(|| Coding::Off);
         for (field, dictionary) in self.schema.fields().iter().zip(&mut self.dictionaries) {
             if matches!(field.data_type(), DataType::Dictionary(_, _)) {
                 *dictionary = Dictionary::Resolved;
@@ -116,6 +204,7 @@ impl Buffer {
     /// would cause; it [shares](Buffer::share_dictionaries) dictionaries that are equal.
     pub(in crate::dataset) fn would_resolve(&self, batch: &RecordBatch) -> usize {
         let other = |index: &usize| match &self.dictionaries[*index] {
+            _ if matches!(self.coding[*index], Coding::Full) => true,
             Dictionary::One(one) => {
                 let column = batch.column(*index).as_any_dictionary_opt();
                 column.is_some_and(|column| !is_one(one, column.values()))
@@ -160,6 +249,11 @@ impl Buffer {
     fn unify(&mut self, batch: RecordBatch) -> Result<RecordBatch, ArrowError> {
         let mut columns = None;
         for index in 0..self.dictionaries.len() {
+            match &self.coding[index] {
+                Coding::On(_) => continue,
+                Coding::Full => self.resolve(index)?,
+                Coding::Off => {}
+            }
             let column = batch.column(index);
             let Some(dictionary) = column.as_any_dictionary_opt() else {
                 continue;
@@ -187,7 +281,10 @@ impl Buffer {
 
     /// Replaces a column's dictionaries by their values in all that is held.
     fn resolve(&mut self, index: usize) -> Result<(), ArrowError> {
-        self.dictionaries[index] = Dictionary::Resolved;
+        match self.coding[index] {
+            Coding::Off => self.dictionaries[index] = Dictionary::Resolved,
+            Coding::On(_) | Coding::Full => self.coding[index] = Coding::Off,
+        }
         for (batch, _) in &mut self.held {
             let mut columns = batch.columns().to_vec();
             if let Some(dictionary) = columns[index].as_any_dictionary_opt() {
@@ -201,7 +298,14 @@ impl Buffer {
     }
 
     /// Takes all rows out of the buffer, sorted by partition; there are `partitions` partitions.
-    pub(in crate::dataset) fn take_sorted(&mut self, partitions: usize) -> Sorted {
+    ///
+    /// # Errors
+    /// Rows that are held have other types than they had.
+    pub(in crate::dataset) fn take_sorted(
+        &mut self,
+        partitions: usize,
+    ) -> Result<Sorted, ArrowError> {
+        self.share_codes()?;
         let held = std::mem::take(&mut self.held);
         self.counted.clear();
         self.bytes = 0;
@@ -226,11 +330,32 @@ impl Buffer {
             *place += 1;
         });
         let batches = held.into_iter().map(|(batch, _)| batch).collect();
-        Sorted {
+        Ok(Sorted {
             batches,
             pieces,
             starts,
+        })
+    }
+
+    /// Lets all rows that are held as codes share their values.
+    fn share_codes(&mut self) -> Result<(), ArrowError> {
+        let coders = self.coding.iter().enumerate();
+        let coders = coders.filter_map(|(column, coding)| match coding {
+            Coding::On(coder) => Some((column, coder)),
+            Coding::Off | Coding::Full => None,
+        });
+        let coders: Vec<_> = coders.collect();
+        if coders.is_empty() {
+            return Ok(());
         }
+        for (batch, _) in &mut self.held {
+            let mut columns = batch.columns().to_vec();
+            for (column, coder) in &coders {
+                columns[*column] = coder.shared(&columns[*column]);
+            }
+            *batch = Arc::new(batch_of(&self.schema, columns, batch.num_rows())?);
+        }
+        Ok(())
     }
 }
 

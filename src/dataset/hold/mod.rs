@@ -4,6 +4,7 @@
 //! Knows which partition each row has by its number, and nothing of files.
 
 pub(super) mod buffer;
+pub(super) mod coded;
 pub(super) mod gather;
 mod memory;
 mod quota;

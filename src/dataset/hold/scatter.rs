@@ -93,6 +93,14 @@ impl Moves {
             DataType::LargeUtf8 => self.bytes::<arrow::datatypes::LargeUtf8Type>(&arrays, room),
             DataType::Binary => self.bytes::<arrow::datatypes::BinaryType>(&arrays, room),
             DataType::LargeBinary => self.bytes::<arrow::datatypes::LargeBinaryType>(&arrays, room),
+            DataType::Dictionary(keys, _) if share_values(&arrays) => {
+                match keys.primitive_width() {
+                    Some(1) => Ok(self.fixed::<u8>(&arrays)?),
+                    Some(2) => Ok(self.fixed::<u16>(&arrays)?),
+                    Some(4) => Ok(self.fixed::<u32>(&arrays)?),
+                    _ => Ok(self.any(&arrays)?),
+                }
+            }
             // As wide as numbers, but not always aligned as these.
             DataType::Interval(_) => Ok(self.any(&arrays)?),
             other => match other.primitive_width() {
@@ -211,6 +219,19 @@ impl Moves {
         let arrays: Vec<&dyn Array> = arrays.iter().map(|array| array.as_ref()).collect();
         interleave(&arrays, &places)
     }
+}
+
+/// Whether arrays are dictionaries with the same values in memory.
+fn share_values(arrays: &[&ArrayRef]) -> bool {
+    let values = |array: &ArrayRef| {
+        let dictionary = array.as_any_dictionary_opt();
+        dictionary.map(|dictionary| dictionary.values().to_data())
+    };
+    let Some(first) = arrays.first().and_then(|array| values(array)) else {
+        return false;
+    };
+    let mut rest = arrays[1..].iter();
+    rest.all(|array| values(array).is_some_and(|values| values.ptr_eq(&first)))
 }
 
 #[cfg(test)]

@@ -27,6 +27,15 @@ const BUFFER: usize = 64 << 10;
 /// lists and extended attributes are not taken over, and other hard links to what it replaces keep the
 /// old content. The path is the caller's own: symbolic links above the file are followed.
 ///
+/// With the feature `object_store` the path may be the URL of an object, as in `s3://lake/raw/data.json`
+/// (`FileOptions::object_store`). The file is staged on a local disk (`ObjectStoreOptions::spool`), verified there, and
+/// published by one request, which puts the object only if none is there, or replaces what is there; whether it was put is
+/// found out also where its answer is lost. What may replace is uploaded in parts if it is longer than
+/// one part (`ObjectStoreOptions::part_size`). What may not replace is put by one request whatever its length, since no store
+/// ends an upload in parts on a condition: that takes as much memory as the file has bytes, and 5 GiB are the most. Of a
+/// process that dies while it uploads parts, the parts stay, where no reader sees them, until a rule of the bucket
+/// removes them.
+///
 /// ```
 /// use std::io::Write as _;
 /// use atomic_arrow::AtomicFile;
@@ -91,9 +100,11 @@ impl AtomicFile {
     /// # Errors
     /// [`Error::InvalidPath`] if `path` names no file, a directory, something below a file, or what
     /// [`local_path`](crate::local_path) refuses, or if a symbolic link, pipe, device or socket is to be
-    /// replaced; [`Error::InvalidOption`] if a [format](FileOptions::format) is asked for that is not to be verified;
+    /// replaced; [`Error::InvalidOption`] if a [format](FileOptions::format) is asked for that is not to be verified,
+    /// or an option that no object store can keep is set for the URL of one;
     /// [`Error::AlreadyExists`] if it is taken and replacing was not asked for; [`Error::Conflict`] if it is a data file of
-    /// [a table](crate::TableFormat); [`Error::Io`] if no staging file can be made. Nothing is on disk then.
+    /// [a table](crate::TableFormat); [`Error::Io`] if no staging file can be made, or the object store does not answer.
+    /// Nothing is on disk then.
     pub fn create_with_options(path: impl AsRef<Path>, options: FileOptions) -> Result<Self> {
         if options.format.is_some() && options.verify == Verify::Skip {
             return Err(Error::InvalidOption {
@@ -101,12 +112,10 @@ impl AtomicFile {
                 reason: "skip would leave unchecked whether the bytes are of the format that is asked for".to_owned(),
             });
         }
-        let disk = options.disk.as_ref();
         let mode = options.mode.unwrap_or_default();
-        let (destination, directory) = Destination::at(disk, path.as_ref(), mode)?;
-        let home = home_of_file(disk, &directory, &options.staging)?;
-        let home = home.interrupted_by(options.interrupt.clone());
-        let area = open_area(&options.disk, home)?;
+        let (destination, directory) = Destination::at(path.as_ref(), &options, mode)?;
+        let (disk, home) = directory.home(&options, home_of_file)?;
+        let area = open_area(&disk, home)?;
         let draft = destination.draft(area, options.verify)?;
         Ok(AtomicFile {
             draft,

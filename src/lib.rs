@@ -164,6 +164,8 @@
 //! - `encryption`: writing encrypted Parquet (`ParquetProperties::encrypt`, or [`WriterOptions::properties`]), which is
 //!   verified with its own keys before it is published, and checking such files with theirs.
 //! - `geospatial`, `variant`: these types of Parquet.
+//! - `object_store`: data sets and files in S3, Google Cloud Storage, Azure Blob Storage, or any store of the crate
+//!   `object_store`, by their URLs ([`ObjectStoreOptions`]).
 //! - `sim`: for tests, the module `disk`: every system call as a trait, which the option `disk` of writers takes; in it
 //!   `disk::sim`, a disk that can lose power, and `disk::tap`, which watches and changes the calls of a disk. It is no
 //!   part of what versions keep compatible.
@@ -209,6 +211,7 @@ mod geometry;
 mod impossible;
 pub mod inspect;
 mod local_path;
+mod location;
 mod meaning;
 mod meter;
 mod names;
@@ -231,6 +234,11 @@ mod short_texts;
 mod size;
 mod staged_file;
 mod staging;
+#[cfg(feature = "object_store")]
+mod store;
+#[cfg(not(feature = "object_store"))]
+#[path = "store/absent.rs"]
+mod store;
 mod stored;
 mod table_format;
 pub mod trace;
@@ -240,6 +248,9 @@ pub mod verify;
 mod walk;
 mod writer;
 
+#[cfg(feature = "object_store")]
+#[cfg_attr(docsrs, doc(cfg(feature = "object_store")))]
+pub use dataset::staged_in_store;
 pub use dataset::{
     AsyncDatasetWriter, DatasetWriter, DatasetWriterBuilder, DryRun, DryRunReport, Progress,
     SortBy, SortColumns, StagedWrites, SyncPolicy, WaitingWrite, staged, staged_at,
@@ -247,6 +258,9 @@ pub use dataset::{
 pub use error::{Error, ErrorKind, Outcome, Result, Step};
 pub use file::AtomicFile;
 pub use inspect::{InspectOptions, Inspection, Oddity, inspect, inspect_with_options};
+#[cfg(feature = "object_store")]
+#[cfg_attr(docsrs, doc(cfg(feature = "object_store")))]
+pub use local_path::is_object_store_url;
 pub use local_path::local_path;
 #[cfg(feature = "encryption")]
 #[cfg_attr(docsrs, doc(cfg(feature = "encryption")))]
@@ -264,12 +278,21 @@ pub use partition::{
 pub use format::Format;
 #[doc(hidden)]
 pub use nearest::{nearest, suggestion};
+#[cfg(feature = "object_store")]
+#[cfg_attr(docsrs, doc(cfg(feature = "object_store")))]
+pub use object_store;
 #[doc(hidden)]
 pub use pool::panic_message;
 pub use receipt::{CommitMode, FileRecord, Metrics, Receipt, StagedWrite, Totals};
 pub use recover::{RecoverOptions, Recovery, recover, recover_with_options};
 pub use remedy::{Face, Remedy};
 pub use staged_file::{PublishedFile, RowContent, StagedFile};
+#[cfg(feature = "object_store")]
+#[cfg_attr(docsrs, doc(cfg(feature = "object_store")))]
+pub use store::ObjectStoreOptions;
+#[cfg(feature = "object_store")]
+#[doc(hidden)]
+pub use store::object_store_hint;
 pub use table_format::TableFormat;
 pub use verify::Damage;
 pub use writer::{AtomicArrowWriter, FileUpdate, RowReader};

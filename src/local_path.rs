@@ -39,9 +39,21 @@ pub fn local_path(path: &Path) -> Result<Cow<'_, Path>> {
              directory called `~` as `./~`",
         ));
     }
+    if is_cut_url(path) {
+        return Err(invalid(
+            "has one slash after the scheme of an object store, whose URLs have two, as s3://bucket/weather, and lose one \
+             where they are taken for paths; a local path that looks so can be given with `./` before it",
+        ));
+    }
     let Some((scheme, rest)) = scheme(text) else {
         return Ok(Cow::Borrowed(path));
     };
+    if store_url(path).is_some() {
+        return Err(invalid(
+            "is in an object store, where only a path on a disk is taken, or of a build without the feature `object_store`; \
+             a local path that looks like a URL can be given with `./` before it",
+        ));
+    }
     if !scheme.eq_ignore_ascii_case(b"file") {
         return Err(invalid(
             "this kind of URL is not supported; supported are paths and file:// URLs, and a local \
@@ -68,6 +80,47 @@ pub fn local_path(path: &Path) -> Result<Cow<'_, Path>> {
         Some(path) => Ok(Cow::Owned(path)),
         None => Err(invalid("the path of this URL is not UTF-8")),
     }
+}
+
+/// The schemes of URLs of object stores; `memory` is that of a store which is given as an object.
+const STORES: [&str; 9] = [
+    "s3", "s3a", "gs", "az", "azure", "adl", "abfs", "abfss", "memory",
+];
+
+/// Whether a path is the URL of an object store, as `s3://lake/weather` is: of S3 (`s3`, `s3a`), Google Cloud Storage
+/// (`gs`), Azure Blob (`az`, `azure`, `adl`, `abfs`, `abfss`), or of a store that is given as an object (`memory`).
+///
+/// ```
+/// use atomic_arrow::is_object_store_url;
+///
+/// assert!(is_object_store_url("s3://lake/weather"));
+/// assert!(!is_object_store_url("./s3://lake/weather"));
+/// assert!(!is_object_store_url("https://example.org/weather"));
+/// ```
+#[cfg(feature = "object_store")]
+pub fn is_object_store_url(path: impl AsRef<Path>) -> bool {
+    store_url(path.as_ref()).is_some()
+}
+
+/// The scheme of the URL of an object store, in small letters, and what follows `://`; `None` for any other path.
+pub(crate) fn store_url(path: &Path) -> Option<(&'static str, &str)> {
+    let (scheme, rest) = path.to_str()?.split_once("://")?;
+    let known = STORES
+        .iter()
+        .find(|known| scheme.eq_ignore_ascii_case(known));
+    known.map(|scheme| (*scheme, rest))
+}
+
+/// Whether a path is the URL of an object store that lost a slash, as it does where its parts are put together as those of
+/// a path.
+fn is_cut_url(path: &Path) -> bool {
+    let parts = path.to_str().and_then(|text| text.split_once(":/"));
+    parts.is_some_and(|(scheme, rest)| {
+        !rest.starts_with('/')
+            && STORES
+                .iter()
+                .any(|known| scheme.eq_ignore_ascii_case(known))
+    })
 }
 
 /// The scheme of a URL and what follows its colon.
@@ -135,8 +188,10 @@ mod tests {
     #[test]
     fn other_urls_and_homes_are_refused() {
         for (url, reason) in [
-            ("s3://bucket/x", "this kind of URL is not supported"),
-            ("gs://bucket", "this kind of URL"),
+            ("s3://bucket/x", "is in an object store"),
+            ("s3:/bucket/x", "has one slash after the scheme"),
+            ("GS:/", "has one slash after the scheme"),
+            ("hdfs://bucket", "this kind of URL is not supported"),
             ("abfss+x://a@b/c", "this kind of URL"),
             ("http://localhost/x", "this kind of URL"),
             ("file://host/x", "names another machine"),
@@ -157,6 +212,8 @@ mod tests {
     fn everything_else_is_a_path() {
         for path in [
             "./s3://bucket/x",
+            "./s3:/bucket/x",
+            "s4:/bucket/x",
             "./~/x",
             "~x",
             "a~/b",

@@ -2,6 +2,9 @@
 //!
 //! Nothing is written or checked here; a [`Draft`] that comes here is complete and verified.
 
+#[cfg(feature = "object_store")]
+mod object;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ffi::OsString;
 use std::io;
@@ -14,6 +17,21 @@ use crate::error::{Error, IoContext, Result, Step};
 use crate::options::Durability;
 use crate::pool::{for_each, map_calls};
 use crate::staging::{Draft, missing};
+
+#[cfg(feature = "object_store")]
+pub(crate) use object::publish_object;
+
+/// Publishes a finished draft in an object store, of which this build knows none.
+#[cfg(not(feature = "object_store"))]
+pub(crate) fn publish_object(
+    _: Draft,
+    store: &crate::store::Store,
+    _: &Path,
+    _: crate::staging::DraftSums,
+    _: crate::store::Expected,
+) -> Result<()> {
+    match *store {}
+}
 
 /// The number of times that the directory may be removed by others before publishing gives up.
 const ATTEMPTS: usize = 100;

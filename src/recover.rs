@@ -8,9 +8,10 @@ use std::sync::Arc;
 use crate::backend::Backend;
 use crate::disk::{Disk, OsDisk};
 use crate::error::{Error, Result, Step};
+use crate::location::Location;
 use crate::options::scan::{OnScan, Scan};
 use crate::options::{Interrupt, ScanProgress, StagingPlace};
-use crate::staging::resolve;
+use crate::store::ObjectStoreOptions;
 use crate::trace;
 use crate::transaction::{Recovered, Target, recover_all};
 
@@ -51,6 +52,7 @@ pub struct RecoverOptions {
     interrupt: Interrupt,
     on_scan: OnScan,
     disk: Arc<dyn Disk>,
+    object_store: ObjectStoreOptions,
 }
 
 impl Default for RecoverOptions {
@@ -62,6 +64,7 @@ impl Default for RecoverOptions {
             interrupt: Interrupt::default(),
             on_scan: OnScan::default(),
             disk: Arc::new(OsDisk),
+            object_store: ObjectStoreOptions::default(),
         }
     }
 }
@@ -124,6 +127,20 @@ impl RecoverOptions {
         self
     }
 
+    /// How the object store is reached whose URL the root is, as in `s3://lake/weather`; by default as the environment says.
+    /// For a path on a disk it has no effect.
+    #[cfg(feature = "object_store")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "object_store")))]
+    #[must_use]
+    pub fn object_store(self, options: ObjectStoreOptions) -> Self {
+        self.of_store(options)
+    }
+
+    pub(crate) fn of_store(mut self, options: ObjectStoreOptions) -> Self {
+        self.object_store = options;
+        self
+    }
+
     /// The disk to recover, for tests; by default the operating system's ([`OsDisk`]).
     #[cfg(feature = "sim")]
     #[cfg_attr(docsrs, doc(cfg(feature = "sim")))]
@@ -178,8 +195,7 @@ pub fn recover_with_options(root: impl AsRef<Path>, options: &RecoverOptions) ->
 
 fn recover_root(root: &Path, options: &RecoverOptions) -> Result<Recovery> {
     let target = Target {
-        disk: &options.disk,
-        root: &resolve(options.disk.as_ref(), root)?,
+        root: &Location::of_directory(&options.disk, root, &options.object_store)?,
         staging: &options.staging,
         interrupt: &options.interrupt,
         rewrite_missing: false,

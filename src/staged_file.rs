@@ -15,12 +15,13 @@ use parquet::file::metadata::ParquetMetaData;
 use crate::disk::{Disk, DiskFile, EntryKind, FileStatus, PublishMode};
 use crate::error::{Error, IoContext, Result, Step};
 use crate::format::{Fault, Format};
-use crate::local_path::local_path;
+use crate::location::Location;
 use crate::options::{Durability, FileOptions, Verify};
-use crate::publish::publish;
+use crate::publish::{publish, publish_object};
 use crate::staging::{
-    Area, ControlLock, Draft, DraftSums, check_inside, check_reach, check_spelling, resolve,
+    Area, ControlLock, Draft, DraftSums, check_inside, check_reach, check_spelling,
 };
+use crate::store::{Expected, Version};
 use crate::table_format::TableFormat;
 use crate::trace;
 use crate::transaction::lock_for_publishing;
@@ -29,23 +30,19 @@ use crate::verify::{Damage, verify_content, verify_end};
 /// Where a file is to be published.
 #[derive(Debug, Clone)]
 pub(crate) struct Destination {
-    path: PathBuf,
+    location: Location,
     /// The permissions of the file that will be replaced.
     mode: Option<u32>,
 }
 
 impl Destination {
-    /// The file `name` in `directory`, which is absolute and resolved.
+    /// The file `name` in `directory`.
     ///
     /// A name that is certain to be refused in the end is refused now.
-    pub(crate) fn new(
-        disk: &dyn Disk,
-        directory: &Path,
-        name: OsString,
-        mode: PublishMode,
-    ) -> Result<Self> {
+    pub(crate) fn new(directory: &Location, name: OsString, mode: PublishMode) -> Result<Self> {
         const NAME_MAX: usize = 255;
-        let path = directory.join(&name);
+        let path = directory.path.join(&name);
+        let disk = directory.disk.as_ref();
         if name.as_encoded_bytes().len() > NAME_MAX {
             return Err(Error::InvalidPath {
                 path,
@@ -70,46 +67,74 @@ impl Destination {
             Ok(Some((kind, status))) => {
                 check_replaceable(&path, kind)?;
                 TableFormat::check_file(disk, &path)?;
-                Some(status.mode & 0o777)
+                // Objects have no permissions.
+                directory.store.is_none().then_some(status.mode & 0o777)
+            }
+            // What an object store does not answer now, it would not answer then.
+            Err(error) if directory.store.is_some() => {
+                return Err(error).at(Step::CreateStaging, &path);
             }
             Ok(None) | Err(_) => None,
         };
-        Ok(Destination { path, mode })
+        let location = Location {
+            path,
+            ..directory.clone()
+        };
+        Ok(Destination { location, mode })
+    }
+
+    /// A file in `directory` whose name nobody else has: in an object store it is put there without a condition, and so in
+    /// parts if it is long.
+    pub(crate) fn unique(
+        directory: &Location,
+        name: OsString,
+        mode: PublishMode,
+    ) -> Result<(Self, PublishMode)> {
+        if directory.store.is_none() {
+            return Ok((Self::new(directory, name, mode)?, mode));
+        }
+        let location = Location {
+            path: directory.path.join(name),
+            ..directory.clone()
+        };
+        let destination = Destination {
+            location,
+            mode: None,
+        };
+        Ok((destination, PublishMode::Replace))
     }
 
     /// The file at a path that a caller names, and the directory that holds it, with the symbolic links above it
     /// resolved.
-    pub(crate) fn at(disk: &dyn Disk, path: &Path, mode: PublishMode) -> Result<(Self, PathBuf)> {
-        let path = &*local_path(path)?;
-        let invalid = |reason| Error::InvalidPath {
-            path: path.to_owned(),
-            reason,
-        };
-        // `Path` ignores a slash at the end, so that `lake/` would name a file.
-        if path.as_os_str().as_encoded_bytes().ends_with(b"/") {
-            return Err(invalid("names a directory"));
-        }
-        let name = path.file_name().ok_or_else(|| invalid("names no file"))?;
-        let parent = match path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
-        let directory = resolve(disk, parent)?;
-        let destination = Self::new(disk, &directory, name.to_owned(), mode)?;
+    pub(crate) fn at(
+        path: &Path,
+        options: &FileOptions,
+        mode: PublishMode,
+    ) -> Result<(Self, Location)> {
+        let (directory, name) = Location::of_file(&options.disk, path, &options.object_store)?;
+        let destination = Self::new(&directory, name, mode)?;
         Ok((destination, directory))
     }
 
     pub(crate) fn path(&self) -> &Path {
-        &self.path
+        &self.location.path
+    }
+
+    pub(crate) fn location(&self) -> &Location {
+        &self.location
     }
 
     /// Starts the staging file. What replaces a file is nobody else's to read until it has the
-    /// permissions of that file.
+    /// permissions of that file; what goes to an object store is nobody else's, and always hashed, so that what is put
+    /// there is what was written.
     pub(crate) fn draft(&self, area: Area, verify: Verify) -> Result<Draft> {
+        if self.location.store.is_some() {
+            return Draft::create(area, true, true);
+        }
         let private = self.mode.is_some();
         let draft = Draft::create(area, private, verify >= Verify::Checksum)?;
         // The area stays as long as the draft is in it.
-        let directory = self.path.parent().unwrap_or(&self.path);
+        let directory = self.path().parent().unwrap_or(self.path());
         match check_reach(draft.disk(), draft.area().path(), directory) {
             Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
                 Err(draft.lost(Step::CreateStaging))
@@ -124,14 +149,34 @@ impl Destination {
 #[derive(Debug)]
 pub(crate) struct Unchanged {
     before: Option<FileStatus>,
-    _lock: ControlLock,
+    kept: Kept,
+}
+
+/// How an update keeps others from publishing in between.
+#[derive(Debug)]
+enum Kept {
+    Locked {
+        _lock: ControlLock,
+    },
+    /// By the version that is replaced; none if no object was there.
+    Version(Option<Version>),
 }
 
 impl Unchanged {
-    pub(crate) fn new(before: Option<FileStatus>, lock: ControlLock) -> Self {
+    /// Of a file on a disk, whose lock is held.
+    pub(crate) fn locked(before: Option<FileStatus>, lock: ControlLock) -> Self {
         Unchanged {
             before,
-            _lock: lock,
+            kept: Kept::Locked { _lock: lock },
+        }
+    }
+
+    /// Of an object, which is replaced only if it is still this version.
+    pub(crate) fn of_version(before: Option<(FileStatus, Version)>) -> Self {
+        let (before, version) = before.unzip();
+        Unchanged {
+            before,
+            kept: Kept::Version(version),
         }
     }
 
@@ -153,7 +198,29 @@ impl Unchanged {
         match (&self.before, &found) {
             (None, None) => Ok(()),
             (Some(before), Some(found)) if is_same(before, found) => Ok(()),
-            _ => Err(conflict(path.to_owned())),
+            _ => Err(self.conflict(path)),
+        }
+    }
+
+    /// The error of an update whose file somebody else has published meanwhile.
+    pub(crate) fn conflict(&self, path: &Path) -> Error {
+        Error::Conflict {
+            path: path.to_owned(),
+            reason: match self.kept {
+                Kept::Locked { .. } => {
+                    "was changed since the update began, by somebody who did not update it too: begin the update again"
+                }
+                Kept::Version(_) => "was changed since the update began: begin the update again",
+            },
+        }
+    }
+
+    /// What has to be at the key of an object that is published.
+    fn expected(&self) -> Expected {
+        match &self.kept {
+            Kept::Version(version) => version.clone().map_or(Expected::Absent, Expected::Version),
+            // A lock is for files on a disk.
+            Kept::Locked { .. } => Expected::Absent,
         }
     }
 }
@@ -163,19 +230,11 @@ pub(crate) fn is_same(one: &FileStatus, other: &FileStatus) -> bool {
     (one.identity, one.len, one.modified) == (other.identity, other.len, other.modified)
 }
 
-/// The error of an update whose file somebody else has published meanwhile.
-pub(crate) fn conflict(path: PathBuf) -> Error {
-    Error::Conflict {
-        path,
-        reason: "was changed since the update began, by somebody who did not update it too: begin the update again",
-    }
-}
-
-/// The conflict error for a path that was free when the update began, and is taken now.
-fn changed(error: Error) -> Error {
-    match error {
-        Error::AlreadyExists { path } => conflict(path),
-        other => other,
+/// The conflict error for a path that was free when an update began, and is taken now.
+fn changed(error: Error, unchanged: Option<&Unchanged>) -> Error {
+    match (error, unchanged) {
+        (Error::AlreadyExists { path }, Some(unchanged)) => unchanged.conflict(&path),
+        (other, _) => other,
     }
 }
 
@@ -212,7 +271,7 @@ pub struct StagedFile<C = RowContent> {
 impl<C> fmt::Debug for StagedFile<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("StagedFile")
-            .field("path", &self.destination.path)
+            .field("path", &self.destination.path())
             .field("staging", &self.draft.path())
             .field("bytes", &self.written.len)
             .finish_non_exhaustive()
@@ -228,10 +287,14 @@ impl<C> StagedFile<C> {
         content: C,
         check: Option<impl FnOnce(Arc<dyn DiskFile>) -> Result<(), Fault>>,
     ) -> Result<Self> {
-        let durability = options.durability;
+        let durability = match destination.location.store {
+            // The object is durable, and its draft need not be.
+            Some(_) => Durability::Unsynced,
+            None => options.durability,
+        };
         let written = sync_and_verify(
             &mut draft,
-            &destination.path,
+            destination.path(),
             (durability, destination.mode),
             options.verify,
             check,
@@ -250,7 +313,7 @@ impl<C> StagedFile<C> {
     /// Where the file will be published.
     #[must_use]
     pub fn path(&self) -> &Path {
-        &self.destination.path
+        self.destination.path()
     }
 
     /// Where the file is now.
@@ -266,7 +329,7 @@ impl<C> StagedFile<C> {
     }
 
     /// The XXH3 hash (128 bits) of all bytes, if [`Verify::Checksum`] or [`Verify::Decode`] was asked
-    /// for.
+    /// for, or the file goes to an object store.
     #[must_use]
     pub fn content_hash(&self) -> Option<u128> {
         self.written.checksum
@@ -290,7 +353,7 @@ impl<C> StagedFile<C> {
     /// put a symbolic link in the place of its directory, or what is no regular file in its own;
     /// [`Error::Io`] if the system refused: nothing is published then, and the staging file is removed.
     /// [`Error::NotDurable`] if the file is published but may not survive a power cut;
-    /// [`Error::Unknown`] if the system does not tell.
+    /// [`Error::Unknown`] if the system, or the object store, does not tell.
     pub fn publish(self) -> Result<PublishedFile<C>> {
         let StagedFile {
             draft,
@@ -301,36 +364,23 @@ impl<C> StagedFile<C> {
             content,
             unchanged,
         } = self;
-        let _inside = trace::write_file(&destination.path).entered();
-        let _lock = match lock_for_publishing(draft.area(), &destination.path) {
-            // The area is gone, and with it the staging file.
-            Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-                return Err(draft.lost(Step::Publish));
+        let path = destination.location.path.clone();
+        let _inside = trace::write_file(&path).entered();
+        match &destination.location.store {
+            Some(store) => {
+                let expected = match (&unchanged, mode) {
+                    (Some(unchanged), _) => unchanged.expected(),
+                    (None, PublishMode::CreateNew) => Expected::Absent,
+                    (None, PublishMode::Replace) => Expected::Any,
+                };
+                let put = publish_object(draft, store, &path, written, expected);
+                put.map_err(|error| changed(error, unchanged.as_ref()))?;
             }
-            locked => locked?,
-        };
-        let directory = destination.path.parent().unwrap_or(&destination.path);
-        let root = draft.area().home().root();
-        check_inside(draft.disk(), root, directory)?;
-        if let Some(below) = directory.strip_prefix(root).ok().map(Path::to_owned) {
-            check_spelling(draft.disk(), root, &BTreeSet::from([below]), &[])?;
+            None => publish_on_disk(draft, &path, (mode, durability), unchanged.as_ref())?,
         }
-        if mode == PublishMode::Replace
-            && let Ok(Some((kind, _))) = draft.disk().status(&destination.path)
-        {
-            check_replaceable(&destination.path, kind)?;
-            TableFormat::check_file(draft.disk(), &destination.path)?;
-        }
-        match &unchanged {
-            Some(unchanged) => {
-                unchanged.check(draft.disk(), &destination.path)?;
-                publish(draft, &destination.path, mode, durability).map_err(changed)?;
-            }
-            None => publish(draft, &destination.path, mode, durability)?,
-        }
-        trace::published_alone(&destination.path, written.len);
+        trace::published_alone(&path, written.len);
         Ok(PublishedFile {
-            path: destination.path,
+            path,
             written,
             content,
         })
@@ -338,6 +388,39 @@ impl<C> StagedFile<C> {
 
     /// Removes the file, which no reader has seen. The same as dropping it.
     pub fn discard(self) {}
+}
+
+/// Publishes a file on a disk, if all that has to be so is so still.
+fn publish_on_disk(
+    draft: Draft,
+    path: &Path,
+    (mode, durability): (PublishMode, Durability),
+    unchanged: Option<&Unchanged>,
+) -> Result<()> {
+    let _lock = match lock_for_publishing(draft.area(), path) {
+        // The area is gone, and with it the staging file.
+        Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+            return Err(draft.lost(Step::Publish));
+        }
+        locked => locked?,
+    };
+    let directory = path.parent().unwrap_or(path);
+    let root = draft.area().home().root();
+    check_inside(draft.disk(), root, directory)?;
+    if let Some(below) = directory.strip_prefix(root).ok().map(Path::to_owned) {
+        check_spelling(draft.disk(), root, &BTreeSet::from([below]), &[])?;
+    }
+    if mode == PublishMode::Replace
+        && let Ok(Some((kind, _))) = draft.disk().status(path)
+    {
+        check_replaceable(path, kind)?;
+        TableFormat::check_file(draft.disk(), path)?;
+    }
+    if let Some(unchanged) = unchanged {
+        unchanged.check(draft.disk(), path)?;
+    }
+    let published = publish(draft, path, mode, durability);
+    published.map_err(|error| changed(error, unchanged))
 }
 
 /// Syncs and verifies a file ([`Step::SyncFile`], [`Step::Verify`]): all that stands between the last byte written
@@ -421,7 +504,7 @@ pub struct PublishedFile<C = RowContent> {
 }
 
 impl<C> PublishedFile<C> {
-    /// The final path: absolute, with the symbolic links above it resolved.
+    /// The final path: absolute, with the symbolic links above it resolved; or the URL.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
@@ -434,7 +517,7 @@ impl<C> PublishedFile<C> {
     }
 
     /// The XXH3 hash (128 bits) of all bytes, if [`Verify::Checksum`] or [`Verify::Decode`] was asked
-    /// for.
+    /// for, or the file goes to an object store.
     #[must_use]
     pub fn content_hash(&self) -> Option<u128> {
         self.written.checksum

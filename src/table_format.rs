@@ -5,10 +5,13 @@
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::disk::{Disk, EntryKind, OsDisk};
 use crate::error::{Error, Result};
-use crate::staging::{is_area_name, resolve};
+use crate::location::Location;
+use crate::staging::is_area_name;
+use crate::store::ObjectStoreOptions;
 
 /// A format whose tables keep a log of their files.
 ///
@@ -41,13 +44,30 @@ impl TableFormat {
     /// The format of the table that `root` belongs to; `None` if it belongs to none, or is not there.
     ///
     /// A partition's directory (`key=value`), and the directory `data` in which Iceberg keeps its files,
-    /// belong to the table above them.
+    /// belong to the table above them. With the feature `object_store` the root may be a URL, as in `s3://lake/weather`; the
+    /// store is reached as the environment says.
     ///
     /// # Errors
     /// [`Error::Read`] if the root cannot be looked into. Nothing is changed.
     pub fn at(root: impl AsRef<Path>) -> Result<Option<Self>> {
-        let disk = OsDisk;
-        Self::find(&disk, &resolve(&disk, root.as_ref())?)
+        Self::of_root(root.as_ref(), &ObjectStoreOptions::default())
+    }
+
+    /// The format of the table that `root` belongs to, in an object store that is reached by these options: see
+    /// [`at`](Self::at), which reaches it as the environment says.
+    ///
+    /// # Errors
+    /// Those of [`at`](Self::at), and [`Error::InvalidOption`] if the options do not say how to reach the store.
+    #[cfg(feature = "object_store")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "object_store")))]
+    pub fn in_store(root: impl AsRef<Path>, options: &ObjectStoreOptions) -> Result<Option<Self>> {
+        Self::of_root(root.as_ref(), options)
+    }
+
+    fn of_root(root: &Path, options: &ObjectStoreOptions) -> Result<Option<Self>> {
+        let disk: Arc<dyn Disk> = Arc::new(OsDisk);
+        let root = Location::of_directory(&disk, root, options)?;
+        Self::find(root.disk.as_ref(), &root.path)
     }
 
     /// The table format of a root that is absolute and resolved; see [`at`](Self::at).

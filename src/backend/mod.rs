@@ -4,6 +4,8 @@
 //! of the verbs, and what follows from each answer, is in [`transaction`](crate::transaction).
 
 mod local;
+#[cfg(feature = "object_store")]
+mod remote;
 
 use std::any::Any;
 use std::fmt;
@@ -22,6 +24,8 @@ use crate::staging::{Swept, Workspace};
 use crate::table_format::TableFormat;
 
 pub(crate) use local::{LocalBackend, check_descriptors};
+#[cfg(feature = "object_store")]
+pub(crate) use remote::RemoteBackend;
 
 /// Keeps a transaction alive, or a lock held, until it is dropped.
 pub(crate) type Guard = Box<dyn Any + Send + Sync>;
@@ -47,6 +51,20 @@ pub(crate) enum Liveness {
     Gone,
 }
 
+/// The result of asking for the lock of a data set.
+pub(crate) enum Lock {
+    /// It is held until this is dropped, or longer. Empty if this kind is not needed here.
+    Held(#[expect(dead_code, reason = "kept until it is dropped")] Guard),
+    /// There are no locks here.
+    Unsupported,
+    /// A dead writer's transaction holds it, which has to be recovered first.
+    #[cfg_attr(
+        not(feature = "object_store"),
+        expect(dead_code, reason = "only object stores have such locks")
+    )]
+    OfDead(Uuid),
+}
+
 /// The decision that stands after [`Backend::decide`].
 #[derive(Debug)]
 pub(crate) enum Decided {
@@ -65,6 +83,18 @@ pub(crate) struct VerifiedFile<'a> {
     pub(crate) path: &'a Path,
     /// Which file was verified, whatever stands at that path later.
     pub(crate) identity: Identity,
+    /// Its length in bytes.
+    #[cfg_attr(
+        not(feature = "object_store"),
+        expect(dead_code, reason = "only object stores are told of it")
+    )]
+    pub(crate) bytes: u64,
+    /// Where it is to be published, below the root of the data set.
+    #[cfg_attr(
+        not(feature = "object_store"),
+        expect(dead_code, reason = "only object stores are told of it")
+    )]
+    pub(crate) destination: &'a Path,
 }
 
 /// What a transaction has staged for another.
@@ -144,9 +174,8 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync {
     fn check_directory(&self, directory: &Path) -> Result<()>;
 
     /// Takes the lock of the data set for a transaction; for a file by itself there is none. While it is held
-    /// exclusively nobody else decides; while it is shared, nobody exchanges directories. Dropping what is returned
-    /// releases it. `None` if there are no locks here; an empty guard if this kind is not needed here.
-    fn lock(&self, kind: LockKind, holder: Option<Uuid>) -> Result<Option<Guard>>;
+    /// exclusively nobody else decides; while it is shared, nobody exchanges directories.
+    fn lock(&self, kind: LockKind, holder: Option<Uuid>) -> Result<Lock>;
 
     /// The receipt of the write of this name into this directory of the data set, if it was committed and
     /// is still remembered, with those of its files that are not there any more. Of a stream the latest write is
@@ -158,8 +187,15 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync {
     /// Where a transaction stands, as errors name it.
     fn place(&self, transaction: Uuid) -> PathBuf;
 
+    /// Where a staged file of a transaction stands, by its name in that.
+    fn staged_path(&self, transaction: Uuid, staged: &Path) -> PathBuf;
+
     /// The transactions of which anything is left.
     fn transactions(&self) -> Result<Vec<Uuid>>;
+
+    /// Whether a writer was at work on a transaction a moment ago, as far as [the list](Self::transactions) of them told: nothing
+    /// has to be read to know that it needs no recovery. False where a list does not tell.
+    fn is_recent(&self, transaction: Uuid) -> bool;
 
     /// Makes a transaction, alive as long as what is returned.
     fn begin(&self) -> Result<(Uuid, Guard)>;
@@ -180,7 +216,7 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync {
     // Staging.
 
     /// The workspace of a transaction of ours.
-    fn workspace(&self, transaction: Uuid) -> Workspace;
+    fn workspace(&self, transaction: Uuid) -> Result<Workspace>;
 
     /// Stages a file of the workspace, which stays there no longer than the transaction. May be called by several
     /// threads.
@@ -299,4 +335,14 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync {
 
     /// Reports announced transactions that cannot be reached from here; with `forget`, removes their markers.
     fn report_out_of_reach(&self, dry_run: bool, forget: bool) -> OutOfReach;
+}
+
+impl dyn Backend + '_ {
+    /// The path of a directory below the root; of the root itself without a separator at its end.
+    pub(crate) fn path_of(&self, directory: &Path) -> PathBuf {
+        match directory.as_os_str().is_empty() {
+            true => self.root().to_owned(),
+            false => self.root().join(directory),
+        }
+    }
 }

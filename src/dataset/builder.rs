@@ -12,12 +12,14 @@ use super::options::{EngineOptions, Progress, SortColumns, SyncPolicy};
 use crate::disk::{Disk, OsDisk};
 use crate::error::Step;
 use crate::format::{Format, TextOptions};
+use crate::location::Location;
 use crate::options::callback::one_at_a_time;
 use crate::options::{
     Durability, Encodings, Interrupt, ParquetProperties, SchemaPolicy, StagingPlace, Verify,
 };
 use crate::partition::PartitionBy;
 use crate::receipt::{CommitMode, FileRecord, Part};
+use crate::store::ObjectStoreOptions;
 
 /// How long a staged write is kept, by default, before it is taken for forgotten.
 const KEEP_STAGED: Duration = Duration::from_secs(24 * 60 * 60);
@@ -62,6 +64,7 @@ pub struct DatasetWriterBuilder {
     pub(super) staging: StagingPlace,
     pub(super) keep: Duration,
     pub(super) disk: Arc<dyn Disk>,
+    pub(super) object_store: ObjectStoreOptions,
     pub(super) on_file: Option<OnFile>,
     pub(super) engine: EngineOptions,
 }
@@ -100,9 +103,15 @@ impl DatasetWriterBuilder {
             staging: StagingPlace::default(),
             keep: KEEP_STAGED,
             disk: Arc::new(OsDisk),
+            object_store: ObjectStoreOptions::default(),
             on_file: None,
             engine: EngineOptions::default(),
         }
+    }
+
+    /// Where the data set is.
+    pub(super) fn locate(&self) -> crate::error::Result<Location> {
+        Location::of_directory(&self.disk, &self.root, &self.object_store)
     }
 
     /// The keys by which rows are divided into directories; by default there are none.
@@ -143,6 +152,15 @@ impl DatasetWriterBuilder {
     /// values may take a quarter of the memory limit.
     pub fn format(mut self, format: Format) -> Self {
         self.engine.format = format;
+        self
+    }
+
+    /// How the object store is reached whose URL the root is, as in `s3://lake/weather`; by default as the environment says.
+    /// For a path on a disk it has no effect.
+    #[cfg(feature = "object_store")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "object_store")))]
+    pub fn object_store(mut self, options: ObjectStoreOptions) -> Self {
+        self.object_store = options;
         self
     }
 

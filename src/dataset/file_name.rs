@@ -118,6 +118,20 @@ impl FileNames {
         }
     }
 
+    /// Refuses a template that does not make every name another, as removals in an object store need it: one that arrives
+    /// late must not meet a newer object.
+    ///
+    /// # Errors
+    /// [`Error::InvalidOption`].
+    pub(super) fn check_unique(&self) -> Result<()> {
+        match self.has(&Part::Uuid) {
+            true => Ok(()),
+            false => Err(invalid(
+                "{uuid} is needed in an object store: a removal that comes late must not meet a newer file of the name",
+            )),
+        }
+    }
+
     /// Refuses a partition whose files may have too long a name.
     ///
     /// # Errors

@@ -31,6 +31,8 @@ mod writer;
 pub use async_writer::AsyncDatasetWriter;
 pub use builder::DatasetWriterBuilder;
 pub use commit::staged_writes::StagedWrites;
+#[cfg(feature = "object_store")]
+pub use commit::waiting::staged_in_store;
 pub use commit::waiting::{WaitingWrite, staged, staged_at};
 pub use dry_run::{DryRun, DryRunReport};
 pub use options::{Progress, SortBy, SortColumns, SyncPolicy};

@@ -248,6 +248,8 @@ pub(crate) struct EngineOptions {
     pub(crate) durability: Durability,
     /// How files are synced; by default [`SyncPolicy::Auto`].
     pub(crate) sync: SyncPolicy,
+    /// The number of threads that hand finished files to the transaction, where that takes its time; by default it does not.
+    pub(crate) staging_threads: Option<usize>,
     /// The most files open at once, at least 8; by default 64.
     pub(crate) max_open_files: usize,
     /// Whether partition columns stay in the files; by default they do not.
@@ -286,6 +288,7 @@ impl Default for EngineOptions {
             verify: Verify::default(),
             durability: Durability::default(),
             sync: SyncPolicy::default(),
+            staging_threads: None,
             max_open_files: 64,
             keep_partition_columns: false,
             hash_content: false,

@@ -25,10 +25,11 @@ use crate::categories::KnownCategories;
 use crate::disk::Disk;
 use crate::error::{Error, Result};
 use crate::existing::Existing;
+use crate::location::Location;
 use crate::meaning::Ordered;
 use crate::meter::Work;
 use crate::names;
-use crate::options::{Interrupt, SchemaPolicy, StagingPlace};
+use crate::options::{Durability, Interrupt, SchemaPolicy, StagingPlace};
 use crate::partition::Partition;
 use crate::presence::{Counted, holds_files};
 use crate::receipt::{CommitMode, Note, Part, Receipt, StagedFileRecord, StagedWrite, WriteName};
@@ -110,6 +111,7 @@ impl DatasetWriter {
     pub(super) fn open(builder: DatasetWriterBuilder, schema: SchemaRef) -> Result<Self> {
         let Checked {
             mut options,
+            location,
             surroundings,
             stored,
             existing,
@@ -132,6 +134,12 @@ impl DatasetWriter {
         let root = surroundings.root.clone();
         let hides_schema = options.hides_schema();
         options.limit_open_files(disk.as_ref(), &root)?;
+        let durability = options.durability;
+        if let Some(parallel_requests) = location.parallel_requests() {
+            // The files of the spool need not outlive this process, and are uploaded beside each other.
+            options.durability = Durability::Unsynced;
+            options.staging_threads = Some(parallel_requests);
+        }
         // Other processes, which may work in another directory, look for what is staged by this path.
         let staging = match staging {
             StagingPlace::Directory(given) => {
@@ -140,15 +148,14 @@ impl DatasetWriter {
             place => place,
         };
         let target = Target {
-            disk: &disk,
-            root: &root,
+            root: &location,
             staging: &staging,
             interrupt: &options.interrupt,
             rewrite_missing,
         };
         let backend = target.open()?;
         check_open(backend.as_ref(), &part)?;
-        let mut transaction = Transaction::begin(Arc::clone(&backend), options.durability)?;
+        let mut transaction = Transaction::begin(Arc::clone(&backend), durability)?;
         let span = trace::write(&root, transaction.id(), WriteName::fields(name.as_ref()));
         transaction.tell_within(&span);
         let scope = backend.scope();
@@ -157,7 +164,7 @@ impl DatasetWriter {
         if name.is_none() {
             conflicts.check_new(backend.as_ref())?;
         }
-        let session = Arc::new(Session::new(&transaction, conflicts, &root));
+        let session = Arc::new(Session::new(&transaction, conflicts, &root)?);
         let interrupt = options.interrupt.clone();
         options.root = root;
         options.given = Some(Arc::clone(&schema));
@@ -449,8 +456,7 @@ impl DatasetWriterBuilder {
     /// is published but what had been committed.
     pub fn already_committed(&self) -> Result<Option<Receipt>> {
         let receipt = already_committed(self)?;
-        let root = || resolve(self.disk.as_ref(), &self.root);
-        let receipt = receipt.map(|receipt| Ok(receipt.with_root(&root()?)));
+        let receipt = receipt.map(|receipt| Ok(receipt.with_root(&self.locate()?.path)));
         receipt.transpose()
     }
 
@@ -484,6 +490,7 @@ fn refuse_given<const N: usize>(options: [(&'static str, bool); N], reason: &str
 /// A write that can be begun: its options, where it goes, and what it stores.
 pub(super) struct Checked {
     pub(super) options: EngineOptions,
+    pub(super) location: Location,
     pub(super) surroundings: Surroundings,
     pub(super) stored: StoredTypes,
     /// A file of the data set, if it was looked at.
@@ -493,7 +500,7 @@ pub(super) struct Checked {
 
 /// Finds out what cannot be done, before anything is touched.
 pub(super) fn checked(builder: &DatasetWriterBuilder, schema: &SchemaRef) -> Result<Checked> {
-    let (disk, by) = (&builder.disk, &builder.by);
+    let by = &builder.by;
     let mut options = builder.engine.clone();
     if let Some(compression) = builder.compression {
         options.compress(compression);
@@ -514,10 +521,18 @@ pub(super) fn checked(builder: &DatasetWriterBuilder, schema: &SchemaRef) -> Res
     if !builder.case_sensitive_names {
         names::check_case(schema, names::keys(by))?;
     }
+    let location = builder.locate()?;
+    if location.store.is_some() && options.durability == Durability::Unsynced {
+        return Err(Error::InvalidOption {
+            option: "durability",
+            reason: "an object store keeps what it has acknowledged: nothing can be left unsynced"
+                .to_owned(),
+        });
+    }
     let surroundings = Surroundings {
         keys: by.keys().iter().map(|key| key.name().to_owned()).collect(),
-        disk: Arc::clone(disk),
-        root: resolve(disk.as_ref(), &builder.root)?,
+        disk: Arc::clone(&location.disk),
+        root: location.path.clone(),
         mode: builder.mode,
         format: options.format,
         case_sensitive_names: builder.case_sensitive_names,
@@ -527,12 +542,17 @@ pub(super) fn checked(builder: &DatasetWriterBuilder, schema: &SchemaRef) -> Res
     let bound = by.bind(stored.schema(), options.keep_partition_columns)?;
     options.take_named(schema, bound.file_schema())?;
     options.check(schema, bound.file_schema())?;
-    FileNames::new(&options)?.check(&options, builder.mode, !by.is_empty())?;
+    let names = FileNames::new(&options)?;
+    names.check(&options, builder.mode, !by.is_empty())?;
+    if location.store.is_some() {
+        names.check_unique()?;
+    }
     if !builder.overwrite_table {
-        check_table(disk.as_ref(), &surroundings.root, builder.mode)?;
+        check_table(location.disk.as_ref(), &location.path, builder.mode)?;
     }
     Ok(Checked {
         options,
+        location,
         surroundings,
         stored,
         existing,
@@ -547,8 +567,10 @@ pub(super) fn notes_of(
     schema: &SchemaRef,
     partitions: &[Partition],
 ) -> Result<Vec<Note>> {
-    let (disk, by) = (&builder.disk, &builder.by);
-    let root = resolve(disk.as_ref(), &builder.root)?;
+    let by = &builder.by;
+    let Location {
+        disk, path: root, ..
+    } = builder.locate()?;
     let names = FileNames::new(&builder.engine)?;
     names.check(&builder.engine, builder.mode, !by.is_empty())?;
     for partition in partitions {
@@ -558,13 +580,13 @@ pub(super) fn notes_of(
         check_table(disk.as_ref(), &root, builder.mode)?;
         check_tables_below(disk.as_ref(), &root, builder.mode, partitions)?;
     }
-    if is_ignored(builder, &root, partitions)? {
+    if is_ignored(disk.as_ref(), builder.mode, &root, partitions)? {
         return Ok(vec![Note::Ignored]);
     }
     let keep = builder.engine.keep_partition_columns;
     let surroundings = Surroundings {
         keys: by.keys().iter().map(|key| key.name().to_owned()).collect(),
-        disk: Arc::clone(disk),
+        disk,
         root,
         mode: builder.mode,
         format: builder.engine.format,
@@ -587,12 +609,12 @@ pub(super) fn notes_of(
 /// # Errors
 /// [`Error::Conflict`] if there are files where the mode allows none.
 fn is_ignored(
-    builder: &DatasetWriterBuilder,
+    disk: &dyn Disk,
+    mode: CommitMode,
     root: &Path,
     partitions: &[Partition],
 ) -> Result<bool> {
-    let disk = builder.disk.as_ref();
-    let guarded: Vec<PathBuf> = match builder.mode {
+    let guarded: Vec<PathBuf> = match mode {
         CommitMode::Append | CommitMode::OverwritePartitions | CommitMode::Overwrite => Vec::new(),
         CommitMode::Ignore => return holds_files(disk, root, Counted::Visible),
         CommitMode::ErrorIfAnyExists => vec![root.to_owned()],

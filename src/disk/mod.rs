@@ -329,6 +329,9 @@ pub trait Disk: fmt::Debug + Send + Sync {
     /// The system's.
     fn canonicalize(&self, path: &Path) -> io::Result<PathBuf>;
 
+    /// Whether there can be symbolic links at all.
+    fn has_links(&self) -> bool;
+
     /// Whether a lock taken at `path` by another machine would be seen here. Where not (network and
     /// user-space file systems), the age of a staging file decides too whether its writer is dead.
     fn trusts_locks(&self, path: &Path) -> bool;

@@ -111,6 +111,10 @@ impl Disk for OsDisk {
         fs::canonicalize(path)
     }
 
+    fn has_links(&self) -> bool {
+        true
+    }
+
     fn trusts_locks(&self, path: &Path) -> bool {
         sys::trusts_locks(path)
     }

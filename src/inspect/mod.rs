@@ -20,13 +20,14 @@ use std::sync::Arc;
 use crate::disk::{Disk, OsDisk};
 use crate::error::Result;
 use crate::format::parquet::Keys;
+use crate::location::Location;
 #[cfg(feature = "encryption")]
 use crate::options::ParquetKeys;
 use crate::options::scan::OnScan;
 use crate::options::{ScanProgress, StagingPlace};
 use crate::partition::Partition;
 use crate::recover::{RecoverOptions, recover_with_options};
-use crate::staging::resolve;
+use crate::store::ObjectStoreOptions;
 
 pub use crate::walk::PassedOver;
 pub use oddity::{Misreading, Oddity};
@@ -184,6 +185,7 @@ pub struct InspectOptions {
     keys: Option<Keys>,
     on_scan: OnScan,
     disk: Arc<dyn Disk>,
+    object_store: ObjectStoreOptions,
 }
 
 impl Default for InspectOptions {
@@ -195,6 +197,7 @@ impl Default for InspectOptions {
             keys: None,
             on_scan: OnScan::default(),
             disk: Arc::new(OsDisk),
+            object_store: ObjectStoreOptions::default(),
         }
     }
 }
@@ -245,6 +248,16 @@ impl InspectOptions {
         self
     }
 
+    /// How the object store is reached whose URL the root is, as in `s3://lake/weather`; by default as the environment says.
+    /// For a path on a disk it has no effect.
+    #[cfg(feature = "object_store")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "object_store")))]
+    #[must_use]
+    pub fn object_store(mut self, options: ObjectStoreOptions) -> Self {
+        self.object_store = options;
+        self
+    }
+
     /// The disk to look at, for tests; by default the operating system's ([`OsDisk`]).
     #[cfg(feature = "sim")]
     #[cfg_attr(docsrs, doc(cfg(feature = "sim")))]
@@ -262,6 +275,9 @@ impl InspectOptions {
 /// grows with the number of partitions and not with rows or files. Nothing outside the root is read, and
 /// nothing that could block: symbolic links below it, mounts, pipes, devices and sockets are an
 /// [`Oddity::PassedOver`]. What cannot be read below the root is an oddity and no error.
+///
+/// With the feature `object_store` the root may be a URL, as in `s3://lake/weather`. A data set in an object store is listed once, so that memory grows with its files too, and the ends of its files are read
+/// several at a time.
 ///
 /// # Errors
 /// [`Error::InvalidPath`](crate::Error::InvalidPath) if the root is no directory,
@@ -285,13 +301,15 @@ pub fn inspect_with_options(
         keys,
         on_scan,
         disk,
+        object_store,
     } = options;
-    let root = resolve(disk.as_ref(), root.as_ref())?;
+    let place = Location::of_directory(disk, root.as_ref(), object_store)?.for_walk()?;
+    let root = place.path;
     let walk::Walked {
         partitions,
         mut oddities,
     } = walk::walk(
-        disk.as_ref(),
+        place.disk.as_ref(),
         &root,
         *small_file,
         *cross_mounts,
@@ -301,6 +319,7 @@ pub fn inspect_with_options(
     let recover = RecoverOptions::new()
         .dry_run(true)
         .staging(staging.clone())
+        .of_store(object_store.clone())
         .on(Arc::clone(disk));
     let leftovers = recover_with_options(&root, &recover)?;
     oddities.extend(

@@ -40,6 +40,8 @@ pub use scan::ScanProgress;
 pub use schema_policy::SchemaPolicy;
 use text::{NonFinite, TextOptions};
 
+use crate::store::ObjectStoreOptions;
+
 /// Whether a commit waits for the medium.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
@@ -212,6 +214,7 @@ pub struct FileOptions {
     pub(crate) format: Option<Format>,
     pub(crate) interrupt: Interrupt,
     pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) object_store: ObjectStoreOptions,
 }
 
 impl Default for FileOptions {
@@ -224,6 +227,7 @@ impl Default for FileOptions {
             format: None,
             interrupt: Interrupt::default(),
             disk: Arc::new(OsDisk),
+            object_store: ObjectStoreOptions::default(),
         }
     }
 }
@@ -251,7 +255,8 @@ impl FileOptions {
         self
     }
 
-    /// What may stand at the final path; by default nothing ([`PublishMode::CreateNew`]).
+    /// What may stand at the final path; by default nothing ([`PublishMode::CreateNew`]). Long files are put into object
+    /// stores with less memory where they may replace what is there: see [`AtomicFile`](crate::AtomicFile).
     #[must_use]
     pub fn mode(mut self, mode: PublishMode) -> Self {
         self.mode = Some(mode);
@@ -280,6 +285,16 @@ impl FileOptions {
     #[must_use]
     pub fn interrupt_when(mut self, ask: impl Fn(Step) -> bool + Send + Sync + 'static) -> Self {
         self.interrupt = Interrupt::when(ask);
+        self
+    }
+
+    /// How the object store is reached whose URL the path is, as in `s3://lake/raw/data.json`; by default as the environment
+    /// says. For a path on a disk it has no effect.
+    #[cfg(feature = "object_store")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "object_store")))]
+    #[must_use]
+    pub fn object_store(mut self, options: ObjectStoreOptions) -> Self {
+        self.object_store = options;
         self
     }
 
@@ -388,6 +403,16 @@ impl WriterOptions {
     #[must_use]
     pub fn interrupt_when(mut self, ask: impl Fn(Step) -> bool + Send + Sync + 'static) -> Self {
         self.file = self.file.interrupt_when(ask);
+        self
+    }
+
+    /// How the object store is reached whose URL the root or the path is, as in `s3://lake/weather`; by default as the
+    /// environment says. For a path on a disk it has no effect.
+    #[cfg(feature = "object_store")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "object_store")))]
+    #[must_use]
+    pub fn object_store(mut self, options: ObjectStoreOptions) -> Self {
+        self.file = self.file.object_store(options);
         self
     }
 

@@ -9,6 +9,7 @@ use super::{
     CommitMode, FileRecord, Metrics, ReceiptError, Totals, WriteName, check_version, path,
     read_json, wire,
 };
+use crate::local_path::store_url;
 use crate::options::StagingPlace;
 
 /// The version that is written, and the only one that is read.
@@ -314,7 +315,8 @@ impl TryFrom<Wire> for StagedWrite {
             _ => None,
         };
         for (what, path) in [("root", Some(&wire.root)), ("staging", directory)] {
-            if let Some(path) = path.filter(|path| !path.is_absolute()) {
+            let is_whole = |path: &PathBuf| path.is_absolute() || store_url(path).is_some();
+            if let Some(path) = path.filter(|path| !is_whole(path)) {
                 let path = path.to_string_lossy();
                 return Err(ReceiptError::invalid(what, &path, "is not absolute"));
             }

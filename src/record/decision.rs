@@ -69,6 +69,8 @@ pub(crate) struct Layout {
     pub(crate) files: Vec<Move>,
     pub(crate) exchanges: Vec<Exchange>,
     pub(crate) removed: Vec<Removal>,
+    /// The directories of which the files are removed, below the data set's root.
+    pub(crate) replaced: Vec<PathBuf>,
     /// Whether the [success file](SUCCESS_FILE) is made anew when all else is done.
     pub(crate) success_file: bool,
 }

@@ -44,7 +44,7 @@ impl fmt::Display for Fingerprint {
 }
 
 /// Whether a path is relative, and cannot leave what it is joined to.
-fn stays_below(path: &Path) -> bool {
+pub(crate) fn stays_below(path: &Path) -> bool {
     !path.as_os_str().is_empty()
         && path
             .components()

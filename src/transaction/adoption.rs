@@ -61,15 +61,15 @@ impl Transaction {
         let within = |file: StagedFileRecord| file.within(&directory);
         let files = std::mem::take(&mut record.files).into_iter().map(within);
         let files = files.collect::<Result<Vec<_>, _>>();
-        let path = self.backend.place(self.id).join(&directory);
-        record.files = files.map_err(|error| invalid(&path, error.to_string()))?;
+        let place = self.backend.place(self.id).join(&directory);
+        record.files = files.map_err(|error| invalid(&place, error.to_string()))?;
         for (file, length) in record.files.iter().zip(lengths) {
             let expected = file.file().bytes();
             match length {
                 Some(found) if found == expected => {}
                 Some(found) => {
                     return Err(Error::Damaged {
-                        path: path.join(file.staged()).into(),
+                        path: self.staged_path(file.staged()).into(),
                         damage: Damage::Length { expected, found },
                     });
                 }

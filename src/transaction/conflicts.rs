@@ -197,7 +197,7 @@ impl ConflictCheck {
         match backend.table()? {
             None => Ok(()),
             Some(format) => Err(Error::Conflict {
-                path: backend.root().join(&self.scope).components().collect(),
+                path: backend.path_of(&self.scope),
                 reason: format.refusal(),
             }),
         }
@@ -283,6 +283,7 @@ impl ConflictCheck {
     ) -> Result<()> {
         let old = backend.files(directory)?;
         self.check(backend, directory, &old)?;
+        layout.replaced.push(directory.to_owned());
         let witness = files.first().map(|(_, below)| below.clone());
         // Without a file nobody could tell whether an exchange has happened.
         let exchanges = witness.is_some() && backend.may_exchange(directory)?;
@@ -320,8 +321,7 @@ fn check_empty(backend: &dyn Backend, directory: &Path) -> Result<()> {
     match backend.holds_files(directory, Counted::All)? {
         false => Ok(()),
         true => Err(Error::Conflict {
-            // Of the root itself without a separator at its end.
-            path: backend.root().join(directory).components().collect(),
+            path: backend.path_of(directory),
             reason: "has files already",
         }),
     }

@@ -15,6 +15,7 @@ mod tests;
 mod waiting;
 
 use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tracing::Span;
@@ -102,6 +103,11 @@ impl Transaction {
     pub(crate) fn make_success_file(&mut self) {
         self.success_file = true;
         self.excludes = true;
+    }
+
+    /// Where a staged file stands, by its name in the transaction.
+    pub(crate) fn staged_path(&self, staged: &str) -> PathBuf {
+        self.backend.staged_path(self.id, Path::new(staged))
     }
 
     pub(crate) fn backend(&self) -> Arc<dyn Backend> {

@@ -7,7 +7,7 @@ use std::path::Path;
 use uuid::Uuid;
 
 use super::recovery::{recover_one, set_aside};
-use crate::backend::{Backend, Guard, Liveness};
+use crate::backend::{Backend, Liveness, Lock};
 use crate::disk::LockKind;
 use crate::error::{Error, Result, Step};
 use crate::receipt::WriteName;
@@ -44,17 +44,31 @@ pub(super) fn settle_and_lock(
     kind: LockKind,
     holder: Option<Uuid>,
     affected: &Affected<'_>,
-) -> Result<Option<Guard>> {
+) -> Result<Lock> {
     let mut unfinished = HashSet::new();
     loop {
         let lock = backend.lock(kind, holder)?;
-        if lock.is_none() && kind == LockKind::Exclusive {
-            return Err(Error::Io {
-                step: Step::Decide,
-                path: backend.root().to_owned(),
-                source: std::io::ErrorKind::Unsupported.into(),
-            });
+        match &lock {
+            Lock::Unsupported if kind == LockKind::Exclusive => {
+                return Err(Error::Io {
+                    step: Step::Decide,
+                    path: backend.root().to_owned(),
+                    source: std::io::ErrorKind::Unsupported.into(),
+                });
+            }
+            // Nobody gets the lock while it is there.
+            Lock::OfDead(dead) => {
+                let blocked = |source| Error::Blocked {
+                    path: backend.root().to_owned(),
+                    transaction: *dead,
+                    source: Box::new(source),
+                };
+                recover_one(backend, *dead, false, false).map_err(blocked)?;
+                continue;
+            }
+            Lock::Unsupported | Lock::Held(_) => {}
         }
+        let is_held = matches!(lock, Lock::Held(_));
         let neighbours = backend.neighbours()?;
         let all = || neighbours.iter().map(Box::as_ref).chain([backend]);
         let mut settled = true;
@@ -64,7 +78,7 @@ pub(super) fn settle_and_lock(
         if settled {
             match backend.check_announced(&neighbours, false) {
                 // What was alive a moment ago is looked at again when nobody else is at work.
-                Err(Error::OutOfReach { .. }) if kind == LockKind::Shared && lock.is_some() => {
+                Err(Error::OutOfReach { .. }) if kind == LockKind::Shared && is_held => {
                     drop(lock);
                     return settle_and_lock(backend, LockKind::Exclusive, holder, affected);
                 }
@@ -75,7 +89,7 @@ pub(super) fn settle_and_lock(
         drop(lock);
         for backend in all() {
             for id in backend.transactions()? {
-                if unfinished.contains(&id) {
+                if unfinished.contains(&id) || backend.is_recent(id) {
                     continue;
                 }
                 match recover_one(backend, id, false, false) {
@@ -108,6 +122,9 @@ pub(super) fn settle_and_lock(
 fn is_settled(backend: &dyn Backend, unfinished: &HashSet<Uuid>) -> Result<bool> {
     let mut settled = true;
     for id in backend.transactions()? {
+        if backend.is_recent(id) {
+            continue;
+        }
         let decision = match backend.decision(id) {
             // Set aside, so that no later recovery carries it out over this commit.
             Err(error) if error.is_about_record() => {

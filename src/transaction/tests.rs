@@ -91,7 +91,7 @@ fn stage_with(
 ) -> Result<(Transaction, ConflictCheck, Vec<StagedName>)> {
     let transaction = Transaction::begin(Arc::clone(backend) as Arc<dyn Backend>, durability)?;
     let conflicts = ConflictCheck::begin(backend.as_ref(), mode, Path::new(""), false)?;
-    let workspace = backend.workspace(transaction.id());
+    let workspace = backend.workspace(transaction.id())?;
     let mut staged = Vec::new();
     for (number, (directory, bytes)) in files.iter().enumerate() {
         let number = number as u64;
@@ -781,7 +781,7 @@ fn whoever_waits_for_the_lock_of_a_root_that_is_exchanged_gets_that_of_the_new_o
         other.remove_file(Path::new("/lake/.atomic/lock")).unwrap();
         drop(held);
     });
-    let lock = backend.lock(LockKind::Exclusive, None).unwrap().unwrap();
+    let lock = backend.lock(LockKind::Exclusive, None).unwrap();
     let now = disk
         .open_file(Path::new("/lake/.atomic/lock"), true)
         .unwrap();

@@ -36,6 +36,12 @@ pub(crate) fn verify_content(file: &dyn DiskFile, len: u64, hash: u128) -> Resul
     Ok(())
 }
 
+/// The XXH3 hash (128 bits) of a file, which is read as a whole.
+#[cfg(feature = "object_store")]
+pub(crate) fn content_hash(file: &dyn DiskFile) -> io::Result<u128> {
+    hash_from(file, 0, BUFFER).map(|(_, hash)| hash)
+}
+
 /// Reads the file from `start` on and compares its XXH3 hash, 128 bits, with what was written there.
 pub(crate) fn verify_end(file: &dyn DiskFile, start: u64, hash: u128) -> Result<(), Fault> {
     let (_, found) = hash_from(file, start, END_BUFFER)?;

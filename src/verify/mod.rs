@@ -21,11 +21,12 @@ use crate::disk::{Disk, OsDisk};
 use crate::error::{Error, Result};
 use crate::format::parquet::Keys;
 use crate::format::{self, Contents, Fault, Format};
-use crate::local_path::local_path;
+use crate::location::Location as Place;
 #[cfg(feature = "encryption")]
 use crate::options::ParquetKeys;
 use crate::options::scan::OnScan;
 use crate::options::{ScanProgress, Verify};
+use crate::store::ObjectStoreOptions;
 use crate::trace;
 use crate::walk::PassedOver;
 use walk::Found;
@@ -38,6 +39,8 @@ mod walk;
 mod tests;
 
 pub use crate::damage::{Cause, Damage, Location};
+#[cfg(feature = "object_store")]
+pub(crate) use content::content_hash;
 pub(crate) use content::{verify_content, verify_end};
 pub use report::{FileReport, Summary};
 
@@ -49,6 +52,8 @@ pub use report::{FileReport, Summary};
 /// if the file was written here. Any other format is read as a whole at each of them; a text whose suffix says that it is compressed
 /// (`.csv.gz`) must be. [`Verify::Skip`] checks nothing. What is
 /// encrypted cannot be checked without its keys: the report says so ([`Damage::NotCheckable`]).
+///
+/// With the feature `object_store` the path may be a URL, as for [`verify_path`]; the store is reached as the environment says.
 ///
 /// # Errors
 /// [`Error::Read`] if the disk would not read the file; [`Error::InvalidPath`] if its suffix is that of a format
@@ -69,7 +74,7 @@ pub use report::{FileReport, Summary};
 /// # }
 /// ```
 pub fn verify_file(path: impl AsRef<Path>, level: Verify) -> Result<FileReport> {
-    check_file(&OsDisk, path.as_ref(), level)
+    check_file(path.as_ref(), level, None)
 }
 
 /// Checks a Parquet file that may be encrypted, with these keys; see [`verify_file`]. A file of another format, and
@@ -124,11 +129,7 @@ pub fn verify_file_with_keys(
     level: Verify,
     keys: &Arc<FileDecryptionProperties>,
 ) -> Result<FileReport> {
-    let _inside = trace::verify(path.as_ref()).entered();
-    let keys = Keys::new(keys);
-    let path = &*local_path(path.as_ref())?;
-    let real = &*walk::resolved(&OsDisk, path)?;
-    report_on(&OsDisk, Found { path, real }, level, Some(&keys))
+    check_file(path.as_ref(), level, Some(&Keys::new(keys)))
 }
 
 /// Checks a file, or every data file under a directory, and calls `on_file` with each report as it
@@ -142,6 +143,10 @@ pub fn verify_file_with_keys(
 /// mounts, and pipes, devices and sockets named like data are reported as [`Damage::NotCheckable`] and
 /// not opened. `path` itself may be a symbolic link. [`VerifyOptions`] can cross mounts.
 ///
+/// With the feature `object_store` the path may be a URL, as in `s3://lake/weather`. Objects are read by ranges, all of one
+/// version of each, and only as far as the level asks for: of Parquet at [`Verify::Footer`] the two ends. What is below the URL
+/// is listed once: a file that is removed meanwhile is an error, as one that is replaced while it is read.
+///
 /// # Errors
 /// [`Error::Read`] if the disk would not read a file or a directory. Nothing was changed, and
 /// reports given so far stand.
@@ -151,7 +156,7 @@ pub fn verify_path(
     mut on_file: impl FnMut(&FileReport),
 ) -> Result<Summary> {
     let options = VerifyOptions::new().level(level);
-    check_path(&OsDisk, path.as_ref(), &options, &mut |report| {
+    check_path(path.as_ref(), &options, &mut |report| {
         on_file(report);
         Ok(())
     })
@@ -175,6 +180,7 @@ pub struct VerifyOptions {
     cross_mounts: bool,
     keys: Option<Keys>,
     on_scan: OnScan,
+    object_store: ObjectStoreOptions,
 }
 
 impl VerifyOptions {
@@ -215,6 +221,16 @@ impl VerifyOptions {
         self.on_scan = OnScan::calling(call);
         self
     }
+
+    /// How the object store is reached whose URL the path is, as in `s3://lake/weather`; by default as the environment says.
+    /// For a path on a disk it has no effect.
+    #[cfg(feature = "object_store")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "object_store")))]
+    #[must_use]
+    pub fn object_store(mut self, options: ObjectStoreOptions) -> Self {
+        self.object_store = options;
+        self
+    }
 }
 
 /// Checks a file or directory as [`verify_path`] does, with options; an error of `on_file` ends it.
@@ -226,7 +242,7 @@ pub fn verify_path_with_options(
     options: &VerifyOptions,
     mut on_file: impl FnMut(&FileReport) -> Result<()>,
 ) -> Result<Summary> {
-    check_path(&OsDisk, path.as_ref(), options, &mut on_file)
+    check_path(path.as_ref(), options, &mut on_file)
 }
 
 /// Calls `on_path` with every file that [`verify_path`] would open, for those who check them on their
@@ -254,9 +270,10 @@ pub fn each_file(
     path: impl AsRef<Path>,
     mut on_path: impl FnMut(&Path) -> Result<()>,
 ) -> Result<()> {
+    let place = to_read(path.as_ref(), &ObjectStoreOptions::default())?;
     walk::each_file(
-        &OsDisk,
-        &local_path(path.as_ref())?,
+        place.disk.as_ref(),
+        &place.path,
         false,
         &mut |found, passed_over| match passed_over {
             None => on_path(found.path),
@@ -265,12 +282,18 @@ pub fn each_file(
     )
 }
 
-/// Checks one file, as [`verify_file`] does, on any disk.
-pub(crate) fn check_file(disk: &dyn Disk, path: &Path, level: Verify) -> Result<FileReport> {
+/// What a caller names, on a disk or in an object store.
+fn to_read(path: &Path, object_store: &ObjectStoreOptions) -> Result<Place> {
+    let disk: Arc<dyn Disk> = Arc::new(OsDisk);
+    Place::to_read(&disk, path, object_store)
+}
+
+fn check_file(path: &Path, level: Verify, keys: Option<&Keys>) -> Result<FileReport> {
     let _inside = trace::verify(path).entered();
-    let path = &*local_path(path)?;
+    let place = to_read(path, &ObjectStoreOptions::default())?;
+    let (disk, path) = (place.disk.as_ref(), place.path.as_path());
     let real = &*walk::resolved(disk, path)?;
-    report_on(disk, Found { path, real }, level, None)
+    report_on(disk, Found { path, real }, level, keys)
 }
 
 fn report_on(
@@ -322,21 +345,21 @@ fn lacking(feature: &str) -> &'static str {
     }
 }
 
-/// Checks a file or directory, as [`verify_path_with_options`] does, on any disk.
-pub(crate) fn check_path(
-    disk: &dyn Disk,
+fn check_path(
     path: &Path,
     options: &VerifyOptions,
     on_file: &mut dyn FnMut(&FileReport) -> Result<()>,
 ) -> Result<Summary> {
     let _inside = trace::verify(path).entered();
-    let (level, cross_mounts) = (options.level, options.cross_mounts);
+    let place = to_read(path, &options.object_store)?;
+    let disk = place.disk.as_ref();
+    let level = options.level;
     let mut summary = Summary::default();
     let mut scan = options.on_scan.begin();
     walk::each_file(
         disk,
-        &local_path(path)?,
-        cross_mounts,
+        &place.path,
+        options.cross_mounts,
         &mut |found, passed_over| {
             let report = match passed_over {
                 None => report_on(disk, found, level, options.keys.as_ref())?,

@@ -29,13 +29,14 @@ use crate::format::Format;
 use crate::format::dictionaries::Dictionaries;
 use crate::format::encode::{Encoder, Encoding, verify_written};
 use crate::format::written::Written;
+use crate::location::Location;
 use crate::meaning::{Ordered, has_order};
 use crate::names::check_case;
 use crate::options::{Verify, WriterOptions};
 use crate::partition::Partition;
 use crate::receipt::CommitMode;
 use crate::staged_file::{Destination, PublishedFile, RowContent, StagedFile, Unchanged};
-use crate::staging::{Home, check_inside, home_of_file, home_of_root, resolve};
+use crate::staging::{Home, home_of_file, home_of_root};
 use crate::trace;
 use crate::transaction::open_area;
 use columns::Columns;
@@ -121,6 +122,11 @@ impl AtomicArrowWriter {
     /// Columns are stored in types that every reader of Parquet knows, as
     /// [`DatasetWriterBuilder::format`](crate::DatasetWriterBuilder::format) says.
     ///
+    /// With the feature `object_store` the root may be the URL of a data set in an object store, where the file is staged and
+    /// published as an [`AtomicFile`](crate::AtomicFile) is. It is best given no [name](WriterOptions::file_name) there: then
+    /// nobody else has its name, and it is uploaded in parts if it is long. A file that takes the name of another may be
+    /// removed by an overwrite that found the other.
+    ///
     /// # Errors
     /// [`Error::InvalidPath`] if the root or the file name cannot be used, or the partition's directory is
     /// a symbolic link or lies below one within the root; [`Error::Partition`] if a
@@ -142,22 +148,23 @@ impl AtomicArrowWriter {
         }
         let kept = (options.keep_partition_columns, options.schema_policy);
         let columns = Columns::new(partition, schema, format, kept)?;
-        let disk = options.file.disk.as_ref();
-        let root = resolve(disk, root.as_ref())?;
-        let directory = root.join(partition.path());
-        check_inside(disk, &root, &directory)?;
-        let directory = resolve(disk, &directory)?;
-        let mode = options.file.mode.unwrap_or(PublishMode::CreateNew);
-        let destination = Destination::new(disk, &directory, name, mode)?;
+        let file = &options.file;
+        let root = Location::of_directory(&file.disk, root.as_ref(), &file.object_store)?;
+        let home = root.home(file, home_of_root)?;
+        let directory = root.below(&partition.path())?;
+        let mode = file.mode.unwrap_or(PublishMode::CreateNew);
+        let (destination, mode) = match options.file_name {
+            Some(_) => (Destination::new(&directory, name, mode)?, mode),
+            None => Destination::unique(&directory, name, mode)?,
+        };
         let beside = match options.schema_check {
             true => {
                 let allowed = options.case_sensitive_names;
                 let place = (destination.path(), allowed);
-                Neighbour::find(disk, &root, partition, (&columns, format), place)?
+                Neighbour::find(&root, partition, (&columns, format), place)?
             }
             false => None,
         };
-        let home = home_of_root(disk, &root, &options.file.staging)?;
         let mut writer = Self::begin((destination, mode), home, columns, format, options)?;
         writer.beside = beside.filter(|_| has_order(&writer.columns.file_schema));
         Ok(writer)
@@ -221,17 +228,16 @@ impl AtomicArrowWriter {
             format,
             (true, options.schema_policy),
         )?;
-        let disk = options.file.disk.as_ref();
         let mode = options.file.mode.unwrap_or(PublishMode::Replace);
-        let (destination, directory) = Destination::at(disk, path, mode)?;
-        let home = home_of_file(disk, &directory, &options.file.staging)?;
+        let (destination, directory) = Destination::at(path, &options.file, mode)?;
+        let home = directory.home(&options.file, home_of_file)?;
         Self::begin((destination, mode), home, columns, format, options)
     }
 
     /// Stages a file and begins to encode it.
     fn begin(
         (destination, mode): (Destination, PublishMode),
-        home: Home,
+        (disk, home): (Arc<dyn Disk>, Home),
         columns: Columns,
         format: Format,
         options: WriterOptions,
@@ -245,8 +251,7 @@ impl AtomicArrowWriter {
             )),
             _ => None,
         };
-        let home = home.interrupted_by(options.file.interrupt.clone());
-        let area = open_area(&options.file.disk, home)?;
+        let area = open_area(&disk, home)?;
         let draft = destination.draft(area, options.file.verify)?;
         let encoding = Encoding {
             format,
@@ -549,16 +554,15 @@ struct Neighbour {
 impl Neighbour {
     /// Compares the keys and the schema with those of a file that stays in the data set, if there is one.
     fn find(
-        disk: &dyn Disk,
-        root: &Path,
+        root: &Location,
         partition: &Partition,
         (columns, format): (&Columns, Format),
         (path, case_sensitive_names): (&Path, bool),
     ) -> Result<Option<Self>> {
         let keys: Vec<String> = partition.iter().map(|(key, _)| key.to_owned()).collect();
         let planned = Planned {
-            disk,
-            root,
+            disk: root.disk.as_ref(),
+            root: &root.path,
             mode: CommitMode::Append,
             keys: &keys,
             format,
@@ -573,7 +577,7 @@ impl Neighbour {
             return Ok(None);
         };
         planned.check(&existing)?;
-        let root = root.to_owned();
+        let root = root.path.clone();
         Ok(Some(Neighbour {
             root,
             existing,

@@ -1,7 +1,7 @@
 //! [`FileUpdate`]: read a file of rows, merge, and write it back, so that no other update is lost.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{RecordBatch, RecordBatchReader};
@@ -9,16 +9,17 @@ use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 
 use super::{AtomicArrowWriter, format_at};
-use crate::disk::{DiskFile, EntryKind, PublishMode};
+use crate::disk::{DiskFile, EntryKind, FileStatus, PublishMode};
 use crate::error::{Error, Result};
 #[cfg(feature = "encryption")]
 use crate::format::parquet::Keys;
 #[cfg(feature = "ipc")]
 use crate::format::{Fault, ipc};
 use crate::format::{Format, ParquetBatches};
+use crate::location::Location;
 use crate::options::WriterOptions;
-use crate::staged_file::{Destination, Unchanged, conflict, is_same};
-use crate::staging::Control;
+use crate::staged_file::{Destination, Unchanged, is_same};
+use crate::staging::{Control, home_of_file};
 
 /// The most rows of a batch that is read.
 const BATCH_ROWS: usize = 8192;
@@ -36,6 +37,10 @@ const BATCH_BYTES: usize = 16 << 20;
 /// that other machines find it locked; where a file system has no locks, only changes that were published before are noticed.
 /// A thread that begins an update of a file while it holds one of the same file waits for ever;
 /// [`interrupt_when`](WriterOptions::interrupt_when) ends the wait.
+///
+/// With the feature `object_store` the path may be the URL of an object. Nobody waits there: the object is replaced only if it
+/// is still the version that was there when the update began, and of two updates that meet the later is an
+/// [`Error::Conflict`], to be begun again. The new file is put by one request, which takes as much memory as it has bytes.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -60,7 +65,7 @@ const BATCH_BYTES: usize = 16 << 20;
 #[derive(Debug)]
 #[must_use = "an update that is not written changes nothing"]
 pub struct FileUpdate {
-    path: PathBuf,
+    location: Location,
     format: Format,
     options: WriterOptions,
     unchanged: Unchanged,
@@ -82,7 +87,7 @@ impl FileUpdate {
     /// [`Error::InvalidPath`] as for [`AtomicArrowWriter::at_with_options`]; [`Error::InvalidOption`] if a mode was set,
     /// since an update replaces; [`Error::Interrupted`] if [that was asked for](WriterOptions::interrupt_when);
     /// [`Error::ControlDistrusted`] if others can take the lock who may not write in the directory; [`Error::Io`] if the
-    /// system refuses the lock. Nothing is changed then.
+    /// system refuses the lock; [`Error::Read`] if an object store does not answer. Nothing is changed then.
     pub fn begin_with_options(path: impl AsRef<Path>, options: WriterOptions) -> Result<Self> {
         let path = path.as_ref();
         let format = format_at(path, &options)?;
@@ -92,21 +97,18 @@ impl FileUpdate {
                 reason: "an update replaces what it has read, and nothing else".to_owned(),
             });
         }
-        let disk = &options.file.disk;
-        let (destination, directory) = Destination::at(disk.as_ref(), path, PublishMode::Replace)?;
-        let path = destination.path().to_owned();
-        let name = path.file_name().unwrap_or_default();
-        let control = Control::of(disk, &directory);
-        let lock = control.lock_update(name, &options.file.interrupt)?;
-        let found = disk.status(&path).map_err(|source| unread(&path, source))?;
-        let before = match found {
-            Some((EntryKind::File, status)) => Some(status),
-            // What has come meanwhile and is no file is refused as it is published.
-            Some(_) | None => None,
+        let (destination, directory) = Destination::at(path, &options.file, PublishMode::Replace)?;
+        let location = destination.location().clone();
+        let unchanged = match &location.store {
+            Some(store) => {
+                // What cannot be kept in a store is refused now, before it is read.
+                directory.home(&options.file, home_of_file)?;
+                Unchanged::of_version(location.object(store)?)
+            }
+            None => lock(&location, &directory.path, &options)?,
         };
-        let unchanged = Unchanged::new(before, lock);
         Ok(FileUpdate {
-            path,
+            location,
             format,
             options,
             unchanged,
@@ -116,7 +118,7 @@ impl FileUpdate {
     /// The path of the file: absolute, with the symbolic links above it resolved.
     #[must_use]
     pub fn path(&self) -> &Path {
-        &self.path
+        &self.location.path
     }
 
     /// Whether there is a file to be read.
@@ -135,18 +137,29 @@ impl FileUpdate {
         let Some(before) = self.unchanged.before() else {
             return Ok(None);
         };
-        let disk = self.options.file.disk.as_ref();
-        let file = match disk.open_file(&self.path, false) {
+        let disk = self.location.disk.as_ref();
+        let file = match disk.open_file(self.path(), false) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(conflict(self.path.clone()));
+                return Err(self.unchanged.conflict(self.path()));
             }
-            opened => opened.map_err(|source| unread(&self.path, source))?,
+            opened => opened.map_err(|source| unread(self.path(), source))?,
         };
-        let found = file.status().map_err(|source| unread(&self.path, source))?;
+        let found = file
+            .status()
+            .map_err(|source| unread(self.path(), source))?;
         if !is_same(before, &found) {
-            return Err(conflict(self.path.clone()));
+            return Err(self.unchanged.conflict(self.path()));
         }
-        self.reader(Arc::from(file)).map(Some)
+        match self.reader(Arc::from(file)) {
+            // Of an object that was replaced while it was read, the rest is of another.
+            Err(_) if self.is_replaced(before) => Err(self.unchanged.conflict(self.path())),
+            read => read.map(Some),
+        }
+    }
+
+    fn is_replaced(&self, before: &FileStatus) -> bool {
+        let found = self.location.disk.status(self.path());
+        found.is_ok_and(|found| found.is_none_or(|(_, found)| !is_same(before, &found)))
     }
 
     fn reader(&self, file: Arc<dyn DiskFile>) -> Result<RowReader> {
@@ -160,7 +173,7 @@ impl FileUpdate {
                 let batches = ParquetBatches::of_disk(file, most, keys.as_ref());
                 let batches = batches.map_err(|error| {
                     unread(
-                        &self.path,
+                        self.path(),
                         io::Error::new(io::ErrorKind::InvalidData, error),
                     )
                 })?;
@@ -176,7 +189,7 @@ impl FileUpdate {
                         Fault::Io(error) => error,
                         Fault::Damage(damage) => io::Error::new(io::ErrorKind::InvalidData, damage),
                     };
-                    unread(&self.path, source)
+                    unread(self.path(), source)
                 })?;
                 Ok(RowReader {
                     schema,
@@ -188,7 +201,7 @@ impl FileUpdate {
                 option: "format",
                 reason: format!(
                     "{other} has no schema: read the file at {} with a reader that is told one",
-                    self.path.display()
+                    self.path().display()
                 ),
             }),
         }
@@ -201,10 +214,26 @@ impl FileUpdate {
     /// Those of [`AtomicArrowWriter::at_with_options`]. Nothing is on disk then, and the lock is given back. Publishing it
     /// fails with [`Error::Conflict`] if the file was changed since the update began.
     pub fn write(self, schema: SchemaRef) -> Result<AtomicArrowWriter> {
-        let mut writer = AtomicArrowWriter::at_with_options(&self.path, schema, self.options)?;
+        let mut writer =
+            AtomicArrowWriter::at_with_options(&self.location.path, schema, self.options)?;
         writer.unchanged = Some(self.unchanged);
         Ok(writer)
     }
+}
+
+/// Waits for the lock of a file on a disk, and looks at what is there.
+fn lock(location: &Location, directory: &Path, options: &WriterOptions) -> Result<Unchanged> {
+    let (disk, path) = (&location.disk, &location.path);
+    let name = path.file_name().unwrap_or_default();
+    let control = Control::of(disk, directory);
+    let lock = control.lock_update(name, &options.file.interrupt)?;
+    let found = disk.status(path).map_err(|source| unread(path, source))?;
+    let before = match found {
+        Some((EntryKind::File, status)) => Some(status),
+        // What has come meanwhile and is no file is refused as it is published.
+        Some(_) | None => None,
+    };
+    Ok(Unchanged::locked(before, lock))
 }
 
 fn unread(path: &Path, source: io::Error) -> Error {

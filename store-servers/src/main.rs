@@ -21,7 +21,7 @@ enum Command {
     ///
     /// Prints one line of JSON when the server answers: `url`, the address of the bucket; `options`, what a client is
     /// configured with, in the words of object_store; and `endpoint`. Each line of standard input is a command: `add RULE`,
-    /// `clear`, `release`, or `counts`. It is answered with one line of JSON.
+    /// `clear`, `release`, `hanging`, or `counts`. It is answered with one line of JSON.
     Serve {
         /// seaweedfs, moto, azurite or fake-gcs.
         kind: Kind,
@@ -97,6 +97,7 @@ fn obey(proxy: &Proxy, line: &str) -> Value {
         },
         ("clear", "") => proxy.clear(),
         ("release", "") => proxy.release(),
+        ("hanging", "") => return json!({ "hanging": proxy.hanging() }),
         ("counts", "") => {
             let counts = proxy.counts().into_iter();
             let counts: Map<_, _> = counts
@@ -105,7 +106,7 @@ fn obey(proxy: &Proxy, line: &str) -> Value {
             return json!({ "counts": counts });
         }
         _ => {
-            return json!({ "error": format!("`{line}` is none of: add RULE, clear, release, counts") });
+            return json!({ "error": format!("`{line}` is none of: add RULE, clear, release, hanging, counts") });
         }
     }
     json!({})

@@ -482,8 +482,8 @@ fn paths() -> Vec<Case> {
         ),
         (
             "a path is a URL",
-            |_| "s3://bucket/x".into(),
-            "s3://bucket/x: this kind of URL is not supported; supported are paths and file:// URLs, \
+            |_| "hdfs://cluster/x".into(),
+            "hdfs://cluster/x: this kind of URL is not supported; supported are paths and file:// URLs, \
              and a local path that looks like a URL can be given with `./` before it",
         ),
         (

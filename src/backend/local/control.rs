@@ -10,7 +10,7 @@ use std::slice;
 use uuid::Uuid;
 
 use super::LocalBackend;
-use crate::backend::{Backend, Guard};
+use crate::backend::{Backend, Guard, Lock};
 use crate::disk::{EntryKind, LockKind, LockOutcome, PublishMode};
 use crate::error::{Error, IoContext, Result, Step};
 use crate::options::Durability;
@@ -51,13 +51,15 @@ impl LocalBackend {
         Err(io::Error::from(io::ErrorKind::NotFound)).at(Step::Decide, &self.root)
     }
 
-    pub(super) fn lock(&self, kind: LockKind) -> Result<Option<Guard>> {
+    pub(super) fn lock(&self, kind: LockKind) -> Result<Lock> {
         let interrupt = self.area.home().interrupt();
         let (control, lock) = self.in_control(|control| control.lock(kind, interrupt))?;
         // Who sees it as such may not write there, and then nothing is remembered.
         let _ = control.note_mount();
-        let held = lock.outcome == LockOutcome::Held;
-        Ok(held.then(|| Box::new(lock) as Guard))
+        Ok(match lock.outcome {
+            LockOutcome::Held => Lock::Held(Box::new(lock)),
+            LockOutcome::Busy | LockOutcome::Unsupported => Lock::Unsupported,
+        })
     }
 
     pub(super) fn announce(&self, transaction: Uuid, durability: Durability) -> Result<Guard> {

@@ -28,8 +28,8 @@ use twox_hash::XxHash3_128;
 use uuid::Uuid;
 
 use super::{
-    Adopted, Backend, Decided, Guard, Liveness, OutOfReach, Published, Survey, Taken, VerifiedFile,
-    Waiting,
+    Adopted, Backend, Decided, Guard, Liveness, Lock, OutOfReach, Published, Survey, Taken,
+    VerifiedFile, Waiting,
 };
 use crate::disk::{Disk, FileStatus, LockKind, nanoseconds};
 use crate::error::{Error, Result};
@@ -129,6 +129,14 @@ impl Backend for LocalBackend {
         self.area.path().join(transaction.to_string())
     }
 
+    fn staged_path(&self, transaction: Uuid, staged: &Path) -> PathBuf {
+        self.place(transaction).join(staged)
+    }
+
+    fn is_recent(&self, _transaction: Uuid) -> bool {
+        false
+    }
+
     fn other_author(&self, transaction: Uuid) -> Option<u32> {
         let (_, status) = self.disk.status(&self.place(transaction)).ok()??;
         let author = status.owner?.user;
@@ -156,7 +164,7 @@ impl Backend for LocalBackend {
         self.take(transaction)
     }
 
-    fn lock(&self, kind: LockKind, _holder: Option<Uuid>) -> Result<Option<Guard>> {
+    fn lock(&self, kind: LockKind, _holder: Option<Uuid>) -> Result<Lock> {
         self.lock(kind)
     }
 
@@ -202,8 +210,9 @@ impl Backend for LocalBackend {
         self.check_layout(transaction, layout)
     }
 
-    fn workspace(&self, transaction: Uuid) -> Workspace {
-        Workspace::new(self.area.clone(), self.place(transaction))
+    fn workspace(&self, transaction: Uuid) -> Result<Workspace> {
+        let directory = self.place(transaction);
+        Ok(Workspace::new(self.area.clone(), directory))
     }
 
     fn stage(&self, transaction: Uuid, file: VerifiedFile<'_>) -> Result<()> {

@@ -25,8 +25,7 @@ pub(in crate::dataset) fn check_open(backend: &dyn Backend, part: &Part) -> Resu
 
 pub(super) fn closed(backend: &dyn Backend, part: &Part) -> Error {
     Error::JobClosed {
-        // Without a separator at its end.
-        path: backend.root().join(backend.scope()).components().collect(),
+        path: backend.path_of(backend.scope()),
         job: part.job.clone().unwrap_or_default(),
         sequence: part.sequence,
     }

@@ -23,7 +23,6 @@ use crate::options::{Durability, Interrupt};
 use crate::receipt::{CommitMode, Metrics, Note, Part, Receipt, StagedFileRecord, WriteName};
 use crate::record::Layout;
 use crate::recover::{RecoverOptions, recover_with_options};
-use crate::staging::resolve;
 use crate::trace;
 use crate::transaction::{ConflictCheck, StagedName, Target, Transaction};
 use surroundings::Looked;
@@ -114,7 +113,7 @@ fn tell_notes(receipt: &Receipt) {
 
 /// See [`DatasetWriterBuilder::already_committed`].
 pub(super) fn already_committed(builder: &DatasetWriterBuilder) -> Result<Option<Receipt>> {
-    let (staging, disk) = (&builder.staging, &builder.disk);
+    let staging = &builder.staging;
     let name = name(builder.write_id.as_deref(), builder.part.sequence)?;
     let Some(name) = name.or_else(|| builder.part.name_of_commit()) else {
         return Ok(None);
@@ -123,13 +122,12 @@ pub(super) fn already_committed(builder: &DatasetWriterBuilder) -> Result<Option
     let options = RecoverOptions::new()
         .staging(staging.clone())
         .interrupted_by(builder.engine.interrupt.clone())
-        .on(Arc::clone(disk));
+        .on(Arc::clone(&builder.disk))
+        .of_store(builder.object_store.clone());
     // What it cannot recover it says, and this need not.
     recover_with_options(&builder.root, &options)?;
-    let root = resolve(disk.as_ref(), &builder.root)?;
     let target = Target {
-        disk,
-        root: &root,
+        root: &builder.locate()?,
         staging,
         interrupt: &builder.engine.interrupt,
         rewrite_missing: builder.rewrite_missing,

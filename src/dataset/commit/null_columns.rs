@@ -6,7 +6,7 @@
 //! and verified as any other.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
@@ -78,8 +78,6 @@ pub(super) struct Retyper<'a> {
     disk: &'a dyn Disk,
     backend: &'a dyn Backend,
     transaction: &'a Transaction,
-    /// The directory of the transaction.
-    staged: &'a Path,
     workspace: Workspace,
 }
 
@@ -88,15 +86,13 @@ impl<'a> Retyper<'a> {
         disk: &'a dyn Disk,
         backend: &'a dyn Backend,
         transaction: &'a Transaction,
-        staged: &'a Path,
-    ) -> Self {
-        Retyper {
+    ) -> Result<Self> {
+        Ok(Retyper {
             disk,
             backend,
             transaction,
-            staged,
-            workspace: backend.workspace(transaction.id()),
-        }
+            workspace: backend.workspace(transaction.id())?,
+        })
     }
 
     /// Opens what another process has staged, which is a file of its own and no link to another's.
@@ -107,6 +103,25 @@ impl<'a> Retyper<'a> {
         match found {
             Some((EntryKind::File, status)) if status.identity == identity => Ok(opened.into()),
             _ => Err(io::Error::other("is no file of its own")),
+        }
+    }
+
+    fn incompatible(&self, given: &str, typed: &[FieldRef], beside: PathBuf) -> Error {
+        Error::Incompatible {
+            path: self.backend.root().into(),
+            what: format!("column {:?} is", typed[0].name()).into(),
+            given: given.into(),
+            there: typed[0].data_type().to_string().into(),
+            beside: beside.into(),
+        }
+    }
+
+    /// Where a file is to be published, below the root of the data set.
+    fn destination(&self, record: &FileRecord) -> PathBuf {
+        let scope = self.backend.scope();
+        match scope.as_os_str().is_empty() {
+            true => record.path().into(),
+            false => scope.join(record.path()),
         }
     }
 
@@ -121,7 +136,7 @@ impl<'a> Retyper<'a> {
         file: &StagedFileRecord,
         typed: &[FieldRef],
     ) -> Result<StagedFileRecord> {
-        let (old, record) = (self.staged.join(file.staged()), file.file());
+        let (old, record) = (self.transaction.staged_path(file.staged()), file.file());
         let path = self.backend.root().join(record.path());
         let fault = |fault: Fault| match fault {
             Fault::Io(source) => Error::Read {
@@ -133,17 +148,18 @@ impl<'a> Retyper<'a> {
                 damage,
             },
         };
-        let opened = self.open(&old).map_err(|source| fault(Fault::Io(source)))?;
+        let opened = match self.open(&old) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !self.disk.has_links() => {
+                let given = "without a type, in a file that was uploaded in parts and cannot be read before it is \
+                             published: give all workers the schema, or a larger part size";
+                return Err(self.incompatible(given, typed, old));
+            }
+            opened => opened.map_err(|source| fault(Fault::Io(source)))?,
+        };
         let retyping = Retyping::open(opened, typed).map_err(fault)?;
         let Some(retyping) = retyping else {
             let given = "without a type, in a file that is encrypted or has bloom filters: give all workers the schema";
-            return Err(Error::Incompatible {
-                path: self.backend.root().into(),
-                what: format!("column {:?} is", typed[0].name()).into(),
-                given: given.into(),
-                there: typed[0].data_type().to_string().into(),
-                beside: old.into(),
-            });
+            return Err(self.incompatible(given, typed, old));
         };
         let draft = self.workspace.create(record.content_hash().is_some())?;
         let encoded = retyping.write(draft, &path)?;
@@ -173,6 +189,8 @@ impl<'a> Retyper<'a> {
         let verified = VerifiedFile {
             path: &staged,
             identity,
+            bytes: len,
+            destination: &self.destination(record),
         };
         self.backend.stage(self.transaction.id(), verified)?;
         let rows = record.rows();

@@ -37,16 +37,16 @@ impl Session {
         transaction: &Transaction,
         conflicts: ConflictCheck,
         root: &Path,
-    ) -> Self {
+    ) -> Result<Self> {
         let (id, backend) = (transaction.id(), transaction.backend());
-        Session {
-            workspace: backend.workspace(id),
+        Ok(Session {
+            workspace: backend.workspace(id)?,
             meter: transaction.meter(),
             backend,
             conflicts,
             id,
             root: root.to_owned(),
-        }
+        })
     }
 
     /// Shows that we are alive, now and then: where locks are not to be trusted, age is what tells.
@@ -126,9 +126,12 @@ impl StagingFiles for Session {
     }
 
     fn stage(&self, file: &Finished) -> Result<()> {
+        let directory = self.conflicts.directory(&file.partition);
         let verified = VerifiedFile {
             path: &file.staged,
             identity: file.identity,
+            bytes: file.bytes,
+            destination: &directory.join(&file.file_name),
         };
         self.backend.stage(self.id, verified)
     }

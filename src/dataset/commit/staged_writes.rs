@@ -16,12 +16,13 @@ use crate::categories::KnownCategories;
 use crate::disk::{Disk, OsDisk};
 use crate::error::{Error, Result, Step};
 use crate::existing::{Beside, look_into};
+use crate::location::Location;
 use crate::meaning::has_order;
 use crate::options::{Durability, Interrupt, StagingPlace};
 use crate::partition::Partition;
 use crate::pool::map_calls;
 use crate::receipt::{CommitMode, Note, Part, Receipt, StagedWrite, Totals, WriteName};
-use crate::staging::resolve;
+use crate::store::ObjectStoreOptions;
 use crate::trace;
 use crate::transaction::{ConflictCheck, Target, Transaction, discard_job};
 
@@ -52,6 +53,7 @@ pub struct StagedWrites {
     schema_check: bool,
     case_sensitive_names: bool,
     disk: Arc<dyn Disk>,
+    object_store: ObjectStoreOptions,
 }
 
 impl fmt::Debug for StagedWrites {
@@ -81,6 +83,7 @@ impl StagedWrites {
             schema_check: true,
             case_sensitive_names: false,
             disk: Arc::new(OsDisk),
+            object_store: ObjectStoreOptions::default(),
         }
     }
 
@@ -183,6 +186,15 @@ impl StagedWrites {
         self
     }
 
+    /// How the object store is reached whose URL the root is, as in `s3://lake/weather`; by default as the environment says.
+    /// For a path on a disk it has no effect.
+    #[cfg(feature = "object_store")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "object_store")))]
+    pub fn object_store(mut self, options: ObjectStoreOptions) -> Self {
+        self.object_store = options;
+        self
+    }
+
     /// The disk that is written to, for tests; by default the operating system's ([`OsDisk`]).
     #[cfg(feature = "sim")]
     #[cfg_attr(docsrs, doc(cfg(feature = "sim")))]
@@ -266,8 +278,8 @@ impl StagedWrites {
     fn gather(&self) -> Result<StagedWrite> {
         name(self.write_id.as_deref(), self.sequence)?;
         let expected = self.expected_root.as_ref();
-        let expected = expected.map(|root| resolve(self.disk.as_ref(), root));
-        let expected = expected.transpose()?;
+        let expected = expected.map(|root| self.locate(root)).transpose()?;
+        let expected = expected.map(|location| location.path);
         let first = match (self.writes.first(), &expected) {
             (Some(first), _) => first.clone(),
             (None, Some(root)) => {
@@ -329,10 +341,13 @@ impl StagedWrites {
         of_job.or_else(|| self.write_id.as_deref().map(by_write_id))
     }
 
+    fn locate(&self, root: &Path) -> Result<Location> {
+        Location::of_directory(&self.disk, root, &self.object_store)
+    }
+
     fn backend(&self, first: &StagedWrite) -> Result<Arc<dyn Backend>> {
         let target = Target {
-            disk: &self.disk,
-            root: &resolve(self.disk.as_ref(), first.root())?,
+            root: &self.locate(first.root())?,
             staging: first.staging(),
             interrupt: &self.interrupt,
             rewrite_missing: self.rewrite_missing,
@@ -377,10 +392,10 @@ impl StagedWrites {
             None => return Err(invalid("they are not what was staged")),
         };
         let places: Vec<PathBuf> = parts.iter().map(|part| backend.place(*part)).collect();
-        let staged = backend.place(transaction.id());
         let parts = StagedPart::all(&places, &records, self.schema_check)?;
-        let looked = self.look(first, &parts, &staged)?;
-        let retyper = Retyper::new(self.disk.as_ref(), backend.as_ref(), &transaction, &staged);
+        let root = self.locate(first.root())?;
+        let looked = self.look(&root, first, &parts, &transaction)?;
+        let retyper = Retyper::new(root.disk.as_ref(), backend.as_ref(), &transaction)?;
         let mut retyped = HashMap::new();
         for part in parts.iter().filter(|part| !part.typed.is_empty()) {
             for file in &part.record.files {
@@ -408,15 +423,21 @@ impl StagedWrites {
         })
     }
 
-    /// Compares the parts with each other and with what is there. Their files are in `staged` now.
-    fn look(&self, first: &StagedWrite, parts: &[StagedPart<'_>], staged: &Path) -> Result<Looked> {
+    /// Compares the parts with each other and with what is there. Their files are in the transaction now.
+    fn look(
+        &self,
+        root: &Location,
+        first: &StagedWrite,
+        parts: &[StagedPart<'_>],
+        transaction: &Transaction,
+    ) -> Result<Looked> {
         let mut union: Option<Union> = None;
         let mut notes = Vec::new();
         for part in parts {
             let told = part.lost.iter().filter(|note| !notes.contains(*note));
             notes.extend(told.cloned().collect::<Vec<_>>());
             let categories = match self.schema_check {
-                true => self.categories(part, staged)?,
+                true => categories(root.disk.as_ref(), part, transaction)?,
                 false => KnownCategories::new(),
             };
             match &mut union {
@@ -445,8 +466,8 @@ impl StagedWrites {
         let partitions: HashSet<&Partition> = files.map(|file| file.file().partition()).collect();
         let partitions: Vec<Partition> = partitions.into_iter().cloned().collect();
         let surroundings = Surroundings {
-            disk: Arc::clone(&self.disk),
-            root: resolve(self.disk.as_ref(), first.root())?,
+            disk: Arc::clone(&root.disk),
+            root: root.path.clone(),
             mode: first.mode(),
             keys: union.first.record.rows.keys.clone(),
             format,
@@ -462,16 +483,6 @@ impl StagedWrites {
         Ok(looked)
     }
 
-    /// The categories of the ordered dictionaries of a part: those of its last file, which has most of them.
-    fn categories(&self, part: &StagedPart<'_>, staged: &Path) -> Result<KnownCategories> {
-        let last = part.record.files.last().filter(|_| has_order(&part.schema));
-        let (Some(last), Some(format)) = (last, part.format) else {
-            return Ok(KnownCategories::new());
-        };
-        let found = look_into(self.disk.as_ref(), format, &staged.join(last.staged()))?;
-        Ok(found.map(|(_, categories)| categories).unwrap_or_default())
-    }
-
     /// What is staged, the first of each task.
     fn counted_once(&self) -> Vec<&StagedWrite> {
         let (mut transactions, mut tasks) = (HashSet::new(), HashSet::new());
@@ -484,6 +495,33 @@ impl StagedWrites {
             })
             .collect()
     }
+}
+
+/// The categories of the ordered dictionaries of a part: those of its last file, which has most of them.
+fn categories(
+    disk: &dyn Disk,
+    part: &StagedPart<'_>,
+    transaction: &Transaction,
+) -> Result<KnownCategories> {
+    let last = part.record.files.last().filter(|_| has_order(&part.schema));
+    let (Some(last), Some(format)) = (last, part.format) else {
+        return Ok(KnownCategories::new());
+    };
+    let path = transaction.staged_path(last.staged());
+    let found = look_into(disk, format, &path)?;
+    if found.is_none() && !disk.has_links() {
+        let root = transaction.backend().root().into();
+        return Err(Error::Incompatible {
+            path: root,
+            what: "the order of a dictionary is".into(),
+            given: "in a file that was uploaded in parts and cannot be read before it is published: choose a larger part \
+                    size, or do not compare the parts"
+                .into(),
+            there: "compared with that of the other parts".into(),
+            beside: path.into(),
+        });
+    }
+    Ok(found.map(|(_, categories)| categories).unwrap_or_default())
 }
 
 /// The receipt of the commit of this name, if it has one and has happened.

@@ -6,9 +6,10 @@ use std::time::{Duration, SystemTime};
 
 use crate::disk::{Disk, OsDisk};
 use crate::error::Result;
+use crate::location::Location;
 use crate::options::{Interrupt, StagingPlace};
 use crate::receipt::{StagedFileRecord, StagedWrite, sum};
-use crate::staging::resolve;
+use crate::store::ObjectStoreOptions;
 use crate::transaction::Target;
 
 /// A write that is staged, and neither committed nor discarded yet.
@@ -72,15 +73,35 @@ pub fn staged(root: impl AsRef<Path>) -> Result<Vec<WaitingWrite>> {
     staged_at(root, &StagingPlace::Auto)
 }
 
+/// [`staged`] of a data set in an object store, which is reached so.
+///
+/// # Errors
+/// Those of [`staged`]; [`Error::InvalidOption`](crate::Error::InvalidOption) if the options do not say how to reach the store.
+#[cfg(feature = "object_store")]
+#[cfg_attr(docsrs, doc(cfg(feature = "object_store")))]
+pub fn staged_in_store(
+    root: impl AsRef<Path>,
+    options: &ObjectStoreOptions,
+) -> Result<Vec<WaitingWrite>> {
+    find(root.as_ref(), &StagingPlace::Auto, options)
+}
+
 /// [`staged`] of writers that stage in a certain place.
 ///
 /// # Errors
 /// Those of [`staged`].
 pub fn staged_at(root: impl AsRef<Path>, place: &StagingPlace) -> Result<Vec<WaitingWrite>> {
+    find(root.as_ref(), place, &ObjectStoreOptions::default())
+}
+
+fn find(
+    root: &Path,
+    place: &StagingPlace,
+    options: &ObjectStoreOptions,
+) -> Result<Vec<WaitingWrite>> {
     let disk: Arc<dyn Disk> = Arc::new(OsDisk);
-    let root = resolve(disk.as_ref(), root.as_ref())?;
+    let root = Location::of_directory(&disk, root, options)?;
     let target = Target {
-        disk: &disk,
         root: &root,
         staging: place,
         interrupt: &Interrupt::default(),
@@ -96,7 +117,7 @@ pub fn staged_at(root: impl AsRef<Path>, place: &StagingPlace) -> Result<Vec<Wai
         let part = record.part();
         let totals = sum(record.files.iter().map(StagedFileRecord::file))?;
         let (transaction, mode) = (Some(waiting.transaction), record.mode);
-        let write = StagedWrite::new(root.clone(), place.clone(), transaction, mode, totals);
+        let write = StagedWrite::new(root.path.clone(), place.clone(), transaction, mode, totals);
         found.push(WaitingWrite {
             write: write.with_part(part)?,
             since: waiting.since,

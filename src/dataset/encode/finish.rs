@@ -85,12 +85,13 @@ impl<'a> Finisher<'a> {
             let possible = wanted && synced && options.verify < Verify::Checksum;
             possible && directory.reports_file_system_sync()
         });
+        let waits = synced && together.is_none() || options.staging_threads.is_some();
         let (queue, jobs) = sync_channel(0);
         Finisher {
             template,
             staging,
             together,
-            queue: Mutex::new((synced && together.is_none()).then_some(queue)),
+            queue: Mutex::new(waits.then_some(queue)),
             jobs: Mutex::new(jobs),
             failure: Failure::default(),
             known: KnownSchema::default(),
@@ -160,12 +161,13 @@ impl<'a> Finisher<'a> {
         Ok(files.into_iter().map(|(_, file)| file).collect())
     }
 
-    /// The number of threads that sync and verify, so that the limit of open files holds: each has up to two files
+    /// The number of threads that sync and verify, and hand over, so that the limit of open files holds: each has up to two files
     /// open, and each encoding thread one.
     fn waiting_threads(&self, encoding: usize) -> usize {
         let open = self.template.options.max_open_files;
         let left = open.saturating_sub(BESIDE + encoding);
-        (left / 2).clamp(1, SYNC_THREADS)
+        let most = self.template.options.staging_threads;
+        (left / 2).clamp(1, most.unwrap_or(SYNC_THREADS))
     }
 
     fn queue(&self) -> MutexGuard<'_, Option<SyncSender<Job>>> {

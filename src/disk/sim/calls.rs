@@ -135,6 +135,10 @@ impl Disk for SimDisk {
         })
     }
 
+    fn has_links(&self) -> bool {
+        true
+    }
+
     fn trusts_locks(&self, _path: &Path) -> bool {
         self.shared.state().trusts_locks
     }

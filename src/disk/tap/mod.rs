@@ -230,6 +230,10 @@ impl Disk for Tap {
         })
     }
 
+    fn has_links(&self) -> bool {
+        self.disk.has_links()
+    }
+
     fn trusts_locks(&self, path: &Path) -> bool {
         self.disk.trusts_locks(&self.leads(Verb::Place, path))
     }

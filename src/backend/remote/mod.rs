@@ -1,0 +1,430 @@
+//! A data set in an object store, as the verbs of [`Backend`].
+//!
+//! A transaction is an object in the control prefix, `.NAME.atomic/tx/`, beside the data set: it changes only by replacing
+//! the version that was read, which is the commit point too. Small files are staged as objects beside it and published by a
+//! copy within the store; large ones are uploaded in parts to their paths, and published by putting the parts together.
+//! Whether a writer lives tells the age of its object, by the clock of the store. docs/format.md describes the objects.
+
+mod locks;
+mod own;
+mod publish;
+mod recovery;
+mod spool;
+mod stage;
+mod state;
+mod writes;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use object_store::path::Path as Key;
+use twox_hash::XxHash3_128;
+use uuid::Uuid;
+
+use super::{
+    Adopted, Backend, Decided, Guard, Liveness, LocalBackend, Lock, OutOfReach, Published, Survey,
+    Taken, VerifiedFile, Waiting,
+};
+use crate::disk::{LockKind, nanoseconds};
+use crate::error::{Error, IoContext, Result, Step};
+use crate::options::{Durability, Interrupt};
+use crate::presence::{Counted, holds_files};
+use crate::receipt::{Receipt, WriteName};
+use crate::record::{Decision, Fingerprint, Layout, Plan, StagedRecord};
+use crate::staging::{Swept, Workspace, is_area_name};
+use crate::store::{Found, Store, StoreView, Version};
+use crate::table_format::TableFormat;
+use own::{Change, Own};
+use recovery::Listed;
+use spool::Spooled;
+use state::State;
+
+/// The name of the control prefix in a bucket that is a data set as a whole.
+const CONTROL: &str = ".atomic";
+/// The directory of the objects of transactions, in the control prefix.
+const TRANSACTIONS: &str = "tx";
+/// The suffix of the directory of what a transaction has staged.
+const FILES: &str = "files";
+/// The record of what is staged for another transaction, among what is staged.
+const RECORD: &str = "staged.record";
+/// A writer shows that it lives this many times in the time after which it is taken for dead.
+const BEATS: u32 = 15;
+
+/// A data set in an object store.
+#[derive(Debug)]
+pub(crate) struct RemoteBackend {
+    store: Arc<Store>,
+    view: StoreView,
+    root: PathBuf,
+    /// The directory that the caller named, below the root.
+    scope: PathBuf,
+    control: PathBuf,
+    /// Where files are encoded and verified, once that is needed.
+    spool: Mutex<Option<Arc<LocalBackend>>>,
+    interrupt: Interrupt,
+    rewrite_missing: bool,
+    /// The transactions that this process began here.
+    own: Mutex<HashMap<Uuid, Arc<Own>>>,
+    /// The objects of transactions when they were last listed.
+    listed: Mutex<Listed>,
+    /// The versions of the transactions that were judged dead.
+    judged: Mutex<HashMap<Uuid, Version>>,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl RemoteBackend {
+    /// The data set at, or above, a path in the store.
+    pub(crate) fn new(store: &Arc<Store>, named: &Path, interrupt: &Interrupt) -> Result<Self> {
+        if named.ancestors().any(is_area_name) {
+            return Err(Error::InvalidPath {
+                path: named.to_owned(),
+                reason: "is, or lies in, the staging area of a data set",
+            });
+        }
+        let root = root_of(named, store.base());
+        let scope = named.strip_prefix(root).unwrap_or(Path::new(""));
+        let control = match (root.file_name(), root.parent()) {
+            (Some(name), Some(parent)) if root != store.base() => {
+                let mut control = std::ffi::OsString::from(".");
+                control.push(name);
+                control.push(CONTROL);
+                parent.join(control)
+            }
+            _ => root.join(CONTROL),
+        };
+        Ok(RemoteBackend {
+            view: StoreView::new(Arc::clone(store)),
+            root: root.to_owned(),
+            scope: scope.to_owned(),
+            control,
+            spool: Mutex::default(),
+            interrupt: interrupt.clone(),
+            rewrite_missing: false,
+            own: Mutex::default(),
+            listed: Mutex::default(),
+            judged: Mutex::default(),
+            store: Arc::clone(store),
+        })
+    }
+
+    /// Whether to forget a named write of which no file is there any more.
+    pub(crate) fn rewrite_missing(mut self, rewrite: bool) -> Self {
+        self.rewrite_missing = rewrite;
+        self
+    }
+
+    fn key(&self, path: &Path) -> Result<Key> {
+        self.store.key(path)
+    }
+
+    fn dead_after(&self) -> Duration {
+        self.store.options().dead_after
+    }
+
+    fn transactions_path(&self) -> PathBuf {
+        self.control.join(TRANSACTIONS)
+    }
+
+    /// The directory of what a transaction has staged.
+    fn files_path(&self, transaction: Uuid) -> PathBuf {
+        self.transactions_path()
+            .join(format!("{transaction}.{FILES}"))
+    }
+
+    fn own(&self, transaction: Uuid) -> Option<Arc<Own>> {
+        locked(&self.own).get(&transaction).cloned()
+    }
+
+    /// A transaction of ours.
+    fn expect_own(&self, transaction: Uuid) -> Result<Arc<Own>> {
+        let own = self.own(transaction);
+        own.ok_or_else(|| Error::Aborted {
+            path: self.place(transaction),
+        })
+    }
+
+    /// The state of a transaction, with its version; `None` if it is gone.
+    fn state(&self, transaction: Uuid) -> Result<Option<(State, Found)>> {
+        let place = self.place(transaction);
+        let found = self.store.get(&self.key(&place)?);
+        let found = found.map_err(|source| Error::Read {
+            path: place.clone(),
+            source,
+        })?;
+        let Some(object) = found else {
+            return Ok(None);
+        };
+        let state = State::read(&object.bytes, &place, transaction)?;
+        Ok(Some((state, object.found)))
+    }
+
+    fn delete(&self, paths: impl IntoIterator<Item = PathBuf>, step: Step) -> Result<()> {
+        let keys = paths.into_iter().map(|path| self.key(&path));
+        let keys: Vec<Key> = keys.collect::<Result<_>>()?;
+        self.store.delete_all(keys).at(step, &self.root)
+    }
+}
+
+/// The path above all trailing `key=value` segments, within the store.
+fn root_of<'a>(named: &'a Path, base: &Path) -> &'a Path {
+    let mut root = named;
+    while let (Some(name), Some(parent)) = (root.file_name(), root.parent()) {
+        if root == base || !name.as_encoded_bytes().contains(&b'=') {
+            break;
+        }
+        root = parent;
+    }
+    root
+}
+
+/// Fingerprint of an object: of its tag, its length, and the second in which it came, all of which a list tells as well as
+/// a request for the object itself.
+fn fingerprint(found: &Found) -> Fingerprint {
+    let mut hasher = XxHash3_128::new();
+    hasher.write(found.tag().unwrap_or_default().as_bytes());
+    hasher.write(&[0]);
+    hasher.write(&found.size.to_le_bytes());
+    let seconds = nanoseconds(found.modified).div_euclid(1_000_000_000);
+    hasher.write(&seconds.to_le_bytes());
+    Fingerprint(hasher.finish_128())
+}
+
+/// What takes more than a few lines is a method of the same name in the files beside this one.
+impl Backend for RemoteBackend {
+    fn root(&self) -> &Path {
+        &self.root
+    }
+
+    fn scope(&self) -> &Path {
+        &self.scope
+    }
+
+    fn named_root(&self) -> Option<PathBuf> {
+        None
+    }
+
+    fn files(&self, directory: &Path) -> Result<Vec<(PathBuf, Fingerprint)>> {
+        self.files(directory)
+    }
+
+    fn holds_files(&self, directory: &Path, counted: Counted) -> Result<bool> {
+        holds_files(&self.view, &self.root.join(directory), counted)
+    }
+
+    fn table(&self) -> Result<Option<TableFormat>> {
+        TableFormat::find(&self.view, &self.root.join(&self.scope))
+    }
+
+    fn may_exchange(&self, _directory: &Path) -> Result<bool> {
+        Ok(false)
+    }
+
+    fn check_directory(&self, directory: &Path) -> Result<()> {
+        self.key(&self.root.join(directory)).map(drop)
+    }
+
+    fn lock(&self, kind: LockKind, holder: Option<Uuid>) -> Result<Lock> {
+        self.lock(kind, holder)
+    }
+
+    fn recall(&self, scope: &Path, name: &WriteName) -> Result<Option<Receipt>> {
+        self.recall(scope, name)
+    }
+
+    fn place(&self, transaction: Uuid) -> PathBuf {
+        self.transactions_path().join(transaction.to_string())
+    }
+
+    fn staged_path(&self, transaction: Uuid, staged: &Path) -> PathBuf {
+        self.staged_path(transaction, staged)
+    }
+
+    fn transactions(&self) -> Result<Vec<Uuid>> {
+        self.transactions()
+    }
+
+    fn is_recent(&self, transaction: Uuid) -> bool {
+        self.is_recent(transaction)
+    }
+
+    fn begin(&self) -> Result<(Uuid, Guard)> {
+        let transaction = Uuid::now_v7();
+        self.check_conditions(transaction)?;
+        let place = self.place(transaction);
+        let own = Own::begin(
+            Arc::clone(&self.store),
+            (self.key(&place)?, place.clone()),
+            transaction,
+            Spooled::begin(self.spool()?)?,
+        )?;
+        let alive = own.keep_alive(self.dead_after() / BEATS);
+        locked(&self.own).insert(transaction, own);
+        Ok((transaction, alive.at(Step::CreateStaging, &place)?))
+    }
+
+    fn keep_alive(&self, transaction: Uuid) -> Result<()> {
+        self.expect_own(transaction)?.check()
+    }
+
+    fn liveness(&self, transaction: Uuid) -> Result<Liveness> {
+        self.liveness(transaction)
+    }
+
+    fn take(&self, transaction: Uuid) -> Result<Taken> {
+        self.take(transaction)
+    }
+
+    fn other_author(&self, _transaction: Uuid) -> Option<u32> {
+        None
+    }
+
+    fn workspace(&self, transaction: Uuid) -> Result<Workspace> {
+        Ok(self.expect_own(transaction)?.workspace.clone())
+    }
+
+    fn stage(&self, transaction: Uuid, file: VerifiedFile<'_>) -> Result<()> {
+        self.stage(transaction, file)
+    }
+
+    fn sync_staged(
+        &self,
+        transaction: Uuid,
+        files: &[&Path],
+        _durability: Durability,
+    ) -> Result<Vec<Fingerprint>> {
+        self.check_staged(transaction, files)
+    }
+
+    fn record(&self, transaction: Uuid, record: &StagedRecord) -> Result<()> {
+        self.record(transaction, record)
+    }
+
+    fn adopt(&self, transaction: Uuid, staged: Uuid) -> Result<Option<Adopted>> {
+        self.adopt(transaction, staged)
+    }
+
+    fn waiting(&self) -> Result<Vec<Waiting>> {
+        self.waiting()
+    }
+
+    fn discard(&self, staged: Uuid) -> Result<()> {
+        self.discard(staged)
+    }
+
+    fn check_layout(&self, transaction: Uuid, layout: &Layout) -> Result<()> {
+        self.check_layout(transaction, layout)
+    }
+
+    fn announce(&self, _transaction: Uuid, _durability: Durability) -> Result<Guard> {
+        Ok(Box::new(()))
+    }
+
+    fn decide(
+        &self,
+        transaction: Uuid,
+        decision: &Decision,
+        _durability: Durability,
+    ) -> Result<Decided> {
+        let place = self.place(transaction);
+        let changed = match self.own(transaction) {
+            Some(own) => own.decide(decision)?,
+            None => self.decide_for_dead(transaction, decision)?,
+        };
+        match changed {
+            Change::Done => Ok(Decided::Ours),
+            Change::Lost => Ok(match self.decision(transaction)? {
+                Some(decision) => Decided::Another(decision),
+                None => Decided::Gone,
+            }),
+            Change::Unknown(source) => Err(Error::Unknown {
+                step: Step::Decide,
+                path: place,
+                source,
+            }),
+        }
+    }
+
+    fn decision(&self, transaction: Uuid) -> Result<Option<Decision>> {
+        match self.state(transaction)? {
+            Some((state, _)) => state.decision(&self.place(transaction)),
+            None => Ok(None),
+        }
+    }
+
+    fn is_older(&self, transaction: Uuid, than: Duration) -> Result<bool> {
+        self.is_older(transaction, than)
+    }
+
+    fn publish(&self, plan: &Plan, recovering: bool) -> Result<Published> {
+        Ok(Published {
+            left: self.publish(plan, recovering)?,
+            guard: Box::new(()),
+        })
+    }
+
+    fn check_whole(&self, plan: &Plan) -> Result<()> {
+        self.check_whole(plan)
+    }
+
+    fn remember(&self, plan: &Plan) -> Result<()> {
+        self.remember(plan)
+    }
+
+    fn end(&self, plan: &Plan, left: &[Error]) -> Result<Vec<Error>> {
+        self.end(plan, left)
+    }
+
+    fn abandon(&self, plan: &Plan) -> Result<()> {
+        self.abandon(plan)
+    }
+
+    fn remove(&self, transaction: Uuid) -> Result<()> {
+        self.remove(transaction)
+    }
+
+    fn set_aside(&self, transaction: Uuid) -> Result<PathBuf> {
+        self.set_aside(transaction)
+    }
+
+    fn sweep(&self) -> Vec<Error> {
+        self.sweep()
+    }
+
+    // There is one control prefix, which every writer of the data set reaches.
+
+    fn neighbours(&self) -> Result<Vec<Box<dyn Backend>>> {
+        Ok(Vec::new())
+    }
+
+    fn check_announced(&self, _others: &[Box<dyn Backend>], _dry_run: bool) -> Result<()> {
+        Ok(())
+    }
+
+    fn repair(&self, _dry_run: bool) -> Vec<Error> {
+        Vec::new()
+    }
+
+    fn survey(&self) -> Survey {
+        let same = Self::new(&self.store, &self.root.join(&self.scope), &self.interrupt);
+        let (places, failed) = match same {
+            Ok(same) => (vec![Box::new(same) as Box<dyn Backend>], Vec::new()),
+            Err(error) => (Vec::new(), vec![error]),
+        };
+        Survey { places, failed }
+    }
+
+    fn sweep_files(&self, dry_run: bool) -> Swept {
+        self.sweep_files(dry_run)
+    }
+
+    fn tidy(&self) {}
+
+    fn report_out_of_reach(&self, _dry_run: bool, _forget: bool) -> OutOfReach {
+        OutOfReach::default()
+    }
+}

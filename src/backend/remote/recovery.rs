@@ -1,0 +1,376 @@
+//! Who is dead, by the clock of the store, and what goes with a transaction that is removed.
+
+use std::collections::{HashMap, HashSet};
+use std::io;
+use std::path::PathBuf;
+use std::time::{Duration, Instant, SystemTime};
+
+use object_store::ObjectMeta;
+use object_store::path::Path as Key;
+use uuid::Uuid;
+
+use super::own::Change;
+use super::publish::{LATE, LEFT};
+use super::state::State;
+use super::{FILES, RemoteBackend, locked};
+use crate::backend::{Backend as _, Liveness, Taken};
+use crate::error::{Error, IoContext, Result, Step};
+use crate::record::Decision;
+use crate::staging::Swept;
+use crate::store::{Expected, Found, Store, Swapped};
+
+/// The object by which the clock of the store is read.
+const CLOCK: &str = "clock";
+/// The object by which the conditions of a store are tried.
+const PROBE: &str = "probe";
+/// The directory of the objects of transactions that are not trusted.
+const ASIDE: &str = "aside";
+/// How long the clock of the store is taken to go as that of this machine.
+const CLOCK_HOLDS: Duration = Duration::from_secs(30);
+
+/// The objects of transactions, and marks beside them, when they were last listed.
+#[derive(Debug, Default)]
+pub(super) struct Listed {
+    objects: HashMap<Uuid, SystemTime>,
+    /// Those that tell of files which commits should have removed.
+    pub(super) left: Vec<Key>,
+    /// Those of commits that somebody else than their writer carried out.
+    pub(super) late: Vec<ObjectMeta>,
+    /// The time of the store, and when it was asked for.
+    clock: Option<(SystemTime, Instant)>,
+    /// Whether the machine's clock was asked instead, by which nothing is decided.
+    by_machine: bool,
+}
+
+impl RemoteBackend {
+    /// The time by the clock of the store: that of an object which is put for it.
+    pub(super) fn store_now(&self) -> io::Result<SystemTime> {
+        if let Some((time, asked)) = locked(&self.listed).clock
+            && asked.elapsed() < CLOCK_HOLDS
+        {
+            return Ok(time + asked.elapsed());
+        }
+        let path = self.control.join(CLOCK);
+        let key = self.key(&path).map_err(io::Error::other)?;
+        match self.store.put(&key, Uuid::now_v7().to_string().into()) {
+            // Who may only read is told what this machine's clock says; he decides nothing by it.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                locked(&self.listed).by_machine = true;
+                return Ok(SystemTime::now());
+            }
+            put => put.map(drop)?,
+        }
+        // Not before: a request that took its time would make everybody older.
+        let asked = Instant::now();
+        let found = self.store.head(&key)?;
+        let time = found.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
+        locked(&self.listed).clock = Some((time.modified, asked));
+        Ok(time.modified + asked.elapsed())
+    }
+
+    pub(super) fn transactions(&self) -> Result<Vec<Uuid>> {
+        let directory = self.transactions_path();
+        let listed = self.store.list_directory(&self.key(&directory)?);
+        let listed = listed.map_err(|source| Error::Read {
+            path: directory,
+            source,
+        })?;
+        let mut now = locked(&self.listed);
+        now.objects.clear();
+        now.left.clear();
+        now.late.clear();
+        for object in listed.objects {
+            let id = object.location.filename().map(Uuid::try_parse);
+            match (id, object.location.extension()) {
+                (Some(Ok(id)), _) => {
+                    now.objects.insert(id, Found::listed(&object).modified);
+                }
+                (_, Some(LEFT)) => now.left.push(object.location),
+                (_, Some(LATE)) => now.late.push(object),
+                _ => {}
+            }
+        }
+        let mut transactions: Vec<Uuid> = now.objects.keys().copied().collect();
+        transactions.sort();
+        Ok(transactions)
+    }
+
+    fn is_dead(&self, modified: SystemTime) -> io::Result<bool> {
+        let age = self.store_now()?.duration_since(modified);
+        Ok(age.is_ok_and(|age| age > self.dead_after()))
+    }
+
+    pub(super) fn is_recent(&self, transaction: Uuid) -> bool {
+        if self.own(transaction).is_some() {
+            return true;
+        }
+        let modified = locked(&self.listed).objects.get(&transaction).copied();
+        modified.is_some_and(|modified| matches!(self.is_dead(modified), Ok(false)))
+    }
+
+    pub(super) fn liveness(&self, transaction: Uuid) -> Result<Liveness> {
+        if self.own(transaction).is_some() {
+            return Ok(Liveness::Alive);
+        }
+        let path = self.place(transaction);
+        let read = |source| Error::Read {
+            path: path.clone(),
+            source,
+        };
+        let found = self.store.head(&self.key(&path)?).map_err(read)?;
+        let Some(found) = found else {
+            return Ok(Liveness::Gone);
+        };
+        Ok(match self.is_dead(found.modified).map_err(read)? {
+            true => Liveness::Dead,
+            false => Liveness::Alive,
+        })
+    }
+
+    /// Judges a transaction by the version of its object that is there now: it is aborted only if it is still that one.
+    pub(super) fn take(&self, transaction: Uuid) -> Result<Taken> {
+        if self.own(transaction).is_some() {
+            return Ok(Taken::Alive);
+        }
+        let path = self.place(transaction);
+        let read = |source| Error::Read {
+            path: path.clone(),
+            source,
+        };
+        let found = self.store.head(&self.key(&path)?).map_err(read)?;
+        let Some(found) = found else {
+            return Ok(Taken::Gone);
+        };
+        let dead = self.is_dead(found.modified).map_err(read)?;
+        if !dead || locked(&self.listed).by_machine {
+            return Ok(Taken::Alive);
+        }
+        locked(&self.judged).insert(transaction, found.version);
+        Ok(Taken::Ours(Box::new(())))
+    }
+
+    /// Records a decision about a transaction of somebody else who was judged dead.
+    pub(super) fn decide_for_dead(&self, transaction: Uuid, decision: &Decision) -> Result<Change> {
+        let judged = locked(&self.judged).remove(&transaction);
+        let (Some(version), Some((state, _))) = (judged, self.state(transaction)?) else {
+            return Ok(Change::Lost);
+        };
+        if state.is_decided() {
+            return Ok(Change::Lost);
+        }
+        let next = state.decided(decision, &self.place(transaction))?;
+        self.change_state(transaction, &next, version)
+    }
+
+    pub(super) fn is_older(&self, transaction: Uuid, than: Duration) -> Result<bool> {
+        let Some((state, _)) = self.state(transaction)? else {
+            return Ok(false);
+        };
+        if let Some(adopter) = state.adopted_by
+            && !self.has_no_adopter(adopter)?
+        {
+            return Ok(false);
+        }
+        let path = self.place(transaction);
+        let read = |source| Error::Read {
+            path: path.clone(),
+            source,
+        };
+        let found = self.store.head(&self.key(&path)?).map_err(read)?;
+        let Some(found) = found else {
+            return Ok(false);
+        };
+        let age = self.store_now().map_err(read)?;
+        let age = age.duration_since(found.modified);
+        Ok(age.is_ok_and(|age| age >= than))
+    }
+
+    /// Removes a transaction that is aborted, or of ours and undecided, or staged and kept long enough.
+    pub(super) fn remove(&self, transaction: Uuid) -> Result<()> {
+        if let Some(own) = self.own(transaction) {
+            self.give_back(&own, transaction);
+            let (state, sent) = {
+                let inner = own.lock();
+                (inner.state.clone(), inner.sent)
+            };
+            let may_stand = sent && !self.abort_sent(transaction)?;
+            let removed = match may_stand {
+                // Others may have acted upon it already.
+                true => Ok(()),
+                false => self.remove_all(transaction, &state),
+            };
+            self.forget(transaction);
+            return removed;
+        }
+        match self.state(transaction)? {
+            None => Ok(()),
+            Some((state, _)) => match state.decision(&self.place(transaction))? {
+                Some(Decision::Staged { .. }) => self.discard(transaction),
+                Some(Decision::Aborted { .. }) | None => self.remove_all(transaction, &state),
+                // Somebody has decided it since.
+                Some(Decision::Committed(_)) => Ok(()),
+            },
+        }
+    }
+
+    /// Aborts a transaction of ours of which a decision was sent; false if that stands.
+    fn abort_sent(&self, transaction: Uuid) -> Result<bool> {
+        let Some((state, found)) = self.state(transaction)? else {
+            return Ok(true);
+        };
+        let place = self.place(transaction);
+        match state.decision(&place)? {
+            Some(Decision::Aborted { .. }) => Ok(true),
+            Some(Decision::Committed(_) | Decision::Staged { .. }) => Ok(false),
+            None => {
+                let aborted = state.decided(&Decision::aborted(transaction), &place)?;
+                self.swap_state(transaction, &aborted, found.version)
+            }
+        }
+    }
+
+    /// Removes the uploads of a transaction, what it has staged, and its object last.
+    pub(super) fn remove_all(&self, transaction: Uuid, state: &State) -> Result<()> {
+        for upload in &state.uploads {
+            // One of a transaction that was adopted is not ours to remove.
+            if upload
+                .staged
+                .parent()
+                .is_some_and(|above| above.as_os_str().is_empty())
+            {
+                let path = self.root.join(&upload.path);
+                let aborted = self.store.abort_upload(&self.key(&path)?, &upload.id);
+                aborted.at(Step::Publish, &path)?;
+            }
+        }
+        self.remove_objects(transaction)
+    }
+
+    /// Removes what a transaction has staged, and its object last.
+    pub(super) fn remove_objects(&self, transaction: Uuid) -> Result<()> {
+        let directory = self.files_path(transaction);
+        let staged = self.store.list(&self.key(&directory)?, usize::MAX);
+        let staged = staged.at(Step::Decide, &directory)?;
+        let staged = staged.into_iter().map(|object| object.location).collect();
+        self.store.delete_all(staged).at(Step::Decide, &directory)?;
+        self.delete([self.place(transaction)], Step::Decide)
+    }
+
+    /// Forgets a transaction of ours that is over, and removes its workspace.
+    pub(super) fn forget(&self, transaction: Uuid) {
+        if let Some(own) = locked(&self.own).remove(&transaction) {
+            own.remove_workspace();
+        }
+    }
+
+    /// Moves the object of a transaction aside, so that nobody acts on it. What it has staged stays.
+    pub(super) fn set_aside(&self, transaction: Uuid) -> Result<PathBuf> {
+        let place = self.place(transaction);
+        let aside = self.control.join(ASIDE).join(transaction.to_string());
+        let copies = vec![(self.key(&place)?, self.key(&aside)?)];
+        let copied = self.store.copy_all(copies).at(Step::Decide, &place)?;
+        copied
+            .into_iter()
+            .collect::<io::Result<()>>()
+            .at(Step::Decide, &place)?;
+        self.delete([place], Step::Decide)?;
+        Ok(aside)
+    }
+
+    /// Removes what is staged without the object of a transaction, which came after the transaction was aborted, and locks
+    /// that are not the highest.
+    pub(super) fn sweep_files(&self, dry_run: bool) -> Swept {
+        let mut swept = Swept::default();
+        let strays = self.sweep_strays(dry_run, &mut swept);
+        swept.failed.extend(strays.err());
+        if !dry_run {
+            swept.failed.extend(self.sweep_locks().err());
+        }
+        swept
+    }
+
+    fn sweep_strays(&self, dry_run: bool, swept: &mut Swept) -> Result<()> {
+        let directory = self.transactions_path();
+        let read = |source| Error::Read {
+            path: directory.clone(),
+            source,
+        };
+        let listed = self.store.list_directory(&self.key(&directory)?);
+        let listed = listed.map_err(read)?;
+        let transactions = listed.objects.iter();
+        let transactions = transactions.filter_map(|object| object.location.filename());
+        let transactions: HashSet<&str> = transactions.collect();
+        for prefix in &listed.common_prefixes {
+            let name = prefix.filename().and_then(|name| name.strip_suffix(FILES));
+            let Some(name) = name.and_then(|name| name.strip_suffix('.')) else {
+                continue;
+            };
+            let aside = self.control.join(ASIDE).join(name);
+            if transactions.contains(name)
+                || self.store.head(&self.key(&aside)?).map_err(read)?.is_some()
+            {
+                continue;
+            }
+            for object in self.store.list(prefix, usize::MAX).map_err(read)? {
+                let path = self.store.path(&object.location);
+                let old = self.is_dead(Found::listed(&object).modified);
+                if !old.map_err(read)? {
+                    swept.alive.push(path);
+                    continue;
+                }
+                if !dry_run {
+                    let removed = self.store.delete_all(vec![object.location]);
+                    removed.at(Step::Decide, &path)?;
+                }
+                swept.removed.push(path);
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses a store that does not keep conditions, which is found out once in a process, by an object among what a
+    /// transaction that begins will stage: whoever dies here leaves it to the sweep.
+    pub(super) fn check_conditions(&self, transaction: Uuid) -> Result<()> {
+        let key = self.key(&self.files_path(transaction).join(PROBE))?;
+        let kept = self.store.once_checked(|store| {
+            let kept = keeps_conditions(store, &key);
+            let _ = store.delete_all(vec![key.clone()]);
+            kept
+        });
+        match kept {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Error::InvalidPath {
+                path: self.root.clone(),
+                reason: "is in an object store that does not put an object only if none, or a certain one, is there \
+                         (If-None-Match, If-Match): without that no commit can be all or nothing",
+            }),
+            Err(error) => Err(error).at(Step::CreateStaging, &self.control),
+        }
+    }
+}
+
+/// Whether a store refuses to put what is there already, and to replace another version than it has.
+fn keeps_conditions(store: &Store, key: &object_store::path::Path) -> io::Result<bool> {
+    // What a store does not answer says nothing of its conditions.
+    let put = |text: &'static str, expected| match store.swap(key, text.into(), expected)? {
+        Swapped::Unknown(error) => Err(error),
+        swapped => Ok(swapped),
+    };
+    let unsupported = |error: &io::Error| error.kind() == io::ErrorKind::Unsupported;
+    let first = match put("first", Expected::Absent) {
+        Err(error) if unsupported(&error) => return Ok(false),
+        put => put?,
+    };
+    let Swapped::Done(first) = first else {
+        return Ok(false);
+    };
+    if !matches!(put("again", Expected::Absent)?, Swapped::Lost) {
+        return Ok(false);
+    }
+    let second = match put("second", Expected::Version(first.clone())) {
+        Err(error) if unsupported(&error) => return Ok(false),
+        put => put?,
+    };
+    let stale = put("stale", Expected::Version(first))?;
+    Ok(matches!(second, Swapped::Done(_)) && matches!(stale, Swapped::Lost))
+}

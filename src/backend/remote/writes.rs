@@ -1,0 +1,153 @@
+//! The named writes that are remembered in an object store: the receipt of each.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use twox_hash::XxHash3_128;
+
+use super::RemoteBackend;
+use crate::error::{Error, IoContext, Result, Step};
+use crate::pool::map_calls;
+use crate::receipt::{Receipt, WriteName};
+use crate::record::{Plan, invalid, read_json};
+use crate::store::{Expected, Found, Swapped, Version};
+
+/// The directory of the receipts, in the control prefix.
+const WRITES: &str = "writes";
+/// The suffix of the receipt of the latest write of a stream.
+const STREAM: &str = "stream";
+/// How long a receipt is kept at least.
+const REMEMBERED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// The record of a named write.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NamedWrite<P, R> {
+    /// The directory that the caller named, below the data set's root.
+    scope: P,
+    receipt: R,
+}
+
+impl RemoteBackend {
+    fn receipt_path(&self, scope: &Path, name: &WriteName) -> PathBuf {
+        let mut hasher = XxHash3_128::new();
+        hasher.write(scope.as_os_str().as_encoded_bytes());
+        hasher.write(&[0]);
+        hasher.write(name.id.as_bytes());
+        let hash = hasher.finish_128();
+        let file = match name.sequence {
+            Some(_) => format!("{hash:032x}.{STREAM}"),
+            None => format!("{hash:032x}"),
+        };
+        self.control.join(WRITES).join(file)
+    }
+
+    fn read_receipt(&self, scope: &Path, name: &WriteName) -> Result<Option<(Receipt, Version)>> {
+        let path = self.receipt_path(scope, name);
+        let found = self.store.get(&self.key(&path)?);
+        let found = found.map_err(|source| Error::Read {
+            path: path.clone(),
+            source,
+        })?;
+        let Some(object) = found else {
+            return Ok(None);
+        };
+        let written: NamedWrite<PathBuf, Receipt> = read_json(object.bytes.as_ref(), &path)?;
+        // Another could have the same hash.
+        let is_it = written.scope == scope
+            && written.receipt.write_id() == Some(&name.id)
+            && written.receipt.sequence().is_some() == name.sequence.is_some();
+        Ok(is_it.then_some((written.receipt, object.found.version)))
+    }
+
+    pub(super) fn recall(&self, scope: &Path, name: &WriteName) -> Result<Option<Receipt>> {
+        let Some((receipt, _)) = self.read_receipt(scope, name)? else {
+            return Ok(None);
+        };
+        if let (Some(sequence), Some(highest)) = (name.sequence, receipt.sequence())
+            && highest != sequence
+        {
+            return match highest < sequence {
+                true => Ok(None),
+                false => Ok(Some(Receipt::superseded(name, highest)?)),
+            };
+        }
+        let missing = self.missing_files(scope, &receipt)?;
+        let all = !missing.is_empty() && missing.len() == receipt.files().len();
+        let again = all && self.rewrite_missing;
+        Ok((!again).then(|| receipt.with_missing(missing).into_replayed()))
+    }
+
+    /// The paths of the files of a receipt that are not there any more.
+    fn missing_files(&self, scope: &Path, receipt: &Receipt) -> Result<Vec<String>> {
+        let (top, files) = (self.root.join(scope), receipt.files());
+        let there = map_calls(files.len(), &top, |number| {
+            let path = top.join(files[number].path());
+            let found = self.store.head(&self.key(&path)?);
+            found
+                .map(|found| found.is_some())
+                .map_err(|source| Error::Read { path, source })
+        })?;
+        let missing = files.iter().zip(there).filter(|(_, there)| !there);
+        Ok(missing.map(|(file, _)| file.path().to_owned()).collect())
+    }
+
+    /// Keeps the receipt of a named write. Who was slow to finish one of a stream must not make a later one be forgotten.
+    pub(super) fn remember(&self, plan: &Plan) -> Result<()> {
+        let Some(name) = plan.name() else {
+            return Ok(());
+        };
+        let path = self.receipt_path(&plan.scope, &name);
+        let written = NamedWrite {
+            scope: plan.scope.as_path(),
+            receipt: &plan.receipt,
+        };
+        let bytes = serde_json::to_vec(&written);
+        let bytes = bytes.map_err(|error| invalid(&path, error.to_string()))?;
+        loop {
+            let expected = match self.read_receipt(&plan.scope, &name)? {
+                None => Expected::Absent,
+                Some((kept, _))
+                    if kept.sequence() > name.sequence
+                        || kept.transaction() == plan.transaction =>
+                {
+                    return Ok(());
+                }
+                // Who slept until somebody ended it must not make a later one be forgotten.
+                Some(_) if self.state(plan.transaction)?.is_none() => return Ok(()),
+                // An earlier one of the stream, or one whose files are gone.
+                Some((_, version)) => Expected::Version(version),
+            };
+            let put = self
+                .store
+                .swap(&self.key(&path)?, bytes.clone().into(), expected);
+            match put.at(Step::Decide, &path)? {
+                Swapped::Done(_) => break,
+                Swapped::Lost | Swapped::Gone => {}
+                Swapped::Unknown(error) => return Err(error).at(Step::Decide, &path),
+            }
+        }
+        self.forget_old_writes();
+        Ok(())
+    }
+
+    /// Removes the receipts that were kept long enough, as far as they can be.
+    fn forget_old_writes(&self) {
+        let directory = self.control.join(WRITES);
+        let Ok(key) = self.key(&directory) else {
+            return;
+        };
+        let (Ok(listed), Ok(now)) = (self.store.list(&key, usize::MAX), self.store_now()) else {
+            return;
+        };
+        let old = listed.into_iter().filter(|object| {
+            let age = now.duration_since(Found::listed(object).modified);
+            let is_stream = object.location.extension() == Some(STREAM);
+            !is_stream && age.is_ok_and(|age| age > REMEMBERED)
+        });
+        let _ = self
+            .store
+            .delete_all(old.map(|object| object.location).collect());
+    }
+}

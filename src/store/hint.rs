@@ -1,0 +1,59 @@
+//! [`object_store_hint`]: what a user can do about an error of a client.
+
+use std::error::Error as StdError;
+use std::io;
+
+use object_store::Error;
+
+/// What can be done about the cause of an error, where an object store is the cause and the remedy lies with whoever set it
+/// up. For the command and the Python package.
+#[must_use]
+pub fn object_store_hint(cause: &(dyn StdError + 'static)) -> Option<&'static str> {
+    let cause = cause.downcast_ref::<io::Error>()?.get_ref()?;
+    let error = cause.downcast_ref::<Error>()?;
+    // Statuses and addresses are in the texts alone.
+    let text = error.to_string();
+    match error {
+        Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => Some(
+            "check the name of the bucket or container, the credentials, and what they may do: an AWS_SECRET_ACCESS_KEY may be \
+             of another store than AWS_ENDPOINT_URL, and some stores answer so for a bucket that is not there",
+        ),
+        Error::NotFound { .. }
+            if text.contains("NoSuchBucket") || text.contains("ContainerNotFound") =>
+        {
+            Some("the bucket or container is not there: check its name, or make it first")
+        }
+        Error::Generic { .. }
+            if text.contains("169.254.169.254") || text.contains("metadata.google") =>
+        {
+            Some(
+                "no credentials are known, nor does this machine have any: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, \
+             GOOGLE_SERVICE_ACCOUNT, or AZURE_STORAGE_ACCOUNT_KEY, or the settings of these names; ~/.aws is not read",
+            )
+        }
+        Error::Generic { .. }
+            if text.contains("URL scheme is not allowed")
+                || is_caused(error, "URL scheme is not allowed") =>
+        {
+            Some(
+                "the endpoint is http://, which has to be allowed: AWS_ALLOW_HTTP=true, or the setting aws_allow_http=true",
+            )
+        }
+        Error::Generic { .. } if is_caused(error, "(Connect)") => Some(
+            "check the endpoint (AWS_ENDPOINT_URL, or the setting aws_endpoint) and the region, and whether it is up and can be reached",
+        ),
+        _ => None,
+    }
+}
+
+/// Whether a cause of an error says something.
+fn is_caused(error: &Error, text: &str) -> bool {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        if error.to_string().contains(text) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}

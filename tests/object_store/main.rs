@@ -1,0 +1,15 @@
+//! Data sets in object stores: in memory, on real servers, and where requests fail.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod deaths;
+mod faults;
+#[path = "../support/faulty_store.rs"]
+mod faulty_store;
+mod files;
+mod files_on_servers;
+mod gate;
+mod lake;
+mod modes;
+mod processes;
+mod readers;
+mod servers;

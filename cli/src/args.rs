@@ -9,13 +9,14 @@ use clap_complete::Shell;
 
 use crate::exit::CODES;
 use crate::log;
+use crate::store::{StoreArgs, StoreUploadArgs, StoreWorkArgs, with_stores};
 
 mod choice;
 mod keys;
 mod parquet;
-mod paths;
+pub(crate) mod paths;
 mod staged;
-mod values;
+pub(crate) mod values;
 mod write;
 
 use self::choice::choice;
@@ -85,14 +86,15 @@ pub(crate) struct StagingArgs {
 /// must be free: of several writers racing for it one wins, and the others exit with 5. An early end
 /// of standard input cannot be told from the whole; --check can tell.
 #[derive(Debug, Args)]
-#[command(after_help = PUT_EXAMPLES, after_long_help = with_codes(PUT_EXAMPLES))]
+#[command(after_help = with_stores(PUT_EXAMPLES), after_long_help = with_codes(PUT_EXAMPLES))]
 pub(crate) struct PutArgs {
     /// The file to read, or - for standard input
-    #[arg(value_name = "FILE", value_parser = paths::path())]
+    #[arg(value_name = "FILE", value_parser = paths::source())]
     pub(crate) file: PathBuf,
 
-    /// The path to publish at, file name included; its directories are made if they are missing
-    #[arg(value_name = "DEST", value_parser = paths::path())]
+    /// The path to publish at, file name included, or its URL, such as s3://bucket/raw/data.json; missing directories are
+    /// made
+    #[arg(value_name = "DEST", value_parser = paths::place())]
     pub(crate) dest: PathBuf,
 
     /// Publish only what is of this format [default: any bytes will do]
@@ -124,6 +126,10 @@ pub(crate) struct PutArgs {
     /// Print nothing but errors
     #[arg(short, long, conflicts_with = "json")]
     pub(crate) quiet: bool,
+
+    // Last, because its heading would go on to what follows.
+    #[command(flatten)]
+    pub(crate) store: StoreUploadArgs,
 }
 
 /// Check files, and all data files under directories
@@ -132,10 +138,10 @@ pub(crate) struct PutArgs {
 /// format of their suffix, files named without a known suffix as Parquet. Files that are encrypted are
 /// not checkable without their keys, and not sound: the exit code is 1 then, or 3 if others are damaged.
 #[derive(Debug, Args)]
-#[command(after_help = VERIFY_EXAMPLES, after_long_help = with_codes(VERIFY_EXAMPLES))]
+#[command(after_help = with_stores(VERIFY_EXAMPLES), after_long_help = with_codes(VERIFY_EXAMPLES))]
 pub(crate) struct VerifyArgs {
-    /// Files and directories
-    #[arg(required = true, value_name = "PATH", value_parser = paths::path())]
+    /// Files and directories, also as URLs such as s3://bucket/weather
+    #[arg(required = true, value_name = "PATH", value_parser = paths::place())]
     pub(crate) paths: Vec<PathBuf>,
 
     /// How closely Parquet files are checked; files of other formats are always read as a whole
@@ -163,14 +169,18 @@ pub(crate) struct VerifyArgs {
     /// Name sound files too
     #[arg(short, long, conflicts_with = "json")]
     pub(crate) verbose: bool,
+
+    // Last, because its heading would go on to what follows.
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
 }
 
 /// Show partitions, rows, bytes, and what readers may stumble over
 #[derive(Debug, Args)]
-#[command(after_help = INSPECT_EXAMPLES, after_long_help = with_codes(INSPECT_EXAMPLES))]
+#[command(after_help = with_stores(INSPECT_EXAMPLES), after_long_help = with_codes(INSPECT_EXAMPLES))]
 pub(crate) struct InspectArgs {
-    /// The data set's root directory
-    #[arg(value_name = "ROOT", value_parser = paths::path())]
+    /// The data set's root directory, or its URL, such as s3://bucket/weather
+    #[arg(value_name = "ROOT", value_parser = paths::place())]
     pub(crate) root: PathBuf,
 
     /// Files of fewer bytes are small, which is odd where a partition has several
@@ -194,6 +204,10 @@ pub(crate) struct InspectArgs {
     /// Print everything as one JSON object
     #[arg(long)]
     pub(crate) json: bool,
+
+    // Last, because its heading would go on to what follows.
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
 }
 
 /// Finish what dead writers had committed, and remove the rest of what they left
@@ -202,10 +216,10 @@ pub(crate) struct InspectArgs {
 /// a live writer is writing is left alone, and what is published stays, unless a write that replaces
 /// it had been committed.
 #[derive(Debug, Args)]
-#[command(after_help = RECOVER_EXAMPLES, after_long_help = with_codes(RECOVER_EXAMPLES))]
+#[command(after_help = with_stores(RECOVER_EXAMPLES), after_long_help = with_codes(RECOVER_EXAMPLES))]
 pub(crate) struct RecoverArgs {
-    /// The data set's root directory
-    #[arg(value_name = "ROOT", value_parser = paths::path())]
+    /// The data set's root directory, or its URL, such as s3://bucket/weather
+    #[arg(value_name = "ROOT", value_parser = paths::place())]
     pub(crate) root: PathBuf,
 
     /// Say what would be published and removed, and do neither
@@ -228,6 +242,10 @@ pub(crate) struct RecoverArgs {
     /// Print nothing but warnings and errors
     #[arg(short, long, conflicts_with = "json")]
     pub(crate) quiet: bool,
+
+    // Last, because its heading would go on to what follows.
+    #[command(flatten)]
+    pub(crate) store: StoreWorkArgs,
 }
 
 /// Print what makes a shell complete this command

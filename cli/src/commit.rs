@@ -8,6 +8,7 @@ use crate::output::Output;
 use crate::receipt::Shown;
 use crate::records;
 use crate::signal::Interrupt;
+use crate::store::reach;
 
 pub(crate) fn run(args: &CommitArgs, output: &mut Output) -> Result<Exit, Failure> {
     let interrupt = Interrupt::watch()?;
@@ -34,6 +35,7 @@ pub(crate) fn run(args: &CommitArgs, output: &mut Output) -> Result<Exit, Failur
         staged = staged.sequence(sequence);
     }
     let root = staged.root()?;
+    let staged = reach(staged, &args.store, &[&root])?;
     let receipt = staged.commit().map_err(|error| {
         let stays_staged = error.outcome() == Outcome::NotPublished;
         match (Failure::from(error), stays_staged) {

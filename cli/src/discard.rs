@@ -5,6 +5,7 @@ use crate::exit::{Exit, Failure};
 use crate::output::Output;
 use crate::records;
 use crate::signal::Interrupt;
+use crate::store::reach;
 
 pub(crate) fn run(args: &DiscardArgs, output: &mut Output) -> Result<Exit, Failure> {
     let interrupt = Interrupt::watch()?;
@@ -22,7 +23,7 @@ pub(crate) fn run(args: &DiscardArgs, output: &mut Output) -> Result<Exit, Failu
         staged = staged.sequence(sequence);
     }
     let root = staged.root()?;
-    staged.discard()?;
+    reach(staged, &args.store, &[&root])?.discard()?;
     if !args.quiet {
         let root = args.records.to.as_deref().unwrap_or(&root).display();
         match &args.job {

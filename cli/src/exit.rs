@@ -215,8 +215,19 @@ fn hint(cause: &(dyn StdError + 'static)) -> Option<&'static str> {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             Some("make room and run it again")
         }
-        _ => None,
+        _ => store_hint(cause),
     }
+}
+
+/// A hint on what to do about a failure of an object store.
+#[cfg(feature = "object_store")]
+fn store_hint(cause: &(dyn StdError + 'static)) -> Option<&'static str> {
+    atomic_arrow::object_store_hint(cause)
+}
+
+#[cfg(not(feature = "object_store"))]
+fn store_hint(_: &(dyn StdError + 'static)) -> Option<&'static str> {
+    None
 }
 
 /// A text in which remedies are spelled as options of the command.
@@ -281,8 +292,9 @@ mod tests {
         names.extend(["threads", "memory_limit", "sort_by"].map(str::to_owned));
         for name in names {
             match name.as_str() {
-                // No options of the command: records are its arguments, and columns those of its input.
-                "staged writes" | "schema" => assert_eq!(spelled(&name), name),
+                // No options of the command: records are its arguments, columns those of its input, and what is wrong with an
+                // object store may come from the environment.
+                "staged writes" | "schema" | "object store" => assert_eq!(spelled(&name), name),
                 _ => assert_eq!(spelled(&name), format!("--{}", name.replace('_', "-"))),
             }
         }

@@ -14,6 +14,7 @@ use crate::exit::{Exit, Failure, with_causes};
 use crate::output::Output;
 use crate::progress::ScanBar;
 use crate::receipt::{partition_json, plural};
+use crate::store::reach;
 
 /// Partitions shown unless all are asked for.
 const PARTITIONS: usize = 50;
@@ -30,6 +31,7 @@ pub(crate) fn run(args: &InspectArgs, output: &mut Output) -> Result<Exit, Failu
     }
     let progress = ScanBar::new(!args.json, "files");
     options = options.on_progress(progress.listener((0, 0)));
+    let options = reach(options, &args.store, &[&args.root])?;
     let inspection = inspect_with_options(&args.root, &options)?;
     drop(progress);
     if args.json {

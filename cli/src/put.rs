@@ -12,6 +12,7 @@ use crate::output::Output;
 use crate::progress::Progress;
 use crate::signal::Interrupt;
 use crate::source::Source;
+use crate::store::reach;
 
 /// Bytes read at once.
 const CHUNK: usize = 1 << 20;
@@ -19,7 +20,7 @@ const CHUNK: usize = 1 << 20;
 pub(crate) fn run(args: &PutArgs, output: &mut Output) -> Result<Exit, Failure> {
     let interrupt = Interrupt::watch()?;
     let mut source = Source::open(&args.file, &interrupt)?;
-    let mut file = AtomicFile::create_with_options(&args.dest, options(args, &interrupt))?;
+    let mut file = AtomicFile::create_with_options(&args.dest, options(args, &interrupt)?)?;
     copy(&mut source, &mut file, !args.quiet && !args.json)?;
     let staged = file.finish()?;
     if interrupt.is_raised_at_last() {
@@ -39,7 +40,7 @@ pub(crate) fn run(args: &PutArgs, output: &mut Output) -> Result<Exit, Failure> 
     Ok(Exit::Done)
 }
 
-fn options(args: &PutArgs, interrupt: &Interrupt) -> FileOptions {
+fn options(args: &PutArgs, interrupt: &Interrupt) -> Result<FileOptions, Failure> {
     let mode = if args.replace {
         PublishMode::Replace
     } else {
@@ -52,10 +53,11 @@ fn options(args: &PutArgs, interrupt: &Interrupt) -> FileOptions {
         .verify(args.verify.into())
         .staging(args.staging.place.clone())
         .durability(args.durability.into());
-    match args.check {
+    let options = match args.check {
         Some(format) => options.format(format.into()),
         None => options,
-    }
+    };
+    reach(options, &args.store, &[&args.dest])
 }
 
 fn copy(source: &mut Source, file: &mut AtomicFile, shown: bool) -> Result<(), Failure> {

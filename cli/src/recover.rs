@@ -7,10 +7,12 @@ use atomic_arrow::{RecoverOptions, StagedWrite, WaitingWrite, recover_with_optio
 use serde_json::{Value, json};
 
 use crate::args::RecoverArgs;
+use crate::args::paths::is_in_store;
 use crate::exit::{Exit, Failure, message, with_causes};
 use crate::output::Output;
 use crate::progress::ScanBar;
 use crate::receipt::plural;
+use crate::store::{self, reach};
 
 pub(crate) fn run(args: &RecoverArgs, output: &mut Output) -> Result<Exit, Failure> {
     let options = RecoverOptions::new()
@@ -19,11 +21,15 @@ pub(crate) fn run(args: &RecoverArgs, output: &mut Output) -> Result<Exit, Failu
         .staging(args.staging.place.clone());
     let progress = ScanBar::new(!args.quiet && !args.json, "leftovers looked at");
     let options = options.on_progress(progress.listener((0, 0)));
+    let options = reach(options, &args.store, &[&args.root])?;
     let recovery = recover_with_options(&args.root, &options)?;
     drop(progress);
     let waiting = match recovery.staged.is_empty() {
         true => Vec::new(),
-        false => staged_at(&args.root, &args.staging.place)?,
+        false => match store::staged(&args.root, &args.store)? {
+            Some(waiting) => waiting,
+            None => staged_at(&args.root, &args.staging.place)?,
+        },
     };
     if args.json {
         output.json(&json!({
@@ -108,7 +114,7 @@ pub(crate) fn run(args: &RecoverArgs, output: &mut Output) -> Result<Exit, Failu
     ]
     .iter()
     .all(|found| found.is_empty());
-    if nothing_found && !args.root.exists() {
+    if nothing_found && !is_in_store(&args.root) && !args.root.exists() {
         message(format_args!(
             "{}: there is no such directory",
             args.root.display()

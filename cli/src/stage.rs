@@ -13,6 +13,7 @@ use crate::output::Output;
 use crate::progress::WriteProgress;
 use crate::receipt::{plural, summary};
 use crate::signal::Interrupt;
+use crate::store::reach;
 use crate::write::{self, asking, builder, is_one_file, open_input, synced, take_all, verified};
 
 pub(crate) fn run(args: &StageArgs, output: &mut Output) -> Result<Exit, Failure> {
@@ -44,16 +45,16 @@ pub(crate) fn run(args: &StageArgs, output: &mut Output) -> Result<Exit, Failure
     let staged = writer.stage()?;
     drop(progress);
     if interrupt.is_raised_at_last() {
-        return Err(removed(&staged, Failure::interrupted()));
+        return Err(removed(write, &staged, Failure::interrupted()));
     }
     let record = staged.to_json();
     let record = record.map_err(|error| {
         let failure = Failure::new(Exit::Failed, "no record can be made");
-        removed(&staged, failure.caused_by(&error))
+        removed(write, &staged, failure.caused_by(&error))
     })?;
     output.deliver(&record).map_err(|error| {
         let text = "standard output: the record cannot be written";
-        removed(&staged, Failure::io(text, &error))
+        removed(write, &staged, Failure::io(text, &error))
     })?;
     let files = std::mem::take(&mut *files.lock().unwrap_or_else(PoisonError::into_inner));
     say(write, &staged, files);
@@ -95,9 +96,13 @@ fn check(args: &WriteArgs) -> Result<(), Failure> {
 
 /// Removes what is staged and gives the failure because of which nobody can commit it; or another one, if it cannot
 /// be removed either.
-fn removed(staged: &StagedWrite, failure: Failure) -> Failure {
-    let Err(error) = StagedWrites::new([staged.clone()]).discard() else {
-        return failure.with_hint("what was staged is removed");
+fn removed(args: &WriteArgs, staged: &StagedWrite, failure: Failure) -> Failure {
+    let writes = StagedWrites::new([staged.clone()]);
+    let discarded = reach(writes, &args.store, &[&args.to]).map(|writes| writes.discard());
+    let error = match discarded {
+        Ok(Ok(())) => return failure.with_hint("what was staged is removed"),
+        Ok(Err(error)) => error,
+        Err(unreachable) => return unreachable,
     };
     failure.print();
     let record = staged.to_json().unwrap_or_default();

@@ -11,6 +11,7 @@ use crate::exit::{Exit, Failure, message, with_causes};
 use crate::output::Output;
 use crate::progress::ScanBar;
 use crate::receipt::plural;
+use crate::store::reach;
 
 /// The results of all files together.
 #[derive(Default)]
@@ -51,6 +52,7 @@ pub(crate) fn run(args: &VerifyArgs, output: &mut Output) -> Result<Exit, Failur
     if let Some(keys) = args.keys.keys()? {
         options = options.keys(keys);
     }
+    options = reach(options, &args.store, &args.paths)?;
     for path in &args.paths {
         let before = (total.files, total.bytes);
         let options = options.clone().on_progress(progress.listener(before));

@@ -13,6 +13,7 @@ use atomic_arrow::arrow::datatypes::{Schema, SchemaRef};
 use atomic_arrow::format::TextOptions;
 use atomic_arrow::{DatasetWriter, DatasetWriterBuilder, Receipt, Step};
 
+use crate::args::paths::is_in_store;
 use crate::args::{Durability, Mode, OutputFormat, Switch, VerifyLevel, WriteArgs};
 use crate::exit::{Exit, Failure, message};
 use crate::input::{self, Input};
@@ -21,6 +22,7 @@ use crate::progress::WriteProgress;
 use crate::receipt::{Shown, plural};
 use crate::rows;
 use crate::signal::Interrupt;
+use crate::store::reach;
 
 pub(crate) fn run(args: &WriteArgs, output: &mut Output) -> Result<Exit, Failure> {
     if is_one_file(args) {
@@ -162,10 +164,10 @@ pub(crate) fn builder(args: &WriteArgs) -> Result<DatasetWriterBuilder, Failure>
     if let Some(bytes) = bounds.memory_limit {
         builder = builder.memory_limit(bytes);
     }
-    Ok(match bounds.threads {
-        Some(threads) => builder.threads(threads),
-        None => builder,
-    })
+    if let Some(threads) = bounds.threads {
+        builder = builder.threads(threads);
+    }
+    reach(builder, &args.store, &[&args.to])
 }
 
 /// Prints what was committed, by this write or by an earlier one of the same name. `spilled` is the number of rows
@@ -200,9 +202,10 @@ pub(crate) fn verified(args: &WriteArgs) -> &'static str {
 
 /// Whether the files were synced, in a word.
 pub(crate) fn synced(args: &WriteArgs) -> &'static str {
-    match args.durability {
-        Durability::Synced => "synced",
-        Durability::Unsynced => "not synced",
+    match (args.durability, is_in_store(&args.to)) {
+        (_, true) => "uploaded",
+        (Durability::Synced, false) => "synced",
+        (Durability::Unsynced, false) => "not synced",
     }
 }
 

@@ -1,4 +1,4 @@
-//! Parsers of paths as the user types them: `file://` URLs, and `~` where the shell has not replaced it.
+//! Parsers of paths as the user types them: URLs, and `~` where the shell has not replaced it.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -6,14 +6,44 @@ use std::path::{Path, PathBuf};
 use atomic_arrow::{Error, StagingPlace, local_path};
 use clap::builder::{OsStringValueParser, TypedValueParser};
 
+/// Why an input is refused.
+const IN_STORE: &str = "inputs are not read from object stores: download it, or hand its bytes on by a pipe, with - for it; \
+                        a local path that looks like a URL can be given with `./` before it";
+
 /// A local path, file or directory.
-pub(super) fn path() -> impl TypedValueParser<Value = PathBuf> {
+#[cfg(feature = "object_store")]
+pub(crate) fn path() -> impl TypedValueParser<Value = PathBuf> {
     OsStringValueParser::new().try_map(|text| local(&text))
+}
+
+/// A local path, or the URL of what is, or will be, in an object store.
+pub(super) fn place() -> impl TypedValueParser<Value = PathBuf> {
+    OsStringValueParser::new().try_map(|text| match is_in_store(Path::new(&text)) {
+        true => Ok(PathBuf::from(text)),
+        false => local(&text),
+    })
+}
+
+/// Whether a path is the URL of an object store.
+#[cfg(feature = "object_store")]
+pub(crate) fn is_in_store(path: &Path) -> bool {
+    atomic_arrow::is_object_store_url(path)
+}
+
+/// Whether a path is the URL of an object store.
+#[cfg(not(feature = "object_store"))]
+pub(crate) fn is_in_store(_: &Path) -> bool {
+    false
+}
+
+/// A file that is read: a local path, or `-`.
+pub(super) fn source() -> impl TypedValueParser<Value = PathBuf> {
+    OsStringValueParser::new().try_map(|text| read(&text))
 }
 
 /// An input: a local path, a pattern, or `-`.
 pub(super) fn input(text: &str) -> Result<String, String> {
-    let path = local(OsStr::new(text))?;
+    let path = read(OsStr::new(text))?;
     let path = path.into_os_string().into_string();
     path.map_err(|_| "the path is not UTF-8".to_owned())
 }
@@ -28,6 +58,13 @@ pub(super) fn staging() -> impl TypedValueParser<Value = StagingPlace> {
             _ => StagingPlace::Directory(local(&place)?),
         })
     })
+}
+
+fn read(text: &OsStr) -> Result<PathBuf, String> {
+    match is_in_store(Path::new(text)) {
+        true => Err(IN_STORE.to_owned()),
+        false => local(text),
+    }
 }
 
 /// The local path that a text stands for, with the user's home for `~`.

@@ -9,6 +9,7 @@ use super::choice::choice;
 use super::values::{self, Switch};
 use super::write::with_more;
 use super::{StagingArgs, WriteArgs, paths, with_codes};
+use crate::store::{StoreWorkArgs, with_stores};
 
 const STAGE_EXAMPLES: &str = "\
 Examples:
@@ -59,7 +60,7 @@ pub(crate) struct StageArgs {
 fn as_of_stage(arg: Arg) -> Arg {
     match arg.get_id().as_str() {
         "to" => {
-            let help = "The data set's root directory, made if it is missing";
+            let help = "The data set's root: a directory, made if it is missing, or a URL, as s3://bucket/weather";
             arg.help(help).long_help(help)
         }
         "mode" => {
@@ -82,7 +83,7 @@ fn as_of_stage(arg: Arg) -> Arg {
 /// staged stays so: `commit` can be repeated, with a --write-id harmlessly, or `discard` removes it. A record names the
 /// directory that is written to: take it from your own workers only, or give --to.
 #[derive(Debug, Args)]
-#[command(after_help = COMMIT_EXAMPLES, after_long_help = with_codes(COMMIT_EXAMPLES))]
+#[command(after_help = with_stores(COMMIT_EXAMPLES), after_long_help = with_codes(COMMIT_EXAMPLES))]
 pub(crate) struct CommitArgs {
     #[command(flatten)]
     pub(crate) records: RecordsArgs,
@@ -149,6 +150,10 @@ pub(crate) struct CommitArgs {
     /// Name every file, and say what the time was spent on
     #[arg(short, long)]
     pub(crate) verbose: bool,
+
+    // Last, because its heading would go on to what follows.
+    #[command(flatten)]
+    pub(crate) store: StoreWorkArgs,
 }
 
 /// Remove what `stage` has staged, unpublished
@@ -157,7 +162,7 @@ pub(crate) struct CommitArgs {
 /// record of, and closes the job. What is no longer there, because it was committed, discarded, or
 /// kept too long, is no error, and what is published stays.
 #[derive(Debug, Args)]
-#[command(after_help = DISCARD_EXAMPLES, after_long_help = with_codes(DISCARD_EXAMPLES))]
+#[command(after_help = with_stores(DISCARD_EXAMPLES), after_long_help = with_codes(DISCARD_EXAMPLES))]
 pub(crate) struct DiscardArgs {
     #[command(flatten)]
     pub(crate) records: RecordsArgs,
@@ -176,16 +181,20 @@ pub(crate) struct DiscardArgs {
     /// Print nothing but errors
     #[arg(short, long)]
     pub(crate) quiet: bool,
+
+    // Last, because its heading would go on to what follows.
+    #[command(flatten)]
+    pub(crate) store: StoreWorkArgs,
 }
 
 /// Where records are read from, and of which data set they have to be.
 #[derive(Debug, Args)]
 pub(crate) struct RecordsArgs {
     /// Files of records, or - for standard input [default: -]
-    #[arg(value_name = "RECORDS", value_parser = paths::path())]
+    #[arg(value_name = "RECORDS", value_parser = paths::source())]
     pub(crate) files: Vec<PathBuf>,
 
     /// The data set that all records have to be of; others are refused [default: the one that they name]
-    #[arg(long, value_name = "ROOT", value_parser = paths::path())]
+    #[arg(long, value_name = "ROOT", value_parser = paths::place())]
     pub(crate) to: Option<PathBuf>,
 }

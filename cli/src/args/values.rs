@@ -253,7 +253,7 @@ pub(super) fn delimiter(text: &str) -> Result<u8, String> {
 }
 
 /// Reads a number that is not 0.
-pub(super) fn at_least_one(text: &str) -> Result<usize, String> {
+pub(crate) fn at_least_one(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(0) => Err("at least 1 is needed".to_owned()),
         Ok(number) => Ok(number),
@@ -262,7 +262,7 @@ pub(super) fn at_least_one(text: &str) -> Result<usize, String> {
 }
 
 /// Reads a size that is not 0, with or without a unit.
-pub(super) fn size(text: &str) -> Result<u64, String> {
+pub(crate) fn size(text: &str) -> Result<u64, String> {
     match parse::size(text) {
         Ok(0) => Err("at least 1 byte is needed".to_owned()),
         bytes => bytes.map_err(|error| error.to_string()),
@@ -280,7 +280,7 @@ pub(super) fn keys(text: &str) -> Result<PartitionBy, String> {
 }
 
 /// Reads a time such as `12h` or `7d`; a number by itself is of seconds, as in Python.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     match text.parse() {
         Ok(seconds) => Ok(Duration::from_secs(seconds)),
         Err(_) => humantime::parse_duration(text)

@@ -15,6 +15,7 @@ use super::values::{
 };
 use super::{StagingArgs, with_codes};
 use crate::input::{DateFormat, InputFormat, InputOptions, SchemaSpec, Select, encoding_named};
+use crate::store::StoreUploadArgs;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -51,7 +52,7 @@ fn common_first(arg: Arg) -> Arg {
 /// Examples for the short help, and where the rest is.
 pub(super) fn with_more(examples: &str) -> String {
     format!(
-        "{examples}\n\nMore options, of the input, the files, Parquet, staging, memory and threads: --help"
+        "{examples}\n\nMore options, of the input, files, Parquet, staging, memory, threads and object stores: --help"
     )
 }
 
@@ -77,11 +78,12 @@ pub(crate) struct WriteArgs {
     #[arg(required = true, value_name = "INPUT", value_parser = paths::input)]
     pub(crate) inputs: Vec<String>,
 
-    /// The data set's root directory, made if it is missing; or one file
+    /// The data set's root, a directory or a URL; or one file
     ///
+    /// A directory is made if it is missing. URLs are s3://bucket/weather, gs://bucket/weather and az://container/weather.
     /// A path with the suffix of a format (prices.parquet, rows.csv.gz) is one file if no keys are given and no directory
     /// is there: it is published in one step, in that format. With a slash at its end it is a directory.
-    #[arg(long, value_name = "ROOT", value_parser = paths::path())]
+    #[arg(long, value_name = "ROOT", value_parser = paths::place())]
     pub(crate) to: PathBuf,
 
     /// The keys to partition by, such as 'station_id=origin,year,month'
@@ -177,6 +179,9 @@ pub(crate) struct WriteArgs {
 
     #[command(flatten)]
     pub(crate) bounds: BoundsArgs,
+
+    #[command(flatten)]
+    pub(crate) store: StoreUploadArgs,
 }
 
 /// How the input is read.

@@ -15,6 +15,7 @@ use crate::output::Output;
 use crate::progress::WriteProgress;
 use crate::receipt::plural;
 use crate::signal::Interrupt;
+use crate::store::reach;
 
 /// Whether the destination is a file: it has the suffix of a format, there are no keys, and nothing says that it is a
 /// directory.
@@ -105,7 +106,7 @@ fn options(args: &WriteArgs, interrupt: &Interrupt) -> Result<WriterOptions, Fai
     if let Some(codec) = files.codec()? {
         options = options.compression(codec);
     }
-    Ok(options)
+    reach(options, &args.store, &[&args.to])
 }
 
 fn answer(args: &WriteArgs, output: &mut Output, file: &PublishedFile) {

@@ -17,6 +17,8 @@ mod inputs;
 mod inspect;
 mod keys;
 mod log;
+#[cfg(feature = "object_store")]
+mod object_store;
 mod options;
 mod paths;
 mod peers;

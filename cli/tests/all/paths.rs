@@ -38,16 +38,46 @@ fn other_urls_are_wrong_usage_and_make_nothing() {
     place.file("in.csv", "a\n1\n");
     let text = "supported are paths and file:// URLs";
     for args in [
-        &["write", "in.csv", "--to", "s3://bucket/x"][..],
-        &["write", "gs://bucket/in.csv", "--to", "lake"],
-        &["put", "in.csv", "s3://bucket/a.csv"],
+        &["write", "in.csv", "--to", "hdfs://bucket/x"][..],
+        &["write", "ftp://bucket/in.csv", "--to", "lake"],
+        &["put", "in.csv", "s4://bucket/a.csv"],
         &["put", "https://host/in.csv", "a.csv"],
-        &["verify", "s3://bucket/x"],
-        &["inspect", "s3://bucket/x"],
-        &["recover", "s3://bucket/x"],
-        &["put", "in.csv", "x", "--staging", "s3://bucket"],
+        &["verify", "hdfs://bucket/x"],
+        &["inspect", "memory+x://bucket/x"],
+        &["recover", "http://bucket/x"],
+        &["put", "in.csv", "x", "--staging", "hdfs://bucket"],
     ] {
         place.run(args).exits(2).says(text);
+    }
+    // What is in an object store is written and looked at, and neither read as input nor anything local.
+    for args in [
+        &["write", "gs://bucket/in.csv", "--to", "lake"][..],
+        &["put", "s3://bucket/in.csv", "a.csv"],
+        &["commit", "s3://bucket/staged.json"],
+    ] {
+        place
+            .run(args)
+            .exits(2)
+            .says("inputs are not read from object stores");
+    }
+    for args in [
+        &["put", "in.csv", "x", "--staging", "s3://bucket"][..],
+        &["write", "in.csv", "--to", "x", "--spool", "s3://bucket"],
+    ] {
+        place
+            .run(args)
+            .exits(2)
+            .says("where only a path on a disk is taken");
+    }
+    for args in [
+        &["write", "in.csv", "--to", "s3:/bucket/x"][..],
+        &["put", "in.csv", "GS:/bucket/x"],
+        &["verify", "s3:/bucket/x"],
+    ] {
+        place
+            .run(args)
+            .exits(2)
+            .says("has one slash after the scheme");
     }
     assert_eq!(place.files(""), ["in.csv"]);
     // The name itself can be had.

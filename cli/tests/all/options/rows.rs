@@ -166,11 +166,27 @@ pub(super) const SECTIONS: &[Section] = &[
         functions: &["recover"],
         rows: RECOVER,
     },
+    Section {
+        title: "Object stores",
+        text: "Of roots and paths that are URLs of one: `s3://bucket/path` (S3 and what speaks its protocol), `gs://bucket/path` \
+               (Google Cloud Storage), `az://container/path` and the other schemes of Azure Blob. Inputs are not read from them. For a path on a disk the command and the \
+               Python package refuse these options. What is secret is best left to the environment: in the command, arguments \
+               are seen by all users of the machine. Rust: `ObjectStoreOptions`, given to `object_store` of each builder. Command: \
+               all subcommands. Python: as above; `verify`, `inspect`, `recover`, `commit`, `discard`, `staged` and \
+               `already_committed` take those of them that have an effect.",
+        builders: &["ObjectStoreOptions"],
+        commands: &[
+            "write", "stage", "commit", "discard", "put", "verify", "inspect", "recover",
+        ],
+        headings: &["Object stores"],
+        functions: &["class ObjectStoreOptions"],
+        rows: OBJECT_STORES,
+    },
 ];
 
 #[rustfmt::skip]
 const DATA_SET: &[Row] = &[
-    row("the data set's root", Lacks("argument of `builder`"), Has(&["--to"]), Lacks("argument"), "a path or `file://` URL", "required"),
+    row("the data set's root", Lacks("argument of `builder`"), Has(&["--to"]), Lacks("argument"), "a path, a `file://` URL, or a URL of an object store, such as `s3://bucket/weather`", "required"),
     row("the schema of the rows", Lacks("argument of `build`"), Lacks("`--schema` of the input"), Has(&["schema"]), "an Arrow schema", "that of the data"),
     row("whether the index of a pandas frame is written", Lacks("pandas only"), Lacks("pandas only"), Has(&["index"]), "", "row numbers are not, another index has to be decided"),
     row("partition keys", Has(&["partition_by"]), Has(&["--partition-by"]), Has(&["partition_by"]), "`station_id`, `station_id=origin`, `year(ts)`, `bucket(16, id)`, also several", "no keys"),
@@ -228,6 +244,7 @@ const DATA_SET: &[Row] = &[
     row("a call for each finished file", Has(&["on_file"]), Lacks("`--verbose`"), Has(&["on_file"]), "a function", "none"),
     row("a call as the write goes on", Has(&["on_progress"]), Lacks("a bar on a terminal"), Has(&["progress"]), "a function, in Python also a switch for a bar", "none"),
     row("whether to give up", Has(&["interrupt_when"]), Lacks("signals"), Lacks("Ctrl-C"), "a function", "never"),
+    row("how an object store is reached and used", Has(&["object_store"]), Lacks("those of object stores, below"), Has(&["storage_options", "spool", "part_size", "parallel_requests", "dead_after", "read_back"]), "those of object stores, below", "as the environment says"),
     row("the disk", Has(&["disk"]), Lacks(TESTS_ONLY), Lacks(TESTS_ONLY), "a `Disk` (feature `sim`)", "the system's"),
     row("reporting and writing nothing", Lacks("`dry_run` in place of `build`"), Has(&["--dry-run"]), Has(&["dry_run"]), "a switch", "off"),
     row("the receipt as JSON", Lacks("`Receipt::to_json`"), Has(&["--json"]), Lacks("`Receipt.to_json`"), "a switch", "off"),
@@ -273,6 +290,7 @@ const ONE_FILE: &[Row] = &[
     row("waiting for the medium", Has(&["durability"]), Lacks("no such command"), Has(&["durability"]), "`synced`, `unsynced`", "`synced`"),
     row("where the file is staged", Has(&["staging"]), Lacks("no such command"), Has(&["staging"]), "as of data sets", "`auto`"),
     row("whether to give up", Has(&["interrupt_when"]), Lacks("no such command"), Lacks("Ctrl-C"), "a function", "never"),
+    row("how an object store is reached and used", Has(&["object_store"]), Lacks("those of object stores, below"), Has(&["storage_options", "spool", "part_size", "parallel_requests", "dead_after", "read_back"]), "those of object stores, below", "as the environment says"),
     row("the disk", Has(&["disk"]), Lacks(TESTS_ONLY), Lacks(TESTS_ONLY), "a `Disk` (feature `sim`)", "the system's"),
 ];
 
@@ -286,6 +304,7 @@ const ROW_FILE: &[Row] = &[
     row("how Parquet is written", Lacks("`WriterOptions::parquet`"), Lacks("as of data sets"), Has(&["row_group_size", "row_group_bytes", "page_size", "page_rows", "data_page_version", "dictionary", "dictionary_page_size", "statistics", "statistics_truncate", "arrow_schema", "bloom_filters", "field_ids", "metadata", "footer_key", "column_keys", "aad_prefix", "store_aad_prefix", "plaintext_footer", "encodings", "page_checksums"]), "as of data sets", "as of data sets"),
     row("how text is written", Lacks("`WriterOptions::text`"), Lacks("as of data sets"), Has(&["csv_null", "json_non_finite"]), "as of data sets", "as of data sets"),
     row("names that differ by case alone", Lacks("`WriterOptions::case_sensitive_names`"), Lacks("as of data sets"), Has(&["case_sensitive_names"]), "a switch", "off"),
+    row("how an object store is reached and used", Lacks("`WriterOptions::object_store`"), Lacks("those of object stores, below"), Has(&["storage_options", "spool", "part_size", "parallel_requests", "dead_after", "read_back"]), "those of object stores, below", "as the environment says"),
     row("how the file is published", Lacks("`WriterOptions`"), Lacks("as of data sets"), Has(&["verify", "durability", "staging"]), "as of data sets", "as of data sets; staged inside its directory"),
 ];
 
@@ -298,13 +317,14 @@ const ANY_BYTES: &[Row] = &[
     row("waiting for the medium", Has(&["durability"]), Has(&["--durability"]), Has(&["durability"]), "", ""),
     row("where the file is staged", Has(&["staging"]), Has(&["--staging"]), Has(&["staging"]), "`auto`, `beside`, `inside`, a directory", ""),
     row("whether to give up", Has(&["interrupt_when"]), Lacks("signals"), Lacks("Ctrl-C"), "a function", "never"),
+    row("how an object store is reached and used", Has(&["object_store"]), Lacks("those of object stores, below"), Has(&["storage_options", "spool", "part_size", "parallel_requests", "dead_after", "read_back"]), "those of object stores, below", "as the environment says"),
     row("the disk", Has(&["disk"]), Lacks(TESTS_ONLY), Lacks(TESTS_ONLY), "a `Disk` (feature `sim`)", "the system's"),
     row("what is printed", Lacks("prints nothing"), Has(&["--json", "--quiet"]), Lacks("prints nothing"), "switches", "a summary"),
 ];
 
 #[rustfmt::skip]
 const STAGED: &[Row] = &[
-    row("the data set that all has to be of", Has(&["expect_root"]), Has(&["--to"]), Has(&["root"]), "a path or `file://` URL", "that of the first"),
+    row("the data set that all has to be of", Has(&["expect_root"]), Has(&["--to"]), Has(&["root"]), "as of data sets", "that of the first"),
     row("the job that is committed or discarded as one", Has(&["job"]), Has(&["--job"]), Has(&["job"]), "a text", "that of what is staged"),
     row("a job of which nothing is handed over", Lacks("no writes"), Has(&["--without-records"]), Lacks("`staged=[]`"), "a switch", "off"),
     row("where a job without any record staged", Has(&["staging"]), Has(&["--staging"]), Has(&["staging"]), "`auto`, `beside`, `inside`, a directory", "`auto`"),
@@ -315,6 +335,7 @@ const STAGED: &[Row] = &[
     row("comparing the parts, and with what is there", Has(&["schema_check"]), Has(&["--schema-check"]), Has(&["schema_check"]), "", ""),
     row("names that differ by case alone", Has(&["case_sensitive_names"]), Has(&["--case-sensitive-names"]), Has(&["case_sensitive_names"]), "a switch", "off"),
     row("whether to give up", Has(&["interrupt_when"]), Lacks("signals"), Lacks("Ctrl-C"), "a function", "never"),
+    row("how an object store is reached and used", Has(&["object_store"]), Lacks("those of object stores, below"), Has(&["storage_options", "dead_after"]), "those of object stores, below", "as the environment says"),
     row("the disk", Has(&["disk"]), Lacks(TESTS_ONLY), Lacks(TESTS_ONLY), "a `Disk` (feature `sim`)", "the system's"),
     row("what is printed", Lacks("prints nothing"), Has(&["--json", "--quiet", "--verbose"]), Lacks("prints nothing"), "switches", "a summary"),
 ];
@@ -326,6 +347,7 @@ const VERIFY: &[Row] = &[
     row("what is mounted below", Has(&["cross_mounts"]), Has(&["--cross-mounts"]), Has(&["cross_mounts"]), "a switch", "off"),
     row("a call for each file", Lacks("argument"), Lacks("`--verbose`"), Has(&["on_file"]), "a function", "none"),
     row("a call as it goes on", Has(&["on_progress"]), Lacks("a bar on a terminal"), Has(&["progress"]), "a function, in Python also a switch for a bar", "none"),
+    row("how an object store is reached and used", Has(&["object_store"]), Lacks("those of object stores, below"), Has(&["storage_options"]), "those of object stores, below", "as the environment says"),
     row("what is printed", Lacks("prints nothing"), Has(&["--json", "--quiet", "--verbose"]), Lacks("prints nothing"), "switches", "damage and a summary"),
 ];
 
@@ -335,6 +357,7 @@ const INSPECT: &[Row] = &[
     row("what is mounted below", Has(&["cross_mounts"]), Has(&["--cross-mounts"]), Has(&["cross_mounts"]), "a switch", "off"),
     row("the keys of encrypted Parquet", Has(&["keys"]), Has(&["--footer-key", "--column-keys", "--aad-prefix"]), Has(&["footer_key", "column_keys", "aad_prefix"]), "as of data sets", "none: encrypted files are not checkable"),
     row("where writers stage their files", Has(&["staging"]), Has(&["--staging"]), Has(&["staging"]), "`auto`, `beside`, `inside`, a directory", ""),
+    row("how an object store is reached and used", Has(&["object_store"]), Lacks("those of object stores, below"), Has(&["storage_options"]), "those of object stores, below", "as the environment says"),
     row("the disk", Has(&["disk"]), Lacks(TESTS_ONLY), Lacks(TESTS_ONLY), "a `Disk` (feature `sim`)", "the system's"),
     row("a call as it goes on", Has(&["on_progress"]), Lacks("a bar on a terminal"), Has(&["progress"]), "a function, in Python also a switch for a bar", "none"),
     row("what is printed", Lacks("prints nothing"), Has(&["--all", "--json"]), Lacks("prints nothing"), "switches", "the first of each kind"),
@@ -346,7 +369,19 @@ const RECOVER: &[Row] = &[
     row("giving up commits that cannot be finished", Has(&["abort_unfinished"]), Has(&["--abort"]), Has(&["abort_unfinished"]), "a switch", "off"),
     row("where writers stage their files", Has(&["staging"]), Has(&["--staging"]), Has(&["staging"]), "`auto`, `beside`, `inside`, a directory", ""),
     row("whether to give up", Has(&["interrupt_when"]), Lacks("signals"), Lacks("Ctrl-C"), "a function", "never"),
+    row("how an object store is reached and used", Has(&["object_store"]), Lacks("those of object stores, below"), Has(&["storage_options", "dead_after"]), "those of object stores, below", "as the environment says"),
     row("the disk", Has(&["disk"]), Lacks(TESTS_ONLY), Lacks(TESTS_ONLY), "a `Disk` (feature `sim`)", "the system's"),
     row("a call as it goes on", Has(&["on_progress"]), Lacks("a bar on a terminal"), Has(&["progress"]), "a function, in Python also a switch for a bar", "none"),
     row("what is printed", Lacks("prints nothing"), Has(&["--json", "--quiet"]), Lacks("prints nothing"), "switches", "a summary"),
+];
+
+#[rustfmt::skip]
+const OBJECT_STORES: &[Row] = &[
+    row("settings of the client", Has(&["set"]), Has(&["--storage-option"]), Has(&["storage_options"]), "names and values, as of the crate object_store, and of the `storage_options` of Polars and delta-rs: `aws_region`, `aws_endpoint`, `aws_allow_http`, `timeout`; in Python also a store of `obstore`", "those of the environment: `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_REGION`, `AWS_ENDPOINT_URL`, `AWS_ALLOW_HTTP`, `AZURE_STORAGE_ACCOUNT_NAME`, `AZURE_STORAGE_ACCOUNT_KEY`, `GOOGLE_SERVICE_ACCOUNT` and the like; for a setting that is in neither, the store's own"),
+    row("the client itself", Has(&["store", "store_with_parts"]), Lacks("not possible"), Lacks("its settings, of a store of `obstore`"), "an `Arc<dyn ObjectStore>`", "made of the URL"),
+    row("where files are made and verified before they are uploaded", Has(&["spool"]), Has(&["--spool"]), Has(&["spool"]), "a directory on a disk", "the system's for temporary files"),
+    row("the size of parts in which longer files are uploaded", Has(&["part_size"]), Has(&["--part-size"]), Has(&["part_size"]), "a size, at least 5 MiB", "8 MiB"),
+    row("reading back what was uploaded before it is visible", Has(&["read_back"]), Has(&["--read-back"]), Has(&["read_back"]), "a switch; not of one file by itself", "off: the store compares checksums"),
+    row("requests at a time", Has(&["parallel_requests"]), Has(&["--parallel-requests"]), Has(&["parallel_requests"]), "a number", "16"),
+    row("how long a silent writer is taken to be alive", Has(&["dead_after"]), Has(&["--dead-after"]), Has(&["dead_after"]), "a number of seconds, at least 60; a time such as `1h` in the command, a `timedelta` in Python", "15 minutes"),
 ];

@@ -14,6 +14,7 @@ use crate::input::{Stream, schema_of};
 use crate::options;
 use crate::owned::Owned;
 use crate::settle::{Signals, publishing, settle};
+use crate::store::Place;
 use crate::values::partition_fields;
 use crate::work::{detached, run, with_worker};
 
@@ -50,7 +51,7 @@ impl ArrowWriter {
             .map_err(|error| raise(py, &error.into()))?;
         let schema = schema_of(schema)?;
         let signals = Signals::default();
-        let options = options::file_of_rows(options)?.interrupt_when(signals.asking());
+        let options = options::file_of_rows(&root, options)?.interrupt_when(signals.asking());
         let at = root.clone();
         let open = move || AtomicArrowWriter::create_with_options(&at, &partition, schema, options);
         let (writer, raised) = run(py, &signals, open)?;
@@ -68,7 +69,7 @@ impl ArrowWriter {
     ) -> PyResult<Self> {
         let schema = schema_of(schema)?;
         let signals = Signals::default();
-        let options = options::file_of_rows(options)?.interrupt_when(signals.asking());
+        let options = options::file_of_rows(&path, options)?.interrupt_when(signals.asking());
         let at = path.clone();
         let open = move || AtomicArrowWriter::at_with_options(&at, schema, options);
         let (writer, raised) = run(py, &signals, open)?;
@@ -78,8 +79,8 @@ impl ArrowWriter {
 
     /// Where the file will be published.
     #[getter]
-    fn path(&self) -> &PathBuf {
-        &self.path
+    fn path(&self) -> Place {
+        self.path.as_path().into()
     }
 
     /// Appends all rows of a stream.

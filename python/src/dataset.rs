@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
 use atomic_arrow::arrow::array::RecordBatch;
-use atomic_arrow::{DatasetWriter as Writer, Error, Outcome, StagedWrites};
+use atomic_arrow::{DatasetWriter as Writer, Error, ObjectStoreOptions, Outcome, StagedWrites};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -17,6 +17,7 @@ use crate::owned::Owned;
 use crate::receipt::{Progress, Receipt};
 use crate::settle::settle;
 use crate::staged_writes::StagedWrite;
+use crate::store::StoreOptions;
 use crate::work::{Meanwhile, Panicked, Worker, detached, run, with_worker};
 
 /// Batches that are on their way to the writer while the next is read.
@@ -28,6 +29,7 @@ pub(crate) struct DatasetWriter {
     root: PathBuf,
     calls: Calls,
     writer: Owned<Writer>,
+    store: ObjectStoreOptions,
 }
 
 #[pymethods]
@@ -47,6 +49,7 @@ impl DatasetWriter {
         let builder = calls.listen(options::dataset(root.clone(), options, Some(&schema))?);
         let writer = detached(py, || builder.build(schema))?;
         Ok(DatasetWriter {
+            store: StoreOptions::among(options)?.of(py, &[&root])?,
             root,
             calls,
             writer: Owned::new("DatasetWriter", writer.map_err(|error| raise(py, &error))?),
@@ -90,7 +93,8 @@ impl DatasetWriter {
             (staged, Some(raised)) => {
                 // Nobody is told of it, so nobody would commit it.
                 if let Ok(staged) = staged {
-                    let discarded = detached(py, || StagedWrites::new([staged]).discard())?;
+                    let staged = StagedWrites::new([staged]).object_store(self.store.clone());
+                    let discarded = detached(py, || staged.discard())?;
                     discarded.map_err(|error| raise(py, &error))?;
                 }
                 Err(not_published(py, raised, &self.root))
@@ -119,8 +123,14 @@ impl DatasetWriter {
 
 impl DatasetWriter {
     /// A writer that has taken rows already.
-    pub(crate) fn of(root: PathBuf, calls: Calls, writer: Writer) -> Self {
+    pub(crate) fn of(
+        root: PathBuf,
+        calls: Calls,
+        writer: Writer,
+        store: ObjectStoreOptions,
+    ) -> Self {
         DatasetWriter {
+            store,
             root,
             calls,
             writer: Owned::new("DatasetWriter", writer),

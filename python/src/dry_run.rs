@@ -15,6 +15,7 @@ use crate::input::{Stream, schema_of};
 use crate::options;
 use crate::owned::Owned;
 use crate::receipt::Note;
+use crate::store::Place;
 use crate::table::{self, Table, batch, numbers, plural, texts};
 use crate::values::partition_dict;
 use crate::work::{Meanwhile as _, detached, with_worker};
@@ -123,8 +124,8 @@ impl DryRunReport {
 impl DryRunReport {
     /// The data set's root, absolute, with symbolic links resolved.
     #[getter]
-    fn root(&self) -> PathBuf {
-        self.0.root.clone()
+    fn root(&self) -> Place {
+        self.0.root.as_path().into()
     }
 
     /// The rows of all partitions.

@@ -8,10 +8,12 @@ use std::fmt::Write as _;
 use std::io;
 use std::path::Path;
 
-use atomic_arrow::{Error, Face, Outcome, Remedy};
+use atomic_arrow::{Error, Face, Outcome, Remedy, object_store_hint};
 use pyo3::exceptions::PySystemError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
+
+use crate::store::Place;
 
 /// The name of the exception class of an error.
 fn class_of(error: &Error) -> &'static str {
@@ -133,7 +135,7 @@ fn make(py: Python<'_>, carried: Carried<'_>) -> PyErr {
         let fields = PyDict::new(py);
         fields.set_item("outcome", carried.outcome)?;
         fields.set_item("step", carried.step)?;
-        fields.set_item("path", carried.path)?;
+        fields.set_item("path", carried.path.map(Place::from))?;
         match carried.errno {
             (Some(number), _) => fields.set_item("errno", number)?,
             (None, kind) => fields.set_item("errno", kind)?,
@@ -157,13 +159,25 @@ fn hint(error: &Error) -> &'static str {
     }
 }
 
+/// A hint on what to do about a failure of an object store.
+fn store_hint(error: &Error) -> String {
+    let mut cause = StdError::source(error);
+    while let Some(error) = cause {
+        if let Some(hint) = object_store_hint(error) {
+            return format!("\n  hint: {hint}");
+        }
+        cause = error.source();
+    }
+    String::new()
+}
+
 /// The exception for an error of the library.
 pub(crate) fn raise(py: Python<'_>, error: &Error) -> PyErr {
     make(
         py,
         Carried {
             class: class_of(error),
-            message: with_causes(error, error.source()) + hint(error),
+            message: with_causes(error, error.source()) + hint(error) + &store_hint(error),
             outcome: outcome_name(error.outcome()),
             step: error.step().map(|step| step.name()),
             path: error.path(),
@@ -204,7 +218,10 @@ pub(crate) fn interrupted(
 ) -> PyErr {
     let made = (|| {
         let module = py.import("atomic_arrow._errors")?;
-        module.call_method1("interrupted", (raised.clone_ref(py), outcome, path))
+        module.call_method1(
+            "interrupted",
+            (raised.clone_ref(py), outcome, path.map(Place::from)),
+        )
     })();
     match made {
         Ok(exception) if exception.is(raised.value(py)) => raised,

@@ -13,6 +13,7 @@ use crate::errors::{self, raise};
 use crate::options;
 use crate::owned::Owned;
 use crate::settle::{Signals, publishing, settle};
+use crate::store::Place;
 use crate::table::{bytes, plural};
 use crate::work::{detached, run};
 
@@ -29,7 +30,7 @@ impl File {
     #[new]
     fn new(py: Python<'_>, path: PathBuf, options: &Bound<'_, PyDict>) -> PyResult<Self> {
         let signals = Signals::default();
-        let options = options::file(options)?.interrupt_when(signals.asking());
+        let options = options::file(&path, options)?.interrupt_when(signals.asking());
         let at = path.clone();
         let open = move || AtomicFile::create_with_options(&at, options);
         let (file, raised) = run(py, &signals, open)?;
@@ -43,8 +44,8 @@ impl File {
 
     /// Where the file will be published.
     #[getter]
-    fn path(&self) -> &PathBuf {
-        &self.path
+    fn path(&self) -> Place {
+        self.path.as_path().into()
     }
 
     /// How many bytes were written.
@@ -92,7 +93,7 @@ impl File {
 #[pyclass(frozen, get_all, module = "atomic_arrow")]
 pub(crate) struct PublishedFile {
     /// The final path: absolute, with symbolic links resolved.
-    path: PathBuf,
+    path: Place,
     /// Its length.
     bytes: u64,
     /// The rows of a Parquet file.
@@ -104,7 +105,7 @@ pub(crate) struct PublishedFile {
 impl PublishedFile {
     fn of<C>(published: &Published<C>, rows: Option<u64>) -> Self {
         PublishedFile {
-            path: published.path().to_owned(),
+            path: published.path().into(),
             bytes: published.bytes(),
             rows,
             content_hash: published.content_hash().map(|hash| format!("{hash:032x}")),

@@ -15,6 +15,7 @@ use crate::dataset::{DatasetWriter, not_published};
 use crate::dry_run::DryRun;
 use crate::errors::{self, raise, with_causes};
 use crate::options;
+use crate::store::StoreOptions;
 use crate::work::run;
 
 /// The options of reading as the command has them, and as Python has them.
@@ -90,7 +91,8 @@ pub(crate) fn take_files(
     let open = |builder: DatasetWriterBuilder, schema| builder.build(schema);
     let write = |writer: &mut Writer, batch: &RecordBatch| writer.write(batch);
     let (writer, notes) = taken(py, asked, &root, options, &calls, open, write)?;
-    Ok((DatasetWriter::of(root, calls, writer), notes))
+    let store = StoreOptions::among(options)?.of(py, &[&root])?;
+    Ok((DatasetWriter::of(root, calls, writer, store), notes))
 }
 
 /// Has a dry run count all rows of files; gives it, and what is to be said of them.

@@ -11,6 +11,7 @@ use pyo3::types::PyDict;
 use crate::errors::{raise, with_causes};
 use crate::options::{self, Keys};
 use crate::scan::tell;
+use crate::store::{Place, StoreOptions};
 use crate::table::{self, Table, batch, bytes, numbers, plural, texts};
 use crate::values::partition_dict;
 use crate::work::{Find, apart};
@@ -72,7 +73,7 @@ pub(crate) struct Oddity {
     /// Its kind, such as ``"damaged"`` or ``"leading-zero"``.
     kind: &'static str,
     /// The file or directory, where it is about one.
-    path: Option<PathBuf>,
+    path: Option<Place>,
     /// What is odd, and what comes of it.
     message: String,
 }
@@ -93,7 +94,7 @@ pub(crate) struct Inspection {
     oddities: Vec<Oddity>,
     /// The root: absolute, with symbolic links resolved.
     #[pyo3(get)]
-    root: PathBuf,
+    root: Place,
 }
 
 impl Inspection {
@@ -114,7 +115,7 @@ impl Inspection {
         };
         let oddity = |oddity: library::Oddity| Oddity {
             kind: oddity.kind(),
-            path: oddity.path().map(ToOwned::to_owned),
+            path: oddity.path().map(Place::from),
             message: with_causes(&oddity, oddity.source()),
         };
         Inspection {
@@ -122,7 +123,7 @@ impl Inspection {
             skew,
             partitions: inspection.partitions.into_iter().map(summary).collect(),
             oddities: inspection.oddities.into_iter().map(oddity).collect(),
-            root: inspection.root,
+            root: inspection.root.into(),
         }
     }
 
@@ -263,25 +264,26 @@ impl Inspection {
 
 /// Looks at a data set: its partitions, rows, bytes, and oddities.
 #[pyfunction]
-#[pyo3(signature = (root, small_file, cross_mounts, keys, staging, on_progress=None))]
+#[pyo3(signature = (root, small_file, cross_mounts, options, staging, on_progress=None))]
 pub(crate) fn inspect(
     py: Python<'_>,
     root: PathBuf,
     small_file: u64,
     cross_mounts: bool,
-    keys: &Bound<'_, PyDict>,
+    options: &Bound<'_, PyDict>,
     staging: &Bound<'_, PyAny>,
     on_progress: Option<Py<PyAny>>,
 ) -> PyResult<Inspection> {
-    let mut options = InspectOptions::new()
+    let mut inspecting = InspectOptions::new()
         .small_file(small_file)
         .cross_mounts(cross_mounts)
-        .staging(options::staging(staging)?);
-    if let Some(keys) = Keys::of(keys)? {
-        options = options.keys(keys);
+        .staging(options::staging(staging)?)
+        .object_store(StoreOptions::among(options)?.of(py, &[&root])?);
+    if let Some(keys) = Keys::of(options)? {
+        inspecting = inspecting.keys(keys);
     }
     let look = move |find: Find<ScanProgress>| {
-        let options = options.on_progress(move |counts| {
+        let options = inspecting.on_progress(move |counts| {
             // Where nobody listens any more, it only reads on.
             let _ = find(counts);
         });

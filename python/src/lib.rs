@@ -25,6 +25,7 @@ mod scan;
 mod schema;
 mod settle;
 mod staged_writes;
+mod store;
 mod table;
 mod update;
 mod values;

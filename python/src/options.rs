@@ -1,7 +1,7 @@
 //! Converts options by name, as Python gives them, to those of the library.
 
 use std::fmt::Display;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use atomic_arrow::arrow::datatypes::Schema;
@@ -17,6 +17,7 @@ use pyo3::pybacked::PyBackedStr;
 use pyo3::types::{PyDict, PyString};
 
 use crate::errors::{invalid_option, raise};
+use crate::store::{self, StoreOptions};
 
 type Any<'a, 'py> = &'a Bound<'py, PyAny>;
 
@@ -85,12 +86,12 @@ impl Keys {
         Ok(true)
     }
 
-    /// Those among the options of a reader.
+    /// Those among the options of a reader, which are also those of object stores.
     pub(crate) fn of(options: &Bound<'_, PyDict>) -> PyResult<Option<ParquetKeys>> {
         let mut keys = Keys::default();
         for (option, value) in options {
             let option: String = option.extract()?;
-            if !keys.take(&option, &value)? {
+            if !keys.take(&option, &value)? && !store::NAMES.contains(&option.as_str()) {
                 return Err(unknown(&option));
             }
         }
@@ -252,7 +253,7 @@ fn unknown(option: &str) -> PyErr {
 ///
 /// # Errors
 /// That of the conversion, naming the option.
-fn given<'a, 'py, T: FromPyObject<'a, 'py>>(
+pub(crate) fn given<'a, 'py, T: FromPyObject<'a, 'py>>(
     option: &str,
     value: &'a Bound<'py, PyAny>,
 ) -> PyResult<T> {
@@ -268,12 +269,14 @@ pub(crate) fn dataset(
     options: &Bound<'_, PyDict>,
     schema: Option<&Schema>,
 ) -> PyResult<DatasetWriterBuilder> {
-    let mut builder = DatasetWriter::builder(root);
+    let mut builder = DatasetWriter::builder(&root);
     let mut properties = Properties::default();
+    let mut store = StoreOptions::default();
     let mut text = TextOptions::new();
     for (option, value) in options {
         let option: String = option.extract()?;
-        if properties.take(&option, &value)? || value.is_none() {
+        let is_taken = properties.take(&option, &value)? || store.take(&option, &value)?;
+        if is_taken || value.is_none() {
             continue;
         }
         builder = match option.as_str() {
@@ -319,17 +322,20 @@ pub(crate) fn dataset(
     if let Some(codec) = properties.codec(options.py())? {
         builder = builder.compression(codec);
     }
+    let builder = builder.object_store(store.of(options.py(), &[root])?);
     Ok(builder.parquet(properties.named(options.py())?).text(text))
 }
 
 /// The options of one file of rows, in a partition or at a path; those that are `None` keep their defaults.
-pub(crate) fn file_of_rows(options: &Bound<'_, PyDict>) -> PyResult<WriterOptions> {
+pub(crate) fn file_of_rows(place: &Path, options: &Bound<'_, PyDict>) -> PyResult<WriterOptions> {
     let mut taken = WriterOptions::new();
     let mut properties = Properties::default();
+    let mut store = StoreOptions::default();
     let mut text = TextOptions::new();
     for (option, value) in options {
         let option: String = option.extract()?;
-        if properties.take(&option, &value)? || value.is_none() {
+        let is_taken = properties.take(&option, &value)? || store.take(&option, &value)?;
+        if is_taken || value.is_none() {
             continue;
         }
         taken = match option.as_str() {
@@ -359,15 +365,17 @@ pub(crate) fn file_of_rows(options: &Bound<'_, PyDict>) -> PyResult<WriterOption
     if let Some(codec) = properties.codec(options.py())? {
         taken = taken.compression(codec);
     }
+    let taken = taken.object_store(store.of(options.py(), &[place])?);
     Ok(taken.parquet(properties.named(options.py())?).text(text))
 }
 
 /// The options of one file of any bytes; those that are `None` keep their defaults.
-pub(crate) fn file(options: &Bound<'_, PyDict>) -> PyResult<FileOptions> {
+pub(crate) fn file(place: &Path, options: &Bound<'_, PyDict>) -> PyResult<FileOptions> {
     let mut taken = FileOptions::new();
+    let mut store = StoreOptions::default();
     for (option, value) in options {
         let option: String = option.extract()?;
-        if value.is_none() {
+        if store.take(&option, &value)? || value.is_none() {
             continue;
         }
         taken = match option.as_str() {
@@ -379,7 +387,7 @@ pub(crate) fn file(options: &Bound<'_, PyDict>) -> PyResult<FileOptions> {
             _ => return Err(unknown(&option)),
         };
     }
-    Ok(taken)
+    Ok(taken.object_store(store.of(options.py(), &[place])?))
 }
 
 fn publish_mode(replace: Any<'_, '_>) -> PyResult<PublishMode> {

@@ -1,6 +1,5 @@
 //! Receipts: what a commit published, the files, and the progress of a write.
 
-use std::path::Path;
 use std::time::Duration;
 
 use atomic_arrow::Progress as Counts;
@@ -14,6 +13,7 @@ use pyo3::types::{PyCapsule, PyDict};
 
 use crate::errors;
 use crate::schema::RowSchema;
+use crate::store::Place;
 use crate::table::{self, Table, bytes, plural};
 use crate::values::{partition_dict, statistics_dict};
 
@@ -181,8 +181,8 @@ impl Receipt {
 
     /// The root of the data set, absolute; ``None`` of a receipt that was read from JSON.
     #[getter]
-    fn root(&self) -> Option<&Path> {
-        self.receipt.root()
+    fn root(&self) -> Option<Place> {
+        self.receipt.root().map(Place::from)
     }
 
     /// The schema of the rows, with the types that the files have: also of the columns that are partition keys and stand in

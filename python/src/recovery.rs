@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use atomic_arrow::arrow::array::RecordBatch;
 use atomic_arrow::{RecoverOptions, Recovery as Recovered, recover_with_options};
 use pyo3::prelude::*;
-use pyo3::types::PyCapsule;
+use pyo3::types::{PyCapsule, PyDict};
 
 use crate::errors::raise;
 use crate::options;
 use crate::scan::Told;
 use crate::settle::Signals;
+use crate::store::{Place, StoreOptions};
 use crate::table::{self, batch, plural, texts};
 use crate::work::run;
 
@@ -22,19 +23,19 @@ pub(crate) struct Recovery {
     /// Whether only what would be done is said.
     dry_run: bool,
     /// Transactions of dead writers that were committed, and are now published as a whole.
-    finished: Vec<PathBuf>,
+    finished: Vec<Place>,
     /// Transactions that were committed, could not be finished, and were given up as was asked for.
-    abandoned: Vec<PathBuf>,
+    abandoned: Vec<Place>,
     /// Markers of transactions out of reach, removed as was asked for.
-    forgotten: Vec<PathBuf>,
+    forgotten: Vec<Place>,
     /// Transactions of dead writers that were not committed, and are removed.
-    aborted: Vec<PathBuf>,
+    aborted: Vec<Place>,
     /// Staging files of dead writers that were removed.
-    removed: Vec<PathBuf>,
+    removed: Vec<Place>,
     /// What belongs to writers that are alive, or may be; left alone.
-    alive: Vec<PathBuf>,
+    alive: Vec<Place>,
     /// What was staged for a commit to come, and is still to be kept.
-    staged: Vec<PathBuf>,
+    staged: Vec<Place>,
     /// What could not be looked at or removed, and why: exceptions.
     failed: Vec<Py<PyAny>>,
 }
@@ -47,13 +48,13 @@ impl Recovery {
             failed: failed
                 .map(|error| raise(py, error).into_value(py).into_any())
                 .collect(),
-            finished: recovered.finished,
-            abandoned: recovered.abandoned,
-            forgotten: recovered.forgotten,
-            aborted: recovered.aborted,
-            removed: recovered.removed,
-            alive: recovered.alive,
-            staged: recovered.staged,
+            finished: places(recovered.finished),
+            abandoned: places(recovered.abandoned),
+            forgotten: places(recovered.forgotten),
+            aborted: places(recovered.aborted),
+            removed: places(recovered.removed),
+            alive: places(recovered.alive),
+            staged: places(recovered.staged),
         }
     }
 
@@ -67,7 +68,7 @@ impl Recovery {
             ("alive", &self.alive),
             ("staged", &self.staged),
         ];
-        let rows = |(action, paths): (&'static str, &Vec<PathBuf>)| {
+        let rows = |(action, paths): (&'static str, &Vec<Place>)| {
             let texts = paths.iter().map(|path| path.to_string_lossy().into_owned());
             texts.map(|path| (action, path)).collect::<Vec<_>>()
         };
@@ -121,21 +122,27 @@ impl Recovery {
     }
 }
 
+fn places(paths: Vec<PathBuf>) -> Vec<Place> {
+    paths.into_iter().map(Place::from).collect()
+}
+
 /// Finishes or removes what dead writers left of a data set.
 #[pyfunction]
-#[pyo3(signature = (root, dry_run, abort_unfinished, staging, on_progress=None))]
+#[pyo3(signature = (root, dry_run, abort_unfinished, staging, store, on_progress=None))]
 pub(crate) fn recover(
     py: Python<'_>,
     root: PathBuf,
     dry_run: bool,
     abort_unfinished: bool,
     staging: &Bound<'_, PyAny>,
+    store: &Bound<'_, PyDict>,
     on_progress: Option<Py<PyAny>>,
 ) -> PyResult<Recovery> {
     let options = RecoverOptions::new()
         .dry_run(dry_run)
         .abort_unfinished(abort_unfinished)
-        .staging(options::staging(staging)?);
+        .staging(options::staging(staging)?)
+        .object_store(StoreOptions::among(store)?.of(py, &[&root])?);
     let signals = Signals::default();
     let told = Told::new(&signals, on_progress);
     let options = options

@@ -12,6 +12,7 @@ use pyo3::types::{PyCapsule, PyDict};
 use crate::errors::{raise, with_causes};
 use crate::options::{self, Keys};
 use crate::scan::tell;
+use crate::store::{Place, StoreOptions};
 use crate::table::{self, Table, batch, bytes, numbers, plural, texts};
 use crate::work::{Find, apart};
 
@@ -20,7 +21,7 @@ use crate::work::{Find, apart};
 #[derive(Clone)]
 pub(crate) struct FileReport {
     /// The file.
-    path: PathBuf,
+    path: Place,
     /// The format that it was checked as.
     format: &'static str,
     /// Its length.
@@ -46,7 +47,7 @@ impl FileReport {
         let damage = report.damage();
         let location = damage.map(checks::Damage::location).unwrap_or_default();
         FileReport {
-            path: report.path().to_owned(),
+            path: report.path().into(),
             format: report.format().name(),
             bytes: report.bytes(),
             rows: report.rows(),
@@ -200,27 +201,28 @@ enum Found {
 
 /// Checks a file, or every data file under a directory.
 #[pyfunction]
-#[pyo3(signature = (paths, level, cross_mounts, keys, on_file=None, on_progress=None))]
+#[pyo3(signature = (paths, level, cross_mounts, options, on_file=None, on_progress=None))]
 pub(crate) fn verify(
     py: Python<'_>,
     paths: Vec<PathBuf>,
     level: &Bound<'_, PyAny>,
     cross_mounts: bool,
-    keys: &Bound<'_, PyDict>,
+    options: &Bound<'_, PyDict>,
     on_file: Option<Py<PyAny>>,
     on_progress: Option<Py<PyAny>>,
 ) -> PyResult<Verification> {
-    let mut options = VerifyOptions::new()
+    let mut verifying = VerifyOptions::new()
         .level(options::level(level)?)
-        .cross_mounts(cross_mounts);
-    if let Some(keys) = Keys::of(keys)? {
-        options = options.keys(keys);
+        .cross_mounts(cross_mounts)
+        .object_store(StoreOptions::among(options)?.of(py, &paths)?);
+    if let Some(keys) = Keys::of(options)? {
+        verifying = verifying.keys(keys);
     }
     let check = move |find: Find<Found>| {
         let mut before = ScanProgress::default();
         paths.iter().try_for_each(|path| {
             let telling = Arc::clone(&find);
-            let options = options.clone().on_progress(move |mut counts| {
+            let options = verifying.clone().on_progress(move |mut counts| {
                 counts.files += before.files;
                 counts.bytes += before.bytes;
                 // The report that follows finds out whether nobody listens.

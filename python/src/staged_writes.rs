@@ -1,15 +1,20 @@
 //! Staged writes: what workers stage, and a driver commits or discards.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use atomic_arrow::{StagedWrite as Staged, StagedWrites, Step, WaitingWrite};
+use atomic_arrow::{
+    StagedWrite as Staged, StagedWrites, Step, WaitingWrite, is_object_store_url, staged_at,
+    staged_in_store,
+};
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 
 use crate::errors::raise;
 use crate::options;
 use crate::receipt::{Metrics, Receipt, unusable};
 use crate::settle::{Signals, publishing};
+use crate::store::{Place, StoreOptions};
 use crate::table::{bytes, plural};
 use crate::work::detached;
 
@@ -31,8 +36,8 @@ impl StagedWrite {
 impl StagedWrite {
     /// The data set's root, absolute.
     #[getter]
-    fn root(&self) -> &Path {
-        self.0.root()
+    fn root(&self) -> Place {
+        self.0.root().into()
     }
 
     /// The name of the work that was done, if it has one.
@@ -153,6 +158,7 @@ pub(crate) struct CommitOptions<'py> {
     case_sensitive_names: bool,
     job: Option<String>,
     sequence: Option<u64>,
+    store: Bound<'py, PyDict>,
 }
 
 /// Publishes everything that is staged as one commit.
@@ -179,6 +185,7 @@ pub(crate) fn commit(
         writes = writes.sequence(sequence);
     }
     let place = writes.root().map_err(|error| raise(py, &error))?;
+    let writes = writes.object_store(StoreOptions::among(&options.store)?.of(py, &[&place])?);
     let root = place.clone();
     let signals = Signals::default();
     let writes = writes.interrupt_when(signals.asking());
@@ -191,14 +198,14 @@ pub(crate) fn commit(
 
 /// Removes everything that is staged, and what is staged for a job.
 #[pyfunction]
-#[pyo3(signature = (staged, root=None, job=None, sequence=None, staging=None))]
 pub(crate) fn discard(
     py: Python<'_>,
     staged: Vec<Bound<'_, StagedWrite>>,
     root: Option<PathBuf>,
     job: Option<String>,
     sequence: Option<u64>,
-    staging: Option<Bound<'_, PyAny>>,
+    staging: &Bound<'_, PyAny>,
+    store: &Bound<'_, PyDict>,
 ) -> PyResult<()> {
     let mut writes = writes(staged, root);
     if let Some(job) = job {
@@ -207,8 +214,10 @@ pub(crate) fn discard(
     if let Some(sequence) = sequence {
         writes = writes.sequence(sequence);
     }
-    if let Some(staging) = staging {
-        writes = writes.staging(options::staging(&staging)?);
+    let mut writes = writes.staging(options::staging(staging)?);
+    // Where nothing says which data set it is of, there is nothing to discard, or the library says so.
+    if let Ok(place) = writes.root() {
+        writes = writes.object_store(StoreOptions::among(store)?.of(py, &[&place])?);
     }
     let discarded = detached(py, || writes.discard())?;
     discarded.map_err(|error| raise(py, &error))
@@ -219,10 +228,15 @@ pub(crate) fn discard(
 pub(crate) fn staged(
     py: Python<'_>,
     root: PathBuf,
-    staging: Bound<'_, PyAny>,
+    staging: &Bound<'_, PyAny>,
+    store: &Bound<'_, PyDict>,
 ) -> PyResult<Vec<(StagedWrite, SystemTime, Duration)>> {
-    let place = options::staging(&staging)?;
-    let waiting = detached(py, || atomic_arrow::staged_at(root, &place))?;
+    let place = options::staging(staging)?;
+    let store = StoreOptions::among(store)?.of(py, &[&root])?;
+    let waiting = detached(py, || match is_object_store_url(&root) {
+        true => staged_in_store(&root, &store),
+        false => staged_at(&root, &place),
+    })?;
     let waiting = waiting.map_err(|error| raise(py, &error))?.into_iter();
     let seen = |waiting: WaitingWrite| {
         let write = StagedWrite(waiting.write().clone());

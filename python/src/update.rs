@@ -17,6 +17,7 @@ use crate::input::schema_of;
 use crate::options;
 use crate::owned::Owned;
 use crate::settle::{Signals, settle};
+use crate::store::Place;
 use crate::table::export_schema;
 use crate::work::{contained, detached, run};
 
@@ -34,7 +35,7 @@ impl FileUpdate {
     #[new]
     fn new(py: Python<'_>, path: PathBuf, options: &Bound<'_, PyDict>) -> PyResult<Self> {
         let signals = Signals::default();
-        let options = options::file_of_rows(options)?.interrupt_when(signals.asking());
+        let options = options::file_of_rows(&path, options)?.interrupt_when(signals.asking());
         let at = path.clone();
         let begin = move || Update::begin_with_options(&at, options);
         let (update, raised) = run(py, &signals, begin)?;
@@ -48,8 +49,8 @@ impl FileUpdate {
 
     /// The path of the file.
     #[getter]
-    fn path(&self) -> &PathBuf {
-        &self.path
+    fn path(&self) -> Place {
+        self.path.as_path().into()
     }
 
     /// The rows of the file; ``None`` if there is none yet.

@@ -471,8 +471,8 @@ def test_paths_come_in_every_form(lake: Path, form: str) -> None:
 @pytest.mark.parametrize(
     "url",
     [
-        "s3://bucket/weather",
-        "gs://b/w",
+        "hdfs://bucket/weather",
+        "s4://b/w",
         "https://x/y",
         "file://other/lake",
         "file:///a?b",

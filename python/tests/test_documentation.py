@@ -128,9 +128,9 @@ PAGES = [
     for page in sorted(DOCS.rglob("*.md"))
     if "\n```python\n" in page.read_text()
 ]
-# Those of engines and tables run in the tests of these.
+# Those of engines, tables and object stores run in the tests of these.
 OF_ENGINES = {page for page in PAGES if page.startswith("engines/")}
-NOT_RUN = {"recipes/airflow.md", "tables.md", *OF_ENGINES}
+NOT_RUN = {"object-stores.md", "recipes/airflow.md", "tables.md", *OF_ENGINES}
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page not in NOT_RUN])

@@ -23,6 +23,7 @@ TEXTS: dict[str, tuple[str, object]] = {
     "compression_level": ("3", 3),
     "csv_null": (" ", " "),
     "data_page_version": ("2", 2),
+    "dead_after": ("1h", datetime.timedelta(hours=1)),
     "dictionary": ("off,id=on", {None: False, "id": True}),
     "dictionary_page_size": ("1MiB", {None: "1MiB"}),
     "durability": ("synced", "synced"),
@@ -42,8 +43,11 @@ TEXTS: dict[str, tuple[str, object]] = {
     "page_checksums": ("off", False),
     "page_rows": ("100", 100),
     "page_size": ("1MiB,note=64k", {None: "1MiB", "note": "64k"}),
+    "parallel_requests": ("4", 4),
+    "part_size": ("16MiB", "16MiB"),
     "partition_by": ("year(at), bucket(16, id)", "year(at), bucket(16, id)"),
     "plaintext_footer": ("on", True),
+    "read_back": ("on", True),
     "rewrite_missing": ("on", True),
     "row_group_bytes": ("128MiB", "128MiB"),
     "row_group_size": ("1000", 1000),
@@ -51,9 +55,11 @@ TEXTS: dict[str, tuple[str, object]] = {
     "schema_policy": ("exact", "exact"),
     "sequence": ("7", 7),
     "sort_by": ("temp desc, id", "temp desc, id"),
+    "spool": ("/scratch", "/scratch"),
     "staging": ("/scratch", Path("/scratch")),
     "statistics": ("note=none", {"note": "none"}),
     "statistics_truncate": ("none", "none"),
+    "storage_options": ('{"aws_region": "eu-north-1"}', {"aws_region": "eu-north-1"}),
     "store_aad_prefix": ("on", True),
     "success_file": ("on", True),
     "sync": ("each_file", "each_file"),
@@ -121,3 +127,10 @@ def test_what_means_nothing_is_refused(texts: dict[str, str], said: str) -> None
 def test_an_unknown_option_is_refused_with_the_nearest() -> None:
     with pytest.raises(TypeError, match="did you mean 'compression'"):
         options_of_texts({"compresion": "zstd"})
+
+
+def test_settings_of_a_store_that_are_none_are_not_told() -> None:
+    for text in ("secret", '{"aws_secret_access_key": ["secret"]}'):
+        with pytest.raises(aa.InvalidOptionError, match="no JSON object of texts") as raised:
+            options_of_texts({"storage_options": text})
+        assert "secret" not in str(raised.value)

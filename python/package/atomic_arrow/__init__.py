@@ -119,6 +119,7 @@ from ._lib import (
 from ._options import FileOptions, ParquetOptions, WriteOptions
 from ._reports import inspect, recover, verify
 from ._row_file import FileUpdate, update, write_csv, write_ipc, write_ndjson, write_parquet
+from ._stores import ObjectStoreOptions
 from ._whole import write_bytes, write_json, write_text
 
 if TYPE_CHECKING:
@@ -172,6 +173,7 @@ __all__ = [
     "NotDurableError",
     "NotRemovedError",
     "Note",
+    "ObjectStoreOptions",
     "Oddity",
     "OutOfReachError",
     "Outcome",

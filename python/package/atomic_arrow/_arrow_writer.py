@@ -12,7 +12,7 @@ from ._errors import make
 from ._keys import partition_values
 from ._lib import PublishedFile
 from ._options import FileOptions, NonFinite, ParquetOptions, SchemaPolicy, prepared
-from ._paths import StrPath, local_path
+from ._paths import StrPath, place
 from ._sizes import invalid
 from ._writer import Writer
 
@@ -56,7 +56,7 @@ class AtomicArrowWriter(Writer[_lib.ArrowWriter]):
     >>> w.file.rows
     3
 
-    :param root: The data set: a path or ``file://`` URL.
+    :param root: The data set: a path, or a URL: ``file://``, or of an object store, as ``s3://bucket/weather``.
     :param partition: Keys and values: ``None``, ``bool``, ``int``, ``float``, ``str``, a date, a
         datetime or a decimal, also as a scalar of NumPy or pandas. A column of the schema that is
         named like a key is checked to carry its value, and is left out of the file.
@@ -92,11 +92,11 @@ class AtomicArrowWriter(Writer[_lib.ArrowWriter]):
         taken["keep_partition_columns"] = keep_partition_columns
         values = partition_values(partition)
         known = schema_of(schema, index=index)
-        self._begin(_lib.ArrowWriter.create(local_path(root), values, known, taken))
+        self._begin(_lib.ArrowWriter.create(place(root), values, known, taken))
 
     def _begin(self, inner: _lib.ArrowWriter) -> None:
         self._inner = inner
-        self.path: Path = inner.path
+        self.path: Path | Any = inner.path
         """Where the file will be published."""
         self._place = str(self.path)
 
@@ -119,7 +119,7 @@ class AtomicArrowWriter(Writer[_lib.ArrowWriter]):
         >>> w.file.rows
         3
 
-        :param path: A path or ``file://`` URL.
+        :param path: A path, or a URL: ``file://``, or of an object store, as ``s3://bucket/raw/data.json``.
         :param schema: As of the class.
         :param mode: ``"w"`` replaces a file that is there in one step, ``"x"`` refuses to.
         :param index: As of the class.
@@ -142,7 +142,7 @@ class AtomicArrowWriter(Writer[_lib.ArrowWriter]):
         taken = prepared(options)
         taken["replace"] = mode == "w"
         known = schema_of(schema, index=index)
-        return cls._of(_lib.ArrowWriter.at(local_path(path), known, taken), index)
+        return cls._of(_lib.ArrowWriter.at(place(path), known, taken), index)
 
     @classmethod
     def _of(cls, inner: _lib.ArrowWriter, index: bool | None) -> Self:

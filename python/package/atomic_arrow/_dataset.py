@@ -11,10 +11,11 @@ from . import _lib
 from ._data import Data, Schema, length, rows_of, schema_of
 from ._errors import DataSetWarning, ForkedError, make, unpublished
 from ._lib import DryRunReport, FileRecord, Progress, Receipt, StagedWrite
-from ._options import Staging, WriteOptions, prepared, staging_place
-from ._paths import StrPath, local_path
+from ._options import Staging, WriteOptions, prepared, staging_place, store_options
+from ._paths import StrPath, place
 from ._progress import OnProgress, Shown
 from ._sizes import invalid, whole
+from ._stores import ObjectStoreOptions, StorageOptions
 from ._writer import Writer
 
 
@@ -33,7 +34,7 @@ class DatasetWriter(Writer[_lib.DatasetWriter]):
     >>> sorted(file.partition["station_id"] for file in w.receipt.files)
     ['KJFK', 'KSEA']
 
-    :param root: The data set: a path or ``file://`` URL.
+    :param root: The data set: a path, or a URL: ``file://``, or of an object store, as ``s3://bucket/weather``.
     :param schema: What exports the Arrow schema interface, or a table that has the schema; a pandas
         frame has that of its rows as they are written, with its index or without.
     :param index: Whether the index of a pandas frame becomes columns; by default mere row numbers,
@@ -58,8 +59,8 @@ class DatasetWriter(Writer[_lib.DatasetWriter]):
     ) -> None:
         self._receipt: Receipt | None = None
         self._index = index
-        self.root = local_path(root)
-        """The path of the data set."""
+        self.root = place(root)
+        """The path or URL of the data set."""
         self._place = self.root
         taken = prepared(options)
         self._shown = Shown(progress, _rows)
@@ -230,7 +231,7 @@ def write_dataset(
         table or reader of PyArrow, a relation of DuckDB, …), a Polars ``LazyFrame``, or an iterable
         of such. It is read batch by batch, and not at all if a write of this ``write_id`` was
         committed before, whose receipt is then given.
-    :param root: The data set: a path or ``file://`` URL.
+    :param root: The data set: a path, or a URL: ``file://``, or of an object store, as ``s3://bucket/weather``.
     :param schema: The schema; by default that of the data, of an iterable that of its first item. Of a
         list, it also holds the types and columns of the frames that come later: a column that a frame
         lacks is null in its rows, and a :class:`DataSetWarning` says so.
@@ -255,15 +256,23 @@ def write_dataset(
         return _dry_run(data, root, schema, index, options)
     write_id = options.get("write_id")
     if write_id is not None:
-        named: dict[str, Any] = {}
-        for option in ("durability", "rewrite_missing", "sequence", "staging"):
-            if option in options:
-                named[option] = options[option]
+        given: dict[str, Any] = dict(options)
+        named = {option: given[option] for option in _OF_NAMES if option in given}
         receipt = _already_committed(root, write_id, named)
         if receipt is not None:
             _warn(receipt, level=3)
             return receipt
     return _written(data, root, schema, index, on_file, progress, options)._commit(level=4)
+
+
+_OF_NAMES = (
+    "durability",
+    "rewrite_missing",
+    "sequence",
+    "staging",
+    *ObjectStoreOptions.__annotations__,
+)
+"""The options of a write by which an earlier one of its name is found."""
 
 
 def already_committed(
@@ -274,6 +283,7 @@ def already_committed(
     sequence: int | None = None,
     rewrite_missing: bool = False,
     staging: Staging = "auto",
+    storage_options: StorageOptions | None = None,
 ) -> Receipt | None:
     """The receipt of a named write or job, if it was committed; before its rows are read, or even made.
 
@@ -284,12 +294,13 @@ def already_committed(
     >>> already_committed(lake / "numbers", "first").rows
     2
 
-    :param root: The data set: a path or ``file://`` URL.
+    :param root: The data set: a path, or a URL: ``file://``, or of an object store, as ``s3://bucket/weather``.
     :param write_id: The write's name.
     :param job: The job's name, in place of a write's. The receipt of one that was discarded has no files.
     :param sequence: The number in the stream that it names.
     :param rewrite_missing: Whether a write none of whose files is there any more counts as not committed.
     :param staging: Where the writers stage their files.
+    :param storage_options: As of :class:`ObjectStoreOptions`.
     :raises InvalidOptionError: If there can be no such name.
     :raises ReadError: If the system does not let it be known.
     """
@@ -298,6 +309,7 @@ def already_committed(
         "sequence": sequence,
         "rewrite_missing": rewrite_missing,
         "staging": staging,
+        "storage_options": storage_options,
     }
     if (write_id is None) == (job is None):
         raise invalid("write_id", "give the name of the write, or that of the job (job=)")
@@ -307,7 +319,7 @@ def already_committed(
 def _already_committed(
     root: StrPath, write_id: str | None, named: dict[str, Any]
 ) -> Receipt | None:
-    receipt = _lib.already_committed(local_path(root), prepared({**named, "write_id": write_id}))
+    receipt = _lib.already_committed(place(root), prepared({**named, "write_id": write_id}))
     return receipt
 
 
@@ -351,9 +363,7 @@ def _written(
 ) -> DatasetWriter:
     """A writer that has taken all rows; whatever is raised before, it is discarded."""
     exact = options.get("schema_policy") == "exact"
-    known, opened = rows_of(
-        data, local_path(root), schema=schema, index=index, exact=exact, level=5
-    )
+    known, opened = rows_of(data, place(root), schema=schema, index=index, exact=exact, level=5)
     writer = DatasetWriter(
         root,
         schema=known,
@@ -375,11 +385,11 @@ def _dry_run(
     data: Data, root: StrPath, schema: Schema | None, index: bool | None, options: WriteOptions
 ) -> DryRunReport:
     """What writing all rows would do."""
-    place = local_path(root)
+    target = place(root)
     exact = options.get("schema_policy") == "exact"
-    known, opened = rows_of(data, place, schema=schema, index=index, exact=exact, level=5)
-    run = _lib.DryRun(place, schema_of(known, index=index), prepared(options))
-    with unpublished(place):
+    known, opened = rows_of(data, target, schema=schema, index=index, exact=exact, level=5)
+    run = _lib.DryRun(target, schema_of(known, index=index), prepared(options))
+    with unpublished(target):
         for stream in opened:
             run.write(stream)
     report = run.finish()
@@ -420,6 +430,8 @@ def commit(
     schema_check: bool = True,
     case_sensitive_names: bool = False,
     staging: Staging = "auto",
+    storage_options: StorageOptions | None = None,
+    dead_after: float | datetime.timedelta | None = None,
 ) -> Receipt:
     """Publishes what several processes have staged of one data set, all of it or nothing.
 
@@ -442,6 +454,8 @@ def commit(
     :param case_sensitive_names: Whether names of columns may differ by case alone from those of other parts,
         and from those that are there.
     :param staging: Where the writers of a job stage of which nothing is ``staged``; else what is staged says it.
+    :param storage_options: As of :class:`ObjectStoreOptions`: what is staged does not carry it.
+    :param dead_after: As of :class:`ObjectStoreOptions`.
     :raises IncompatibleError: If readers could not take all of it for one data set. Nothing is published.
     :raises InvalidOptionError: If there is nothing, or things of several data sets or modes.
     :raises StagedWriteGoneError: If something is no longer staged.
@@ -460,6 +474,8 @@ def commit(
         schema_check=schema_check,
         case_sensitive_names=case_sensitive_names,
         staging=staging,
+        storage_options=storage_options,
+        dead_after=dead_after,
     )
     _warn(receipt, level=3)
     return receipt
@@ -477,6 +493,8 @@ def _committed(
     schema_check: bool = True,
     case_sensitive_names: bool = False,
     staging: Staging = "auto",
+    storage_options: StorageOptions | None = None,
+    dead_after: float | datetime.timedelta | None = None,
 ) -> Receipt:
     """Commits without warning of anything."""
     options = {
@@ -488,8 +506,9 @@ def _committed(
         "schema_check": schema_check,
         "case_sensitive_names": case_sensitive_names,
         "staging": staging_place(staging),
+        "store": store_options(storage_options, dead_after),
     }
-    receipt: Receipt = _lib.commit(staged, None if root is None else local_path(root), options)
+    receipt: Receipt = _lib.commit(staged, None if root is None else place(root), options)
     return receipt
 
 
@@ -500,6 +519,8 @@ def discard(
     job: str | None = None,
     sequence: int | None = None,
     staging: Staging = "auto",
+    storage_options: StorageOptions | None = None,
+    dead_after: float | datetime.timedelta | None = None,
 ) -> None:
     """Removes what is staged. What is no longer there is no error.
 
@@ -513,11 +534,19 @@ def discard(
         then on. With nothing else it needs the ``root``.
     :param sequence: The number of the job in the stream that ``job`` names: those with lower numbers are closed too.
     :param staging: Where what is staged for the job stands.
+    :param storage_options: As of :class:`ObjectStoreOptions`.
+    :param dead_after: As of :class:`ObjectStoreOptions`.
     :raises InvalidOptionError: If it is of several data sets or jobs.
     :raises IoError, ReadError: If something cannot be removed: it stays until its time is over.
     """
-    place = None if root is None else local_path(root)
-    _lib.discard(list(staged), place, job, whole("sequence", sequence), staging_place(staging))
+    _lib.discard(
+        list(staged),
+        None if root is None else place(root),
+        job,
+        whole("sequence", sequence),
+        staging_place(staging),
+        store_options(storage_options, dead_after),
+    )
 
 
 class WaitingWrite(NamedTuple):
@@ -531,7 +560,9 @@ class WaitingWrite(NamedTuple):
     """How long it is kept from then on (``keep_staged``)."""
 
 
-def staged(root: StrPath, *, staging: Staging = "auto") -> list[WaitingWrite]:
+def staged(
+    root: StrPath, *, staging: Staging = "auto", storage_options: StorageOptions | None = None
+) -> list[WaitingWrite]:
     """What is staged for a data set and waits to be committed, in the order in which it was staged.
 
     A driver that lost what its workers had handed back finds it here. Of one ``task`` there may be several attempts. What
@@ -543,9 +574,10 @@ def staged(root: StrPath, *, staging: Staging = "auto") -> list[WaitingWrite]:
     [('part 1', 2)]
     >>> discard(root=lake / "numbers", job="monday")
 
-    :param root: The data set: a path or ``file://`` URL.
+    :param root: The data set: a path, or a URL: ``file://``, or of an object store, as ``s3://bucket/weather``.
     :param staging: Where the writers stage.
+    :param storage_options: As of :class:`ObjectStoreOptions`.
     :raises ReadError: If it cannot be listed.
     """
-    found = _lib.staged(local_path(root), staging_place(staging))
+    found = _lib.staged(place(root), staging_place(staging), store_options(storage_options))
     return [WaitingWrite(*waiting) for waiting in found]

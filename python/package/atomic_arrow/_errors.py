@@ -10,6 +10,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ._stores import is_in_store
+
 if TYPE_CHECKING:
     from ._lib import PublishedFile, Receipt
 
@@ -41,8 +43,8 @@ class AtomicArrowError(Exception):
     """What is on disk."""
     step: str | None = None
     """The step of the protocol that failed, such as ``"SyncFile"``; ``None`` if it came before."""
-    path: Path | None = None
-    """The path that it is about, where there is one."""
+    path: Path | Any | None = None
+    """The path that it is about, where there is one; in an object store its URL, a ``str``."""
 
     def __str__(self) -> str:
         # Where the system is the cause, OSError would tell its own story.
@@ -228,8 +230,8 @@ class Interrupted(KeyboardInterrupt):
 
     outcome: Outcome = Outcome.NOT_PUBLISHED
     """What is on disk; nearly always :attr:`Outcome.NOT_PUBLISHED`."""
-    path: Path | None = None
-    """The data set or file."""
+    path: Path | Any | None = None
+    """The data set or file; in an object store its URL, a ``str``."""
     receipt: Receipt | PublishedFile | None = None
     """What was published, where all of it was when the interrupt came."""
 
@@ -288,8 +290,14 @@ def make(
     error.__dict__["_message"] = message
     error.outcome = Outcome(outcome)
     error.step = step
-    error.path = None if path is None else Path(path)
+    error.path = None if path is None else _place(path)
     return error
+
+
+def _place(path: str | os.PathLike[str]) -> Path | Any:
+    """A path; but the URL of an object store stays a text, since a path would not keep it as it is."""
+    text = os.fspath(path)
+    return text if is_in_store(text) else Path(path)
 
 
 def _made(name: str, message: str, fields: dict[str, Any]) -> AtomicArrowError:
@@ -318,7 +326,7 @@ def interrupted(
         return raised
     error = Interrupted(f"{where}interrupted; {_OUTCOMES[known]}")
     error.outcome = known
-    error.path = None if path is None else Path(path)
+    error.path = None if path is None else _place(path)
     return error
 
 

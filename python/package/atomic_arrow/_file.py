@@ -13,7 +13,7 @@ from . import _lib
 from ._errors import DiscardedWarning, make
 from ._lib import PublishedFile
 from ._options import FileOptions, prepared
-from ._paths import StrPath, local_path
+from ._paths import StrPath, place
 from ._writer import say_discarded
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class _Raw(io.RawIOBase):
     def __init__(self, path: str, options: dict[str, Any]) -> None:
         self._inner: _lib.File | None = None
         self._inner = _lib.File(path, options)
-        self.final_path: Path = self._inner.path
+        self.final_path: Path | Any = self._inner.path
         self.published: PublishedFile | None = None
         self.settled = False
         """Whether :meth:`commit` or :meth:`discard` was asked for, not merely a close."""
@@ -82,7 +82,7 @@ class _Atomic(ABC):
     _raw: _Raw
 
     @property
-    def final_path(self) -> Path:
+    def final_path(self) -> Path | Any:
         """Where the file will be published."""
         return self._raw.final_path
 
@@ -259,7 +259,7 @@ def open(
     >>> (lake / "raw/station_id=123/data.json").read_text()
     '{"station_id": 123, "temp": 11.5}'
 
-    :param path: A path or ``file://`` URL.
+    :param path: A path, or a URL: ``file://``, or of an object store, as ``s3://bucket/raw/data.json``.
     :param mode: ``"w"`` replaces a file that is there, ``"x"`` refuses to; with ``"b"`` the file takes
         bytes, else text.
     :param encoding: The text's encoding; by default UTF-8, whatever the locale.
@@ -282,7 +282,7 @@ def open(
     taken = prepared(options)
     taken["replace"] = "w" in mode
     taken["check"] = check
-    file = AtomicBinaryFile(_Raw(local_path(path), taken))
+    file = AtomicBinaryFile(_Raw(place(path), taken))
     if binary:
         return file
     try:

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, TypeAlias, TypedDict, Unpack, overload
 
 from . import _lib
-from ._dataset import _already_committed, _warn
+from ._dataset import _OF_NAMES, _already_committed, _warn
 from ._errors import DataSetWarning
 from ._lib import DryRunReport, FileRecord, Receipt
 from ._options import WriteOptions, check_names, prepared
-from ._paths import StrPath, local_path
+from ._paths import StrPath, local_path, place
 from ._progress import OnProgress, Shown
 from ._sizes import invalid, whole
 
@@ -124,26 +124,25 @@ def write_files(
     if given.get("keep_staged") is not None:
         raise invalid("keep_staged", "nothing stays staged: it is for stage()")
     reading = {name: given.pop(name) for name in InputOptions.__annotations__ if name in given}
-    place, taken = local_path(root), prepared(given)
+    target, taken = place(root), prepared(given)
     asked = {
         "inputs": _inputs(paths),
         "options": _words(reading),
         "batch_bytes": taken.get("memory_limit"),
     }
     if dry_run:
-        counted, notes = _lib.count_files(asked, place, taken)
+        counted, notes = _lib.count_files(asked, target, taken)
         _say(notes)
         return counted.finish()
     if taken.get("write_id") is not None:
-        names = ("durability", "rewrite_missing", "staging")
-        named = {name: given[name] for name in names if name in given}
+        named = {name: given[name] for name in _OF_NAMES if name in given}
         receipt = _already_committed(root, taken["write_id"], named)
         if receipt is not None:
             _warn(receipt, level=3)
             return receipt
     shown = Shown(progress, None)
     try:
-        writer, notes = _lib.take_files(asked, place, taken, on_file, shown.call)
+        writer, notes = _lib.take_files(asked, target, taken, on_file, shown.call)
         _say(notes)
         receipt = writer.commit()
     finally:

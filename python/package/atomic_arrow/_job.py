@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import uuid
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -12,10 +11,13 @@ from ._dataset import _committed, _dry_run, _warnings_of, already_committed, dis
 from ._errors import AtomicArrowError, DataSetWarning, JobClosedError, make
 from ._lib import Receipt, StagedWrite
 from ._options import WriteOptions, prepared
-from ._paths import StrPath, local_path
+from ._paths import StrPath, absolute
 from ._sizes import invalid
+from ._stores import ObjectStoreOptions
 
-_OF_BOTH = ("sequence", "rewrite_missing", "schema_check", "case_sensitive_names", "staging")
+_OF_STORE = ("staging", "storage_options", "dead_after")
+"""What says where things are staged, and how a store is reached."""
+_OF_BOTH = ("sequence", "rewrite_missing", "schema_check", "case_sensitive_names", *_OF_STORE)
 _OF_COMMIT = (*_OF_BOTH, "success_file")
 
 
@@ -32,8 +34,8 @@ class Job:
         """
         given: dict[str, Any] = dict(options)
         # A worker may run in another directory.
-        self.root = os.path.abspath(local_path(root))
-        """The path of the data set."""
+        self.root = absolute(root)
+        """The path or URL of the data set."""
         self.is_named = given.get("job") is not None
         """Whether the user gave its name."""
         self.name: str = given.pop("job", None) or f"engine-{uuid.uuid4()}"
@@ -95,7 +97,7 @@ class Job:
 
     def receipt(self) -> Receipt | None:
         """What its commit published, where it is known that there was one."""
-        names = ("sequence", "rewrite_missing", "staging")
+        names = ("sequence", "rewrite_missing", "staging", "storage_options")
         options = {name: self._staging[name] for name in names if name in self._staging}
         receipt = already_committed(self.root, job=self.name, **options)
         return receipt if receipt is not None and _is_of_commit(receipt) else None
@@ -112,7 +114,14 @@ class Job:
 
     def stage_nothing(self) -> StagedWrite | None:
         """Stages no rows, which leaves no file; None where the job was committed or discarded before."""
-        names = ("mode", "overwrite_table", "sequence", "rewrite_missing", "staging")
+        names = (
+            "mode",
+            "overwrite_table",
+            "sequence",
+            "rewrite_missing",
+            "staging",
+            *ObjectStoreOptions.__annotations__,
+        )
         options: Any = {name: self._staging[name] for name in names if name in self._staging}
         try:
             return stage(_nothing(), self.root, job=self.name, **options)
@@ -126,10 +135,9 @@ class Job:
 
         :returns: The receipt, if it had been committed all the same.
         """
-        staging = self._staging.get("staging", "auto")
         try:
             if not self.is_named:
-                discard(root=self.root, job=self.name, staging=staging)
+                self.discard()
             receipt = self.receipt()
         except AtomicArrowError as another:
             error.add_note(f"{self.root}: the job {self.name!r} could not be discarded: {another}")
@@ -141,6 +149,11 @@ class Job:
                 f"staged with atomic_arrow.discard(root={self.root!r}, job={self.name!r})"
             )
         return receipt
+
+    def discard(self) -> None:
+        """Discards what is staged for it, and closes it."""
+        options: Any = {name: self._staging[name] for name in _OF_STORE if name in self._staging}
+        discard(root=self.root, job=self.name, **options)
 
     def _closed(self) -> Exception:
         other = "another name" if "sequence" not in self._ending else "a higher number"

@@ -13,6 +13,7 @@ from ._encryption import CHANGES, ColumnKeys, Key
 from ._keys import PartitionBy, SortColumns, partition_keys, sort_columns
 from ._paths import local_path
 from ._sizes import invalid, size, whole
+from ._stores import ObjectStoreOptions, StorageOptions, settings
 
 Mode: TypeAlias = Literal[
     "append",
@@ -113,7 +114,7 @@ class ParquetOptions(TypedDict, total=False):
     default they are refused."""
 
 
-class FileOptions(TypedDict, total=False):
+class FileOptions(ObjectStoreOptions, total=False):
     """How one file is published."""
 
     verify: Level
@@ -228,7 +229,8 @@ def prepared(options: Mapping[str, Any]) -> dict[str, Any]:
         "field_ids": partial(_pairs, "field_ids"),
         "metadata": partial(_pairs, "metadata"),
         "staging": staging_place,
-        "keep_staged": _duration,
+        "keep_staged": partial(_duration, "keep_staged"),
+        **_STORE_CHANGES,
         "target_file_size": lambda value: size("target_file_size", value),
         "memory_limit": lambda value: size("memory_limit", value),
         "compression_level": lambda value: whole(
@@ -304,13 +306,33 @@ def staging_place(place: Staging) -> str | tuple[str]:
     return place if isinstance(place, str) else (local_path(place),)
 
 
-def _duration(keep: float | datetime.timedelta | None) -> datetime.timedelta | None:
+def store_options(
+    storage_options: StorageOptions | None = None,
+    dead_after: float | datetime.timedelta | None = None,
+) -> dict[str, Any]:
+    """The options of object stores as the library takes them, of what has no others."""
+    return {
+        "storage_options": settings(storage_options) or None,
+        "dead_after": _duration("dead_after", dead_after),
+    }
+
+
+def _duration(option: str, keep: float | datetime.timedelta | None) -> datetime.timedelta | None:
     if keep is None:
         return None
     try:
         time = keep if isinstance(keep, datetime.timedelta) else datetime.timedelta(seconds=keep)
     except (OverflowError, ValueError):
-        raise invalid("keep_staged", f"{keep} is no number of seconds that can be") from None
+        raise invalid(option, f"{keep} is no number of seconds that can be") from None
     if time < datetime.timedelta():
-        raise invalid("keep_staged", f"{keep} is negative")
+        raise invalid(option, f"{keep} is negative")
     return time
+
+
+_STORE_CHANGES: dict[str, Callable[[Any], object]] = {
+    "storage_options": lambda value: settings(value) or None,
+    "spool": lambda value: None if value is None else local_path(value),
+    "part_size": lambda value: size("part_size", value),
+    "parallel_requests": partial(whole, "parallel_requests"),
+    "dead_after": partial(_duration, "dead_after"),
+}

@@ -1,4 +1,4 @@
-"""Paths and URLs of local files."""
+"""Paths and URLs, as callers give them."""
 
 from __future__ import annotations
 
@@ -9,10 +9,30 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from ._errors import make
+from ._stores import is_cut_url, is_in_store
 
 StrPath: TypeAlias = str | os.PathLike[str]
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|file:")
+
+
+def place(path: StrPath) -> str:
+    """The path that a path or ``file://`` URL means, or the URL of what is in an object store."""
+    text = _text(path)
+    return text if is_in_store(text) else local_path(text)
+
+
+def absolute(path: StrPath) -> str:
+    """As :func:`place`, absolute: another process may run in another directory."""
+    found = place(path)
+    return found if is_in_store(found) else os.path.abspath(found)
+
+
+def _text(path: StrPath) -> str:
+    text = os.fspath(path)
+    if not isinstance(text, str):
+        raise TypeError(f"a path is a str or os.PathLike[str], not {type(text).__name__}")
+    return text
 
 
 def local_path(path: StrPath) -> str:
@@ -20,9 +40,12 @@ def local_path(path: StrPath) -> str:
 
     A name that looks like a URL or begins with ``~`` can be given with ``./`` before it.
     """
-    text = os.fspath(path)
-    if not isinstance(text, str):
-        raise TypeError(f"a path is a str or os.PathLike[str], not {type(text).__name__}")
+    text = _text(path)
+    if is_cut_url(text):
+        remedy = "give the URL as a str, as 's3://bucket/weather': a Path does not keep its slashes"
+        raise _invalid(text, f"is the URL of an object store with one slash; {remedy}")
+    if is_in_store(text):
+        raise _invalid(text, "is in an object store, where only a path on a disk is taken")
     if not _URL.match(text):
         return os.path.expanduser(text)
     # An octothorpe or a question mark belongs into a path escaped, as everything else does.

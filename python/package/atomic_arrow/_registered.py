@@ -23,6 +23,7 @@ from ._errors import DataSetWarning, RegistrationError, make
 from ._lib import Receipt
 from ._paths import StrPath, local_path
 from ._sizes import invalid
+from ._stores import is_in_store
 
 KeyValue: TypeAlias = bool | int | float | str | Decimal | datetime.date | datetime.datetime | None
 """The value of a partition key; an instant has a time zone, a time without one has none."""
@@ -88,6 +89,11 @@ def root_of(receipt: Receipt, root: StrPath | None, otherwise: StrPath | None = 
     known = root if root is not None else receipt.root or otherwise
     if known is None:
         raise invalid("root", "this receipt does not know its data set: give its path")
+    if is_in_store(os.fspath(known)):
+        reason = (
+            "tables are registered of data sets on a disk alone, and this one is in an object store"
+        )
+        raise refused(known, reason)
     return Path(os.path.realpath(local_path(known)))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 import warnings
 from collections.abc import Callable, Iterable
@@ -10,10 +11,11 @@ from typing import Literal, TypeAlias, get_args
 from . import _lib
 from ._encryption import ColumnKeys, Key, key_options
 from ._lib import FileReport, Inspection, Recovery, Verification
-from ._options import Staging, staging_place
-from ._paths import StrPath, local_path
+from ._options import Staging, staging_place, store_options
+from ._paths import StrPath, place
 from ._progress import OnScan, ShownScan
 from ._sizes import invalid, size
+from ._stores import StorageOptions
 
 CheckLevel: TypeAlias = Literal["footer", "checksum", "decode"]
 
@@ -26,6 +28,7 @@ def verify(
     footer_key: Key | None = None,
     column_keys: ColumnKeys | None = None,
     aad_prefix: bytes | str | None = None,
+    storage_options: StorageOptions | None = None,
     on_file: Callable[[FileReport], object] | None = None,
     progress: OnScan = False,
 ) -> Verification:
@@ -38,7 +41,7 @@ def verify(
     >>> [file.path.name for file in verification.damaged]
     ['torn.parquet']
 
-    :param path: A path or ``file://`` URL, or several.
+    :param path: A path, or a URL (``file://``, ``s3://`` and so on), or several.
     :param level: For Parquet, ``"footer"`` checks the structure, ``"checksum"`` also every page and
         its checksum where it has one, and all bytes where the file carries their hash, as those written here do;
         ``"decode"`` also every value. Other formats are read as a whole.
@@ -49,6 +52,7 @@ def verify(
         not checkable without it, and files that are not are checked as ever.
     :param column_keys: The keys of columns that have their own, by their paths.
     :param aad_prefix: What was given as such to the writer, where the files do not tell it.
+    :param storage_options: As of :class:`ObjectStoreOptions`.
     :param on_file: Called with each report as it comes.
     :param progress: ``True`` for a bar, or a function that is called with a :class:`ScanProgress`.
     :raises InvalidOptionError: If there is no such level.
@@ -62,9 +66,10 @@ def verify(
     keys = key_options(
         {"footer_key": footer_key, "column_keys": column_keys, "aad_prefix": aad_prefix}
     )
-    places = [local_path(one) for one in paths]
+    places = [place(one) for one in paths]
+    store = store_options(storage_options)
     with ShownScan(progress) as call:
-        verification = _lib.verify(places, level, cross_mounts, keys, on_file, call)
+        verification = _lib.verify(places, level, cross_mounts, keys | store, on_file, call)
     return verification
 
 
@@ -77,6 +82,7 @@ def inspect(
     column_keys: ColumnKeys | None = None,
     aad_prefix: bytes | str | None = None,
     staging: Staging = "auto",
+    storage_options: StorageOptions | None = None,
     progress: OnScan = False,
 ) -> Inspection:
     """Looks at a data set: its partitions, rows, bytes, and what readers may stumble over.
@@ -87,7 +93,7 @@ def inspect(
     >>> [oddity.kind for oddity in inspect(lake / "weather").oddities]
     ['leading-zero']
 
-    :param root: A path or ``file://`` URL.
+    :param root: A path, or a URL: ``file://``, or of an object store, as ``s3://bucket/weather``.
     :param small_file: Files of fewer bytes are small.
     :param cross_mounts: Whether to look into what is mounted below the root. Symbolic links are never
         followed, and pipes, devices and sockets never opened.
@@ -95,6 +101,7 @@ def inspect(
     :param column_keys: The keys of columns that have their own.
     :param aad_prefix: As of :func:`verify`.
     :param staging: Where the writers stage their files.
+    :param storage_options: As of :class:`ObjectStoreOptions`.
     :param progress: ``True`` for a bar, or a function that is called with a :class:`ScanProgress`.
     :raises InvalidPathError, ReadError: If the root is no directory or cannot be listed. Nothing was
         changed.
@@ -103,9 +110,9 @@ def inspect(
     keys = key_options(
         {"footer_key": footer_key, "column_keys": column_keys, "aad_prefix": aad_prefix}
     )
-    place = staging_place(staging)
+    area, store = staging_place(staging), store_options(storage_options)
     with ShownScan(progress) as call:
-        return _lib.inspect(local_path(root), limit or 0, cross_mounts, keys, place, call)
+        return _lib.inspect(place(root), limit or 0, cross_mounts, keys | store, area, call)
 
 
 def recover(
@@ -114,6 +121,8 @@ def recover(
     dry_run: bool = False,
     abort_unfinished: bool = False,
     staging: Staging = "auto",
+    storage_options: StorageOptions | None = None,
+    dead_after: float | datetime.timedelta | None = None,
     progress: OnScan = False,
 ) -> Recovery:
     """Finishes or removes what dead writers left of a data set.
@@ -124,7 +133,7 @@ def recover(
     >>> recover(lake)
     <Recovery: 0 transactions finished, 0 aborted, 0 staging files removed; 0 left of live writers, 0 failures>
 
-    :param root: A path or ``file://`` URL.
+    :param root: A path, or a URL: ``file://``, or of an object store, as ``s3://bucket/weather``.
     :param dry_run: Whether to say only what would be done.
     :param abort_unfinished: Whether to give up commits that cannot be finished. What is published of them
         stays, the rest of their rows is removed, a :class:`UserWarning` says so, and a repeated write of
@@ -132,14 +141,16 @@ def recover(
         whose staging area is out of reach, only the marker that keeps others from writing is removed, with a
         warning.
     :param staging: Where the writers stage their files.
+    :param storage_options: As of :class:`ObjectStoreOptions`.
+    :param dead_after: As of :class:`ObjectStoreOptions`.
     :param progress: ``True`` for a bar, or a function that is called with a :class:`ScanProgress`. What it raises
         ends the recovery; what was done before is done.
     :raises InvalidPathError, IoError: If the root cannot be resolved. What is in the way of single
         files is in the report.
     """
-    place = staging_place(staging)
+    area, store = staging_place(staging), store_options(storage_options, dead_after)
     with ShownScan(progress) as call:
-        recovery = _lib.recover(local_path(root), dry_run, abort_unfinished, place, call)
+        recovery = _lib.recover(place(root), dry_run, abort_unfinished, area, store, call)
     for transaction in recovery.abandoned:
         warnings.warn(
             f"{root}: {transaction} is given up: what it had published stays, the rest is removed, and a name"

@@ -12,7 +12,7 @@ from ._data import ArrowStream, Data, Schema, rows_of
 from ._errors import make
 from ._lib import PublishedFile
 from ._options import prepared
-from ._paths import StrPath, local_path
+from ._paths import StrPath, place
 
 
 def write_parquet(
@@ -32,7 +32,7 @@ def write_parquet(
     2
 
     :param data: As of :func:`write_dataset`.
-    :param path: A path or ``file://`` URL, whose suffix is that of the format.
+    :param path: A path or a URL (``file://``, ``s3://`` and so on), whose suffix is that of the format.
     :param mode: ``"w"`` replaces a file that is there in one step, ``"x"`` refuses to.
     :param schema: The schema; by default that of the data.
     :param index: Whether the index of a pandas frame becomes columns.
@@ -112,9 +112,7 @@ def _write(
     options: RowFileOptions,
 ) -> PublishedFile:
     exact = options.get("schema_policy") == "exact"
-    known, opened = rows_of(
-        data, local_path(path), schema=schema, index=index, exact=exact, level=5
-    )
+    known, opened = rows_of(data, place(path), schema=schema, index=index, exact=exact, level=5)
     writer = AtomicArrowWriter._at(path, known, mode, index, {**options, "format": format})
     with writer:
         writer._feed(opened)
@@ -132,8 +130,8 @@ class FileUpdate:
         self._writer: AtomicArrowWriter | None = None
         self._index = index
         self._exact = options.get("schema_policy") == "exact"
-        self._inner: _lib.FileUpdate | None = _lib.FileUpdate(local_path(path), prepared(options))
-        self.path: Path = self._inner.path
+        self._inner: _lib.FileUpdate | None = _lib.FileUpdate(place(path), prepared(options))
+        self.path: Path | Any = self._inner.path
         """The path of the file: absolute, with symbolic links resolved."""
 
     def read(self) -> ArrowStream | None:
@@ -216,7 +214,7 @@ def update(
     >>> u.file.rows
     2
 
-    :param path: A path or ``file://`` URL, whose suffix says the format; the file need not be there.
+    :param path: A path or a URL (``file://``, ``s3://`` and so on), whose suffix says the format; the file need not be there.
     :param index: Whether the index of a pandas frame becomes columns.
     :param options: As in :class:`RowFileOptions`, for the file that is written.
     :raises InvalidPathError, InvalidOptionError, IoError: If there can be no such file, or no lock. Nothing is changed.

@@ -100,6 +100,17 @@ def _pairs(option: str, text: str) -> dict[str, str]:
     return pairs
 
 
+def _settings(option: str, text: str) -> dict[str, str]:
+    try:
+        pairs = json.loads(text)
+    except ValueError:
+        pairs = None
+    # The text may have a secret in it.
+    if not isinstance(pairs, dict) or not all(isinstance(value, str) for value in pairs.values()):
+        raise invalid(option, 'is no JSON object of texts, such as {"aws_region": "eu-north-1"}')
+    return pairs
+
+
 def _field_ids(option: str, text: str) -> dict[str, int]:
     ids = _by_column(_number, option, text)
     if None in ids:
@@ -155,9 +166,11 @@ _READ: dict[str, Callable[[str, str], Any]] = {
     "column_keys": _column_keys,
     "field_ids": _field_ids,
     "footer_key": _key,
+    "dead_after": _duration,
     "keep_staged": _duration,
     "metadata": _pairs,
     "staging": _place,
+    "storage_options": _settings,
     "dictionary": partial(_by_column, switch),
 }
 _READ |= dict.fromkeys(
@@ -172,6 +185,7 @@ _READ |= dict.fromkeys(
         "overwrite_table",
         "page_checksums",
         "plaintext_footer",
+        "read_back",
         "rewrite_missing",
         "schema_check",
         "store_aad_prefix",
@@ -185,6 +199,7 @@ _READ |= dict.fromkeys(
         "data_page_version",
         "max_open_files",
         "page_rows",
+        "parallel_requests",
         "row_group_size",
         "sequence",
         "target_file_rows",

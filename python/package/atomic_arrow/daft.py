@@ -34,7 +34,7 @@ class AtomicDataSink(Sink, DataSink[StagedWrite | None]):
 
     Daft tells no sink that its write has failed: as a context it discards what is staged if it is left without a commit.
 
-    :param root: The data set: a path or ``file://`` URL, by which all workers see it.
+    :param root: The data set: a path or ``file://`` URL by which all workers see it, or a URL of an object store.
     :param schema: The schema of the rows; by default that of the frame.
     :param options: As in :class:`WriteOptions`, but for ``write_id``, whose place ``job`` takes, and for
         ``durability="unsynced"``.

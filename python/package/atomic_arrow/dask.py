@@ -77,7 +77,7 @@ def write_dataset(
 
     :param data: A frame or series of Dask, a bag of what holds rows, such as tables of Arrow, or a list of
         ``Delayed`` of such.
-    :param root: The data set: a path or ``file://`` URL, by which all workers see it.
+    :param root: The data set: a path or ``file://`` URL by which all workers see it, or a URL of an object store.
     :param schema: The schema of all partitions; by default that which the frame is known to have, and where columns of
         it are objects or categories that are not known, each partition's own.
     :param index: Whether the index of frames becomes columns; by default mere row numbers, which are integers without a

@@ -34,7 +34,7 @@ class AtomicDatasink(Sink, Datasink[StagedWrite | None]):
 
     As a context it discards what is staged if it is left without a commit, as by Ctrl-C, of which Ray tells no sink.
 
-    :param root: The data set: a path or ``file://`` URL, by which all workers see it.
+    :param root: The data set: a path or ``file://`` URL by which all workers see it, or a URL of an object store.
     :param schema: The schema of all blocks; by default each task's own, and the commit is refused if they do not go
         together.
     :param index: Whether the index of blocks that are frames of pandas becomes columns; by default mere row numbers do

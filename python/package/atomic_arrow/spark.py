@@ -37,12 +37,11 @@ from pyspark.sql.types import (
 )
 from pyspark.taskcontext import TaskContext
 
-from ._dataset import discard
 from ._errors import AlreadyCommittedError, DataSetWarning, make
 from ._job import Job
 from ._lib import Receipt, StagedWrite
 from ._options import WriteOptions
-from ._paths import StrPath, local_path
+from ._paths import StrPath, absolute
 from ._sizes import invalid
 from ._text_options import options_of_texts
 
@@ -101,7 +100,7 @@ def last_receipt(root: StrPath) -> Receipt:
     :param root: The data set, as it was given to ``save`` or ``start``.
     :raises AtomicArrowError: If there is none, or this process is not the driver.
     """
-    place = os.path.abspath(local_path(root))
+    place = absolute(root)
     try:
         kept = json.loads(_receipt_file(place).read_text())
     except FileNotFoundError:
@@ -237,8 +236,7 @@ class _Write:
     def abort(self) -> None:
         """Discards what is staged for the job, and closes it; but who named it may run it again, which does that."""
         if not self.is_named:
-            place = self.options.get("staging", "auto")
-            discard(root=self.root, job=self.options["job"], staging=place)
+            self.job().discard()
 
 
 def _refuse_in_stream(options: WriteOptions) -> None:

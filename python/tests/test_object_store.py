@@ -1,0 +1,383 @@
+"""Data sets and files in an object store: written by changing one line, and read back by others."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import logging
+import os
+import pickle
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import IO, Any, NamedTuple
+from urllib.parse import urlsplit
+
+import atomic_arrow as aa
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pytest
+from conftest import skip
+from pyarrow.fs import S3FileSystem
+
+TOP = Path(__file__).parents[2]
+SECRET = "no-message-has-this"
+ROWS = pa.table({"station_id": ["KSEA", "KJFK", "KSEA"], "temp": [11.5, 3.0, 12.25]})
+
+
+class Server(NamedTuple):
+    """A server that speaks the protocol of S3, behind a proxy."""
+
+    process: subprocess.Popen[str]
+    endpoint: str
+    options: dict[str, str]
+
+    def tell(self, command: str) -> dict[str, Any]:
+        """Gives the proxy a command, and its answer."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{command}\n")
+        self.process.stdin.flush()
+        return read(self.process.stdout)
+
+    def rows(self, root: str) -> pa.Table:
+        """The rows of a data set, as pyarrow reads them."""
+        reading = S3FileSystem(
+            access_key=self.options["aws_access_key_id"],
+            secret_key=self.options["aws_secret_access_key"],
+            endpoint_override=urlsplit(self.endpoint).netloc,
+            scheme="http",
+            region="us-east-1",
+            allow_bucket_creation=False,
+        )
+        place = root.removeprefix("s3://")
+        return ds.dataset(place, filesystem=reading, partitioning="hive").to_table()
+
+
+def read(stream: IO[str] | None) -> dict[str, Any]:
+    assert stream is not None
+    answer: dict[str, Any] = json.loads(stream.readline())
+    return answer
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    command = ["cargo", "run", "--quiet", "--locked", "-p", "atomic-arrow-store-servers", "--"]
+    command += ["serve", "seaweedfs", "--bucket", "lake"]
+    pipe = subprocess.PIPE
+    try:
+        process = subprocess.Popen(
+            command, cwd=TOP, stdin=pipe, stdout=pipe, stderr=pipe, text=True
+        )
+    except FileNotFoundError:
+        skip("there is no cargo to build the server with")
+        return
+    with process:
+        assert process.stdout is not None and process.stderr is not None
+        line = process.stdout.readline()
+        if not line:
+            skip(f"seaweedfs does not run here: {process.stderr.read()}")
+        told = json.loads(line)
+        options = told["options"] | {"aws_secret_access_key": SECRET}
+        # It ends with its input.
+        yield Server(process, told["endpoint"], options)
+        process.stdin and process.stdin.close()
+        process.stderr.close()
+
+
+@pytest.fixture
+def root(request: pytest.FixtureRequest) -> str:
+    """The URL of a data set of the test's own."""
+    return f"s3://lake/{request.node.name}/weather"
+
+
+@pytest.fixture(autouse=True)
+def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in os.environ:
+        if name.startswith(("AWS_", "AZURE_", "GOOGLE_")):
+            monkeypatch.delenv(name)
+
+
+def test_a_user_of_pandas_writes_to_a_bucket_by_another_root(server: Server, root: str) -> None:
+    frame = pd.DataFrame({"station_id": ["KSEA", "KJFK"], "temp": [11.5, 3.0]})
+    receipt = aa.write_dataset(
+        frame, root, partition_by="station_id", storage_options=server.options
+    )
+    assert receipt.rows == 2
+    assert receipt.root == root
+    assert server.rows(root).num_rows == 2
+
+
+def test_a_user_of_polars_has_the_same_options_for_reading(server: Server, root: str) -> None:
+    frame = pl.DataFrame({"station_id": ["KSEA", "KJFK"], "temp": [11.5, 3.0]})
+    aa.write_dataset(frame, root, partition_by="station_id", storage_options=server.options)
+    seen = pl.scan_parquet(f"{root}/", storage_options=server.options).collect()
+    assert seen.select(frame.columns).sort("station_id").equals(frame.sort("station_id"))
+
+
+def test_duckdb_reads_it(server: Server, root: str) -> None:
+    import duckdb
+
+    aa.write_dataset(ROWS, root, partition_by="station_id", storage_options=server.options)
+    connection = duckdb.connect()
+    try:
+        connection.install_extension("httpfs")
+        connection.load_extension("httpfs")
+    except duckdb.Error as error:
+        skip(f"duckdb's extension httpfs cannot be installed: {error}")
+    endpoint = urlsplit(server.endpoint).netloc
+    connection.execute(
+        f"create secret (type s3, key_id 'a', secret 'b', endpoint '{endpoint}', use_ssl false, url_style 'path')"
+    )
+    found = connection.sql(f"select count(*), sum(temp) from '{root}/**/*.parquet'").fetchone()
+    assert found == (3, 26.75)
+
+
+def test_the_environment_says_how_the_store_is_reached(
+    server: Server, root: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in server.options.items():
+        monkeypatch.setenv(name.upper(), value)
+    aa.write_dataset(ROWS, root, partition_by="station_id")
+    assert aa.inspect(root).rows == 3
+    with pytest.raises(aa.ConflictError) as raised:
+        aa.write_dataset(ROWS, root, partition_by="station_id", mode="error_if_exists")
+    assert raised.value.path is not None and str(raised.value.path).startswith(root)
+    aa.write_dataset(ROWS[:1], root, partition_by="station_id", mode="overwrite_partitions")
+    assert sorted(server.rows(root)["temp"].to_pylist()) == [3.0, 11.5]
+    aa.write_dataset(ROWS[:1], root, mode="overwrite", partition_by="station_id")
+    assert server.rows(root).num_rows == 1
+    assert aa.write_dataset(ROWS, root, partition_by="station_id", dry_run=True).root == root
+
+
+def test_the_page_runs_as_printed(server: Server, tmp_path: Path) -> None:
+    page = (TOP / "docs/object-stores.md").read_text()
+    script = tmp_path / "page.py"
+    script.write_text("\n".join(re.findall(r"^```python\n(.*?)^```", page, re.M | re.S)))
+    environment = os.environ | {name.upper(): value for name, value in server.options.items()}
+    done = subprocess.run(
+        [sys.executable, script], capture_output=True, text=True, cwd=tmp_path, env=environment
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert server.rows("s3://lake/stations").num_rows == 2
+
+
+def test_a_named_write_to_a_bucket_is_done_once(server: Server, root: str) -> None:
+    with_store: dict[str, Any] = {"storage_options": server.options, "dead_after": 60}
+    first = aa.write_dataset(ROWS, root, write_id="monday", **with_store)
+    again = aa.write_dataset(ROWS, root, write_id="monday", **with_store)
+    assert again.replayed and again.transaction == first.transaction
+    found = aa.already_committed(root, "monday", storage_options=server.options)
+    assert found is not None and found.rows == 3
+    assert server.rows(root).num_rows == 3
+
+
+def test_what_is_staged_in_a_bucket_is_committed_by_another_process(
+    server: Server, root: str
+) -> None:
+    staged = [
+        aa.stage(
+            ROWS[n : n + 1],
+            root,
+            task=str(n),
+            partition_by="station_id",
+            storage_options=server.options,
+        )
+        for n in range(3)
+    ]
+    sent = [pickle.loads(pickle.dumps(one)) for one in staged]
+    assert sent == staged and sent[0].root == root
+    # What is sent tells nobody how the store is reached.
+    assert SECRET not in sent[0].to_json()
+    waiting = aa.staged(root, storage_options=server.options)
+    assert [one.write.task for one in waiting] == ["0", "1", "2"]
+    aa.discard(sent[2:], storage_options=server.options)
+    assert aa.commit(sent[:2], storage_options=server.options).rows == 2
+    assert server.rows(root).num_rows == 2
+    recovery = aa.recover(
+        root, storage_options=server.options, dead_after=datetime.timedelta(0, 60)
+    )
+    assert (recovery.staged, recovery.alive, recovery.failed) == ([], [], [])
+
+
+def test_single_files_in_a_bucket(server: Server, root: str) -> None:
+    store: dict[str, Any] = {"storage_options": server.options}
+    with aa.open(f"{root}/data.json", "x", check="json", **store) as file:
+        file.write('{"temp": 11.5}')
+    assert file.final_path == f"{root}/data.json"
+    assert file.published is not None and os.fspath(file.published) == f"{root}/data.json"
+    with pytest.raises(aa.AlreadyExistsError):
+        aa.write_text("{}", f"{root}/data.json", replace=False, **store)
+    with pytest.raises(aa.DamagedError):
+        aa.write_text("{", f"{root}/data.json", check="json", **store)
+    written = aa.write_parquet(ROWS, f"{root}/one.parquet", **store)
+    assert written.rows == 3 and server.rows(f"{root}/one.parquet").num_rows == 3
+    with aa.update(f"{root}/one.parquet", **store) as update:
+        before = pa.table(update.read())
+        update.write(pa.concat_tables([before, ROWS[:1].cast(before.schema)]))
+    assert update.file.rows == 4
+    partition = {"year": 2026}
+    with aa.AtomicArrowWriter(f"{root}/set", partition, ROWS.schema, **store) as writer:
+        writer.write(ROWS)
+    assert str(writer.path).startswith(f"{root}/set/year=2026/part-")
+    assert server.rows(f"{root}/set").num_rows == 3
+
+
+def test_what_is_damaged_in_a_bucket_is_found(server: Server, root: str) -> None:
+    store: dict[str, Any] = {"storage_options": server.options}
+    aa.write_dataset(ROWS, root, **store)
+    aa.write_bytes(b"PAR1 and not much more", f"{root}/torn.parquet", **store)
+    verification = aa.verify(root, level="decode", **store)
+    assert [file.path for file in verification.damaged] == [f"{root}/torn.parquet"]
+    inspection = aa.inspect(root, **store)
+    assert inspection.root == root
+    assert inspection.oddities[0].path == f"{root}/torn.parquet"
+
+
+def test_a_store_of_obstore_gives_its_settings(server: Server, root: str) -> None:
+    obstore = pytest.importorskip("obstore.store")
+    config = {name.removeprefix("aws_"): value for name, value in server.options.items()}
+    del config["allow_http"]
+    client = {"allow_http": True, "timeout": "20s"}
+    store = obstore.S3Store("lake", config=config, client_options=client)
+    aa.write_dataset(ROWS, root, storage_options=store)
+    assert aa.inspect(root, storage_options=store).rows == 3
+    deep = obstore.S3Store("lake", prefix="deep", config=config)
+    with pytest.raises(aa.InvalidOptionError, match="has a prefix"):
+        aa.write_dataset(ROWS, root, storage_options=deep)
+
+
+def test_settings_that_are_none_are_refused_without_their_values(
+    server: Server, root: str, lake: Path
+) -> None:
+    def refused(kind: type[Exception], text: str, place: Any, **options: Any) -> None:
+        with pytest.raises(kind, match=text) as raised:
+            aa.write_dataset(ROWS, place, **options)
+        assert SECRET not in str(raised.value)
+
+    invalid = aa.InvalidOptionError
+    good = server.options
+    refused(invalid, "no setting", root, storage_options=good | {"aws_regoin": SECRET})
+    refused(invalid, "aws_secret_access_key", root, storage_options={"secret": SECRET})
+    refused(invalid, "aws_allow_http: ", root, storage_options=good | {"aws_allow_http": SECRET})
+    refused(TypeError, "'aws_region' is a text", root, storage_options={"aws_region": [SECRET]})
+    refused(TypeError, "a dictionary or a store", root, storage_options=SECRET)
+    refused(invalid, "5 MiB", root, storage_options=good, part_size="1MiB")
+    refused(invalid, "a minute", root, storage_options=good, dead_after=1)
+    refused(invalid, "is for object stores", lake / "x", storage_options=good)
+    refused(invalid, "is for object stores", lake / "x", spool=lake)
+    with pytest.raises(invalid, match="is for object stores"):
+        aa.verify(lake, storage_options=good)
+    aa.write_dataset(ROWS, lake / "x", storage_options=None, spool=None)
+    aa.write_dataset(ROWS, lake / "y", storage_options={})
+
+
+def test_a_url_that_a_path_has_cut_is_refused(lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(lake)
+    for place in (PurePosixPath("s3://lake/weather"), "gs:/lake/weather"):
+        with pytest.raises(aa.InvalidPathError, match="give the URL as a str"):
+            aa.write_dataset(ROWS, place)
+        with pytest.raises(aa.InvalidPathError, match="give the URL as a str"):
+            aa.verify(place)
+    for call in (
+        lambda: aa.write_files("s3://lake/a.csv", "x"),
+        lambda: aa.open("x", spool="s3://x"),
+    ):
+        with pytest.raises(aa.InvalidPathError, match="only a path on a disk"):
+            call()
+    assert list(lake.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "hint"),
+    [
+        ({"aws_endpoint": "http://127.0.0.1:1"}, "hint: check the endpoint"),
+        ({"aws_allow_http": "false"}, "aws_allow_http=true"),
+    ],
+)
+def test_a_store_that_is_not_reached_says_what_to_do(
+    server: Server, root: str, change: dict[str, str], hint: str
+) -> None:
+    with pytest.raises(aa.AtomicArrowError, match=hint) as raised:
+        aa.write_dataset(ROWS, root, storage_options=server.options | change)
+    assert raised.value.outcome == "not_published"
+    assert SECRET not in str(raised.value)
+
+
+def test_a_bucket_that_is_not_there_is_an_error(server: Server) -> None:
+    with pytest.raises(aa.AtomicArrowError, match="hint: check the name of the bucket") as raised:
+        aa.write_dataset(ROWS, "s3://no-such-bucket/x", storage_options=server.options)
+    assert str(raised.value.path).startswith("s3://no-such-bucket/")
+    assert pickle.loads(pickle.dumps(raised.value)).path == raised.value.path
+
+
+def test_ctrl_c_publishes_nothing(server: Server, root: str) -> None:
+    given: dict[str, Any] = {"partition_by": "station_id", "storage_options": server.options}
+    aa.write_dataset(ROWS, root, **given)
+    for kind in ("put", "put-create"):
+        server.tell(f"add {kind}:*.files/*.staged=hang")
+
+    noticed = threading.Event()
+
+    def interrupt() -> None:
+        while server.tell("hanging")["hanging"] == 0:
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGINT)
+        # Only then is it known that the library is asked to stop before it goes on.
+        noticed.wait()
+        server.tell("clear")
+        server.tell("release")
+
+    def notice(*_: object) -> None:
+        noticed.set()
+        raise KeyboardInterrupt
+
+    thread = threading.Thread(target=interrupt)
+    before = signal.signal(signal.SIGINT, notice)
+    thread.start()
+    try:
+        with pytest.raises(aa.Interrupted) as raised:
+            aa.write_dataset(ROWS, root, **given)
+    finally:
+        thread.join()
+        signal.signal(signal.SIGINT, before)
+    assert raised.value.outcome == "not_published"
+    assert raised.value.path == root
+    assert server.rows(root).num_rows == 3
+    recovery = aa.recover(root, storage_options=server.options)
+    assert recovery.alive == [] and recovery.failed == []
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork")
+def test_a_forked_process_writes_too(server: Server, root: str) -> None:
+    aa.write_dataset(ROWS, root, storage_options=server.options)
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            aa.write_dataset(ROWS, root, storage_options=server.options)
+            code = 0
+        finally:
+            os._exit(code)
+    assert os.waitpid(child, 0)[1] == 0
+    aa.write_dataset(ROWS, root, storage_options=server.options)
+    assert server.rows(root).num_rows == 9
+
+
+def test_what_is_done_in_a_store_is_logged_as_on_a_disk(
+    server: Server, root: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.DEBUG, "atomic_arrow"):
+        aa.write_dataset(ROWS, root, storage_options=server.options)
+    assert {record.name for record in caplog.records} >= {
+        "atomic_arrow.write",
+        "atomic_arrow.commit",
+    }
+    assert any(root in record.getMessage() for record in caplog.records)
+    assert SECRET not in caplog.text

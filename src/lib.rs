@@ -165,7 +165,7 @@
 //!   verified with its own keys before it is published, and checking such files with theirs.
 //! - `geospatial`, `variant`: these types of Parquet.
 //! - `object_store`: data sets and files in S3, Google Cloud Storage, Azure Blob Storage, or any store of the crate
-//!   `object_store`, by their URLs ([`ObjectStoreOptions`]).
+//!   `object_store`, by their URLs (`ObjectStoreOptions`).
 //! - `sim`: for tests, the module `disk`: every system call as a trait, which the option `disk` of writers takes; in it
 //!   `disk::sim`, a disk that can lose power, and `disk::tap`, which watches and changes the calls of a disk. It is no
 //!   part of what versions keep compatible.

@@ -9,19 +9,24 @@ use clap_complete::Shell;
 
 use crate::exit::CODES;
 use crate::log;
-use crate::store::{StoreArgs, StoreUploadArgs, StoreWorkArgs, with_stores};
 
 mod choice;
 mod keys;
 mod parquet;
 pub(crate) mod paths;
 mod staged;
+#[cfg(feature = "object_store")]
+pub(crate) mod store;
+#[cfg(not(feature = "object_store"))]
+#[path = "args/store/absent.rs"]
+pub(crate) mod store;
 pub(crate) mod values;
 mod write;
 
 use self::choice::choice;
 use self::keys::KeyArgs;
 pub(crate) use self::staged::{CommitArgs, DiscardArgs, RecordsArgs, StageArgs};
+use self::store::{StoreArgs, StoreUploadArgs, StoreWorkArgs, with_stores};
 pub(crate) use self::values::{
     Check, Durability, Level, Mode, OutputFormat, Switch, Sync, VerifyLevel,
 };

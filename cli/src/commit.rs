@@ -2,13 +2,13 @@
 
 use atomic_arrow::{Outcome, Step};
 
+use crate::args::store::reach;
 use crate::args::{CommitArgs, Switch};
 use crate::exit::{Exit, Failure, message};
 use crate::output::Output;
 use crate::receipt::Shown;
 use crate::records;
 use crate::signal::Interrupt;
-use crate::store::reach;
 
 pub(crate) fn run(args: &CommitArgs, output: &mut Output) -> Result<Exit, Failure> {
     let interrupt = Interrupt::watch()?;

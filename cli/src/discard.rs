@@ -1,11 +1,11 @@
 //! `discard`: removes what `stage` has staged.
 
 use crate::args::DiscardArgs;
+use crate::args::store::reach;
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
 use crate::records;
 use crate::signal::Interrupt;
-use crate::store::reach;
 
 pub(crate) fn run(args: &DiscardArgs, output: &mut Output) -> Result<Exit, Failure> {
     let interrupt = Interrupt::watch()?;

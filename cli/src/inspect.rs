@@ -10,11 +10,11 @@ use indicatif::{HumanBytes, HumanCount};
 use serde_json::{Value, json};
 
 use crate::args::InspectArgs;
+use crate::args::store::reach;
 use crate::exit::{Exit, Failure, with_causes};
 use crate::output::Output;
 use crate::progress::ScanBar;
 use crate::receipt::{partition_json, plural};
-use crate::store::reach;
 
 /// Partitions shown unless all are asked for.
 const PARTITIONS: usize = 50;

@@ -24,11 +24,6 @@ mod signal;
 mod source;
 mod stage;
 mod stdin;
-#[cfg(feature = "object_store")]
-mod store;
-#[cfg(not(feature = "object_store"))]
-#[path = "store/absent.rs"]
-mod store;
 mod verify;
 mod write;
 

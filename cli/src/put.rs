@@ -7,12 +7,12 @@ use indicatif::HumanBytes;
 use serde_json::json;
 
 use crate::args::PutArgs;
+use crate::args::store::reach;
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
 use crate::progress::Progress;
 use crate::signal::Interrupt;
 use crate::source::Source;
-use crate::store::reach;
 
 /// Bytes read at once.
 const CHUNK: usize = 1 << 20;

@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 
 use crate::args::RecoverArgs;
 use crate::args::paths::is_in_store;
+use crate::args::store::{self, reach};
 use crate::exit::{Exit, Failure, message, with_causes};
 use crate::output::Output;
 use crate::progress::ScanBar;
 use crate::receipt::plural;
-use crate::store::{self, reach};
 
 pub(crate) fn run(args: &RecoverArgs, output: &mut Output) -> Result<Exit, Failure> {
     let options = RecoverOptions::new()

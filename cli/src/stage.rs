@@ -7,13 +7,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use atomic_arrow::{DatasetWriter, FileRecord, StagedWrite, StagedWrites};
 use indicatif::HumanBytes;
 
+use crate::args::store::reach;
 use crate::args::{StageArgs, WriteArgs};
 use crate::exit::{Exit, Failure, message};
 use crate::output::Output;
 use crate::progress::WriteProgress;
 use crate::receipt::{plural, summary};
 use crate::signal::Interrupt;
-use crate::store::reach;
 use crate::write::{self, asking, builder, is_one_file, open_input, synced, take_all, verified};
 
 pub(crate) fn run(args: &StageArgs, output: &mut Output) -> Result<Exit, Failure> {

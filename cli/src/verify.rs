@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 use std::error::Error as _;
 
 use crate::args::VerifyArgs;
+use crate::args::store::reach;
 use crate::exit::{Exit, Failure, message, with_causes};
 use crate::output::Output;
 use crate::progress::ScanBar;
 use crate::receipt::plural;
-use crate::store::reach;
 
 /// The results of all files together.
 #[derive(Default)]

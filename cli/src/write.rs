@@ -14,6 +14,7 @@ use atomic_arrow::format::TextOptions;
 use atomic_arrow::{DatasetWriter, DatasetWriterBuilder, Receipt, Step};
 
 use crate::args::paths::is_in_store;
+use crate::args::store::reach;
 use crate::args::{Durability, Mode, OutputFormat, Switch, VerifyLevel, WriteArgs};
 use crate::exit::{Exit, Failure, message};
 use crate::input::{self, Input};
@@ -22,7 +23,6 @@ use crate::progress::WriteProgress;
 use crate::receipt::{Shown, plural};
 use crate::rows;
 use crate::signal::Interrupt;
-use crate::store::reach;
 
 pub(crate) fn run(args: &WriteArgs, output: &mut Output) -> Result<Exit, Failure> {
     if is_one_file(args) {

@@ -6,10 +6,10 @@ use std::time::Duration;
 use clap::{Arg, Args};
 
 use super::choice::choice;
+use super::store::{StoreWorkArgs, with_stores};
 use super::values::{self, Switch};
 use super::write::with_more;
 use super::{StagingArgs, WriteArgs, paths, with_codes};
-use crate::store::{StoreWorkArgs, with_stores};
 
 const STAGE_EXAMPLES: &str = "\
 Examples:

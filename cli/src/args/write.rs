@@ -10,12 +10,12 @@ use encoding_rs::Encoding;
 use super::choice::choice;
 use super::parquet::ParquetArgs;
 use super::paths;
+use super::store::StoreUploadArgs;
 use super::values::{
     self, Durability, Encodings, JsonNonFinite, Mode, OutputFormat, Switch, Sync, VerifyLevel,
 };
 use super::{StagingArgs, with_codes};
 use crate::input::{DateFormat, InputFormat, InputOptions, SchemaSpec, Select, encoding_named};
-use crate::store::StoreUploadArgs;
 
 const EXAMPLES: &str = "\
 Examples:

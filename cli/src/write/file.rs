@@ -8,6 +8,7 @@ use indicatif::HumanBytes;
 use serde_json::json;
 
 use super::{is_shown, synced, take_all, verified};
+use crate::args::store::reach;
 use crate::args::{Mode, Switch, Sync, WriteArgs};
 use crate::exit::{Exit, Failure};
 use crate::input;
@@ -15,7 +16,6 @@ use crate::output::Output;
 use crate::progress::WriteProgress;
 use crate::receipt::plural;
 use crate::signal::Interrupt;
-use crate::store::reach;
 
 /// Whether the destination is a file: it has the suffix of a format, there are no keys, and nothing says that it is a
 /// directory.

@@ -169,6 +169,11 @@ impl Retyping {
                         let chunk = chunk.ok_or_else(|| {
                             ParquetError::General("a column without a type is nested".to_owned())
                         })?;
+                        // All chunks of a file have an offset index, or none.
+                        let chunk = match self.metadata.offset_index() {
+                            Some(_) => chunk,
+                            None => chunk.without_page_index(),
+                        };
                         chunk.append_to(&mut row_group)?;
                     }
                     None => row_group.append_column(&self.source, self.copied(number, column))?,

@@ -12,7 +12,7 @@ use atomic_arrow::{
 };
 use clap::Args;
 
-use crate::args::{paths, values};
+use super::{paths, values};
 use crate::exit::{Exit, Failure};
 
 /// Examples for the short help, and where the options below are.

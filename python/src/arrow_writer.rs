@@ -13,8 +13,8 @@ use crate::file::PublishedFile;
 use crate::input::{Stream, schema_of};
 use crate::options;
 use crate::owned::Owned;
+use crate::place::Place;
 use crate::settle::{Signals, publishing, settle};
-use crate::store::Place;
 use crate::values::partition_fields;
 use crate::work::{detached, run, with_worker};
 

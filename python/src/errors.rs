@@ -13,7 +13,7 @@ use pyo3::exceptions::PySystemError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::store::Place;
+use crate::place::Place;
 
 /// The name of the exception class of an error.
 fn class_of(error: &Error) -> &'static str {
@@ -233,4 +233,18 @@ pub(crate) fn interrupted(
 /// The exception for what the interpreter itself cannot do.
 pub(crate) fn internal(message: &'static str) -> PyErr {
     PySystemError::new_err(message)
+}
+
+/// The value of an option, in the type that it takes.
+///
+/// # Errors
+/// That of the conversion, naming the option.
+pub(crate) fn given<'a, 'py, T: FromPyObject<'a, 'py>>(
+    option: &str,
+    value: &'a Bound<'py, PyAny>,
+) -> PyResult<T> {
+    value.extract::<T>().map_err(|error| {
+        let (py, error): (_, PyErr) = (value.py(), error.into());
+        PyErr::from_type(error.get_type(py), format!("{option}: {}", error.value(py)))
+    })
 }

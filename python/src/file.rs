@@ -12,8 +12,8 @@ use pyo3::types::PyDict;
 use crate::errors::{self, raise};
 use crate::options;
 use crate::owned::Owned;
+use crate::place::Place;
 use crate::settle::{Signals, publishing, settle};
-use crate::store::Place;
 use crate::table::{bytes, plural};
 use crate::work::{detached, run};
 

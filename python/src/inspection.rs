@@ -10,8 +10,9 @@ use pyo3::types::PyDict;
 
 use crate::errors::{raise, with_causes};
 use crate::options::{self, Keys};
+use crate::place::Place;
 use crate::scan::tell;
-use crate::store::{Place, StoreOptions};
+use crate::store::StoreOptions;
 use crate::table::{self, Table, batch, bytes, numbers, plural, texts};
 use crate::values::partition_dict;
 use crate::work::{Find, apart};

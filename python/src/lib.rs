@@ -18,6 +18,7 @@ mod inspection;
 mod logging;
 mod options;
 mod owned;
+mod place;
 mod receipt;
 mod recovery;
 mod reports;

@@ -16,7 +16,7 @@ use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedStr;
 use pyo3::types::{PyDict, PyString};
 
-use crate::errors::{invalid_option, raise};
+use crate::errors::{given, invalid_option, raise};
 use crate::store::{self, StoreOptions};
 
 type Any<'a, 'py> = &'a Bound<'py, PyAny>;
@@ -247,20 +247,6 @@ pub(crate) fn parse_size(py: Python<'_>, option: &str, text: &str) -> PyResult<u
 
 fn unknown(option: &str) -> PyErr {
     PyTypeError::new_err(format!("there is no option {option:?}"))
-}
-
-/// The value of an option, in the type that it takes.
-///
-/// # Errors
-/// That of the conversion, naming the option.
-pub(crate) fn given<'a, 'py, T: FromPyObject<'a, 'py>>(
-    option: &str,
-    value: &'a Bound<'py, PyAny>,
-) -> PyResult<T> {
-    value.extract::<T>().map_err(|error| {
-        let (py, error): (_, PyErr) = (value.py(), error.into());
-        PyErr::from_type(error.get_type(py), format!("{option}: {}", error.value(py)))
-    })
 }
 
 /// A data-set writer's options; those that are `None` keep their defaults.

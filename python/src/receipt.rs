@@ -12,8 +12,8 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyCapsule, PyDict};
 
 use crate::errors;
+use crate::place::Place;
 use crate::schema::RowSchema;
-use crate::store::Place;
 use crate::table::{self, Table, bytes, plural};
 use crate::values::{partition_dict, statistics_dict};
 

@@ -9,9 +9,10 @@ use pyo3::types::{PyCapsule, PyDict};
 
 use crate::errors::raise;
 use crate::options;
+use crate::place::Place;
 use crate::scan::Told;
 use crate::settle::Signals;
-use crate::store::{Place, StoreOptions};
+use crate::store::StoreOptions;
 use crate::table::{self, batch, plural, texts};
 use crate::work::run;
 

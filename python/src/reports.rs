@@ -11,8 +11,9 @@ use pyo3::types::{PyCapsule, PyDict};
 
 use crate::errors::{raise, with_causes};
 use crate::options::{self, Keys};
+use crate::place::Place;
 use crate::scan::tell;
-use crate::store::{Place, StoreOptions};
+use crate::store::StoreOptions;
 use crate::table::{self, Table, batch, bytes, numbers, plural, texts};
 use crate::work::{Find, apart};
 

@@ -12,9 +12,10 @@ use pyo3::types::PyDict;
 
 use crate::errors::raise;
 use crate::options;
+use crate::place::Place;
 use crate::receipt::{Metrics, Receipt, unusable};
 use crate::settle::{Signals, publishing};
-use crate::store::{Place, StoreOptions};
+use crate::store::StoreOptions;
 use crate::table::{bytes, plural};
 use crate::work::detached;
 

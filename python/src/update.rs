@@ -16,8 +16,8 @@ use crate::errors::{self, raise};
 use crate::input::schema_of;
 use crate::options;
 use crate::owned::Owned;
+use crate::place::Place;
 use crate::settle::{Signals, settle};
-use crate::store::Place;
 use crate::table::export_schema;
 use crate::work::{contained, detached, run};
 

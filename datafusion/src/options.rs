@@ -91,6 +91,9 @@ const OPTIONS: &[(&str, Set)] = &[
     }),
 ];
 
+/// Why options of object stores are refused.
+const IN_STORES: &str = "is of object stores, and this format writes to local paths alone";
+
 /// Options of other faces that are refused here, each with the reason.
 const REFUSED: &[(&str, &str)] = &[
     (
@@ -131,6 +134,12 @@ const REFUSED: &[(&str, &str)] = &[
         "dry_run",
         "a statement writes; DatasetWriterBuilder::dry_run of the library tells what a write would do",
     ),
+    ("storage_options", IN_STORES),
+    ("spool", IN_STORES),
+    ("part_size", IN_STORES),
+    ("parallel_requests", IN_STORES),
+    ("dead_after", IN_STORES),
+    ("read_back", IN_STORES),
 ];
 
 const KEYS: &str = "statements stand in logs and plans, where keys must not be; write encrypted files by the \

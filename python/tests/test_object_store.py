@@ -121,24 +121,6 @@ def test_a_user_of_polars_has_the_same_options_for_reading(server: Server, root:
     assert seen.select(frame.columns).sort("station_id").equals(frame.sort("station_id"))
 
 
-def test_duckdb_reads_it(server: Server, root: str) -> None:
-    import duckdb
-
-    aa.write_dataset(ROWS, root, partition_by="station_id", storage_options=server.options)
-    connection = duckdb.connect()
-    try:
-        connection.install_extension("httpfs")
-        connection.load_extension("httpfs")
-    except duckdb.Error as error:
-        skip(f"duckdb's extension httpfs cannot be installed: {error}")
-    endpoint = urlsplit(server.endpoint).netloc
-    connection.execute(
-        f"create secret (type s3, key_id 'a', secret 'b', endpoint '{endpoint}', use_ssl false, url_style 'path')"
-    )
-    found = connection.sql(f"select count(*), sum(temp) from '{root}/**/*.parquet'").fetchone()
-    assert found == (3, 26.75)
-
-
 def test_the_environment_says_how_the_store_is_reached(
     server: Server, root: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

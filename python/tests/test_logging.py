@@ -111,7 +111,9 @@ def test_threads_that_tell_do_not_wait_for_the_caller_who_waits_for_them(
 ) -> None:
     """The iterator holds the GIL while the library's threads spill, and a handler calls the library."""
     logging.getLogger("atomic_arrow").setLevel(logging.DEBUG)
-    rows = pa.table({"key": list(range(200)) * 50, "value": ["x" * 100] * 10_000})
+    # Of few values only their codes would be held, which need not be spilled.
+    texts = [f"{number:0100}" for number in range(10_000)]
+    rows = pa.table({"key": list(range(200)) * 50, "value": texts})
 
     class Calling(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:

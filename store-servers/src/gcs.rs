@@ -27,6 +27,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Mutex;
 
 use crate::exchange::exchange;
+use crate::port::wait_until_closed;
 
 const GENERATION_MATCH: &str = "x-goog-if-generation-match";
 const METADATA: &str = "x-goog-meta-";
@@ -73,6 +74,8 @@ impl Drop for XmlApi {
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
+            // Which closes the port a moment later.
+            wait_until_closed(self.port);
         }
     }
 }

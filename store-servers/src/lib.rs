@@ -39,6 +39,7 @@ mod gcs;
 mod http;
 mod install;
 mod kind;
+mod port;
 mod proxy;
 mod self_check;
 mod server;

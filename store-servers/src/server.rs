@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -14,12 +14,11 @@ use crate::gcs::XmlApi;
 use crate::http::Raw;
 use crate::install::installed;
 use crate::kind::Kind;
+use crate::port::wait_until_closed;
 use crate::skip::Skipped;
 
 /// How long a server may take to answer its first request.
 const START: Duration = Duration::from_secs(60);
-/// How long a server may take to end once its processes were killed.
-const END: Duration = Duration::from_secs(10);
 /// How often it is started: another process may take a port between choosing and using it.
 const ATTEMPTS: usize = 3;
 
@@ -178,12 +177,7 @@ impl Drop for Server {
         // Fails only where it has been waited for.
         let _ = self.process.wait();
         // The server may need a moment longer than the shell; its data can be removed only then.
-        let start = Instant::now();
-        while TcpStream::connect((Ipv4Addr::LOCALHOST, self.own_port)).is_ok()
-            && start.elapsed() < END
-        {
-            thread::sleep(Duration::from_millis(5));
-        }
+        wait_until_closed(self.own_port);
     }
 }
 

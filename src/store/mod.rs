@@ -36,7 +36,7 @@ pub(crate) use object::status_of;
 pub use options::ObjectStoreOptions;
 pub(crate) use parts::UploadedParts;
 pub(crate) use publication::Payload;
-pub(crate) use requests::{Expected, Found, Swapped, io_error, tag_of};
+pub(crate) use requests::{Expected, Found, Object, Swapped, io_error, tag_of};
 pub(crate) use runtime::wait;
 pub(crate) use view::StoreView;
 

@@ -118,6 +118,24 @@ impl fmt::Debug for ObjectStoreOptions {
     }
 }
 
+/// The clients that a builder makes with these options; the builders of the kinds of stores have no trait in common.
+macro_rules! clients {
+    ($options:expr, $builder:expr, $key:ident) => {{
+        let mut builder = $builder;
+        let timeout = $key::Client(ClientConfigKey::Timeout);
+        if builder.get_config_value(&timeout).is_none() {
+            builder = builder.with_config(timeout, TIMEOUT);
+        }
+        for (name, value) in &$options.settings {
+            builder = builder.with_config($options.parsed::<$key>(name)?, value);
+        }
+        let once = builder.clone().with_retry(no_retry());
+        let unusable = |error| $options.unusable(&error);
+        let repeating = builder.build().map_err(unusable)?;
+        Ok(Clients::of(repeating, once.build().map_err(unusable)?))
+    }};
+}
+
 impl ObjectStoreOptions {
     /// The defaults.
     #[must_use]
@@ -248,7 +266,6 @@ impl ObjectStoreOptions {
             });
         }
         let url = address.base.as_str();
-        let unusable = |error| self.unusable(&error);
         match address.scheme {
             Scheme::S3 => {
                 let mut builder = AmazonS3Builder::from_env().with_url(url);
@@ -256,45 +273,15 @@ impl ObjectStoreOptions {
                 if checksum.is_none() {
                     builder = builder.with_checksum_algorithm(Checksum::SHA256);
                 }
-                let timeout = AmazonS3ConfigKey::Client(ClientConfigKey::Timeout);
-                if builder.get_config_value(&timeout).is_none() {
-                    builder = builder.with_config(timeout, TIMEOUT);
-                }
-                for (name, value) in &self.settings {
-                    let key: AmazonS3ConfigKey = self.parsed(name)?;
-                    builder = builder.with_config(key, value);
-                }
-                let once = builder.clone().with_retry(no_retry());
-                let repeating = builder.build().map_err(unusable)?;
-                Ok(Clients::of(repeating, once.build().map_err(unusable)?))
+                clients!(self, builder, AmazonS3ConfigKey)
             }
             Scheme::Gcs => {
-                let mut builder = GoogleCloudStorageBuilder::from_env().with_url(url);
-                let timeout = GoogleConfigKey::Client(ClientConfigKey::Timeout);
-                if builder.get_config_value(&timeout).is_none() {
-                    builder = builder.with_config(timeout, TIMEOUT);
-                }
-                for (name, value) in &self.settings {
-                    let key: GoogleConfigKey = self.parsed(name)?;
-                    builder = builder.with_config(key, value);
-                }
-                let once = builder.clone().with_retry(no_retry());
-                let repeating = builder.build().map_err(unusable)?;
-                Ok(Clients::of(repeating, once.build().map_err(unusable)?))
+                let builder = GoogleCloudStorageBuilder::from_env().with_url(url);
+                clients!(self, builder, GoogleConfigKey)
             }
             Scheme::Azure => {
-                let mut builder = MicrosoftAzureBuilder::from_env().with_url(url);
-                let timeout = AzureConfigKey::Client(ClientConfigKey::Timeout);
-                if builder.get_config_value(&timeout).is_none() {
-                    builder = builder.with_config(timeout, TIMEOUT);
-                }
-                for (name, value) in &self.settings {
-                    let key: AzureConfigKey = self.parsed(name)?;
-                    builder = builder.with_config(key, value);
-                }
-                let once = builder.clone().with_retry(no_retry());
-                let repeating = builder.build().map_err(unusable)?;
-                Ok(Clients::of(repeating, once.build().map_err(unusable)?))
+                let builder = MicrosoftAzureBuilder::from_env().with_url(url);
+                clients!(self, builder, AzureConfigKey)
             }
             Scheme::Given => Err(Error::InvalidPath {
                 path: Path::new(url).to_owned(),

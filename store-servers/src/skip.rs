@@ -1,11 +1,9 @@
 //! Why a server cannot run here, and what a test does then.
 
-use std::fmt;
-use std::io::Write as _;
-use std::panic::Location;
+#[path = "../../tests/support/skip.rs"]
+mod said;
 
-/// Where this is set to 1, nothing may be skipped: a skip is a failure.
-const REQUIRE_ALL: &str = "ATOMIC_ARROW_REQUIRE_ALL";
+use std::fmt;
 
 /// A server cannot run on this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,23 +23,11 @@ impl std::error::Error for Skipped {}
 /// If it is missing and `ATOMIC_ARROW_REQUIRE_ALL` is 1.
 #[track_caller]
 pub fn or_skip<T>(result: Result<T, Skipped>) -> Option<T> {
-    let reason = match result {
-        Ok(value) => return Some(value),
-        Err(reason) => reason,
-    };
-    // With one test thread the harness runs tests on the main thread, which has no test's name.
-    let thread = std::thread::current();
-    let test = match thread.name() {
-        Some(name) if name != "main" => name.to_owned(),
-        _ => Location::caller().to_string(),
-    };
-    // The harness captures what print! and eprint! write; a skip must be seen without asking for it.
-    // Where standard error is closed there is nobody to tell.
-    let _ = writeln!(std::io::stderr(), "SKIPPED {test}: {reason}");
-    let required = std::env::var_os(REQUIRE_ALL).is_some_and(|value| value == "1");
-    assert!(
-        !required,
-        "{REQUIRE_ALL}=1 and {test} was skipped: {reason}"
-    );
-    None
+    match result {
+        Ok(value) => Some(value),
+        Err(reason) => {
+            said::skip(reason);
+            None
+        }
+    }
 }

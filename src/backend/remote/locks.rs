@@ -4,19 +4,18 @@
 //! cannot outlive its holder. Locks are removed only when a higher one is there, so that no number is used twice while
 //! somebody could take it for free.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::RemoteBackend;
+use super::{RemoteBackend, encoded};
 use crate::backend::{Backend as _, Liveness, Lock};
 use crate::disk::LockKind;
-use crate::error::{Error, IoContext, Result, Step};
+use crate::error::{IoContext, Result, Step};
 use crate::record::read_json;
 use crate::store::{Expected, Swapped};
-use crate::trace;
 
 /// The directory of the locks, in the control prefix.
 const LOCKS: &str = "lock";
@@ -43,8 +42,8 @@ impl RemoteBackend {
 
     fn lock_for(&self, transaction: Uuid) -> Result<Lock> {
         let mut pause = FIRST_PAUSE;
+        self.keep_alive(transaction)?;
         loop {
-            self.keep_alive(transaction)?;
             let highest = self.locks()?.pop();
             let mut number = 1;
             if let Some((highest, path)) = highest {
@@ -55,14 +54,7 @@ impl RemoteBackend {
                         Liveness::Gone => {}
                         Liveness::Dead => return Ok(Lock::OfDead(holder)),
                         Liveness::Alive => {
-                            trace::waiting_for_lock(&self.root);
-                            if self.interrupt.is_asked_for(Step::Decide) {
-                                return Err(Error::Interrupted {
-                                    step: Step::Decide,
-                                    path: self.root.clone(),
-                                });
-                            }
-                            std::thread::sleep(pause);
+                            self.pause(transaction, pause)?;
                             pause = (pause * 2).min(LONGEST_PAUSE);
                             continue;
                         }
@@ -84,11 +76,8 @@ impl RemoteBackend {
             transaction,
             number,
         };
-        let bytes = serde_json::to_vec(&holder).map_err(std::io::Error::other);
-        let bytes = bytes.at(Step::Decide, &path)?;
-        let made = self
-            .store
-            .swap(&self.key(&path)?, bytes.into(), Expected::Absent);
+        let bytes = encoded(&holder, &path)?;
+        let made = self.store.swap(&self.key(&path)?, bytes, Expected::Absent);
         match made.at(Step::Decide, &path)? {
             Swapped::Done(_) => {}
             Swapped::Lost | Swapped::Gone => return Ok(false),
@@ -116,12 +105,7 @@ impl RemoteBackend {
 
     /// The locks, the highest last.
     fn locks(&self) -> Result<Vec<(u64, PathBuf)>> {
-        let directory = self.control.join(LOCKS);
-        let listed = self.store.list(&self.key(&directory)?, usize::MAX);
-        let listed = listed.map_err(|source| Error::Read {
-            path: directory.clone(),
-            source,
-        })?;
+        let listed = self.list(&self.control.join(LOCKS))?;
         let numbered = listed.into_iter().filter_map(|object| {
             let number = object.location.filename()?.parse().ok()?;
             Some((number, self.store.path(&object.location)))
@@ -136,13 +120,8 @@ impl RemoteBackend {
     }
 
     /// The transaction that holds a lock; `None` if the lock is gone.
-    fn holder(&self, path: &std::path::Path) -> Result<Option<Uuid>> {
-        let found = self.store.get(&self.key(path)?);
-        let found = found.map_err(|source| Error::Read {
-            path: path.to_owned(),
-            source,
-        })?;
-        let Some(object) = found else {
+    fn holder(&self, path: &Path) -> Result<Option<Uuid>> {
+        let Some(object) = self.read(path)? else {
             return Ok(None);
         };
         let holder: Holder = read_json(object.bytes.as_ref(), path)?;

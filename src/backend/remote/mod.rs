@@ -5,6 +5,7 @@
 //! copy within the store; large ones are uploaded in parts to their paths, and published by putting the parts together.
 //! Whether a writer lives tells the age of its object, by the clock of the store. docs/format.md describes the objects.
 
+mod layout;
 mod locks;
 mod own;
 mod publish;
@@ -15,11 +16,15 @@ mod state;
 mod writes;
 
 use std::collections::HashMap;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
+use object_store::ObjectMeta;
 use object_store::path::Path as Key;
+use serde::Serialize;
 use twox_hash::XxHash3_128;
 use uuid::Uuid;
 
@@ -29,13 +34,14 @@ use super::{
 };
 use crate::disk::{LockKind, nanoseconds};
 use crate::error::{Error, IoContext, Result, Step};
-use crate::options::{Durability, Interrupt};
+use crate::options::{Durability, Interrupt, StagingPlace};
 use crate::presence::{Counted, holds_files};
 use crate::receipt::{Receipt, WriteName};
-use crate::record::{Decision, Fingerprint, Layout, Plan, StagedRecord};
-use crate::staging::{Swept, Workspace, is_area_name};
-use crate::store::{Found, Store, StoreView, Version};
+use crate::record::{Decision, Fingerprint, Layout, Plan, StagedRecord, invalid};
+use crate::staging::{Swept, Workspace, home_of_root};
+use crate::store::{Found, Object, Store, StoreView, Version};
 use crate::table_format::TableFormat;
+use crate::trace;
 use own::{Change, Own};
 use recovery::Listed;
 use spool::Spooled;
@@ -80,14 +86,9 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl RemoteBackend {
     /// The data set at, or above, a path in the store.
     pub(crate) fn new(store: &Arc<Store>, named: &Path, interrupt: &Interrupt) -> Result<Self> {
-        if named.ancestors().any(is_area_name) {
-            return Err(Error::InvalidPath {
-                path: named.to_owned(),
-                reason: "is, or lies in, the staging area of a data set",
-            });
-        }
-        let root = root_of(named, store.base());
-        let scope = named.strip_prefix(root).unwrap_or(Path::new(""));
+        let view = StoreView::new(Arc::clone(store));
+        let home = home_of_root(&view, named, &StagingPlace::Auto)?;
+        let (root, scope) = (home.root(), home.scope());
         let control = match (root.file_name(), root.parent()) {
             (Some(name), Some(parent)) if root != store.base() => {
                 let mut control = std::ffi::OsString::from(".");
@@ -98,7 +99,7 @@ impl RemoteBackend {
             _ => root.join(CONTROL),
         };
         Ok(RemoteBackend {
-            view: StoreView::new(Arc::clone(store)),
+            view,
             root: root.to_owned(),
             scope: scope.to_owned(),
             control,
@@ -148,15 +149,42 @@ impl RemoteBackend {
         })
     }
 
+    /// The object at a path, or `None` if none is there.
+    fn read(&self, path: &Path) -> Result<Option<Object>> {
+        let found = self.store.get(&self.key(path)?);
+        found.map_err(unread(path))
+    }
+
+    /// The object at a path without its content, or `None` if none is there.
+    fn look(&self, path: &Path) -> Result<Option<Found>> {
+        let found = self.store.head(&self.key(path)?);
+        found.map_err(unread(path))
+    }
+
+    /// The objects below a path, at any depth.
+    fn list(&self, directory: &Path) -> Result<Vec<ObjectMeta>> {
+        let listed = self.store.list(&self.key(directory)?, usize::MAX);
+        listed.map_err(unread(directory))
+    }
+
+    /// Puts a record, whatever is there.
+    fn put_record<T: Serialize>(&self, path: &Path, record: &T, step: Step) -> Result<()> {
+        let put = self.store.put(&self.key(path)?, encoded(record, path)?);
+        put.map(drop).at(step, path)
+    }
+
+    /// Waits a while for the commit of somebody else, unless it is to be given up.
+    fn pause(&self, transaction: Uuid, pause: Duration) -> Result<()> {
+        trace::waiting_for_lock(&self.root);
+        self.interrupt.check(Step::Decide, &self.root)?;
+        std::thread::sleep(pause);
+        self.keep_alive(transaction)
+    }
+
     /// The state of a transaction, with its version; `None` if it is gone.
     fn state(&self, transaction: Uuid) -> Result<Option<(State, Found)>> {
         let place = self.place(transaction);
-        let found = self.store.get(&self.key(&place)?);
-        let found = found.map_err(|source| Error::Read {
-            path: place.clone(),
-            source,
-        })?;
-        let Some(object) = found else {
+        let Some(object) = self.read(&place)? else {
             return Ok(None);
         };
         let state = State::read(&object.bytes, &place, transaction)?;
@@ -170,16 +198,19 @@ impl RemoteBackend {
     }
 }
 
-/// The path above all trailing `key=value` segments, within the store.
-fn root_of<'a>(named: &'a Path, base: &Path) -> &'a Path {
-    let mut root = named;
-    while let (Some(name), Some(parent)) = (root.file_name(), root.parent()) {
-        if root == base || !name.as_encoded_bytes().contains(&b'=') {
-            break;
-        }
-        root = parent;
+/// The error for what cannot be read at a path.
+fn unread(path: &Path) -> impl Fn(io::Error) -> Error {
+    move |source| Error::Read {
+        path: path.to_owned(),
+        source,
     }
-    root
+}
+
+/// A record as the bytes of its object.
+fn encoded<T: Serialize>(record: &T, path: &Path) -> Result<Bytes> {
+    let bytes = serde_json::to_vec(record);
+    let bytes = bytes.map_err(|error| invalid(path, error.to_string()))?;
+    Ok(bytes.into())
 }
 
 /// Fingerprint of an object: of its tag, its length, and the second in which it came, all of which a list tells as well as

@@ -6,32 +6,22 @@
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use bytes::Bytes;
-use object_store::ObjectMeta;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::state::{State, Upload};
 use super::{RemoteBackend, fingerprint, locked};
-use crate::backend::{Backend as _, Liveness};
+use crate::backend::Backend as _;
 use crate::error::{Error, IoContext, Result, Step};
 use crate::pool::map_calls;
-use crate::record::{Decision, Fingerprint, Layout, Move, Plan, Removal, invalid, read_json};
-use crate::staging::is_area_name;
+use crate::record::{Move, Plan, Removal, read_json};
 use crate::store::Found;
 use crate::trace;
 
 /// The suffix of the record of files that a commit should have removed and could not, beside the object of its transaction.
 pub(super) const LEFT: &str = "left";
-/// The suffix of the mark of a commit that somebody else than its writer carried out, beside the object of its transaction.
-pub(super) const LATE: &str = "late";
-/// How long a copy that was asked for may still be done.
-const STILL_COPIED: Duration = Duration::from_secs(15 * 60);
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
-const PAUSE: Duration = Duration::from_secs(5);
-
 /// Files that a commit should have removed.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -39,175 +29,7 @@ struct Left {
     removed: Vec<Removal>,
 }
 
-/// Files that somebody else than their writer published.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Late {
-    files: Vec<PathBuf>,
-}
-
 impl RemoteBackend {
-    /// The files below a directory, without what is staged there.
-    pub(super) fn files(&self, directory: &Path) -> Result<Vec<(PathBuf, Fingerprint)>> {
-        let top = self.root.join(directory);
-        let top: PathBuf = match directory.as_os_str().is_empty() {
-            true => self.root.clone(),
-            false => top,
-        };
-        let listed = self.store.list(&self.key(&top)?, usize::MAX);
-        let listed = listed.map_err(|source| Error::Read {
-            path: top.clone(),
-            source,
-        })?;
-        let named = listed.iter().filter_map(|object| {
-            let path = self.store.path(&object.location);
-            let below = path.strip_prefix(&top).ok()?;
-            let staged = below.ancestors().any(is_area_name);
-            (!staged).then(|| (below.to_owned(), fingerprint(&Found::listed(object))))
-        });
-        let mut files: Vec<(PathBuf, Fingerprint)> = named.collect();
-        files.sort();
-        Ok(files)
-    }
-
-    /// Waits until no copy that was asked for by a dead writer can bring back what this commit removes.
-    pub(super) fn check_layout(&self, transaction: Uuid, layout: &Layout) -> Result<()> {
-        for file in &layout.files {
-            self.key(&self.root.join(&file.path))?;
-        }
-        if layout.removed.is_empty() {
-            return Ok(());
-        }
-        let removed = layout.removed.iter().map(|removal| removal.path.as_path());
-        let removed: HashSet<&Path> = removed.collect();
-        while self.may_still_come(&removed)? {
-            self.keep_alive(transaction)?;
-            trace::waiting_for_lock(&self.root);
-            if self.interrupt.is_asked_for(Step::Decide) {
-                return Err(Error::Interrupted {
-                    step: Step::Decide,
-                    path: self.root.clone(),
-                });
-            }
-            std::thread::sleep(PAUSE);
-        }
-        self.wait_for_others(transaction, &removed)?;
-        for directory in &layout.replaced {
-            self.check_unchanged(directory, layout)?;
-        }
-        Ok(())
-    }
-
-    /// Waits until every commit is over that publishes a file which this one removes: it could be carried out again after
-    /// that, and bring the file back.
-    fn wait_for_others(&self, transaction: Uuid, removed: &HashSet<&Path>) -> Result<()> {
-        let mut pause = FIRST_PAUSE;
-        loop {
-            let mut waits = false;
-            for other in self.transactions()? {
-                if other == transaction || self.own(other).is_some() {
-                    continue;
-                }
-                let Some((state, _)) = self.state(other)? else {
-                    continue;
-                };
-                let decision = state.decision(&self.place(other))?;
-                let Some(Decision::Committed(plan)) = decision else {
-                    continue;
-                };
-                if plan.files.iter().any(|file| removed.contains(&*file.path)) {
-                    if self.liveness(other)? == Liveness::Dead {
-                        return Err(Error::Conflict {
-                            path: self.root.clone(),
-                            reason: "has files of a commit whose writer died meanwhile: begin the write again, which \
-                                     finishes that",
-                        });
-                    }
-                    waits = true;
-                }
-            }
-            if !waits {
-                return Ok(());
-            }
-            self.keep_alive(transaction)?;
-            trace::waiting_for_lock(&self.root);
-            if self.interrupt.is_asked_for(Step::Decide) {
-                return Err(Error::Interrupted {
-                    step: Step::Decide,
-                    path: self.root.clone(),
-                });
-            }
-            std::thread::sleep(pause);
-            pause = (pause * 2).min(PAUSE);
-        }
-    }
-
-    /// Refuses to replace a directory that another commit has changed since the layout was made: some of its files would stay.
-    fn check_unchanged(&self, directory: &Path, layout: &Layout) -> Result<()> {
-        let planned = layout.removed.iter();
-        let planned = planned.filter(|removal| removal.path.starts_with(directory));
-        let planned: HashMap<&Path, &Removal> = planned
-            .map(|removal| (removal.path.as_path(), removal))
-            .collect();
-        let now = self.files(directory)?;
-        let same = now.len() == planned.len()
-            && now.iter().all(|(below, found)| {
-                let removal = planned.get(directory.join(below).as_path());
-                removal.is_some_and(|removal| removal.is_of(*found))
-            });
-        match same {
-            true => Ok(()),
-            false => Err(Error::Conflict {
-                path: self.root.join(directory),
-                reason: "was changed by another commit since this write began",
-            }),
-        }
-    }
-
-    /// Removes the marks of late publications that are old enough.
-    fn sweep_marks(&self) -> Result<()> {
-        let marks = locked(&self.listed).late.clone();
-        if marks.is_empty() {
-            return Ok(());
-        }
-        let now = self.store_now().at(Step::Publish, &self.control)?;
-        let is_old = |mark: &ObjectMeta| {
-            let age = now.duration_since(Found::listed(mark).modified);
-            age.is_ok_and(|age| age > STILL_COPIED)
-        };
-        let old = marks.into_iter().filter(is_old).map(|mark| mark.location);
-        let removed = self.store.delete_all(old.collect());
-        removed.at(Step::Publish, &self.control)
-    }
-
-    fn may_still_come(&self, removed: &HashSet<&Path>) -> Result<bool> {
-        self.transactions()?;
-        let marks = locked(&self.listed).late.clone();
-        let read = |source| Error::Read {
-            path: self.transactions_path(),
-            source,
-        };
-        if marks.is_empty() {
-            return Ok(false);
-        }
-        let now = self.store_now().map_err(read)?;
-        for mark in marks {
-            let age = now.duration_since(Found::listed(&mark).modified);
-            if age.is_ok_and(|age| age > STILL_COPIED) {
-                let _ = self.store.delete_all(vec![mark.location]);
-                continue;
-            }
-            let Some(object) = self.store.get(&mark.location).map_err(read)? else {
-                continue;
-            };
-            let late: Late = read_json(object.bytes.as_ref(), &self.store.path(&mark.location))?;
-            if late.files.iter().any(|file| removed.contains(&**file)) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
     /// Publishes what is not published yet of a plan, and gives the files that should go and cannot be removed.
     pub(super) fn publish(&self, plan: &Plan, recovering: bool) -> Result<Vec<Error>> {
         let Some(state) = self.decided_state(plan.transaction)? else {
@@ -233,11 +55,7 @@ impl RemoteBackend {
             }
             self.delete(success_file.clone(), Step::Publish)?;
         }
-        let uploads: HashMap<&Path, &Upload> = state
-            .uploads
-            .iter()
-            .map(|upload| (upload.staged.as_path(), upload))
-            .collect();
+        let uploads = state.uploads_by_name();
         let (in_parts, staged): (Vec<&Move>, Vec<&Move>) = plan
             .files
             .iter()
@@ -306,7 +124,11 @@ impl RemoteBackend {
             true => files.to_vec(),
             false => missing,
         };
-        if let Some(path) = self.first_unpublished(plan, &looked)? {
+        let lengths = match looked.is_empty() {
+            true => HashMap::new(),
+            false => lengths(plan),
+        };
+        if let Some(path) = self.unpublished(&looked, &lengths)?.into_iter().next() {
             // Whether it is lost, a look at what is staged tells.
             failed = failed.or(Some((path, io::ErrorKind::NotFound.into())));
         }
@@ -325,7 +147,7 @@ impl RemoteBackend {
             Some(parts) if upload.path == file.path => self.store.complete_upload(&key, parts),
             _ => Err(io::ErrorKind::NotFound.into()),
         };
-        let found = self.store.head(&key).at(Step::Publish, &path)?;
+        let found = self.published(&path)?;
         match (completed, found) {
             (Ok(()), Some(found)) if found.size == bytes => {
                 trace::published(&path);
@@ -340,43 +162,26 @@ impl RemoteBackend {
         }
     }
 
-    /// The path of the first of these files that is not there in its length.
-    fn first_unpublished(&self, plan: &Plan, files: &[&Move]) -> Result<Option<PathBuf>> {
-        let lengths: HashMap<PathBuf, u64> = plan
-            .receipt
-            .files()
-            .iter()
-            .map(|file| (plan.scope.join(file.path()), file.bytes()))
-            .collect();
+    /// The object that is published at a path, or `None` if none is there.
+    fn published(&self, path: &Path) -> Result<Option<Found>> {
+        self.store.head(&self.key(path)?).at(Step::Publish, path)
+    }
+
+    /// The paths of those of these files that are not there, or not in the length that is known of them.
+    fn unpublished(
+        &self,
+        files: &[&Move],
+        lengths: &HashMap<PathBuf, u64>,
+    ) -> Result<Vec<PathBuf>> {
         let found = map_calls(files.len(), &self.root, |number| {
             let below = &files[number].path;
             let path = self.root.join(below);
-            let found = self
-                .store
-                .head(&self.key(&path)?)
-                .at(Step::Publish, &path)?;
+            let found = self.published(&path)?;
             let expected = lengths.get(below);
             let is_whole = found.is_some_and(|found| expected.is_none_or(|len| *len == found.size));
             Ok((!is_whole).then_some(path))
         })?;
-        Ok(found.into_iter().flatten().next())
-    }
-
-    /// Checks that files whose staged objects are gone are published.
-    fn check_published(&self, plan: &Plan, files: &[&Move]) -> Result<()> {
-        let found = map_calls(files.len(), &self.root, |number| {
-            let path = self.root.join(&files[number].path);
-            let found = self
-                .store
-                .head(&self.key(&path)?)
-                .at(Step::Publish, &path)?;
-            Ok(found.is_none().then_some(path))
-        })?;
-        let lost: Vec<PathBuf> = found.into_iter().flatten().collect();
-        match lost.is_empty() {
-            true => Ok(()),
-            false => Err(self.lost(plan, &lost)),
-        }
+        Ok(found.into_iter().flatten().collect())
     }
 
     fn lost(&self, plan: &Plan, lost: &[PathBuf]) -> Error {
@@ -396,6 +201,7 @@ impl RemoteBackend {
         let Some(state) = self.decided_state(plan.transaction)? else {
             return Ok(());
         };
+        let uploads = state.uploads_by_name();
         let mut there = HashSet::new();
         for directory in [Path::new("")]
             .into_iter()
@@ -410,9 +216,13 @@ impl RemoteBackend {
         }
         let gone = plan.files.iter().filter(|file| {
             // Only the store knows whether its parts are there.
-            !there.contains(&file.staged) && state.upload_of(&file.staged).is_none()
+            !there.contains(&file.staged) && !uploads.contains_key(&*file.staged)
         });
-        self.check_published(plan, &gone.collect::<Vec<_>>())
+        let lost = self.unpublished(&gone.collect::<Vec<_>>(), &HashMap::new())?;
+        match lost.is_empty() {
+            true => Ok(()),
+            false => Err(self.lost(plan, &lost)),
+        }
     }
 
     /// Removes files that are still those of the plan, and gives those that cannot be removed.
@@ -420,10 +230,7 @@ impl RemoteBackend {
         let unchanged = map_calls(removals.len(), &self.root, |number| {
             let removal = &removals[number];
             let path = self.root.join(&removal.path);
-            let found = self
-                .store
-                .head(&self.key(&path)?)
-                .at(Step::Publish, &path)?;
+            let found = self.published(&path)?;
             let is_it = found.is_some_and(|found| removal.is_of(fingerprint(&found)));
             Ok(is_it.then_some(path))
         })?;
@@ -442,17 +249,6 @@ impl RemoteBackend {
         }
     }
 
-    /// Notes which files somebody else than their writer publishes: a copy that the writer has asked for may be done after
-    /// that, and must not bring back what is removed then.
-    fn mark_late(&self, plan: &Plan) -> Result<()> {
-        let path = self.place(plan.transaction).with_extension(LATE);
-        let files = plan.files.iter().map(|file| file.path.clone()).collect();
-        let bytes = serde_json::to_vec(&Late { files });
-        let bytes = bytes.map_err(|error| invalid(&path, error.to_string()))?;
-        let put = self.store.put(&self.key(&path)?, bytes.into());
-        put.map(drop).at(Step::Publish, &path)
-    }
-
     /// Ends a transaction that was carried out.
     pub(super) fn end(&self, plan: &Plan, left: &[Error]) -> Result<Vec<Error>> {
         let mut more = Vec::new();
@@ -464,10 +260,7 @@ impl RemoteBackend {
             });
             let removed = removed.cloned().collect();
             let path = self.place(plan.transaction).with_extension(LEFT);
-            let bytes = serde_json::to_vec(&Left { removed });
-            let bytes = bytes.map_err(|error| invalid(&path, error.to_string()))?;
-            let put = self.store.put(&self.key(&path)?, bytes.into());
-            put.at(Step::Publish, &path)?;
+            self.put_record(&path, &Left { removed }, Step::Publish)?;
         }
         // Before the transaction goes: who adopts looks whether it is there.
         if let Some(state) = self.decided_state(plan.transaction)? {
@@ -524,4 +317,12 @@ impl RemoteBackend {
         }
         failed
     }
+}
+
+/// The length of each file of a plan, by where it is published below the root.
+fn lengths(plan: &Plan) -> HashMap<PathBuf, u64> {
+    let files = plan.receipt.files().iter();
+    files
+        .map(|file| (plan.scope.join(file.path()), file.bytes()))
+        .collect()
 }

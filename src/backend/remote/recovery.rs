@@ -9,10 +9,11 @@ use object_store::ObjectMeta;
 use object_store::path::Path as Key;
 use uuid::Uuid;
 
+use super::layout::LATE;
 use super::own::Change;
-use super::publish::{LATE, LEFT};
+use super::publish::LEFT;
 use super::state::State;
-use super::{FILES, RemoteBackend, locked};
+use super::{FILES, RemoteBackend, locked, unread};
 use crate::backend::{Backend as _, Liveness, Taken};
 use crate::error::{Error, IoContext, Result, Step};
 use crate::record::Decision;
@@ -71,10 +72,7 @@ impl RemoteBackend {
     pub(super) fn transactions(&self) -> Result<Vec<Uuid>> {
         let directory = self.transactions_path();
         let listed = self.store.list_directory(&self.key(&directory)?);
-        let listed = listed.map_err(|source| Error::Read {
-            path: directory,
-            source,
-        })?;
+        let listed = listed.map_err(unread(&directory))?;
         let mut now = locked(&self.listed);
         now.objects.clear();
         now.left.clear();
@@ -100,6 +98,16 @@ impl RemoteBackend {
         Ok(age.is_ok_and(|age| age > self.dead_after()))
     }
 
+    /// The object of a transaction of somebody else, and whether its writer is dead; `None` if it is gone.
+    fn judge(&self, transaction: Uuid) -> Result<Option<(Found, bool)>> {
+        let path = self.place(transaction);
+        let Some(found) = self.look(&path)? else {
+            return Ok(None);
+        };
+        let is_dead = self.is_dead(found.modified).map_err(unread(&path))?;
+        Ok(Some((found, is_dead)))
+    }
+
     pub(super) fn is_recent(&self, transaction: Uuid) -> bool {
         if self.own(transaction).is_some() {
             return true;
@@ -112,18 +120,10 @@ impl RemoteBackend {
         if self.own(transaction).is_some() {
             return Ok(Liveness::Alive);
         }
-        let path = self.place(transaction);
-        let read = |source| Error::Read {
-            path: path.clone(),
-            source,
-        };
-        let found = self.store.head(&self.key(&path)?).map_err(read)?;
-        let Some(found) = found else {
-            return Ok(Liveness::Gone);
-        };
-        Ok(match self.is_dead(found.modified).map_err(read)? {
-            true => Liveness::Dead,
-            false => Liveness::Alive,
+        Ok(match self.judge(transaction)? {
+            None => Liveness::Gone,
+            Some((_, true)) => Liveness::Dead,
+            Some((_, false)) => Liveness::Alive,
         })
     }
 
@@ -132,17 +132,10 @@ impl RemoteBackend {
         if self.own(transaction).is_some() {
             return Ok(Taken::Alive);
         }
-        let path = self.place(transaction);
-        let read = |source| Error::Read {
-            path: path.clone(),
-            source,
-        };
-        let found = self.store.head(&self.key(&path)?).map_err(read)?;
-        let Some(found) = found else {
+        let Some((found, is_dead)) = self.judge(transaction)? else {
             return Ok(Taken::Gone);
         };
-        let dead = self.is_dead(found.modified).map_err(read)?;
-        if !dead || locked(&self.listed).by_machine {
+        if !is_dead || locked(&self.listed).by_machine {
             return Ok(Taken::Alive);
         }
         locked(&self.judged).insert(transaction, found.version);
@@ -163,7 +156,7 @@ impl RemoteBackend {
     }
 
     pub(super) fn is_older(&self, transaction: Uuid, than: Duration) -> Result<bool> {
-        let Some((state, _)) = self.state(transaction)? else {
+        let Some((state, found)) = self.state(transaction)? else {
             return Ok(false);
         };
         if let Some(adopter) = state.adopted_by
@@ -171,17 +164,9 @@ impl RemoteBackend {
         {
             return Ok(false);
         }
-        let path = self.place(transaction);
-        let read = |source| Error::Read {
-            path: path.clone(),
-            source,
-        };
-        let found = self.store.head(&self.key(&path)?).map_err(read)?;
-        let Some(found) = found else {
-            return Ok(false);
-        };
-        let age = self.store_now().map_err(read)?;
-        let age = age.duration_since(found.modified);
+        let now = self.store_now();
+        let now = now.map_err(unread(&self.place(transaction)))?;
+        let age = now.duration_since(found.modified);
         Ok(age.is_ok_and(|age| age >= than))
     }
 
@@ -291,12 +276,9 @@ impl RemoteBackend {
 
     fn sweep_strays(&self, dry_run: bool, swept: &mut Swept) -> Result<()> {
         let directory = self.transactions_path();
-        let read = |source| Error::Read {
-            path: directory.clone(),
-            source,
-        };
+        let read = unread(&directory);
         let listed = self.store.list_directory(&self.key(&directory)?);
-        let listed = listed.map_err(read)?;
+        let listed = listed.map_err(&read)?;
         let transactions = listed.objects.iter();
         let transactions = transactions.filter_map(|object| object.location.filename());
         let transactions: HashSet<&str> = transactions.collect();
@@ -307,14 +289,18 @@ impl RemoteBackend {
             };
             let aside = self.control.join(ASIDE).join(name);
             if transactions.contains(name)
-                || self.store.head(&self.key(&aside)?).map_err(read)?.is_some()
+                || self
+                    .store
+                    .head(&self.key(&aside)?)
+                    .map_err(&read)?
+                    .is_some()
             {
                 continue;
             }
-            for object in self.store.list(prefix, usize::MAX).map_err(read)? {
+            for object in self.store.list(prefix, usize::MAX).map_err(&read)? {
                 let path = self.store.path(&object.location);
                 let old = self.is_dead(Found::listed(&object).modified);
-                if !old.map_err(read)? {
+                if !old.map_err(&read)? {
                     swept.alive.push(path);
                     continue;
                 }

@@ -9,14 +9,14 @@ use std::time::Duration;
 use twox_hash::XxHash3_128;
 use uuid::Uuid;
 
-use super::own::{Change, Inner, Own, StagedObject};
+use super::own::{Change, Own, StagedObject};
 use super::state::{State, Upload};
 use super::{FILES, RECORD, RemoteBackend};
 use crate::backend::{Adopted, Backend as _, VerifiedFile, Waiting};
 use crate::disk::{Disk as _, DiskFile, OsDisk};
 use crate::error::{Error, IoContext, Result, Step};
 use crate::format::Fault;
-use crate::record::{Decision, Fingerprint, StagedRecord, invalid};
+use crate::record::{Decision, Fingerprint, StagedRecord};
 use crate::store::{Expected, Found, Swapped, Version, tag_of};
 use crate::verify::{content_hash, verify_content};
 
@@ -143,12 +143,13 @@ impl RemoteBackend {
         }
         let there = self.staged_objects(transaction)?;
         let inner = own.lock();
+        let uploads = inner.state.uploads_by_name();
         let fingerprints = files.iter().map(|file| {
             let lost = || Error::StagingLost {
                 step: Step::Decide,
                 path: self.staged_path(transaction, file),
             };
-            if let Some(upload) = inner.state.upload_of(file) {
+            if let Some(upload) = uploads.get(file) {
                 let parts = upload.parts.as_ref().ok_or_else(lost)?;
                 return Ok(identity(&upload.id, parts.bytes));
             }
@@ -171,12 +172,7 @@ impl RemoteBackend {
 
     /// The staged objects of a transaction, by their names.
     pub(super) fn staged_objects(&self, transaction: Uuid) -> Result<HashMap<PathBuf, Found>> {
-        let directory = self.files_path(transaction);
-        let listed = self.store.list(&self.key(&directory)?, usize::MAX);
-        let listed = listed.map_err(|source| Error::Read {
-            path: directory,
-            source,
-        })?;
+        let listed = self.list(&self.files_path(transaction))?;
         let named = listed.iter().filter_map(|object| {
             let name = object.location.filename()?;
             Some((PathBuf::from(name), Found::listed(object)))
@@ -189,21 +185,14 @@ impl RemoteBackend {
     }
 
     pub(super) fn record(&self, transaction: Uuid, record: &StagedRecord) -> Result<()> {
-        let path = self.record_path(transaction);
-        let bytes = serde_json::to_vec(record);
-        let bytes = bytes.map_err(|error| invalid(&path, error.to_string()))?;
-        let put = self.store.put(&self.key(&path)?, bytes.into());
-        put.map(drop).at(Step::Decide, &path)
+        self.put_record(&self.record_path(transaction), record, Step::Decide)
     }
 
     fn read_record(&self, staged: Uuid) -> Result<Option<StagedRecord>> {
         let path = self.record_path(staged);
-        let found = self.store.get(&self.key(&path)?);
-        let found = found.map_err(|source| Error::Read {
-            path: path.clone(),
-            source,
-        })?;
-        let record = found.map(|object| StagedRecord::from_json(object.bytes.as_ref(), &path));
+        let record = self
+            .read(&path)?
+            .map(|object| StagedRecord::from_json(object.bytes.as_ref(), &path));
         record.transpose()
     }
 
@@ -228,17 +217,29 @@ impl RemoteBackend {
         let Some(record) = self.read_record(staged)? else {
             return Ok(None);
         };
-        let there = self.staged_objects(staged)?;
+        let (there, uploads) = (self.staged_objects(staged)?, state.uploads_by_name());
         let mut inner = own.lock();
         let lengths = record.files.iter().map(|file| {
             let name = Path::new(file.staged());
             let within = Path::new(&staged.to_string()).join(name);
-            let length = match state.upload_of(name) {
-                Some(upload) => upload.parts.as_ref().map(|parts| parts.bytes),
-                None => there.get(name).map(|found| found.size),
-            };
-            note_adopted(&mut inner, within, (&state, name), &there);
-            length
+            match (uploads.get(name), there.get(name)) {
+                (Some(upload), _) => {
+                    inner.state.uploads.push(Upload {
+                        staged: within,
+                        ..Upload::clone(upload)
+                    });
+                    upload.parts.as_ref().map(|parts| parts.bytes)
+                }
+                (None, Some(found)) => {
+                    let object = StagedObject {
+                        bytes: found.size,
+                        tag: found.tag().map(str::to_owned),
+                    };
+                    inner.staged.insert(within, object);
+                    Some(found.size)
+                }
+                (None, None) => None,
+            }
         });
         let lengths = lengths.collect();
         Ok(Some(Adopted { record, lengths }))
@@ -373,27 +374,6 @@ impl RemoteBackend {
                 let _ = self.swap_state(staged, &next, found.version);
             }
         }
-    }
-}
-
-/// Notes a file of an adopted transaction as one of the adopter.
-fn note_adopted(
-    inner: &mut Inner,
-    within: PathBuf,
-    (state, name): (&State, &Path),
-    there: &HashMap<PathBuf, Found>,
-) {
-    if let Some(upload) = state.upload_of(name) {
-        inner.state.uploads.push(Upload {
-            staged: within,
-            ..upload.clone()
-        });
-    } else if let Some(found) = there.get(name) {
-        let object = StagedObject {
-            bytes: found.size,
-            tag: found.tag().map(str::to_owned),
-        };
-        inner.staged.insert(within, object);
     }
 }
 

@@ -1,5 +1,6 @@
 //! The object of a transaction: its whole state, which changes by replacing exactly the version that was read.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -7,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use crate::error::{Error, Result};
+use super::encoded;
+use crate::error::Result;
 use crate::record::{Decision, invalid, stays_below};
 use crate::store::UploadedParts;
 
@@ -135,14 +137,15 @@ impl State {
         Decision::from_json(text.get().as_bytes(), place, self.transaction).map(Some)
     }
 
-    /// The upload of a staged file, if it was uploaded in parts.
-    pub(super) fn upload_of(&self, staged: &Path) -> Option<&Upload> {
-        self.uploads.iter().find(|upload| upload.staged == staged)
+    /// The uploads of the staged files that were uploaded in parts, by the names of these.
+    pub(super) fn uploads_by_name(&self) -> HashMap<&Path, &Upload> {
+        let uploads = self.uploads.iter();
+        uploads
+            .map(|upload| (upload.staged.as_path(), upload))
+            .collect()
     }
 
-    pub(super) fn to_bytes(&self, place: &Path) -> Result<Bytes, Error> {
-        let bytes = serde_json::to_vec(self);
-        let bytes = bytes.map_err(|error| invalid(place, error.to_string()))?;
-        Ok(bytes.into())
+    pub(super) fn to_bytes(&self, place: &Path) -> Result<Bytes> {
+        encoded(self, place)
     }
 }

@@ -6,11 +6,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use twox_hash::XxHash3_128;
 
-use super::RemoteBackend;
-use crate::error::{Error, IoContext, Result, Step};
+use super::{RemoteBackend, encoded};
+use crate::error::{IoContext, Result, Step};
 use crate::pool::map_calls;
 use crate::receipt::{Receipt, WriteName};
-use crate::record::{Plan, invalid, read_json};
+use crate::record::{Plan, read_json};
 use crate::store::{Expected, Found, Swapped, Version};
 
 /// The directory of the receipts, in the control prefix.
@@ -45,12 +45,7 @@ impl RemoteBackend {
 
     fn read_receipt(&self, scope: &Path, name: &WriteName) -> Result<Option<(Receipt, Version)>> {
         let path = self.receipt_path(scope, name);
-        let found = self.store.get(&self.key(&path)?);
-        let found = found.map_err(|source| Error::Read {
-            path: path.clone(),
-            source,
-        })?;
-        let Some(object) = found else {
+        let Some(object) = self.read(&path)? else {
             return Ok(None);
         };
         let written: NamedWrite<PathBuf, Receipt> = read_json(object.bytes.as_ref(), &path)?;
@@ -83,11 +78,8 @@ impl RemoteBackend {
     fn missing_files(&self, scope: &Path, receipt: &Receipt) -> Result<Vec<String>> {
         let (top, files) = (self.root.join(scope), receipt.files());
         let there = map_calls(files.len(), &top, |number| {
-            let path = top.join(files[number].path());
-            let found = self.store.head(&self.key(&path)?);
-            found
-                .map(|found| found.is_some())
-                .map_err(|source| Error::Read { path, source })
+            let found = self.look(&top.join(files[number].path()))?;
+            Ok(found.is_some())
         })?;
         let missing = files.iter().zip(there).filter(|(_, there)| !there);
         Ok(missing.map(|(file, _)| file.path().to_owned()).collect())
@@ -103,8 +95,7 @@ impl RemoteBackend {
             scope: plan.scope.as_path(),
             receipt: &plan.receipt,
         };
-        let bytes = serde_json::to_vec(&written);
-        let bytes = bytes.map_err(|error| invalid(&path, error.to_string()))?;
+        let bytes = encoded(&written, &path)?;
         loop {
             let expected = match self.read_receipt(&plan.scope, &name)? {
                 None => Expected::Absent,
@@ -119,9 +110,7 @@ impl RemoteBackend {
                 // An earlier one of the stream, or one whose files are gone.
                 Some((_, version)) => Expected::Version(version),
             };
-            let put = self
-                .store
-                .swap(&self.key(&path)?, bytes.clone().into(), expected);
+            let put = self.store.swap(&self.key(&path)?, bytes.clone(), expected);
             match put.at(Step::Decide, &path)? {
                 Swapped::Done(_) => break,
                 Swapped::Lost | Swapped::Gone => {}
@@ -134,11 +123,8 @@ impl RemoteBackend {
 
     /// Removes the receipts that were kept long enough, as far as they can be.
     fn forget_old_writes(&self) {
-        let directory = self.control.join(WRITES);
-        let Ok(key) = self.key(&directory) else {
-            return;
-        };
-        let (Ok(listed), Ok(now)) = (self.store.list(&key, usize::MAX), self.store_now()) else {
+        let listed = self.list(&self.control.join(WRITES));
+        let (Ok(listed), Ok(now)) = (listed, self.store_now()) else {
             return;
         };
         let old = listed.into_iter().filter(|object| {

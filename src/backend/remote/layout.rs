@@ -1,0 +1,176 @@
+//! What a commit that removes files waits for, and checks again, before it is decided.
+//!
+//! Who appends holds no lock. So whoever removes files sees to it that nobody can bring one back, and that it leaves no part of a
+//! commit that came between.
+
+use std::collections::{HashMap, HashSet};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use object_store::ObjectMeta;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{RemoteBackend, fingerprint, locked, unread};
+use crate::backend::{Backend, Liveness};
+use crate::error::{Error, IoContext, Result, Step};
+use crate::record::{Decision, Fingerprint, Layout, Plan, Removal, read_json};
+use crate::staging::is_area_name;
+use crate::store::Found;
+
+/// The suffix of the mark of a commit that somebody else than its writer carried out, beside the object of its transaction.
+pub(super) const LATE: &str = "late";
+/// How long a copy that was asked for may still be done.
+const STILL_COPIED: Duration = Duration::from_secs(15 * 60);
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// Files that somebody else than their writer published.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Late {
+    files: Vec<PathBuf>,
+}
+
+impl RemoteBackend {
+    /// The files below a directory, without what is staged there.
+    pub(super) fn files(&self, directory: &Path) -> Result<Vec<(PathBuf, Fingerprint)>> {
+        let top = (self as &dyn Backend).path_of(directory);
+        let listed = self.list(&top)?;
+        let named = listed.iter().filter_map(|object| {
+            let path = self.store.path(&object.location);
+            let below = path.strip_prefix(&top).ok()?;
+            let staged = below.ancestors().any(is_area_name);
+            (!staged).then(|| (below.to_owned(), fingerprint(&Found::listed(object))))
+        });
+        let mut files: Vec<(PathBuf, Fingerprint)> = named.collect();
+        files.sort();
+        Ok(files)
+    }
+
+    /// Waits until no copy that was asked for by a dead writer can bring back what this commit removes.
+    pub(super) fn check_layout(&self, transaction: Uuid, layout: &Layout) -> Result<()> {
+        for file in &layout.files {
+            self.key(&self.root.join(&file.path))?;
+        }
+        if layout.removed.is_empty() {
+            return Ok(());
+        }
+        let removed = layout.removed.iter().map(|removal| removal.path.as_path());
+        let removed: HashSet<&Path> = removed.collect();
+        while self.may_still_come(&removed)? {
+            self.pause(transaction, LONGEST_PAUSE)?;
+        }
+        self.wait_for_others(transaction, &removed)?;
+        for directory in &layout.replaced {
+            self.check_unchanged(directory, layout)?;
+        }
+        Ok(())
+    }
+
+    /// Waits until every commit is over that publishes a file which this one removes: it could be carried out again after
+    /// that, and bring the file back.
+    fn wait_for_others(&self, transaction: Uuid, removed: &HashSet<&Path>) -> Result<()> {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let mut waits = false;
+            for other in self.transactions()? {
+                if other == transaction || self.own(other).is_some() {
+                    continue;
+                }
+                let Some((state, _)) = self.state(other)? else {
+                    continue;
+                };
+                let decision = state.decision(&self.place(other))?;
+                let Some(Decision::Committed(plan)) = decision else {
+                    continue;
+                };
+                if plan.files.iter().any(|file| removed.contains(&*file.path)) {
+                    if self.liveness(other)? == Liveness::Dead {
+                        return Err(Error::Conflict {
+                            path: self.root.clone(),
+                            reason: "has files of a commit whose writer died meanwhile: begin the write again, which \
+                                     finishes that",
+                        });
+                    }
+                    waits = true;
+                }
+            }
+            if !waits {
+                return Ok(());
+            }
+            self.pause(transaction, pause)?;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// Refuses to replace a directory that another commit has changed since the layout was made: some of its files would stay.
+    fn check_unchanged(&self, directory: &Path, layout: &Layout) -> Result<()> {
+        let planned = layout.removed.iter();
+        let planned = planned.filter(|removal| removal.path.starts_with(directory));
+        let planned: HashMap<&Path, &Removal> = planned
+            .map(|removal| (removal.path.as_path(), removal))
+            .collect();
+        let now = self.files(directory)?;
+        let same = now.len() == planned.len()
+            && now.iter().all(|(below, found)| {
+                let removal = planned.get(directory.join(below).as_path());
+                removal.is_some_and(|removal| removal.is_of(*found))
+            });
+        match same {
+            true => Ok(()),
+            false => Err(Error::Conflict {
+                path: self.root.join(directory),
+                reason: "was changed by another commit since this write began",
+            }),
+        }
+    }
+
+    /// The marks of late publications when transactions were last listed: those that are old enough to go, and the others.
+    fn marks(&self) -> io::Result<(Vec<ObjectMeta>, Vec<ObjectMeta>)> {
+        let marks = locked(&self.listed).late.clone();
+        if marks.is_empty() {
+            return Ok((Vec::new(), Vec::new()));
+        }
+        let now = self.store_now()?;
+        let is_old = |mark: &ObjectMeta| {
+            let age = now.duration_since(Found::listed(mark).modified);
+            age.is_ok_and(|age| age > STILL_COPIED)
+        };
+        Ok(marks.into_iter().partition(is_old))
+    }
+
+    /// Removes the marks that are old enough.
+    pub(super) fn sweep_marks(&self) -> Result<()> {
+        let (old, _) = self.marks().at(Step::Publish, &self.control)?;
+        let removed = self
+            .store
+            .delete_all(old.into_iter().map(|mark| mark.location).collect());
+        removed.at(Step::Publish, &self.control)
+    }
+
+    fn may_still_come(&self, removed: &HashSet<&Path>) -> Result<bool> {
+        self.transactions()?;
+        let (_, young) = self.marks().map_err(unread(&self.transactions_path()))?;
+        for mark in young {
+            let path = self.store.path(&mark.location);
+            let Some(object) = self.read(&path)? else {
+                continue;
+            };
+            let late: Late = read_json(object.bytes.as_ref(), &path)?;
+            if late.files.iter().any(|file| removed.contains(&**file)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Notes which files somebody else than their writer publishes: a copy that the writer has asked for may be done after
+    /// that, and must not bring back what is removed then.
+    pub(super) fn mark_late(&self, plan: &Plan) -> Result<()> {
+        let path = self.place(plan.transaction).with_extension(LATE);
+        let files = plan.files.iter().map(|file| file.path.clone()).collect();
+        self.put_record(&path, &Late { files }, Step::Publish)
+    }
+}

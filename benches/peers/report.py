@@ -96,7 +96,7 @@ def of_work(name: str, work: dict, left_out: dict) -> str:
         ratio = ratio_of(samples, ran(work)[peer]) if peer else ""
         seconds = f"{median(samples, 'seconds'):.2f}"
         rows.append([
-            writer, str(len(samples)), seconds, f"{processor(samples).removesuffix(" s")}", ratio,
+            writer, str(len(samples)), seconds, processor(samples).removesuffix(" s"), ratio,
             f"{beyond(samples) / 1e6:.0f}", f"{median(samples, 'peak') / 1e6:.0f}", f"{samples[0]['files']:,}",
             f"{samples[0].get('row groups', 0):,}", f"{samples[0]['bytes'] / 1e6:.1f}",
         ])

@@ -252,16 +252,22 @@ pub(crate) fn prepare(
 
 /// Syncs directories, many of them at the same time: file systems join what is asked for together.
 pub(crate) fn sync_all(disk: &dyn Disk, paths: &[&Path], step: Step) -> Result<()> {
+    sync_each(paths, |number| {
+        sync_directory(disk, paths[number]).at(step, paths[number])
+    })
+}
+
+/// Calls `sync` with the number of each path, on several threads where there are many.
+fn sync_each(paths: &[&Path], sync: impl Fn(usize) -> Result<()> + Sync) -> Result<()> {
     const MANY: usize = 16;
     const THREADS: usize = 8;
     let threads = if paths.len() < MANY { 1 } else { THREADS };
     let top = paths.first().copied().unwrap_or(Path::new("/"));
-    for_each(threads, paths.len(), top, |number| {
-        let path = paths[number];
-        disk.open_directory(path)
-            .and_then(|directory| directory.sync())
-            .at(step, path)
-    })
+    for_each(threads, paths.len(), top, sync)
+}
+
+fn sync_directory(disk: &dyn Disk, path: &Path) -> io::Result<()> {
+    disk.open_directory(path)?.sync()
 }
 
 /// Creates the directory and those above it that are missing ([`Step::CreateDirectory`]), adds them to `made`, and
@@ -365,21 +371,23 @@ fn make_all_durable(
     for (path, place) in paths.into_iter().zip(places) {
         walk.add(disk, path, place, &made)?;
     }
-    let mut synced = Vec::new();
-    let (ours, others): (Vec<_>, Vec<_>) =
-        walk.names.into_iter().partition(|(_, names)| names.ours);
-    let paths: Vec<&Path> = ours.iter().map(|(path, _)| path.as_path()).rev().collect();
-    sync_all(disk, &paths, Step::CreateDirectory)?;
-    synced.extend(ours.into_iter().flat_map(|(_, names)| names.names));
-    for (path, names) in others.into_iter().rev() {
-        match disk.open_directory(&path).and_then(|above| above.sync()) {
-            Err(error) if is_not_ours_to_sync(&error) => {}
+    // What is deepest first.
+    let (holders, names): (Vec<_>, Vec<_>) = walk.names.into_iter().rev().unzip();
+    let paths: Vec<&Path> = holders.iter().map(PathBuf::as_path).collect();
+    let synced = Mutex::new(Vec::new());
+    sync_each(&paths, |number| {
+        let (path, names) = (paths[number], &names[number]);
+        match sync_directory(disk, path) {
+            Err(error) if !names.ours && is_not_ours_to_sync(&error) => {}
             done => {
-                done.at(Step::CreateDirectory, &path)?;
-                synced.extend(names.names);
+                done.at(Step::CreateDirectory, path)?;
+                let mut synced = synced.lock().unwrap_or_else(PoisonError::into_inner);
+                synced.extend_from_slice(&names.names);
             }
         }
-    }
+        Ok(())
+    })?;
+    let synced = synced.into_inner().unwrap_or_else(PoisonError::into_inner);
     remember_durable(disk, synced);
     Ok(())
 }

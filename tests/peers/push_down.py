@@ -23,7 +23,8 @@ PLACES = (0.0, 0.01, 0.3, 0.5, 0.72, 0.99, 1.0)
 def predicates(truth):
     """Column, operator and value; of nulls, no value."""
     for name in truth.column_names:
-        values = sorted(set(truth[name].drop_null().to_pylist()))
+        # But for a NaN, which has no order.
+        values = sorted(value for value in set(truth[name].drop_null().to_pylist()) if value == value)
         chosen = {values[round(place * (len(values) - 1))] for place in PLACES}
         for value in sorted(chosen):
             for sign in OPERATORS:

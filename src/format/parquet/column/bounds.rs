@@ -1,8 +1,9 @@
 //! The least and the greatest of values, as statistics and page indexes have them.
 //!
 //! What compares how is <https://github.com/apache/parquet-format/blob/master/src/main/thrift/parquet.thrift>,
-//! `ColumnOrder`: a NaN is in no bounds, and a zero is the negative one as the least and the positive one as the greatest
-//! value.
+//! `ColumnOrder`: a zero is the negative one as the least and the positive one as the greatest value. It lets a NaN be left
+//! out of bounds; values with a NaN among them have none here, because readers for which a NaN is greater than all
+//! numbers would pass over it (docs/encodings.md).
 
 use std::cmp::Ordering;
 
@@ -67,7 +68,7 @@ impl Order {
         }
     }
 
-    /// The bounds of values, if any of them is in bounds.
+    /// The bounds of values, if there are any and each can be in bounds.
     pub(super) fn bounds(self, values: Slice<'_>) -> Option<Bounds> {
         match (self, values) {
             (Order::Boolean, Slice::Booleans(values)) => of_integers(values, |value| [value]),
@@ -220,16 +221,17 @@ fn of_integers<T: Copy + Ord, const WIDTH: usize>(
     })
 }
 
-/// The bounds of floats that are no NaN. A zero is the negative one as the least and the positive one as the greatest.
+/// The bounds of floats, if no NaN is among them. A zero is the negative one as the least and the positive one as the greatest.
 fn of_floats<T: Copy + PartialOrd, const WIDTH: usize>(
     values: &[T],
     is_nan: impl Fn(T) -> bool,
     (negative_zero, zero): (T, T),
     bytes: impl Fn(T) -> [u8; WIDTH],
 ) -> Option<Bounds> {
-    // A NaN is neither less nor greater than anything.
-    let first = values.iter().find(|value| !is_nan(**value))?;
-    let (least, most) = extremes(*first, values);
+    if values.iter().any(|value| is_nan(*value)) {
+        return None;
+    }
+    let (least, most) = extremes(*values.first()?, values);
     let or_zero = |value: T, zero: T| if value == zero { zero } else { value };
     Some(Bounds {
         least: bytes(or_zero(least, negative_zero)).to_vec(),

@@ -13,7 +13,7 @@ use parquet::file::metadata::{
 use parquet::file::page_index::column_index::ColumnIndexMetaData;
 use parquet::file::properties::EnabledStatistics;
 
-use super::bounds::{Bounds, cut_least, cut_most};
+use super::bounds::{Bounds, Order, cut_least, cut_most};
 use super::flat::Column;
 use super::statistics::statistics;
 use super::values::Slice;
@@ -26,6 +26,8 @@ pub(super) struct ChunkTotals {
     pub(super) bytes: usize,
     value_bytes: i64,
     bounds: Option<Bounds>,
+    /// Whether a page has values without bounds, so that there are none of the chunk.
+    is_unbounded: bool,
     data_pages: Vec<PageEncodingStats>,
     column_index: ColumnIndexBuilder,
     offset_index: OffsetIndexBuilder,
@@ -52,6 +54,7 @@ impl ChunkTotals {
             bytes: 0,
             value_bytes: 0,
             bounds: None,
+            is_unbounded: false,
             data_pages: Vec::new(),
             column_index,
             offset_index: OffsetIndexBuilder::new(),
@@ -91,6 +94,7 @@ impl ChunkTotals {
             EnabledStatistics::Chunk | EnabledStatistics::Page => column.order.bounds(values),
         };
         self.add_to_index(column, (rows, nulls), bounds.as_ref());
+        self.is_unbounded |= bounds.is_none() && (rows as u64) > nulls;
         if let Some(bounds) = bounds {
             match &mut self.bounds {
                 Some(all) => all.widen(&bounds, column.order),
@@ -104,6 +108,9 @@ impl ChunkTotals {
             .append_unencoded_byte_array_data_bytes(value_bytes);
         if let Some(filter) = &mut self.bloom_filter {
             insert(values, filter);
+            if matches!(column.order, Order::Float | Order::HalfFloat) {
+                insert_zeros(values, filter);
+            }
         }
     }
 
@@ -172,7 +179,10 @@ impl ChunkTotals {
             let (cut_at, _) = column.cut_at;
             let statistics = statistics(
                 &column.descriptor,
-                (self.bounds.as_ref(), self.nulls),
+                (
+                    self.bounds.as_ref().filter(|_| !self.is_unbounded),
+                    self.nulls,
+                ),
                 (cut_at.filter(|_| column.can_cut), column.is_text),
             );
             metadata = metadata
@@ -229,4 +239,27 @@ fn insert(values: Slice<'_>, filter: &mut Sbbf) {
             .for_each(|value| filter.insert(value)),
         Slice::Bytes(values) => values.iter().for_each(|value| filter.insert(value)),
     }
+}
+
+/// Adds both zeros where one is among floats: they are equal, and whoever looks for one finds the other.
+fn insert_zeros(values: Slice<'_>, filter: &mut Sbbf) {
+    match values {
+        Slice::Four(values) if values.iter().any(|bits| bits << 1 == 0) => {
+            filter.insert(&0_f32);
+            filter.insert(&-0_f32);
+        }
+        Slice::Eight(values) if values.iter().any(|bits| bits << 1 == 0) => {
+            filter.insert(&0_f64);
+            filter.insert(&-0_f64);
+        }
+        Slice::Fixed { width: 2, bytes } if bytes.chunks_exact(2).any(is_half_zero) => {
+            filter.insert(&[0, 0][..]);
+            filter.insert(&[0, 0x80][..]);
+        }
+        _ => {}
+    }
+}
+
+fn is_half_zero(bytes: &[u8]) -> bool {
+    matches!(bytes, [0, 0 | 0x80])
 }

@@ -5,8 +5,8 @@ use std::ops::Range;
 use arrow::array::{Array, AsArray, OffsetSizeTrait, RecordBatch};
 use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{
-    BinaryType, BinaryViewType, ByteViewType, DataType, LargeBinaryType, LargeUtf8Type,
-    StringViewType, Utf8Type,
+    BinaryType, BinaryViewType, ByteArrayType, ByteViewType, DataType, LargeBinaryType,
+    LargeUtf8Type, StringViewType, Utf8Type,
 };
 
 /// The longest value that a view holds in itself.
@@ -33,29 +33,32 @@ pub(crate) fn varies(data_type: &DataType) -> bool {
     }
 }
 
-/// The bytes of neighbouring rows of a column, but for nulls and offsets.
+/// The bytes of neighbouring rows of a column, but for offsets and for what stands below nulls.
 ///
 /// Of dictionaries it is what the values would take in the place of the keys. Types that have no texts,
 /// bytes, lists or structures and no width count as [`UNKNOWN`].
 pub(crate) fn size_of_rows(array: &dyn Array, rows: Range<usize>) -> usize {
     match array.data_type() {
-        DataType::Utf8 => within(array.as_bytes::<Utf8Type>().offsets(), &rows).len(),
-        DataType::LargeUtf8 => within(array.as_bytes::<LargeUtf8Type>().offsets(), &rows).len(),
-        DataType::Binary => within(array.as_bytes::<BinaryType>().offsets(), &rows).len(),
-        DataType::LargeBinary => within(array.as_bytes::<LargeBinaryType>().offsets(), &rows).len(),
+        DataType::Utf8 => size_of_strings::<Utf8Type>(array, rows),
+        DataType::LargeUtf8 => size_of_strings::<LargeUtf8Type>(array, rows),
+        DataType::Binary => size_of_strings::<BinaryType>(array, rows),
+        DataType::LargeBinary => size_of_strings::<LargeBinaryType>(array, rows),
         DataType::Utf8View => size_of_views::<StringViewType>(array, rows),
         DataType::BinaryView => size_of_views::<BinaryViewType>(array, rows),
         DataType::List(_) => {
             let lists = array.as_list::<i32>();
-            size_of_rows(lists.values(), within(lists.offsets(), &rows))
+            let size = |items| size_of_rows(lists.values(), items);
+            size_of_present(array, rows, lists.offsets(), size)
         }
         DataType::LargeList(_) => {
             let lists = array.as_list::<i64>();
-            size_of_rows(lists.values(), within(lists.offsets(), &rows))
+            let size = |items| size_of_rows(lists.values(), items);
+            size_of_present(array, rows, lists.offsets(), size)
         }
         DataType::Map(_, _) => {
             let maps = array.as_map();
-            size_of_rows(maps.entries(), within(maps.offsets(), &rows))
+            let size = |entries| size_of_rows(maps.entries(), entries);
+            size_of_present(array, rows, maps.offsets(), size)
         }
         DataType::FixedSizeList(_, length) => {
             let items = *length as usize;
@@ -72,6 +75,20 @@ pub(crate) fn size_of_rows(array: &dyn Array, rows: Range<usize>) -> usize {
         DataType::FixedSizeBinary(width) => *width as usize * rows.len(),
         other => other.primitive_width().unwrap_or(UNKNOWN) * rows.len(),
     }
+}
+
+/// Whether neighbouring rows of a column take no more than so many [bytes](size_of_rows). Of dictionaries without a look at
+/// each key where the longest value tells.
+pub(crate) fn is_within(array: &dyn Array, rows: Range<usize>, bytes: usize) -> bool {
+    let dictionary = array.as_any_dictionary_opt();
+    let values = dictionary.map(|dictionary| dictionary.values());
+    if let Some(values) = values.filter(|values| values.len() <= rows.len()) {
+        let sizes = (0..values.len()).map(|value| size_of_rows(values, value..value + 1));
+        if sizes.max().unwrap_or(0).saturating_mul(rows.len()) <= bytes {
+            return true;
+        }
+    }
+    size_of_rows(array, rows) <= bytes
 }
 
 /// The memory that the values of dictionary columns would take in the place of their keys.
@@ -103,15 +120,39 @@ fn size_of_keys(array: &dyn Array) -> usize {
     keys.map(|(_, key)| sizes[key]).sum()
 }
 
-fn within<O: OffsetSizeTrait>(offsets: &OffsetBuffer<O>, rows: &Range<usize>) -> Range<usize> {
-    offsets[rows.start].as_usize()..offsets[rows.end].as_usize()
+/// The size of what is in ranges of another array, but for those of nulls: what stands below them may be left out on the way.
+fn size_of_present<O: OffsetSizeTrait>(
+    array: &dyn Array,
+    rows: Range<usize>,
+    offsets: &OffsetBuffer<O>,
+    size: impl Fn(Range<usize>) -> usize,
+) -> usize {
+    let within = |rows: Range<usize>| offsets[rows.start].as_usize()..offsets[rows.end].as_usize();
+    match array.nulls().filter(|nulls| nulls.null_count() > 0) {
+        None => size(within(rows)),
+        Some(nulls) => {
+            let nulls = nulls.slice(rows.start, rows.len());
+            let present = nulls.valid_slices();
+            let sizes =
+                present.map(|(start, end)| size(within(rows.start + start..rows.start + end)));
+            sizes.sum()
+        }
+    }
+}
+
+fn size_of_strings<T: ByteArrayType>(array: &dyn Array, rows: Range<usize>) -> usize {
+    let offsets = array.as_bytes::<T>().offsets();
+    size_of_present(array, rows, offsets, |bytes| bytes.len())
 }
 
 fn size_of_views<T: ByteViewType>(array: &dyn Array, rows: Range<usize>) -> usize {
-    let views = &array.as_byte_view::<T>().views()[rows];
+    let views = array.as_byte_view::<T>().views();
+    let nulls = array.nulls().filter(|nulls| nulls.null_count() > 0);
     // The length is the lowest part of a view.
-    let sizes = views.iter().map(|view| match *view as u32 {
-        length if length > INLINE => VIEW + length as usize,
+    let sizes = rows.map(|row| match views[row] as u32 {
+        length if length > INLINE && nulls.is_none_or(|nulls| nulls.is_valid(row)) => {
+            VIEW + length as usize
+        }
         _ => VIEW,
     });
     sizes.sum()
@@ -122,9 +163,11 @@ mod tests {
     use std::sync::Arc;
 
     use arrow::array::{
-        ArrayRef, BinaryArray, BinaryViewArray, BooleanArray, Int64Array, LargeBinaryArray,
-        LargeListArray, LargeStringArray, ListArray, StringArray, StringViewArray, StructArray,
+        ArrayRef, BinaryArray, BinaryViewArray, BooleanArray, DictionaryArray, Int32Array,
+        Int64Array, LargeBinaryArray, LargeListArray, LargeStringArray, ListArray, StringArray,
+        StringViewArray, StructArray, make_array,
     };
+    use arrow::buffer::NullBuffer;
     use arrow::datatypes::{Field, Int32Type};
 
     use super::*;
@@ -192,6 +235,41 @@ mod tests {
                     );
                 }
             }
+        }
+    }
+
+    #[test]
+    fn what_stands_below_a_null_takes_nothing() {
+        let nulls = NullBuffer::from(vec![true, false, false, true]);
+        for (column, sizes) in columns() {
+            let data = column.to_data().into_builder().nulls(Some(nulls.clone()));
+            let column = make_array(data.build().unwrap());
+            let of_null = match column.data_type() {
+                DataType::Utf8View | DataType::BinaryView => VIEW,
+                // Its columns have their own nulls.
+                DataType::Struct(_) => continue,
+                _ => 0,
+            };
+            let expected = sizes[0] + 2 * of_null + sizes[3];
+            assert_eq!(
+                size_of_rows(&column, 0..4),
+                expected,
+                "{}",
+                column.data_type()
+            );
+            assert_eq!(size_of_rows(&column.slice(1, 3), 0..2), 2 * of_null);
+        }
+    }
+
+    #[test]
+    fn the_longest_value_of_a_dictionary_says_that_rows_are_within_a_size() {
+        let keys = Int32Array::from_iter((0..100).map(|row| (row % 9 > 0).then_some(row % 2)));
+        let values = Arc::new(StringArray::from_iter_values(["", "four"]));
+        let dictionary = DictionaryArray::new(keys, values);
+        let size = size_of_rows(&dictionary, 0..100);
+        assert!(size < 400);
+        for (bytes, expected) in [(size - 1, false), (size, true), (400, true)] {
+            assert_eq!(is_within(&dictionary, 0..100, bytes), expected, "{bytes}");
         }
     }
 

@@ -8,6 +8,7 @@ use atomic_arrow::arrow::datatypes::{DataType, Field, FieldRef, Int32Type, Schem
 use atomic_arrow::format::Format;
 use atomic_arrow::parquet::arrow::ARROW_SCHEMA_META_KEY;
 use atomic_arrow::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use atomic_arrow::parquet::file::properties::WriterProperties;
 use atomic_arrow::verify::verify_file;
 use atomic_arrow::{
     AtomicArrowWriter, DatasetWriter, Error, ParquetProperties, Verify, WriterOptions,
@@ -141,6 +142,28 @@ fn files_have_it_by_default_where_it_tells_more_than_the_types_of_parquet() {
             assert_eq!(types, [schema.field(0).data_type().clone()]);
         }
     }
+}
+
+/// As whoever writes a file again does, who gives the metadata of the old one.
+#[test]
+fn the_schema_of_another_file_is_not_taken_over_with_its_metadata() {
+    let lake = tempfile::tempdir().unwrap();
+    let written = |rows: &RecordBatch, properties: WriterProperties| {
+        let root = lake.path().join(rows.num_columns().to_string());
+        let builder = DatasetWriter::builder(&root).properties(properties);
+        let mut writer = builder.build(rows.schema()).unwrap();
+        writer.write(rows).unwrap();
+        let receipt = writer.commit().unwrap();
+        root.join(receipt.files()[0].path())
+    };
+    let old = written(&rows(), WriterProperties::new());
+    let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(&old).unwrap()).unwrap();
+    let pairs = reader.metadata().file_metadata().key_value_metadata();
+    let properties = WriterProperties::builder().set_key_value_metadata(pairs.cloned());
+    let new = written(&rows().project(&[3]).unwrap(), properties.build());
+    let zoned = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
+    assert!(read(&old).0);
+    assert_eq!(read(&new), (false, vec![zoned], 2));
 }
 
 #[test]

@@ -55,7 +55,8 @@ pub(crate) fn play(root: &Path) {
 /// Commits rows of a kind, a fortieth of them at a time, `times` times.
 fn write(root: &Path, kind: &str, times: usize) {
     let mut seed = 1;
-    let small = rows("small", 5_000, 10, &mut seed);
+    let count = if kind == HUGE_VALUES { 200 } else { 5_000 };
+    let small = rows("small", count, 10, &mut seed);
     let properties = WriterProperties::builder()
         .set_compression(Compression::UNCOMPRESSED)
         .set_write_batch_size(16)
@@ -73,6 +74,7 @@ fn write(root: &Path, kind: &str, times: usize) {
             LARGE_ROW_GROUP => rows("large", 2_000, 2_000, &mut seed),
             LARGE_ROWS => rows("large", 60, 50_000, &mut seed),
             LARGE_VALUES => rows("large", 5_000, 500, &mut seed),
+            HUGE_VALUES => rows("large", 300, 500, &mut seed),
             other => panic!("{other}"),
         };
         writer.write(&with_words(&small, kind)).unwrap();
@@ -83,11 +85,13 @@ fn write(root: &Path, kind: &str, times: usize) {
 
 /// The rows, and where the values of dictionaries are large, one of such.
 fn with_words(rows: &RecordBatch, kind: &str) -> RecordBatch {
-    if kind != LARGE_VALUES {
-        return rows.clone();
-    }
-    let words = StringArray::from_iter_values((0..50).map(|word| format!("{word:01000}")));
-    let keys = Int32Array::from_iter_values((0..rows.num_rows() as i32).map(|row| row % 50));
+    let (count, length) = match kind {
+        LARGE_VALUES => (50, 1_000),
+        HUGE_VALUES => (40, 20_000),
+        _ => return rows.clone(),
+    };
+    let words = StringArray::from_iter_values((0..count).map(|word| format!("{word:0length$}")));
+    let keys = Int32Array::from_iter_values((0..rows.num_rows() as i32).map(|row| row % count));
     let words = DictionaryArray::new(keys, Arc::new(words));
     let columns = rows
         .schema()
@@ -101,6 +105,7 @@ fn with_words(rows: &RecordBatch, kind: &str) -> RecordBatch {
 }
 
 const LARGE_VALUES: &str = "large values of dictionaries";
+const HUGE_VALUES: &str = "huge values of dictionaries";
 const LARGE_ROW_GROUP: &str = "a large row group";
 const LARGE_ROWS: &str = "large rows";
 /// What the children may take.
@@ -136,4 +141,10 @@ fn a_partition_may_have_larger_rows_than_others() {
 #[test]
 fn the_values_of_dictionaries_may_be_large() {
     assert!(grown(LARGE_VALUES, 40 * 10_000) < LIMIT + SLACK);
+}
+
+/// 6 MB, and 20,000 keys of 40 values that would take 400 MB in their place.
+#[test]
+fn a_few_values_of_dictionaries_may_be_huge() {
+    assert!(grown(HUGE_VALUES, 40 * 500) < LIMIT + SLACK);
 }

@@ -6,11 +6,9 @@ use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
 use arrow::error::ArrowError;
 
-use super::column::LOOK_ROWS;
+use super::column::{LOOK_BYTES, LOOK_ROWS};
 use crate::size::size_of_rows;
 
-/// The size of rows in memory by which encodings are chosen, if they are fewer than [`LOOK_ROWS`].
-const LOOK_BYTES: usize = 8 << 20;
 /// How many batches are held before they are joined.
 const MOST_LOOSE: usize = 128;
 

@@ -65,6 +65,10 @@ impl<'a> Header<'a> {
         self.kind == DICTIONARY_PAGE
     }
 
+    pub(super) fn uncompressed_size(&self) -> i64 {
+        self.uncompressed_size
+    }
+
     /// The header for a content of another size.
     pub(super) fn resized(mut self, size: usize) -> Self {
         self.grown = size as i64 - self.uncompressed_size;

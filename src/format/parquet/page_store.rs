@@ -341,7 +341,11 @@ impl Chunk {
     }
 
     /// Takes a page as it is to be in the file.
+    ///
+    /// # Errors
+    /// It is longer than its header can say.
     fn push(&mut self, header: &Header<'_>, page: &[u8], checksum: bool) -> Result<()> {
+        check_length(header.uncompressed_size())?;
         let crc = checksum.then(|| crc32fast::hash(page));
         let (mut total, mut checksums) = (0, 0);
         let mut write = |into: &mut Vec<u8>| {
@@ -356,9 +360,22 @@ impl Chunk {
             self.data.push(write)?;
             self.pages.push(total);
         }
+        check_length(total as i64)?;
         self.checksums += checksums;
         self.grown += (total - page.len()) as i64 - header.length() as i64 + header.grown();
         Ok(())
+    }
+}
+
+/// Checks that the header of a page can say its length: in
+/// <https://github.com/apache/parquet-format/blob/master/src/main/thrift/parquet.thrift>, `PageHeader`, lengths have 32 bits.
+fn check_length(length: i64) -> Result<()> {
+    match i32::try_from(length) {
+        Ok(_) => Ok(()),
+        Err(_) => Err(ParquetError::General(format!(
+            "a page would have {length} bytes, and a Parquet page has at most {}",
+            i32::MAX
+        ))),
     }
 }
 

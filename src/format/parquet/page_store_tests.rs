@@ -324,3 +324,18 @@ fn a_plain_file_is_known_to_have_nothing_encrypted_and_anything_else_is_not() {
     other.push(b'E');
     assert!(encrypts(&other) && encrypts(&[]) && encrypts(&file[..file.len() - 1]));
 }
+
+#[test]
+fn a_page_whose_length_its_header_cannot_say_is_refused() {
+    assert!(check_length(i64::from(i32::MAX)).is_ok());
+    let error = check_length(i64::from(i32::MAX) + 1).unwrap_err();
+    assert!(error.to_string().contains("2147483648 bytes"), "{error}");
+    let mut bytes = vec![0x15, 0, 0x15];
+    // 2^31, in zigzag.
+    bytes.extend([0x80, 0x80, 0x80, 0x80, 0x10]);
+    bytes.extend([0x15, 2, 0x2c, 0x15, 2, 0x15, 0, 0x15, 6, 0x15, 6, 0, 0]);
+    let header = Header::parse(&bytes).unwrap();
+    assert_eq!(header.uncompressed_size(), 1 << 31);
+    let pushed = Chunk::default().push(&header, &[0], true);
+    assert!(pushed.unwrap_err().to_string().contains("2147483648 bytes"));
+}

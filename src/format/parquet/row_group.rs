@@ -392,9 +392,11 @@ impl FileTemplate {
 }
 
 /// The properties with the schema's metadata as key-values of the footer, where readers that do not know
-/// Arrow's schema look for it (GeoParquet's `geo`, for one). What the properties have under a key stays.
+/// Arrow's schema look for it (GeoParquet's `geo`, for one). What the properties have under a key stays, but for Arrow's
+/// schema, which is that of another file where they were taken from one.
 fn with_metadata_of(schema: &SchemaRef, properties: WriterProperties) -> WriterProperties {
     let mut pairs = properties.key_value_metadata().cloned().unwrap_or_default();
+    pairs.retain(|pair| pair.key != ARROW_SCHEMA_META_KEY);
     let given: BTreeMap<&String, &String> = schema.metadata().iter().collect();
     for (key, value) in given {
         if key != ARROW_SCHEMA_META_KEY && pairs.iter().all(|pair| pair.key != *key) {

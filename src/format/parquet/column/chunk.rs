@@ -16,9 +16,19 @@ use super::dictionary::{Dictionary, Limit};
 use super::encode;
 use super::flat::Column;
 use super::levels::Levels;
-use super::look::LOOK_ROWS;
+use super::look::{LOOK_BYTES, LOOK_ROWS};
 use super::totals::ChunkTotals;
 use super::values::{Slice, Values};
+use crate::size::{is_within, size_of_rows};
+
+/// The most bytes of values that are added at once, but for a single one.
+const ADDED_BYTES: usize = 4 << 20;
+/// While the encoding is to be chosen, it is asked each time that so many rows have come whether they are enough.
+const STEP_ROWS: usize = 1024;
+/// The size at which pages of numbers end, in the values that they stand for: or else the longer of it and
+/// [`PLAIN_TIMES`] of what a page may have. Readers hold a whole page in memory, and the values of it.
+const PLAIN_BYTES: usize = 16 << 20;
+const PLAIN_TIMES: usize = 4;
 
 /// A column chunk whose rows are still to come.
 pub(in crate::format::parquet) struct ChunkEncoder {
@@ -35,6 +45,11 @@ pub(in crate::format::parquet) struct ChunkEncoder {
     dictionary: Option<Dictionary>,
     /// The numbers in the dictionary of the first values that are in no page yet.
     numbers: Vec<u32>,
+    /// How many values of the dictionary the rows have that are in pages or were looked at: the same number whether rows
+    /// came as values or as codes.
+    known_entries: usize,
+    /// The most bytes that any value which came as a code takes.
+    longest_coded: usize,
     /// Whether the values that are in no page yet have numbers, all of them, and are nowhere else.
     is_coded: bool,
     /// The page of all rows, if they are still those by which the encoding was chosen.
@@ -61,6 +76,8 @@ impl ChunkEncoder {
             values: column.looks.empty.clone(),
             dictionary: None,
             numbers: Vec::new(),
+            known_entries: 0,
+            longest_coded: 0,
             is_coded: false,
             whole: None,
             is_numbered: false,
@@ -74,19 +91,33 @@ impl ChunkEncoder {
         let mut start = 0;
         while start < array.len() {
             let most = match self.is_looking {
-                true => LOOK_ROWS,
-                false => self.column.page_rows,
+                true => LOOK_ROWS - self.rows,
+                false => self.column.page_rows - self.rows,
             };
-            let rows = (most - self.rows).min(array.len() - start);
+            let mut rows = most.min(array.len() - start);
+            while rows > 1 && !is_within(array, start..start + rows, ADDED_BYTES) {
+                rows = rows.div_ceil(2);
+            }
+            let may_be_enough =
+                ADDED_BYTES + rows * size_of::<u32>() + self.plain_len_at_most() >= LOOK_BYTES;
+            if self.is_looking && may_be_enough {
+                rows = rows.min(STEP_ROWS - self.rows % STEP_ROWS);
+            }
             self.add(&array.slice(start, rows))?;
             start += rows;
             match self.is_looking {
-                true if self.rows == LOOK_ROWS => self.choose()?,
+                true if self.is_enough() => self.choose()?,
                 true => {}
                 false => self.end_full_pages()?,
             }
         }
         Ok(())
+    }
+
+    /// Whether the rows so far are enough to choose the encoding by: where that is so must not depend on how they came.
+    fn is_enough(&self) -> bool {
+        self.rows == LOOK_ROWS
+            || self.rows.is_multiple_of(STEP_ROWS) && self.plain_len_reaches(LOOK_BYTES)
     }
 
     /// Chooses the encoding by the rows so far, unless they were more than it takes, and encodes the pages that they fill.
@@ -101,6 +132,7 @@ impl ChunkEncoder {
             match best {
                 Some(encoding) => {
                     self.encoding = encoding;
+                    self.know_entries(self.numbers.len());
                     return self.end_full_pages();
                 }
                 None => self.uncode(),
@@ -125,8 +157,16 @@ impl ChunkEncoder {
         if let Some((dictionary, numbers)) = look.numbered {
             self.dictionary = Some(dictionary);
             self.numbers = numbers;
+            self.know_entries(self.numbers.len());
         }
         self.end_full_pages()
+    }
+
+    /// The first values are in a page, or were looked at, and have numbers.
+    fn know_entries(&mut self, count: usize) {
+        let last = self.numbers[..count].iter().max();
+        let known = last.map_or(0, |last| *last as usize + 1);
+        self.known_entries = self.known_entries.max(known);
     }
 
     fn end_full_pages(&mut self) -> Result<()> {
@@ -169,7 +209,10 @@ impl ChunkEncoder {
             return false;
         };
         let values = dictionary.values();
-        let is_small = !values.is_empty() && values.len() <= array.len();
+        // All values of it are copied, also those that no row has.
+        let is_small = !values.is_empty()
+            && values.len() <= array.len()
+            && size_of_rows(values, 0..values.len()) <= ADDED_BYTES;
         let is_whole = self.is_coded || self.values.len() == 0;
         self.column.takes_codes && is_possible && is_whole && is_small && values.null_count() == 0
     }
@@ -184,6 +227,7 @@ impl ChunkEncoder {
         if !values.append(codes.values())? {
             return Ok(false);
         }
+        self.longest_coded = self.longest_coded.max(values.all().longest());
         if self.dictionary.is_none() {
             self.dictionary = Dictionary::new(&values, None);
         }
@@ -235,12 +279,27 @@ impl ChunkEncoder {
         }
     }
 
-    /// The length of the values that are in no page yet in the encoding PLAIN.
-    fn plain_len(&self) -> usize {
+    /// The length of the first values that are in no page yet in the encoding PLAIN.
+    fn plain_len_of(&self, count: usize) -> usize {
         match &self.dictionary {
-            Some(dictionary) if self.is_coded => dictionary.entries().plain_len_of(&self.numbers),
-            _ => self.values.all().plain_len(),
+            Some(dictionary) if self.is_coded => {
+                dictionary.entries().plain_len_of(&self.numbers[..count])
+            }
+            _ => self.values.slice(0..count).plain_len(),
         }
+    }
+
+    /// What the values that are in no page yet take at most in the encoding PLAIN.
+    fn plain_len_at_most(&self) -> usize {
+        match self.is_coded {
+            true => self.numbers.len().saturating_mul(self.longest_coded),
+            false => self.values.all().plain_len(),
+        }
+    }
+
+    /// Whether the values that are in no page yet are as long as this in the encoding PLAIN.
+    fn plain_len_reaches(&self, bytes: usize) -> bool {
+        self.plain_len_at_most() >= bytes && self.plain_len_of(self.count()) >= bytes
     }
 
     fn error(&self, what: &str) -> ParquetError {
@@ -253,15 +312,15 @@ impl ChunkEncoder {
     fn page_end(&self) -> Option<(usize, usize)> {
         let rows = self.rows.min(self.column.page_rows);
         let count = self.values_of(rows);
-        let reaches = |count: usize| {
-            let bytes = match &self.dictionary {
-                Some(dictionary) => {
-                    let width = width_of(dictionary.entries().len().saturating_sub(1) as u64);
-                    (count * usize::from(width)).div_ceil(8)
-                }
-                None => self.values.slice(0..count).plain_len(),
-            };
-            bytes >= self.column.page_bytes
+        let page_bytes = self.column.page_bytes;
+        let most_plain = PLAIN_BYTES.max(page_bytes.saturating_mul(PLAIN_TIMES));
+        let may_be_long = self.plain_len_reaches(most_plain);
+        let reaches = |count: usize| match &self.dictionary {
+            Some(dictionary) => {
+                let numbers = numbers_len(dictionary.entries().len(), count);
+                numbers >= page_bytes || may_be_long && self.plain_len_of(count) >= most_plain
+            }
+            None => self.plain_len_of(count) >= page_bytes,
         };
         if !reaches(count) {
             return (rows >= self.column.page_rows).then_some((rows, count));
@@ -309,7 +368,15 @@ impl ChunkEncoder {
                 (self.encode_values(count, &mut page)?, page.len())
             }
         };
-        self.is_numbered |= encoding == Encoding::RLE_DICTIONARY;
+        if i32::try_from(length).is_err() {
+            return Err(self.error(
+                "has values of 2 GiB and more in one page, whose length Parquet cannot say",
+            ));
+        }
+        if encoding == Encoding::RLE_DICTIONARY {
+            self.is_numbered = true;
+            self.know_entries(count);
+        }
         let nulls = (rows - count) as u64;
         let once = self
             .each_once(count)
@@ -414,10 +481,15 @@ impl ChunkEncoder {
         } else {
             0
         };
-        let waiting = self.plain_len() + levels;
-        let dictionary = self.dictionary.as_ref();
-        let entries = dictionary.map_or(0, |dictionary| dictionary.entries().plain_len());
-        let encoded = self.totals.bytes + waiting + entries;
+        let (count, dictionary) = (self.count(), self.dictionary.as_ref());
+        let waiting = match dictionary.filter(|_| !self.is_looking) {
+            Some(dictionary) => {
+                let known = dictionary.entries().first(self.known_entries);
+                known.plain_len() + numbers_len(self.known_entries, count)
+            }
+            None => self.plain_len_of(count),
+        };
+        let encoded = self.totals.bytes + waiting + levels;
         self.chunks.estimate(self.column.leaf, encoded)
     }
 
@@ -445,4 +517,10 @@ impl ChunkEncoder {
         let (is_numbered, column) = (self.is_numbered, self.column);
         self.totals.close(&column, is_numbered)
     }
+}
+
+/// The length of numbers of a dictionary that has so many entries.
+fn numbers_len(entries: usize, count: usize) -> usize {
+    let width = width_of(entries.saturating_sub(1) as u64);
+    (count * usize::from(width)).div_ceil(8)
 }

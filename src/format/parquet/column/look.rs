@@ -16,9 +16,12 @@ use super::choose::{Look, choose};
 use super::leaves;
 use super::values::Values;
 use crate::options::Encodings;
+use crate::size::size_of_rows;
 
 /// How many rows of a row group are looked at.
 pub(in crate::format::parquet) const LOOK_ROWS: usize = 1 << 16;
+/// The size of rows in memory that is looked at, if it is reached by fewer of them.
+pub(in crate::format::parquet) const LOOK_BYTES: usize = 8 << 20;
 
 /// What is chosen among for each leaf column, `None` where the properties say how it is encoded.
 pub(in crate::format::parquet) struct Chooser {
@@ -124,11 +127,17 @@ impl Chooser {
         let leaves = &self.leaves[first..first + count];
         let empty = |leaf: &Option<Leaf>| leaf.as_ref().map(|leaf| leaf.empty.clone());
         let mut values: Vec<Option<Values>> = leaves.iter().map(empty).collect();
-        let mut rows = LOOK_ROWS;
+        let (mut rows, mut bytes) = (LOOK_ROWS, LOOK_BYTES);
         for array in arrays {
-            let count = array.len().min(rows);
+            let most = array.len().min(rows);
+            // As many rows as reach the size, each of them looked at once: of one batch they may take far more.
+            let count = first_row_at(most, |rows| size_of_rows(array, 0..rows) >= bytes);
+            bytes = bytes.saturating_sub(size_of_rows(array, 0..count));
             rows -= count;
             leaves::append(&array.slice(0, count), &mut values)?;
+            if bytes == 0 {
+                break;
+            }
         }
         let choose = |(leaf, values): (&Option<Leaf>, Option<Values>)| {
             let (Some(leaf), Some(values)) = (leaf, values) else {
@@ -138,4 +147,20 @@ impl Chooser {
         };
         leaves.iter().zip(values).map(choose).collect()
     }
+}
+
+/// The least number of rows that are enough, or all of them.
+fn first_row_at(all: usize, is_enough: impl Fn(usize) -> bool) -> usize {
+    let (mut without, mut with) = (0, all);
+    if !is_enough(all) {
+        return all;
+    }
+    while without + 1 < with {
+        let middle = without.midpoint(with);
+        match is_enough(middle) {
+            true => with = middle,
+            false => without = middle,
+        }
+    }
+    with
 }

@@ -25,7 +25,7 @@ mod values;
 pub(super) use choice::Choices;
 pub(super) use chunk::ChunkEncoder;
 pub(super) use flat::Column;
-pub(super) use look::{Chooser, LOOK_ROWS};
+pub(super) use look::{Chooser, LOOK_BYTES, LOOK_ROWS};
 
 #[cfg(test)]
 mod oracle_tests;

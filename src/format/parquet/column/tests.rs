@@ -8,12 +8,14 @@ use arrow::array::{
     TimestampMicrosecondArray,
 };
 use arrow::compute::concat_batches;
-use arrow::datatypes::{Field, Int32Type, Int64Type};
+use arrow::datatypes::{DataType, Field, Int32Type, Int64Type, Schema};
 use bytes::Bytes;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder};
+use parquet::file::reader::{FileReader, SerializedFileReader};
 
+use super::super::row_group::FileTemplate;
 use super::super::rows::tests::file_of_encodings;
 use crate::options::Encodings;
 
@@ -287,6 +289,108 @@ fn codes_of_dictionaries_make_the_pages_that_their_values_make() {
             }
         }
     }
+}
+
+/// The rows of a column, the values that each of them is written as, and as codes of a dictionary.
+fn coded_and_plain(numbers: impl Iterator<Item = i32>, values: ArrayRef) -> [ArrayRef; 2] {
+    let keys: Int32Array = numbers.map(Some).collect();
+    let coded: ArrayRef = Arc::new(DictionaryArray::<Int32Type>::new(keys, values));
+    let plain = arrow::compute::cast(&coded, &DataType::Utf8).unwrap();
+    [coded, plain]
+}
+
+/// The length of each page of the only column of a file before it was compressed.
+fn page_lengths(column: &ArrayRef, properties: WriterPropertiesBuilder) -> Vec<usize> {
+    let batch = RecordBatch::try_from_iter([("c", Arc::clone(column))]).unwrap();
+    let properties = (properties.build(), true);
+    let file = file_of_encodings(&[batch], properties, None, Encodings::Auto).unwrap();
+    let reader = SerializedFileReader::new(Bytes::from(file)).unwrap();
+    let group = reader.get_row_group(0).unwrap();
+    let pages = group.get_column_page_reader(0).unwrap();
+    pages.map(|page| page.unwrap().buffer().len()).collect()
+}
+
+#[test]
+fn pages_of_numbers_end_before_their_values_are_too_many_bytes() {
+    let most = 16 << 20;
+    let words = |count: i32, length: usize| -> ArrayRef {
+        let words = (0..count).map(|word| format!("{word:0length$}"));
+        Arc::new(StringArray::from_iter_values(words))
+    };
+    let columns = coded_and_plain((0..3_000).map(|row| row % 40), words(40, 20_000));
+    let lengths = columns
+        .clone()
+        .map(|column| page_lengths(&column, properties()));
+    // 60 MB in values; in numbers, a page of 20,000 rows would be there for all.
+    assert_eq!(lengths[0].len(), 1 + 4, "{:?}", lengths[0]);
+    assert_eq!(lengths[0], lengths[1]);
+    // Where the dictionary is given up, what was to be numbers is written as values.
+    let empty = std::iter::repeat_n(String::new(), 1 << 16);
+    let texts = noise(7).take(5_000).map(|noise| format!("{noise:05000}"));
+    let late: ArrayRef = Arc::new(StringArray::from_iter_values(empty.chain(texts)));
+    let lengths = page_lengths(&late, properties());
+    assert!(
+        lengths.iter().all(|length| *length < most + 5_004),
+        "{lengths:?}"
+    );
+    assert!(lengths.iter().sum::<usize>() > 25_000_000);
+}
+
+#[test]
+fn few_long_values_are_enough_to_choose_by() {
+    let texts = noise(8).take(6_000).map(|noise| format!("{noise:02000}"));
+    let column: ArrayRef = Arc::new(StringArray::from_iter_values(texts));
+    let batches = |rows: usize| -> Vec<ArrayRef> {
+        let starts = (0..column.len()).step_by(rows);
+        starts
+            .map(|start| column.slice(start, rows.min(column.len() - start)))
+            .collect()
+    };
+    let whole = chunks(&batches(6_000), properties());
+    for rows in [7, 1_000, 1_024, 5_000] {
+        assert!(whole == chunks(&batches(rows), properties()), "{rows}");
+    }
+}
+
+/// Where row groups and files end because of their size would depend on the memory limit otherwise, which says whether rows
+/// are held as codes.
+#[test]
+fn the_size_of_a_chunk_is_the_same_whether_rows_come_as_codes_or_as_values() {
+    let values: ArrayRef = Arc::new(StringArray::from_iter_values(
+        (0..2_000).map(|value| format!("{value:040}")),
+    ));
+    // Some of the values are in the first rows, and others come later.
+    let numbers = (0..90_000).map(|row| (row / 60) + row % 7);
+    let estimates = coded_and_plain(numbers, values).map(|column| {
+        let batch = RecordBatch::try_from_iter([("c", column)]).unwrap();
+        let schema = match batch.column(0).data_type() {
+            DataType::Dictionary(_, _) => {
+                let field = Field::new("c", DataType::Utf8, false);
+                Arc::new(Schema::new(vec![field]))
+            }
+            _ => batch.schema(),
+        };
+        let embedded = (true, Some(true));
+        let template =
+            FileTemplate::new(&schema, properties().build(), embedded, Encodings::Auto).unwrap();
+        let file = template.file(std::io::sink()).unwrap();
+        let group = template
+            .row_group(&file, 0, None, template.unchosen())
+            .unwrap();
+        let mut estimates = Vec::new();
+        for start in (0..batch.num_rows()).step_by(3_000) {
+            let range = start..(start + 3_000).min(batch.num_rows());
+            group
+                .encode(0, &batch, std::slice::from_ref(&range))
+                .unwrap();
+            estimates.push(group.estimate());
+        }
+        estimates
+    });
+    assert_eq!(estimates[0], estimates[1]);
+    // Values that are written as numbers do not count as if they were not.
+    let last = *estimates[0].last().unwrap();
+    assert!(last < 400_000, "{last}");
 }
 
 /// pyarrow reads them into dictionaries, which it can from no other encoding.

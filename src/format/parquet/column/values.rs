@@ -146,6 +146,34 @@ impl<'a> Slice<'a> {
         }
     }
 
+    /// The first of them.
+    pub(super) fn first(&self, count: usize) -> Slice<'a> {
+        match *self {
+            Slice::Booleans(values) => Slice::Booleans(&values[..count]),
+            Slice::Four(values) => Slice::Four(&values[..count]),
+            Slice::Eight(values) => Slice::Eight(&values[..count]),
+            Slice::Fixed { width, bytes } => Slice::Fixed {
+                width,
+                bytes: &bytes[..count * width],
+            },
+            Slice::Bytes(ByteSlice { start, ends, bytes }) => {
+                let ends = &ends[..count];
+                Slice::Bytes(ByteSlice { start, ends, bytes })
+            }
+        }
+    }
+
+    /// The length of the longest in the encoding PLAIN, a whole byte at least.
+    pub(super) fn longest(&self) -> usize {
+        match self {
+            Slice::Booleans(_) => 1,
+            Slice::Four(_) => 4,
+            Slice::Eight(_) => 8,
+            Slice::Fixed { width, .. } => *width,
+            Slice::Bytes(values) => 4 + values.iter().map(<[u8]>::len).max().unwrap_or(0),
+        }
+    }
+
     /// The length of those of some numbers in the encoding PLAIN.
     pub(super) fn plain_len_of(&self, numbers: &[u32]) -> usize {
         match self {

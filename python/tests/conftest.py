@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import store_server
 from hypothesis import settings
+from skips import skip
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests" / "peers"))
 
@@ -21,13 +23,6 @@ settings.load_profile("untimed")
 
 # A shell that starts the tests in the background has Ctrl-C ignored, and they with it; some tests send it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-def skip(reason: str) -> None:
-    """Skips a test that cannot run here; where nothing may be skipped, fails it."""
-    if os.environ.get("ATOMIC_ARROW_REQUIRE_ALL") == "1":
-        pytest.fail(f"ATOMIC_ARROW_REQUIRE_ALL=1, and this was skipped: {reason}")
-    pytest.skip(f"SKIPPED {reason}")
 
 
 @pytest.fixture
@@ -47,3 +42,27 @@ def files() -> Callable[[Path], list[str]]:
         return sorted(str(path.relative_to(directory)) for path in paths)
 
     return list_files
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[store_server.Server]:
+    """A server that speaks the protocol of S3, with the bucket ``lake``."""
+    try:
+        with store_server.serve() as server:
+            yield server
+    except store_server.Unavailable as why:
+        skip(str(why))
+
+
+@pytest.fixture
+def root(request: pytest.FixtureRequest) -> str:
+    """The URL of a data set of the test's own."""
+    return f"s3://lake/{request.node.name}/weather"
+
+
+@pytest.fixture
+def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Takes away what the environment says of object stores."""
+    for name in os.environ:
+        if name.startswith(("AWS_", "AZURE_", "GOOGLE_")):
+            monkeypatch.delenv(name)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import json
 import logging
 import os
 import pickle
@@ -13,95 +12,19 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import IO, Any, NamedTuple
-from urllib.parse import urlsplit
+from typing import Any
 
 import atomic_arrow as aa
 import pandas as pd
 import polars as pl
 import pyarrow as pa
-import pyarrow.dataset as ds
 import pytest
-from conftest import skip
-from pyarrow.fs import S3FileSystem
+from store_server import SECRET, TOP, Server
 
-TOP = Path(__file__).parents[2]
-SECRET = "no-message-has-this"
 ROWS = pa.table({"station_id": ["KSEA", "KJFK", "KSEA"], "temp": [11.5, 3.0, 12.25]})
 
-
-class Server(NamedTuple):
-    """A server that speaks the protocol of S3, behind a proxy."""
-
-    process: subprocess.Popen[str]
-    endpoint: str
-    options: dict[str, str]
-
-    def tell(self, command: str) -> dict[str, Any]:
-        """Gives the proxy a command, and its answer."""
-        assert self.process.stdin is not None
-        self.process.stdin.write(f"{command}\n")
-        self.process.stdin.flush()
-        return read(self.process.stdout)
-
-    def rows(self, root: str) -> pa.Table:
-        """The rows of a data set, as pyarrow reads them."""
-        reading = S3FileSystem(
-            access_key=self.options["aws_access_key_id"],
-            secret_key=self.options["aws_secret_access_key"],
-            endpoint_override=urlsplit(self.endpoint).netloc,
-            scheme="http",
-            region="us-east-1",
-            allow_bucket_creation=False,
-        )
-        place = root.removeprefix("s3://")
-        return ds.dataset(place, filesystem=reading, partitioning="hive").to_table()
-
-
-def read(stream: IO[str] | None) -> dict[str, Any]:
-    assert stream is not None
-    answer: dict[str, Any] = json.loads(stream.readline())
-    return answer
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    command = ["cargo", "run", "--quiet", "--locked", "-p", "atomic-arrow-store-servers", "--"]
-    command += ["serve", "seaweedfs", "--bucket", "lake"]
-    pipe = subprocess.PIPE
-    try:
-        process = subprocess.Popen(
-            command, cwd=TOP, stdin=pipe, stdout=pipe, stderr=pipe, text=True
-        )
-    except FileNotFoundError:
-        skip("there is no cargo to build the server with")
-        return
-    with process:
-        assert process.stdout is not None and process.stderr is not None
-        line = process.stdout.readline()
-        if not line:
-            skip(f"seaweedfs does not run here: {process.stderr.read()}")
-        told = json.loads(line)
-        options = told["options"] | {"aws_secret_access_key": SECRET}
-        # It ends with its input.
-        yield Server(process, told["endpoint"], options)
-        process.stdin and process.stdin.close()
-        process.stderr.close()
-
-
-@pytest.fixture
-def root(request: pytest.FixtureRequest) -> str:
-    """The URL of a data set of the test's own."""
-    return f"s3://lake/{request.node.name}/weather"
-
-
-@pytest.fixture(autouse=True)
-def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in os.environ:
-        if name.startswith(("AWS_", "AZURE_", "GOOGLE_")):
-            monkeypatch.delenv(name)
+pytestmark = pytest.mark.usefixtures("no_settings")
 
 
 def test_a_user_of_pandas_writes_to_a_bucket_by_another_root(server: Server, root: str) -> None:
@@ -124,8 +47,8 @@ def test_a_user_of_polars_has_the_same_options_for_reading(server: Server, root:
 def test_the_environment_says_how_the_store_is_reached(
     server: Server, root: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in server.options.items():
-        monkeypatch.setenv(name.upper(), value)
+    for name, value in server.environment().items():
+        monkeypatch.setenv(name, value)
     aa.write_dataset(ROWS, root, partition_by="station_id")
     assert aa.inspect(root).rows == 3
     with pytest.raises(aa.ConflictError) as raised:
@@ -142,7 +65,7 @@ def test_the_page_runs_as_printed(server: Server, tmp_path: Path) -> None:
     page = (TOP / "docs/object-stores.md").read_text()
     script = tmp_path / "page.py"
     script.write_text("\n".join(re.findall(r"^```python\n(.*?)^```", page, re.M | re.S)))
-    environment = os.environ | {name.upper(): value for name, value in server.options.items()}
+    environment = os.environ | server.environment()
     done = subprocess.run(
         [sys.executable, script], capture_output=True, text=True, cwd=tmp_path, env=environment
     )

@@ -22,7 +22,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 import readers
-from conftest import skip
+from skips import skip
 
 SPAWN = multiprocessing.get_context("spawn")
 ROWS = pa.table({"station_id": ["KSEA", "KJFK", "KSEA"], "number": [1, 2, 3]})

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from common import DOCS, WHOLE, printed, whole
@@ -14,3 +17,17 @@ __all__ = ["DOCS", "WHOLE", "printed", "whole"]
 def root(tmp_path: Path) -> Path:
     """The root of a data set that is not there yet."""
     return tmp_path / "lake" / "weather"
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Any]:
+    """A server that speaks the protocol of S3, with the bucket ``lake``: see ``tests/store_server.py``."""
+    sys.path.append(str(Path(__file__).parents[1] / "tests"))
+    import store_server
+    from skips import skip
+
+    try:
+        with store_server.serve() as server:
+            yield server
+    except store_server.Unavailable as why:
+        skip(str(why))

@@ -251,6 +251,14 @@ def test_the_process_dies_at_any_time(
     assert_clean(root, discard=True)
 
 
+def test_a_frame_is_written_to_a_bucket(server: Any) -> None:
+    root: Any = "s3://lake/daft/weather"
+    options = {"storage_options": server.options}
+    assert write(frame().into_batches(3), root, partition_by="k", **options).rows == 20
+    assert sorted(server.rows(root)["n"].to_pylist()) == ALL
+    assert aa.staged(root, **options) == []
+
+
 def test_the_examples_run(tmp_path: Path) -> None:
     check_examples(aa.daft, tmp_path)
 

@@ -253,6 +253,16 @@ def test_a_warning_of_the_commit_reaches_the_driver(root: Path, client: Client) 
         aa.dask.write_dataset(frame(), root, compute_kwargs={"scheduler": client})
 
 
+def test_the_workers_write_to_a_bucket(server: Any, client: Client) -> None:
+    root, options = "s3://lake/dask/weather", {"storage_options": server.options}
+    receipt = aa.dask.write_dataset(
+        frame(), root, partition_by="k", compute_kwargs={"scheduler": client}, **options
+    )
+    assert len(receipt.files) == 8
+    assert sorted(server.rows(root)["n"].to_pylist()) == ALL
+    assert aa.staged(root, **options) == []
+
+
 def test_the_examples_run(tmp_path: Path) -> None:
     check_examples(aa.dask, tmp_path)
 

@@ -227,6 +227,14 @@ def test_tensors_are_kept_and_pickled_objects_refused(root: Path) -> None:
     assert_clean(root / "other")
 
 
+def test_the_tasks_write_to_a_bucket(server: Any) -> None:
+    root: Any = "s3://lake/ray/weather"
+    options = {"storage_options": server.options}
+    assert write(rows(), root, partition_by="k", **options).rows == 20
+    assert sorted(server.rows(root)["n"].to_pylist()) == ALL
+    assert aa.staged(root, **options) == []
+
+
 def test_the_examples_run(tmp_path: Path) -> None:
     check_examples(aa.ray, tmp_path)
 

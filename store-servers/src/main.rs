@@ -20,8 +20,9 @@ enum Command {
     /// Serve until standard input ends.
     ///
     /// Prints one line of JSON when the server answers: `url`, the address of the bucket; `options`, what a client is
-    /// configured with, in the words of object_store; and `endpoint`. Each line of standard input is a command: `add RULE`,
-    /// `clear`, `release`, `hanging`, or `counts`. It is answered with one line of JSON.
+    /// configured with, in the words of object_store; `endpoint`, and `server`, the endpoint past the proxy, where no request
+    /// is counted. Each line of standard input is a command: `add RULE`, `clear`, `release`, `hanging`, or `counts`. It is
+    /// answered with one line of JSON.
     Serve {
         /// seaweedfs, moto, azurite or fake-gcs.
         kind: Kind,
@@ -80,6 +81,7 @@ fn serve(kind: Kind, bucket: &str, faults: Vec<Rule>) -> io::Result<()> {
         "kind": kind.name(),
         "url": proxy.url(bucket),
         "endpoint": proxy.endpoint(),
+        "server": server.endpoint(),
         "options": options,
     }))?;
     for line in io::stdin().lock().lines() {

@@ -102,14 +102,13 @@ fn the_program_serves_until_its_standard_input_ends() {
     let ready = next();
     assert_eq!(ready["url"], "s3://lake");
     assert_eq!(ready["options"]["aws_endpoint"], ready["endpoint"]);
-    let port: u16 = ready["endpoint"]
-        .as_str()
-        .unwrap()
-        .rsplit_once(':')
-        .unwrap()
-        .1
-        .parse()
-        .unwrap();
+    let port_of = |name: &str| -> u16 {
+        let (_, port) = ready[name].as_str().unwrap().rsplit_once(':').unwrap();
+        port.parse().unwrap()
+    };
+    let port = port_of("endpoint");
+    assert_ne!(port_of("server"), port);
+    assert!(answers(port_of("server")));
     assert!(answers(port));
 
     let mut stdin = child.stdin.take().unwrap();

@@ -42,11 +42,16 @@ def enter() -> None:
     os.execv(python, [str(python), *sys.argv])
 
 
+def build(*what: str) -> Path:
+    """Builds programs for release, and gives the directory that they are in."""
+    print("building", *what, file=sys.stderr)
+    subprocess.run(["cargo", "build", "--release", "-q", "--locked", *what], cwd=PROJECT, check=True)
+    return TARGET / "release"
+
+
 def build_writers() -> Path:
     """Our writers in Rust."""
-    print("building our writers", file=sys.stderr)
-    subprocess.run(["cargo", "build", "--release", "-q", "--locked", "--example", "peers"], cwd=PROJECT, check=True)
-    return TARGET / "release" / "examples" / "peers"
+    return build("--example", "peers") / "examples" / "peers"
 
 
 def install_package() -> None:

@@ -101,9 +101,9 @@ def resident(process: int) -> int:
         return 0
 
 
-def command(case: Case, to: Path, settings: Settings) -> list:
+def command(case: Case, to: Path | str, settings: Settings) -> list:
     work = case.work
-    rust = case.writer in RUST
+    rust = case.writer not in (*PYTHON, *PEERS, *OTHERS)
     writer = [settings.binary] if rust else [sys.executable, environment.HERE / "peer.py"]
     words = [*writer, case.writer, case.source, to, *work.keys]
     words += ["--rows", str(scaled(work, settings.scale, work.rows))]
@@ -130,7 +130,7 @@ def write(case: Case, number: int, settings: Settings) -> None:
         empty(to)
 
 
-def rounds(cases: list[Case], settings: Settings) -> None:
+def rounds(cases: list[Case], settings: Settings, write=write) -> None:
     """Every case by turns, beginning with another one each round."""
     for number in range(settings.rounds or cases[0].work.rounds):
         first = number % len(cases)

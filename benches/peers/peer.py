@@ -1,7 +1,8 @@
 """One write from Python, in a process of its own: `peer.py WRITER INPUT DESTINATION [KEY…]`, and options.
 
 The input is in memory as Arrow, or as the writer has it, before the clock starts. Everybody writes zstd at
-level 3, with defaults otherwise. One line of JSON says what it took.
+level 3, with defaults otherwise. One line of JSON says what it took. The destination of pyarrow, Polars and delta-rs may
+be a URL of S3, which is reached as the environment says.
 """
 
 import argparse
@@ -12,6 +13,7 @@ import time
 from pathlib import Path
 
 import pyarrow as pa
+import store
 from commits import COMMITS
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "tests" / "peers"))
@@ -34,7 +36,8 @@ def pyarrow_(table: pa.Table, keys: list[str], limit: int | None):
     partitioning = ds.partitioning(pa.schema([table.schema.field(key) for key in keys]), flavor="hive")
     options = ds.ParquetFileFormat().make_write_options(compression="zstd", compression_level=3)
     return lambda to: ds.write_dataset(
-        table, to, format="parquet", partitioning=partitioning, file_options=options, max_partitions=1 << 20
+        table, **store.of_pyarrow(to), format="parquet", partitioning=partitioning, file_options=options,
+        max_partitions=1 << 20,
     )
 
 
@@ -53,7 +56,9 @@ def polars(table: pa.Table, keys: list[str], limit: int | None):
     options = {"compression": "zstd", "compression_level": 3, "mkdir": True}
     if not keys:
         return lambda to: frame.sink_parquet(one_file(to), **options)
-    return lambda to: frame.sink_parquet(pl.PartitionBy(to, key=keys, include_key=False), **options)
+    return lambda to: frame.sink_parquet(
+        pl.PartitionBy(to, key=keys, include_key=False), storage_options=store.options(to), **options
+    )
 
 
 def duckdb(table: pa.Table, keys: list[str], limit: int | None):
@@ -84,7 +89,9 @@ def delta_rs(table: pa.Table, keys: list[str], limit: int | None):
     from deltalake import WriterProperties, write_deltalake
 
     properties = WriterProperties(compression="ZSTD", compression_level=3)
-    return lambda to: write_deltalake(to, table, partition_by=keys or None, writer_properties=properties)
+    return lambda to: write_deltalake(
+        to, table, partition_by=keys or None, writer_properties=properties, storage_options=store.options(to)
+    )
 
 
 def atomic_py(table: pa.Table, keys: list[str], limit: int | None):

@@ -11,19 +11,17 @@
 
 #[path = "../common/disk.rs"]
 mod disk;
+#[path = "../common/process.rs"]
+mod process;
 mod sketch;
 
-use std::fs::{self, File};
-use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::path::PathBuf;
 
 use atomic_arrow::arrow::array::RecordBatch;
-use atomic_arrow::arrow::ipc::reader::FileReader;
-use atomic_arrow::parquet::basic::{Compression, ZstdLevel};
-use atomic_arrow::parquet::file::properties::WriterProperties;
 use atomic_arrow::{DatasetWriter, Durability, PartitionBy, Verify};
 
 use disk::Stopwatch;
+use process::properties;
 
 struct Arguments {
     writer: String,
@@ -80,49 +78,20 @@ fn main() {
         );
         return;
     };
-    let batches = read(&arguments.input, arguments.rows);
+    let batches = process::read(&arguments.input, arguments.rows);
     let commits: Vec<&[RecordBatch]> = if arguments.commits {
         batches.chunks(1).collect()
     } else {
         vec![&batches]
     };
     let syncs = Stopwatch::default();
-    let before = memory("VmRSS");
-    fs::write("/proc/self/clear_refs", "5").unwrap();
-    let (user, system) = processor_time();
-    let start = Instant::now();
-    for (number, batches) in commits.into_iter().enumerate() {
-        write(&arguments, number, batches, &syncs);
-    }
-    let seconds = start.elapsed().as_secs_f64();
-    let (user, system) = (processor_time().0 - user, processor_time().1 - system);
-    let (peak, syncing) = (memory("VmHWM"), syncs.total().as_secs_f64());
-    println!(
-        "{{\"seconds\": {seconds:.4}, \"syncing\": {syncing:.4}, \"user\": {user:.2}, \"sys\": {system:.2}, \
-         \"before\": {before}, \"peak\": {peak}}}"
-    );
-}
-
-/// The first rows of an Arrow IPC file.
-fn read(path: &Path, mut rows: usize) -> Vec<RecordBatch> {
-    let reader = FileReader::try_new(File::open(path).unwrap(), None).unwrap();
-    let mut batches = Vec::new();
-    for batch in reader {
-        let batch = batch.unwrap();
-        let taken = batch.num_rows().min(rows);
-        rows -= taken;
-        batches.push(batch.slice(0, taken));
-        if rows == 0 {
-            break;
+    let taken = process::taken(|| {
+        for (number, batches) in commits.into_iter().enumerate() {
+            write(&arguments, number, batches, &syncs);
         }
-    }
-    batches
-}
-
-fn properties() -> WriterProperties {
-    WriterProperties::builder()
-        .set_compression(Compression::ZSTD(ZstdLevel::try_new(3).unwrap()))
-        .build()
+    });
+    let syncing = syncs.total().as_secs_f64();
+    println!("{{{taken}, \"syncing\": {syncing:.4}}}");
 }
 
 /// Writes batches as one commit.
@@ -160,23 +129,4 @@ fn write(arguments: &Arguments, number: usize, batches: &[RecordBatch], syncs: &
         writer.write(batch).unwrap();
     }
     writer.commit().unwrap();
-}
-
-/// A figure of this process's memory, in bytes.
-fn memory(field: &str) -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|line| line.starts_with(field)).unwrap();
-    let figure = line.split_whitespace().nth(1).unwrap();
-    figure.parse::<u64>().unwrap() << 10
-}
-
-/// Seconds of all threads, of programs' own and of the system's code; in ticks of 10 ms.
-fn processor_time() -> (f64, f64) {
-    let stat = fs::read_to_string("/proc/self/stat").unwrap();
-    let fields = stat.rsplit_once(')').unwrap().1;
-    let ticks = |at| {
-        let field = fields.split_whitespace().nth(at).unwrap();
-        field.parse::<u64>().unwrap() as f64 / 100.0
-    };
-    (ticks(11), ticks(12))
 }

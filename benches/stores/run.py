@@ -55,7 +55,7 @@ def works() -> dict:
     partitioned = {"rounds": 3, "writers": ("atomic", "pyarrow", "polars", "delta-rs")}
     return {
         LARGE: Work(
-            "one large file, 800,000 rows of 200 columns", inputs.wide, rows=800_000, partitions=20, keys=(), rounds=3,
+            "one large file, 1,000,000 rows of 200 columns", inputs.wide, rows=1_000_000, partitions=20, keys=(), rounds=3,
             writers=(LOCAL, "upload", "file", "atomic"),
         ),
         "500": replace(WORKS["c"], about="5,000,000 rows into 500 partitions, shuffled", **partitioned),

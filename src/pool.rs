@@ -144,10 +144,24 @@ pub(crate) fn map_calls<T: Send + Sync>(
     path: &Path,
     work: impl Fn(usize) -> Result<T> + Sync,
 ) -> Result<Vec<T>> {
+    map(threads_for_calls(count), count, path, work)
+}
+
+/// The number of threads for so many tasks that each are a few calls of the file system.
+pub(crate) fn threads_for_calls(count: usize) -> usize {
     // Of fewer, to begin threads takes longer.
     const MANY: usize = 256;
     const THREADS: usize = 8;
-    let threads = if count < MANY { 1 } else { THREADS };
+    if count < MANY { 1 } else { THREADS }
+}
+
+/// Runs tasks on up to `threads` threads, and gives their results in order.
+pub(crate) fn map<T: Send + Sync>(
+    threads: usize,
+    count: usize,
+    path: &Path,
+    work: impl Fn(usize) -> Result<T> + Sync,
+) -> Result<Vec<T>> {
     let slots: Vec<OnceLock<T>> = (0..count).map(|_| OnceLock::new()).collect();
     for_each(threads, count, path, |number| {
         let _ = slots[number].set(work(number)?);

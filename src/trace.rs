@@ -35,8 +35,15 @@
 //! | a dead writer's transaction, which was not committed, was removed | `atomic_arrow::recover` | INFO | `transaction` |
 //! | a dead writer's staging file was removed | `atomic_arrow::recover` | INFO | `path` |
 //! | something could not be recovered | `atomic_arrow::recover` | WARN | `error` |
+//! | a request to an object store was answered | `atomic_arrow::store` | DEBUG | `request`, `key`, `attempt`, `milliseconds`, `outcome` |
+//! | a request to an object store failed and is made again | `atomic_arrow::store` | INFO | `request`, `key`, `attempt`, `failure` |
+//! | a request on a condition had no clear answer and is made again | `atomic_arrow::store` | WARN | `request`, `key`, `attempt`, `failure` |
 //! | a file is sound | `atomic_arrow::verify` | DEBUG | `path` |
 //! | a file is damaged, or not checkable | `atomic_arrow::verify` | WARN | `path`, `damage` |
+//!
+//! `request` is `put`, `get`, `head`, `list`, `copy`, `delete`, `begin_upload`, `put_part`, `complete_upload` or `abort_upload`, and `key` in a
+//! request for several objects the first. A client that is made of a URL makes requests again by itself; `attempt` counts all of them.
+//! Neither they nor failures have settings or credentials in them.
 //!
 //! Errors that a call returns are no events. The threads of a writer are in the span of the call that they help. Every
 //! writer and every recovery removes what dead writers left, so that events of `atomic_arrow::recover` come from both.
@@ -55,6 +62,8 @@ pub const COMMIT: &str = "atomic_arrow::commit";
 pub const RECOVER: &str = "atomic_arrow::recover";
 /// The target of checks of files that exist.
 pub const VERIFY: &str = "atomic_arrow::verify";
+/// The target of single requests to object stores.
+pub const STORE: &str = "atomic_arrow::store";
 
 /// The name of a write, and its number in a stream.
 type Name<'a> = (Option<&'a str>, Option<u64>);
@@ -175,4 +184,24 @@ pub(crate) fn checked(path: &Path, damage: Option<&dyn fmt::Display>) {
             warn!(target: VERIFY, %path, %damage, "checked a file: it is damaged, or not checkable");
         }
     }
+}
+
+#[cfg(feature = "object_store")]
+pub(crate) fn requested(
+    (request, key, attempt): (&str, &str, u32),
+    time: std::time::Duration,
+    outcome: impl fmt::Display,
+) {
+    let milliseconds = time.as_millis() as u64;
+    debug!(target: STORE, request, key, attempt, milliseconds, %outcome, "made a request to the object store");
+}
+
+#[cfg(feature = "object_store")]
+pub(crate) fn repeated((request, key, attempt): (&str, &str, u32), failure: &str) {
+    info!(target: STORE, request, key, attempt, failure, "makes a request to the object store again");
+}
+
+#[cfg(feature = "object_store")]
+pub(crate) fn doubtful((request, key, attempt): (&str, &str, u32), failure: impl fmt::Display) {
+    warn!(target: STORE, request, key, attempt, %failure, "makes a request again that may have been done");
 }

@@ -15,7 +15,7 @@ const VARIABLE: &str = "ATOMIC_ARROW_LOG";
 pub(crate) const HELP: &str = "\
 With ATOMIC_ARROW_LOG=info, or debug, what is done is told on standard error, in the place of a
 progress bar; ATOMIC_ARROW_LOG=atomic_arrow::commit=debug tells it of one target (write, commit,
-recover, verify).";
+recover, verify, store).";
 
 /// Listens to the library if the variable asks for it.
 pub(crate) fn listen() -> Result<(), Failure> {
@@ -42,7 +42,13 @@ pub(crate) fn listen() -> Result<(), Failure> {
 /// A filter by levels and by the targets that the library has.
 fn filter(asked: &str) -> Option<Targets> {
     let filter: Targets = asked.parse().ok()?;
-    let targets = [trace::WRITE, trace::COMMIT, trace::RECOVER, trace::VERIFY];
+    let targets = [
+        trace::WRITE,
+        trace::COMMIT,
+        trace::RECOVER,
+        trace::VERIFY,
+        trace::STORE,
+    ];
     let is_known =
         |asked: &str| !asked.is_empty() && targets.iter().any(|target| target.starts_with(asked));
     let known = filter.iter().all(|(target, _)| is_known(target));
@@ -65,6 +71,7 @@ mod tests {
             "DEBUG",
             "off",
             "warn,atomic_arrow::commit=debug",
+            "info,atomic_arrow::store=debug",
             "atomic_arrow",
         ] {
             assert!(filter(asked).is_some(), "{asked}");

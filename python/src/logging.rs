@@ -23,7 +23,13 @@ use tracing_subscriber::layer::{Context, Layer};
 use tracing_subscriber::registry::Registry;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-const TARGETS: [&str; 4] = [trace::WRITE, trace::COMMIT, trace::RECOVER, trace::VERIFY];
+const TARGETS: [&str; 5] = [
+    trace::WRITE,
+    trace::COMMIT,
+    trace::RECOVER,
+    trace::VERIFY,
+    trace::STORE,
+];
 
 /// The number of messages that wait at most, for a thread that does not look up.
 const MOST: usize = 100_000;

@@ -283,6 +283,7 @@ def test_what_is_done_in_a_store_is_logged_as_on_a_disk(
     assert {record.name for record in caplog.records} >= {
         "atomic_arrow.write",
         "atomic_arrow.commit",
+        "atomic_arrow.store",
     }
     assert any(root in record.getMessage() for record in caplog.records)
     assert SECRET not in caplog.text

@@ -8,6 +8,7 @@ mod local;
 mod remote;
 
 use std::any::Any;
+use std::collections::HashSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -89,6 +90,12 @@ pub(crate) struct VerifiedFile<'a> {
         expect(dead_code, reason = "only object stores are told of it")
     )]
     pub(crate) bytes: u64,
+    /// The XXH3 hash (128 bits) of all bytes as they were written, where they were hashed.
+    #[cfg_attr(
+        not(feature = "object_store"),
+        expect(dead_code, reason = "only object stores are told of it")
+    )]
+    pub(crate) hash: Option<u128>,
     /// Where it is to be published, below the root of the data set.
     #[cfg_attr(
         not(feature = "object_store"),
@@ -182,6 +189,9 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync {
     /// remembered; the receipt of an earlier one has no files.
     fn recall(&self, scope: &Path, name: &WriteName) -> Result<Option<Receipt>>;
 
+    /// The number of threads for so many tasks that each are a few calls of this place.
+    fn threads_for(&self, tasks: usize) -> usize;
+
     // Transactions, and who works on them.
 
     /// Where a transaction stands, as errors name it.
@@ -192,6 +202,10 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync {
 
     /// The transactions of which anything is left.
     fn transactions(&self) -> Result<Vec<Uuid>>;
+
+    /// The transactions beside these that dead ones had adopted, and that are staged again by now; none where what is adopted
+    /// stays where it is.
+    fn staged_again(&self, seen: &HashSet<Uuid>) -> Result<Vec<Uuid>>;
 
     /// Whether a writer was at work on a transaction a moment ago, as far as [the list](Self::transactions) of them told: nothing
     /// has to be read to know that it needs no recovery. False where a list does not tell.

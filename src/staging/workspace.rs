@@ -19,6 +19,8 @@ pub(crate) struct Workspace {
     directory: PathBuf,
     /// The number of the next file, of either kind.
     next: Arc<AtomicU64>,
+    /// Whether every file is hashed, also where its writer does not ask for that.
+    hashes_all: bool,
 }
 
 impl Workspace {
@@ -28,7 +30,15 @@ impl Workspace {
             area,
             directory,
             next: Arc::default(),
+            hashes_all: false,
         }
+    }
+
+    /// Hashes every file, so that whoever reads it again can compare what he reads.
+    #[cfg(feature = "object_store")]
+    pub(crate) fn hashing_all(mut self) -> Self {
+        self.hashes_all = true;
+        self
     }
 
     /// A new staging file.
@@ -39,7 +49,7 @@ impl Workspace {
         let path = self.directory.join(staged_name(self.number()));
         let created = self.area.disk.create_file(&path, false);
         let file = self.unless_gone(created, &path)?;
-        Draft::within(&self.area, path, file, hashing)
+        Draft::within(&self.area, path, file, hashing || self.hashes_all)
     }
 
     /// A new file that is never published, and that nobody else opens.

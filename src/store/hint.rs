@@ -18,6 +18,10 @@ pub fn object_store_hint(cause: &(dyn StdError + 'static)) -> Option<&'static st
             "check the name of the bucket or container, the credentials, and what they may do: an AWS_SECRET_ACCESS_KEY may be \
              of another store than AWS_ENDPOINT_URL, and some stores answer so for a bucket that is not there",
         ),
+        Error::InvalidPath { .. } => Some(
+            "an object has a key that no client here can name, as one with two slashes in a row, and nothing beside it can be \
+             listed: rename or remove it with the tools of the store",
+        ),
         Error::NotFound { .. }
             if text.contains("NoSuchBucket") || text.contains("ContainerNotFound") =>
         {
@@ -56,4 +60,21 @@ fn is_caused(error: &Error, text: &str) -> bool {
         cause = error.source();
     }
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::error::io_error;
+
+    #[test]
+    fn a_key_that_cannot_be_named_is_told_with_its_remedy() {
+        let Err(error) = object_store::path::Path::parse("weather//x") else {
+            return;
+        };
+        let error = io_error(Error::from(error));
+        assert!(error.to_string().contains("weather//x"), "{error}");
+        let hint = object_store_hint(&error).unwrap_or_default();
+        assert!(hint.contains("two slashes"), "{hint}");
+    }
 }

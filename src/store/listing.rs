@@ -76,7 +76,7 @@ impl Listing {
         if let Some(objects) = &*objects {
             return Ok(Arc::clone(objects));
         }
-        let listed = self.store.list(&self.below, usize::MAX)?;
+        let listed = self.store.list(&self.below)?;
         let listed = listed.iter();
         let listed = listed.map(|meta| (meta.location.to_string(), Found::listed(meta)));
         let listed: Arc<Objects> = Arc::new(listed.collect());
@@ -104,7 +104,7 @@ impl Listing {
         };
         let mut entries = Vec::new();
         let mut from = Bound::Included(prefix.clone());
-        while let Some((next, found)) = objects.range((from, Bound::Unbounded)).next() {
+        while let Some((next, _)) = objects.range((from, Bound::Unbounded)).next() {
             let Some(below) = next.strip_prefix(&prefix) else {
                 break;
             };
@@ -115,11 +115,7 @@ impl Listing {
                     Bound::Included(format!("{prefix}{name}0"))
                 }
                 None => {
-                    // Some tools put an empty object for a directory.
-                    let is_marker = found.size == 0 && is_directory(&objects, &format!("{next}/"));
-                    if !is_marker {
-                        entries.push(entry(below, EntryKind::File));
-                    }
+                    entries.push(entry(below, EntryKind::File));
                     Bound::Excluded(next.clone())
                 }
             };

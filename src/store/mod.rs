@@ -4,16 +4,20 @@
 //! requests run, and what a doubtful answer is taken for. [`StoreView`] reads a store as a [`Disk`](crate::disk::Disk), so
 //! that whoever reads files reads objects too. The order of requests is the backend's.
 
+mod error;
 mod hint;
 mod listing;
 mod object;
 mod options;
 mod parts;
+mod payload;
 mod permits;
 mod publication;
 mod ranges;
+mod request;
 mod requests;
 mod runtime;
+mod swap;
 mod url;
 mod view;
 
@@ -35,10 +39,14 @@ pub use hint::object_store_hint;
 pub(crate) use object::status_of;
 pub use options::ObjectStoreOptions;
 pub(crate) use parts::UploadedParts;
-pub(crate) use publication::Payload;
-pub(crate) use requests::{Expected, Found, Object, Swapped, io_error, tag_of};
+pub(crate) use payload::Payload;
+pub(crate) use requests::{Found, Object, tag_of};
 pub(crate) use runtime::wait;
+pub(crate) use swap::{Expected, Swapped};
 pub(crate) use view::StoreView;
+
+/// The longest key that S3 and Google Cloud Storage take, in bytes. Azure takes as many characters.
+const LONGEST_KEY: usize = 1024;
 
 /// The client of one bucket or container.
 pub(crate) struct Store {
@@ -147,6 +155,22 @@ impl Store {
         Key::parse(&key).map_err(|_| {
             invalid("has a name that no object can have: control characters, or `.` or `..`")
         })
+    }
+
+    /// The key of an object that is to be made at a path.
+    ///
+    /// # Errors
+    /// Those of [`key`](Self::key); [`Error::InvalidPath`] if it is longer than keys may be.
+    pub(crate) fn new_key(&self, path: &Path) -> Result<Key> {
+        let key = self.key(path)?;
+        match key.as_ref().len() > LONGEST_KEY {
+            true => Err(Error::InvalidPath {
+                path: path.to_owned(),
+                reason: "has a key of more than 1024 bytes, which object stores do not take: partition by shorter values, \
+                         or choose a shorter root",
+            }),
+            false => Ok(key),
+        }
     }
 
     /// The path of a key: its URL.

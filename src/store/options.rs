@@ -13,6 +13,7 @@ use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
 use object_store::multipart::MultipartStore;
 use object_store::{ClientConfigKey, RetryConfig};
 
+use super::request::Connector;
 use super::url::{Address, Scheme};
 use crate::error::{Error, Result};
 
@@ -24,6 +25,12 @@ const PARALLEL_REQUESTS: usize = 16;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LEAST_DEAD_AFTER: Duration = Duration::from_secs(60);
 const DEAD_AFTER: Duration = Duration::from_secs(15 * 60);
+
+/// How long what commits is asked for again, of a store that does not answer.
+const PATIENCE: Duration = Duration::from_secs(2 * 60);
+
+/// How long it may take until the answer to a request begins that gives a store little to do.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(30);
 
 /// How long a request may take by default: a part has to go through a slow line.
 const TIMEOUT: &str = "180 seconds";
@@ -74,6 +81,9 @@ pub struct ObjectStoreOptions {
     given_uploads: Option<Arc<dyn MultipartStore>>,
     /// The time before a doubtful request is made again; it doubles.
     pub(super) first_pause: Duration,
+    pub(super) patience: Duration,
+    /// How long it may take until the answer to a small request begins.
+    answered_within: Duration,
     least_part_size: u64,
     least_dead_after: Duration,
     /// In the order in which they were given.
@@ -91,6 +101,8 @@ impl Default for ObjectStoreOptions {
             given: None,
             given_uploads: None,
             first_pause: FIRST_PAUSE,
+            patience: PATIENCE,
+            answered_within: ANSWERED_WITHIN,
             least_part_size: LEAST_PART_SIZE,
             least_dead_after: LEAST_DEAD_AFTER,
             settings: Vec::new(),
@@ -120,15 +132,17 @@ impl fmt::Debug for ObjectStoreOptions {
 
 /// The clients that a builder makes with these options; the builders of the kinds of stores have no trait in common.
 macro_rules! clients {
-    ($options:expr, $builder:expr, $key:ident) => {{
+    ($options:expr, $builder:expr, $key:ident, $variable:literal) => {{
         let mut builder = $builder;
-        let timeout = $key::Client(ClientConfigKey::Timeout);
-        if builder.get_config_value(&timeout).is_none() {
-            builder = builder.with_config(timeout, TIMEOUT);
+        // The client has a default of its own, so that its value does not tell whether the environment has one.
+        if std::env::var_os($variable).is_none() {
+            builder = builder.with_config($key::Client(ClientConfigKey::Timeout), TIMEOUT);
         }
         for (name, value) in &$options.settings {
             builder = builder.with_config($options.parsed::<$key>(name)?, value);
         }
+        let answered_within = $options.answered_within;
+        builder = builder.with_http_connector(Connector { answered_within });
         let once = builder.clone().with_retry(no_retry());
         let unusable = |error| $options.unusable(&error);
         let repeating = builder.build().map_err(unusable)?;
@@ -175,12 +189,15 @@ impl ObjectStoreOptions {
         self
     }
 
-    /// For tests: a request of doubtful outcome is repeated at once, parts may have any size, and a writer may be dead at once.
+    /// For tests: a request of doubtful outcome is repeated at once and a few times, small ones are answered within a second, parts
+    /// may have any size, and a writer may be dead at once.
     #[cfg(feature = "sim")]
     #[doc(hidden)]
     #[must_use]
     pub fn for_tests(mut self) -> Self {
         self.first_pause = Duration::ZERO;
+        self.patience = Duration::ZERO;
+        self.answered_within = Duration::from_secs(1);
         self.least_part_size = 1;
         self.least_dead_after = Duration::ZERO;
         self
@@ -222,7 +239,8 @@ impl ObjectStoreOptions {
     }
 
     /// How long a writer may be silent until others take it for dead, by the clock of the store; by default 15 minutes, and
-    /// a minute at least. A writer says that it lives as often as a fifteenth of that.
+    /// a minute at least. A writer says that it lives as often as a fifteenth of that. To a store that hangs it says so again after 30
+    /// seconds, which should be a small part of this.
     #[must_use]
     pub fn dead_after(mut self, time: Duration) -> Self {
         self.dead_after = time;
@@ -273,15 +291,15 @@ impl ObjectStoreOptions {
                 if checksum.is_none() {
                     builder = builder.with_checksum_algorithm(Checksum::SHA256);
                 }
-                clients!(self, builder, AmazonS3ConfigKey)
+                clients!(self, builder, AmazonS3ConfigKey, "AWS_TIMEOUT")
             }
             Scheme::Gcs => {
                 let builder = GoogleCloudStorageBuilder::from_env().with_url(url);
-                clients!(self, builder, GoogleConfigKey)
+                clients!(self, builder, GoogleConfigKey, "GOOGLE_TIMEOUT")
             }
             Scheme::Azure => {
                 let builder = MicrosoftAzureBuilder::from_env().with_url(url);
-                clients!(self, builder, AzureConfigKey)
+                clients!(self, builder, AzureConfigKey, "AZURE_TIMEOUT")
             }
             Scheme::Given => Err(Error::InvalidPath {
                 path: Path::new(url).to_owned(),

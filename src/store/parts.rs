@@ -4,12 +4,16 @@ use std::io;
 
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
+use object_store::MultipartUpload;
 use object_store::multipart::PartId;
 use object_store::path::Path as Key;
 use serde::{Deserialize, Serialize};
+use twox_hash::XxHash3_128;
 
-use super::{Store, Version, io_error, wait};
-use crate::disk::DiskFile;
+use super::error::io_error;
+use super::payload::{Payload, part_size, read};
+use super::request::{Request, made};
+use super::{Store, Version, wait};
 
 /// The parts of a file that are in the store.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,9 +27,6 @@ pub(crate) struct UploadedParts {
     pub(crate) bytes: u64,
 }
 
-/// The most parts that S3 takes.
-const MOST_PARTS: u64 = 10_000;
-
 impl Store {
     /// Whether uploads in parts can be ended by others than who began them.
     pub(crate) fn has_parts(&self) -> bool {
@@ -35,17 +36,25 @@ impl Store {
     /// Begins an upload in parts, and gives the store's name of it.
     pub(crate) fn begin_upload(&self, key: &Key) -> io::Result<String> {
         let (uploads, key) = (self.uploads()?, key.clone());
-        wait(async move { uploads.create_multipart(&key).await.map_err(io_error) })
+        wait(async move {
+            let begun = uploads.create_multipart(&key);
+            let begun = made(Request::BeginUpload, &key, begun).await;
+            begun.map_err(io_error)
+        })
     }
 
     /// Uploads a file in parts, several at a time.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::InvalidData`] if what was read and uploaded is not what was written; those of the store.
     pub(crate) fn upload_parts(
         &self,
         key: &Key,
         upload: &str,
-        file: &dyn DiskFile,
-        bytes: u64,
+        payload: &Payload<'_>,
     ) -> io::Result<UploadedParts> {
+        let bytes = payload.bytes;
+        let mut hasher = XxHash3_128::new();
         // All parts but the last have the same size, as some stores demand.
         let size = part_size(self.options.part_size, bytes);
         let mut ids = Vec::new();
@@ -58,7 +67,9 @@ impl Store {
             let mut group = Vec::new();
             while start < bytes && group.len() < permit.parts {
                 let length = size.min(bytes - start);
-                group.push(read(file, start, length)?);
+                let part = read(payload.file, start, length)?;
+                hasher.write(&part);
+                group.push(part);
                 start += length;
             }
             let (uploads, key, upload) = (self.uploads()?, key.clone(), upload.to_owned());
@@ -68,9 +79,8 @@ impl Store {
                 let put = |(number, part): (usize, Bytes)| {
                     let (uploads, key, upload) = (uploads.clone(), key.clone(), upload.clone());
                     async move {
-                        uploads
-                            .put_part(&key, &upload, first + number, part.into())
-                            .await
+                        let put = uploads.put_part(&key, &upload, first + number, part.into());
+                        made(Request::PutPart, &key, put).await
                     }
                 };
                 let parts = stream::iter(group).enumerate().map(put);
@@ -82,6 +92,7 @@ impl Store {
             })?;
             ids.extend(parts.into_iter().map(|part| part.content_id));
         }
+        payload.check(&hasher)?;
         Ok(UploadedParts {
             upload: upload.to_owned(),
             parts: ids,
@@ -95,7 +106,8 @@ impl Store {
         wait(async move {
             let ids = parts.parts.into_iter();
             let ids = ids.map(|content_id| PartId { content_id }).collect();
-            let completed = uploads.complete_multipart(&key, &parts.upload, ids).await;
+            let completed = uploads.complete_multipart(&key, &parts.upload, ids);
+            let completed = made(Request::CompleteUpload, &key, completed).await;
             completed.map(drop).map_err(io_error)
         })
     }
@@ -104,7 +116,8 @@ impl Store {
     pub(crate) fn abort_upload(&self, key: &Key, upload: &str) -> io::Result<()> {
         let (uploads, key, upload) = (self.uploads()?, key.clone(), upload.to_owned());
         wait(async move {
-            match uploads.abort_multipart(&key, &upload).await {
+            let aborted = uploads.abort_multipart(&key, &upload);
+            match made(Request::AbortUpload, &key, aborted).await {
                 Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
                 Err(error) => Err(io_error(error)),
             }
@@ -117,31 +130,34 @@ impl Store {
     }
 
     /// Puts a file as one object, whatever is there.
-    pub(crate) fn put_file(
-        &self,
-        key: &Key,
-        file: &dyn DiskFile,
-        bytes: u64,
-    ) -> io::Result<Version> {
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::InvalidData`] if what was read is not what was written; those of the store.
+    pub(crate) fn put_file(&self, key: &Key, payload: &Payload<'_>) -> io::Result<Version> {
         let _permit = self.permits.take(1);
+        let bytes = payload.bytes;
         if bytes <= self.options.part_size {
-            return self.put(key, read(file, 0, bytes)?);
+            return self.put(key, payload.whole()?);
         }
+        let mut hasher = XxHash3_128::new();
         let (store, location) = (self.clients.repeating.clone(), key.clone());
         let begun = wait(async move {
             let begun = store.put_multipart_opts(&location, Default::default());
-            begun.await.map_err(io_error)
+            let begun = made(Request::BeginUpload, &location, begun).await;
+            begun.map_err(io_error)
         });
         let mut upload = begun?;
         let size = part_size(self.options.part_size, bytes);
         let mut start = 0;
         while start < bytes {
             let length = size.min(bytes - start);
-            let part = read(file, start, length)?;
+            let part = read(payload.file, start, length)?;
+            hasher.write(&part);
             start += length;
+            let location = key.clone();
             upload = wait(async move {
-                let put = upload.put_part(part.into()).await;
-                match put.map_err(io_error) {
+                let put = made(Request::PutPart, &location, upload.put_part(part.into()));
+                match put.await.map_err(io_error) {
                     Ok(()) => Ok(upload),
                     Err(error) => {
                         // What cannot be removed now, the rules of the bucket remove.
@@ -151,27 +167,22 @@ impl Store {
                 }
             })?;
         }
+        if let Err(error) = payload.check(&hasher) {
+            abort(upload)?;
+            return Err(error);
+        }
+        let location = key.clone();
         wait(async move {
-            let put = upload.complete().await;
+            let put = made(Request::CompleteUpload, &location, upload.complete()).await;
             Ok(put.map_err(io_error)?.into())
         })
     }
 }
 
-/// The size of the parts of a file of so many bytes: as was asked for, if there are not too many then.
-pub(super) fn part_size(asked: u64, bytes: u64) -> u64 {
-    asked.max(bytes.div_ceil(MOST_PARTS))
-}
-
-/// Reads a range of a file, all of it.
-pub(super) fn read(file: &dyn DiskFile, start: u64, length: u64) -> io::Result<Bytes> {
-    let mut bytes = vec![0; usize::try_from(length).map_err(io::Error::other)?];
-    let mut filled = 0;
-    while filled < bytes.len() {
-        match file.read_at(&mut bytes[filled..], start + filled as u64)? {
-            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-            count => filled += count,
-        }
-    }
-    Ok(bytes.into())
+/// Removes the parts of an upload. What cannot be removed now, the rules of the bucket remove.
+pub(super) fn abort(mut upload: Box<dyn MultipartUpload>) -> io::Result<()> {
+    wait(async move {
+        let _ = upload.abort().await;
+        Ok(())
+    })
 }

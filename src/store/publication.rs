@@ -9,35 +9,15 @@ use object_store::{MultipartUpload, PutMultipartOptions};
 use twox_hash::XxHash3_128;
 use uuid::Uuid;
 
-use super::parts::{part_size, read};
-use super::requests::{head, is_refused, tokens};
-use super::{Expected, Store, Swapped, io_error, wait};
-use crate::disk::DiskFile;
+use super::error::{io_error, is_refused};
+use super::parts::abort;
+use super::payload::{Payload, part_size, read};
+use super::request::{Request, made};
+use super::requests::{head, tokens};
+use super::{Expected, Store, Swapped, wait};
 
 /// The most bytes that S3 takes in one PUT.
 const MOST_PUT: u64 = 5 << 30;
-
-/// A file that is put as an object.
-pub(crate) struct Payload<'a> {
-    pub(crate) file: &'a dyn DiskFile,
-    /// Its length in bytes.
-    pub(crate) bytes: u64,
-    /// The XXH3 hash (128 bits) of all bytes, as they were written.
-    pub(crate) hash: Option<u128>,
-}
-
-impl Payload<'_> {
-    /// Compares the bytes that were read, and will be visible, with those that were written.
-    fn check(&self, hasher: &XxHash3_128) -> io::Result<()> {
-        match self.hash {
-            Some(hash) if hash != hasher.finish_128() => Err(io::Error::new(
-                io::ErrorKind::InvalidData,
-                "the staged file is not what was written",
-            )),
-            _ => Ok(()),
-        }
-    }
-}
 
 impl Store {
     /// Puts a file as an object if what is there is what is expected, and finds out whether it did.
@@ -62,11 +42,7 @@ impl Store {
                 "no more than 5 GiB can be put on a condition: more can only replace what is there",
             ));
         }
-        let bytes = read(payload.file, 0, payload.bytes)?;
-        let mut hasher = XxHash3_128::new();
-        hasher.write(&bytes);
-        payload.check(&hasher)?;
-        self.swap(key, bytes, expected)
+        self.swap_patiently(key, payload.whole()?, expected)
     }
 
     /// Uploads a file in parts, whatever is there.
@@ -78,18 +54,20 @@ impl Store {
         };
         let (store, location) = (self.clients.repeating.clone(), key.clone());
         let begun = wait(async move {
-            let begun = store.put_multipart_opts(&location, options).await;
+            let begun = store.put_multipart_opts(&location, options);
+            let begun = made(Request::BeginUpload, &location, begun).await;
             begun.map_err(io_error)
         });
         let mut upload = begun?;
-        let put = self.put_parts(upload.as_mut(), payload);
+        let put = self.put_parts(key, upload.as_mut(), payload);
         if let Err(error) = put {
             abort(upload)?;
             return Err(error);
         }
         let (store, key) = (self.clients.repeating.clone(), key.clone());
         wait(async move {
-            let error = match upload.complete().await {
+            let completed = made(Request::CompleteUpload, &key, upload.complete()).await;
+            let error = match completed {
                 Ok(put) => return Ok(Swapped::Done(put.into())),
                 Err(error) => io_error(error),
             };
@@ -106,7 +84,12 @@ impl Store {
     }
 
     /// Uploads the parts of a file, several at a time.
-    fn put_parts(&self, upload: &mut dyn MultipartUpload, payload: &Payload<'_>) -> io::Result<()> {
+    fn put_parts(
+        &self,
+        key: &Key,
+        upload: &mut dyn MultipartUpload,
+        payload: &Payload<'_>,
+    ) -> io::Result<()> {
         let size = part_size(self.options.part_size, payload.bytes);
         let at_once = self.options.parallel_requests;
         let mut hasher = XxHash3_128::new();
@@ -119,19 +102,16 @@ impl Store {
                 hasher.write(&part);
                 parts.push(upload.put_part(part.into()));
             }
+            let key = key.clone();
             wait(async move {
-                let put = stream::iter(parts).buffer_unordered(at_once);
+                let mut put = Vec::new();
+                for part in parts {
+                    put.push(made(Request::PutPart, &key, part));
+                }
+                let put = stream::iter(put).buffer_unordered(at_once);
                 put.try_collect::<()>().await.map_err(io_error)
             })?;
         }
         payload.check(&hasher)
     }
-}
-
-/// Removes the parts of an upload. What cannot be removed now, the rules of the bucket remove.
-fn abort(mut upload: Box<dyn MultipartUpload>) -> io::Result<()> {
-    wait(async move {
-        let _ = upload.abort().await;
-        Ok(())
-    })
 }

@@ -7,7 +7,9 @@ use futures::{StreamExt, stream};
 use object_store::path::Path as Key;
 use object_store::{GetOptions, GetRange, ObjectStore};
 
-use super::{Found, Store, io_error, wait};
+use super::error::io_error;
+use super::request::{Request, made};
+use super::{Found, Store, wait};
 
 impl Store {
     /// Reads ranges of objects, by their starts and lengths, several at a time, and gives what came of each, in order:
@@ -44,7 +46,10 @@ async fn get_range(
         range: Some(GetRange::Bounded(start..start + length)),
         ..GetOptions::default()
     };
-    let answer = store.get_opts(key, options).await.map_err(io_error)?;
-    let found = Found::of(&answer);
-    Ok((answer.bytes().await.map_err(io_error)?, found))
+    let get = async {
+        let answer = store.get_opts(key, options).await?;
+        let found = Found::of(&answer);
+        Ok::<_, object_store::Error>((answer.bytes().await?, found))
+    };
+    made(Request::Get, key, get).await.map_err(io_error)
 }

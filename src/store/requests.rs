@@ -1,50 +1,23 @@
-//! The requests to an object store, and what their answers mean.
-//!
-//! A request that only one of several writers may succeed with is a [swap](Store::swap). Its reply may be lost, or be that
-//! of a repetition of it: what it wrote carries a token, by which its writer finds out what happened.
+//! The requests to an object store whatever is there; those on a condition are [swaps](Store::swap).
 
+use std::collections::HashSet;
+use std::future::ready;
 use std::io;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 use object_store::path::Path as Key;
 use object_store::{
-    Attribute, Attributes, CopyOptions, GetOptions, GetResult, ListResult, ObjectMeta, PutMode,
-    PutOptions, PutPayload,
+    Attribute, Attributes, CopyOptions, GetOptions, GetResult, ListResult, ObjectMeta, PutOptions,
 };
-use uuid::Uuid;
 
+use super::error::io_error;
+use super::request::{Request, made};
 use super::{Store, Version, wait};
 
 /// The name of the metadata that tells which request wrote an object. Azure takes no hyphens in it.
 const TOKEN: &str = "atomic_arrow_token";
-/// The number of times that a doubtful request is made.
-const ATTEMPTS: u32 = 5;
-
-/// What has to be at a key for a swap.
-#[derive(Debug, Clone)]
-pub(crate) enum Expected {
-    /// No object.
-    Absent,
-    /// This version of it.
-    Version(Version),
-    /// Whatever is there, also nothing.
-    Any,
-}
-
-/// The result of a swap.
-#[derive(Debug)]
-pub(crate) enum Swapped {
-    /// The object is the new one, of this version.
-    Done(Version),
-    /// Something else was there.
-    Lost,
-    /// Nothing was there, where a version was expected.
-    Gone,
-    /// The store does not tell whether it was done.
-    Unknown(io::Error),
-}
 
 /// An object without its content.
 #[derive(Debug, Clone)]
@@ -77,6 +50,11 @@ impl Found {
         self.version.e_tag.as_deref().map(unquoted)
     }
 
+    /// Whether a swap wrote it, as far as the store has kept its metadata.
+    pub(crate) fn has_any_token(&self) -> bool {
+        self.token.is_some()
+    }
+
     /// Whether this is the object that a request wrote.
     pub(super) fn has_token(&self, token: &str) -> bool {
         self.token.as_deref() == Some(token)
@@ -88,7 +66,7 @@ impl Found {
     }
 
     /// Whether two objects of one key are one version of it.
-    pub(super) fn is_same_version(&self, other: &Found) -> bool {
+    pub(crate) fn is_same_version(&self, other: &Found) -> bool {
         let has_version =
             |found: &Found| found.version.e_tag.is_some() || found.version.version.is_some();
         match has_version(self) && has_version(other) {
@@ -122,7 +100,7 @@ fn unquoted(tag: &str) -> &str {
 }
 
 /// Whether two versions are one. A list may tell less of it than a reply to a write.
-fn is_same(one: &Version, other: &Version) -> bool {
+pub(super) fn is_same(one: &Version, other: &Version) -> bool {
     match (&one.e_tag, &other.e_tag) {
         (Some(one), Some(other)) => unquoted(one) == unquoted(other),
         _ => one.version.is_some() && one.version == other.version,
@@ -134,13 +112,13 @@ impl Store {
     pub(crate) fn get(&self, key: &Key) -> io::Result<Option<Object>> {
         let (store, key) = (self.clients.repeating.clone(), key.clone());
         wait(async move {
-            let Some(answer) = unless_absent(store.get_opts(&key, GetOptions::default()).await)?
-            else {
-                return Ok(None);
+            let get = async {
+                let answer = store.get_opts(&key, GetOptions::default()).await?;
+                let found = Found::of(&answer);
+                let bytes = answer.bytes().await?;
+                Ok::<_, object_store::Error>(Object { bytes, found })
             };
-            let found = Found::of(&answer);
-            let bytes = answer.bytes().await.map_err(io_error)?;
-            Ok(Some(Object { bytes, found }))
+            unless_absent(made(Request::Get, &key, get).await)
         })
     }
 
@@ -155,21 +133,9 @@ impl Store {
         let (store, key) = (self.clients.repeating.clone(), key.clone());
         wait(async move {
             let put = store.put_opts(&key, bytes.into(), PutOptions::default());
-            Ok(put.await.map_err(io_error)?.into())
+            let put = made(Request::Put, &key, put).await;
+            Ok(put.map_err(io_error)?.into())
         })
-    }
-
-    /// Puts an object if what is there is what is expected, and finds out whether it did.
-    ///
-    /// # Errors
-    /// What is certain to have changed nothing.
-    pub(crate) fn swap(&self, key: &Key, bytes: Bytes, expected: Expected) -> io::Result<Swapped> {
-        let (repeating, once) = (&self.clients.repeating, &self.clients.once);
-        let repeats = once.is_none();
-        let store = once.as_ref().unwrap_or(repeating).clone();
-        let key = key.clone();
-        let pause = self.options.first_pause;
-        wait(async move { swap((store.as_ref(), repeats), pause, &key, bytes, &expected).await })
     }
 
     /// Copies objects within the store, several at a time, and gives the result of each, in order. Doing it twice is the
@@ -183,8 +149,8 @@ impl Store {
             let copy = |(from, to): (Key, Key)| {
                 let store = store.clone();
                 async move {
-                    let copied = store.copy_opts(&from, &to, CopyOptions::default()).await;
-                    copied.map_err(io_error)
+                    let copied = store.copy_opts(&from, &to, CopyOptions::default());
+                    made(Request::Copy, &to, copied).await.map_err(io_error)
                 }
             };
             let copies = stream::iter(copies).map(copy);
@@ -197,42 +163,89 @@ impl Store {
     /// # Errors
     /// The first; the others are removed all the same.
     pub(crate) fn delete_all(&self, keys: Vec<Key>) -> io::Result<()> {
-        if keys.is_empty() {
+        let Some(first) = keys.first().cloned() else {
             return Ok(());
-        }
+        };
         let store = self.clients.repeating.clone();
         wait(async move {
             let keys = stream::iter(keys).map(Ok).boxed();
-            let mut removed = store.delete_stream(keys);
-            let mut result = Ok(());
-            while let Some(one) = removed.next().await {
-                match one {
-                    Ok(_) | Err(object_store::Error::NotFound { .. }) => {}
-                    Err(error) => result = result.and(Err(io_error(error))),
+            let removed = async {
+                let mut removed = store.delete_stream(keys);
+                let mut result = Ok(());
+                while let Some(one) = removed.next().await {
+                    match one {
+                        Ok(_) | Err(object_store::Error::NotFound { .. }) => {}
+                        Err(error) => result = result.and(Err(error)),
+                    }
                 }
-            }
-            result
+                result
+            };
+            let removed = made(Request::Delete, &first, removed).await;
+            removed.map_err(io_error)
         })
     }
 
-    /// The objects below a key, at any depth, of which `most` are enough.
-    pub(crate) fn list(&self, below: &Key, most: usize) -> io::Result<Vec<ObjectMeta>> {
+    /// The objects below a key, at any depth, without [markers](is_marker) of directories.
+    pub(crate) fn list(&self, below: &Key) -> io::Result<Vec<ObjectMeta>> {
+        let mut listed = self.list_some(below, usize::MAX)?;
+        let empty = listed.iter().filter(|object| object.size == 0);
+        let empty: HashSet<&str> = empty.map(|object| object.location.as_ref()).collect();
+        let above = listed
+            .iter()
+            .flat_map(|object| directories(object.location.as_ref()));
+        let markers: HashSet<String> = above
+            .filter(|key| empty.contains(key))
+            .map(str::to_owned)
+            .collect();
+        listed.retain(|object| !is_marker(object, |key| markers.contains(key)));
+        Ok(listed)
+    }
+
+    /// Whether any object is below a key.
+    pub(crate) fn holds_any(&self, below: &Key) -> io::Result<bool> {
+        Ok(!self.list_some(below, 1)?.is_empty())
+    }
+
+    fn list_some(&self, below: &Key, most: usize) -> io::Result<Vec<ObjectMeta>> {
         let (store, below) = (self.clients.repeating.clone(), below.clone());
         wait(async move {
             let prefix = (!below.as_ref().is_empty()).then_some(&below);
-            let listed = store.list(prefix).take(most).try_collect();
-            listed.await.map_err(io_error)
+            // Clients give the key `lake/weather/` as `lake/weather`.
+            let is_itself = |object: &ObjectMeta| object.location == below;
+            let listed = store.list(prefix);
+            let listed = listed.try_filter(|object| ready(!is_itself(object)));
+            let listed = listed.take(most).try_collect();
+            made(Request::List, &below, listed).await.map_err(io_error)
         })
     }
 
-    /// The objects and directories right below a key.
+    /// The objects and directories right below a key, without [markers](is_marker) of directories.
     pub(crate) fn list_directory(&self, directory: &Key) -> io::Result<ListResult> {
         let (store, directory) = (self.clients.repeating.clone(), directory.clone());
         wait(async move {
             let prefix = (!directory.as_ref().is_empty()).then_some(&directory);
-            store.list_with_delimiter(prefix).await.map_err(io_error)
+            let listed = store.list_with_delimiter(prefix);
+            let listed = made(Request::List, &directory, listed).await;
+            let mut listed = listed.map_err(io_error)?;
+            let directories = listed.common_prefixes.iter();
+            let directories: HashSet<&str> = directories.map(AsRef::as_ref).collect();
+            listed.objects.retain(|object| {
+                object.location != directory && !is_marker(object, |key| directories.contains(key))
+            });
+            Ok(listed)
         })
     }
+}
+
+/// Whether an object is one that consoles and tools of Hadoop put for a directory: empty, with the key of the directory, whose
+/// slash at the end clients do not tell.
+fn is_marker(object: &ObjectMeta, is_directory: impl Fn(&str) -> bool) -> bool {
+    object.size == 0 && is_directory(object.location.as_ref())
+}
+
+/// The keys of the directories above a key.
+fn directories(key: &str) -> impl Iterator<Item = &str> {
+    key.match_indices('/').map(|(end, _)| &key[..end])
 }
 
 pub(super) async fn head(
@@ -243,75 +256,8 @@ pub(super) async fn head(
         head: true,
         ..GetOptions::default()
     };
-    let answer = unless_absent(store.get_opts(key, options).await)?;
-    Ok(answer.as_ref().map(Found::of))
-}
-
-/// `repeats` says that the store may make a request more than once.
-async fn swap(
-    (store, repeats): (&dyn object_store::ObjectStore, bool),
-    mut pause: Duration,
-    key: &Key,
-    bytes: Bytes,
-    expected: &Expected,
-) -> io::Result<Swapped> {
-    let token = Uuid::now_v7().to_string();
-    let options = PutOptions {
-        mode: match expected {
-            Expected::Absent => PutMode::Create,
-            Expected::Version(version) => PutMode::Update(version.clone()),
-            Expected::Any => PutMode::Overwrite,
-        },
-        attributes: tokens(&token),
-        ..PutOptions::default()
-    };
-    let payload = PutPayload::from(bytes);
-    let mut attempt = 1;
-    loop {
-        let error = match store.put_opts(key, payload.clone(), options.clone()).await {
-            Ok(put) => return Ok(Swapped::Done(put.into())),
-            Err(error) => error,
-        };
-        // Only then nothing can have been done yet.
-        let is_first = attempt == 1 && !repeats;
-        let is_certain = is_first && is_condition(&error);
-        let is_taken = matches!(error, object_store::Error::AlreadyExists { .. });
-        let is_lost = attempt == 1 && (is_condition(&error) || is_taken);
-        let error = io_error(error);
-        if is_refused(&error) {
-            let unsupported = error.kind() != io::ErrorKind::PermissionDenied;
-            if is_first || attempt == 1 && unsupported {
-                return Err(error);
-            }
-            return match head(store, key).await {
-                Ok(Some(found)) if found.has_token(&token) => Ok(Swapped::Done(found.version)),
-                // An attempt inside the client, if there was one, has not done it either.
-                Ok(_) if attempt == 1 => Err(error),
-                _ => Ok(Swapped::Unknown(error)),
-            };
-        }
-        match (head(store, key).await, expected) {
-            (Ok(Some(found)), _) if found.has_token(&token) => {
-                return Ok(Swapped::Done(found.version));
-            }
-            (Ok(Some(found)), Expected::Version(version)) if is_same(&found.version, version) => {}
-            (Ok(_), Expected::Any) => {}
-            (Ok(Some(_)), _) if is_lost => return Ok(Swapped::Lost),
-            // It may have been done, and somebody has replaced the object since.
-            (Ok(Some(_)), _) => return Ok(Swapped::Unknown(error)),
-            (Ok(None), Expected::Version(_)) if is_certain => return Ok(Swapped::Gone),
-            // It may have been done, and somebody has removed the object since.
-            (Ok(None), Expected::Version(_)) => return Ok(Swapped::Unknown(error)),
-            // Not done yet, or not known.
-            (Ok(None), Expected::Absent) | (Err(_), _) => {}
-        }
-        if attempt == ATTEMPTS {
-            return Ok(Swapped::Unknown(error));
-        }
-        attempt += 1;
-        tokio::time::sleep(pause).await;
-        pause *= 2;
-    }
+    let answer = made(Request::Head, key, store.get_opts(key, options)).await;
+    Ok(unless_absent(answer)?.as_ref().map(Found::of))
 }
 
 /// The attributes by which the writer of an object knows it again.
@@ -325,48 +271,10 @@ fn token_attribute() -> Attribute {
     Attribute::Metadata(TOKEN.into())
 }
 
-/// Whether the store refused the request whatever is there, so that nothing was done.
-pub(super) fn is_refused(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::PermissionDenied
-            | io::ErrorKind::Unsupported
-            | io::ErrorKind::InvalidFilename
-    )
-}
-
-/// Whether the store says that something else is there than was expected, or nothing. A conflict (409) says less: it is also
-/// the answer to two requests at a time, of which one may have been done.
-fn is_condition(error: &object_store::Error) -> bool {
-    matches!(
-        error,
-        object_store::Error::Precondition { .. } | object_store::Error::NotFound { .. }
-    )
-}
-
 fn unless_absent<T>(answer: object_store::Result<T>) -> io::Result<Option<T>> {
     match answer {
         Ok(answer) => Ok(Some(answer)),
         Err(object_store::Error::NotFound { .. }) => Ok(None),
         Err(error) => Err(io_error(error)),
     }
-}
-
-/// An error of a store as one of the system: something else than was expected is
-/// [`AlreadyExists`](io::ErrorKind::AlreadyExists).
-pub(crate) fn io_error(error: object_store::Error) -> io::Error {
-    use object_store::Error as Store;
-    let kind = match &error {
-        Store::NotFound { .. } => io::ErrorKind::NotFound,
-        Store::AlreadyExists { .. } | Store::Precondition { .. } | Store::NotModified { .. } => {
-            io::ErrorKind::AlreadyExists
-        }
-        Store::PermissionDenied { .. } | Store::Unauthenticated { .. } => {
-            io::ErrorKind::PermissionDenied
-        }
-        Store::NotSupported { .. } | Store::NotImplemented { .. } => io::ErrorKind::Unsupported,
-        Store::InvalidPath { .. } => io::ErrorKind::InvalidFilename,
-        _ => io::ErrorKind::Other,
-    };
-    io::Error::new(kind, error)
 }

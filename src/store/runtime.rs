@@ -9,6 +9,7 @@ use std::sync::mpsc::sync_channel;
 use std::sync::{Mutex, PoisonError};
 
 use tokio::runtime::{Builder, Handle, Runtime};
+use tracing::Instrument as _;
 
 /// Threads that requests share: they wait for the network nearly all of their time.
 const THREADS: usize = 2;
@@ -48,10 +49,11 @@ where
     F: Future<Output = io::Result<T>> + Send + 'static,
 {
     let (answer, answers) = sync_channel(1);
-    handle()?.spawn(async move {
+    let answered = async move {
         // Whoever waited is gone if it cannot be sent.
         let _ = answer.send(request.await);
-    });
+    };
+    handle()?.spawn(answered.in_current_span());
     answers
         .recv()
         .unwrap_or_else(|_| Err(io::Error::other("the client of the object store panicked")))

@@ -58,7 +58,7 @@ impl StoreView {
             Some(listing) if listing.covers(key) || listing.is_top(key) => {
                 listing.is_directory(key)
             }
-            _ => Ok(!self.store.list(key, 1)?.is_empty()),
+            _ => self.store.holds_any(key),
         }
     }
 

@@ -45,9 +45,8 @@ pub(super) fn recover_unless(
     if !dry_run {
         left = backend.sweep();
         // What dead transactions had adopted is staged again, and may have been kept long enough.
-        let mut given_back = backend.transactions()?;
-        given_back.retain(|id| !seen.contains(id));
-        transactions.extend(given_back.into_iter().map(recover));
+        let again = backend.staged_again(&seen)?;
+        transactions.extend(again.into_iter().map(recover));
     }
     Ok(RecoveredAll { transactions, left })
 }

@@ -94,7 +94,7 @@ impl Scenario {
 }
 
 /// Rows of one partition that are longer than a part.
-fn large() -> Vec<(&'static str, f64)> {
+pub(crate) fn large() -> Vec<(&'static str, f64)> {
     let value = |row: u64| f64::from_bits(row.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 12);
     (0..2_000).map(|row| ("KLAX", value(row))).collect()
 }

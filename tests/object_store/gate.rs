@@ -29,15 +29,15 @@ fn without_conditions_a_writer_that_was_aborted_commits() {
 fn without_tokens_nobody_can_tell_what_became_of_a_lost_reply() {
     let commit = |prepare: fn(&FaultyStore<InMemory>)| {
         let (lake, store) = Lake::faulty();
-        prepare(&store);
-        let decision = Rule::on(Request::PutIfMatch).at("/tx/").nth(1);
         lake.write(CommitMode::Append, &[("KSEA", 1.0)]).unwrap();
-        store.fail(decision, Fault::after(Answer::Doubtful));
-        lake.write(CommitMode::Append, &[("KSEA", 2.0)])
+        prepare(&store);
+        let lock = Rule::on(Request::PutIfAbsent).at("/lock/");
+        store.fail(lock, Fault::after(Answer::Doubtful));
+        lake.write(CommitMode::ErrorIfExists, &[("KJFK", 2.0)])
     };
     commit(|_| {}).unwrap();
     let error = commit(|store| store.ignore_metadata()).unwrap_err();
-    assert_eq!(error.outcome(), Outcome::Unknown);
+    assert_eq!(error.outcome(), Outcome::NotPublished);
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Data sets in object stores: in memory, on real servers, and where requests fail.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod bill;
+mod commit_point;
 mod deaths;
 mod faults;
 #[path = "../support/faulty_store.rs"]
@@ -13,3 +15,4 @@ mod modes;
 mod processes;
 mod readers;
 mod servers;
+mod told;

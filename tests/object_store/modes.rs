@@ -1,6 +1,13 @@
 //! Each mode, named writes and staged writes do in an object store what they do on a disk.
 
-use atomic_arrow::{CommitMode, Durability, Error, StagedWrites, StagingPlace, staged_in_store};
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray};
+use atomic_arrow::inspect::{InspectOptions, inspect_with_options};
+use atomic_arrow::{
+    CommitMode, DatasetWriter, Durability, Error, Outcome, StagedWrites, StagingPlace,
+    staged_in_store,
+};
 
 use crate::lake::{Lake, batch, owned, schema, write};
 
@@ -118,6 +125,50 @@ fn recovery_of_a_store_at_rest_finds_nothing() {
     let recovery = lake.recover().unwrap();
     assert!(recovery.failed.is_empty(), "{recovery:?}");
     assert!(recovery.finished.is_empty() && recovery.aborted.is_empty());
+}
+
+#[test]
+fn an_empty_object_that_stands_for_a_directory_is_no_file() {
+    for mode in [
+        CommitMode::Append,
+        CommitMode::ErrorIfExists,
+        CommitMode::ErrorIfAnyExists,
+        CommitMode::Ignore,
+        CommitMode::OverwritePartitions,
+        CommitMode::Overwrite,
+    ] {
+        let (lake, store) = Lake::faulty();
+        store.mark_directory("weather");
+        let receipt = lake.write(mode, &[("KSEA", 1.0)]).unwrap();
+        let totals = receipt.totals();
+        assert_eq!((totals.files, totals.removed), (1, 0), "{mode:?}");
+        store.mark_directory("weather/station_id=KSEA");
+        let again = lake.write(CommitMode::Overwrite, &[("KSEA", 2.0)]).unwrap();
+        assert_eq!(again.totals().removed, 1, "{mode:?}");
+        let inspection = InspectOptions::new().object_store(lake.options());
+        let inspection = inspect_with_options(lake.root(), &inspection).unwrap();
+        assert_eq!(inspection.totals().files, 1, "{mode:?}");
+        assert!(inspection.oddities.is_empty(), "{:?}", inspection.oddities);
+    }
+}
+
+#[test]
+fn a_key_that_no_store_takes_is_refused_before_the_commit() {
+    let lake = Lake::in_memory();
+    let value = "x".repeat(220);
+    let value: ArrayRef = Arc::new(StringArray::from(vec![value.as_str()]));
+    let temp: ArrayRef = Arc::new(Float64Array::from(vec![1.0]));
+    let keys = ["a", "b", "c", "d", "e"].map(|key| (key, Arc::clone(&value)));
+    let columns = keys.into_iter().chain([("temp", temp)]);
+    let batch = RecordBatch::try_from_iter(columns).unwrap();
+    let builder = DatasetWriter::builder(lake.root()).partition_by("a,b,c,d,e");
+    let builder = builder.object_store(lake.options());
+    let mut writer = builder.build(batch.schema()).unwrap();
+    writer.write(&batch).unwrap();
+    let error = writer.commit().unwrap_err();
+    assert!(matches!(error, Error::InvalidPath { .. }), "{error}");
+    assert_eq!(error.outcome(), Outcome::NotPublished);
+    assert_eq!(lake.keys(), Vec::<String>::new());
 }
 
 #[test]

@@ -163,6 +163,8 @@ struct State {
     /// Parts of keys at which conditions are not kept.
     unconditional: Vec<String>,
     keeps_no_metadata: bool,
+    /// The keys of directories for which there are markers.
+    markers: Vec<String>,
     /// How far the clock is ahead.
     ahead: Duration,
     /// How far it was when each object was written.
@@ -207,6 +209,11 @@ impl<S> FaultyStore<S> {
     /// Keeps no metadata.
     pub(crate) fn ignore_metadata(&self) {
         self.state().keeps_no_metadata = true;
+    }
+
+    /// Tells of an empty object with the key of a directory and a slash, as consoles make it and clients tell of it.
+    pub(crate) fn mark_directory(&self, key: &str) {
+        self.state().markers.push(key.to_owned());
     }
 
     /// The options of a PUT as far as they are kept.
@@ -307,6 +314,17 @@ fn dated(state: &Mutex<State>, mut meta: ObjectMeta) -> ObjectMeta {
         meta.last_modified += *ahead;
     }
     meta
+}
+
+/// The marker of a directory, as a list tells of it.
+fn marker(key: &str) -> ObjectMeta {
+    ObjectMeta {
+        location: Path::from(key),
+        last_modified: Default::default(),
+        size: 0,
+        e_tag: None,
+        version: None,
+    }
 }
 
 fn error(answer: Answer, key: &str) -> Error {
@@ -424,6 +442,12 @@ impl<S: ObjectStore> ObjectStore for FaultyStore<S> {
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
         let key = prefix.map_or("", AsRef::as_ref).to_owned();
         let (state, inner) = (Arc::clone(&self.state), self.inner.list(prefix));
+        let markers = self.state().markers.clone();
+        let is_listed =
+            |marker: &String| Path::from(marker.as_str()).prefix_matches(&key.as_str().into());
+        let markers: Vec<_> = markers.into_iter().filter(is_listed).collect();
+        let inner =
+            futures::stream::iter(markers.into_iter().map(|key| Ok(marker(&key)))).chain(inner);
         let listed = async move {
             let done = async { Ok(()) };
             let begun = answer(&state, (Request::List, &key), done).await;
@@ -443,6 +467,20 @@ impl<S: ObjectStore> ObjectStore for FaultyStore<S> {
         let mut listed = answer(&self.state, (Request::ListDirectory, key), done).await?;
         let objects = listed.objects.into_iter();
         listed.objects = objects.map(|meta| dated(&self.state, meta)).collect();
+        for name in &self.state().markers {
+            let Some(below) = name.strip_prefix(key) else {
+                continue;
+            };
+            match below.trim_start_matches('/').split('/').next() {
+                Some("") | None => listed.objects.push(marker(name)),
+                Some(next) => {
+                    let directory = Path::from(format!("{key}/{next}"));
+                    if !listed.common_prefixes.contains(&directory) {
+                        listed.common_prefixes.push(directory);
+                    }
+                }
+            }
+        }
         Ok(listed)
     }
 

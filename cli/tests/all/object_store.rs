@@ -314,7 +314,11 @@ fn the_events_of_a_write_to_a_store_are_told_as_of_one_to_a_disk() {
     let mut command = lake.command(&weather(&input, &["--quiet"]));
     let ran = Ran::from(command.env("ATOMIC_ARROW_LOG", "debug").output().unwrap()).exits(0);
     assert!(!ran.stderr.contains(SECRET), "{}", ran.stderr);
-    for target in ["atomic_arrow::write", "atomic_arrow::commit"] {
+    for target in [
+        "atomic_arrow::write",
+        "atomic_arrow::commit",
+        "atomic_arrow::store",
+    ] {
         assert!(
             ran.stderr.contains(target),
             "no {target} in: {}",

@@ -19,7 +19,7 @@ the kernel or the power at any moment leaves the whole new file or none of it; t
 Every exception is an :class:`AtomicArrowError`, or on Ctrl-C :class:`Interrupted`, and says in its
 ``outcome`` what is on disk; but what iterators and callbacks raise stays what it is, and an argument of
 the wrong type is a :class:`TypeError`. What is done is told to the loggers ``atomic_arrow.write``,
-``atomic_arrow.commit``, ``atomic_arrow.recover`` and ``atomic_arrow.verify``.
+``atomic_arrow.commit``, ``atomic_arrow.recover``, ``atomic_arrow.verify`` and ``atomic_arrow.store``.
 """
 
 from importlib import import_module as _import_module

@@ -18,7 +18,7 @@ mod stage;
 mod success_file;
 mod writes;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -34,6 +34,7 @@ use super::{
 use crate::disk::{Disk, FileStatus, LockKind, nanoseconds};
 use crate::error::{Error, Result};
 use crate::options::Durability;
+use crate::pool::threads_for_calls;
 use crate::presence::{Counted, holds_files};
 use crate::receipt::{Receipt, WriteName};
 use crate::record::{Decision, Fingerprint, Layout, Plan, StagedRecord};
@@ -145,6 +146,12 @@ impl Backend for LocalBackend {
 
     fn transactions(&self) -> Result<Vec<Uuid>> {
         self.transactions()
+    }
+
+    fn staged_again(&self, seen: &HashSet<Uuid>) -> Result<Vec<Uuid>> {
+        let mut found = self.transactions()?;
+        found.retain(|id| !seen.contains(id));
+        Ok(found)
     }
 
     fn begin(&self) -> Result<(Uuid, Guard)> {
@@ -310,6 +317,10 @@ impl Backend for LocalBackend {
 
     fn recall(&self, scope: &Path, name: &WriteName) -> Result<Option<Receipt>> {
         self.recall(scope, name)
+    }
+
+    fn threads_for(&self, tasks: usize) -> usize {
+        threads_for_calls(tasks)
     }
 
     fn repair(&self, dry_run: bool) -> Vec<Error> {

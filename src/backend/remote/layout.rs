@@ -52,7 +52,7 @@ impl RemoteBackend {
     /// Waits until no copy that was asked for by a dead writer can bring back what this commit removes.
     pub(super) fn check_layout(&self, transaction: Uuid, layout: &Layout) -> Result<()> {
         for file in &layout.files {
-            self.key(&self.root.join(&file.path))?;
+            self.store.new_key(&self.root.join(&file.path))?;
         }
         if layout.removed.is_empty() {
             return Ok(());
@@ -73,29 +73,35 @@ impl RemoteBackend {
     /// that, and bring the file back.
     fn wait_for_others(&self, transaction: Uuid, removed: &HashSet<&Path>) -> Result<()> {
         let mut pause = FIRST_PAUSE;
+        // The versions of other transactions that are in nobody's way.
+        let mut passed: HashMap<Uuid, Found> = HashMap::new();
         loop {
             let mut waits = false;
             for other in self.transactions()? {
                 if other == transaction || self.own(other).is_some() {
                     continue;
                 }
+                let listed = self.listed(other);
+                let known = passed.get(&other).zip(listed.as_ref());
+                if known.is_some_and(|(passed, listed)| passed.is_same_version(listed)) {
+                    continue;
+                }
                 let Some((state, _)) = self.state(other)? else {
                     continue;
                 };
                 let decision = state.decision(&self.place(other))?;
-                let Some(Decision::Committed(plan)) = decision else {
+                if !publishes_any(decision.as_ref(), removed) {
+                    passed.extend(listed.map(|listed| (other, listed)));
                     continue;
-                };
-                if plan.files.iter().any(|file| removed.contains(&*file.path)) {
-                    if self.liveness(other)? == Liveness::Dead {
-                        return Err(Error::Conflict {
-                            path: self.root.clone(),
-                            reason: "has files of a commit whose writer died meanwhile: begin the write again, which \
-                                     finishes that",
-                        });
-                    }
-                    waits = true;
                 }
+                if self.liveness(other)? == Liveness::Dead {
+                    return Err(Error::Conflict {
+                        path: self.root.clone(),
+                        reason: "has files of a commit whose writer died meanwhile: begin the write again, which \
+                                 finishes that",
+                    });
+                }
+                waits = true;
             }
             if !waits {
                 return Ok(());
@@ -172,5 +178,16 @@ impl RemoteBackend {
         let path = self.place(plan.transaction).with_extension(LATE);
         let files = plan.files.iter().map(|file| file.path.clone()).collect();
         self.put_record(&path, &Late { files }, Step::Publish)
+    }
+}
+
+/// Whether a decision publishes one of these files.
+fn publishes_any(decision: Option<&Decision>, files: &HashSet<&Path>) -> bool {
+    match decision {
+        Some(Decision::Committed(plan)) => {
+            let mut published = plan.files.iter();
+            published.any(|file| files.contains(file.path.as_path()))
+        }
+        Some(Decision::Aborted { .. } | Decision::Staged { .. }) | None => false,
     }
 }

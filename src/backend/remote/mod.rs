@@ -5,6 +5,7 @@
 //! copy within the store; large ones are uploaded in parts to their paths, and published by putting the parts together.
 //! Whether a writer lives tells the age of its object, by the clock of the store. docs/format.md describes the objects.
 
+mod decide;
 mod layout;
 mod locks;
 mod own;
@@ -15,7 +16,7 @@ mod stage;
 mod state;
 mod writes;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -35,6 +36,7 @@ use super::{
 use crate::disk::{LockKind, nanoseconds};
 use crate::error::{Error, IoContext, Result, Step};
 use crate::options::{Durability, Interrupt, StagingPlace};
+use crate::pool;
 use crate::presence::{Counted, holds_files};
 use crate::receipt::{Receipt, WriteName};
 use crate::record::{Decision, Fingerprint, Layout, Plan, StagedRecord, invalid};
@@ -42,7 +44,7 @@ use crate::staging::{Swept, Workspace, home_of_root};
 use crate::store::{Found, Object, Store, StoreView, Version};
 use crate::table_format::TableFormat;
 use crate::trace;
-use own::{Change, Own};
+use own::Own;
 use recovery::Listed;
 use spool::Spooled;
 use state::State;
@@ -163,7 +165,7 @@ impl RemoteBackend {
 
     /// The objects below a path, at any depth.
     fn list(&self, directory: &Path) -> Result<Vec<ObjectMeta>> {
-        let listed = self.store.list(&self.key(directory)?, usize::MAX);
+        let listed = self.store.list(&self.key(directory)?);
         listed.map_err(unread(directory))
     }
 
@@ -189,6 +191,15 @@ impl RemoteBackend {
         };
         let state = State::read(&object.bytes, &place, transaction)?;
         Ok(Some((state, object.found)))
+    }
+
+    /// Runs tasks that each are a few requests, several at a time, and gives their results in order.
+    fn map<T: Send + Sync>(
+        &self,
+        count: usize,
+        work: impl Fn(usize) -> Result<T> + Sync,
+    ) -> Result<Vec<T>> {
+        pool::map(self.threads_for(count), count, &self.root, work)
     }
 
     fn delete(&self, paths: impl IntoIterator<Item = PathBuf>, step: Step) -> Result<()> {
@@ -267,6 +278,10 @@ impl Backend for RemoteBackend {
         self.recall(scope, name)
     }
 
+    fn threads_for(&self, tasks: usize) -> usize {
+        tasks.min(self.store.parallel_requests())
+    }
+
     fn place(&self, transaction: Uuid) -> PathBuf {
         self.transactions_path().join(transaction.to_string())
     }
@@ -277,6 +292,10 @@ impl Backend for RemoteBackend {
 
     fn transactions(&self) -> Result<Vec<Uuid>> {
         self.transactions()
+    }
+
+    fn staged_again(&self, _seen: &HashSet<Uuid>) -> Result<Vec<Uuid>> {
+        Ok(Vec::new())
     }
 
     fn is_recent(&self, transaction: Uuid) -> bool {
@@ -361,23 +380,7 @@ impl Backend for RemoteBackend {
         decision: &Decision,
         _durability: Durability,
     ) -> Result<Decided> {
-        let place = self.place(transaction);
-        let changed = match self.own(transaction) {
-            Some(own) => own.decide(decision)?,
-            None => self.decide_for_dead(transaction, decision)?,
-        };
-        match changed {
-            Change::Done => Ok(Decided::Ours),
-            Change::Lost => Ok(match self.decision(transaction)? {
-                Some(decision) => Decided::Another(decision),
-                None => Decided::Gone,
-            }),
-            Change::Unknown(source) => Err(Error::Unknown {
-                step: Step::Decide,
-                path: place,
-                source,
-            }),
-        }
+        self.decide(transaction, decision)
     }
 
     fn decision(&self, transaction: Uuid) -> Result<Option<Decision>> {

@@ -175,6 +175,14 @@ impl Own {
         })
     }
 
+    /// Goes on from the state that is in the store, which is ours.
+    pub(super) fn go_on_from(&self, state: State, version: Version) {
+        let mut inner = self.lock();
+        inner.state = state;
+        inner.version = Some(version);
+        inner.lost = false;
+    }
+
     fn change(
         &self,
         inner: &mut Inner,
@@ -189,9 +197,11 @@ impl Own {
         };
         let next = next(&inner.state)?;
         let bytes = next.to_bytes(&self.place)?;
-        let swapped = self
-            .store
-            .swap(&self.key, bytes, Expected::Version(version));
+        let expected = Expected::Version(version);
+        let swapped = match next.is_decided() {
+            true => self.store.swap_patiently(&self.key, bytes, expected),
+            false => self.store.swap(&self.key, bytes, expected),
+        };
         match swapped.at(Step::Decide, &self.place)? {
             Swapped::Done(version) => {
                 inner.version = Some(version);

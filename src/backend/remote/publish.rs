@@ -15,7 +15,6 @@ use super::state::{State, Upload};
 use super::{RemoteBackend, fingerprint, locked};
 use crate::backend::Backend as _;
 use crate::error::{Error, IoContext, Result, Step};
-use crate::pool::map_calls;
 use crate::record::{Move, Plan, Removal, read_json};
 use crate::store::Found;
 use crate::trace;
@@ -61,7 +60,7 @@ impl RemoteBackend {
             .iter()
             .partition(|file| uploads.contains_key(file.staged.as_path()));
         self.copy(plan, &staged)?;
-        map_calls(in_parts.len(), &self.root, |number| {
+        self.map(in_parts.len(), |number| {
             let file = in_parts[number];
             self.complete(plan, file, uploads[file.staged.as_path()])
         })?;
@@ -173,7 +172,7 @@ impl RemoteBackend {
         files: &[&Move],
         lengths: &HashMap<PathBuf, u64>,
     ) -> Result<Vec<PathBuf>> {
-        let found = map_calls(files.len(), &self.root, |number| {
+        let found = self.map(files.len(), |number| {
             let below = &files[number].path;
             let path = self.root.join(below);
             let found = self.published(&path)?;
@@ -227,7 +226,7 @@ impl RemoteBackend {
 
     /// Removes files that are still those of the plan, and gives those that cannot be removed.
     fn remove_files(&self, removals: &[Removal]) -> Result<Vec<Error>> {
-        let unchanged = map_calls(removals.len(), &self.root, |number| {
+        let unchanged = self.map(removals.len(), |number| {
             let removal = &removals[number];
             let path = self.root.join(&removal.path);
             let found = self.published(&path)?;

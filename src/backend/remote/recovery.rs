@@ -32,7 +32,7 @@ const CLOCK_HOLDS: Duration = Duration::from_secs(30);
 /// The objects of transactions, and marks beside them, when they were last listed.
 #[derive(Debug, Default)]
 pub(super) struct Listed {
-    objects: HashMap<Uuid, SystemTime>,
+    objects: HashMap<Uuid, Found>,
     /// Those that tell of files which commits should have removed.
     pub(super) left: Vec<Key>,
     /// Those of commits that somebody else than their writer carried out.
@@ -81,7 +81,7 @@ impl RemoteBackend {
             let id = object.location.filename().map(Uuid::try_parse);
             match (id, object.location.extension()) {
                 (Some(Ok(id)), _) => {
-                    now.objects.insert(id, Found::listed(&object).modified);
+                    now.objects.insert(id, Found::listed(&object));
                 }
                 (_, Some(LEFT)) => now.left.push(object.location),
                 (_, Some(LATE)) => now.late.push(object),
@@ -108,12 +108,17 @@ impl RemoteBackend {
         Ok(Some((found, is_dead)))
     }
 
+    /// The object of a transaction as it was last listed.
+    pub(super) fn listed(&self, transaction: Uuid) -> Option<Found> {
+        locked(&self.listed).objects.get(&transaction).cloned()
+    }
+
     pub(super) fn is_recent(&self, transaction: Uuid) -> bool {
         if self.own(transaction).is_some() {
             return true;
         }
-        let modified = locked(&self.listed).objects.get(&transaction).copied();
-        modified.is_some_and(|modified| matches!(self.is_dead(modified), Ok(false)))
+        let found = self.listed(transaction);
+        found.is_some_and(|found| matches!(self.is_dead(found.modified), Ok(false)))
     }
 
     pub(super) fn liveness(&self, transaction: Uuid) -> Result<Liveness> {
@@ -234,7 +239,7 @@ impl RemoteBackend {
     /// Removes what a transaction has staged, and its object last.
     pub(super) fn remove_objects(&self, transaction: Uuid) -> Result<()> {
         let directory = self.files_path(transaction);
-        let staged = self.store.list(&self.key(&directory)?, usize::MAX);
+        let staged = self.store.list(&self.key(&directory)?);
         let staged = staged.at(Step::Decide, &directory)?;
         let staged = staged.into_iter().map(|object| object.location).collect();
         self.store.delete_all(staged).at(Step::Decide, &directory)?;
@@ -270,6 +275,7 @@ impl RemoteBackend {
         swept.failed.extend(strays.err());
         if !dry_run {
             swept.failed.extend(self.sweep_locks().err());
+            self.forget_old_writes();
         }
         swept
     }
@@ -297,7 +303,7 @@ impl RemoteBackend {
             {
                 continue;
             }
-            for object in self.store.list(prefix, usize::MAX).map_err(&read)? {
+            for object in self.store.list(prefix).map_err(&read)? {
                 let path = self.store.path(&object.location);
                 let old = self.is_dead(Found::listed(&object).modified);
                 if !old.map_err(&read)? {
@@ -328,14 +334,16 @@ impl RemoteBackend {
             Ok(false) => Err(Error::InvalidPath {
                 path: self.root.clone(),
                 reason: "is in an object store that does not put an object only if none, or a certain one, is there \
-                         (If-None-Match, If-Match): without that no commit can be all or nothing",
+                         (If-None-Match, If-Match), or does not keep its metadata: without that no commit can be all or \
+                         nothing",
             }),
             Err(error) => Err(error).at(Step::CreateStaging, &self.control),
         }
     }
 }
 
-/// Whether a store refuses to put what is there already, and to replace another version than it has.
+/// Whether a store refuses to put what is there already, and to replace another version than it has, and keeps the tokens by
+/// which a writer knows its own object again.
 fn keeps_conditions(store: &Store, key: &object_store::path::Path) -> io::Result<bool> {
     // What a store does not answer says nothing of its conditions.
     let put = |text: &'static str, expected| match store.swap(key, text.into(), expected)? {
@@ -358,5 +366,6 @@ fn keeps_conditions(store: &Store, key: &object_store::path::Path) -> io::Result
         put => put?,
     };
     let stale = put("stale", Expected::Version(first))?;
-    Ok(matches!(second, Swapped::Done(_)) && matches!(stale, Swapped::Lost))
+    let has_token = store.head(key)?.is_some_and(|found| found.has_any_token());
+    Ok(matches!(second, Swapped::Done(_)) && matches!(stale, Swapped::Lost) && has_token)
 }

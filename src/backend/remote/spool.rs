@@ -29,7 +29,8 @@ impl Spooled {
     }
 
     pub(super) fn workspace(&self) -> Result<Workspace> {
-        self.spool.workspace(self.id)
+        // What is uploaded is compared with what was verified.
+        Ok(self.spool.workspace(self.id)?.hashing_all())
     }
 
     /// Removes it. What stays the next writer removes.

@@ -17,7 +17,7 @@ use crate::disk::{Disk as _, DiskFile, OsDisk};
 use crate::error::{Error, IoContext, Result, Step};
 use crate::format::Fault;
 use crate::record::{Decision, Fingerprint, StagedRecord};
-use crate::store::{Expected, Found, Swapped, Version, tag_of};
+use crate::store::{Expected, Found, Payload, Swapped, Version, tag_of};
 use crate::verify::{content_hash, verify_content};
 
 /// The longest object that S3 copies, in bytes.
@@ -46,6 +46,8 @@ impl RemoteBackend {
     pub(super) fn stage(&self, transaction: Uuid, file: VerifiedFile<'_>) -> Result<()> {
         let own = self.expect_own(transaction)?;
         own.check()?;
+        // A staged object has a short key, and would be found to have too long a one when it is decided.
+        self.store.new_key(&self.root.join(file.destination))?;
         let name = own.workspace.name_of(file.path).to_owned();
         let opened = open(&file)?;
         let options = self.store.options();
@@ -62,7 +64,7 @@ impl RemoteBackend {
             let path = self.staged_path(transaction, &name);
             let put = self
                 .store
-                .put_file(&self.key(&path)?, opened.as_ref(), file.bytes);
+                .put_file(&self.key(&path)?, &payload(&file, opened.as_ref()));
             let object = StagedObject {
                 bytes: file.bytes,
                 tag: tag_of(&put.at(Step::Publish, &path)?),
@@ -119,7 +121,7 @@ impl RemoteBackend {
             let _ = self.store.abort_upload(&key, &id);
             return Err(error);
         }
-        let parts = self.store.upload_parts(&key, &id, opened, file.bytes);
+        let parts = self.store.upload_parts(&key, &id, &payload(file, opened));
         let parts = parts.at(Step::Publish, &path)?;
         let mut inner = own.lock();
         let mut uploads = inner.state.uploads.iter_mut();
@@ -389,6 +391,15 @@ fn open(file: &VerifiedFile<'_>) -> Result<Box<dyn DiskFile>> {
             step: Step::Publish,
             path: file.path.to_owned(),
         }),
+    }
+}
+
+/// What is uploaded of a file that was verified.
+fn payload<'a>(file: &VerifiedFile<'_>, opened: &'a dyn DiskFile) -> Payload<'a> {
+    Payload {
+        file: opened,
+        bytes: file.bytes,
+        hash: file.hash,
     }
 }
 

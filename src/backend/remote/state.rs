@@ -129,6 +129,13 @@ impl State {
         self.decision.is_some()
     }
 
+    /// Whether the decision about the transaction is this one, as it was sent.
+    pub(super) fn has_decision(&self, decision: &Decision) -> bool {
+        let sent = serde_json::to_string(decision);
+        let found = self.decision.as_ref();
+        found.is_some_and(|found| sent.is_ok_and(|sent| sent == found.get()))
+    }
+
     /// The decision about the transaction, if there is one.
     pub(super) fn decision(&self, place: &Path) -> Result<Option<Decision>> {
         let Some(text) = &self.decision else {

@@ -8,7 +8,6 @@ use twox_hash::XxHash3_128;
 
 use super::{RemoteBackend, encoded};
 use crate::error::{IoContext, Result, Step};
-use crate::pool::map_calls;
 use crate::receipt::{Receipt, WriteName};
 use crate::record::{Plan, read_json};
 use crate::store::{Expected, Found, Swapped, Version};
@@ -19,6 +18,9 @@ const WRITES: &str = "writes";
 const STREAM: &str = "stream";
 /// How long a receipt is kept at least.
 const REMEMBERED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// One of so many named writes removes receipts that were kept long enough, and every recovery that is asked for.
+const SWEPT_ONCE_IN: u8 = 64;
 
 /// The record of a named write.
 #[derive(Serialize, Deserialize)]
@@ -77,7 +79,7 @@ impl RemoteBackend {
     /// The paths of the files of a receipt that are not there any more.
     fn missing_files(&self, scope: &Path, receipt: &Receipt) -> Result<Vec<String>> {
         let (top, files) = (self.root.join(scope), receipt.files());
-        let there = map_calls(files.len(), &top, |number| {
+        let there = self.map(files.len(), |number| {
             let found = self.look(&top.join(files[number].path()))?;
             Ok(found.is_some())
         })?;
@@ -117,12 +119,15 @@ impl RemoteBackend {
                 Swapped::Unknown(error) => return Err(error).at(Step::Decide, &path),
             }
         }
-        self.forget_old_writes();
+        // The list of all of them takes a request for a thousand, so that not every write makes it: the last bits are random.
+        if plan.transaction.as_bytes()[15].is_multiple_of(SWEPT_ONCE_IN) {
+            self.forget_old_writes();
+        }
         Ok(())
     }
 
     /// Removes the receipts that were kept long enough, as far as they can be.
-    fn forget_old_writes(&self) {
+    pub(super) fn forget_old_writes(&self) {
         let listed = self.list(&self.control.join(WRITES));
         let (Ok(listed), Ok(now)) = (listed, self.store_now()) else {
             return;

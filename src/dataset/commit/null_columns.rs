@@ -190,6 +190,7 @@ impl<'a> Retyper<'a> {
             path: &staged,
             identity,
             bytes: len,
+            hash: sums.checksum,
             destination: &self.destination(record),
         };
         self.backend.stage(self.transaction.id(), verified)?;

@@ -131,6 +131,7 @@ impl StagingFiles for Session {
             path: &file.staged,
             identity: file.identity,
             bytes: file.bytes,
+            hash: file.content_hash,
             destination: &directory.join(&file.file_name),
         };
         self.backend.stage(self.id, verified)

@@ -20,7 +20,7 @@ use crate::location::Location;
 use crate::meaning::has_order;
 use crate::options::{Durability, Interrupt, StagingPlace};
 use crate::partition::Partition;
-use crate::pool::map_calls;
+use crate::pool;
 use crate::receipt::{CommitMode, Note, Part, Receipt, StagedWrite, Totals, WriteName};
 use crate::store::ObjectStoreOptions;
 use crate::trace;
@@ -367,7 +367,8 @@ impl StagedWrites {
         let counted = self.counted_once();
         let parts = counted.iter().filter_map(|write| write.transaction());
         let parts: Vec<Uuid> = parts.collect();
-        let records = map_calls(parts.len(), backend.root(), |number| {
+        let threads = backend.threads_for(parts.len());
+        let records = pool::map(threads, parts.len(), backend.root(), |number| {
             transaction.adopt(parts[number])
         })?;
         if records.iter().any(|record| record.unsynced) {

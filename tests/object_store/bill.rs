@@ -1,0 +1,137 @@
+//! How many requests are made, and how many at a time: docs/object-stores.md tells users.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use atomic_arrow::{CommitMode, Error};
+
+use crate::faulty_store::{Answer, Fault, Request, Rule};
+use crate::lake::{Lake, batch, schema, write};
+
+/// The number of these requests whose key contains a text.
+fn count(seen: &[(Request, String)], request: Request, part: &str) -> usize {
+    let of_it = |(kind, key): &&(Request, String)| *kind == request && key.contains(part);
+    seen.iter().filter(of_it).count()
+}
+
+#[test]
+fn opening_a_data_set_with_nothing_to_recover_lists_transactions_once() {
+    let (lake, store) = Lake::faulty();
+    lake.write(CommitMode::Append, &[("KSEA", 1.0)]).unwrap();
+    store.take_seen();
+    let writer = lake.builder().build(schema()).unwrap();
+    let seen = store.take_seen();
+    assert_eq!(
+        count(&seen, Request::ListDirectory, ".weather.atomic/tx"),
+        1
+    );
+    drop(writer);
+}
+
+#[test]
+fn an_exclusive_commit_makes_three_requests_for_the_lock_and_later_ones_five() {
+    let (lake, store) = Lake::faulty();
+    for (station, expected) in [("KJFK", 3), ("KLAX", 5)] {
+        store.take_seen();
+        lake.write(CommitMode::ErrorIfExists, &[(station, 2.0)])
+            .unwrap();
+        let seen = store.take_seen();
+        let is_for_the_lock = |(kind, key): &&(Request, String)| match kind {
+            Request::Delete => false,
+            // Whether its holder lives; others try the store.
+            Request::Head => key.contains(".weather.atomic/tx/") && !key.ends_with("/probe"),
+            _ => key.contains(".weather.atomic/lock"),
+        };
+        let made = seen.iter().filter(is_for_the_lock).count();
+        assert_eq!(made, expected, "{seen:#?}");
+    }
+}
+
+#[test]
+fn few_named_writes_list_the_receipts_of_all() {
+    let (lake, store) = Lake::faulty();
+    for number in 0..20 {
+        let builder = lake.builder().write_id(format!("write {number}"));
+        write(builder, &[("KSEA", 1.0)]).unwrap();
+    }
+    let seen = store.take_seen();
+    let of_receipts = |(kind, key): &&(Request, String)| {
+        *kind != Request::Delete && key.contains(".weather.atomic/writes/")
+    };
+    assert_eq!(seen.iter().filter(of_receipts).count(), 20 * 4);
+    // By chance: one in 64.
+    let lists = count(&seen, Request::List, ".weather.atomic/writes");
+    assert!(lists < 8, "{lists}");
+}
+
+#[test]
+fn the_receipts_of_named_writes_that_are_old_are_removed_by_recovery() {
+    let (lake, store) = Lake::faulty();
+    write(lake.builder().write_id("monday"), &[("KSEA", 1.0)]).unwrap();
+    let receipts = || {
+        let keys = lake.keys().into_iter();
+        keys.filter(|key| key.contains("/writes/")).count()
+    };
+    lake.recover().unwrap();
+    assert_eq!(receipts(), 1);
+    store.advance(Duration::from_secs(31 * 24 * 60 * 60));
+    lake.recover().unwrap();
+    assert_eq!(receipts(), 0);
+}
+
+#[test]
+fn a_wait_for_one_commit_does_not_read_the_others_again_and_again() {
+    let (lake, store) = Lake::faulty();
+    lake.write(CommitMode::Append, &[("KSEA", 1.0)]).unwrap();
+    let others: Vec<_> = (0..3)
+        .map(|_| lake.builder().build(schema()).unwrap())
+        .collect();
+    // It is decided, and some of it is published.
+    let copies = Rule::on(Request::Copy).nth(2).always();
+    store.fail(copies, Fault::before(Answer::Doubtful));
+    let unfinished = lake.write(CommitMode::Append, &[("KJFK", 2.0), ("KSEA", 3.0)]);
+    assert!(
+        matches!(unfinished, Err(Error::Unfinished { .. })),
+        "{unfinished:?}"
+    );
+    store.heal();
+    store.take_seen();
+    let begun = Instant::now();
+    let gives_up = move |_| begun.elapsed() > Duration::from_secs(2);
+    let builder = lake.builder().mode(CommitMode::Overwrite);
+    let waits = write(builder.interrupt_when(gives_up), &[("KORD", 4.0)]);
+    assert!(matches!(waits, Err(Error::Interrupted { .. })), "{waits:?}");
+    let seen = store.take_seen();
+    let polls = count(&seen, Request::ListDirectory, ".weather.atomic/tx");
+    assert!(polls > 5, "{polls}");
+    for other in &others {
+        let reads = count(&seen, Request::Get, &other.transaction().to_string());
+        assert!(reads <= 1, "{reads} reads in {polls} polls");
+    }
+}
+
+#[test]
+fn the_looks_at_files_that_go_are_taken_several_at_a_time() {
+    let (lake, store) = Lake::faulty();
+    let names: Vec<String> = (0..12).map(|number| format!("K{number:03}")).collect();
+    let rows: Vec<(&str, f64)> = names.iter().map(|name| (name.as_str(), 1.0)).collect();
+    lake.write(CommitMode::Append, &rows).unwrap();
+    let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let seen = Arc::clone(&most);
+    let looks = Rule::on(Request::Head).at("weather/station_id").always();
+    store.meanwhile(looks, move || {
+        seen.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+        std::thread::sleep(Duration::from_millis(20));
+        now.fetch_sub(1, Ordering::SeqCst);
+    });
+    let mut writer = lake
+        .builder()
+        .mode(CommitMode::Overwrite)
+        .build(schema())
+        .unwrap();
+    writer.write(&batch(&[("KORD", 2.0)])).unwrap();
+    assert_eq!(writer.commit().unwrap().totals().removed, 12);
+    // Two threads make the requests.
+    assert_eq!(most.load(Ordering::SeqCst), 2);
+}

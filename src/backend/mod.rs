@@ -181,8 +181,20 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync {
     fn check_directory(&self, directory: &Path) -> Result<()>;
 
     /// Takes the lock of the data set for a transaction; for a file by itself there is none. While it is held
-    /// exclusively nobody else decides; while it is shared, nobody exchanges directories.
-    fn lock(&self, kind: LockKind, holder: Option<Uuid>) -> Result<Lock>;
+    /// exclusively nobody else decides; while it is shared, nobody exchanges directories. What dead writers hold that are
+    /// `passed_over` is in nobody's way: nobody could finish their commits, which have nothing in common with this one.
+    fn lock(
+        &self,
+        kind: LockKind,
+        holder: Option<Uuid>,
+        passed_over: &HashSet<Uuid>,
+    ) -> Result<Lock>;
+
+    /// Waits a while for somebody else.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`](crate::Error::Interrupted).
+    fn sleep(&self, pause: Duration) -> Result<()>;
 
     /// The receipt of the write of this name into this directory of the data set, if it was committed and
     /// is still remembered, with those of its files that are not there any more. Of a stream the latest write is

@@ -378,7 +378,7 @@ impl DatasetWriter {
     /// # Errors
     /// [`Error::InvalidOption`] if the write has an id or a success file, which are the commit's, or the [names of its
     /// files](DatasetWriterBuilder::file_name) have no `{uuid}`; else whatever the first
-    /// step to fail says. Nothing is published, and nothing is left.
+    /// step to fail says. Nothing is published, and nothing is left; after [`Error::Unknown`] all of it may be staged.
     pub fn stage(self) -> Result<StagedWrite> {
         let span = self.span.clone();
         let _write = span.enter();

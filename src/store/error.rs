@@ -9,7 +9,7 @@ use object_store::client::{HttpError, HttpErrorKind};
 use super::request::is_passing;
 
 /// Whether the store refused the request whatever is there, so that nothing was done.
-pub(super) fn is_refused(error: &io::Error) -> bool {
+pub(crate) fn is_refused(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::PermissionDenied

@@ -35,6 +35,7 @@ use crate::error::{Error, Result};
 use options::Clients;
 use permits::Permits;
 
+pub(crate) use error::is_refused;
 pub use hint::object_store_hint;
 pub(crate) use object::status_of;
 pub use options::ObjectStoreOptions;
@@ -55,7 +56,6 @@ pub(crate) struct Store {
     base: PathBuf,
     options: ObjectStoreOptions,
     permits: Permits,
-    copies_later: bool,
 }
 
 impl fmt::Debug for Store {
@@ -75,7 +75,6 @@ impl Store {
         let store = Store {
             clients: options.clients(&address)?,
             base: address.base.into(),
-            copies_later: address.scheme == url::Scheme::Azure,
             permits: Permits::new(options.parallel_requests),
             options: options.clone(),
         };
@@ -114,11 +113,6 @@ impl Store {
     /// The number of requests at a time.
     pub(crate) fn parallel_requests(&self) -> usize {
         self.options.parallel_requests
-    }
-
-    /// Whether a copy may be done only after its request was answered, as Azure says of its own.
-    pub(crate) fn copies_later(&self) -> bool {
-        self.copies_later
     }
 
     /// Whether what was uploaded is read back before it is visible.

@@ -239,8 +239,9 @@ impl ObjectStoreOptions {
     }
 
     /// How long a writer may be silent until others take it for dead, by the clock of the store; by default 15 minutes, and
-    /// a minute at least. A writer says that it lives as often as a fifteenth of that. To a store that hangs it says so again after 30
-    /// seconds, which should be a small part of this.
+    /// a minute at least. A writer says that it lives every minute, or each fifteenth of that time if it is shorter. Who judges a
+    /// writer that was told a longer time waits as long. To a store that hangs it says so again
+    /// after 30 seconds, which should be a small part of this.
     #[must_use]
     pub fn dead_after(mut self, time: Duration) -> Self {
         self.dead_after = time;

@@ -158,6 +158,22 @@ impl Store {
         })
     }
 
+    /// Objects without their content, several at a time, in order; `None` for each that is not there.
+    pub(crate) fn head_all(&self, keys: Vec<Key>) -> io::Result<Vec<Option<Found>>> {
+        let (store, at_once) = (
+            self.clients.repeating.clone(),
+            self.options.parallel_requests,
+        );
+        wait(async move {
+            let look = |key: Key| {
+                let store = store.clone();
+                async move { head(store.as_ref(), &key).await }
+            };
+            let looks = stream::iter(keys).map(look);
+            looks.buffered(at_once).try_collect().await
+        })
+    }
+
     /// Removes objects, and does not mind those that are not there.
     ///
     /// # Errors
@@ -206,7 +222,8 @@ impl Store {
         Ok(!self.list_some(below, 1)?.is_empty())
     }
 
-    fn list_some(&self, below: &Key, most: usize) -> io::Result<Vec<ObjectMeta>> {
+    /// The first objects below a key, at any depth, in the order of their keys.
+    pub(crate) fn list_some(&self, below: &Key, most: usize) -> io::Result<Vec<ObjectMeta>> {
         let (store, below) = (self.clients.repeating.clone(), below.clone());
         wait(async move {
             let prefix = (!below.as_ref().is_empty()).then_some(&below);

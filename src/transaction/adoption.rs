@@ -20,7 +20,7 @@ use crate::record::{Decision, StagedRecord, invalid};
 impl Transaction {
     /// Records that this transaction is staged for another process, which may adopt it until `keep` has passed.
     ///
-    /// After an error nothing of it is left.
+    /// After an error nothing of it is left, unless that is [unknown](Error::Unknown).
     pub(crate) fn stage(mut self, record: &StagedRecord, keep: Duration) -> Result<()> {
         let files = record.files.iter();
         let files: Vec<&Path> = files.map(|file| file.staged().as_ref()).collect();
@@ -36,13 +36,28 @@ impl Transaction {
             Ok(_) => Err(Error::Aborted {
                 path: self.backend.place(self.id),
             }),
-            // Nothing was published, whether or not the record stands: it is removed with the rest.
-            Err(Error::Unknown { path, source, .. }) => Err(Error::Io {
+            Err(unknown @ Error::Unknown { .. }) => Err(self.withdraw(unknown)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Removes what may be staged or not, so that nobody commits it beside a repetition of the write.
+    fn withdraw(&mut self, unknown: Error) -> Error {
+        let removed = self.backend.remove(self.id);
+        // Else it is tried once more on drop.
+        self.decided = removed.is_ok();
+        let left = self.backend.decision(self.id);
+        match (removed, left, unknown) {
+            (
+                Ok(()),
+                Ok(None | Some(Decision::Aborted { .. })),
+                Error::Unknown { path, source, .. },
+            ) => Error::Io {
                 step: Step::Decide,
                 path,
                 source,
-            }),
-            Err(error) => Err(error),
+            },
+            (_, _, unknown) => unknown,
         }
     }
 

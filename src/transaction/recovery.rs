@@ -135,7 +135,7 @@ fn find_and_recover(
         // The lock comes before the lease: whoever has the lock and finds something decided by a dead
         // writer must be able to take it.
         let _lock = match committed {
-            true => Some(backend.lock(LockKind::Exclusive, Some(id))?),
+            true => Some(backend.lock(LockKind::Exclusive, Some(id), &HashSet::new())?),
             false => None,
         };
         let _lease = match backend.take(id)? {

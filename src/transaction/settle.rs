@@ -3,15 +3,19 @@
 use std::collections::HashSet;
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::recovery::{recover_one, set_aside};
+use super::recovery::{Recovered, recover_one, set_aside};
 use crate::backend::{Backend, Liveness, Lock};
 use crate::disk::LockKind;
 use crate::error::{Error, Result, Step};
 use crate::receipt::WriteName;
 use crate::record::Decision;
+
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// The directories and the write name that a commit affects.
 pub(super) struct Affected<'a> {
@@ -46,8 +50,9 @@ pub(super) fn settle_and_lock(
     affected: &Affected<'_>,
 ) -> Result<Lock> {
     let mut unfinished = HashSet::new();
+    let mut pause = FIRST_PAUSE;
     loop {
-        let lock = backend.lock(kind, holder)?;
+        let lock = backend.lock(kind, holder, &unfinished)?;
         match &lock {
             Lock::Unsupported if kind == LockKind::Exclusive => {
                 return Err(Error::Io {
@@ -58,12 +63,14 @@ pub(super) fn settle_and_lock(
             }
             // Nobody gets the lock while it is there.
             Lock::OfDead(dead) => {
-                let blocked = |source| Error::Blocked {
-                    path: backend.root().to_owned(),
-                    transaction: *dead,
-                    source: Box::new(source),
-                };
-                recover_one(backend, *dead, false, false).map_err(blocked)?;
+                match finish(backend, *dead, affected, &mut unfinished) {
+                    Ok(true) => {}
+                    Ok(false) => backend.sleep(longer(&mut pause))?,
+                    Err(blocked @ Error::Blocked { .. }) => return Err(blocked),
+                    // What is aborted and could not be removed holds no lock.
+                    Err(_) if is_aborted(backend, *dead) => {}
+                    Err(error) => return Err(blocked(backend, *dead, error)),
+                }
                 continue;
             }
             Lock::Unsupported | Lock::Held(_) => {}
@@ -87,34 +94,73 @@ pub(super) fn settle_and_lock(
             return Ok(lock);
         }
         drop(lock);
+        let mut changed = false;
         for backend in all() {
             for id in backend.transactions()? {
                 if unfinished.contains(&id) || backend.is_recent(id) {
                     continue;
                 }
-                match recover_one(backend, id, false, false) {
-                    // It is another's commit that is published in part, and not ours.
-                    Err(
-                        error @ (Error::Unfinished { .. }
-                        | Error::FilesLost { .. }
-                        | Error::NotRemoved { .. }),
-                    ) => {
-                        if affected.meets(backend.decision(id)?.as_ref()) {
-                            return Err(Error::Blocked {
-                                path: backend.root().to_owned(),
-                                transaction: id,
-                                source: Box::new(error),
-                            });
-                        }
-                        unfinished.insert(id);
-                    }
-                    Err(Error::SetAside { .. }) => {}
-                    Err(error) if error.is_about_record() => {}
-                    recovered => drop(recovered.map_err(of_another)?),
-                }
+                changed |= match finish(backend, id, affected, &mut unfinished) {
+                    Err(Error::SetAside { .. }) => true,
+                    Err(error) if error.is_about_record() => false,
+                    finished => finished.map_err(of_another)?,
+                };
             }
         }
+        if !changed {
+            // Somebody else is at work on it.
+            backend.sleep(longer(&mut pause))?;
+        }
     }
+}
+
+/// Finishes or removes what a dead writer left, or notes that it cannot be finished. False if there is nothing to do, or if
+/// somebody else is at work on it.
+///
+/// # Errors
+/// [`Error::Blocked`] if it cannot be finished and has something in common with this commit.
+fn finish(
+    backend: &dyn Backend,
+    id: Uuid,
+    affected: &Affected<'_>,
+    unfinished: &mut HashSet<Uuid>,
+) -> Result<bool> {
+    match recover_one(backend, id, false, false) {
+        // It is another's commit that is published in part, and not ours.
+        Err(
+            error @ (Error::Unfinished { .. } | Error::FilesLost { .. } | Error::NotRemoved { .. }),
+        ) => {
+            if affected.meets(backend.decision(id)?.as_ref()) {
+                return Err(blocked(backend, id, error));
+            }
+            unfinished.insert(id);
+            Ok(true)
+        }
+        recovered => Ok(matches!(
+            recovered?,
+            Recovered::Finished | Recovered::Abandoned | Recovered::Removed | Recovered::Gone
+        )),
+    }
+}
+
+fn blocked(backend: &dyn Backend, transaction: Uuid, source: Error) -> Error {
+    Error::Blocked {
+        path: backend.root().to_owned(),
+        transaction,
+        source: Box::new(source),
+    }
+}
+
+fn is_aborted(backend: &dyn Backend, id: Uuid) -> bool {
+    let decision = backend.decision(id);
+    matches!(decision, Ok(Some(Decision::Aborted { .. }) | None))
+}
+
+/// The pause for now; the next one is longer.
+fn longer(pause: &mut Duration) -> Duration {
+    let now = *pause;
+    *pause = (now * 2).min(LONGEST_PAUSE);
+    now
 }
 
 /// Whether an area holds no commit that a dead writer had decided, other than those known to be `unfinished`. A

@@ -1,6 +1,6 @@
 //! Who may commit what, and when not. What a crash leaves is looked at by the crash laboratory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io::Write as _;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -435,7 +435,11 @@ fn an_unsynced_commit_syncs_its_record_and_the_removal_of_that_alone() {
     for mode in modes_that_succeed() {
         let disk = old_disk(true, true);
         // The first commit into a data set syncs its lock's directory.
-        drop(backend(&disk).lock(LockKind::Shared, None).unwrap());
+        drop(
+            backend(&disk)
+                .lock(LockKind::Shared, None, &HashSet::new())
+                .unwrap(),
+        );
         let before = disk.calls().len();
         write_with(&backend(&disk), Durability::Unsynced, mode, None, &NEW).unwrap();
         let calls = disk.calls();
@@ -770,7 +774,11 @@ fn a_root_that_is_exchanged_keeps_the_names_of_its_writes() {
 fn whoever_waits_for_the_lock_of_a_root_that_is_exchanged_gets_that_of_the_new_one() {
     let disk = old_disk(true, true);
     let backend = backend(&disk);
-    drop(backend.lock(LockKind::Shared, None).unwrap());
+    drop(
+        backend
+            .lock(LockKind::Shared, None, &HashSet::new())
+            .unwrap(),
+    );
     let held = disk
         .open_or_create_file(Path::new("/lake/.atomic/lock"))
         .unwrap();
@@ -781,7 +789,9 @@ fn whoever_waits_for_the_lock_of_a_root_that_is_exchanged_gets_that_of_the_new_o
         other.remove_file(Path::new("/lake/.atomic/lock")).unwrap();
         drop(held);
     });
-    let lock = backend.lock(LockKind::Exclusive, None).unwrap();
+    let lock = backend
+        .lock(LockKind::Exclusive, None, &HashSet::new())
+        .unwrap();
     let now = disk
         .open_file(Path::new("/lake/.atomic/lock"), true)
         .unwrap();

@@ -9,7 +9,7 @@ use atomic_arrow::object_store::memory::InMemory;
 use atomic_arrow::parquet::basic::Compression;
 use atomic_arrow::{CommitMode, Outcome, Receipt, StagedWrites};
 
-use crate::faulty_store::{Answer, Fault, FaultyStore, Rule};
+use crate::faulty_store::{Answer, Fault, FaultyStore, Request, Rule};
 use crate::lake::{Lake, Rows, batch, owned, schema, write};
 
 const SEEDED: [(&str, f64); 2] = [("KJFK", 1.0), ("KSEA", 2.0)];
@@ -43,7 +43,7 @@ impl Scenario {
         Scenario::SuccessFile,
     ];
 
-    fn run(self, lake: &Lake) -> atomic_arrow::Result<Receipt> {
+    pub(crate) fn run(self, lake: &Lake) -> atomic_arrow::Result<Receipt> {
         let rows = [("KLAX", 3.0), ("KSEA", 4.0)];
         match self {
             Scenario::Append => lake.write(CommitMode::Append, &rows),
@@ -93,10 +93,14 @@ impl Scenario {
     }
 }
 
-/// Rows of one partition that are longer than a part.
 pub(crate) fn large() -> Vec<(&'static str, f64)> {
+    large_of("KLAX")
+}
+
+/// Rows of one partition that are longer than a part of 4 KiB.
+pub(crate) fn large_of(station: &'static str) -> Vec<(&'static str, f64)> {
     let value = |row: u64| f64::from_bits(row.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 12);
-    (0..2_000).map(|row| ("KLAX", value(row))).collect()
+    (0..2_000).map(|row| (station, value(row))).collect()
 }
 
 /// What is changed about a store before a scenario begins.
@@ -210,6 +214,39 @@ fn a_request_that_fails_once_is_told_truly_or_done() {
             Fault::before(Answer::PermissionDenied),
         ] {
             fail_once_at_every_request(scenario, fault, |_| {});
+        }
+    }
+}
+
+/// Whoever recovers a commit that is decided may die too.
+#[test]
+fn a_recovery_that_dies_at_any_request_leaves_the_rest_to_the_next() {
+    for scenario in Scenario::ALL {
+        for number in 1.. {
+            assert!(number < MANY, "{scenario:?} makes more requests");
+            let (lake, store) = seeded(|_| {});
+            for publication in [Request::Copy, Request::CompleteUpload] {
+                let rule = Rule::on(publication).always();
+                store.fail(rule, Fault::before(Answer::Doubtful));
+            }
+            let result = scenario.run(&lake);
+            let error = result.as_ref().unwrap_err();
+            assert_eq!(error.outcome(), Outcome::PublishedInPart, "{error}");
+            store.heal();
+            store.advance(LONG);
+            store.take_seen();
+            let rest = Rule::on_any().nth(number).always();
+            store.fail(rest, Fault::before(Answer::Doubtful));
+            let _ = lake.recover();
+            let made = store.take_seen().len();
+            store.heal();
+            store.advance(LONG);
+            let at = format!("recovered until request {number}");
+            check(&lake, scenario, &result, &at);
+            assert!(lake.rows() == scenario.rows_after(), "{scenario:?} {at}");
+            if made < number {
+                break;
+            }
         }
     }
 }

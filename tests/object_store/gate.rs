@@ -11,6 +11,7 @@ use atomic_arrow::{CommitMode, Error, Outcome, RecoverOptions, recover_with_opti
 use crate::deaths::{LONG, Scenario, sleep_at_every_request};
 use crate::faulty_store::{Answer, Fault, FaultyStore, Request, Rule};
 use crate::lake::{Lake, batch, owned, schema};
+use crate::publishing::copies_of_two_that_claim;
 
 /// Whether a check fails.
 fn notices(check: impl FnOnce()) -> bool {
@@ -64,6 +65,15 @@ fn without_a_condition_two_hold_the_lock() {
     let kept = both(|_| {});
     let lost = both(|store| store.ignore_conditions("/lock/"));
     assert!(kept[0] > lost[0], "{kept:?} {lost:?}");
+}
+
+#[test]
+fn without_a_condition_two_publish_what_one_has_claimed() {
+    assert_eq!(copies_of_two_that_claim(|_| {}), 0);
+    assert_eq!(
+        copies_of_two_that_claim(|store| store.ignore_conditions(".claim")),
+        1
+    );
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod gate;
 mod lake;
 mod modes;
 mod processes;
+mod publishing;
 mod readers;
 mod servers;
 mod told;

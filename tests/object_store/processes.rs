@@ -67,7 +67,10 @@ fn a_child_does_its_task() {
     } else {
         let rows = [("KJFK", 7.0), ("KLAX", 8.0), ("KORD", 9.0)];
         let mode = task.parse().unwrap();
-        write(lake.builder().mode(mode), &rows).unwrap();
+        // Whoever recovers has no less patience than the writer asks for.
+        let options = lake.options().for_tests().dead_after(SOON);
+        let builder = lake.builder().object_store(options).mode(mode);
+        write(builder, &rows).unwrap();
         acknowledge("all".to_owned());
     }
 }

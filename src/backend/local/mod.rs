@@ -32,7 +32,7 @@ use super::{
     VerifiedFile, Waiting,
 };
 use crate::disk::{Disk, FileStatus, LockKind, nanoseconds};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Step};
 use crate::options::Durability;
 use crate::pool::threads_for_calls;
 use crate::presence::{Counted, holds_files};
@@ -171,8 +171,22 @@ impl Backend for LocalBackend {
         self.take(transaction)
     }
 
-    fn lock(&self, kind: LockKind, _holder: Option<Uuid>) -> Result<Lock> {
+    fn lock(
+        &self,
+        kind: LockKind,
+        _holder: Option<Uuid>,
+        _passed_over: &HashSet<Uuid>,
+    ) -> Result<Lock> {
         self.lock(kind)
+    }
+
+    fn sleep(&self, pause: Duration) -> Result<()> {
+        self.area
+            .home()
+            .interrupt()
+            .check(Step::Decide, &self.root)?;
+        std::thread::sleep(pause);
+        Ok(())
     }
 
     fn neighbours(&self) -> Result<Vec<Box<dyn Backend>>> {

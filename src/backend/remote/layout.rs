@@ -4,34 +4,20 @@
 //! commit that came between.
 
 use std::collections::{HashMap, HashSet};
-use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use object_store::ObjectMeta;
-use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{RemoteBackend, fingerprint, locked, unread};
+use super::{RemoteBackend, fingerprint};
 use crate::backend::{Backend, Liveness};
-use crate::error::{Error, IoContext, Result, Step};
-use crate::record::{Decision, Fingerprint, Layout, Plan, Removal, read_json};
+use crate::error::{Error, Result};
+use crate::record::{Decision, Fingerprint, Layout, Removal};
 use crate::staging::is_area_name;
 use crate::store::Found;
 
-/// The suffix of the mark of a commit that somebody else than its writer carried out, beside the object of its transaction.
-pub(super) const LATE: &str = "late";
-/// How long a copy that was asked for may still be done.
-const STILL_COPIED: Duration = Duration::from_secs(15 * 60);
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-
-/// Files that somebody else than their writer published.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Late {
-    files: Vec<PathBuf>,
-}
 
 impl RemoteBackend {
     /// The files below a directory, without what is staged there.
@@ -53,6 +39,9 @@ impl RemoteBackend {
     pub(super) fn check_layout(&self, transaction: Uuid, layout: &Layout) -> Result<()> {
         for file in &layout.files {
             self.store.new_key(&self.root.join(&file.path))?;
+        }
+        if layout.success_file {
+            self.stage_success_file(transaction)?;
         }
         if layout.removed.is_empty() {
             return Ok(());
@@ -131,53 +120,6 @@ impl RemoteBackend {
                 reason: "was changed by another commit since this write began",
             }),
         }
-    }
-
-    /// The marks of late publications when transactions were last listed: those that are old enough to go, and the others.
-    fn marks(&self) -> io::Result<(Vec<ObjectMeta>, Vec<ObjectMeta>)> {
-        let marks = locked(&self.listed).late.clone();
-        if marks.is_empty() {
-            return Ok((Vec::new(), Vec::new()));
-        }
-        let now = self.store_now()?;
-        let is_old = |mark: &ObjectMeta| {
-            let age = now.duration_since(Found::listed(mark).modified);
-            age.is_ok_and(|age| age > STILL_COPIED)
-        };
-        Ok(marks.into_iter().partition(is_old))
-    }
-
-    /// Removes the marks that are old enough.
-    pub(super) fn sweep_marks(&self) -> Result<()> {
-        let (old, _) = self.marks().at(Step::Publish, &self.control)?;
-        let removed = self
-            .store
-            .delete_all(old.into_iter().map(|mark| mark.location).collect());
-        removed.at(Step::Publish, &self.control)
-    }
-
-    fn may_still_come(&self, removed: &HashSet<&Path>) -> Result<bool> {
-        self.transactions()?;
-        let (_, young) = self.marks().map_err(unread(&self.transactions_path()))?;
-        for mark in young {
-            let path = self.store.path(&mark.location);
-            let Some(object) = self.read(&path)? else {
-                continue;
-            };
-            let late: Late = read_json(object.bytes.as_ref(), &path)?;
-            if late.files.iter().any(|file| removed.contains(&**file)) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    /// Notes which files somebody else than their writer publishes: a copy that the writer has asked for may be done after
-    /// that, and must not bring back what is removed then.
-    pub(super) fn mark_late(&self, plan: &Plan) -> Result<()> {
-        let path = self.place(plan.transaction).with_extension(LATE);
-        let files = plan.files.iter().map(|file| file.path.clone()).collect();
-        self.put_record(&path, &Late { files }, Step::Publish)
     }
 }
 

@@ -5,11 +5,15 @@
 //! copy within the store; large ones are uploaded in parts to their paths, and published by putting the parts together.
 //! Whether a writer lives tells the age of its object, by the clock of the store. docs/format.md describes the objects.
 
+mod claim;
 mod decide;
 mod layout;
+mod liveness;
 mod locks;
+mod marks;
 mod own;
 mod publish;
+mod published;
 mod recovery;
 mod spool;
 mod stage;
@@ -44,8 +48,8 @@ use crate::staging::{Swept, Workspace, home_of_root};
 use crate::store::{Found, Object, Store, StoreView, Version};
 use crate::table_format::TableFormat;
 use crate::trace;
+use liveness::Listed;
 use own::Own;
-use recovery::Listed;
 use spool::Spooled;
 use state::State;
 
@@ -57,8 +61,10 @@ const TRANSACTIONS: &str = "tx";
 const FILES: &str = "files";
 /// The record of what is staged for another transaction, among what is staged.
 const RECORD: &str = "staged.record";
-/// A writer shows that it lives this many times in the time after which it is taken for dead.
+/// A writer shows that it lives this many times in the time after which it is taken for dead, and more often where that is long.
 const BEATS: u32 = 15;
+/// The longest time in which a writer does not show that it lives.
+const LONGEST_BEAT: Duration = Duration::from_secs(60);
 
 /// A data set in an object store.
 #[derive(Debug)]
@@ -129,6 +135,11 @@ impl RemoteBackend {
         self.store.options().dead_after
     }
 
+    /// The time in which whoever works on a transaction shows once that it lives.
+    fn beat(&self) -> Duration {
+        (self.dead_after() / BEATS).min(LONGEST_BEAT)
+    }
+
     fn transactions_path(&self) -> PathBuf {
         self.control.join(TRANSACTIONS)
     }
@@ -177,9 +188,7 @@ impl RemoteBackend {
 
     /// Waits a while for the commit of somebody else, unless it is to be given up.
     fn pause(&self, transaction: Uuid, pause: Duration) -> Result<()> {
-        trace::waiting_for_lock(&self.root);
-        self.interrupt.check(Step::Decide, &self.root)?;
-        std::thread::sleep(pause);
+        self.sleep(pause)?;
         self.keep_alive(transaction)
     }
 
@@ -270,8 +279,20 @@ impl Backend for RemoteBackend {
         self.key(&self.root.join(directory)).map(drop)
     }
 
-    fn lock(&self, kind: LockKind, holder: Option<Uuid>) -> Result<Lock> {
-        self.lock(kind, holder)
+    fn lock(
+        &self,
+        kind: LockKind,
+        holder: Option<Uuid>,
+        passed_over: &HashSet<Uuid>,
+    ) -> Result<Lock> {
+        self.lock(kind, holder, passed_over)
+    }
+
+    fn sleep(&self, pause: Duration) -> Result<()> {
+        trace::waiting_for_lock(&self.root);
+        self.interrupt.check(Step::Decide, &self.root)?;
+        std::thread::sleep(pause);
+        Ok(())
     }
 
     fn recall(&self, scope: &Path, name: &WriteName) -> Result<Option<Receipt>> {
@@ -309,10 +330,10 @@ impl Backend for RemoteBackend {
         let own = Own::begin(
             Arc::clone(&self.store),
             (self.key(&place)?, place.clone()),
-            transaction,
+            State::open(transaction, self.dead_after()),
             Spooled::begin(self.spool()?)?,
         )?;
-        let alive = own.keep_alive(self.dead_after() / BEATS);
+        let alive = own.keep_alive(self.beat());
         locked(&self.own).insert(transaction, own);
         Ok((transaction, alive.at(Step::CreateStaging, &place)?))
     }
@@ -395,10 +416,13 @@ impl Backend for RemoteBackend {
     }
 
     fn publish(&self, plan: &Plan, recovering: bool) -> Result<Published> {
-        Ok(Published {
-            left: self.publish(plan, recovering)?,
-            guard: Box::new(()),
-        })
+        // Whoever recovers has claimed it before.
+        let guard: Guard = match recovering {
+            true => Box::new(()),
+            false => Box::new(self.show_publishing(plan.transaction)),
+        };
+        let left = self.publish(plan, recovering)?;
+        Ok(Published { left, guard })
     }
 
     fn check_whole(&self, plan: &Plan) -> Result<()> {

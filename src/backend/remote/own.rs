@@ -68,10 +68,9 @@ impl Own {
     pub(super) fn begin(
         store: Arc<Store>,
         (key, place): (Key, PathBuf),
-        transaction: Uuid,
+        state: State,
         spooled: Spooled,
     ) -> Result<Arc<Self>> {
-        let state = State::open(transaction);
         let bytes = state.to_bytes(&place)?;
         let put = store.swap(&key, bytes, Expected::Absent);
         let version = match put.at(Step::CreateStaging, &place)? {

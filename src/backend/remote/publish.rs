@@ -1,9 +1,10 @@
 //! Carrying out a decided plan in an object store, and ending its transaction.
 //!
 //! Each publication uses up something that whoever recovers the commit takes away: the copy of a staged object needs its
-//! source, and parts can be put together once. So a writer that wakes up late brings back nothing that was removed since.
+//! source, also that of the success file, and parts can be put together once. So a writer that wakes up late brings back nothing
+//! that was removed since. A source goes when what was made of it has been seen.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -11,16 +12,19 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::published::lengths;
 use super::state::{State, Upload};
 use super::{RemoteBackend, fingerprint, locked};
 use crate::backend::Backend as _;
 use crate::error::{Error, IoContext, Result, Step};
 use crate::record::{Move, Plan, Removal, read_json};
-use crate::store::Found;
 use crate::trace;
 
 /// The suffix of the record of files that a commit should have removed and could not, beside the object of its transaction.
 pub(super) const LEFT: &str = "left";
+/// The empty object of which the success file is made, among what is staged.
+const SUCCESS: &str = "success";
+
 /// Files that a commit should have removed.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -32,12 +36,12 @@ impl RemoteBackend {
     /// Publishes what is not published yet of a plan, and gives the files that should go and cannot be removed.
     pub(super) fn publish(&self, plan: &Plan, recovering: bool) -> Result<Vec<Error>> {
         let Some(state) = self.decided_state(plan.transaction)? else {
-            // Somebody who took us for dead has done all of this.
-            return Ok(Vec::new());
+            return self.ended_by_others(plan);
         };
         match self.publish_decided(plan, &state, recovering) {
-            // And others may have replaced it since.
-            Err(_) if self.state(plan.transaction)?.is_none() => Ok(Vec::new()),
+            Err(_) if self.look(&self.place(plan.transaction))?.is_none() => {
+                self.ended_by_others(plan)
+            }
             published => published,
         }
     }
@@ -46,43 +50,86 @@ impl RemoteBackend {
         if recovering {
             self.mark_late(plan)?;
         }
-        let success_file = plan.success_file().map(|path| self.root.join(path));
-        if success_file.is_some() {
-            // Who slept until somebody ended it must not touch that of a later commit.
-            if self.state(plan.transaction)?.is_none() {
-                return Ok(Vec::new());
-            }
-            self.delete(success_file.clone(), Step::Publish)?;
+        let success_file = self.success_file(plan)?;
+        if let Some((_, path)) = &success_file {
+            self.delete([path.clone()], Step::Publish)?;
         }
         let uploads = state.uploads_by_name();
         let (in_parts, staged): (Vec<&Move>, Vec<&Move>) = plan
             .files
             .iter()
             .partition(|file| uploads.contains_key(file.staged.as_path()));
-        self.copy(plan, &staged)?;
-        self.map(in_parts.len(), |number| {
+        self.copy(plan, &staged, recovering)?;
+        let lost = self.map(in_parts.len(), |number| {
             let file = in_parts[number];
-            self.complete(plan, file, uploads[file.staged.as_path()])
+            self.complete(file, uploads[file.staged.as_path()])
         })?;
+        let lost: Vec<PathBuf> = lost.into_iter().flatten().collect();
+        if !lost.is_empty() {
+            return Err(self.lost(plan, &lost, true));
+        }
         let staged = staged
             .iter()
             .map(|file| self.staged_path(plan.transaction, &file.staged));
         // What stays goes with the transaction.
-        let emptied = self.delete(staged, Step::Publish).is_ok();
+        let mut emptied = self.delete(staged, Step::Publish).is_ok();
+        if recovering {
+            // A copy that its writer asked for has had its source until now.
+            self.mark_late(plan)?;
+        }
+        let left = self.remove_files(&plan.removed)?;
+        if let Some((source, path)) = success_file {
+            self.make_success_file(&source, &path)?;
+            emptied &= self.delete([source], Step::Publish).is_ok();
+        }
+        if recovering {
+            self.unmark_given_up(plan.transaction)?;
+        }
         if let Some(own) = self.own(plan.transaction) {
             let mut own = own.lock();
             own.emptied = emptied && own.staged.len() + in_parts.len() == plan.files.len();
         }
-        let left = self.remove_files(&plan.removed)?;
-        if let Some(path) = success_file {
-            let put = self.store.put(&self.key(&path)?, Bytes::new());
-            put.at(Step::Publish, &path)?;
-        }
         Ok(left)
     }
 
+    fn success_source(&self, transaction: Uuid) -> PathBuf {
+        self.files_path(transaction).join(SUCCESS)
+    }
+
+    /// Stages what the success file will be made of.
+    pub(super) fn stage_success_file(&self, transaction: Uuid) -> Result<()> {
+        let source = self.success_source(transaction);
+        let put = self.store.put(&self.key(&source)?, Bytes::new());
+        put.map(drop).at(Step::Decide, &source)
+    }
+
+    /// What the success file of a plan is made of, and where it stands; `None` if there is to be none, or if it was made: who slept
+    /// until then must not touch that of a later commit.
+    fn success_file(&self, plan: &Plan) -> Result<Option<(PathBuf, PathBuf)>> {
+        let Some(path) = plan.success_file() else {
+            return Ok(None);
+        };
+        let source = self.success_source(plan.transaction);
+        let found = self.published(&source)?;
+        Ok(found.map(|_| (source, self.root.join(path))))
+    }
+
+    fn make_success_file(&self, source: &Path, path: &Path) -> Result<()> {
+        let copies = vec![(self.key(source)?, self.key(path)?)];
+        let copied = self.store.copy_all(copies).at(Step::Publish, path)?;
+        match copied.into_iter().collect::<io::Result<()>>() {
+            Err(error) if is_done_before(&error) => {}
+            copied => copied.at(Step::Publish, path)?,
+        }
+        // Where its source is gone, somebody else has made it.
+        match self.published(path)?.is_some() || self.published(source)?.is_none() {
+            true => Ok(()),
+            false => Err(io::ErrorKind::NotFound.into()).at(Step::Publish, path),
+        }
+    }
+
     /// The state of a decided transaction; `None` if it is gone.
-    fn decided_state(&self, transaction: Uuid) -> Result<Option<State>> {
+    pub(super) fn decided_state(&self, transaction: Uuid) -> Result<Option<State>> {
         if let Some(own) = self.own(transaction) {
             let state = own.lock().state.clone();
             if state.is_decided() {
@@ -92,8 +139,16 @@ impl RemoteBackend {
         Ok(self.state(transaction)?.map(|(state, _)| state))
     }
 
-    /// Copies staged objects to their paths.
-    fn copy(&self, plan: &Plan, files: &[&Move]) -> Result<()> {
+    /// Copies staged objects to their paths, and looks whether they are there: a store may answer that a copy was done that was not.
+    fn copy(&self, plan: &Plan, files: &[&Move], recovering: bool) -> Result<()> {
+        let lengths = lengths(plan);
+        let mut files = files.to_vec();
+        if recovering {
+            // What is there already need not be copied again.
+            let missing = self.unpublished(&files, &lengths)?;
+            let missing: HashSet<PathBuf> = missing.into_iter().collect();
+            files.retain(|file| missing.contains(&self.root.join(&file.path)));
+        }
         let copies = files.iter().map(|file| {
             let from = self.staged_path(plan.transaction, &file.staged);
             let to = self.root.join(&file.path);
@@ -102,43 +157,26 @@ impl RemoteBackend {
         let copied = self.store.copy_all(copies.collect::<Result<_>>()?);
         let copied = copied.at(Step::Publish, &self.root)?;
         let mut failed = None;
-        let mut missing = Vec::new();
         for (file, copied) in files.iter().zip(copied) {
             let path = self.root.join(&file.path);
             match copied {
                 Ok(()) => trace::published(&path),
-                // Its source is gone, or it is there already, which some stores say.
-                Err(error)
-                    if matches!(
-                        error.kind(),
-                        io::ErrorKind::NotFound | io::ErrorKind::AlreadyExists
-                    ) =>
-                {
-                    missing.push(*file);
-                }
+                Err(error) if is_done_before(&error) => {}
                 Err(error) => failed = failed.or(Some((path, error))),
             }
         }
-        let looked = match self.store.copies_later() {
-            true => files.to_vec(),
-            false => missing,
-        };
-        let lengths = match looked.is_empty() {
-            true => HashMap::new(),
-            false => lengths(plan),
-        };
-        if let Some(path) = self.unpublished(&looked, &lengths)?.into_iter().next() {
-            // Whether it is lost, a look at what is staged tells.
-            failed = failed.or(Some((path, io::ErrorKind::NotFound.into())));
+        if let Some((path, error)) = failed {
+            return Err(error).at(Step::Publish, &path);
         }
-        match failed {
-            Some((path, error)) => Err(error).at(Step::Publish, &path),
+        match self.unpublished(&files, &lengths)?.first() {
+            // Whether it is lost, a look at what is staged tells.
+            Some(path) => Err(io::ErrorKind::NotFound.into()).at(Step::Publish, path),
             None => Ok(()),
         }
     }
 
-    /// Puts the parts of a file together, unless that was done.
-    fn complete(&self, plan: &Plan, file: &Move, upload: &Upload) -> Result<()> {
+    /// Puts the parts of a file together, unless that was done. Gives its path if they are lost.
+    fn complete(&self, file: &Move, upload: &Upload) -> Result<Option<PathBuf>> {
         let path = self.root.join(&file.path);
         let key = self.key(&path)?;
         let bytes = upload.parts.as_ref().map_or(0, |parts| parts.bytes);
@@ -150,77 +188,14 @@ impl RemoteBackend {
         match (completed, found) {
             (Ok(()), Some(found)) if found.size == bytes => {
                 trace::published(&path);
-                Ok(())
+                Ok(None)
             }
             // Done by an earlier request.
-            (Err(_), Some(found)) if found.size == bytes => Ok(()),
+            (Err(_), Some(found)) if found.size == bytes => Ok(None),
             (Err(error), _) if error.kind() != io::ErrorKind::NotFound => {
                 Err(error).at(Step::Publish, &path)
             }
-            _ => Err(self.lost(plan, &[path])),
-        }
-    }
-
-    /// The object that is published at a path, or `None` if none is there.
-    fn published(&self, path: &Path) -> Result<Option<Found>> {
-        self.store.head(&self.key(path)?).at(Step::Publish, path)
-    }
-
-    /// The paths of those of these files that are not there, or not in the length that is known of them.
-    fn unpublished(
-        &self,
-        files: &[&Move],
-        lengths: &HashMap<PathBuf, u64>,
-    ) -> Result<Vec<PathBuf>> {
-        let found = self.map(files.len(), |number| {
-            let below = &files[number].path;
-            let path = self.root.join(below);
-            let found = self.published(&path)?;
-            let expected = lengths.get(below);
-            let is_whole = found.is_some_and(|found| expected.is_none_or(|len| *len == found.size));
-            Ok((!is_whole).then_some(path))
-        })?;
-        Ok(found.into_iter().flatten().collect())
-    }
-
-    fn lost(&self, plan: &Plan, lost: &[PathBuf]) -> Error {
-        let total = plan.files.len() as u64;
-        Error::FilesLost {
-            path: self.root.clone(),
-            first: lost.first().cloned().unwrap_or_default(),
-            lost: lost.len() as u64,
-            published: total - lost.len() as u64,
-            total,
-            recorded: true,
-        }
-    }
-
-    /// Whether each file of a decided plan is staged, or published.
-    pub(super) fn check_whole(&self, plan: &Plan) -> Result<()> {
-        let Some(state) = self.decided_state(plan.transaction)? else {
-            return Ok(());
-        };
-        let uploads = state.uploads_by_name();
-        let mut there = HashSet::new();
-        for directory in [Path::new("")]
-            .into_iter()
-            .chain(plan.adopted_directories())
-        {
-            let transaction = match directory.to_str().map(Uuid::try_parse) {
-                Some(Ok(adopted)) => adopted,
-                _ => plan.transaction,
-            };
-            let names = self.staged_objects(transaction)?.into_keys();
-            there.extend(names.map(|name| directory.join(name)));
-        }
-        let gone = plan.files.iter().filter(|file| {
-            // Only the store knows whether its parts are there.
-            !there.contains(&file.staged) && !uploads.contains_key(&*file.staged)
-        });
-        let lost = self.unpublished(&gone.collect::<Vec<_>>(), &HashMap::new())?;
-        match lost.is_empty() {
-            true => Ok(()),
-            false => Err(self.lost(plan, &lost)),
+            _ => Ok(Some(path)),
         }
     }
 
@@ -279,15 +254,18 @@ impl RemoteBackend {
 
     /// Gives up what is not published of a plan.
     pub(super) fn abandon(&self, plan: &Plan) -> Result<()> {
-        match self.state(plan.transaction)? {
-            Some((state, _)) => {
-                for adopted in &state.adopted {
-                    self.remove_objects(*adopted)?;
-                }
-                self.remove_all(plan.transaction, &state)
+        let Some((state, _)) = self.state(plan.transaction)? else {
+            return Ok(());
+        };
+        self.mark_given_up(plan.transaction)?;
+        for adopted in &state.adopted {
+            // Their uploads are in their own states alone.
+            match self.state(*adopted)? {
+                Some((its, _)) => self.remove_all(*adopted, &its)?,
+                None => self.remove_objects(*adopted)?,
             }
-            None => Ok(()),
         }
+        self.remove_all(plan.transaction, &state)
     }
 
     /// Tries again to remove what commits should have removed, as far as the latest list of transactions tells.
@@ -318,10 +296,10 @@ impl RemoteBackend {
     }
 }
 
-/// The length of each file of a plan, by where it is published below the root.
-fn lengths(plan: &Plan) -> HashMap<PathBuf, u64> {
-    let files = plan.receipt.files().iter();
-    files
-        .map(|file| (plan.scope.join(file.path()), file.bytes()))
-        .collect()
+/// Whether a copy may have been done before: its source is gone, or it is there already, which some stores say.
+fn is_done_before(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::AlreadyExists
+    )
 }

@@ -1,152 +1,27 @@
-//! Who is dead, by the clock of the store, and what goes with a transaction that is removed.
+//! Aborting dead transactions, and what goes with a transaction that is removed.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::io;
 use std::path::PathBuf;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
 
-use object_store::ObjectMeta;
-use object_store::path::Path as Key;
 use uuid::Uuid;
 
-use super::layout::LATE;
 use super::own::Change;
-use super::publish::LEFT;
 use super::state::State;
 use super::{FILES, RemoteBackend, locked, unread};
-use crate::backend::{Backend as _, Liveness, Taken};
+use crate::backend::Backend as _;
 use crate::error::{Error, IoContext, Result, Step};
 use crate::record::Decision;
 use crate::staging::Swept;
-use crate::store::{Expected, Found, Store, Swapped};
+use crate::store::{Expected, Found, Store, Swapped, is_refused};
 
-/// The object by which the clock of the store is read.
-const CLOCK: &str = "clock";
 /// The object by which the conditions of a store are tried.
 const PROBE: &str = "probe";
 /// The directory of the objects of transactions that are not trusted.
 const ASIDE: &str = "aside";
-/// How long the clock of the store is taken to go as that of this machine.
-const CLOCK_HOLDS: Duration = Duration::from_secs(30);
-
-/// The objects of transactions, and marks beside them, when they were last listed.
-#[derive(Debug, Default)]
-pub(super) struct Listed {
-    objects: HashMap<Uuid, Found>,
-    /// Those that tell of files which commits should have removed.
-    pub(super) left: Vec<Key>,
-    /// Those of commits that somebody else than their writer carried out.
-    pub(super) late: Vec<ObjectMeta>,
-    /// The time of the store, and when it was asked for.
-    clock: Option<(SystemTime, Instant)>,
-    /// Whether the machine's clock was asked instead, by which nothing is decided.
-    by_machine: bool,
-}
 
 impl RemoteBackend {
-    /// The time by the clock of the store: that of an object which is put for it.
-    pub(super) fn store_now(&self) -> io::Result<SystemTime> {
-        if let Some((time, asked)) = locked(&self.listed).clock
-            && asked.elapsed() < CLOCK_HOLDS
-        {
-            return Ok(time + asked.elapsed());
-        }
-        let path = self.control.join(CLOCK);
-        let key = self.key(&path).map_err(io::Error::other)?;
-        match self.store.put(&key, Uuid::now_v7().to_string().into()) {
-            // Who may only read is told what this machine's clock says; he decides nothing by it.
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                locked(&self.listed).by_machine = true;
-                return Ok(SystemTime::now());
-            }
-            put => put.map(drop)?,
-        }
-        // Not before: a request that took its time would make everybody older.
-        let asked = Instant::now();
-        let found = self.store.head(&key)?;
-        let time = found.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
-        locked(&self.listed).clock = Some((time.modified, asked));
-        Ok(time.modified + asked.elapsed())
-    }
-
-    pub(super) fn transactions(&self) -> Result<Vec<Uuid>> {
-        let directory = self.transactions_path();
-        let listed = self.store.list_directory(&self.key(&directory)?);
-        let listed = listed.map_err(unread(&directory))?;
-        let mut now = locked(&self.listed);
-        now.objects.clear();
-        now.left.clear();
-        now.late.clear();
-        for object in listed.objects {
-            let id = object.location.filename().map(Uuid::try_parse);
-            match (id, object.location.extension()) {
-                (Some(Ok(id)), _) => {
-                    now.objects.insert(id, Found::listed(&object));
-                }
-                (_, Some(LEFT)) => now.left.push(object.location),
-                (_, Some(LATE)) => now.late.push(object),
-                _ => {}
-            }
-        }
-        let mut transactions: Vec<Uuid> = now.objects.keys().copied().collect();
-        transactions.sort();
-        Ok(transactions)
-    }
-
-    fn is_dead(&self, modified: SystemTime) -> io::Result<bool> {
-        let age = self.store_now()?.duration_since(modified);
-        Ok(age.is_ok_and(|age| age > self.dead_after()))
-    }
-
-    /// The object of a transaction of somebody else, and whether its writer is dead; `None` if it is gone.
-    fn judge(&self, transaction: Uuid) -> Result<Option<(Found, bool)>> {
-        let path = self.place(transaction);
-        let Some(found) = self.look(&path)? else {
-            return Ok(None);
-        };
-        let is_dead = self.is_dead(found.modified).map_err(unread(&path))?;
-        Ok(Some((found, is_dead)))
-    }
-
-    /// The object of a transaction as it was last listed.
-    pub(super) fn listed(&self, transaction: Uuid) -> Option<Found> {
-        locked(&self.listed).objects.get(&transaction).cloned()
-    }
-
-    pub(super) fn is_recent(&self, transaction: Uuid) -> bool {
-        if self.own(transaction).is_some() {
-            return true;
-        }
-        let found = self.listed(transaction);
-        found.is_some_and(|found| matches!(self.is_dead(found.modified), Ok(false)))
-    }
-
-    pub(super) fn liveness(&self, transaction: Uuid) -> Result<Liveness> {
-        if self.own(transaction).is_some() {
-            return Ok(Liveness::Alive);
-        }
-        Ok(match self.judge(transaction)? {
-            None => Liveness::Gone,
-            Some((_, true)) => Liveness::Dead,
-            Some((_, false)) => Liveness::Alive,
-        })
-    }
-
-    /// Judges a transaction by the version of its object that is there now: it is aborted only if it is still that one.
-    pub(super) fn take(&self, transaction: Uuid) -> Result<Taken> {
-        if self.own(transaction).is_some() {
-            return Ok(Taken::Alive);
-        }
-        let Some((found, is_dead)) = self.judge(transaction)? else {
-            return Ok(Taken::Gone);
-        };
-        if !is_dead || locked(&self.listed).by_machine {
-            return Ok(Taken::Alive);
-        }
-        locked(&self.judged).insert(transaction, found.version);
-        Ok(Taken::Ours(Box::new(())))
-    }
-
     /// Records a decision about a transaction of somebody else who was judged dead.
     pub(super) fn decide_for_dead(&self, transaction: Uuid, decision: &Decision) -> Result<Change> {
         let judged = locked(&self.judged).remove(&transaction);
@@ -211,8 +86,10 @@ impl RemoteBackend {
         let place = self.place(transaction);
         match state.decision(&place)? {
             Some(Decision::Aborted { .. }) => Ok(true),
-            Some(Decision::Committed(_) | Decision::Staged { .. }) => Ok(false),
-            None => {
+            Some(Decision::Committed(_)) => Ok(false),
+            // Somebody commits it.
+            Some(Decision::Staged { .. }) if state.adopted_by.is_some() => Ok(false),
+            Some(Decision::Staged { .. }) | None => {
                 let aborted = state.decided(&Decision::aborted(transaction), &place)?;
                 self.swap_state(transaction, &aborted, found.version)
             }
@@ -220,7 +97,12 @@ impl RemoteBackend {
     }
 
     /// Removes the uploads of a transaction, what it has staged, and its object last.
+    ///
+    /// # Errors
+    /// Where an upload cannot be removed. The object stays as long as that may pass; where the store refuses it for good, the
+    /// rules of the bucket have to remove the parts.
     pub(super) fn remove_all(&self, transaction: Uuid, state: &State) -> Result<()> {
+        let mut refused = Ok(());
         for upload in &state.uploads {
             // One of a transaction that was adopted is not ours to remove.
             if upload
@@ -230,10 +112,16 @@ impl RemoteBackend {
             {
                 let path = self.root.join(&upload.path);
                 let aborted = self.store.abort_upload(&self.key(&path)?, &upload.id);
-                aborted.at(Step::Publish, &path)?;
+                match aborted {
+                    Err(error) if is_refused(&error) => {
+                        refused = refused.and(Err(error).at(Step::Publish, &path));
+                    }
+                    aborted => aborted.at(Step::Publish, &path)?,
+                }
             }
         }
-        self.remove_objects(transaction)
+        self.remove_objects(transaction)?;
+        refused
     }
 
     /// Removes what a transaction has staged, and its object last.

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -23,6 +24,8 @@ pub(super) struct State {
     transaction: Uuid,
     /// Counts the versions of the object, so that no two have the same content: some stores tell versions by that alone.
     beat: u64,
+    /// The silence after which its writer is dead. Whoever has more patience waits longer.
+    dead_after_seconds: u64,
     /// The uploads in parts that were begun, to the paths where their files are to be published.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) uploads: Vec<Upload>,
@@ -54,11 +57,13 @@ pub(super) struct Upload {
 
 impl State {
     /// The state of a transaction that begins.
-    pub(super) fn open(transaction: Uuid) -> Self {
+    pub(super) fn open(transaction: Uuid, dead_after: Duration) -> Self {
+        let rounded_up = dead_after.as_millis().div_ceil(1000);
         State {
             version: VERSION,
             transaction,
             beat: 0,
+            dead_after_seconds: u64::try_from(rounded_up).unwrap_or(u64::MAX),
             uploads: Vec::new(),
             adopted_by: None,
             adopted: Vec::new(),
@@ -103,6 +108,11 @@ impl State {
 
     pub(super) fn transaction(&self) -> Uuid {
         self.transaction
+    }
+
+    /// The silence after which its writer is dead.
+    pub(super) fn dead_after(&self) -> Duration {
+        Duration::from_secs(self.dead_after_seconds)
     }
 
     /// Counts on from another version of this state.

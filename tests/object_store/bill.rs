@@ -132,6 +132,5 @@ fn the_looks_at_files_that_go_are_taken_several_at_a_time() {
         .unwrap();
     writer.write(&batch(&[("KORD", 2.0)])).unwrap();
     assert_eq!(writer.commit().unwrap().totals().removed, 12);
-    // Two threads make the requests.
-    assert_eq!(most.load(Ordering::SeqCst), 2);
+    assert!(most.load(Ordering::SeqCst) > 1);
 }

@@ -325,6 +325,7 @@ fn what_failed_to_be_staged_is_not_on_offer() {
     store.fail(decision, Fault::after(Answer::Doubtful));
     let looks = Rule::on(Request::Head).at("/tx/").times(5);
     store.fail(looks, NOTHING);
+    store.fail(Rule::on(Request::Get).at("/tx/"), NOTHING);
     let error = writer.stage().unwrap_err();
     assert_eq!(error.outcome(), Outcome::NotPublished, "{error}");
     let waiting = staged_in_store(lake.root(), &lake.options()).unwrap();

@@ -58,7 +58,8 @@ class ObjectStoreOptions(TypedDict, total=False):
     """The most requests at once, for each of which a part may be in memory; by default 16."""
     dead_after: float | datetime.timedelta | None
     """How long a writer may be silent until others take it for dead, by the clock of the store: seconds, or a timedelta,
-    at least a minute; by default 15 minutes. A writer tells that it is alive 15 times as often."""
+    at least a minute; by default 15 minutes. A writer tells that it is alive every
+    minute at least. One that was told a longer time than whoever judges it is waited for that long."""
 
 
 def is_in_store(path: str) -> bool:

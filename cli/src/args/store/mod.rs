@@ -49,7 +49,8 @@ pub(crate) struct StoreWorkArgs {
 
     /// How long a writer to an object store may be silent until others take it for dead, at least 1min [default: 15min]
     ///
-    /// By the clock of the store. A writer tells that it is alive 15 times as often.
+    /// By the clock of the store. A writer tells that it is alive every minute at least. One that was told a longer time
+    /// than whoever judges it is waited for that long.
     #[arg(long, hide_short_help = true, value_name = "TIME", value_parser = values::duration)]
     dead_after: Option<Duration>,
 }

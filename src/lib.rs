@@ -220,6 +220,7 @@ mod nested;
 mod nulls;
 mod options;
 pub mod partition;
+mod pauses;
 mod pool;
 mod presence;
 mod publish;

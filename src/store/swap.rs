@@ -15,6 +15,7 @@ use super::error::{io_error, is_refused};
 use super::request::{Request, attempted, tell_of_doubt};
 use super::requests::{head, is_same, tokens};
 use super::{Store, Version, wait};
+use crate::pauses::Pauses;
 
 /// The number of times that a doubtful request is made at least.
 const ATTEMPTS: u32 = 5;
@@ -87,7 +88,7 @@ impl Store {
 /// `repeats` says that the store may make a request more than once.
 async fn swap(
     (store, repeats): (&dyn ObjectStore, bool),
-    (mut pause, patience): (Duration, Duration),
+    (first_pause, patience): (Duration, Duration),
     key: &Key,
     bytes: Bytes,
     expected: &Expected,
@@ -103,6 +104,7 @@ async fn swap(
         ..PutOptions::default()
     };
     let payload = PutPayload::from(bytes);
+    let mut pauses = Pauses::new(first_pause, LONGEST_PAUSE);
     let begun = Instant::now();
     let mut attempt = 1;
     loop {
@@ -151,8 +153,7 @@ async fn swap(
         }
         attempt += 1;
         tell_of_doubt(Request::Put, key, attempt, &error);
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(LONGEST_PAUSE);
+        tokio::time::sleep(pauses.longer()).await;
     }
 }
 

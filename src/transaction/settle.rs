@@ -11,6 +11,7 @@ use super::recovery::{Recovered, recover_one, set_aside};
 use crate::backend::{Backend, Liveness, Lock};
 use crate::disk::LockKind;
 use crate::error::{Error, Result, Step};
+use crate::pauses::Pauses;
 use crate::receipt::WriteName;
 use crate::record::Decision;
 
@@ -50,7 +51,7 @@ pub(super) fn settle_and_lock(
     affected: &Affected<'_>,
 ) -> Result<Lock> {
     let mut unfinished = HashSet::new();
-    let mut pause = FIRST_PAUSE;
+    let mut pauses = Pauses::new(FIRST_PAUSE, LONGEST_PAUSE);
     loop {
         let lock = backend.lock(kind, holder, &unfinished)?;
         match &lock {
@@ -65,7 +66,7 @@ pub(super) fn settle_and_lock(
             Lock::OfDead(dead) => {
                 match finish(backend, *dead, affected, &mut unfinished) {
                     Ok(true) => {}
-                    Ok(false) => backend.sleep(longer(&mut pause))?,
+                    Ok(false) => backend.sleep(pauses.longer())?,
                     Err(blocked @ Error::Blocked { .. }) => return Err(blocked),
                     // What is aborted and could not be removed holds no lock.
                     Err(_) if is_aborted(backend, *dead) => {}
@@ -109,7 +110,7 @@ pub(super) fn settle_and_lock(
         }
         if !changed {
             // Somebody else is at work on it.
-            backend.sleep(longer(&mut pause))?;
+            backend.sleep(pauses.longer())?;
         }
     }
 }
@@ -154,13 +155,6 @@ fn blocked(backend: &dyn Backend, transaction: Uuid, source: Error) -> Error {
 fn is_aborted(backend: &dyn Backend, id: Uuid) -> bool {
     let decision = backend.decision(id);
     matches!(decision, Ok(Some(Decision::Aborted { .. }) | None))
-}
-
-/// The pause for now; the next one is longer.
-fn longer(pause: &mut Duration) -> Duration {
-    let now = *pause;
-    *pause = (now * 2).min(LONGEST_PAUSE);
-    now
 }
 
 /// Whether an area holds no commit that a dead writer had decided, other than those known to be `unfinished`. A

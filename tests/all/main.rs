@@ -1,6 +1,8 @@
 //! The library's tests, one module for each behaviour.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "../support/fields.rs"]
+mod fields;
 #[path = "../support/mod.rs"]
 mod support;
 

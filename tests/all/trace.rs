@@ -1,7 +1,5 @@
 //! Spans and events: what is told of a write, a recovery and a check, and of whose work.
 
-use std::collections::BTreeMap;
-use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex, Once};
@@ -11,14 +9,13 @@ use atomic_arrow::verify::verify_path;
 use atomic_arrow::{
     AtomicFile, CommitMode, DatasetWriter, StagedWrites, SyncPolicy, Verify, recover,
 };
-use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 use tracing_subscriber::registry::{LookupSpan, Registry};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-type Fields = BTreeMap<String, String>;
+use crate::fields::{self, Fields};
 
 /// What was told: the names of the spans around it, from the outermost, and all fields.
 #[derive(Debug, Clone)]
@@ -39,47 +36,21 @@ static TOLD: LazyLock<Mutex<Vec<Told>>> = LazyLock::new(Mutex::default);
 /// The directories of tests that listen; what other tests do is passed over.
 static WATCHED: LazyLock<Mutex<Vec<PathBuf>>> = LazyLock::new(Mutex::default);
 
-#[derive(Default)]
-struct Reading(Fields);
-
-impl Visit for Reading {
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.0.insert(field.name().to_owned(), format!("{value:?}"));
-    }
-
-    fn record_str(&mut self, field: &Field, value: &str) {
-        self.0.insert(field.name().to_owned(), value.to_owned());
-    }
-}
-
 struct Listening;
 
 impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Listening {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
-        let mut fields = Reading::default();
-        attributes.record(&mut fields);
-        context.span(id).unwrap().extensions_mut().insert(fields.0);
+        fields::keep(attributes, id, &context);
     }
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
-        let mut told = Told {
+        let (spans, fields) = fields::around(event, &context);
+        let told = Told {
             level: *event.metadata().level(),
             target: event.metadata().target().to_owned(),
-            spans: Vec::new(),
-            fields: Fields::new(),
+            spans,
+            fields,
         };
-        for span in context
-            .event_scope(event)
-            .into_iter()
-            .flat_map(|scope| scope.from_root())
-        {
-            told.spans.push(span.name().to_owned());
-            told.fields
-                .extend(span.extensions().get::<Fields>().unwrap().clone());
-        }
-        let mut fields = Reading::default();
-        event.record(&mut fields);
-        told.fields.extend(fields.0);
         let is_watched = |field: &String| {
             let watched = WATCHED.lock().unwrap();
             watched

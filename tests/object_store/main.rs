@@ -7,6 +7,8 @@ mod deaths;
 mod faults;
 #[path = "../support/faulty_store.rs"]
 mod faulty_store;
+#[path = "../support/fields.rs"]
+mod fields;
 mod files;
 mod files_on_servers;
 mod gate;

@@ -1,12 +1,9 @@
 //! What is told of single requests to those who listen.
 
-use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::{LazyLock, Mutex, Once};
 
 use atomic_arrow::{CommitMode, trace};
 use atomic_arrow_store_servers::{Fault as ServerFault, Kind, Proxy, RequestKind, Server, or_skip};
-use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
@@ -14,47 +11,25 @@ use tracing_subscriber::registry::{LookupSpan, Registry};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::faulty_store::{Answer, Fault, Request, Rule};
+use crate::fields::{self, Fields};
 use crate::lake::{Lake, write};
 use crate::servers::lake_at;
 
-type Fields = BTreeMap<String, String>;
-
 static TOLD: LazyLock<Mutex<Vec<(Level, Fields)>>> = LazyLock::new(Mutex::default);
-
-#[derive(Default)]
-struct Reading(Fields);
-
-impl Visit for Reading {
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.0.insert(field.name().to_owned(), format!("{value:?}"));
-    }
-
-    fn record_str(&mut self, field: &Field, value: &str) {
-        self.0.insert(field.name().to_owned(), value.to_owned());
-    }
-}
 
 struct Listening;
 
 impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Listening {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
-        let mut fields = Reading::default();
-        attributes.record(&mut fields);
-        context.span(id).unwrap().extensions_mut().insert(fields.0);
+        fields::keep(attributes, id, &context);
     }
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
         if event.metadata().target() != trace::STORE {
             return;
         }
-        let mut fields = Reading::default();
-        for span in context.event_scope(event).into_iter().flatten() {
-            fields
-                .0
-                .extend(span.extensions().get::<Fields>().unwrap().clone());
-        }
-        event.record(&mut fields);
-        let told = (*event.metadata().level(), fields.0);
+        let (_, fields) = fields::around(event, &context);
+        let told = (*event.metadata().level(), fields);
         TOLD.lock().unwrap().push(told);
     }
 }

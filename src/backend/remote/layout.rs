@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::{RemoteBackend, fingerprint};
 use crate::backend::{Backend, Liveness};
 use crate::error::{Error, Result};
+use crate::pauses::Pauses;
 use crate::record::{Decision, Fingerprint, Layout, Removal};
 use crate::staging::is_area_name;
 use crate::store::Found;
@@ -61,7 +62,7 @@ impl RemoteBackend {
     /// Waits until every commit is over that publishes a file which this one removes: it could be carried out again after
     /// that, and bring the file back.
     fn wait_for_others(&self, transaction: Uuid, removed: &HashSet<&Path>) -> Result<()> {
-        let mut pause = FIRST_PAUSE;
+        let mut pauses = Pauses::new(FIRST_PAUSE, LONGEST_PAUSE);
         // The versions of other transactions that are in nobody's way.
         let mut passed: HashMap<Uuid, Found> = HashMap::new();
         loop {
@@ -95,8 +96,7 @@ impl RemoteBackend {
             if !waits {
                 return Ok(());
             }
-            self.pause(transaction, pause)?;
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            self.pause(transaction, pauses.longer())?;
         }
     }
 

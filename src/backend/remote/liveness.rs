@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::claim::CLAIM;
 use super::marks::{GIVEN_UP, LATE, marked};
 use super::publish::LEFT;
-use super::{RemoteBackend, locked, unread};
+use super::{RemoteBackend, is_past, locked, unread};
 use crate::backend::{Backend as _, Liveness, Taken};
 use crate::error::{IoContext, Result, Step};
 use crate::record::Decision;
@@ -153,8 +153,7 @@ impl RemoteBackend {
 
     /// Whether the last sign of life is longer ago than this.
     fn is_silent(&self, modified: SystemTime, longer_than: Duration) -> io::Result<bool> {
-        let age = self.store_now()?.duration_since(modified);
-        Ok(age.is_ok_and(|age| age > longer_than))
+        Ok(is_past(self.store_now()?, modified, longer_than))
     }
 
     /// Judges a transaction of somebody else. It is read only where its object is old.

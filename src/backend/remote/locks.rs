@@ -16,6 +16,7 @@ use super::{RemoteBackend, encoded};
 use crate::backend::{Backend as _, Liveness, Lock};
 use crate::disk::LockKind;
 use crate::error::{IoContext, Result, Step};
+use crate::pauses::Pauses;
 use crate::record::{Decision, read_json};
 use crate::store::{Expected, Swapped};
 
@@ -61,7 +62,7 @@ impl RemoteBackend {
     }
 
     fn lock_for(&self, transaction: Uuid, passed_over: &HashSet<Uuid>) -> Result<Lock> {
-        let mut pause = FIRST_PAUSE;
+        let mut pauses = Pauses::new(FIRST_PAUSE, LONGEST_PAUSE);
         self.keep_alive(transaction)?;
         loop {
             let locks = self.locks()?;
@@ -69,10 +70,7 @@ impl RemoteBackend {
             match self.find_holder(&locks, transaction, passed_over)? {
                 Holding::Ours => return Ok(Lock::Held(Box::new(()))),
                 Holding::Dead(holder) => return Ok(Lock::OfDead(holder)),
-                Holding::Alive => {
-                    self.pause(transaction, pause)?;
-                    pause = (pause * 2).min(LONGEST_PAUSE);
-                }
+                Holding::Alive => self.pause(transaction, pauses.longer())?,
                 Holding::Changed => {}
                 Holding::Nobody { kept } => {
                     if self.make_lock(number, transaction, &kept)? {

@@ -10,7 +10,7 @@ use object_store::path::Path as Key;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{RemoteBackend, locked, unread};
+use super::{RemoteBackend, is_past, locked, unread};
 use crate::backend::Backend as _;
 use crate::error::{IoContext, Result, Step};
 use crate::record::{Plan, read_json};
@@ -52,8 +52,8 @@ impl RemoteBackend {
             let modified = Found::listed(mark).modified;
             // Whoever made it may be at work still.
             let claim = marked(&mark.location).and_then(|id| claims.get(&id).copied());
-            let age = now.duration_since(claim.map_or(modified, |claim| claim.max(modified)));
-            age.is_ok_and(|age| age > STILL_COPIED)
+            let latest = claim.map_or(modified, |claim| claim.max(modified));
+            is_past(now, latest, STILL_COPIED)
         };
         Ok(marks.into_iter().partition(is_old))
     }
@@ -64,10 +64,8 @@ impl RemoteBackend {
         let mut removed: Vec<Key> = old.into_iter().map(|mark| mark.location).collect();
         let given_up = locked(&self.listed).given_up.clone();
         for mark in given_up {
-            let is_old = |now: SystemTime| {
-                let age = now.duration_since(Found::listed(&mark).modified);
-                age.is_ok_and(|age| age > GIVEN_UP_KEPT)
-            };
+            let made = Found::listed(&mark).modified;
+            let is_old = |now: SystemTime| is_past(now, made, GIVEN_UP_KEPT);
             // The clock of the store is asked where it may say so too.
             if is_old(SystemTime::now())
                 && is_old(self.decisive_now().at(Step::Publish, &self.control)?)

@@ -24,7 +24,7 @@ use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use object_store::ObjectMeta;
@@ -85,6 +85,11 @@ pub(crate) struct RemoteBackend {
     listed: Mutex<Listed>,
     /// The versions of the transactions that were judged dead.
     judged: Mutex<HashMap<Uuid, Version>>,
+}
+
+/// Whether something is longer ago than this.
+fn is_past(now: SystemTime, since: SystemTime, longer_than: Duration) -> bool {
+    now.duration_since(since).is_ok_and(|age| age > longer_than)
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use twox_hash::XxHash3_128;
 
-use super::{RemoteBackend, encoded};
+use super::{RemoteBackend, encoded, is_past};
 use crate::error::{IoContext, Result, Step};
 use crate::receipt::{Receipt, WriteName};
 use crate::record::{Plan, read_json};
@@ -133,9 +133,8 @@ impl RemoteBackend {
             return;
         };
         let old = listed.into_iter().filter(|object| {
-            let age = now.duration_since(Found::listed(object).modified);
             let is_stream = object.location.extension() == Some(STREAM);
-            !is_stream && age.is_ok_and(|age| age > REMEMBERED)
+            !is_stream && is_past(now, Found::listed(object).modified, REMEMBERED)
         });
         let _ = self
             .store

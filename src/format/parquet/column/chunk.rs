@@ -16,7 +16,7 @@ use super::dictionary::{Dictionary, Limit};
 use super::encode;
 use super::flat::Column;
 use super::levels::Levels;
-use super::look::{LOOK_BYTES, LOOK_ROWS};
+use super::look::{LOOK_BYTES, LOOK_ROWS, least_enough};
 use super::totals::ChunkTotals;
 use super::values::{Slice, Values};
 use crate::size::{is_within, size_of_rows};
@@ -325,15 +325,8 @@ impl ChunkEncoder {
         if !reaches(count) {
             return (rows >= self.column.page_rows).then_some((rows, count));
         }
-        let (mut without, mut with) = (0, count);
-        while without + 1 < with {
-            let middle = without.midpoint(with);
-            match reaches(middle) {
-                true => with = middle,
-                false => without = middle,
-            }
-        }
-        Some((self.rows_of(with), with))
+        let least = least_enough(count, reaches);
+        Some((self.rows_of(least), least))
     }
 
     /// How many values the first rows have.

@@ -130,8 +130,12 @@ impl Chooser {
         let (mut rows, mut bytes) = (LOOK_ROWS, LOOK_BYTES);
         for array in arrays {
             let most = array.len().min(rows);
-            // As many rows as reach the size, each of them looked at once: of one batch they may take far more.
-            let count = first_row_at(most, |rows| size_of_rows(array, 0..rows) >= bytes);
+            let reaches = |rows: usize| size_of_rows(array, 0..rows) >= bytes;
+            // As many rows as reach the size: all of one batch may take far more.
+            let count = match reaches(most) {
+                true => least_enough(most, reaches),
+                false => most,
+            };
             bytes = bytes.saturating_sub(size_of_rows(array, 0..count));
             rows -= count;
             leaves::append(&array.slice(0, count), &mut values)?;
@@ -149,12 +153,9 @@ impl Chooser {
     }
 }
 
-/// The least number of rows that are enough, or all of them.
-fn first_row_at(all: usize, is_enough: impl Fn(usize) -> bool) -> usize {
-    let (mut without, mut with) = (0, all);
-    if !is_enough(all) {
-        return all;
-    }
+/// The least number that is enough, where this one is, and every greater one.
+pub(super) fn least_enough(enough: usize, is_enough: impl Fn(usize) -> bool) -> usize {
+    let (mut without, mut with) = (0, enough);
     while without + 1 < with {
         let middle = without.midpoint(with);
         match is_enough(middle) {

@@ -9,6 +9,10 @@ use super::super::thrift::put_varint;
 const GROUP: usize = 8;
 /// How many numbers are packed at once where there are as many.
 const BLOCK: usize = 32;
+/// The most numbers that are packed in one run: a whole number of blocks, whose groups are counted in one byte. Readers unpack
+/// blocks fast that begin a run or follow another; who has read the numbers of 2,048 rows, some of them null, comes back to that
+/// at the next run. DuckDB took twice as long to read one run of 20,000 numbers.
+const MOST_PACKED: usize = 15 * BLOCK;
 
 /// A number of a hybrid.
 pub(super) trait Number: Copy + PartialEq + Into<u32> {}
@@ -127,9 +131,11 @@ fn run_length<N: Number>(values: &[N]) -> usize {
 }
 
 fn packed<N: Number>(values: &[N], width: u8, into: &mut Vec<u8>) {
-    if values.is_empty() {
-        return;
-    }
+    let runs = values.chunks(MOST_PACKED);
+    runs.for_each(|values| packed_run(values, width, into));
+}
+
+fn packed_run<N: Number>(values: &[N], width: u8, into: &mut Vec<u8>) {
     let groups = values.len().div_ceil(GROUP);
     put_varint((groups as u64) << 1 | 1, into);
     let end = into.len() + groups * usize::from(width);
@@ -187,6 +193,20 @@ mod tests {
             assert_eq!(block, single, "{width}");
         }
         assert!(!pack_32(&[0; BLOCK], 33, &mut Vec::new()));
+    }
+
+    #[test]
+    fn a_run_of_packed_numbers_is_short() {
+        let values: Vec<u32> = (0..1000).map(|number| number % 4).collect();
+        let bytes = hybrid_of(&values, 2);
+        let header = |numbers: usize| (numbers / GROUP) as u8 * 2 + 1;
+        let runs = [480, 480, 40].map(|numbers| (numbers, header(numbers)));
+        let mut at = 0;
+        for (numbers, header) in runs {
+            assert_eq!(bytes[at], header);
+            at += 1 + numbers * 2 / 8;
+        }
+        assert_eq!(at, bytes.len());
     }
 
     #[test]

@@ -13,7 +13,7 @@ use criterion::{Criterion, SamplingMode, Throughput};
 
 fn main() {
     let mut criterion = Criterion::default().configure_from_args();
-    let mut bench = Bench::new();
+    let mut bench = Bench::new(false);
     for case in Case::all() {
         measure(&mut criterion, &mut bench, &case());
     }

@@ -4,7 +4,10 @@
 //! takes the ratio of their times; the median of the rounds is what is quoted. Whatever slows the
 //! machine down for longer than a round slows all of them.
 //!
-//! `cargo bench --bench paired -- [--rounds N] [--case NAME] [--writer NAME]`
+//! With `--same-encoder` both are told to chunk by content, for which ours leaves the encoding to parquet-rs: the price of what
+//! surrounds it alone.
+//!
+//! `cargo bench --bench paired -- [--rounds N] [--case NAME] [--writer NAME] [--same-encoder]`
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod common;
@@ -14,7 +17,7 @@ use common::{Bench, Case, Sample, Writer};
 
 fn main() {
     let wanted = Wanted::from_arguments();
-    let mut bench = Bench::new();
+    let mut bench = Bench::new(wanted.same_encoder);
     for case in Case::all() {
         let case = case();
         if wanted.case.as_deref().is_none_or(|name| name == case.name) {
@@ -28,6 +31,7 @@ struct Wanted {
     rounds: usize,
     case: Option<String>,
     writer: Option<String>,
+    same_encoder: bool,
 }
 
 impl Wanted {
@@ -37,13 +41,15 @@ impl Wanted {
             let at = arguments.iter().position(|argument| argument == option)?;
             arguments.get(at + 1).cloned()
         };
-        let full = arguments.iter().any(|argument| argument == "--bench");
+        let is_given = |flag: &str| arguments.iter().any(|argument| argument == flag);
+        let full = is_given("--bench");
         let default = if full { 7 } else { 1 };
         let rounds = value("--rounds").and_then(|number| number.parse().ok());
         Wanted {
             rounds: rounds.unwrap_or(default).max(1),
             case: value("--case"),
             writer: value("--writer"),
+            same_encoder: is_given("--same-encoder"),
         }
     }
 }

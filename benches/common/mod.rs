@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use atomic_arrow::arrow::array::RecordBatch;
 use atomic_arrow::parquet::arrow::ArrowWriter;
 use atomic_arrow::parquet::basic::{Compression, ZstdLevel};
-use atomic_arrow::parquet::file::properties::WriterProperties;
+use atomic_arrow::parquet::file::properties::{CdcOptions, WriterProperties};
 use atomic_arrow::{AtomicArrowWriter, Durability, Partition, Verify, WriterOptions};
 use tempfile::TempDir;
 
@@ -129,13 +129,15 @@ pub(crate) struct Bench {
 }
 
 impl Bench {
-    pub(crate) fn new() -> Bench {
+    /// With the encoder of parquet-rs in all writers, or with each one's own.
+    pub(crate) fn new(same_encoder: bool) -> Bench {
         let place = std::env::var_os(DIRECTORY)
             .map_or_else(|| PathBuf::from(env!("CARGO_TARGET_TMPDIR")), PathBuf::from);
         Bench {
             directory: tempfile::tempdir_in(place).unwrap(),
             properties: WriterProperties::builder()
                 .set_compression(Compression::ZSTD(ZstdLevel::default()))
+                .set_content_defined_chunking(same_encoder.then(CdcOptions::default))
                 .build(),
             runs: 0,
             left_lying: 0,

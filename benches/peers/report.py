@@ -28,8 +28,8 @@ SCANS = """\
 ## Reading what they wrote
 
 Seconds of a scan of everything, and of a few columns of the rows with one value, and the ratio to the peer's output that
-is read fastest. The files are in the page cache. Processes read the outputs by turns, three each; one scans once before the
-clock starts, then for a second, up to nine times. Figures are medians of the medians.
+is read fastest. The files are in the page cache. Two processes read each output, by turns: each scans once before the clock
+starts, unless that takes 3 seconds, and then for 0.7 seconds, up to nine times. Figures are medians of their medians.
 """
 SYNCS = """\
 ## What the syncs cost

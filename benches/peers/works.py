@@ -34,7 +34,7 @@ class Work:
     rounds: int = 4
     # The filtered scan: a column, its value, and the columns that are read.
     wanted: tuple[str, str | int, tuple[str, ...]] = ("station_id", "K00007", ("time_hour", "temp", "condition"))
-    scan_rounds: int = 3
+    scan_rounds: int = 2
     scans: tuple[str, ...] = SCANS
     # Who writes it, where not everybody does: some would add minutes and tell nothing new.
     writers: tuple[str, ...] | None = None

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 import store_server
 from hypothesis import settings
-from skips import skip
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests" / "peers"))
 
@@ -47,11 +46,8 @@ def files() -> Callable[[Path], list[str]]:
 @pytest.fixture(scope="session")
 def server() -> Iterator[store_server.Server]:
     """A server that speaks the protocol of S3, with the bucket ``lake``."""
-    try:
-        with store_server.serve() as server:
-            yield server
-    except store_server.Unavailable as why:
-        skip(str(why))
+    with store_server.serve_or_skip() as server:
+        yield server
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import pyarrow as pa
 import pyarrow.dataset as ds
 from pyarrow.fs import FileSelector, S3FileSystem
+from skips import skip
 
 TOP = Path(__file__).parents[2]
 SECRET = "no-message-has-this"
@@ -23,9 +24,10 @@ class Unavailable(Exception):
 
 
 class Server(NamedTuple):
-    """A server that speaks the protocol of S3, behind a proxy."""
+    """A server, behind a proxy. What reads with pyarrow is for those that speak the protocol of S3."""
 
     process: subprocess.Popen[str]
+    url: str
     endpoint: str
     options: dict[str, str]
 
@@ -64,13 +66,14 @@ class Server(NamedTuple):
 
 
 @contextmanager
-def serve() -> Iterator[Server]:
+def serve(kind: str = "seaweedfs") -> Iterator[Server]:
     """A server with the bucket ``lake``, until the block ends.
 
+    :param kind: ``seaweedfs``, ``moto``, ``azurite`` or ``fake-gcs``.
     :raises Unavailable: If it does not run here.
     """
     command = ["cargo", "run", "--quiet", "--locked", "-p", "atomic-arrow-store-servers", "--"]
-    command += ["serve", "seaweedfs", "--bucket", "lake"]
+    command += ["serve", kind, "--bucket", "lake"]
     pipe = subprocess.PIPE
     try:
         process = subprocess.Popen(
@@ -82,10 +85,22 @@ def serve() -> Iterator[Server]:
         assert process.stdout is not None and process.stderr is not None
         line = process.stdout.readline()
         if not line:
-            raise Unavailable(f"seaweedfs does not run here: {process.stderr.read()}")
+            raise Unavailable(f"{kind} does not run here: {process.stderr.read()}")
         told = json.loads(line)
-        options = told["options"] | {"aws_secret_access_key": SECRET}
+        options = told["options"]
+        if "aws_secret_access_key" in options:
+            options["aws_secret_access_key"] = SECRET
         # It ends with its input.
-        yield Server(process, told["endpoint"], options)
+        yield Server(process, told["url"], told["endpoint"], options)
         process.stdin and process.stdin.close()
         process.stderr.close()
+
+
+@contextmanager
+def serve_or_skip(kind: str = "seaweedfs") -> Iterator[Server]:
+    """The same; where it does not run here the test is skipped."""
+    try:
+        with serve(kind) as server:
+            yield server
+    except Unavailable as why:
+        skip(str(why))

@@ -20,7 +20,8 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-from store_server import SECRET, TOP, Server
+from polars.testing import assert_frame_equal
+from store_server import SECRET, TOP, Server, serve_or_skip
 
 ROWS = pa.table({"station_id": ["KSEA", "KJFK", "KSEA"], "temp": [11.5, 3.0, 12.25]})
 
@@ -42,6 +43,22 @@ def test_a_user_of_polars_has_the_same_options_for_reading(server: Server, root:
     aa.write_dataset(frame, root, partition_by="station_id", storage_options=server.options)
     seen = pl.scan_parquet(f"{root}/", storage_options=server.options).collect()
     assert seen.select(frame.columns).sort("station_id").equals(frame.sort("station_id"))
+
+
+@pytest.mark.parametrize("kind", ["azurite", "fake-gcs"])
+def test_the_stores_of_azure_and_google_take_the_same_calls(kind: str) -> None:
+    with serve_or_skip(kind) as server:
+        root = f"{server.url}/weather"
+        store: dict[str, Any] = {"storage_options": server.options}
+        aa.write_dataset(ROWS, root, partition_by="station_id", **store)
+        aa.write_dataset(ROWS, root, partition_by="station_id", mode="overwrite", **store)
+        seen = pl.scan_parquet(f"{root}/", **store).select(ROWS.column_names).collect()
+        assert_frame_equal(seen, pl.DataFrame(ROWS), check_row_order=False)
+        assert aa.verify(root, level="decode", **store).rows == ROWS.num_rows
+        with aa.open(f"{server.url}/data.json", "x", check="json", **store) as file:
+            file.write('{"temp": 11.5}')
+        with pytest.raises(aa.AlreadyExistsError):
+            aa.write_text("{}", f"{server.url}/data.json", replace=False, **store)
 
 
 def test_the_environment_says_how_the_store_is_reached(

@@ -4,9 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use atomic_arrow::{CommitMode, Error};
+use atomic_arrow::object_store::memory::InMemory;
+use atomic_arrow::parquet::basic::Compression;
+use atomic_arrow::{CommitMode, Error, StagedWrites};
 
-use crate::faulty_store::{Answer, Fault, Request, Rule};
+use crate::deaths::large_of;
+use crate::faulty_store::{Answer, Fault, FaultyStore, Request, Rule};
 use crate::lake::{Lake, batch, schema, write};
 
 /// The number of these requests whose key contains a text.
@@ -112,7 +115,7 @@ fn a_wait_for_one_commit_does_not_read_the_others_again_and_again() {
 }
 
 #[test]
-fn the_looks_at_files_that_go_are_taken_several_at_a_time() {
+fn the_looks_at_files_that_go_are_taken_as_many_at_a_time_as_is_said() {
     let (lake, store) = Lake::faulty();
     let names: Vec<String> = (0..12).map(|number| format!("K{number:03}")).collect();
     let rows: Vec<(&str, f64)> = names.iter().map(|name| (name.as_str(), 1.0)).collect();
@@ -125,12 +128,86 @@ fn the_looks_at_files_that_go_are_taken_several_at_a_time() {
         std::thread::sleep(Duration::from_millis(20));
         now.fetch_sub(1, Ordering::SeqCst);
     });
-    let mut writer = lake
+    let overwrite = lake
         .builder()
         .mode(CommitMode::Overwrite)
-        .build(schema())
-        .unwrap();
-    writer.write(&batch(&[("KORD", 2.0)])).unwrap();
-    assert_eq!(writer.commit().unwrap().totals().removed, 12);
-    assert!(most.load(Ordering::SeqCst) > 1);
+        .object_store(lake.options().parallel_requests(3));
+    let receipt = write(overwrite, &[("KORD", 2.0)]).unwrap();
+    assert_eq!(receipt.totals().removed, 12);
+    let most = most.load(Ordering::SeqCst);
+    assert!((2..=3).contains(&most), "{most}");
+}
+
+/// The requests that are billed since the last call.
+fn billed(store: &FaultyStore<InMemory>) -> usize {
+    let counts = store.take_counts().into_iter();
+    let billed = counts.filter(|(kind, _)| *kind != Request::Delete);
+    billed.map(|(_, count)| count).sum()
+}
+
+#[test]
+fn a_file_makes_four_requests_more_than_it_has_parts() {
+    let (lake, store) = Lake::faulty();
+    lake.write(CommitMode::Append, &[("KSEA", 1.0)]).unwrap();
+    let rows_of = |stations: &[&'static str]| {
+        let rows = stations.iter().copied().flat_map(large_of);
+        rows.collect::<Vec<_>>()
+    };
+    let requests = |stations: &[&'static str]| {
+        store.take_seen();
+        let options = lake.options().part_size(4 << 10);
+        let builder = lake
+            .builder()
+            .compression(Compression::UNCOMPRESSED)
+            .object_store(options);
+        write(builder, &rows_of(stations)).unwrap();
+        let seen = store.take_seen();
+        let parts = count(&seen, Request::PutPart, "");
+        let free = count(&seen, Request::Delete, "");
+        (seen.len() - free, parts)
+    };
+    // The second write to these partitions: each look at what is there is the same.
+    requests(&["KJFK", "KLAX"]);
+    let (of_two, parts_of_two) = requests(&["KJFK", "KLAX"]);
+    let (of_one, parts_of_one) = requests(&["KJFK"]);
+    assert!(parts_of_one > 2);
+    assert_eq!(of_two - of_one, parts_of_two - parts_of_one + 4);
+}
+
+#[test]
+fn a_success_file_makes_four_requests_beside_those_for_the_lock() {
+    let (lake, store) = Lake::faulty();
+    let requests = |with| {
+        store.take_seen();
+        write(lake.builder().success_file(with), &[("KSEA", 1.0)]).unwrap();
+        billed(&store)
+    };
+    requests(true);
+    assert_eq!(requests(true) - requests(false), 4 + 5);
+}
+
+#[test]
+fn the_work_of_each_worker_makes_six_requests_in_a_commit_and_two_for_each_file() {
+    let (lake, store) = Lake::faulty();
+    lake.write(CommitMode::Append, &[("KSEA", 1.0)]).unwrap();
+    let requests = |workers: usize, rows: &[(&str, f64)]| {
+        let stage = |_| {
+            let mut writer = lake.builder().build(schema()).unwrap();
+            writer.write(&batch(rows)).unwrap();
+            writer.stage().unwrap()
+        };
+        let staged: Vec<_> = (0..workers).map(stage).collect();
+        store.take_seen();
+        let staged = StagedWrites::new(staged).object_store(lake.options());
+        staged.commit().unwrap();
+        billed(&store)
+    };
+    let one = [("KSEA", 2.0)];
+    let two = [("KJFK", 2.0), ("KSEA", 2.0)];
+    requests(1, &two);
+    let (few, many) = (requests(10, &one), requests(20, &one));
+    // The PUT of a file was made when it was staged.
+    assert_eq!(many - few, 10 * (6 + 1));
+    let more_files = requests(10, &two);
+    assert_eq!(more_files - few, 10);
 }

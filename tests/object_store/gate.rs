@@ -97,5 +97,6 @@ fn a_writer_that_waits_for_rows_is_not_taken_for_dead_but_one_that_is_silent_is(
     commit(soon, |_| std::thread::sleep(Duration::from_secs(3))).unwrap();
     // Its next sign of life would come a minute later.
     let silent = commit(Duration::from_secs(15 * 60), |store| store.advance(LONG));
-    assert!(silent.is_err());
+    // The client of a store that is given may have made the request twice: then somebody may have carried it out.
+    assert!(matches!(silent, Err(Error::Unknown { .. })), "{silent:?}");
 }

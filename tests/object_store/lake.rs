@@ -5,7 +5,8 @@ use std::sync::Arc;
 use arrow::array::{Float64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use atomic_arrow::object_store::memory::InMemory;
-use atomic_arrow::object_store::{ObjectStore, ObjectStoreExt as _};
+use atomic_arrow::object_store::path::Path as Key;
+use atomic_arrow::object_store::{self, ObjectStore, ObjectStoreExt as _};
 use atomic_arrow::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use atomic_arrow::{
     CommitMode, DatasetWriter, DatasetWriterBuilder, ObjectStoreOptions, PartitionBy, Receipt,
@@ -126,15 +127,39 @@ impl Lake {
         keys
     }
 
+    /// The bytes of an object, if it is there.
+    pub(crate) fn object(&self, key: &str) -> Option<Vec<u8>> {
+        let key = Key::parse(key).unwrap();
+        let read = async { self.client.get(&key).await?.bytes().await };
+        match self.runtime.block_on(read) {
+            Ok(bytes) => Some(bytes.to_vec()),
+            Err(object_store::Error::NotFound { .. }) => None,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// Changes a byte of each staged object, as somebody else may, and gives their number.
+    pub(crate) fn change_staged(&self) -> usize {
+        let mut keys = self.keys();
+        keys.retain(|key| key.ends_with(".staged"));
+        for key in &keys {
+            let mut bytes = self.object(key).unwrap();
+            let middle = bytes.len() / 2;
+            bytes[middle] = bytes[middle].wrapping_add(1);
+            let key = Key::parse(key).unwrap();
+            let put = self.client.put(&key, bytes.into());
+            self.runtime.block_on(put).unwrap();
+        }
+        keys.len()
+    }
+
     /// The rows that a reader finds, in order.
     pub(crate) fn rows(&self) -> Rows {
         let mut rows = Vec::new();
         for key in self.files() {
             let station = key.split("station_id=").nth(1).unwrap();
             let station = station.split('/').next().unwrap().to_owned();
-            let key = atomic_arrow::object_store::path::Path::parse(&key).unwrap();
-            let read = async { self.client.get(&key).await.unwrap().bytes().await.unwrap() };
-            let bytes = self.runtime.block_on(read);
+            let bytes = bytes::Bytes::from(self.object(&key).unwrap());
             let reader = ParquetRecordBatchReaderBuilder::try_new(bytes).unwrap();
             for batch in reader.build().unwrap() {
                 let batch = batch.unwrap();

@@ -12,6 +12,8 @@ mod fields;
 mod files;
 mod files_on_servers;
 mod gate;
+mod guarantees;
+mod guarantees_on_servers;
 mod lake;
 mod modes;
 mod processes;

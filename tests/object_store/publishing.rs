@@ -135,7 +135,8 @@ fn whoever_asks_to_be_waited_for_is_not_taken_for_dead_sooner() {
         move || lake.recover().unwrap()
     });
     assert_eq!(recovery.aborted.len(), 1, "{recovery:?}");
-    assert!(writer.commit().is_err());
+    let error = writer.commit().unwrap_err();
+    assert!(matches!(error, Error::Unknown { .. }), "{error}");
 }
 
 #[test]

@@ -452,18 +452,20 @@ impl<S: ObjectStore> ObjectStore for FaultyStore<S> {
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
         let key = prefix.map_or("", AsRef::as_ref).to_owned();
-        let (state, inner) = (Arc::clone(&self.state), self.inner.list(prefix));
+        let (state, inner) = (Arc::clone(&self.state), Arc::clone(&self.inner));
+        let prefix = prefix.cloned();
         let markers = self.state().markers.clone();
         let is_listed =
             |marker: &String| Path::from(marker.as_str()).prefix_matches(&key.as_str().into());
         let markers: Vec<_> = markers.into_iter().filter(is_listed).collect();
-        let inner =
-            futures::stream::iter(markers.into_iter().map(|key| Ok(marker(&key)))).chain(inner);
+        let markers = futures::stream::iter(markers.into_iter().map(|key| Ok(marker(&key))));
         let listed = async move {
             let done = async { Ok(()) };
             let begun = answer(&state, (Request::List, &key), done).await;
             let dates = Arc::clone(&state);
-            let objects = inner.map_ok(move |meta| dated(&dates, meta));
+            // What is there once others have done what they do meanwhile.
+            let objects = markers.chain(inner.list(prefix.as_ref()));
+            let objects = objects.map_ok(move |meta| dated(&dates, meta));
             match begun {
                 Ok(()) => objects.boxed(),
                 Err(error) => futures::stream::iter([Err(error)]).boxed(),

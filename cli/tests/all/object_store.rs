@@ -126,6 +126,38 @@ fn a_data_set_in_a_bucket_is_written_looked_at_and_overwritten_as_one_on_a_disk(
 }
 
 #[test]
+fn a_data_set_is_written_to_azure_and_to_google_by_its_url() {
+    let input = testdata("weather.csv");
+    for kind in [Kind::Azurite, Kind::FakeGcs] {
+        let Some(server) = or_skip(Server::start(kind)) else {
+            continue;
+        };
+        server.make_bucket("lake").unwrap();
+        let root = format!("{}/weather", server.url("lake"));
+        let place = Place::new();
+        let run = |args: &[&str]| {
+            let mut command = place.command(args);
+            unset_stores(&mut command);
+            for (name, value) in server.options() {
+                command.args(["--storage-option", &format!("{name}={value}")]);
+            }
+            Ran::from(command.output().unwrap())
+        };
+        let write = ["write", &input, "--to", &root, "--partition-by", KEYS];
+        let written = run(&write).exits(0);
+        written.prints("26,115 rows in 36 files of 36 partitions");
+        run(&[&write[..], &["--mode", "overwrite"]].concat()).exits(0);
+        let checked = run(&["verify", &root, "--level", "decode"]).exits(0);
+        checked.prints("36 sound, 0 damaged; 26,115 rows");
+        let single = format!("{}/single.csv", server.url("lake"));
+        run(&["put", &input, &single]).exits(0);
+        run(&["put", &input, &single]).exits(5);
+        let recovered = run(&["recover", &root]).exits(0);
+        recovered.prints("left 0 of live ones");
+    }
+}
+
+#[test]
 fn single_files_are_put_into_a_bucket() {
     let Some(lake) = Lake::start() else { return };
     let input = testdata("weather.csv");

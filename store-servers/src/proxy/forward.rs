@@ -102,6 +102,7 @@ fn take_note(shared: &Shared, head: &Parts, body: &[u8]) -> (Seen, Option<Fault>
         number_of_kind,
         keys,
         body_length: body.len(),
+        has_checksum: head.headers.contains_key("x-amz-checksum-sha256"),
     };
     state.seen.push(seen.clone());
     (seen, faults.into_iter().flatten().next())

@@ -117,6 +117,8 @@ pub struct Seen {
     pub keys: Vec<String>,
     /// The length of its body, in bytes.
     pub body_length: usize,
+    /// Whether it has the SHA-256 of its body for the store to check, as S3 does.
+    pub has_checksum: bool,
 }
 
 /// What a request asks for, and the keys that it is about.

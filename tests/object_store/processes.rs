@@ -182,7 +182,7 @@ fn kill_on_each_server(mode: CommitMode) {
     let mut outcomes = BTreeSet::new();
     kill_at_requests(Kind::SeaweedFs, mode, 6, &mut outcomes);
     for kind in [Kind::Moto, Kind::Azurite, Kind::FakeGcs] {
-        kill_at_requests(kind, mode, 14, &mut outcomes);
+        kill_at_requests(kind, mode, 20, &mut outcomes);
     }
     if outcomes.is_empty() {
         // No server runs here, which was said.

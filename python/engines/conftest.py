@@ -24,10 +24,6 @@ def server() -> Iterator[Any]:
     """A server that speaks the protocol of S3, with the bucket ``lake``: see ``tests/store_server.py``."""
     sys.path.append(str(Path(__file__).parents[1] / "tests"))
     import store_server
-    from skips import skip
 
-    try:
-        with store_server.serve() as server:
-            yield server
-    except store_server.Unavailable as why:
-        skip(str(why))
+    with store_server.serve_or_skip() as server:
+        yield server

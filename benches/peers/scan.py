@@ -1,8 +1,8 @@
 """Scans in a process of their own: `scan.py READER ROOT QUESTION`, where the question is JSON.
 
 `duckdb`, `pyarrow` and `polars` read a data set; `input` reads an input, to know what the others have to find. One
-line of JSON has the number of rows, the median time of scans after the first, and, but for pyarrow and Polars, a digest that does not
-depend on their order: the sum of a hash of each row, partition columns among its values.
+line of JSON has the number of rows, the median time of scans after the first, and, but for pyarrow and Polars, a
+digest that does not depend on their order: the sum of a hash of each row, partition columns among its values.
 
 The question: `types`, each column's name and type for DuckDB; `keys`, those that are in the path; `wanted`,
 if only some rows are asked for: a column, its value, and the columns to read; `rows` of an input.

@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use atomic_arrow::object_store::memory::InMemory;
-use atomic_arrow::parquet::basic::Compression;
 use atomic_arrow::{CommitMode, Error, StagedWrites};
 
 use crate::deaths::large_of;
@@ -155,12 +154,7 @@ fn a_file_makes_four_requests_more_than_it_has_parts() {
     };
     let requests = |stations: &[&'static str]| {
         store.take_seen();
-        let options = lake.options().part_size(4 << 10);
-        let builder = lake
-            .builder()
-            .compression(Compression::UNCOMPRESSED)
-            .object_store(options);
-        write(builder, &rows_of(stations)).unwrap();
+        write(lake.in_parts(), &rows_of(stations)).unwrap();
         let seen = store.take_seen();
         let parts = count(&seen, Request::PutPart, "");
         let free = count(&seen, Request::Delete, "");

@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use atomic_arrow::object_store::memory::InMemory;
-use atomic_arrow::parquet::basic::Compression;
 use atomic_arrow::{CommitMode, Outcome, Receipt, StagedWrites};
 
 use crate::faulty_store::{Answer, Fault, FaultyStore, Request, Rule};
@@ -63,14 +62,7 @@ impl Scenario {
                     .object_store(lake.options())
                     .commit()
             }
-            Scenario::InParts => {
-                let options = lake.options().part_size(4 << 10);
-                let builder = lake
-                    .builder()
-                    .compression(Compression::UNCOMPRESSED)
-                    .object_store(options);
-                write(builder, &large())
-            }
+            Scenario::InParts => write(lake.in_parts(), &large()),
         }
     }
 

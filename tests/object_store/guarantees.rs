@@ -10,7 +10,7 @@ use futures::{FutureExt as _, TryStreamExt as _};
 
 use crate::deaths::{LONG, large};
 use crate::faulty_store::{Answer, Fault, FaultyStore, Request, Rule};
-use crate::lake::{Lake, owned, write};
+use crate::lake::{Lake, alter, owned, write};
 
 type Faulty = Arc<FaultyStore<InMemory>>;
 
@@ -46,12 +46,6 @@ fn change(store: &Faulty, part: &str, change: fn(&mut Vec<u8>)) {
     }
 }
 
-#[expect(clippy::ptr_arg, reason = "others change the length too")]
-fn alter(bytes: &mut Vec<u8>) {
-    let middle = bytes.len() / 2;
-    bytes[middle] = bytes[middle].wrapping_add(1);
-}
-
 /// Somebody changes objects just before a request.
 fn somebody_changes(store: &Faulty, rule: Rule, part: &'static str, how: fn(&mut Vec<u8>)) {
     let other = Arc::clone(store);
@@ -62,7 +56,12 @@ fn somebody_changes(store: &Faulty, rule: Rule, part: &'static str, how: fn(&mut
 fn what_was_stored_wrongly_is_found_before_it_is_visible_where_it_is_read_back() {
     for rows in [large(), vec![("KLAX", 2.0)]] {
         let (lake, store) = seeded();
-        somebody_changes(&store, Rule::on(Request::Head).at(STAGED), STAGED, alter);
+        somebody_changes(
+            &store,
+            Rule::on(Request::Head).at(STAGED),
+            STAGED,
+            |bytes| alter(bytes),
+        );
         let options = lake.options().part_size(4 << 10).read_back(true);
         store.take_seen();
         let error = write(lake.builder().object_store(options), &rows).unwrap_err();
@@ -94,7 +93,7 @@ fn a_file_by_itself_cannot_be_read_back_before_it_is_visible() {
 #[test]
 fn what_is_staged_must_be_there_as_it_was_put_at_the_commit_point() {
     let shorter = |bytes: &mut Vec<u8>| bytes.truncate(bytes.len() - 1);
-    for how in [alter, shorter, Vec::clear] {
+    for how in [|bytes: &mut Vec<u8>| alter(bytes), shorter, Vec::clear] {
         let (lake, store) = seeded();
         let looks = Rule::on(Request::List).at(".files").always();
         somebody_changes(&store, looks, STAGED, how);
@@ -190,12 +189,7 @@ fn a_recovery_tells_once_of_an_upload_that_the_store_refuses_to_remove() {
     store.meanwhile(decision(), move || {
         dying.fail(Rule::on_any().always(), Fault::before(Answer::Doubtful));
     });
-    let options = lake.options().part_size(4 << 10);
-    let builder = lake
-        .builder()
-        .compression(atomic_arrow::parquet::basic::Compression::UNCOMPRESSED)
-        .object_store(options);
-    write(builder, &large()).unwrap_err();
+    write(lake.in_parts(), &large()).unwrap_err();
     store.heal();
     store.advance(LONG);
     let denied = Fault::before(Answer::PermissionDenied);

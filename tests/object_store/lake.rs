@@ -8,6 +8,7 @@ use atomic_arrow::object_store::memory::InMemory;
 use atomic_arrow::object_store::path::Path as Key;
 use atomic_arrow::object_store::{self, ObjectStore, ObjectStoreExt as _};
 use atomic_arrow::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use atomic_arrow::parquet::basic::Compression;
 use atomic_arrow::{
     CommitMode, DatasetWriter, DatasetWriterBuilder, ObjectStoreOptions, PartitionBy, Receipt,
     RecoverOptions, Recovery, recover_with_options,
@@ -87,6 +88,14 @@ impl Lake {
             .object_store(self.options())
     }
 
+    /// A writer of stations whose files are uploaded in parts of 4 KiB.
+    pub(crate) fn in_parts(&self) -> DatasetWriterBuilder {
+        let options = self.options().part_size(4 << 10);
+        self.builder()
+            .compression(Compression::UNCOMPRESSED)
+            .object_store(options)
+    }
+
     pub(crate) fn write(
         &self,
         mode: CommitMode,
@@ -144,8 +153,7 @@ impl Lake {
         keys.retain(|key| key.ends_with(".staged"));
         for key in &keys {
             let mut bytes = self.object(key).unwrap();
-            let middle = bytes.len() / 2;
-            bytes[middle] = bytes[middle].wrapping_add(1);
+            alter(&mut bytes);
             let key = Key::parse(key).unwrap();
             let put = self.client.put(&key, bytes.into());
             self.runtime.block_on(put).unwrap();
@@ -171,6 +179,12 @@ impl Lake {
         rows.sort_by(|one, other| one.partial_cmp(other).unwrap());
         rows
     }
+}
+
+/// Changes a byte in the middle.
+pub(crate) fn alter(bytes: &mut [u8]) {
+    let middle = bytes.len() / 2;
+    bytes[middle] = bytes[middle].wrapping_add(1);
 }
 
 pub(crate) fn write(

@@ -7,10 +7,9 @@ use std::time::Duration;
 
 use atomic_arrow::object_store::ObjectStoreExt as _;
 use atomic_arrow::object_store::memory::InMemory;
-use atomic_arrow::parquet::basic::Compression;
 use atomic_arrow::{
-    CommitMode, DatasetWriterBuilder, Error, Outcome, Receipt, RecoverOptions, Recovery,
-    StagedWrites, recover_with_options, staged_in_store,
+    CommitMode, Error, Outcome, Receipt, RecoverOptions, Recovery, StagedWrites,
+    recover_with_options, staged_in_store,
 };
 use futures::FutureExt as _;
 
@@ -37,14 +36,6 @@ fn give_up(lake: &Lake) -> Recovery {
         .object_store(lake.options())
         .abort_unfinished(true);
     recover_with_options(lake.root(), &options).unwrap()
-}
-
-/// A writer whose files are uploaded in parts.
-fn in_parts(lake: &Lake) -> DatasetWriterBuilder {
-    let options = lake.options().part_size(4 << 10);
-    lake.builder()
-        .compression(Compression::UNCOMPRESSED)
-        .object_store(options)
 }
 
 /// Lets a writer die when it has decided its commit, before anything is published.
@@ -229,7 +220,7 @@ fn of_what_is_lost_the_error_counts_what_is_published() {
         .into_iter()
         .flat_map(large_of)
         .collect();
-    let error = write(in_parts(&lake), &rows).unwrap_err();
+    let error = write(lake.in_parts(), &rows).unwrap_err();
     let Error::FilesLost {
         lost,
         published,
@@ -250,7 +241,7 @@ fn an_aborted_write_whose_upload_cannot_be_removed_holds_up_nobody() {
     store.meanwhile(Rule::on(Request::PutIfAbsent).at("/lock/"), move || {
         dying.fail(Rule::on_any().always(), NOTHING);
     });
-    let overwrite = in_parts(&lake).mode(CommitMode::OverwritePartitions);
+    let overwrite = lake.in_parts().mode(CommitMode::OverwritePartitions);
     write(overwrite, &large_of("KLAX")).unwrap_err();
     store.heal();
     store.advance(LONG);
@@ -295,7 +286,7 @@ fn a_commit_that_nobody_can_finish_holds_up_its_own_partitions_alone() {
 }
 
 fn stage_in_parts(lake: &Lake, station: &'static str) -> atomic_arrow::StagedWrite {
-    let mut writer = in_parts(lake).build(schema()).unwrap();
+    let mut writer = lake.in_parts().build(schema()).unwrap();
     writer.write(&batch(&large_of(station))).unwrap();
     writer.stage().unwrap()
 }

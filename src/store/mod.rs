@@ -4,6 +4,7 @@
 //! requests run, and what a doubtful answer is taken for. [`StoreView`] reads a store as a [`Disk`](crate::disk::Disk), so
 //! that whoever reads files reads objects too. The order of requests is the backend's.
 
+mod checked;
 mod error;
 mod hint;
 mod listing;
@@ -21,11 +22,10 @@ mod swap;
 mod url;
 mod view;
 
-use std::collections::HashSet;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use object_store::UpdateVersion;
 use object_store::path::Path as Key;
@@ -90,18 +90,13 @@ impl Store {
         &self,
         check: impl FnOnce(&Self) -> io::Result<bool>,
     ) -> io::Result<bool> {
-        static CHECKED: Mutex<Option<HashSet<String>>> = Mutex::new(None);
-        let checked = || CHECKED.lock().unwrap_or_else(PoisonError::into_inner);
-        let name = self.options.name_of_client(&self.base);
-        if checked()
-            .as_ref()
-            .is_some_and(|known| known.contains(&name))
-        {
+        let client = self.options.client(&self.base);
+        if client.is_checked() {
             return Ok(true);
         }
         let kept = check(self)?;
         if kept {
-            checked().get_or_insert_default().insert(name);
+            client.set_checked();
         }
         Ok(kept)
     }

@@ -13,6 +13,7 @@ use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
 use object_store::multipart::MultipartStore;
 use object_store::{ClientConfigKey, RetryConfig};
 
+use super::checked::Client;
 use super::request::Connector;
 use super::url::{Address, Scheme};
 use crate::error::{Error, Result};
@@ -37,6 +38,15 @@ const TIMEOUT: &str = "180 seconds";
 
 /// How the names of variables begin that clients read.
 const VARIABLES: [&str; 3] = ["AWS_", "AZURE_", "GOOGLE_"];
+
+/// The variables that clients read, with their values.
+fn variables() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os().filter_map(|(name, value)| {
+        let (name, value) = (name.into_string().ok()?, value.into_string().ok()?);
+        let is_read = VARIABLES.iter().any(|prefix| name.starts_with(prefix));
+        is_read.then_some((name, value))
+    })
+}
 
 /// The clients of one store.
 pub(super) struct Clients {
@@ -309,11 +319,15 @@ impl ObjectStoreOptions {
         }
     }
 
-    /// What tells a client from others in this process.
-    pub(super) fn name_of_client(&self, base: &Path) -> String {
-        let given = self.given.as_ref();
-        let given = given.map(|given| (Arc::as_ptr(given).cast::<()>(), given.to_string()));
-        format!("{} {given:?} {:?}", base.display(), self.settings)
+    /// The client of these options for a bucket or container.
+    pub(super) fn client(&self, base: &Path) -> Client {
+        match &self.given {
+            Some(given) => Client::Given(Arc::clone(given)),
+            None => {
+                let variables: Vec<_> = variables().collect();
+                Client::Made(format!("{base:?} {:?} {variables:?}", self.settings))
+            }
+        }
     }
 
     /// The error for settings of which no client can be made. It names those of which the client tells a value, and has no
@@ -321,13 +335,8 @@ impl ObjectStoreOptions {
     fn unusable(&self, error: &object_store::Error) -> Error {
         let told = error.to_string();
         let mut text = told.clone();
-        let environment = std::env::vars_os().filter_map(|(name, value)| {
-            let (name, value) = (name.into_string().ok()?, value.into_string().ok()?);
-            let is_read = VARIABLES.iter().any(|prefix| name.starts_with(prefix));
-            is_read.then_some((name, value))
-        });
         let mut names = Vec::new();
-        for (name, value) in self.settings.iter().cloned().chain(environment) {
+        for (name, value) in self.settings.iter().cloned().chain(variables()) {
             let quoted = format!("{value:?}");
             let is_told = told.contains(&quoted) || value.len() > 3 && told.contains(&value);
             if is_told && !value.is_empty() {

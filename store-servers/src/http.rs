@@ -120,8 +120,46 @@ impl Raw {
         path: String,
         body: String,
     ) -> io::Result<Answer> {
+        self.send_with(method, path, &[], body)
+    }
+
+    fn send_with(
+        &self,
+        method: &'static str,
+        path: String,
+        headers: &'static [(&str, &str)],
+        body: String,
+    ) -> io::Result<Answer> {
         let this = self.clone();
-        wait_for(async move { this.send(method, &path, &[], body).await })?
+        wait_for(async move { this.send(method, &path, headers, body).await })?
+    }
+
+    /// Puts an object of the very key that is given: also one that ends in a slash or has two in a row.
+    pub(crate) fn put(&self, bucket: &str, key: &str, body: &str) -> io::Result<()> {
+        let path = format!("{bucket}/{key}");
+        let body = body.to_owned();
+        let answer = match self.kind.protocol() {
+            Protocol::S3 => self.send_and_wait("PUT", path, body),
+            Protocol::Azure => {
+                self.send_with("PUT", path, &[("x-ms-blob-type", "BlockBlob")], body)
+            }
+            Protocol::Gcs => {
+                let key = key.replace('/', "%2F");
+                let path = format!("upload/storage/v1/b/{bucket}/o?uploadType=media&name={key}");
+                self.send_and_wait("POST", path, body)
+            }
+        }?;
+        self.done(answer, &format!("put {key}"))
+    }
+
+    /// Removes an object of the very key that is given.
+    pub(crate) fn delete(&self, bucket: &str, key: &str) -> io::Result<()> {
+        let path = match self.kind.protocol() {
+            Protocol::S3 | Protocol::Azure => format!("{bucket}/{key}"),
+            Protocol::Gcs => format!("storage/v1/b/{bucket}/o/{}", key.replace('/', "%2F")),
+        };
+        let answer = self.send_and_wait("DELETE", path, String::new())?;
+        self.done(answer, &format!("remove {key}"))
     }
 
     /// Whether the server does what is asked.
@@ -159,13 +197,17 @@ impl Raw {
                 self.send_and_wait("POST", "storage/v1/b?project=test".to_owned(), body)
             }
         }?;
-        if answer.status < 300 {
+        self.done(answer, &format!("make the bucket {name}"))
+    }
+
+    fn done(&self, answer: Answer, what: &str) -> io::Result<()> {
+        let Answer { status, body } = answer;
+        if status < 300 {
             return Ok(());
         }
         let kind = self.kind;
-        let Answer { status, body, .. } = answer;
         Err(io::Error::other(format!(
-            "{kind} did not make the bucket {name}: {status} {body}"
+            "{kind} did not {what}: {status} {body}"
         )))
     }
 }

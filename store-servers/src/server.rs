@@ -168,6 +168,22 @@ impl Server {
     pub fn make_bucket(&self, name: &str) -> io::Result<()> {
         Raw::new(self.kind, self.port)?.make_bucket(name)
     }
+
+    /// Puts an object past `object_store`, whose paths cannot name every key: one that ends in a slash, or has two in a row.
+    ///
+    /// # Errors
+    /// What the server answered.
+    pub fn put(&self, bucket: &str, key: &str, body: &str) -> io::Result<()> {
+        Raw::new(self.kind, self.port)?.put(bucket, key, body)
+    }
+
+    /// Removes an object of the very key that is given.
+    ///
+    /// # Errors
+    /// What the server answered.
+    pub fn delete(&self, bucket: &str, key: &str) -> io::Result<()> {
+        Raw::new(self.kind, self.port)?.delete(bucket, key)
+    }
 }
 
 impl Drop for Server {

@@ -1,9 +1,13 @@
 //! What docs/object-stores.md promises, through the clients of each store, behind a proxy that lets their requests fail.
 
+use std::error::Error as _;
 use std::io::Write as _;
 use std::sync::{Arc, Mutex};
 
-use atomic_arrow::{AtomicFile, CommitMode, Error, FileOptions, Outcome, PublishMode};
+use atomic_arrow::verify::{VerifyOptions, verify_path_with_options};
+use atomic_arrow::{
+    AtomicFile, CommitMode, Error, FileOptions, Outcome, PublishMode, object_store_hint,
+};
 use atomic_arrow_store_servers::{Fault, Kind, Moment, Proxy, RequestKind, Rule, Server, or_skip};
 
 use crate::lake::{Lake, owned, write};
@@ -188,4 +192,59 @@ fn what_is_put_in_s3_has_a_checksum_that_the_store_checks() {
     assert_eq!(*unchecked.lock().unwrap(), []);
     // At least a file, the object of its transaction, twice, and three parts.
     assert!(*puts.lock().unwrap() >= 6);
+}
+
+#[test]
+fn empty_objects_that_stand_for_directories_are_passed_over_and_stay() {
+    for place in places() {
+        let key = |name: &str| format!("weather/station_id={name}/");
+        let markers = ["weather/".to_owned(), key("KSEA"), key("KJFK")];
+        for marker in &markers {
+            place.server.put("lake", marker, "").unwrap();
+        }
+        let seen = |lake: &Lake| -> Vec<String> {
+            let keys = lake.keys().into_iter();
+            keys.filter(|key| markers.contains(&format!("{key}/")))
+                .collect()
+        };
+        let before = seen(&place.lake);
+        for mode in [CommitMode::Append, CommitMode::OverwritePartitions] {
+            for station in ["KSEA", "KJFK"] {
+                place.lake.write(mode, &[(station, 2.0)]).unwrap();
+            }
+        }
+        assert_eq!(place.lake.rows(), owned(&[("KJFK", 2.0), ("KSEA", 2.0)]));
+        let options = VerifyOptions::new().object_store(place.lake.options());
+        let mut sound = Vec::new();
+        verify_path_with_options(place.lake.root(), &options, |file| {
+            sound.push(file.is_sound());
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(sound, [true; 2]);
+        assert_eq!(seen(&place.lake), before);
+    }
+}
+
+#[test]
+fn beside_a_key_that_cannot_be_named_nothing_is_written_until_it_is_removed() {
+    // SeaweedFS makes one slash of two.
+    let places = places().filter(|place| place.kind != Kind::SeaweedFs);
+    for Place { lake, server, .. } in places {
+        let key = "weather/station_id=KSEA//x.parquet";
+        server.put("lake", key, "text").unwrap();
+        for mode in [
+            CommitMode::Append,
+            CommitMode::OverwritePartitions,
+            CommitMode::Overwrite,
+        ] {
+            let error = lake.write(mode, &[("KSEA", 2.0)]).unwrap_err();
+            assert_eq!(error.outcome(), Outcome::NotPublished, "{error}");
+            let hint = error.source().and_then(object_store_hint);
+            assert!(hint.is_some_and(|hint| hint.contains("slashes")), "{error}");
+        }
+        server.delete("lake", key).unwrap();
+        lake.write(CommitMode::Append, &[("KSEA", 2.0)]).unwrap();
+        assert_eq!(lake.rows(), owned(&[("KSEA", 1.0), ("KSEA", 2.0)]));
+    }
 }

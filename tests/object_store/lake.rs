@@ -164,7 +164,8 @@ impl Lake {
     /// The rows that a reader finds, in order.
     pub(crate) fn rows(&self) -> Rows {
         let mut rows = Vec::new();
-        for key in self.files() {
+        let files = self.files().into_iter();
+        for key in files.filter(|key| key.ends_with(".parquet")) {
             let station = key.split("station_id=").nth(1).unwrap();
             let station = station.split('/').next().unwrap().to_owned();
             let bytes = bytes::Bytes::from(self.object(&key).unwrap());

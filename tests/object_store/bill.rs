@@ -205,3 +205,26 @@ fn the_work_of_each_worker_makes_six_requests_in_a_commit_and_two_for_each_file(
     let more_files = requests(10, &two);
     assert_eq!(more_files - few, 10);
 }
+
+#[test]
+fn an_overwrite_makes_three_lists_of_each_directory_and_a_look_at_each_file_that_goes() {
+    let (lake, store) = Lake::faulty();
+    let files = 4;
+    for _ in 0..files {
+        let rows = [("KJFK", 1.0), ("KSEA", 1.0)];
+        lake.write(CommitMode::Append, &rows).unwrap();
+    }
+    store.take_seen();
+    let rows = [("KJFK", 2.0), ("KSEA", 2.0)];
+    let receipt = lake.write(CommitMode::OverwritePartitions, &rows).unwrap();
+    assert_eq!(receipt.totals().removed, 2 * files);
+    let seen = store.take_seen();
+    for (station, _) in rows {
+        let directory = format!("weather/station_id={station}");
+        assert_eq!(count(&seen, Request::List, &directory), 3);
+        let new = format!("{directory}/part-{}", receipt.transaction());
+        let looks_at_all = count(&seen, Request::Head, &directory) as u64;
+        let looks_at_new = count(&seen, Request::Head, &new) as u64;
+        assert_eq!(looks_at_all - looks_at_new, files);
+    }
+}

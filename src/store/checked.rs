@@ -7,9 +7,9 @@ use object_store::ObjectStore;
 
 /// What tells a store from others in this process.
 pub(super) enum Client {
-    /// A client that a caller gives is itself.
+    /// One that a caller gives, by its address.
     Given(Arc<dyn ObjectStore>),
-    /// One that is made of settings is all of them.
+    /// One that is made here, by all that it is made of.
     Made(String),
 }
 

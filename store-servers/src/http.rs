@@ -14,7 +14,11 @@ use object_store::azure::{AzureAccessKey, AzureAuthorizer, AzureCredential};
 use object_store::client::{HttpClient, HttpConnector as _, HttpRequestBody, ReqwestConnector};
 use tokio::runtime::{Builder, Runtime};
 
+use crate::gcs::encode;
 use crate::kind::{AZURE_ACCOUNT, AZURE_KEY, Kind, Protocol, S3_KEY, S3_REGION};
+
+/// The header by which Azure takes what is put for a blob of blocks, as `object_store` puts it; others pass it over.
+pub(crate) const BLOCK_BLOB: (&str, &str) = ("x-ms-blob-type", "BlockBlob");
 
 /// Runs a future to its end on a thread of this crate, and waits: also where the caller is a task of another runtime.
 pub(crate) fn wait_for<T, F>(future: F) -> io::Result<T>
@@ -118,15 +122,6 @@ impl Raw {
         &self,
         method: &'static str,
         path: String,
-        body: String,
-    ) -> io::Result<Answer> {
-        self.send_with(method, path, &[], body)
-    }
-
-    fn send_with(
-        &self,
-        method: &'static str,
-        path: String,
         headers: &'static [(&str, &str)],
         body: String,
     ) -> io::Result<Answer> {
@@ -139,14 +134,12 @@ impl Raw {
         let path = format!("{bucket}/{key}");
         let body = body.to_owned();
         let answer = match self.kind.protocol() {
-            Protocol::S3 => self.send_and_wait("PUT", path, body),
-            Protocol::Azure => {
-                self.send_with("PUT", path, &[("x-ms-blob-type", "BlockBlob")], body)
-            }
+            Protocol::S3 => self.send_and_wait("PUT", path, &[], body),
+            Protocol::Azure => self.send_and_wait("PUT", path, &[BLOCK_BLOB], body),
             Protocol::Gcs => {
-                let key = key.replace('/', "%2F");
+                let key = encode(key);
                 let path = format!("upload/storage/v1/b/{bucket}/o?uploadType=media&name={key}");
-                self.send_and_wait("POST", path, body)
+                self.send_and_wait("POST", path, &[], body)
             }
         }?;
         self.done(answer, &format!("put {key}"))
@@ -156,16 +149,16 @@ impl Raw {
     pub(crate) fn delete(&self, bucket: &str, key: &str) -> io::Result<()> {
         let path = match self.kind.protocol() {
             Protocol::S3 | Protocol::Azure => format!("{bucket}/{key}"),
-            Protocol::Gcs => format!("storage/v1/b/{bucket}/o/{}", key.replace('/', "%2F")),
+            Protocol::Gcs => format!("storage/v1/b/{bucket}/o/{}", encode(key)),
         };
-        let answer = self.send_and_wait("DELETE", path, String::new())?;
+        let answer = self.send_and_wait("DELETE", path, &[], String::new())?;
         self.done(answer, &format!("remove {key}"))
     }
 
     /// Whether the server does what is asked.
     pub(crate) fn is_ready(&self) -> bool {
         let ask = |method, path: &str| {
-            let answer = self.send_and_wait(method, path.to_owned(), String::new());
+            let answer = self.send_and_wait(method, path.to_owned(), &[], String::new());
             answer.is_ok_and(|answer| answer.status < 300)
         };
         match self.kind {
@@ -187,14 +180,14 @@ impl Raw {
 
     pub(crate) fn make_bucket(&self, name: &str) -> io::Result<()> {
         let answer = match self.kind.protocol() {
-            Protocol::S3 => self.send_and_wait("PUT", name.to_owned(), String::new()),
+            Protocol::S3 => self.send_and_wait("PUT", name.to_owned(), &[], String::new()),
             Protocol::Azure => {
                 let path = format!("{name}?restype=container");
-                self.send_and_wait("PUT", path, String::new())
+                self.send_and_wait("PUT", path, &[], String::new())
             }
             Protocol::Gcs => {
                 let body = serde_json::json!({ "name": name }).to_string();
-                self.send_and_wait("POST", "storage/v1/b?project=test".to_owned(), body)
+                self.send_and_wait("POST", "storage/v1/b?project=test".to_owned(), &[], body)
             }
         }?;
         self.done(answer, &format!("make the bucket {name}"))

@@ -208,6 +208,7 @@ fn empty_objects_that_stand_for_directories_are_passed_over_and_stay() {
                 .collect()
         };
         let before = seen(&place.lake);
+        assert_eq!(before.len(), markers.len());
         for mode in [CommitMode::Append, CommitMode::OverwritePartitions] {
             for station in ["KSEA", "KJFK"] {
                 place.lake.write(mode, &[(station, 2.0)]).unwrap();

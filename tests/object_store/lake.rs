@@ -164,11 +164,16 @@ impl Lake {
     /// The rows that a reader finds, in order.
     pub(crate) fn rows(&self) -> Rows {
         let mut rows = Vec::new();
-        let files = self.files().into_iter();
-        for key in files.filter(|key| key.ends_with(".parquet")) {
+        let files = self.files();
+        for key in &files {
+            let below = format!("{key}/");
+            if files.iter().any(|file| file.starts_with(&below)) {
+                // A marker of a directory.
+                continue;
+            }
             let station = key.split("station_id=").nth(1).unwrap();
             let station = station.split('/').next().unwrap().to_owned();
-            let bytes = bytes::Bytes::from(self.object(&key).unwrap());
+            let bytes = bytes::Bytes::from(self.object(key).unwrap());
             let reader = ParquetRecordBatchReaderBuilder::try_new(bytes).unwrap();
             for batch in reader.build().unwrap() {
                 let batch = batch.unwrap();

@@ -15,7 +15,7 @@ use tokio::sync::Barrier;
 
 use super::Guarantee;
 use crate::client::Client;
-use crate::http::{Answer, Raw};
+use crate::http::{Answer, BLOCK_BLOB, Raw};
 use crate::kind::{Kind, Protocol};
 use crate::server::Server;
 
@@ -349,9 +349,8 @@ impl Probe {
     }
 
     async fn put_with_checksum(&self, name: &str, wrong: &str) -> io::Result<String> {
-        let kind = ("x-ms-blob-type", "BlockBlob");
         let answer = self
-            .send("PUT", name, &[(name, wrong), kind], "bytes")
+            .send("PUT", name, &[(name, wrong), BLOCK_BLOB], "bytes")
             .await?;
         let there = self.client.objects.head(&Path::from(name)).await.is_ok();
         Ok(match answer.status {

@@ -30,6 +30,8 @@
 //! | the write was committed before | `atomic_arrow::commit` | INFO | `transaction` |
 //! | a [note](crate::receipt::Note) of the receipt | `atomic_arrow::commit` | WARN | `kind` |
 //! | another writer's lock is waited for | `atomic_arrow::commit` | DEBUG | `path` |
+//! | a wait for another writer takes long: after 10 seconds, and each minute | `atomic_arrow::commit` | WARN | `path` |
+//! | a decided commit could not be published at once, and is published again | `atomic_arrow::commit` | WARN | `path`, `failure` |
 //! | a dead writer's commit was taken over and finished | `atomic_arrow::recover` | INFO | `transaction` |
 //! | a dead writer's commit was given up | `atomic_arrow::recover` | WARN | `transaction` |
 //! | a dead writer's transaction, which was not committed, was removed | `atomic_arrow::recover` | INFO | `transaction` |
@@ -44,6 +46,8 @@
 //! `request` is `put`, `get`, `head`, `list`, `copy`, `delete`, `begin_upload`, `put_part`, `complete_upload` or `abort_upload`, and `key` in a
 //! request for several objects the first. A client that is made of a URL makes requests again by itself; `attempt` counts all of them.
 //! Neither they nor failures have settings or credentials in them.
+//!
+//! The event of a long wait has the name [`WAITING`], and its message says all.
 //!
 //! Errors that a call returns are no events. The threads of a writer are in the span of the call that they help. Every
 //! writer and every recovery removes what dead writers left, so that events of `atomic_arrow::recover` come from both.
@@ -64,6 +68,9 @@ pub const RECOVER: &str = "atomic_arrow::recover";
 pub const VERIFY: &str = "atomic_arrow::verify";
 /// The target of single requests to object stores.
 pub const STORE: &str = "atomic_arrow::store";
+
+/// The name of the event of a wait for another writer that takes long.
+pub const WAITING: &str = "waiting";
 
 /// The name of a write, and its number in a stream.
 type Name<'a> = (Option<&'a str>, Option<u64>);
@@ -154,6 +161,16 @@ pub(crate) fn noted(kind: &str, note: impl fmt::Display) {
 
 pub(crate) fn waiting_for_lock(path: &Path) {
     debug!(target: COMMIT, path = %path.display(), "waiting for the lock of another writer");
+}
+
+pub(crate) fn waiting_long(path: &Path, for_what: impl fmt::Display) {
+    let path = path.display();
+    warn!(name: WAITING, target: COMMIT, %path, "{path}: waits for {for_what}");
+}
+
+#[cfg(feature = "object_store")]
+pub(crate) fn publishes_again(path: &Path, failure: impl fmt::Display) {
+    warn!(target: COMMIT, path = %path.display(), %failure, "publishes again what could not be published at once");
 }
 
 pub(crate) fn took_over(transaction: Uuid) {

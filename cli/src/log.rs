@@ -1,9 +1,13 @@
-//! The variable `ATOMIC_ARROW_LOG`: what the library tells while it works, on standard error.
+//! What the library tells while it works, on standard error: waits for other writers that take long, or what the variable
+//! `ATOMIC_ARROW_LOG` asks for.
 
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use atomic_arrow::trace;
-use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::filter::{LevelFilter, Targets, filter_fn};
+use tracing_subscriber::fmt::format::debug_fn;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
@@ -17,9 +21,13 @@ With ATOMIC_ARROW_LOG=info, or debug, what is done is told on standard error, in
 progress bar; ATOMIC_ARROW_LOG=atomic_arrow::commit=debug tells it of one target (write, commit,
 recover, verify, store).";
 
-/// Listens to the library if the variable asks for it.
+/// Whether lines are printed that the variable asks for.
+static IS_ON: AtomicBool = AtomicBool::new(false);
+
+/// Listens to the library, as the variable asks for.
 pub(crate) fn listen() -> Result<(), Failure> {
     let Some(asked) = std::env::var_os(VARIABLE).filter(|asked| !asked.is_empty()) else {
+        tell_of_waits();
         return Ok(());
     };
     let asked = asked.to_string_lossy();
@@ -36,7 +44,29 @@ pub(crate) fn listen() -> Result<(), Failure> {
         .with(lines.with_ansi(false))
         .with(filter)
         .try_init();
+    IS_ON.store(
+        LevelFilter::current() != LevelFilter::OFF,
+        Ordering::Relaxed,
+    );
     Ok(())
+}
+
+/// Prints a line for each wait that takes long, so that nobody takes the command for stuck.
+fn tell_of_waits() {
+    let is_wait = filter_fn(|told| told.name() == trace::WAITING);
+    let message = debug_fn(|line, field, value| match field.name() {
+        "message" => write!(line, "{value:?}"),
+        _ => Ok(()),
+    });
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(io::stderr)
+        .with_ansi(false)
+        .without_time()
+        .with_level(false)
+        .with_target(false)
+        .fmt_fields(message)
+        .with_filter(is_wait.with_max_level_hint(LevelFilter::WARN));
+    let _ = tracing_subscriber::registry().with(lines).try_init();
 }
 
 /// A filter by levels and by the targets that the library has.
@@ -55,9 +85,9 @@ fn filter(asked: &str) -> Option<Targets> {
     known.then_some(filter)
 }
 
-/// Whether somebody listens.
+/// Whether lines are printed that the variable asks for.
 pub(crate) fn is_on() -> bool {
-    LevelFilter::current() != LevelFilter::OFF
+    IS_ON.load(Ordering::Relaxed)
 }
 
 #[cfg(test)]

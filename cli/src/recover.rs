@@ -74,8 +74,14 @@ pub(crate) fn run(args: &RecoverArgs, output: &mut Output) -> Result<Exit, Failu
         for path in recovery.aborted.iter().chain(&recovery.removed) {
             output.line(format_args!("{did} {}", path.display()));
         }
+        // In a store there are no locks that a process loses when it dies.
+        let or_died = match is_in_store(&args.root) {
+            true => ", or has been silent for less than --dead-after, 15 minutes by default",
+            false => "",
+        };
         for path in &recovery.alive {
-            output.line(format_args!("left {}: its writer is alive", path.display()));
+            let path = path.display();
+            output.line(format_args!("left {path}: its writer is alive{or_died}"));
         }
         for path in &recovery.staged {
             let what = found(&waiting, path).map(described).unwrap_or_default();

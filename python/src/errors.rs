@@ -114,6 +114,7 @@ struct Carried<'a> {
     step: Option<&'static str>,
     path: Option<&'a Path>,
     errno: (Option<i32>, Option<&'static str>),
+    is_retryable: bool,
 }
 
 impl Carried<'_> {
@@ -126,6 +127,7 @@ impl Carried<'_> {
             step: None,
             path: None,
             errno: (None, None),
+            is_retryable: false,
         }
     }
 }
@@ -140,6 +142,7 @@ fn make(py: Python<'_>, carried: Carried<'_>) -> PyErr {
             (Some(number), _) => fields.set_item("errno", number)?,
             (None, kind) => fields.set_item("errno", kind)?,
         }
+        fields.set_item("is_retryable", carried.is_retryable)?;
         let module = py.import("atomic_arrow._errors")?;
         module.call_method("make", (carried.class, carried.message), Some(&fields))
     })();
@@ -182,6 +185,7 @@ pub(crate) fn raise(py: Python<'_>, error: &Error) -> PyErr {
             step: error.step().map(|step| step.name()),
             path: error.path(),
             errno: system_error(error),
+            is_retryable: error.is_retryable(),
         },
     )
 }

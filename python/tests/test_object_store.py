@@ -217,19 +217,31 @@ def test_a_url_that_a_path_has_cut_is_refused(lake: Path, monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize(
-    ("change", "hint"),
+    ("change", "hint", "passes"),
     [
-        ({"aws_endpoint": "http://127.0.0.1:1"}, "hint: check the endpoint"),
-        ({"aws_allow_http": "false"}, "aws_allow_http=true"),
+        ({"aws_endpoint": "http://127.0.0.1:1"}, "hint: check the endpoint", True),
+        ({"aws_endpoint": "127.0.0.1:1"}, "aws_endpoint is no address of a store", False),
+        ({"aws_allow_http": "false"}, "aws_allow_http=true", False),
     ],
 )
 def test_a_store_that_is_not_reached_says_what_to_do(
-    server: Server, root: str, change: dict[str, str], hint: str
+    server: Server, root: str, change: dict[str, str], hint: str, passes: bool
 ) -> None:
     with pytest.raises(aa.AtomicArrowError, match=hint) as raised:
         aa.write_dataset(ROWS, root, storage_options=server.options | change)
     assert raised.value.outcome == "not_published"
     assert SECRET not in str(raised.value)
+    for error in (raised.value, pickle.loads(pickle.dumps(raised.value))):
+        assert error.is_retryable is passes
+
+
+def test_a_url_with_more_than_bucket_and_key_is_refused(server: Server) -> None:
+    for url in ("s3://lake:9000/x", f"s3://key:{SECRET}@lake/x", "s3://lake?x/y", "s3://lake//x"):
+        with pytest.raises(aa.InvalidPathError) as raised:
+            aa.write_dataset(ROWS, url, storage_options=server.options)
+        assert SECRET not in str(raised.value)
+    with pytest.raises(TypeError, match="dead_after: a number of seconds or a timedelta, not str"):
+        aa.recover("s3://lake/x", dead_after="1h", storage_options=server.options)  # type: ignore[arg-type]
 
 
 def test_a_bucket_that_is_not_there_is_an_error(server: Server) -> None:

@@ -18,6 +18,7 @@ use uuid::Uuid;
 use crate::disk::{Identity, LockKind};
 use crate::error::{Error, Result};
 use crate::options::Durability;
+use crate::pauses::Pauses;
 use crate::presence::Counted;
 use crate::receipt::{Receipt, WriteName};
 use crate::record::{Decision, Fingerprint, Layout, Plan, StagedRecord};
@@ -190,11 +191,11 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync {
         passed_over: &HashSet<Uuid>,
     ) -> Result<Lock>;
 
-    /// Waits a while for somebody else.
+    /// Waits a while for somebody else, `other` if it is known who, and tells of a wait that is long.
     ///
     /// # Errors
     /// [`Error::Interrupted`](crate::Error::Interrupted).
-    fn sleep(&self, pause: Duration) -> Result<()>;
+    fn sleep(&self, pauses: &mut Pauses, other: Option<Uuid>) -> Result<()>;
 
     /// The receipt of the write of this name into this directory of the data set, if it was committed and
     /// is still remembered, with those of its files that are not there any more. Of a stream the latest write is

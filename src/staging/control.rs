@@ -24,6 +24,7 @@ use super::{ATTEMPTS, missing};
 use crate::disk::{Disk, DiskFile, EntryKind, Identity, LockKind, LockOutcome};
 use crate::error::{Error, IoContext, Result, Step};
 use crate::options::Interrupt;
+use crate::pauses::Wait;
 use crate::trace;
 
 /// The name of the lock between publishing files and exchanging directories.
@@ -174,10 +175,13 @@ impl Control {
                 // Root makes it for the owner.
                 let _ = disk.copy_group_and_mode(path, &self.root);
             }
-            let told = Cell::new(false);
+            let (told, wait) = (Cell::new(false), Wait::begin());
             let give_up = || {
                 if !told.replace(true) {
                     trace::waiting_for_lock(path);
+                }
+                if wait.is_to_be_told() {
+                    trace::waiting_long(&self.root, "the lock that another writer holds");
                 }
                 interrupt.is_asked_for(Step::Decide)
             };

@@ -5,54 +5,74 @@ use std::io;
 
 use object_store::Error;
 
+/// The names that the clients of Azure and of Google have in their errors.
+const AZURE: &str = "MicrosoftAzure";
+const GOOGLE: &str = "GCS";
+
 /// What can be done about the cause of an error, where an object store is the cause and the remedy lies with whoever set it
 /// up. For the command and the Python package.
 #[must_use]
 pub fn object_store_hint(cause: &(dyn StdError + 'static)) -> Option<&'static str> {
     let cause = cause.downcast_ref::<io::Error>()?.get_ref()?;
     let error = cause.downcast_ref::<Error>()?;
-    // Statuses and addresses are in the texts alone.
-    let text = error.to_string();
+    if ["NoSuchBucket", "ContainerNotFound"]
+        .iter()
+        .any(|code| is_told(error, code))
+    {
+        return Some("the bucket or container is not there: check its name, or make it first");
+    }
     match error {
         Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => Some(
-            "check the name of the bucket or container, the credentials, and what they may do: an AWS_SECRET_ACCESS_KEY may be \
-             of another store than AWS_ENDPOINT_URL, and some stores answer so for a bucket that is not there",
+            "check the name of the bucket or container, the credentials, and what they may do: a secret may be of another store \
+             than the endpoint is, and some stores answer so for a bucket that is not there",
         ),
         Error::InvalidPath { .. } => Some(
             "an object has a key that no client here can name, as one with two slashes in a row, and nothing beside it can be \
              listed: rename or remove it with the tools of the store",
         ),
-        Error::NotFound { .. }
-            if text.contains("NoSuchBucket") || text.contains("ContainerNotFound") =>
-        {
-            Some("the bucket or container is not there: check its name, or make it first")
-        }
         Error::Generic { .. }
-            if text.contains("169.254.169.254") || text.contains("metadata.google") =>
+            if ["169.254.169.254", "metadata.google"]
+                .iter()
+                .any(|host| is_told(error, host)) =>
         {
             Some(
                 "no credentials are known, nor does this machine have any: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, \
              GOOGLE_SERVICE_ACCOUNT, or AZURE_STORAGE_ACCOUNT_KEY, or the settings of these names; ~/.aws is not read",
             )
         }
-        Error::Generic { .. }
-            if text.contains("URL scheme is not allowed")
-                || is_caused(error, "URL scheme is not allowed") =>
-        {
-            Some(
-                "the endpoint is http://, which has to be allowed: AWS_ALLOW_HTTP=true, or the setting aws_allow_http=true",
-            )
+        Error::Generic { store, .. } if is_told(error, "URL scheme is not allowed") => {
+            Some(match *store {
+                AZURE => {
+                    "the endpoint is http://, which has to be allowed: AZURE_ALLOW_HTTP=true, or the setting azure_allow_http=true"
+                }
+                GOOGLE => {
+                    "the endpoint is http://, which has to be allowed: GOOGLE_ALLOW_HTTP=true, or the setting google_allow_http=true"
+                }
+                _ => {
+                    "the endpoint is http://, which has to be allowed: AWS_ALLOW_HTTP=true, or the setting aws_allow_http=true"
+                }
+            })
         }
-        Error::Generic { .. } if is_caused(error, "(Connect)") => Some(
-            "check the endpoint (AWS_ENDPOINT_URL, or the setting aws_endpoint) and the region, and whether it is up and can be reached",
-        ),
+        Error::Generic { store, .. } if is_told(error, "(Connect)") => Some(match *store {
+            AZURE => {
+                "check the endpoint (AZURE_STORAGE_ENDPOINT, or the setting azure_storage_endpoint) and the name of the account, \
+                 and whether it is up and can be reached"
+            }
+            GOOGLE => {
+                "check the endpoint (GOOGLE_BASE_URL), and whether it is up and can be reached"
+            }
+            _ => {
+                "check the endpoint (AWS_ENDPOINT_URL, or the setting aws_endpoint) and the region, and whether it is up and can \
+                 be reached"
+            }
+        }),
         _ => None,
     }
 }
 
-/// Whether a cause of an error says something.
-fn is_caused(error: &Error, text: &str) -> bool {
-    let mut cause = error.source();
+/// Whether an error or a cause of it says something: statuses and addresses are in the texts alone.
+fn is_told(error: &Error, text: &str) -> bool {
+    let mut cause: Option<&(dyn StdError + 'static)> = Some(error);
     while let Some(error) = cause {
         if error.to_string().contains(text) {
             return true;

@@ -26,6 +26,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use object_store::UpdateVersion;
 use object_store::path::Path as Key;
@@ -108,6 +109,11 @@ impl Store {
     /// The number of requests at a time.
     pub(crate) fn parallel_requests(&self) -> usize {
         self.options.parallel_requests
+    }
+
+    /// How long what commits is tried again.
+    pub(crate) fn patience(&self) -> Duration {
+        self.options.patience
     }
 
     /// Whether what was uploaded is read back before it is visible.

@@ -12,6 +12,7 @@ use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
 use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
 use object_store::multipart::MultipartStore;
 use object_store::{ClientConfigKey, RetryConfig};
+use url::Url;
 
 use super::checked::Client;
 use super::request::Connector;
@@ -35,6 +36,10 @@ const ANSWERED_WITHIN: Duration = Duration::from_secs(30);
 
 /// How long a request may take by default: a part has to go through a slow line.
 const TIMEOUT: &str = "180 seconds";
+
+/// What is wrong with an address that is none.
+const NO_ADDRESS: &str = "is no address of a store: it begins with http:// or https://, and has a host, as http://127.0.0.1:8333 \
+                          does; leave it out for that of the provider";
 
 /// How the names of variables begin that clients read.
 const VARIABLES: [&str; 3] = ["AWS_", "AZURE_", "GOOGLE_"];
@@ -142,7 +147,7 @@ impl fmt::Debug for ObjectStoreOptions {
 
 /// The clients that a builder makes with these options; the builders of the kinds of stores have no trait in common.
 macro_rules! clients {
-    ($options:expr, $builder:expr, $key:ident, $variable:literal) => {{
+    ($options:expr, $builder:expr, $key:ident, $variable:literal, $addresses:expr) => {{
         let mut builder = $builder;
         // The client has a default of its own, so that its value does not tell whether the environment has one.
         if std::env::var_os($variable).is_none() {
@@ -150,6 +155,11 @@ macro_rules! clients {
         }
         for (name, value) in &$options.settings {
             builder = builder.with_config($options.parsed::<$key>(name)?, value);
+        }
+        for key in $addresses {
+            if let Some(address) = builder.get_config_value(&key) {
+                $options.check_address(key, &address)?;
+            }
         }
         let answered_within = $options.answered_within;
         builder = builder.with_http_connector(Connector { answered_within });
@@ -302,15 +312,26 @@ impl ObjectStoreOptions {
                 if checksum.is_none() {
                     builder = builder.with_checksum_algorithm(Checksum::SHA256);
                 }
-                clients!(self, builder, AmazonS3ConfigKey, "AWS_TIMEOUT")
+                let addresses = [
+                    AmazonS3ConfigKey::Endpoint,
+                    AmazonS3ConfigKey::S3Endpoint,
+                    AmazonS3ConfigKey::StsEndpoint,
+                    AmazonS3ConfigKey::MetadataEndpoint,
+                ];
+                clients!(self, builder, AmazonS3ConfigKey, "AWS_TIMEOUT", addresses)
             }
             Scheme::Gcs => {
                 let builder = GoogleCloudStorageBuilder::from_env().with_url(url);
-                clients!(self, builder, GoogleConfigKey, "GOOGLE_TIMEOUT")
+                if let Some(address) = base_url_of_account(&builder) {
+                    self.check_address(GoogleConfigKey::BaseUrl, &address)?;
+                }
+                let addresses = [GoogleConfigKey::BaseUrl];
+                clients!(self, builder, GoogleConfigKey, "GOOGLE_TIMEOUT", addresses)
             }
             Scheme::Azure => {
                 let builder = MicrosoftAzureBuilder::from_env().with_url(url);
-                clients!(self, builder, AzureConfigKey, "AZURE_TIMEOUT")
+                let addresses = [AzureConfigKey::Endpoint, AzureConfigKey::MsiEndpoint];
+                clients!(self, builder, AzureConfigKey, "AZURE_TIMEOUT", addresses)
             }
             Scheme::Given => Err(Error::InvalidPath {
                 path: Path::new(url).to_owned(),
@@ -330,8 +351,29 @@ impl ObjectStoreOptions {
         }
     }
 
+    /// Refuses the address of a server that is none, on which clients panic.
+    fn check_address<K: FromStr + PartialEq>(&self, key: K, address: &str) -> Result<()> {
+        if is_address(address) {
+            return Ok(());
+        }
+        let names_it = |(name, value): &(String, String)| {
+            let named = name.to_ascii_lowercase().parse();
+            value == address && named.is_ok_and(|named: K| named == key)
+        };
+        let given = self.settings.iter().rev().cloned().chain(variables());
+        let name = given.into_iter().find(names_it).map(|(name, _)| name);
+        Err(Error::InvalidOption {
+            option: "object store",
+            reason: format!(
+                "{} {NO_ADDRESS}",
+                name.as_deref()
+                    .unwrap_or("gcs_base_url of the service account")
+            ),
+        })
+    }
+
     /// The error for settings of which no client can be made. It names those of which the client tells a value, and has no
-    /// value of any, which may be secret.
+    /// secret value.
     fn unusable(&self, error: &object_store::Error) -> Error {
         let told = error.to_string();
         let mut text = told.clone();
@@ -340,9 +382,17 @@ impl ObjectStoreOptions {
             let quoted = format!("{value:?}");
             let is_told = told.contains(&quoted) || value.len() > 3 && told.contains(&value);
             if is_told && !value.is_empty() {
-                text = text.replace(&quoted, "…").replace(&value, "…");
+                if !is_public(&name) {
+                    text = text.replace(&quoted, "…").replace(&value, "…");
+                }
                 names.push(name);
             }
+        }
+        if names
+            .iter()
+            .any(|name| name.to_ascii_lowercase().ends_with("timeout"))
+        {
+            text.push_str("; a time has its unit, as 30s does");
         }
         let names = names.join(", ");
         Error::InvalidOption {
@@ -358,6 +408,42 @@ impl ObjectStoreOptions {
         let parsed = name.to_ascii_lowercase().parse();
         parsed.map_err(|_| unknown(name, "is no setting of this kind of object store"))
     }
+}
+
+/// Whether this is the address of a server: `http://` or `https://` with a host.
+fn is_address(text: &str) -> bool {
+    // Where there are three slashes, browsers take the path for the host.
+    let has_host = text
+        .split_once("://")
+        .is_some_and(|(_, host)| !host.starts_with(['/', '\\']));
+    has_host && Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https"))
+}
+
+/// The address of Google's store that the file of a service account names, as those for emulators do. What cannot be read is for
+/// the client to tell.
+fn base_url_of_account(builder: &GoogleCloudStorageBuilder) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Account {
+        gcs_base_url: Option<String>,
+    }
+    let key = builder.get_config_value(&GoogleConfigKey::ServiceAccountKey);
+    let file = || builder.get_config_value(&GoogleConfigKey::ServiceAccount);
+    let key = key.or_else(|| std::fs::read_to_string(file()?).ok())?;
+    let account: Account = serde_json::from_str(&key).ok()?;
+    account.gcs_base_url
+}
+
+/// Whether the value of a setting may be told: it is no secret.
+fn is_public(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let ends = [
+        "timeout",
+        "region",
+        "service_account",
+        "service_account_path",
+        "application_credentials",
+    ];
+    ends.iter().any(|end| name.ends_with(end))
 }
 
 fn no_retry() -> RetryConfig {

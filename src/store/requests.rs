@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::future::ready;
 use std::io;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
@@ -135,6 +135,16 @@ impl Store {
             let put = store.put_opts(&key, bytes.into(), PutOptions::default());
             let put = made(Request::Put, &key, put).await;
             Ok(put.map_err(io_error)?.into())
+        })
+    }
+
+    /// Puts an object as [`put`](Self::put) does, unless that takes longer.
+    pub(crate) fn put_within(&self, key: &Key, bytes: Bytes, time: Duration) -> io::Result<()> {
+        let (store, key) = (self.clients.repeating.clone(), key.clone());
+        wait(async move {
+            let put = store.put_opts(&key, bytes.into(), PutOptions::default());
+            let put = tokio::time::timeout(time, made(Request::Put, &key, put)).await;
+            put?.map(drop).map_err(io_error)
         })
     }
 

@@ -29,7 +29,7 @@ impl Address {
     /// Reads a URL. What follows the bucket is the key as it is: nothing in it is percent-decoded.
     ///
     /// # Errors
-    /// [`Error::InvalidPath`].
+    /// [`Error::InvalidPath`], without what stands before an `@`, which may be secret.
     pub(super) fn parse(path: &Path) -> Result<Self> {
         let invalid = |reason| Error::InvalidPath {
             path: path.to_owned(),
@@ -49,15 +49,40 @@ impl Address {
                 "names no bucket or container, which follows two slashes",
             ));
         }
-        let key = key.trim_matches('/');
-        if key
-            .split('/')
-            .any(|part| part.is_empty() && !key.is_empty())
-        {
+        let host = match (scheme, bucket.split_once('@')) {
+            (_, None) => bucket,
+            // The container, and the host of its account.
+            (Scheme::Azure, Some((container, host))) if !container.contains(':') => host,
+            (_, Some(_)) => {
+                let (_, host) = bucket.rsplit_once('@').unwrap_or(("", bucket));
+                let path = format!("{name}://…@{host}/{key}").into();
+                let reason = "has an `@` before which no container of Azure stands: credentials are settings or variables \
+                              of the environment, and never part of a URL";
+                return Err(Error::InvalidPath { path, reason });
+            }
+        };
+        if host.contains(':') {
+            return Err(invalid(
+                "has a colon in the name of its bucket: the address and the port of a store are its endpoint \
+                 (AWS_ENDPOINT_URL, AZURE_STORAGE_ENDPOINT, GOOGLE_BASE_URL, or the settings of these names)",
+            ));
+        }
+        if host.contains(['?', '#']) {
+            return Err(invalid(
+                "has a query or fragment after its bucket: how the store is reached say settings, and the environment",
+            ));
+        }
+        if !bucket.chars().all(is_of_bucket) {
+            return Err(invalid(
+                "has a character in the name of its bucket that no bucket or container has",
+            ));
+        }
+        if key.starts_with('/') || key.contains("//") {
             return Err(invalid(
                 "has two slashes in a row, between which a name is missing",
             ));
         }
+        let key = key.strip_suffix('/').unwrap_or(key);
         if key.split('/').any(|part| part == "." || part == "..") {
             return Err(invalid(
                 "has `.` or `..` in it, which mean nothing in an object store",
@@ -72,6 +97,11 @@ impl Address {
             key: key.to_owned(),
         })
     }
+}
+
+/// Whether the name of a bucket may have a character; that of a container of Azure is followed by `@` and a host.
+fn is_of_bucket(one: char) -> bool {
+    one.is_ascii_alphanumeric() || matches!(one, '-' | '_' | '.' | '$' | '@')
 }
 
 #[cfg(test)]
@@ -89,6 +119,8 @@ mod tests {
             ("s3://lake/weather", Scheme::S3, "s3://lake", "weather"),
             ("S3A://lake/a/b/", Scheme::S3, "s3a://lake", "a/b"),
             ("gs://lake", Scheme::Gcs, "gs://lake", ""),
+            ("gs://lake/", Scheme::Gcs, "gs://lake", ""),
+            ("s3://lake/a?b#c@d:e", Scheme::S3, "s3://lake", "a?b#c@d:e"),
             (
                 "abfss://lake@account.dfs.core.windows.net/k=a%20b",
                 Scheme::Azure,
@@ -113,15 +145,41 @@ mod tests {
     fn what_is_no_key_of_a_store_is_refused() {
         for url in [
             "s3:///weather",
+            "s3://lake//b",
+            "s3://lake//",
+            "s3://lake/a//",
             "s3://lake/a//b",
             "s3://lake/../b",
             "s3://lake/a\nb",
+            "s3://lake:9000/a",
+            "gs://lake?project=x/a",
+            "s3://lake#a",
+            "s3://la ke/a",
+            "s3://l%61ke/a",
+            "az://lake:10000/a",
+            "abfss://lake@account.dfs.core.windows.net:443/a",
         ] {
             let error = parsed(url).unwrap_err();
             assert!(matches!(error, Error::InvalidPath { .. }), "{url}: {error}");
         }
         for path in ["lake/weather", "file:///lake", "s3:/lake", "./s3://lake"] {
             assert!(store_url(Path::new(path)).is_none(), "{path}");
+        }
+    }
+
+    #[test]
+    fn credentials_in_a_url_are_refused_and_not_repeated() {
+        for url in [
+            "s3://key:secret@lake/a",
+            "s3://secret@lake/a",
+            "gs://a@b:secret@lake/a",
+            "az://lake:secret@account.blob.core.windows.net/a",
+        ] {
+            let error = parsed(url).unwrap_err();
+            assert!(matches!(error, Error::InvalidPath { .. }), "{url}: {error}");
+            let told = format!("{error} {error:?}");
+            assert!(!told.contains("secret"), "{told}");
+            assert!(told.contains("credentials"), "{told}");
         }
     }
 }

@@ -86,6 +86,11 @@ impl StoreView {
     }
 }
 
+fn nothing_there() -> io::Error {
+    let text = "no object is there, nor any below it";
+    io::Error::new(io::ErrorKind::NotFound, text)
+}
+
 impl Disk for StoreView {
     fn open_file(&self, path: &Path, write: bool) -> io::Result<Box<dyn DiskFile>> {
         if write {
@@ -93,7 +98,7 @@ impl Disk for StoreView {
         }
         let key = self.key(path)?;
         let found = self.object(&key)?;
-        let found = found.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
+        let found = found.ok_or_else(nothing_there)?;
         let listing = self.listing.clone().filter(|listing| listing.covers(&key));
         let store = Arc::clone(&self.store);
         Ok(Box::new(StoreFile::new(store, key, found, listing)))
@@ -102,7 +107,7 @@ impl Disk for StoreView {
     fn list(&self, path: &Path) -> io::Result<Vec<Entry>> {
         let entries = self.entries(&self.key(path)?)?;
         match entries.is_empty() && path != self.store.base() {
-            true => Err(io::ErrorKind::NotFound.into()),
+            true => Err(nothing_there()),
             false => Ok(entries),
         }
     }

@@ -66,7 +66,7 @@ pub(super) fn settle_and_lock(
             Lock::OfDead(dead) => {
                 match finish(backend, *dead, affected, &mut unfinished) {
                     Ok(true) => {}
-                    Ok(false) => backend.sleep(pauses.longer())?,
+                    Ok(false) => backend.sleep(&mut pauses, Some(*dead))?,
                     Err(blocked @ Error::Blocked { .. }) => return Err(blocked),
                     // What is aborted and could not be removed holds no lock.
                     Err(_) if is_aborted(backend, *dead) => {}
@@ -110,7 +110,7 @@ pub(super) fn settle_and_lock(
         }
         if !changed {
             // Somebody else is at work on it.
-            backend.sleep(pauses.longer())?;
+            backend.sleep(&mut pauses, None)?;
         }
     }
 }

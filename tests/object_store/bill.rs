@@ -92,6 +92,9 @@ fn a_wait_for_one_commit_does_not_read_the_others_again_and_again() {
     // It is decided, and some of it is published.
     let copies = Rule::on(Request::Copy).nth(2).always();
     store.fail(copies, Fault::before(Answer::Doubtful));
+    // Nor can its writer say that it leaves the rest to others.
+    let released = Rule::on(Request::Put).at(".released");
+    store.fail(released, Fault::before(Answer::Doubtful));
     let unfinished = lake.write(CommitMode::Append, &[("KJFK", 2.0), ("KSEA", 3.0)]);
     assert!(
         matches!(unfinished, Err(Error::Unfinished { .. })),

@@ -5,11 +5,11 @@ use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use atomic_arrow::object_store::ObjectStoreExt as _;
 use atomic_arrow::object_store::memory::InMemory;
+use atomic_arrow::object_store::{ObjectStore, ObjectStoreExt as _};
 use atomic_arrow::{
-    CommitMode, Error, Outcome, Receipt, RecoverOptions, Recovery, StagedWrites,
-    recover_with_options, staged_in_store,
+    CommitMode, Error, ObjectStoreOptions, Outcome, Receipt, RecoverOptions, Recovery,
+    StagedWrites, Step, recover_with_options, staged_in_store,
 };
 use futures::FutureExt as _;
 
@@ -20,6 +20,8 @@ use crate::lake::{Lake, batch, owned, schema, write};
 type Faulty = Arc<FaultyStore<InMemory>>;
 
 const NOTHING: Fault = Fault::before(Answer::Doubtful);
+/// What a writer puts that leaves its commit to others.
+const RELEASED: &str = ".released";
 
 fn lake() -> (Arc<Lake>, Faulty) {
     let (lake, store) = Lake::faulty();
@@ -43,6 +45,8 @@ fn die_decided(store: &Faulty, write: impl FnOnce() -> atomic_arrow::Result<Rece
     for publication in [Request::Copy, Request::CompleteUpload] {
         store.fail(Rule::on(publication).always(), NOTHING);
     }
+    // Who dies does not say that he leaves the rest to others.
+    store.fail(Rule::on(Request::Put).at(RELEASED), NOTHING);
     let error = write().unwrap_err();
     assert_eq!(error.outcome(), Outcome::PublishedInPart, "{error}");
     store.heal();
@@ -104,6 +108,81 @@ fn a_commit_that_others_gave_up_is_not_told_as_done_nor_remembered() {
         let again = write(lake.builder().write_id("monday"), &[("KORD", 3.0)]);
         assert!(!again.unwrap().replayed());
     }
+}
+
+#[test]
+fn what_a_writer_leaves_in_order_is_finished_at_once() {
+    for in_parts in [false, true] {
+        let (lake, store) = lake();
+        let publication = match in_parts {
+            false => Request::Copy,
+            true => Request::CompleteUpload,
+        };
+        store.fail(Rule::on(publication).always(), NOTHING);
+        let left = match in_parts {
+            false => lake.write(CommitMode::Append, &[("KSEA", 1.0)]),
+            true => write(lake.in_parts(), &large_of("KSEA")),
+        };
+        let error = left.unwrap_err();
+        assert_eq!(error.outcome(), Outcome::PublishedInPart, "{error}");
+        store.heal();
+        assert_eq!(lake.files(), Vec::<String>::new());
+        let looked = recover_with_options(
+            lake.root(),
+            &RecoverOptions::new()
+                .object_store(lake.options())
+                .dry_run(true),
+        );
+        assert_eq!(looked.unwrap().finished.len(), 1);
+        let recovery = lake.recover().unwrap();
+        assert_eq!(recovery.finished.len(), 1, "{recovery:?}");
+        assert_eq!(lake.files().len(), 1);
+        let mut left = lake.leftovers();
+        left.retain(|key| !key.ends_with(".late"));
+        assert_eq!(left, Vec::<String>::new());
+    }
+    // The next writer finishes it, too, and one that waits for the lock at that moment.
+    let (lake, store) = lake();
+    store.fail(Rule::on(Request::Copy).nth(1).always(), NOTHING);
+    let left = lake.write(CommitMode::ErrorIfExists, &[("KSEA", 1.0)]);
+    assert_eq!(left.unwrap_err().outcome(), Outcome::PublishedInPart);
+    store.heal();
+    lake.write(CommitMode::ErrorIfExists, &[("KJFK", 2.0)])
+        .unwrap();
+    assert_eq!(lake.rows(), owned(&[("KJFK", 2.0), ("KSEA", 1.0)]));
+}
+
+#[test]
+fn what_is_decided_is_published_although_the_store_fails_for_a_while() {
+    let (_, store) = lake();
+    // With the patience that writers have.
+    let options = ObjectStoreOptions::new().store_with_parts(Arc::clone(&store));
+    let client = Arc::clone(&store) as Arc<dyn ObjectStore>;
+    let lake = Lake::new(client, options, "memory://lake");
+    let copy = |number| Rule::on(Request::Copy).nth(number);
+    store.fail(copy(1), NOTHING);
+    store.fail(copy(4), Fault::after(Answer::Doubtful));
+    let rows = [("KJFK", 1.0), ("KORD", 2.0), ("KSEA", 3.0)];
+    lake.write(CommitMode::Append, &rows).unwrap();
+    assert_eq!(lake.rows(), owned(&rows));
+    assert_eq!(lake.leftovers(), Vec::<String>::new());
+    // What it refuses is not asked for again.
+    store.take_counts();
+    store.fail(copy(1).always(), Fault::before(Answer::PermissionDenied));
+    let refused = lake
+        .write(CommitMode::Append, &[("KBOS", 4.0)])
+        .unwrap_err();
+    assert_eq!(refused.outcome(), Outcome::PublishedInPart, "{refused}");
+    assert_eq!(copies(&store), 1);
+    // Nor by who was told to give up.
+    store.heal();
+    assert_eq!(lake.recover().unwrap().finished.len(), 1);
+    store.take_counts();
+    store.fail(copy(1).always(), NOTHING);
+    let gives_up = lake.builder().interrupt_when(|step| step == Step::Publish);
+    let left = write(gives_up, &[("KPHX", 5.0)]).unwrap_err();
+    assert_eq!(left.outcome(), Outcome::PublishedInPart, "{left}");
+    assert_eq!(copies(&store), 1);
 }
 
 #[test]

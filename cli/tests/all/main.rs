@@ -24,6 +24,8 @@ mod paths;
 mod peers;
 mod publishing;
 mod put;
+#[cfg(unix)]
+mod readme;
 mod recover;
 mod refusals;
 mod row_file;

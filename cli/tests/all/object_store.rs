@@ -1,5 +1,6 @@
 //! Roots and paths that are URLs: on a real server that speaks the protocol of S3.
 
+use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 
 use atomic_arrow_store_servers::{Fault, Kind, Proxy, RequestKind, Rule, Server, or_skip};
@@ -243,6 +244,30 @@ fn a_writer_that_was_killed_is_told_of_and_holds_up_nobody() {
 }
 
 #[test]
+fn a_long_wait_for_a_writer_that_was_killed_is_told_of() {
+    let Some(lake) = Lake::start() else { return };
+    let input = testdata("weather.csv");
+    let overwrite = weather(&input, &["-q", "--mode", "overwrite"]);
+    lake.proxy.add(Rule::every(RequestKind::Copy, Fault::Hang));
+    let mut killed = lake.start_command(&overwrite);
+    wait_until("it publishes", || lake.proxy.hanging() > 0);
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    lake.proxy.clear();
+    lake.proxy.release();
+    let mut waiting = lake.start_command(&overwrite);
+    let stderr = BufReader::new(waiting.stderr.take().unwrap());
+    let told = stderr.lines().next().unwrap().unwrap();
+    waiting.kill().unwrap();
+    waiting.wait().unwrap();
+    assert!(
+        told.starts_with("s3://lake/weather: waits for another writer"),
+        "{told}"
+    );
+    assert!(told.contains("after 900 s it is taken for dead"), "{told}");
+}
+
+#[test]
 fn an_interrupt_publishes_nothing_and_leaves_nothing() {
     let Some(lake) = Lake::start() else { return };
     let input = testdata("weather.csv");
@@ -276,6 +301,12 @@ fn what_is_wrong_with_a_store_is_said_with_what_to_do() {
     let to = |url| ["write", &input, "--to", url];
     let missing = run(&to("s3://no-such-bucket/weather"), &[], &[]);
     missing.exits(1).says("hint: check the name of the bucket");
+    for command in ["inspect", "verify", "recover"] {
+        let missing = run(&[command, "s3://no-such-bucket/weather"], &[], &[]);
+        missing.says("hint: the bucket or container is not there");
+    }
+    let typo = run(&["inspect", "s3://lake/wether"], &[], &[]);
+    typo.exits(1).says("no object is there, nor any below it");
     let http = run(&to(ROOT), &["AWS_ALLOW_HTTP"], &[]);
     http.exits(1)
         .says("hint: the endpoint is http://")
@@ -289,6 +320,86 @@ fn what_is_wrong_with_a_store_is_said_with_what_to_do() {
         .exits(2)
         .says("object store: ")
         .says("AWS_TIMEOUT: Generic");
+}
+
+/// The command with these variables of stores and no others, which no server answers.
+#[track_caller]
+fn alone(args: &[&str], variables: &[(&str, &str)]) -> Ran {
+    let place = Place::new();
+    let mut command = place.command(args);
+    unset_stores(&mut command);
+    let ran = Ran::from(command.envs(variables.iter().copied()).output().unwrap());
+    assert!(!ran.stderr.contains(SECRET), "{}", ran.stderr);
+    assert!(!ran.stderr.contains("panicked"), "{}", ran.stderr);
+    ran
+}
+
+#[test]
+fn an_address_that_is_none_is_refused_by_the_name_of_its_setting() {
+    for address in [
+        "",
+        "127.0.0.1:1",
+        "localhost:9000",
+        "http:///x",
+        "http://",
+        "ftp://a",
+    ] {
+        for (url, name) in [
+            ("s3://lake/x", "AWS_ENDPOINT_URL"),
+            ("s3://lake/x", "AWS_ENDPOINT_URL_S3"),
+            ("az://lake/x", "AZURE_STORAGE_ENDPOINT"),
+            ("gs://lake/x", "GOOGLE_BASE_URL"),
+        ] {
+            let refused = format!("object store: {name} is no address of a store");
+            alone(&["inspect", url], &[(name, address)])
+                .exits(2)
+                .says(&refused);
+            let setting = format!("{}={address}", name.to_lowercase());
+            let refused = refused.replace(name, &name.to_lowercase());
+            let ran = alone(
+                &["inspect", url, "--storage-option", &setting],
+                &[(name, "http://127.0.0.1:1")],
+            );
+            ran.exits(2).says(&refused);
+        }
+    }
+    let account = r#"{"private_key": "", "private_key_id": "", "client_email": "", "disable_oauth": true,
+                      "gcs_base_url": "127.0.0.1:1"}"#;
+    let ran = alone(
+        &["inspect", "gs://lake/x"],
+        &[("GOOGLE_SERVICE_ACCOUNT_KEY", account)],
+    );
+    ran.exits(2)
+        .says("gcs_base_url of the service account is no address");
+    let ran = alone(&["inspect", "s3://lake/x"], &[("AWS_TIMEOUT", "5")]);
+    ran.exits(2)
+        .says("AWS_TIMEOUT: ")
+        .says("\"5\"")
+        .says("a time has its unit");
+}
+
+#[test]
+fn a_url_with_more_than_bucket_and_key_is_refused_and_no_credentials_of_it_are_told() {
+    let input = testdata("weather.csv");
+    for url in [
+        "s3://lake:9000/x",
+        "s3://lake?region=eu/x",
+        "s3://lake//x",
+        "s3://lake/x//",
+        &format!("s3://key:{SECRET}@lake/x"),
+    ] {
+        for args in [
+            &["inspect", url][..],
+            &["verify", url],
+            &["recover", url],
+            &["put", &input, url],
+            &["write", &input, "--to", url],
+        ] {
+            let ran = alone(args, &[("AWS_ENDPOINT_URL", "http://127.0.0.1:1")]);
+            let ran = ran.exits(1);
+            assert!(!ran.stderr.contains("Connect"), "{args:?}: {}", ran.stderr);
+        }
+    }
 }
 
 #[test]

@@ -45,6 +45,9 @@ class AtomicArrowError(Exception):
     """The step of the protocol that failed, such as ``"SyncFile"``; ``None`` if it came before."""
     path: Path | Any | None = None
     """The path that it is about, where there is one; in an object store its URL, a ``str``."""
+    is_retryable: bool = False
+    """Whether the same write, repeated from its first row, may succeed with nothing changed: what was in the way passes by
+    itself, such as a time-out or an object store that is overloaded. Nothing was published where this is true."""
 
     def __str__(self) -> str:
         # Where the system is the cause, OSError would tell its own story.
@@ -57,6 +60,7 @@ class AtomicArrowError(Exception):
             "step": self.step,
             "path": None if self.path is None else os.fspath(self.path),
             "errno": getattr(self, "errno", None),
+            "is_retryable": self.is_retryable,
         }
         return _made, (_public(type(self)).__name__, str(self), fields)
 
@@ -273,6 +277,7 @@ def make(
     step: str | None = None,
     path: str | os.PathLike[str] | None = None,
     errno: int | str | None = None,
+    is_retryable: bool = False,
 ) -> AtomicArrowError:
     """Makes the exception of a name; an errno may be given by its own name."""
     if isinstance(errno, str):
@@ -291,6 +296,7 @@ def make(
     error.outcome = Outcome(outcome)
     error.step = step
     error.path = None if path is None else _place(path)
+    error.is_retryable = is_retryable
     return error
 
 

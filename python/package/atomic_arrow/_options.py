@@ -324,6 +324,9 @@ def _duration(option: str, keep: float | datetime.timedelta | None) -> datetime.
         time = keep if isinstance(keep, datetime.timedelta) else datetime.timedelta(seconds=keep)
     except (OverflowError, ValueError):
         raise invalid(option, f"{keep} is no number of seconds that can be") from None
+    except TypeError:
+        what = f"{option}: a number of seconds or a timedelta, not {type(keep).__name__}"
+        raise TypeError(what) from None
     if time < datetime.timedelta():
         raise invalid(option, f"{keep} is negative")
     return time

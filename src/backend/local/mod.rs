@@ -34,12 +34,14 @@ use super::{
 use crate::disk::{Disk, FileStatus, LockKind, nanoseconds};
 use crate::error::{Error, Result, Step};
 use crate::options::Durability;
+use crate::pauses::Pauses;
 use crate::pool::threads_for_calls;
 use crate::presence::{Counted, holds_files};
 use crate::receipt::{Receipt, WriteName};
 use crate::record::{Decision, Fingerprint, Layout, Plan, StagedRecord};
 use crate::staging::{Area, Swept, Workspace, check_inside};
 use crate::table_format::TableFormat;
+use crate::trace;
 use check::FileState;
 use moves::Mover;
 use stage::OwnTransaction;
@@ -180,12 +182,15 @@ impl Backend for LocalBackend {
         self.lock(kind)
     }
 
-    fn sleep(&self, pause: Duration) -> Result<()> {
+    fn sleep(&self, pauses: &mut Pauses, _other: Option<Uuid>) -> Result<()> {
         self.area
             .home()
             .interrupt()
             .check(Step::Decide, &self.root)?;
-        std::thread::sleep(pause);
+        if pauses.wait().is_to_be_told() {
+            trace::waiting_long(&self.root, "another writer");
+        }
+        std::thread::sleep(pauses.longer());
         Ok(())
     }
 

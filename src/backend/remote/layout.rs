@@ -16,6 +16,7 @@ use crate::pauses::Pauses;
 use crate::record::{Decision, Fingerprint, Layout, Removal};
 use crate::staging::is_area_name;
 use crate::store::Found;
+use crate::trace;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
@@ -49,8 +50,15 @@ impl RemoteBackend {
         }
         let removed = layout.removed.iter().map(|removal| removal.path.as_path());
         let removed: HashSet<&Path> = removed.collect();
+        let mut pauses = Pauses::new(LONGEST_PAUSE, LONGEST_PAUSE);
         while self.may_still_come(&removed)? {
-            self.pause(transaction, LONGEST_PAUSE)?;
+            if pauses.wait().is_to_be_told() {
+                trace::waiting_long(
+                    &self.root,
+                    "copies that another writer has asked for and that may still be done, for 15 minutes at most",
+                );
+            }
+            self.pause(transaction, &mut pauses, None)?;
         }
         self.wait_for_others(transaction, &removed)?;
         for directory in &layout.replaced {
@@ -66,7 +74,7 @@ impl RemoteBackend {
         // The versions of other transactions that are in nobody's way.
         let mut passed: HashMap<Uuid, Found> = HashMap::new();
         loop {
-            let mut waits = false;
+            let mut waits_for = None;
             for other in self.transactions()? {
                 if other == transaction || self.own(other).is_some() {
                     continue;
@@ -87,16 +95,16 @@ impl RemoteBackend {
                 if self.liveness(other)? == Liveness::Dead {
                     return Err(Error::Conflict {
                         path: self.root.clone(),
-                        reason: "has files of a commit whose writer died meanwhile: begin the write again, which \
+                        reason: "has files of a commit whose writer died or gave up meanwhile: begin the write again, which \
                                  finishes that",
                     });
                 }
-                waits = true;
+                waits_for = Some(other);
             }
-            if !waits {
+            if waits_for.is_none() {
                 return Ok(());
             }
-            self.pause(transaction, pauses.longer())?;
+            self.pause(transaction, &mut pauses, waits_for)?;
         }
     }
 

@@ -1,6 +1,6 @@
 //! Who is dead, by the clock of the store: whoever has not shown for long that he is at work.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -9,13 +9,14 @@ use object_store::path::Path as Key;
 use uuid::Uuid;
 
 use super::claim::CLAIM;
-use super::marks::{GIVEN_UP, LATE, marked};
+use super::marks::{GIVEN_UP, LATE, RELEASED, marked};
 use super::publish::LEFT;
 use super::{RemoteBackend, is_past, locked, unread};
 use crate::backend::{Backend as _, Liveness, Taken};
 use crate::error::{IoContext, Result, Step};
 use crate::record::Decision;
 use crate::store::{Found, Version};
+use crate::trace;
 
 /// The object by which the clock of the store is read.
 const CLOCK: &str = "clock";
@@ -32,6 +33,8 @@ pub(super) struct Listed {
     pub(super) late: Vec<ObjectMeta>,
     /// Those of commits that were given up.
     pub(super) given_up: Vec<ObjectMeta>,
+    /// The transactions that their writers have left to others.
+    pub(super) released: HashSet<Uuid>,
     /// When whoever carries a transaction out has last said so.
     pub(super) claims: HashMap<Uuid, SystemTime>,
     /// The time of the store, and when it was asked for.
@@ -119,6 +122,7 @@ impl RemoteBackend {
         now.left.clear();
         now.late.clear();
         now.given_up.clear();
+        now.released.clear();
         now.claims.clear();
         for object in listed.objects {
             let id = object.location.filename().map(Uuid::try_parse);
@@ -129,6 +133,7 @@ impl RemoteBackend {
                 (_, Some(LEFT)) => now.left.push(object.location),
                 (_, Some(LATE)) => now.late.push(object),
                 (_, Some(GIVEN_UP)) => now.given_up.push(object),
+                (_, Some(RELEASED)) => now.released.extend(marked(&object.location)),
                 (_, Some(CLAIM)) => {
                     if let Some(id) = marked(&object.location) {
                         now.claims.insert(id, Found::listed(&object).modified);
@@ -156,13 +161,15 @@ impl RemoteBackend {
         Ok(is_past(self.store_now()?, modified, longer_than))
     }
 
-    /// Judges a transaction of somebody else. It is read only where its object is old.
+    /// Judges a transaction of somebody else. It is read only where its object is old, or its writer has left it to others.
     fn judge(&self, transaction: Uuid) -> Result<Judged> {
         let path = self.place(transaction);
         let Some(found) = self.look(&path)? else {
             return Ok(Judged::Gone);
         };
-        if !self.is_dead(found.modified).map_err(unread(&path))? {
+        let is_old = self.is_dead(found.modified).map_err(unread(&path))?;
+        let is_released = !is_old && self.is_released(transaction)?;
+        if !is_old && !is_released {
             return Ok(Judged::Alive);
         }
         let (state, found) = match self.state(transaction) {
@@ -188,7 +195,7 @@ impl RemoteBackend {
             let is_silent = self.is_silent(found.modified, patience);
             is_silent.map_err(unread(&path))
         };
-        if !is_silent(&found)? {
+        if !is_released && !is_silent(&found)? {
             return Ok(Judged::Alive);
         }
         if dead.is_committed()
@@ -210,6 +217,7 @@ impl RemoteBackend {
             let listed = locked(&self.listed);
             let object = listed.objects.get(&transaction);
             let claim = listed.claims.get(&transaction).copied();
+            let object = object.filter(|_| !listed.released.contains(&transaction));
             [object.map(|found| found.modified), claim]
         };
         let latest = signs.into_iter().flatten().max();
@@ -225,6 +233,35 @@ impl RemoteBackend {
             Judged::Dead(_) => Liveness::Dead,
             Judged::Alive => Liveness::Alive,
         })
+    }
+
+    /// Tells that a commit waits for that of `other`, and how long it may have to.
+    pub(super) fn tell_of_wait(&self, other: Option<Uuid>) {
+        let Some(other) = other else {
+            return trace::waiting_long(&self.root, "another writer");
+        };
+        let silence = || {
+            let (state, found) = self.state(other).ok()??;
+            let claim = self.look(&self.claim_path(other)).ok()?;
+            let last = claim.map_or(found.modified, |claim| claim.modified.max(found.modified));
+            let silent = self
+                .store_now()
+                .ok()?
+                .duration_since(last)
+                .unwrap_or_default();
+            let patience = self.dead_after().max(state.dead_after());
+            Some((silent.as_secs(), patience.as_secs()))
+        };
+        let whom = format!("another writer, that of transaction {other}");
+        match silence() {
+            None => trace::waiting_long(&self.root, whom),
+            Some((silent, patience)) => trace::waiting_long(
+                &self.root,
+                format_args!(
+                    "{whom}: its last sign of life is {silent} s old, and after {patience} s it is taken for dead"
+                ),
+            ),
+        }
     }
 
     /// Whether the holder of a lock lives. One that is aborted and could not be removed holds none.

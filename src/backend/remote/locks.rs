@@ -39,7 +39,7 @@ enum Holding {
         /// Lower locks that count.
         kept: Vec<PathBuf>,
     },
-    Alive,
+    Alive(Uuid),
     Dead(Uuid),
     /// The locks are others by now.
     Changed,
@@ -70,7 +70,7 @@ impl RemoteBackend {
             match self.find_holder(&locks, transaction, passed_over)? {
                 Holding::Ours => return Ok(Lock::Held(Box::new(()))),
                 Holding::Dead(holder) => return Ok(Lock::OfDead(holder)),
-                Holding::Alive => self.pause(transaction, pauses.longer())?,
+                Holding::Alive(holder) => self.pause(transaction, &mut pauses, Some(holder))?,
                 Holding::Changed => {}
                 Holding::Nobody { kept } => {
                     if self.make_lock(number, transaction, &kept)? {
@@ -100,7 +100,7 @@ impl RemoteBackend {
                     match self.liveness_of_holder(holder)? {
                         Liveness::Gone => {}
                         Liveness::Dead => return Ok(Holding::Dead(holder)),
-                        Liveness::Alive => return Ok(Holding::Alive),
+                        Liveness::Alive => return Ok(Holding::Alive(holder)),
                     }
                 }
                 // Gone, or that of somebody who came too late for it.

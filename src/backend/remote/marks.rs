@@ -1,4 +1,5 @@
-//! Marks beside the object of a transaction, which outlive it: what somebody else than its writer published, and what was given up.
+//! Marks beside the object of a transaction: what somebody else than its writer published, what was given up, and which commit its
+//! writer has left to others. The first two outlive the transaction.
 
 use std::collections::HashSet;
 use std::io;
@@ -20,7 +21,9 @@ use crate::store::Found;
 pub(super) const LATE: &str = "late";
 /// The suffix of the mark of a commit that was given up, beside the object of its transaction.
 pub(super) const GIVEN_UP: &str = "given-up";
-/// How long such a mark is kept: its writer may sleep until then, and would take the commit for done.
+/// The suffix of the mark of a commit that its writer has left to others, beside the object of its transaction.
+pub(super) const RELEASED: &str = "released";
+/// How long the mark of a commit that was given up is kept: its writer may sleep until then, and would take the commit for done.
 const GIVEN_UP_KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// How long a copy that was asked for may still be done.
 const STILL_COPIED: Duration = Duration::from_secs(15 * 60);
@@ -58,7 +61,7 @@ impl RemoteBackend {
         Ok(marks.into_iter().partition(is_old))
     }
 
-    /// Removes the marks that are old enough, and claims of transactions that are gone.
+    /// Removes the marks that are old enough, and claims and releases of transactions that are gone.
     pub(super) fn sweep_marks(&self) -> Result<()> {
         let (old, _) = self.marks().at(Step::Publish, &self.control)?;
         let mut removed: Vec<Key> = old.into_iter().map(|mark| mark.location).collect();
@@ -84,8 +87,33 @@ impl RemoteBackend {
                 removed.push(self.key(&self.claim_path(id))?);
             }
         }
+        let over = {
+            let listed = locked(&self.listed);
+            let released = listed.released.iter();
+            let over = released.filter(|id| !listed.objects.contains_key(id));
+            over.copied().collect::<Vec<_>>()
+        };
+        for id in over {
+            removed.push(self.key(&self.released_path(id))?);
+        }
         let removed = self.store.delete_all(removed);
         removed.at(Step::Publish, &self.control)
+    }
+
+    pub(super) fn released_path(&self, transaction: Uuid) -> PathBuf {
+        self.place(transaction).with_extension(RELEASED)
+    }
+
+    /// Whether the writer of a transaction has left it to others, who need not wait until it is taken for dead.
+    pub(super) fn is_released(&self, transaction: Uuid) -> Result<bool> {
+        if locked(&self.listed).released.contains(&transaction) {
+            return Ok(true);
+        }
+        let is_released = self.look(&self.released_path(transaction))?.is_some();
+        if is_released {
+            locked(&self.listed).released.insert(transaction);
+        }
+        Ok(is_released)
     }
 
     /// Whether a copy may still bring back one of these files.

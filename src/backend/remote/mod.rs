@@ -40,6 +40,7 @@ use super::{
 use crate::disk::{LockKind, nanoseconds};
 use crate::error::{Error, IoContext, Result, Step};
 use crate::options::{Durability, Interrupt, StagingPlace};
+use crate::pauses::Pauses;
 use crate::pool;
 use crate::presence::{Counted, holds_files};
 use crate::receipt::{Receipt, WriteName};
@@ -192,8 +193,8 @@ impl RemoteBackend {
     }
 
     /// Waits a while for the commit of somebody else, unless it is to be given up.
-    fn pause(&self, transaction: Uuid, pause: Duration) -> Result<()> {
-        self.sleep(pause)?;
+    fn pause(&self, transaction: Uuid, pauses: &mut Pauses, other: Option<Uuid>) -> Result<()> {
+        self.sleep(pauses, other)?;
         self.keep_alive(transaction)
     }
 
@@ -293,10 +294,13 @@ impl Backend for RemoteBackend {
         self.lock(kind, holder, passed_over)
     }
 
-    fn sleep(&self, pause: Duration) -> Result<()> {
+    fn sleep(&self, pauses: &mut Pauses, other: Option<Uuid>) -> Result<()> {
         trace::waiting_for_lock(&self.root);
         self.interrupt.check(Step::Decide, &self.root)?;
-        std::thread::sleep(pause);
+        if pauses.wait().is_to_be_told() {
+            self.tell_of_wait(other);
+        }
+        std::thread::sleep(pauses.longer());
         Ok(())
     }
 

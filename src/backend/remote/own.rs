@@ -6,9 +6,11 @@ use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use object_store::path::Path as Key;
 use uuid::Uuid;
 
+use super::marks::RELEASED;
 use super::spool::Spooled;
 use super::state::State;
 use crate::backend::Guard;
@@ -16,6 +18,9 @@ use crate::error::{Error, IoContext, Result, Step};
 use crate::record::Decision;
 use crate::staging::Workspace;
 use crate::store::{Expected, Store, Swapped, Version};
+
+/// How long a writer that gives a commit up tries to say so.
+const RELEASED_WITHIN: Duration = Duration::from_secs(10);
 
 /// A transaction of this process.
 pub(super) struct Own {
@@ -47,6 +52,8 @@ pub(super) struct Inner {
     pub(super) emptied: bool,
     /// Whether a decision was sent, which may stand whatever was answered.
     pub(super) sent: bool,
+    /// Whether the transaction is over, and nothing of it is left to do.
+    over: bool,
 }
 
 /// A staged object, as it was put.
@@ -92,6 +99,7 @@ impl Own {
                 adopted: Vec::new(),
                 emptied: false,
                 sent: false,
+                over: false,
             }),
             ended: Condvar::new(),
             workspace: spooled.workspace()?,
@@ -126,9 +134,25 @@ impl Own {
         Ok(Box::new(Alive(Arc::clone(self))))
     }
 
-    /// Removes its workspace.
-    pub(super) fn remove_workspace(&self) {
+    /// Notes that it is over, and removes its workspace.
+    pub(super) fn end(&self) {
+        self.lock().over = true;
         self.spooled.remove();
+    }
+
+    /// Whether it is committed, and not over.
+    fn is_unfinished(&self) -> bool {
+        let inner = self.lock();
+        let decision = inner.state.decision(&self.place);
+        !inner.over && !inner.lost && matches!(decision, Ok(Some(Decision::Committed(_))))
+    }
+
+    /// Leaves a commit that is not over to others, who need not wait then until its writer is taken for dead.
+    fn release(&self) {
+        let key = Key::from(format!("{}.{RELEASED}", self.key));
+        let mark = Bytes::from_static(b"released");
+        // Where the store does not take it in time, they wait.
+        let _ = self.store.put_within(&key, mark, RELEASED_WITHIN);
     }
 
     /// Fails if somebody took the writer for dead.
@@ -249,12 +273,15 @@ pub(super) enum Change {
     Unknown(std::io::Error),
 }
 
-/// Shows that a writer lives, as long as it is not dropped.
+/// Shows that a writer lives, as long as it is not dropped. The writer does nothing more then.
 struct Alive(Arc<Own>);
 
 impl Drop for Alive {
     fn drop(&mut self) {
         self.0.lock().quiet = true;
         self.0.ended.notify_all();
+        if self.0.is_unfinished() {
+            self.0.release();
+        }
     }
 }

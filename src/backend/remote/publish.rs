@@ -7,6 +7,7 @@
 use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -17,13 +18,18 @@ use super::state::{State, Upload};
 use super::{RemoteBackend, fingerprint, locked};
 use crate::backend::Backend as _;
 use crate::error::{Error, IoContext, Result, Step};
+use crate::pauses::Pauses;
 use crate::record::{Move, Plan, Removal, read_json};
+use crate::store::is_refused;
 use crate::trace;
 
 /// The suffix of the record of files that a commit should have removed and could not, beside the object of its transaction.
 pub(super) const LEFT: &str = "left";
 /// The empty object of which the success file is made, among what is staged.
 const SUCCESS: &str = "success";
+
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// Files that a commit should have removed.
 #[derive(Serialize, Deserialize)]
@@ -33,8 +39,27 @@ struct Left {
 }
 
 impl RemoteBackend {
-    /// Publishes what is not published yet of a plan, and gives the files that should go and cannot be removed.
+    /// Publishes what is not published yet of a plan, and gives the files that should go and cannot be removed. Its writer, who
+    /// has decided it, is as patient with a store that fails as with the decision.
     pub(super) fn publish(&self, plan: &Plan, recovering: bool) -> Result<Vec<Error>> {
+        let mut pauses = Pauses::new(FIRST_PAUSE, LONGEST_PAUSE);
+        loop {
+            match self.publish_once(plan, recovering) {
+                Err(error)
+                    if !recovering
+                        && may_pass(&error)
+                        && !pauses.wait().has_lasted(self.store.patience())
+                        && !self.interrupt.is_asked_for(Step::Publish) =>
+                {
+                    trace::publishes_again(&self.root, &error);
+                    std::thread::sleep(pauses.longer());
+                }
+                published => return published,
+            }
+        }
+    }
+
+    fn publish_once(&self, plan: &Plan, recovering: bool) -> Result<Vec<Error>> {
         let Some(state) = self.decided_state(plan.transaction)? else {
             return self.ended_by_others(plan);
         };
@@ -293,6 +318,16 @@ impl RemoteBackend {
             }
         }
         failed
+    }
+}
+
+/// Whether a publication may succeed when it is tried again: the store has neither refused it nor lost a file.
+fn may_pass(error: &Error) -> bool {
+    match error {
+        Error::Io { source, .. } | Error::Read { source, .. } => {
+            !is_refused(source) && source.kind() != io::ErrorKind::NotFound
+        }
+        _ => false,
     }
 }
 

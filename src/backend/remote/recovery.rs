@@ -131,13 +131,17 @@ impl RemoteBackend {
         let staged = staged.at(Step::Decide, &directory)?;
         let staged = staged.into_iter().map(|object| object.location).collect();
         self.store.delete_all(staged).at(Step::Decide, &directory)?;
-        self.delete([self.place(transaction)], Step::Decide)
+        let is_released = locked(&self.listed).released.contains(&transaction);
+        let mark = is_released.then(|| self.released_path(transaction));
+        // The mark last: without it, the transaction would be that of a writer who may live.
+        self.delete([self.place(transaction)], Step::Decide)?;
+        self.delete(mark, Step::Decide)
     }
 
     /// Forgets a transaction of ours that is over, and removes its workspace.
     pub(super) fn forget(&self, transaction: Uuid) {
         if let Some(own) = locked(&self.own).remove(&transaction) {
-            own.remove_workspace();
+            own.end();
         }
     }
 

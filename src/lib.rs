@@ -254,7 +254,7 @@ mod writer;
 pub use dataset::staged_in_store;
 pub use dataset::{
     AsyncDatasetWriter, DatasetWriter, DatasetWriterBuilder, DryRun, DryRunReport, Progress,
-    SortBy, SortColumns, StagedWrites, SyncPolicy, WaitingWrite, staged, staged_at,
+    SortBy, SortColumns, StagedWrites, WaitingWrite, staged, staged_at,
 };
 pub use error::{Error, ErrorKind, Outcome, Result, Step};
 pub use file::AtomicFile;
@@ -269,7 +269,7 @@ pub use options::ParquetKeys;
 pub use options::parse;
 pub use options::{
     Durability, Encodings, FileOptions, ParquetProperties, PublishMode, ScanProgress, SchemaPolicy,
-    StagingPlace, Verify, WriterOptions,
+    StagingPlace, SyncPolicy, Verify, WriterOptions,
 };
 pub use partition::{
     Partition, PartitionBy, PartitionError, PartitionKey, PartitionSplitter, PartitionValue,

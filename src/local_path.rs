@@ -56,8 +56,8 @@ pub fn local_path(path: &Path) -> Result<Cow<'_, Path>> {
     }
     if !scheme.eq_ignore_ascii_case(b"file") {
         return Err(invalid(
-            "this kind of URL is not supported; supported are paths, file:// URLs, and s3://, gs://, az:// and abfss:// where \
-             object stores are; a local path that looks like a URL can be given with `./` before it",
+            "this kind of URL is not supported; supported are paths, file:// URLs and, where an object store may be named, \
+             s3://, gs://, az:// and abfss://; a local path that looks like a URL can be given with `./` before it",
         ));
     }
     if rest.iter().any(|byte| matches!(byte, b'?' | b'#')) {

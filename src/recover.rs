@@ -10,7 +10,7 @@ use crate::disk::{Disk, OsDisk};
 use crate::error::{Error, Result, Step};
 use crate::location::Location;
 use crate::options::scan::{OnScan, Scan};
-use crate::options::{Interrupt, ScanProgress, StagingPlace};
+use crate::options::{Interrupt, ScanProgress, StagingPlace, SyncPolicy};
 use crate::store::ObjectStoreOptions;
 use crate::trace;
 use crate::transaction::{Recovered, Target, recover_all};
@@ -199,6 +199,7 @@ fn recover_root(root: &Path, options: &RecoverOptions) -> Result<Recovery> {
         staging: &options.staging,
         interrupt: &options.interrupt,
         rewrite_missing: false,
+        sync: SyncPolicy::default(),
     };
     let backend = target.find()?;
     let mut recovery = Recovery::default();

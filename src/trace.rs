@@ -24,6 +24,7 @@
 //! | a transaction was discarded | `atomic_arrow::commit` | DEBUG | `transaction` |
 //! | the commit is decided: from here on it is carried out | `atomic_arrow::commit` | INFO | `transaction`, `files`, `removed` |
 //! | a file of a data set was published | `atomic_arrow::commit` | DEBUG | `path` |
+//! | all directories of published files were synced together | `atomic_arrow::commit` | DEBUG | |
 //! | a file by itself was published | `atomic_arrow::commit` | INFO | `path`, `bytes` |
 //! | a directory was exchanged for its replacement | `atomic_arrow::commit` | DEBUG | `path` |
 //! | the write is committed | `atomic_arrow::commit` | INFO | `transaction`, `files`, `rows`, `bytes` |
@@ -109,6 +110,10 @@ pub(crate) fn synced(staging: &Path, bytes: u64) {
 
 pub(crate) fn synced_together() {
     debug!(target: WRITE, "synced all staging files together");
+}
+
+pub(crate) fn synced_directories_together() {
+    debug!(target: COMMIT, "synced all directories into which files were published together");
 }
 
 pub(crate) fn verified(staging: &Path, level: impl fmt::Debug) {

@@ -70,7 +70,13 @@ const FOR_OTHER_PATHS: &[&str] = &[
     "SyncDirectory lake/weather/.atomic/writes, after OpenOrCreateFile stream-*@%2Fscene%2Flake%2F%2Eweather%2Eatomic",
 ];
 
-const CARRIED: [Carried; 11] = [
+/// The syncs of a directory whose files are replaced one by one, where it is synced with its file system.
+const REPLACED: &[&str] = &[
+    "SyncNames lake/.weather.atomic/*/new-00000, after the leaving of Rename part-*-00000.parquet",
+    "SyncDirectory lake/weather/year=1, after RemoveFile part-*-00000.parquet",
+];
+
+const CARRIED: [Carried; 12] = [
     Carried {
         marks: &["SyncDirectory lake, after RemoveDirectory .weather.atomic"],
         why: "the data set is durable, and an area that comes back is empty",
@@ -105,6 +111,11 @@ const CARRIED: [Carried; 11] = [
         marks: MOVED.split_at(MOVED.len() - 1).0,
         why: "a move out of the transaction is durable with either of its directories",
         together: MOVED,
+    },
+    Carried {
+        marks: REPLACED.split_at(1).0,
+        why: "the directory is synced again when the old files are removed",
+        together: REPLACED,
     },
     Carried {
         marks: &[RECEIPT],

@@ -120,7 +120,7 @@ impl Marks {
     fn mark(&self, call: &Call) -> String {
         let class = self.class(&call.path);
         let verb = call.verb;
-        if verb != Verb::SyncDirectory {
+        if !matches!(verb, Verb::SyncDirectory | Verb::SyncNames) {
             return format!("{verb:?} {class}");
         }
         let state = self.state();

@@ -8,14 +8,15 @@ use std::time::Duration;
 use parquet::basic::Compression;
 use parquet::file::properties::WriterProperties;
 
-use super::options::{EngineOptions, Progress, SortColumns, SyncPolicy};
+use super::options::{EngineOptions, Progress, SortColumns};
 use crate::disk::{Disk, OsDisk};
 use crate::error::Step;
 use crate::format::{Format, TextOptions};
 use crate::location::Location;
 use crate::options::callback::one_at_a_time;
 use crate::options::{
-    Durability, Encodings, Interrupt, ParquetProperties, SchemaPolicy, StagingPlace, Verify,
+    Durability, Encodings, Interrupt, ParquetProperties, SchemaPolicy, StagingPlace, SyncPolicy,
+    Verify,
 };
 use crate::partition::PartitionBy;
 use crate::receipt::{CommitMode, FileRecord, Part};
@@ -497,7 +498,7 @@ impl DatasetWriterBuilder {
         self
     }
 
-    /// How the files are synced; by default [`SyncPolicy::Auto`].
+    /// How the files are synced, and the directories that they are published into; by default [`SyncPolicy::Auto`].
     pub fn sync(mut self, policy: SyncPolicy) -> Self {
         self.engine.sync = policy;
         self

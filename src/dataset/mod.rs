@@ -35,5 +35,5 @@ pub use commit::staged_writes::StagedWrites;
 pub use commit::waiting::staged_in_store;
 pub use commit::waiting::{WaitingWrite, staged, staged_at};
 pub use dry_run::{DryRun, DryRunReport};
-pub use options::{Progress, SortBy, SortColumns, SyncPolicy};
+pub use options::{Progress, SortBy, SortColumns};
 pub use writer::DatasetWriter;

@@ -19,9 +19,10 @@ use crate::disk::Disk;
 use crate::error::{Error, Result, Step};
 use crate::format::{Format, TextOptions};
 use crate::names;
-use crate::options::parse::{InvalidValue, names, serialized_by_name};
+use crate::options::parse::InvalidValue;
 use crate::options::{
-    Durability, Encodings, FieldIds, Interrupt, ParquetProperties, Verify, WriterOptions,
+    Durability, Encodings, FieldIds, Interrupt, ParquetProperties, SyncPolicy, Verify,
+    WriterOptions,
 };
 
 /// The default memory limit, where the machine has four times as much.
@@ -31,29 +32,6 @@ const FEWEST_OPEN_FILES: usize = 8;
 /// The number of files that are open beside those: directories on the way to a file, and files that wait for the
 /// disk.
 const OPEN_BESIDE: usize = 16;
-
-/// How many files are synced.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-#[non_exhaustive]
-pub enum SyncPolicy {
-    /// From 64 partitions on [`FileSystem`](SyncPolicy::FileSystem), where the file system reports failures
-    /// of that (Linux 5.8 with ext4, XFS, Btrfs, F2FS or tmpfs), else each file. The default.
-    #[default]
-    Auto,
-    /// Each file by itself, in the background.
-    EachFile,
-    /// The file system as a whole, once, after the last file: also what others have written there.
-    /// Each file by itself where the system has no such call or does not report its failures, and
-    /// with [`Verify::Checksum`] and above, which read synced files.
-    FileSystem,
-}
-
-serialized_by_name!(SyncPolicy);
-names!(SyncPolicy {
-    Auto => "auto",
-    EachFile => "each_file",
-    FileSystem => "file_system",
-});
 
 /// One column that rows are sorted by within each file.
 ///

@@ -30,7 +30,7 @@ use crate::disk::sim::{FaultTime, SimDisk};
 use crate::disk::{Disk, DiskDirectory, DiskFile, LockKind, LockOutcome, OsDisk};
 use crate::error::{Error, Result, Step};
 use crate::meter::Meter;
-use crate::options::{Durability, StagingPlace, Verify};
+use crate::options::{Durability, StagingPlace, SyncPolicy, Verify};
 use crate::partition::{Assignment, Partition, PartitionBy, PartitionError, PartitionValue};
 use crate::staging::{Area, Draft, home_of_root};
 

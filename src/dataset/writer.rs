@@ -152,6 +152,7 @@ impl DatasetWriter {
             staging: &staging,
             interrupt: &options.interrupt,
             rewrite_missing,
+            sync: options.sync,
         };
         let backend = target.open()?;
         check_open(backend.as_ref(), &part)?;

@@ -212,6 +212,15 @@ pub trait DiskFile: fmt::Debug + Send + Sync {
     fn lock(&self, kind: LockKind, give_up: &dyn Fn() -> bool) -> io::Result<LockOutcome>;
 }
 
+/// What a sync of a file system is to make durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SyncScope {
+    /// The content of files.
+    Contents,
+    /// The entries of directories.
+    Names,
+}
+
 /// An open directory, held so that it can be synced whatever happens to its name.
 pub trait DiskDirectory: fmt::Debug + Send + Sync {
     /// Which directory it is.
@@ -227,17 +236,18 @@ pub trait DiskDirectory: fmt::Debug + Send + Sync {
     fn sync(&self) -> io::Result<()>;
 
     /// Whether [`sync_file_system`](DiskDirectory::sync_file_system) is available and reports every failure since the
-    /// directory was opened.
-    fn reports_file_system_sync(&self) -> bool;
+    /// directory was opened, of what is asked for.
+    fn reports_file_system_sync(&self, scope: SyncScope) -> bool;
 
-    /// Syncs everything that anybody has written to the file system of the directory.
+    /// Syncs everything that anybody has written to the file system of the directory; what `scope` does not name may be
+    /// left.
     ///
     /// It tells of failures since the directory was opened, so it must be opened before what is to be
     /// synced is written.
     ///
     /// # Errors
     /// The system's, or that there is no such call. What was written is then not to be trusted.
-    fn sync_file_system(&self) -> io::Result<()>;
+    fn sync_file_system(&self, scope: SyncScope) -> io::Result<()>;
 }
 
 /// The system calls of the protocol, as one trait, so that tests can replace the operating system.

@@ -16,7 +16,7 @@ use std::time::{Duration, SystemTime};
 use super::sys;
 use super::{
     Disk, DiskDirectory, DiskFile, Entry, EntryKind, FileStatus, Identity, LockKind, LockOutcome,
-    Place, Project, PublishMode,
+    Place, Project, PublishMode, SyncScope,
 };
 
 /// The time between two questions whether to give up waiting for a lock.
@@ -312,11 +312,11 @@ impl DiskDirectory for OsDirectory {
         self.0.sync_all()
     }
 
-    fn reports_file_system_sync(&self) -> bool {
-        sys::reports_file_system_sync(&self.0)
+    fn reports_file_system_sync(&self, scope: SyncScope) -> bool {
+        sys::reports_file_system_sync(&self.0, scope)
     }
 
-    fn sync_file_system(&self) -> io::Result<()> {
+    fn sync_file_system(&self, _scope: SyncScope) -> io::Result<()> {
         sys::sync_file_system(&self.0)
     }
 }

@@ -15,6 +15,7 @@ mod parquet_values;
 pub mod parse;
 pub(crate) mod scan;
 mod schema_policy;
+mod sync_policy;
 pub(crate) mod text;
 
 use std::fmt;
@@ -38,6 +39,7 @@ pub use parquet_properties::ParquetProperties;
 use parse::{InvalidValue, names, serialized_by_name};
 pub use scan::ScanProgress;
 pub use schema_policy::SchemaPolicy;
+pub use sync_policy::SyncPolicy;
 use text::{NonFinite, TextOptions};
 
 use crate::store::ObjectStoreOptions;

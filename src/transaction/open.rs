@@ -17,7 +17,7 @@ use crate::disk::{Disk, LockKind};
 use crate::error::Error;
 use crate::error::Result;
 use crate::location::Location;
-use crate::options::{Interrupt, StagingPlace};
+use crate::options::{Interrupt, StagingPlace, SyncPolicy};
 use crate::staging::{Area, Home, home_of_root};
 use crate::store::Store;
 
@@ -31,6 +31,8 @@ pub(crate) struct Target<'a> {
     pub(crate) interrupt: &'a Interrupt,
     /// Whether a named write of which no file is there any more counts as not committed.
     pub(crate) rewrite_missing: bool,
+    /// How the directories are synced into which much is published.
+    pub(crate) sync: SyncPolicy,
 }
 
 impl Target<'_> {
@@ -81,7 +83,8 @@ impl Target<'_> {
     }
 
     fn backend(&self, area: Area) -> LocalBackend {
-        LocalBackend::new(area).rewrite_missing(self.rewrite_missing)
+        let backend = LocalBackend::new(area).rewrite_missing(self.rewrite_missing);
+        backend.syncing(self.sync)
     }
 }
 

@@ -82,6 +82,44 @@ fn rows(disk: &SimDisk) -> BTreeMap<PathBuf, Vec<i64>> {
     rows
 }
 
+#[test]
+fn the_directories_of_many_partitions_are_synced_together_and_those_of_few_by_themselves() {
+    use CommitMode::{Append, OverwritePartitions};
+    for (sync, partitions, together) in [
+        (SyncPolicy::Auto, 64, true),
+        (SyncPolicy::Auto, 63, false),
+        (SyncPolicy::EachFile, 64, false),
+        (SyncPolicy::FileSystem, 2, true),
+    ] {
+        let stations: Vec<String> = (0..partitions)
+            .map(|number| format!("K{number:03}"))
+            .collect();
+        let stations: Vec<&str> = stations.iter().map(String::as_str).collect();
+        let disk = SimDisk::new();
+        for (mode, first) in [(Append, 0), (OverwritePartitions, 1_000)] {
+            let before = disk.calls().len();
+            write(on(&disk, mode).sync(sync), &[batch(&stations, first)]).unwrap();
+            let calls = disk.calls().split_off(before);
+            let count = |what: &str, where_: &str| {
+                let of_it = |call: &&String| call.starts_with(what) && call.contains(where_);
+                calls.iter().filter(of_it).count()
+            };
+            let about = format!("{sync:?}, {partitions} partitions, {mode:?}");
+            let names = count("sync_file_system", "") - usize::from(together);
+            assert_eq!(names > 0, together, "{about}");
+            // Those of an overwrite are arranged under other names, and exchanged then.
+            let each = count("sync_directory", "station_id=") + count("sync_directory", "/new-");
+            assert_eq!(each == 0, together, "{about}");
+            if partitions == 2 {
+                // What is committed is durable, whatever the power cut leaves.
+                for left in disk.moments().pop().unwrap().after_power_loss() {
+                    assert_eq!(rows(&left), rows(&disk), "{about}");
+                }
+            }
+        }
+    }
+}
+
 fn old_disk() -> SimDisk {
     let disk = SimDisk::new();
     disk.set_journaled(true);

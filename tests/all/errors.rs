@@ -483,8 +483,9 @@ fn paths() -> Vec<Case> {
         (
             "a path is a URL",
             |_| "hdfs://cluster/x".into(),
-            "hdfs://cluster/x: this kind of URL is not supported; supported are paths and file:// URLs, \
-             and a local path that looks like a URL can be given with `./` before it",
+            "hdfs://cluster/x: this kind of URL is not supported; supported are paths, file:// URLs and, where an object \
+             store may be named, s3://, gs://, az:// and abfss://; a local path that looks like a URL can be given with \
+             `./` before it",
         ),
         (
             "a path begins with a tilde",

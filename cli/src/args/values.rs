@@ -138,16 +138,16 @@ impl From<Mode> for CommitMode {
     }
 }
 
-/// How files are synced.
+/// How files are synced, and the directories that they are published into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Sync {
     /// From 64 partitions on the file system as a whole, where it reports failures of that; else
-    /// each file
+    /// each file and directory
     Auto,
-    /// Each file by itself
+    /// Each file and directory by itself
     EachFile,
-    /// The file system as a whole, also what others have written there; each file where that is not
-    /// possible
+    /// The file system as a whole, also what others have written there; each file and directory where
+    /// that is not possible
     FileSystem,
 }
 

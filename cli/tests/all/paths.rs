@@ -36,7 +36,7 @@ fn a_file_url_is_its_path_wherever_a_path_can_be() {
 fn other_urls_are_wrong_usage_and_make_nothing() {
     let place = Place::new();
     place.file("in.csv", "a\n1\n");
-    let text = "supported are paths and file:// URLs";
+    let text = "supported are paths, file:// URLs and, where an object store may be named, s3://";
     for args in [
         &["write", "in.csv", "--to", "hdfs://bucket/x"][..],
         &["write", "ftp://bucket/in.csv", "--to", "lake"],

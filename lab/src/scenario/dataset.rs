@@ -308,6 +308,17 @@ pub(super) fn all() -> Vec<Scenario> {
             same,
         )
         .without_exchange(),
+        scenario(
+            "partitions overwritten, synced together",
+            OverwritePartitions,
+            synced_together,
+        ),
+        scenario(
+            "partitions overwritten without exchange, synced together",
+            OverwritePartitions,
+            synced_together,
+        )
+        .without_exchange(),
         scenario("all overwritten", Overwrite, same),
         scenario("all overwritten without exchange", Overwrite, same).without_exchange(),
         scenario(

@@ -212,8 +212,8 @@ class WriteOptions(ParquetOptions, FileOptions, total=False):
     max_open_files: int | None
     """The most files open at once, at least 8; by default 64."""
     sync: Sync
-    """How files are synced: ``"each_file"`` by itself, the ``"file_system"`` as a whole, or, the
-    default, ``"auto"``: what is faster."""
+    """How files, and the directories that they are published into, are synced: each by itself (``"each_file"``), with
+    the ``"file_system"`` as a whole, or, the default, ``"auto"``: what is faster."""
     keep_staged: float | datetime.timedelta | None
     """How long what is staged waits for its commit: seconds, or a timedelta; by default a day."""
 

@@ -36,10 +36,7 @@ impl LocalBackend {
         }
         mover.arrange(&directory, &plan.arrangement)?;
         mover.move_files(&directory, &self.root, &plan.files)?;
-        let mut left = Vec::new();
-        for exchange in &plan.exchanges {
-            left.extend(mover.exchange(&directory, &self.root, exchange)?);
-        }
+        let mut left = mover.exchange_all(&directory, &plan.exchanges)?;
         if !mover.lenient {
             self.check_files(plan, FileState::Published)?;
         }

@@ -33,7 +33,7 @@ use super::{
 };
 use crate::disk::{Disk, FileStatus, LockKind, nanoseconds};
 use crate::error::{Error, Result, Step};
-use crate::options::Durability;
+use crate::options::{Durability, SyncPolicy};
 use crate::pauses::Pauses;
 use crate::pool::threads_for_calls;
 use crate::presence::{Counted, holds_files};
@@ -73,6 +73,8 @@ pub(crate) struct LocalBackend {
     area: Area,
     /// Whether a named write of which no file is there any more counts as not committed.
     rewrite_missing: bool,
+    /// How the directories are synced into which much is published.
+    sync: SyncPolicy,
     /// In an area that only markers name, the transactions to look for. Nothing else in it is changed.
     announced: Option<BTreeSet<Uuid>>,
     /// The transactions that this process began.
@@ -88,6 +90,7 @@ impl LocalBackend {
             root,
             area,
             rewrite_missing: false,
+            sync: SyncPolicy::default(),
             announced: None,
             own: Mutex::default(),
         }
@@ -96,6 +99,11 @@ impl LocalBackend {
     /// Whether to forget a named write of which no file is there any more.
     pub(crate) fn rewrite_missing(mut self, rewrite: bool) -> Self {
         self.rewrite_missing = rewrite;
+        self
+    }
+
+    pub(crate) fn syncing(mut self, policy: SyncPolicy) -> Self {
+        self.sync = policy;
         self
     }
 
@@ -108,6 +116,7 @@ impl LocalBackend {
         Mover {
             disk: self.disk.as_ref(),
             durability,
+            policy: self.sync,
             root: &self.root,
             lenient: false,
         }

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 
 use super::removal::not_removed;
 use super::{ATTEMPTS, no_file, unless_gone};
-use crate::disk::{Disk, EntryKind, PublishMode};
+use crate::disk::{Disk, DiskDirectory, EntryKind, PublishMode, SyncScope};
 use crate::error::{Error, IoContext, Result, Step};
-use crate::options::Durability;
+use crate::options::{Durability, SyncPolicy};
 use crate::pool::map_calls;
 use crate::publish::{self, RenameOutcome, Share};
 use crate::record::{Exchange, Move};
@@ -21,6 +21,8 @@ pub(super) struct Mover<'a> {
     pub(super) disk: &'a dyn Disk,
     /// Whether the moves are durable in the end.
     pub(super) durability: Durability,
+    /// How many directories are synced.
+    pub(super) policy: SyncPolicy,
     /// The data set's root, whose group and permissions new directories get where users share it.
     pub(super) root: &'a Path,
     /// Whether files may be missing: a power cut takes what was not synced.
@@ -42,6 +44,29 @@ impl Mover<'_> {
         match self.durability {
             Durability::Synced => publish::sync_all(self.disk, paths, Step::SyncDirectory),
             Durability::Unsynced => Ok(()),
+        }
+    }
+
+    /// The file system of a directory, if so many directories on it are to be synced with it. It tells of failures from now on.
+    fn file_system(&self, path: &Path, count: usize) -> Result<Option<Box<dyn DiskDirectory>>> {
+        if self.durability == Durability::Unsynced || !self.policy.is_together(count) {
+            return Ok(None);
+        }
+        let opened = self.disk.open_directory(path);
+        let opened = opened.at(Step::SyncDirectory, path)?;
+        Ok(Some(opened).filter(|opened| opened.reports_file_system_sync(SyncScope::Names)))
+    }
+
+    /// Syncs directories, with their file system if that was opened for it.
+    fn sync_with(&self, file_system: Option<&dyn DiskDirectory>, paths: &[&Path]) -> Result<()> {
+        match (file_system, paths.first()) {
+            (Some(file_system), Some(first)) => {
+                let synced = file_system.sync_file_system(SyncScope::Names);
+                synced.at(Step::SyncDirectory, first)?;
+                trace::synced_directories_together();
+                Ok(())
+            }
+            _ => self.sync_all(paths),
         }
     }
 
@@ -78,6 +103,8 @@ impl Mover<'_> {
             top: to,
             model: self.root,
         };
+        // Where files are renamed from: there is no other file system to which they could go.
+        let file_system = self.file_system(from, parents.len())?;
         publish::prepare(disk, &parents, self.durability, share)?;
         map_calls(files.len(), to, |number| {
             let file = &files[number];
@@ -86,7 +113,7 @@ impl Mover<'_> {
         // Once more: others may have removed one that was still empty, and this made it again.
         publish::prepare(disk, &parents, self.durability, share)?;
         let parents: Vec<&Path> = parents.iter().map(PathBuf::as_path).collect();
-        self.sync_all(&parents)
+        self.sync_with(file_system.as_deref(), &parents)
     }
 
     fn move_file(&self, from: &Path, to: &Path, share: Share<'_>) -> Result<()> {
@@ -121,13 +148,32 @@ impl Mover<'_> {
         Err(io::Error::from(io::ErrorKind::NotFound)).at(Step::Publish, to)
     }
 
-    /// Puts a new directory in the place of an old one, and gives the old files that cannot be removed. Idempotent.
-    pub(super) fn exchange(
+    /// Puts new directories in the places of old ones, and gives the old files that cannot be removed. Idempotent.
+    pub(super) fn exchange_all(
         &self,
         directory: &Path,
-        root: &Path,
-        exchange: &Exchange,
+        exchanges: &[Exchange],
     ) -> Result<Vec<Error>> {
+        let paths = exchanges
+            .iter()
+            .map(|exchange| self.root.join(&exchange.path));
+        let parents = paths.map(|path| path.parent().unwrap_or(&path).to_owned());
+        let mut changed: BTreeSet<PathBuf> = parents.collect();
+        let file_system = self.file_system(directory, changed.len())?;
+        let mut left = Vec::new();
+        for exchange in exchanges {
+            left.extend(self.exchange(directory, self.root, exchange)?);
+        }
+        if !exchanges.is_empty() {
+            changed.insert(directory.to_owned());
+        }
+        let changed: Vec<&Path> = changed.iter().map(PathBuf::as_path).collect();
+        self.sync_with(file_system.as_deref(), &changed)?;
+        Ok(left)
+    }
+
+    /// Puts a new directory in the place of an old one, and gives the old files that cannot be removed. Idempotent.
+    fn exchange(&self, directory: &Path, root: &Path, exchange: &Exchange) -> Result<Vec<Error>> {
         let disk = self.disk;
         let staged = directory.join(&exchange.staged);
         let path = root.join(&exchange.path);
@@ -171,8 +217,6 @@ impl Mover<'_> {
                 trace::exchanged(&path);
             }
         }
-        self.sync(parent)?;
-        self.sync(directory)?;
         Ok(left)
     }
 

@@ -131,6 +131,7 @@ pub(super) fn already_committed(builder: &DatasetWriterBuilder) -> Result<Option
         staging,
         interrupt: &builder.engine.interrupt,
         rewrite_missing: builder.rewrite_missing,
+        sync: builder.engine.sync,
     };
     let backend = target.find()?;
     let receipt = backend.recall(backend.scope(), &name)?;

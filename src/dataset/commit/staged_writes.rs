@@ -18,7 +18,7 @@ use crate::error::{Error, Result, Step};
 use crate::existing::{Beside, look_into};
 use crate::location::Location;
 use crate::meaning::has_order;
-use crate::options::{Durability, Interrupt, StagingPlace};
+use crate::options::{Durability, Interrupt, StagingPlace, SyncPolicy};
 use crate::partition::Partition;
 use crate::pool;
 use crate::receipt::{CommitMode, Note, Part, Receipt, StagedWrite, Totals, WriteName};
@@ -351,6 +351,7 @@ impl StagedWrites {
             staging: first.staging(),
             interrupt: &self.interrupt,
             rewrite_missing: self.rewrite_missing,
+            sync: SyncPolicy::default(),
         };
         target.open()
     }

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use crate::disk::{Disk, OsDisk};
 use crate::error::Result;
 use crate::location::Location;
-use crate::options::{Interrupt, StagingPlace};
+use crate::options::{Interrupt, StagingPlace, SyncPolicy};
 use crate::receipt::{StagedFileRecord, StagedWrite, sum};
 use crate::store::ObjectStoreOptions;
 use crate::transaction::Target;
@@ -106,6 +106,7 @@ fn find(
         staging: place,
         interrupt: &Interrupt::default(),
         rewrite_missing: false,
+        sync: SyncPolicy::default(),
     };
     let backend = target.find()?;
     let mut found = Vec::new();

@@ -10,11 +10,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tracing::Span;
 
-use crate::dataset::options::{Progress, SyncPolicy};
+use crate::dataset::options::Progress;
 use crate::dataset::schedule::BESIDE;
 use crate::dataset::staging_files::{EncodedFile, Finished, StagingFiles};
 use crate::dataset::template::Template;
-use crate::disk::{DiskDirectory, DiskFile};
+use crate::disk::{DiskDirectory, DiskFile, SyncScope};
 use crate::error::{IoContext, Result, Step};
 use crate::format::encode::verify_written;
 use crate::format::parquet::KnownSchema;
@@ -27,8 +27,6 @@ use crate::receipt::StatisticsReader;
 use crate::staged_file::verify_synced;
 use crate::trace;
 
-/// From this number of files on, one sync of the file system is faster than a sync of each file.
-const MANY_FILES: usize = 64;
 /// Threads that wait for the disk: the file system joins syncs that are asked for together.
 const SYNC_THREADS: usize = 8;
 
@@ -75,15 +73,11 @@ impl<'a> Finisher<'a> {
         progress: Progress,
     ) -> Self {
         let options = &template.options;
-        let wanted = match options.sync {
-            SyncPolicy::Auto => partitions >= MANY_FILES,
-            SyncPolicy::EachFile => false,
-            SyncPolicy::FileSystem => true,
-        };
+        let wanted = options.sync.is_together(partitions);
         let synced = options.durability == Durability::Synced;
         let together = directory.filter(|directory| {
             let possible = wanted && synced && options.verify < Verify::Checksum;
-            possible && directory.reports_file_system_sync()
+            possible && directory.reports_file_system_sync(SyncScope::Contents)
         });
         let waits = synced && together.is_none() || options.staging_threads.is_some();
         let (queue, jobs) = sync_channel(0);
@@ -150,7 +144,9 @@ impl<'a> Finisher<'a> {
             self.template.options.check_interrupt(Step::SyncFile)?;
             // One sync for all files: with many, a sync of each takes far longer.
             let meter = self.staging.meter();
-            let synced = meter.measure(Work::Sync, || directory.sync_file_system());
+            let synced = meter.measure(Work::Sync, || {
+                directory.sync_file_system(SyncScope::Contents)
+            });
             synced.at(Step::SyncFile, &self.template.options.root)?;
             trace::synced_together();
         }

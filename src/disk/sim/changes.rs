@@ -55,6 +55,15 @@ impl Tree {
         Ok(())
     }
 
+    /// Makes every name durable, but no content.
+    pub(super) fn sync_all_directories(&mut self) -> io::Result<()> {
+        for change in std::mem::take(&mut self.pending) {
+            self.make_durable(&change)?;
+        }
+        self.changed = true;
+        Ok(())
+    }
+
     pub(super) fn make_durable(&mut self, change: &Change) -> io::Result<()> {
         for (directory, name, to) in &change.names {
             let directory = self.directory_mut(*directory)?;

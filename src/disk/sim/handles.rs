@@ -6,7 +6,9 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use super::{Lie, Shared, State};
-use crate::disk::{DiskDirectory, DiskFile, FileStatus, Identity, LockKind, LockOutcome};
+use crate::disk::{
+    DiskDirectory, DiskFile, FileStatus, Identity, LockKind, LockOutcome, SyncScope,
+};
 
 #[derive(Debug)]
 pub(super) struct SimFile {
@@ -153,16 +155,19 @@ impl DiskDirectory for SimDirectory {
         })
     }
 
-    fn reports_file_system_sync(&self) -> bool {
+    fn reports_file_system_sync(&self, _scope: SyncScope) -> bool {
         true
     }
 
-    fn sync_file_system(&self) -> io::Result<()> {
-        self.shared.call("sync_file_system", &self.path, |state| {
-            if !state.lies(&Lie::FileSync) {
-                state.tree.sync_all_files();
-            }
-            Ok(())
-        })
+    fn sync_file_system(&self, scope: SyncScope) -> io::Result<()> {
+        self.shared
+            .call("sync_file_system", &self.path, |state| match scope {
+                SyncScope::Contents if state.lies(&Lie::FileSync) => Ok(()),
+                SyncScope::Contents => {
+                    state.tree.sync_all_files();
+                    Ok(())
+                }
+                SyncScope::Names => state.tree.sync_all_directories(),
+            })
     }
 }

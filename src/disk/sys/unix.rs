@@ -9,7 +9,7 @@ use std::path::Path;
 use rustix::io::Errno;
 
 use super::born;
-use crate::disk::{Identity, LockKind, LockOutcome, Owner};
+use crate::disk::{Identity, LockKind, LockOutcome, Owner, SyncScope};
 
 pub(in crate::disk) fn identity(_file: &File, metadata: &Metadata) -> io::Result<Identity> {
     Ok(Identity {
@@ -78,10 +78,10 @@ pub(in crate::disk) fn drop_cache(_file: &File) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether `syncfs` reports failed writes: since Linux 5.8, on the file systems that record them. The magic numbers
-/// are those of linux/magic.h.
+/// Whether `syncfs` reports failed writes: of the content of files since Linux 5.8, on the file systems that record them; since
+/// 5.17 also the failure of the file system to write what it keeps of names. The magic numbers are those of linux/magic.h.
 #[cfg(target_os = "linux")]
-pub(in crate::disk) fn reports_file_system_sync(directory: &File) -> bool {
+pub(in crate::disk) fn reports_file_system_sync(directory: &File, scope: SyncScope) -> bool {
     const REPORTING: [u32; 5] = [
         0x0000_ef53, // ext2, ext3, ext4
         0x5846_5342, // XFS
@@ -97,7 +97,11 @@ pub(in crate::disk) fn reports_file_system_sync(directory: &File) -> bool {
         .split(|c: char| !c.is_ascii_digit())
         .map(|number| number.parse::<u32>().unwrap_or(0));
     let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
-    version >= (5, 8)
+    let reporting = match scope {
+        SyncScope::Contents => (5, 8),
+        SyncScope::Names => (5, 17),
+    };
+    version >= reporting
         && rustix::fs::fstatfs(directory)
             .is_ok_and(|answer| REPORTING.contains(&(answer.f_type as u32)))
 }
@@ -108,7 +112,7 @@ pub(in crate::disk) fn sync_file_system(directory: &File) -> io::Result<()> {
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(in crate::disk) fn reports_file_system_sync(_directory: &File) -> bool {
+pub(in crate::disk) fn reports_file_system_sync(_directory: &File, _scope: SyncScope) -> bool {
     false
 }
 

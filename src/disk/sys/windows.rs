@@ -19,7 +19,7 @@ use windows_sys::Win32::System::IO::OVERLAPPED;
 use super::born;
 use crate::disk::{
     Entry, EntryKind, FileStatus, Identity, LockKind, LockOutcome, Owner, Place, Project,
-    PublishMode,
+    PublishMode, SyncScope,
 };
 
 /// Access lists are inherited from the directory above.
@@ -299,7 +299,7 @@ fn lock_far_beyond_the_end(file: &File, kind: LockKind, flags: u32) -> io::Resul
     }
 }
 
-pub(in crate::disk) fn reports_file_system_sync(_directory: &File) -> bool {
+pub(in crate::disk) fn reports_file_system_sync(_directory: &File, _scope: SyncScope) -> bool {
     false
 }
 

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{Call, Verb, Watch, watched};
-use crate::disk::{DiskDirectory, DiskFile, FileStatus, Identity, LockKind, LockOutcome};
+use crate::disk::{
+    DiskDirectory, DiskFile, FileStatus, Identity, LockKind, LockOutcome, SyncScope,
+};
 
 /// The path of an open file or directory, and who watches the calls of it.
 #[derive(Debug)]
@@ -124,13 +126,16 @@ impl DiskDirectory for TapDirectory {
             .call(Verb::SyncDirectory, Some(()), || self.directory.sync())
     }
 
-    fn reports_file_system_sync(&self) -> bool {
-        self.directory.reports_file_system_sync()
+    fn reports_file_system_sync(&self, scope: SyncScope) -> bool {
+        self.directory.reports_file_system_sync(scope)
     }
 
-    fn sync_file_system(&self) -> io::Result<()> {
-        self.watched.call(Verb::SyncFileSystem, Some(()), || {
-            self.directory.sync_file_system()
-        })
+    fn sync_file_system(&self, scope: SyncScope) -> io::Result<()> {
+        let verb = match scope {
+            SyncScope::Contents => Verb::SyncContents,
+            SyncScope::Names => Verb::SyncNames,
+        };
+        self.watched
+            .call(verb, Some(()), || self.directory.sync_file_system(scope))
     }
 }

@@ -40,7 +40,10 @@ pub enum Verb {
     Lock,
     Identity,
     SyncDirectory,
-    SyncFileSystem,
+    /// `sync_file_system` of the content of files.
+    SyncContents,
+    /// `sync_file_system` of names.
+    SyncNames,
 }
 
 impl Verb {
@@ -49,8 +52,8 @@ impl Verb {
     pub fn changes(self) -> bool {
         use Verb::{
             CopyPermissions, CreateDirectory, CreateFile, Exchange, OpenOrCreateFile,
-            RemoveDirectory, RemoveFile, Rename, SetMode, SyncDirectory, SyncFile, SyncFileSystem,
-            Write,
+            RemoveDirectory, RemoveFile, Rename, SetMode, SyncContents, SyncDirectory, SyncFile,
+            SyncNames, Write,
         };
         matches!(
             self,
@@ -66,7 +69,8 @@ impl Verb {
                 | CopyPermissions
                 | SyncFile
                 | SyncDirectory
-                | SyncFileSystem
+                | SyncContents
+                | SyncNames
         )
     }
 
@@ -75,7 +79,7 @@ impl Verb {
     pub fn syncs(self) -> bool {
         matches!(
             self,
-            Verb::SyncFile | Verb::SyncDirectory | Verb::SyncFileSystem
+            Verb::SyncFile | Verb::SyncDirectory | Verb::SyncContents | Verb::SyncNames
         )
     }
 }

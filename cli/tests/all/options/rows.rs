@@ -233,7 +233,7 @@ const DATA_SET: &[Row] = &[
     row("names that differ by case alone", Has(&["case_sensitive_names"]), Has(&["--case-sensitive-names"]), Has(&["case_sensitive_names"]), "a switch", "off"),
     row("how closely files are checked", Has(&["verify"]), Has(&["--verify"]), Has(&["verify"]), "", ""),
     row("waiting for the medium", Has(&["durability"]), Has(&["--durability"]), Has(&["durability"]), "", ""),
-    row("how files are synced", Has(&["sync"]), Has(&["--sync"]), Has(&["sync"]), "", ""),
+    row("how files and their directories are synced", Has(&["sync"]), Has(&["--sync"]), Has(&["sync"]), "", ""),
     row("where files are staged", Has(&["staging"]), Has(&["--staging"]), Has(&["staging"]), "`auto`, `beside`, `inside`, a directory", ""),
     row("how long staged files are kept", Has(&["keep_staged"]), Has(&["--keep-staged"]), Has(&["keep_staged"]), "a number of seconds; a time such as `12h` in the command, a `timedelta` in Python", "a day"),
     row("the name of staged work", Has(&["task"]), Has(&["--task"]), Has(&["task"]), "a text", "none"),

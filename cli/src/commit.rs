@@ -2,11 +2,11 @@
 
 use atomic_arrow::{Outcome, Step};
 
-use crate::args::store::reach;
+use crate::args::store::{self, reach};
 use crate::args::{CommitArgs, Switch};
 use crate::exit::{Exit, Failure, message};
 use crate::output::Output;
-use crate::receipt::Shown;
+use crate::receipt::{Shown, plural};
 use crate::records;
 use crate::signal::Interrupt;
 
@@ -36,6 +36,13 @@ pub(crate) fn run(args: &CommitArgs, output: &mut Output) -> Result<Exit, Failur
     }
     let root = staged.root()?;
     let staged = reach(staged, &args.store, &[&root])?;
+    let discarded = match job.filter(|_| args.without_records) {
+        Some(job) => {
+            let waiting = store::staged(&root, &args.staging.place, &args.store)?;
+            records::of_job(&waiting, job, args.sequence)
+        }
+        None => (0, 0),
+    };
     let receipt = staged.commit().map_err(|error| {
         let stays_staged = error.outcome() == Outcome::NotPublished;
         match (Failure::from(error), stays_staged) {
@@ -52,6 +59,14 @@ pub(crate) fn run(args: &CommitArgs, output: &mut Output) -> Result<Exit, Failur
         verbose: args.verbose,
     };
     shown.notes(receipt.notes());
+    if let (writes @ 1.., rows) = discarded {
+        message(format_args!(
+            "note: {}: discarded {} with {}, of which no record was given",
+            shown.root.display(),
+            plural(writes, "staged write"),
+            plural(rows, "row")
+        ));
+    }
     let committed = receipt.metrics().is_some();
     if committed && interrupt.is_raised() {
         message("the signal came when all was committed already: it is done");

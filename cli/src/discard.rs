@@ -1,9 +1,10 @@
 //! `discard`: removes what `stage` has staged.
 
 use crate::args::DiscardArgs;
-use crate::args::store::reach;
+use crate::args::store::{self, reach};
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
+use crate::receipt::plural;
 use crate::records;
 use crate::signal::Interrupt;
 
@@ -23,12 +24,28 @@ pub(crate) fn run(args: &DiscardArgs, output: &mut Output) -> Result<Exit, Failu
         staged = staged.sequence(sequence);
     }
     let root = staged.root()?;
-    reach(staged, &args.store, &[&root])?.discard()?;
+    let staged = reach(staged, &args.store, &[&root])?;
+    let waiting = match job.filter(|_| !args.quiet) {
+        Some(job) => {
+            let waiting = store::staged(&root, &args.staging.place, &args.store)?;
+            records::of_job(&waiting, job, args.sequence)
+        }
+        None => (0, 0),
+    };
+    staged.discard()?;
     if !args.quiet {
         let root = args.records.to.as_deref().unwrap_or(&root).display();
+        let discarded = match waiting {
+            (0, _) => String::new(),
+            (writes, rows) => format!(
+                "discarded {} with {}: ",
+                plural(writes, "staged write"),
+                plural(rows, "row")
+            ),
+        };
         match &args.job {
             Some(job) => output.line(format_args!(
-                "{root}: nothing of the job {job} is staged any more, and it is closed"
+                "{root}: {discarded}nothing of the job {job} is staged any more, and it is closed"
             )),
             None => output.line(format_args!(
                 "{root}: nothing of what the records tell of is staged any more"

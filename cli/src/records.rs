@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use atomic_arrow::{StagedWrite, StagedWrites};
+use atomic_arrow::{StagedWrite, StagedWrites, WaitingWrite};
 
 use crate::args::RecordsArgs;
 use crate::exit::{Exit, Failure};
@@ -51,6 +51,22 @@ pub(crate) fn read(
 /// Nothing of a job, which is known by its name.
 pub(crate) fn none(args: &RecordsArgs, job: Option<&str>) -> StagedWrites {
     known(args, job, Vec::new())
+}
+
+/// The number of writes that wait for a job, or for one before it in its stream, and of their rows: what is discarded where
+/// it ends without them.
+pub(crate) fn of_job(waiting: &[WaitingWrite], job: &str, sequence: Option<u64>) -> (u64, u64) {
+    let writes = waiting.iter().map(WaitingWrite::write);
+    let of_it = writes.filter(|write| {
+        write.job() == Some(job)
+            && match (write.sequence(), sequence) {
+                (Some(its), Some(ended)) => its <= ended,
+                (its, ended) => its == ended,
+            }
+    });
+    of_it.fold((0, 0), |(writes, rows), write| {
+        (writes + 1, rows + write.totals().rows)
+    })
 }
 
 fn known(args: &RecordsArgs, job: Option<&str>, records: Vec<StagedWrite>) -> StagedWrites {

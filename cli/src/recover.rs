@@ -3,7 +3,7 @@
 use std::error::Error as _;
 use std::path::{Path, PathBuf};
 
-use atomic_arrow::{RecoverOptions, StagedWrite, WaitingWrite, recover_with_options, staged_at};
+use atomic_arrow::{RecoverOptions, StagedWrite, WaitingWrite, recover_with_options};
 use serde_json::{Value, json};
 
 use crate::args::RecoverArgs;
@@ -26,10 +26,7 @@ pub(crate) fn run(args: &RecoverArgs, output: &mut Output) -> Result<Exit, Failu
     drop(progress);
     let waiting = match recovery.staged.is_empty() {
         true => Vec::new(),
-        false => match store::staged(&args.root, &args.store)? {
-            Some(waiting) => waiting,
-            None => staged_at(&args.root, &args.staging.place)?,
-        },
+        false => store::staged(&args.root, &args.staging.place, &args.store)?,
     };
     if args.json {
         output.json(&json!({

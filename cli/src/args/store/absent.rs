@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use atomic_arrow::WaitingWrite;
+use atomic_arrow::{StagingPlace, WaitingWrite, staged_at};
 use clap::Args;
 
 use crate::exit::Failure;
@@ -28,6 +28,10 @@ pub(crate) fn reach<T, A>(what: T, _: &A, _: &[impl AsRef<Path>]) -> Result<T, F
     Ok(what)
 }
 
-pub(crate) fn staged<A>(_: &Path, _: &A) -> Result<Option<Vec<WaitingWrite>>, Failure> {
-    Ok(None)
+pub(crate) fn staged<A>(
+    root: &Path,
+    place: &StagingPlace,
+    _: &A,
+) -> Result<Vec<WaitingWrite>, Failure> {
+    Ok(staged_at(root, place)?)
 }

@@ -8,7 +8,7 @@ use atomic_arrow::inspect::InspectOptions;
 use atomic_arrow::verify::VerifyOptions;
 use atomic_arrow::{
     DatasetWriterBuilder, FileOptions, ObjectStoreOptions, RecoverOptions, StagedWrites,
-    WaitingWrite, WriterOptions, is_object_store_url, staged_in_store,
+    StagingPlace, WaitingWrite, WriterOptions, is_object_store_url, staged_at, staged_in_store,
 };
 use clap::Args;
 
@@ -223,16 +223,17 @@ pub(crate) fn reach<T: TakesStore>(
     Ok(what.object_store(args.options()?))
 }
 
-/// What is staged for the data set at a URL; `None` for any other path.
+/// What is staged for the data set at a path or URL.
 ///
 /// # Errors
 /// The library's.
 pub(crate) fn staged(
     root: &Path,
+    place: &StagingPlace,
     args: &impl InStore,
-) -> Result<Option<Vec<WaitingWrite>>, Failure> {
-    match is_object_store_url(root) {
-        true => Ok(Some(staged_in_store(root, &args.options()?)?)),
-        false => Ok(None),
-    }
+) -> Result<Vec<WaitingWrite>, Failure> {
+    Ok(match is_object_store_url(root) {
+        true => staged_in_store(root, &args.options()?)?,
+        false => staged_at(root, place)?,
+    })
 }

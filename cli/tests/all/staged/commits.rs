@@ -163,10 +163,13 @@ fn a_job_is_ended_with_all_that_was_staged_for_it() {
         .exits(2)
         .says("needs --to");
     let args = ["discard", "--job", "tuesday", "--to", "lake/weather"];
+    place.run(args).exits(0).prints(
+        "discarded 1 staged write with 2 rows: nothing of the job tuesday is staged any more",
+    );
     place
         .run(args)
         .exits(0)
-        .prints("nothing of the job tuesday is staged any more");
+        .prints("lake/weather: nothing of the job tuesday is staged any more");
     stage(&place, "KSEA.csv", &["--job", "tuesday"])
         .exits(5)
         .says("is closed");
@@ -177,7 +180,10 @@ fn a_job_is_ended_with_all_that_was_staged_for_it() {
     let args = || commit.into_iter().chain(job);
     place.run_with(b"", args()).exits(1).says("has no records");
     assert_eq!(waiting(&place, &[]), 1);
-    place.run(args().chain(["--without-records"])).exits(0);
+    place
+        .run(args().chain(["--without-records"]))
+        .exits(0)
+        .says("note: lake/weather: discarded 1 staged write with 2 rows, of which no record was given");
     assert_eq!(waiting(&place, &[]), 0);
     place
         .run(["commit", "--job", "thursday", "--without-records"])

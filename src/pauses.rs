@@ -50,6 +50,7 @@ impl Wait {
         }
     }
 
+    #[cfg(feature = "object_store")]
     pub(crate) fn has_lasted(&self, time: Duration) -> bool {
         self.begun.elapsed() >= time
     }

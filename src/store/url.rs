@@ -72,7 +72,12 @@ impl Address {
                 "has a query or fragment after its bucket: how the store is reached say settings, and the environment",
             ));
         }
-        if !bucket.chars().all(is_of_bucket) {
+        // The clients of Azure take the name of a workspace of Fabric with its escapes.
+        let is_escape = |one| one == '%' && scheme == Scheme::Azure;
+        if !bucket
+            .chars()
+            .all(|one| is_of_bucket(one) || is_escape(one))
+        {
             return Err(invalid(
                 "has a character in the name of its bucket that no bucket or container has",
             ));
@@ -126,6 +131,12 @@ mod tests {
                 Scheme::Azure,
                 "abfss://lake@account.dfs.core.windows.net",
                 "k=a%20b",
+            ),
+            (
+                "abfss://My%20Work@onelake.dfs.fabric.microsoft.com/a",
+                Scheme::Azure,
+                "abfss://My%20Work@onelake.dfs.fabric.microsoft.com",
+                "a",
             ),
             (
                 "memory://lake/weather",

@@ -143,8 +143,11 @@ impl Own {
     /// Whether it is committed, and not over.
     fn is_unfinished(&self) -> bool {
         let inner = self.lock();
+        if inner.over || inner.lost {
+            return false;
+        }
         let decision = inner.state.decision(&self.place);
-        !inner.over && !inner.lost && matches!(decision, Ok(Some(Decision::Committed(_))))
+        matches!(decision, Ok(Some(Decision::Committed(_))))
     }
 
     /// Leaves a commit that is not over to others, who need not wait then until its writer is taken for dead.
